@@ -1,0 +1,400 @@
+/* libforkcall: run a C function in another process and bring its result back.
+ *
+ *     static int answer(const void *args, size_t args_size, struct forkcall_buf *result)
+ *     {
+ *         const int n = *(const int *)args * 2;
+ *         (void)args_size;
+ *         return forkcall_buf_append(result, &n, sizeof n);
+ *     }
+ *
+ *     int n = 21;
+ *     struct forkcall_buf result = FORKCALL_BUF_INIT;
+ *     struct forkcall_report report = forkcall_run(answer, &n, sizeof n, &result, NULL);
+ *     if (report.status == FORKCALL_OK)
+ *         printf("%d\n", *(int *)result.data);
+ *     else
+ *         fprintf(stderr, "%s\n", report.message);
+ *     forkcall_buf_free(&result);
+ *
+ * Whatever the function does (returns, exits, crashes, hangs), the call ends in exactly one of the outcomes of
+ * enum forkcall_status, and the caller's process is as it was.
+ *
+ * Conventions. Functions that return int return 0 or a negative errno, unless they say otherwise. Sizes are in bytes.
+ * A struct that is all zero is a good default. Functions are thread-safe on different objects; what one object allows
+ * is said beside it. No function here installs a signal handler, changes a disposition, starts a thread or leaves a
+ * child in the calling process.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef FORKCALL_H
+#define FORKCALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FORKCALL_VERSION_MAJOR 0
+#define FORKCALL_VERSION_MINOR 1
+#define FORKCALL_VERSION_PATCH 0
+/* Comparable: (major * 1000 + minor) * 1000 + patch. */
+#define FORKCALL_VERSION 1000
+
+#if defined(__GNUC__) || defined(__clang__)
+#define FORKCALL_PUBLIC __attribute__((visibility("default")))
+#define FORKCALL_NORETURN __attribute__((noreturn))
+#define FORKCALL_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
+#else
+#define FORKCALL_PUBLIC
+#define FORKCALL_NORETURN
+#define FORKCALL_PRINTF(format_index, first_index)
+#endif
+
+/* The version of the library that is linked, in the form of FORKCALL_VERSION. */
+FORKCALL_PUBLIC int forkcall_version(void);
+
+/* ---- Result bytes -------------------------------------------------------------------------------------------- */
+
+/* Bytes that grow. data and size may be read; the rest is private. data is aligned for any type while size > 0.
+ *
+ * As the result of a call: the call replaces what was there. Unless the outcome is FORKCALL_OK, size is 0 afterwards
+ * (and the storage of a fixed buffer is indeterminate).
+ *
+ * Free only with forkcall_buf_free; do not copy the struct while it is in use. One thread at a time. */
+struct forkcall_buf {
+    void *data;
+    size_t size;
+    size_t capacity_private;
+    size_t limit_private;
+    uint32_t kind_private;
+    int32_t error_private;
+    uint64_t reserved[8];
+};
+/* An empty buffer that owns no memory yet. */
+#define FORKCALL_BUF_INIT          \
+    {                              \
+        NULL, 0, 0, 0, 0, 0,       \
+        {                          \
+            0, 0, 0, 0, 0, 0, 0, 0 \
+        }                          \
+    }
+
+/* An empty buffer over the caller's own storage: the answer goes into my variable. It never allocates; an answer of
+ * more than capacity bytes ends the call as FORKCALL_TOO_BIG. forkcall_buf_free does not touch the storage. */
+FORKCALL_PUBLIC struct forkcall_buf forkcall_buf_fixed(void *storage, size_t capacity);
+
+/* Appends a copy of size bytes. data may be NULL where size is 0; data must not lie inside the buffer.
+ * -ENOMEM: no memory. -EFBIG: more than the fixed storage, or the call's max_result, allows. -EINVAL: NULL arguments.
+ * After any of these the buffer holds what it held before. Inside a call the error also sticks to the result: a
+ * function that returns 0 all the same does not end as FORKCALL_OK (forkcall_buf_truncate forgives it). */
+FORKCALL_PUBLIC int forkcall_buf_append(struct forkcall_buf *buf, const void *data, size_t size);
+
+/* Makes the buffer size bytes longer and returns the place of the new bytes, which are indeterminate, to be filled in
+ * place: inside a call, a large result written there reaches the caller without a copy. NULL: as the errors of
+ * forkcall_buf_append. Growth moves data: earlier pointers into it are void. */
+FORKCALL_PUBLIC void *forkcall_buf_extend(struct forkcall_buf *buf, size_t size);
+
+/* Makes the buffer shorter and forgives an earlier failure to make it longer. -EINVAL: size is more than buf->size. */
+FORKCALL_PUBLIC int forkcall_buf_truncate(struct forkcall_buf *buf, size_t size);
+
+/* Gives the memory back; the buffer is empty and may be used again. NULL is allowed. */
+FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
+
+/* ---- The function -------------------------------------------------------------------------------------------- */
+
+/* The function to run: reads args, writes its answer to result, returns 0, or a non-zero code of its own for failure.
+ * It may be called directly as well, in this process: fn(args, args_size, &result). result is never NULL in a call.
+ *
+ * What it finds in a FORK child: the caller's memory as it was at the call; one thread, its own; the caller's
+ * descriptors (but see close_fds) and standard streams, whose unwritten bytes are the caller's and stay so; no signal
+ * blocked, every handler of the caller's set back to the default, ignored signals still ignored; a process group of its
+ * own, in the background of the terminal: reading the terminal gives EIO and SIGTTOU is ignored (but see share_group).
+ *
+ * How it may end: by return, forkcall_throw, exit(), _exit(), quick_exit(), pthread_exit(), a signal. None of these
+ * lets it run the caller's code, the caller's atexit handlers, or flush the caller's streams; what it wrote itself to
+ * stdout and stderr is flushed at return, throw and exit(). A C++ exception that leaves it ends in std::terminate.
+ * longjmp() to a frame of the caller is undefined (it is told where the escaped child next calls this library or
+ * exit()).
+ *
+ * Threads that it started end with its return. Processes that it started go on after FORKCALL_OK and FORKCALL_FAILED
+ * and are killed on any other outcome, as far as they are in its process group. A descendant that left the group is not
+ * followed. */
+typedef int forkcall_fn(const void *args, size_t args_size, struct forkcall_buf *result);
+
+/* In place of args_size: hand over the pointer itself; the function gets the same pointer and the same
+ * args_size. For FORK and INLINE, where pointers into the caller stay valid. */
+#define FORKCALL_BY_POINTER SIZE_MAX
+
+/* Inside the function, from any depth and any of its threads. */
+
+/* Records a message and returns code (EINVAL where code is 0): return forkcall_fail(ENOENT, "no locale %s", name);
+ * What the function returns decides: after forkcall_fail, returning 0 is success and the message is dropped. The last
+ * message counts. It is cut at 32 KiB. Called outside any call it does nothing but return the code. */
+FORKCALL_PUBLIC int forkcall_fail(int code, const char *format, ...) FORKCALL_PRINTF(2, 3);
+
+/* Ends the call at once as FORKCALL_FAILED with code (EINVAL where code is 0) and message. In a child no handler of
+ * atexit() runs; under INLINE it is a longjmp() to the caller, and what the function had not yet freed leaks.
+ * Called outside any call (under INLINE: from a thread that the call does not run in) it aborts. */
+FORKCALL_NORETURN FORKCALL_PUBLIC void forkcall_throw(int code, const char *format, ...) FORKCALL_PRINTF(2, 3);
+
+/* Tells the caller's progress callback, if it has one. done and total are in any unit; total 0: not known; note may be
+ * NULL and is cut at 255 bytes. Never waits: a report for which the channel has no room is dropped, and so is one that
+ * is not a finite number. */
+FORKCALL_PUBLIC void forkcall_progress(double done, double total, const char *note);
+
+/* True in a child of this library and in its descendants by fork. */
+FORKCALL_PUBLIC bool forkcall_in_child(void);
+
+/* ---- Options ------------------------------------------------------------------------------------------------- */
+
+enum forkcall_method {
+    FORKCALL_AUTO = 0,   /* FORK */
+    FORKCALL_FORK = 1,   /* fork() of the caller */
+    FORKCALL_SERVER = 2, /* not in this version */
+    FORKCALL_SPAWN = 3,  /* not in this version */
+    FORKCALL_INLINE = 4, /* a direct call in this process, for debuggers and coverage: result, code, message, progress
+                            and max_result work as in a child; exit(), a crash and a hang are then the caller's own. The
+                            other options are checked and have no effect. */
+};
+
+enum forkcall_stream {
+    FORKCALL_STREAM_INHERIT = 0, /* the caller's */
+    FORKCALL_STREAM_NULL = 1,    /* /dev/null */
+    FORKCALL_STREAM_CAPTURE = 2, /* standard_output and standard_error: to the output callback, and for standard_error
+                                    the last 8 KiB to details */
+};
+
+/* Called in the caller's process, by the thread that is inside forkcall_run, forkcall_wait or forkcall_finish. Each may
+ * call any function of this library but those on the same call (forkcall_cancel is allowed). A return value other than
+ * 0 cancels the call. */
+typedef int forkcall_progress_fn(void *user, double done, double total, const char *note);
+/* fd is 1 or 2: which stream. data holds size > 0 bytes, as they come, not lines. */
+typedef int forkcall_output_fn(void *user, int fd, const char *data, size_t size);
+
+/* For a field of struct forkcall_limits: a limit of 0 (0 itself means: as the caller's). */
+#define FORKCALL_LIMIT_ZERO UINT64_MAX
+
+/* Resource limits of the child, soft and hard (getrlimit(2)). 0: as the caller's. A limit above the caller's own hard
+ * limit ends the call as FORKCALL_NOT_STARTED, EPERM, unless the caller is privileged. */
+struct forkcall_limits {
+    uint64_t address_space_bytes; /* RLIMIT_AS, counted with all that the child has from the caller. Seen as ENOMEM */
+    uint64_t cpu_seconds;         /* RLIMIT_CPU: SIGXCPU, and SIGKILL one second later. Named in the message */
+    uint64_t open_files;          /* RLIMIT_NOFILE, the highest descriptor plus one. Seen as EMFILE */
+    uint64_t file_size_bytes;     /* RLIMIT_FSIZE: SIGXFSZ. Named in the message. Results are not counted */
+    uint64_t core_bytes;          /* RLIMIT_CORE */
+    uint64_t processes;           /* RLIMIT_NPROC, all of this user's. Seen as EAGAIN. Does not bind root */
+};
+
+/* All zero: the defaults. A field out of range or a contradiction ends the call as FORKCALL_NOT_STARTED with code
+ * EINVAL and a message that begins with the name of the field. */
+struct forkcall_options {
+    enum forkcall_method method;
+    /* The deadline, from the start of the call, in milliseconds of the monotonic clock; 0: none. At the deadline the
+     * child's process group gets SIGKILL; with grace_ms it gets SIGTERM (and SIGCONT), and SIGKILL grace_ms later. The
+     * grace holds for cancelling, too. A function that still answers within the grace has answered. */
+    int timeout_ms;
+    int grace_ms;
+    /* 0: none; else a descriptor plus one: when it is readable (or at end of file) the call is cancelled. It is not
+     * read. */
+    int cancel_fd_plus_one;
+    size_t max_result; /* the most bytes that the result may have; 0: no limit. A fixed buffer is a limit of its own */
+    /* Fork although other threads run (see forkcall_hazards). The child then has one thread, and locks that others held
+     * at that moment are held for ever: setlocale, localtime, dlopen and exit() are known to hang. Set a timeout. */
+    bool allow_unsafe_fork;
+    /* Let the environment override: FORKCALL_METHOD=fork|inline sets method; FORKCALL_DEBUG=1 writes the explanation of
+     * every outcome but OK to stderr. Read by secure_getenv(3); never makes an unsafe fork allowed. */
+    bool allow_env;
+    bool close_fds; /* the child has only descriptors 0, 1, 2 and keep_fds */
+    /* Leave the child in the caller's process group: it may read the terminal, and Ctrl-C and Ctrl-Z reach it. Only the
+     * child itself is then killed, not its descendants. */
+    bool share_group;
+    enum forkcall_stream standard_input; /* not CAPTURE */
+    enum forkcall_stream standard_output, standard_error;
+    struct forkcall_limits limits;
+    forkcall_output_fn *output;     /* needed to capture standard_output; only with a captured stream */
+    forkcall_progress_fn *progress; /* NULL: forkcall_progress costs nothing */
+    void *user;                     /* for output and progress */
+    const int *keep_fds;            /* open descriptors that the child keeps in spite of close_fds */
+    size_t keep_fds_count;
+    /* The caller's own buffer, not the result: the whole message of the function and, where standard_error is captured,
+     * the last 8 KiB of it, as text (no terminating 0). Replaced by every call. What does not fit is left out. */
+    struct forkcall_buf *details;
+    uint64_t reserved[8]; /* must be 0 */
+};
+
+/* ---- Outcomes ------------------------------------------------------------------------------------------------ */
+
+enum forkcall_status {                      /* treat an unknown value as failure */
+                       FORKCALL_OK = 0,     /* the function returned 0; result is whole */
+                       FORKCALL_FAILED = 1, /* it returned non-zero, or called forkcall_throw; code and message are its
+                                               own. Or it returned 0 after an append had found no memory: code ENOMEM */
+                       FORKCALL_EXITED =
+                           2, /* the child ended by exit(), _exit(), quick_exit() or pthread_exit() before the function
+                                 returned; code = exit status: the whole int where the C library tells it (glibc's
+                                 exit()), else its low 8 bits, else -1 (quick_exit(), and exit() outside glibc: there an
+                                 atexit handler cannot learn it) */
+                       FORKCALL_SIGNALED = 3, /* killed by a signal; code = signal number; details in crash */
+                       FORKCALL_TIMED_OUT = 4,
+                       FORKCALL_CANCELED = 5,
+                       FORKCALL_TOO_BIG = 6, /* the result is larger than the fixed buffer or max_result allow (code
+                                                EFBIG), or than the caller has memory for (code ENOMEM) */
+                       FORKCALL_UNSAFE = 7,  /* refused: a fork would not be safe now; hazards and message say why */
+                       FORKCALL_NOT_STARTED = 8, /* could not start, or bad options; code = errno (positive); message
+                                                    names step or field */
+                       FORKCALL_LOST = 9, /* the child is gone and nothing on this system can tell how; or the call was
+                                             finished in another process than it was started in */
+};
+
+/* Did the function run? NO: a retry is safe. YES: its first instruction was reached, or the child was one step before.
+ */
+enum forkcall_ran { FORKCALL_RAN_UNKNOWN = 0, FORKCALL_RAN_NO = 1, FORKCALL_RAN_YES = 2 };
+
+/* Bits of hazards. */
+enum forkcall_hazard {
+    FORKCALL_HAZARD_THREADS = 1, /* other threads run in this process */
+    FORKCALL_HAZARD_FORKED = 2,  /* macOS: this process is a fork child that has not exec'ed */
+    FORKCALL_HAZARD_LIBRARY = 4, /* a library that is known not to survive a fork once it was used is loaded: a hint
+                                    (loaded is not used), never a reason to refuse */
+};
+/* The bits for which AUTO and FORK refuse, unless allow_unsafe_fork. */
+#define FORKCALL_HAZARDS_REFUSE ((unsigned)FORKCALL_HAZARD_THREADS | (unsigned)FORKCALL_HAZARD_FORKED)
+
+/* What makes a plain fork unsafe in this process right now. Under 1 µs. Thread-safe. */
+FORKCALL_PUBLIC unsigned forkcall_hazards(void);
+
+enum forkcall_crash_flag {
+    FORKCALL_CRASH_STACK_OVERFLOW = 1,   /* the fault address lies just below the stack pointer */
+    FORKCALL_CRASH_MAPPED_IN_CALLER = 2, /* the faulting address is mapped in the caller, not in the child: memory
+                                            marked MADV_DONTFORK, or mapped since */
+};
+
+#define FORKCALL_CRASH_FRAMES 32
+
+/* What a child that was killed by SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS or SIGABRT could still say. signal
+ * is 0 where it could not. */
+struct forkcall_crash {
+    int32_t signal;
+    int32_t si_code;
+    uint64_t address;         /* the fault address; 0 where the signal has none */
+    uint64_t program_counter; /* 0 where not known for this processor */
+    uint32_t flags;           /* enum forkcall_crash_flag */
+    uint32_t frame_count;
+    /* Return addresses, innermost first; frames[0] is program_counter. How far they reach depends on the build: with
+     * the libdw feature by unwind tables, else by frame pointers (-fno-omit-frame-pointer). A hint, not evidence. */
+    uint64_t frames[FORKCALL_CRASH_FRAMES];
+    uint64_t reserved[8];
+};
+
+struct forkcall_report {
+    enum forkcall_status status;
+    enum forkcall_ran ran;
+    int code;
+    int wait_status;             /* as waitpid() gives it; -1 where unknown or not waited for */
+    pid_t pid;                   /* of the child; 0 where there was none. The process is gone: not to be signalled */
+    enum forkcall_method method; /* the one that was used */
+    unsigned hazards;            /* FORKCALL_HAZARD_ bits seen at the start */
+    bool usage_known;            /* the four fields below but elapsed_ns, which is always known */
+    uint64_t elapsed_ns;         /* from start to the end of the child */
+    uint64_t user_ns, system_ns; /* of the child and those of its descendants that it waited for */
+    uint64_t max_rss_bytes;
+    forkcall_fn *fn;
+    struct forkcall_crash crash;
+    char message[256]; /* one line for a person, without control characters; never empty unless OK */
+    uint64_t reserved[8];
+};
+
+/* "OK", "FAILED", …; "unknown" for any other value. Never NULL. */
+FORKCALL_PUBLIC const char *forkcall_status_name(enum forkcall_status status);
+
+/* The whole story in a few lines: "parse_image was killed by SIGSEGV (address not mapped) at 0x0 …", and the crash's
+ * frames by name. Returns the length of the whole text and writes at most size bytes of it, the terminating 0 included,
+ * as snprintf does. text may be NULL where size is 0. Names are known for exported functions, or for all with the libdw
+ * feature; else module+offset is given. Negative errno: -EINVAL. */
+FORKCALL_PUBLIC int forkcall_explain(const struct forkcall_report *report, char *text, size_t size);
+
+/* ---- Calls --------------------------------------------------------------------------------------------------- */
+
+/* The full call. args_size bytes of args travel to the child, whose copy is aligned for any type; or
+ * FORKCALL_BY_POINTER. result NULL: the answer is dropped. options NULL: defaults. Thread-safe.
+ *
+ * Descriptors while it runs: at most 4, and 1 per captured stream. Outcomes that the caller can act on: see
+ * enum forkcall_status; ran says whether a retry is safe.
+ *
+ * With timeout_ms it returns in bounded time whatever the child does: after SIGKILL it waits at most 1 s more. A
+ * process in uninterruptible sleep is then reported with wait_status -1 and reaped by a later call. */
+FORKCALL_PUBLIC struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t args_size,
+                                                    struct forkcall_buf *result,
+                                                    const struct forkcall_options *options);
+
+/* The short call: forkcall_run with FORKCALL_BY_POINTER, FORKCALL_FORK and otherwise default options. */
+FORKCALL_PUBLIC struct forkcall_report run_in_forked_process(forkcall_fn *fn, const void *args,
+                                                             struct forkcall_buf *result);
+
+/* Many at once, or inside an event loop. One thread per call at a time, but forkcall_cancel may come from any thread
+ * (not concurrently with forkcall_finish). result and what options points to stay the caller's and are not touched
+ * until forkcall_finish; they must live until then. options itself and args may be reused at once. A deadline acts
+ * inside forkcall_wait and forkcall_finish, and makes the descriptor readable.
+ *
+ * Every call that was started must be finished, in the process that started it. A fork child of the caller may only
+ * finish it, to free the memory (outcome LOST). */
+struct forkcall_call;
+
+/* 0: *call is to be finished; every problem, bad options too, is told by its report. -EINVAL: call is NULL.
+ * -ENOMEM: no memory for the call. Two descriptors more than forkcall_run. */
+FORKCALL_PUBLIC int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
+                                   struct forkcall_buf *result, const struct forkcall_options *options);
+
+/* A descriptor to poll for POLLIN, the same each time, closed by forkcall_finish: when readable, call forkcall_wait
+ * with timeout 0, which delivers progress and output and tells whether the call is done; then it stays readable. Do not
+ * read it. -ENOTSUP: this system has neither epoll nor kqueue; use forkcall_wait with a timeout. -EMFILE, -ENFILE,
+ * -ENOMEM: try again later. */
+FORKCALL_PUBLIC int forkcall_fd(struct forkcall_call *call);
+
+/* Waits at most timeout_ms milliseconds (-1: for ever): 1 done, 0 not yet. -EINVAL: NULL, or timeout_ms below -1.
+ * -EPERM: started in another process. */
+FORKCALL_PUBLIC int forkcall_wait(struct forkcall_call *call, int timeout_ms);
+
+/* Asks for the call to end as FORKCALL_CANCELED, with the grace of its options; carried out by the thread that waits,
+ * or by the next wait or finish. Too late, or once more: no effect. 0, or -EINVAL: NULL. */
+FORKCALL_PUBLIC int forkcall_cancel(struct forkcall_call *call);
+
+/* Waits for the end, frees the call and returns its report. NULL gives NOT_STARTED, EINVAL. */
+FORKCALL_PUBLIC struct forkcall_report forkcall_finish(struct forkcall_call *call);
+
+/* ---- The decorator ------------------------------------------------------------------------------------------- */
+
+/* Defines  static struct forkcall_report name(const args_type *args, result_type *result)  that runs
+ * int fn(const args_type *, result_type *)  in a child with default options. Both types are complete, trivially
+ * copyable and free of pointers. *result changes only on FORKCALL_OK; the function finds its own all zero. To be
+ * followed by a semicolon. */
+#define FORKCALL_WRAP(name, fn, args_type, result_type)                                               \
+    static int name##_forkcall_child(const void *args, size_t args_size, struct forkcall_buf *result) \
+    {                                                                                                 \
+        result_type *value = (result_type *)forkcall_buf_extend(result, sizeof(result_type));         \
+        (void)args_size;                                                                              \
+        if (value == NULL)                                                                            \
+            return 12; /* ENOMEM: sticks to the result in any case */                                 \
+        memset((void *)value, 0, sizeof *value);                                                      \
+        return fn((const args_type *)args, value);                                                    \
+    }                                                                                                 \
+    static inline struct forkcall_report name(const args_type *args, result_type *result)             \
+    {                                                                                                 \
+        struct forkcall_buf forkcall_answer = FORKCALL_BUF_INIT;                                      \
+        struct forkcall_report forkcall_outcome =                                                     \
+            forkcall_run(name##_forkcall_child, args, sizeof(args_type), &forkcall_answer, NULL);     \
+        if (forkcall_outcome.status == FORKCALL_OK && result != NULL)                                 \
+            memcpy((void *)result, forkcall_answer.data, sizeof(result_type));                        \
+        forkcall_buf_free(&forkcall_answer);                                                          \
+        return forkcall_outcome;                                                                      \
+    }                                                                                                 \
+    struct forkcall_report name(const args_type *args, result_type *result)
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
