@@ -1,0 +1,206 @@
+#include "handmade.h"
+
+#include "measure.h"
+#include "workload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+struct wires {
+    int reply[2];
+    int go[2]; /* the go byte comes through it; its end of file is the parent's death */
+    int region;
+    int pidfd;
+};
+
+bool read_whole(int fd, void *data, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        const ssize_t got = read(fd, (char *)data + done, size - done);
+        if (got > 0)
+            done += (size_t)got;
+        else if (got == 0 || errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
+bool write_whole(int fd, const void *data, size_t size)
+{
+    size_t done = 0;
+    while (done < size) {
+        const ssize_t put = write(fd, (const char *)data + done, size - done);
+        if (put >= 0)
+            done += (size_t)put;
+        else if (errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void close_wires(const struct wires *wires)
+{
+    close_if_open(wires->reply[0]);
+    close_if_open(wires->reply[1]);
+    close_if_open(wires->go[0]);
+    close_if_open(wires->go[1]);
+    close_if_open(wires->region);
+    close_if_open(wires->pidfd);
+}
+
+static bool open_wires(struct wires *wires, unsigned steps)
+{
+    *wires = (struct wires){{-1, -1}, {-1, -1}, -1, -1};
+    if (pipe2(wires->reply, O_CLOEXEC) != 0)
+        return false;
+    if ((steps & STEP_GO_BYTE) != 0 && pipe2(wires->go, O_CLOEXEC) != 0)
+        return false;
+    if ((steps & STEP_REGION) != 0) {
+        wires->region = memfd_create("answer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (wires->region < 0)
+            return false;
+    }
+    return true;
+}
+
+static void reset_handlers(void)
+{
+    const struct sigaction by_default = {.sa_handler = SIG_DFL};
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction now;
+        if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN)
+            sigaction(number, &by_default, NULL);
+    }
+}
+
+/* To be called when nothing more comes through the pipe: bytes would raise the signal, too. */
+static bool die_with_parent(int lifeline)
+{
+    struct pollfd parent = {.fd = lifeline, .events = POLLIN};
+    return fcntl(lifeline, F_SETSIG, SIGKILL) == 0 && fcntl(lifeline, F_SETOWN, getpid()) == 0 &&
+           fcntl(lifeline, F_SETFL, O_ASYNC) == 0 && poll(&parent, 1, 0) == 0; /* it may have died before */
+}
+
+static bool prepare_child(const struct wires *wires, unsigned steps, const sigset_t *mask)
+{
+    char go = 0;
+    if ((steps & STEP_RESET) != 0)
+        reset_handlers();
+    if ((steps & STEP_CRASH_REPORT) != 0 && !handmade_catch_crashes(wires->reply[1]))
+        return false;
+    if ((steps & STEP_PURGE) != 0) {
+        __fpurge(stdout);
+        __fpurge(stderr);
+    }
+    if ((steps & STEP_GO_BYTE) != 0 && (close(wires->go[1]) != 0 || !read_whole(wires->go[0], &go, 1)))
+        return false;
+    if ((steps & STEP_LIFELINE) != 0 && !die_with_parent(wires->go[0]))
+        return false;
+    return (steps & STEP_MASK) == 0 || pthread_sigmask(SIG_SETMASK, mask, NULL) == 0;
+}
+
+_Noreturn static void child_side(const struct wires *wires, unsigned steps, const sigset_t *mask, uint64_t question)
+{
+    if (!prepare_child(wires, steps, mask))
+        _exit(1);
+    const uint64_t answer = trivial_answer(question);
+    _exit(write_whole(wires->reply[1], &answer, sizeof answer) ? 0 : 1);
+}
+
+static bool release_child(struct wires *wires, unsigned steps, pid_t child)
+{
+    if ((steps & STEP_PIDFD) != 0) {
+        wires->pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+        if (wires->pidfd < 0)
+            return false;
+    }
+    if ((steps & STEP_GROUP) != 0 && setpgid(child, child) != 0)
+        return false;
+    return (steps & STEP_GO_BYTE) == 0 || write_whole(wires->go[1], "g", 1);
+}
+
+static bool wait_readable(int reply, int pidfd)
+{
+    struct pollfd watched[] = {{.fd = reply, .events = POLLIN}, {.fd = pidfd, .events = POLLIN}};
+    int ready = 0;
+    do
+        ready = poll(watched, 2, -1);
+    while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+static bool ended_well(const struct wires *wires, pid_t child)
+{
+    if (wires->pidfd >= 0) {
+        siginfo_t how = {.si_pid = 0};
+        struct rusage usage;
+        return wait_readable(-1, wires->pidfd) &&
+               syscall(SYS_waitid, P_PIDFD, wires->pidfd, &how, WEXITED, &usage) == 0 && how.si_code == CLD_EXITED &&
+               how.si_status == 0;
+    }
+    int how = 0;
+    return waitpid(child, &how, 0) == child && WIFEXITED(how) && WEXITSTATUS(how) == 0;
+}
+
+/* Fork, with the mask of the child and afterwards of the parent as it was. 0 in neither: fork failed. */
+static pid_t fork_child(const struct wires *wires, unsigned steps, uint64_t question)
+{
+    sigset_t every;
+    sigset_t mask;
+    if ((steps & STEP_MASK) != 0) {
+        sigfillset(&every);
+        pthread_sigmask(SIG_SETMASK, &every, &mask);
+    }
+    const pid_t child = fork();
+    if (child == 0)
+        child_side(wires, steps, &mask, question);
+    if ((steps & STEP_MASK) != 0)
+        pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    return child;
+}
+
+int64_t handmade_call(unsigned steps)
+{
+    const uint64_t start = clock_ns();
+    struct wires wires;
+    uint64_t answer = 0;
+    bool good = open_wires(&wires, steps);
+    const pid_t child = good ? fork_child(&wires, steps, start) : -1;
+    if (child > 0) {
+        close(wires.reply[1]);
+        wires.reply[1] = -1;
+        if ((steps & STEP_GO_BYTE) != 0) {
+            close(wires.go[0]);
+            wires.go[0] = -1;
+        }
+        good = release_child(&wires, steps, child) &&
+               ((steps & STEP_PIDFD) == 0 || wait_readable(wires.reply[0], wires.pidfd)) &&
+               read_whole(wires.reply[0], &answer, sizeof answer);
+        if (!good)
+            kill(child, SIGKILL); /* it may wait for a go byte that never comes */
+        good = ended_well(&wires, child) && good;
+    }
+    close_wires(&wires);
+    const int64_t elapsed = elapsed_since(start);
+    return child > 0 && good && answer == trivial_answer(start) ? elapsed : RUN_FAILED;
+}

@@ -1,0 +1,126 @@
+/* forkcall-bench: what a call costs beside the same thing written by hand. Speed is printed, never asserted; that every
+ * measured call ended as it should, with the right bytes, is. */
+#include "bench.h"
+
+#include <forkcall.h>
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static const struct group *const groups[] = {&call_group,    &steps_group,   &parent_group, &crash_group,
+                                             &options_group, &threads_group, &result_group, NULL};
+
+void measure(struct bench *bench, const struct variant *variants, size_t count, struct effort full,
+             struct summary *summaries)
+{
+    const struct effort quick = {.warm_up = 1, .min_rounds = 3, .max_rounds = 30, .seconds = 0.1};
+    bench->failures += measure_in_turn(variants, count, bench->quick ? quick : full, summaries);
+}
+
+bool memory_fits(size_t bytes)
+{
+    FILE *const file = fopen("/proc/meminfo", "re");
+    char line[128];
+    bool fits = true;
+    if (file == NULL)
+        return true;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "MemAvailable:", 13) == 0)
+            fits = strtoull(line + 13, NULL, 10) * 1024 > (unsigned long long)bytes + bytes / 4;
+    fclose(file);
+    return fits;
+}
+
+static void print_help(FILE *out)
+{
+    fputs("Usage: forkcall-bench [--quick] [--only GROUP] [--csv FILE]\n"
+          "Prints what calls cost beside the same thing written by hand: medians (and 10th and 90th percentiles) of\n"
+          "runs that take turns.\n"
+          "  --quick       every row, few repetitions: checks the program, measures badly\n"
+          "  --only GROUP  one group of rows\n"
+          "  --csv FILE    the same as comma-separated values, times always in microseconds per call\n"
+          "Groups:\n",
+          out);
+    for (size_t i = 0; groups[i] != NULL; i++)
+        fprintf(out, "  %-13s %s\n", groups[i]->name, groups[i]->about);
+    fputs("Exit status: 0, or 1 where a call did not end as it should, 2 where an option is wrong.\n", out);
+}
+
+static void print_circumstances(void)
+{
+    struct utsname system;
+    const int version = forkcall_version();
+    if (uname(&system) == 0)
+        printf("%s %s %s, %ld cores; ", system.sysname, system.release, system.machine, sysconf(_SC_NPROCESSORS_ONLN));
+    printf("libforkcall %d.%d.%d\n", version / 1000000, version / 1000 % 1000, version % 1000);
+#ifndef __OPTIMIZE__
+    puts("built without optimisation: the figures mean little");
+#endif
+}
+
+static const struct group *find_group(const char *name)
+{
+    for (size_t i = 0; groups[i] != NULL; i++)
+        if (strcmp(groups[i]->name, name) == 0)
+            return groups[i];
+    fprintf(stderr, "forkcall-bench: no group \"%s\"; see --help\n", name);
+    exit(2);
+}
+
+/* Runs what the options ask for, or ends the program where they cannot be followed. */
+static const struct group *parse_options(int argc, char **argv, struct bench *bench)
+{
+    static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
+                                            {"only", required_argument, NULL, 'o'},
+                                            {"csv", required_argument, NULL, 'c'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    const struct group *only = NULL;
+    int option = 0;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 'q') {
+            bench->quick = true;
+        } else if (option == 'o') {
+            only = find_group(optarg);
+        } else if (option == 'c') {
+            bench->csv = fopen(optarg, "we");
+            if (bench->csv == NULL) {
+                fprintf(stderr, "forkcall-bench: %s: %s\n", optarg, strerror(errno));
+                exit(2);
+            }
+        } else {
+            print_help(option == 'h' ? stdout : stderr);
+            exit(option == 'h' ? 0 : 2);
+        }
+    }
+    if (optind < argc) {
+        print_help(stderr);
+        exit(2);
+    }
+    return only;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench bench = {.quick = false};
+    const struct group *const only = parse_options(argc, argv, &bench);
+    print_circumstances();
+    print_heading(&bench);
+    for (size_t i = 0; groups[i] != NULL; i++) {
+        if (only != NULL && only != groups[i])
+            continue;
+        bench.group = groups[i]->name;
+        groups[i]->run(&bench);
+    }
+    if (bench.csv != NULL && fclose(bench.csv) != 0) {
+        fprintf(stderr, "forkcall-bench: the CSV file could not be written\n");
+        return 1;
+    }
+    if (bench.failures > 0)
+        fprintf(stderr, "forkcall-bench: %zu calls did not end with the right answer\n", bench.failures);
+    return bench.failures > 0 ? 1 : 0;
+}

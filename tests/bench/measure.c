@@ -1,0 +1,92 @@
+#include "measure.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { FAILURES_TO_STOP = 3 };
+
+uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+int64_t elapsed_since(uint64_t start_ns)
+{
+    return (int64_t)(clock_ns() - start_ns);
+}
+
+static int compare_times(const void *left, const void *right)
+{
+    const int64_t a = *(const int64_t *)left;
+    const int64_t b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* The value below which the given share of the sorted times lies, between neighbours by straight line. */
+static double quantile_us(const int64_t *sorted, size_t count, double share)
+{
+    const double place = share * (double)(count - 1);
+    const size_t below = (size_t)floor(place);
+    const size_t above = below + 1 < count ? below + 1 : below;
+    const double part = place - (double)below;
+    return ((double)sorted[below] * (1 - part) + (double)sorted[above] * part) / 1000;
+}
+
+static struct summary summarise(int64_t *times, size_t count)
+{
+    struct summary summary = {.count = count};
+    if (count == 0)
+        return summary;
+    qsort(times, count, sizeof *times, compare_times);
+    summary.median_us = quantile_us(times, count, 0.5);
+    summary.p10_us = quantile_us(times, count, 0.1);
+    summary.p90_us = quantile_us(times, count, 0.9);
+    return summary;
+}
+
+/* One run of each variant. times is a matrix, a row of max_rounds per variant; NULL: do not count. */
+static size_t run_round(const struct variant *variants, size_t count, size_t max_rounds, int64_t *times,
+                        struct summary *summaries)
+{
+    size_t failures = 0;
+    for (size_t v = 0; v < count; v++) {
+        const int64_t time = variants[v].run(variants[v].context);
+        if (time < 0) {
+            fprintf(stderr, "forkcall-bench: \"%s\" did not end with the right answer\n", variants[v].name);
+            failures++;
+        } else if (times != NULL) {
+            times[v * max_rounds + summaries[v].count++] = time;
+        }
+    }
+    return failures;
+}
+
+size_t measure_in_turn(const struct variant *variants, size_t count, struct effort effort, struct summary *summaries)
+{
+    size_t failures = 0;
+    for (size_t v = 0; v < count; v++)
+        summaries[v] = (struct summary){.count = 0};
+    if (count == 0 || effort.max_rounds == 0)
+        return 0;
+    int64_t *times = calloc(count * effort.max_rounds, sizeof *times);
+    if (times == NULL) {
+        fprintf(stderr, "forkcall-bench: no memory for the times\n");
+        return 1;
+    }
+    for (size_t round = 0; round < effort.warm_up && failures < FAILURES_TO_STOP; round++)
+        failures += run_round(variants, count, effort.max_rounds, NULL, summaries);
+    const uint64_t start = clock_ns();
+    for (size_t round = 0; round < effort.max_rounds && failures < FAILURES_TO_STOP; round++) {
+        if (round >= effort.min_rounds && (double)elapsed_since(start) > effort.seconds * 1e9)
+            break;
+        failures += run_round(variants, count, effort.max_rounds, times, summaries);
+    }
+    for (size_t v = 0; v < count; v++)
+        summaries[v] = summarise(times + v * effort.max_rounds, summaries[v].count);
+    free(times);
+    return failures;
+}

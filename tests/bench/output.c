@@ -1,0 +1,87 @@
+/* The table as text and as CSV. */
+#include "bench.h"
+
+enum { NAME_WIDTH = 37, AGAINST_WIDTH = 34, TIME_WIDTH = 23 };
+
+static double as_unit(double us, enum measure_unit unit)
+{
+    return unit == UNIT_RATE ? 1e6 / us : us;
+}
+
+static void format_summary(char *text, size_t size, const struct summary *summary, enum measure_unit unit)
+{
+    const double median = as_unit(summary->median_us, unit);
+    /* Of rates the slow end is the large time. */
+    const double low = as_unit(unit == UNIT_RATE ? summary->p90_us : summary->p10_us, unit);
+    const double high = as_unit(unit == UNIT_RATE ? summary->p10_us : summary->p90_us, unit);
+    const int digits = median < 100 ? 1 : 0;
+    snprintf(text, size, "%.*f (%.*f-%.*f)", digits, median, digits, low, digits, high);
+}
+
+static double ratio_of(const struct row *row)
+{
+    const double times = row->library->median_us / row->limit->median_us;
+    return row->unit == UNIT_RATE ? 1 / times : times;
+}
+
+static bool is_met(const struct row *row)
+{
+    return row->unit == UNIT_RATE ? ratio_of(row) >= row->target : ratio_of(row) <= row->target;
+}
+
+static const char *mark_of(const struct row *row)
+{
+    if (row->target <= 0)
+        return "";
+    if (is_met(row))
+        return "ok";
+    return row->unit == UNIT_RATE ? "UNDER" : "OVER";
+}
+
+void print_heading(const struct bench *bench)
+{
+    printf("%-*s %-*s %*s %*s %8s  %-8s\n", NAME_WIDTH, "what", AGAINST_WIDTH, "limit", TIME_WIDTH, "limit [us]",
+           TIME_WIDTH, "library [us]", "ratio", "target");
+    if (bench->csv != NULL)
+        fputs("group,what,limit,unit,limit_median,limit_p10,limit_p90,limit_runs,library_median,library_p10,"
+              "library_p90,library_runs,ratio,target,mark\n",
+              bench->csv);
+}
+
+static void print_csv_row(const struct bench *bench, const struct row *row)
+{
+    fprintf(bench->csv, "%s,\"%s\",\"%s\",us/call,%.3f,%.3f,%.3f,%zu,%.3f,%.3f,%.3f,%zu,%.4f,", bench->group, row->what,
+            row->against, row->limit->median_us, row->limit->p10_us, row->limit->p90_us, row->limit->count,
+            row->library->median_us, row->library->p10_us, row->library->p90_us, row->library->count, ratio_of(row));
+    if (row->target > 0)
+        fprintf(bench->csv, "%s%.2f", row->unit == UNIT_RATE ? ">=" : "<=", row->target);
+    fprintf(bench->csv, ",%s\n", mark_of(row));
+}
+
+void print_row(const struct bench *bench, const struct row *row)
+{
+    if (row->limit->count == 0 || row->library->count == 0) {
+        print_skip(bench, row->what, "no run ended with the right answer");
+        return;
+    }
+    char limit[64];
+    char library[64];
+    char target[32] = "";
+    format_summary(limit, sizeof limit, row->limit, row->unit);
+    format_summary(library, sizeof library, row->library, row->unit);
+    if (row->target > 0)
+        snprintf(target, sizeof target, "%s %.2f", row->unit == UNIT_RATE ? ">=" : "<=", row->target);
+    printf("%-*s %-*s %*s %*s %8.3f  %-8s %s\n", NAME_WIDTH, row->what, AGAINST_WIDTH, row->against, TIME_WIDTH, limit,
+           TIME_WIDTH, library, ratio_of(row), target, mark_of(row));
+    fflush(stdout);
+    if (bench->csv != NULL)
+        print_csv_row(bench, row);
+}
+
+void print_skip(const struct bench *bench, const char *what, const char *why)
+{
+    printf("%-*s skipped: %s\n", NAME_WIDTH, what, why);
+    fflush(stdout);
+    if (bench->csv != NULL)
+        fprintf(bench->csv, "%s,\"%s\",,,,,,,,,,,,,\"skipped: %s\"\n", bench->group, what, why);
+}
