@@ -33,12 +33,13 @@ static void run_call_rows(struct bench *bench)
     cpu_set_t all;
     cpu_set_t one;
     print_call_rows(bench, "trivial call");
-    if (sched_getaffinity(0, sizeof all, &all) != 0) {
+    const int core = sched_getcpu();
+    if (core < 0 || sched_getaffinity(0, sizeof all, &all) != 0) {
         print_skip(bench, "trivial call, on one core", "the cores that may be used are not known");
         return;
     }
     CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
+    CPU_SET((size_t)core, &one);
     sched_setaffinity(0, sizeof one, &one);
     print_call_rows(bench, "trivial call, on one core");
     sched_setaffinity(0, sizeof all, &all);
