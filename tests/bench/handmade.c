@@ -93,6 +93,13 @@ static void reset_handlers(void)
     }
 }
 
+/* Not where there is nothing to drop: to write to the stream's page is to copy it first. */
+static void drop_unwritten(FILE *stream)
+{
+    if (__fpending(stream) > 0)
+        __fpurge(stream);
+}
+
 /* To be called when nothing more comes through the pipe: bytes would raise the signal, too. */
 static bool die_with_parent(int lifeline)
 {
@@ -109,8 +116,8 @@ static bool prepare_child(const struct wires *wires, unsigned steps, const sigse
     if ((steps & STEP_CRASH_REPORT) != 0 && !handmade_catch_crashes(wires->reply[1]))
         return false;
     if ((steps & STEP_PURGE) != 0) {
-        __fpurge(stdout);
-        __fpurge(stderr);
+        drop_unwritten(stdout);
+        drop_unwritten(stderr);
     }
     if ((steps & STEP_GO_BYTE) != 0 && (close(wires->go[1]) != 0 || !read_whole(wires->go[0], &go, 1)))
         return false;
