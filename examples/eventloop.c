@@ -80,7 +80,8 @@ static void print_end(const struct job *job)
     if (job->report.status == FORKCALL_OK)
         printf("%-26s %ld\n", job->name, job->count);
     else
-        printf("%-26s %s: %s\n", job->name, forkcall_status_name(job->report.status), job->report.message);
+        printf("%-26s %s: %.40s\n", /* one line of a terminal */
+               job->name, forkcall_status_name(job->report.status), job->report.message);
 }
 
 /* On a terminal: one line each, over the lines of the time before. */

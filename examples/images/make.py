@@ -35,7 +35,7 @@ def main():
     lines = b"".join(b"\0" + b"".join(bytes(p) for p in row) for row in rows)
     good = png(WIDTH, HEIGHT, lines)
     bad_crc = bytearray(good)
-    bad_crc[good.index(b"IDAT") + 100] ^= 0x10  # one bit of the compressed pixels: their checksum is now wrong
+    bad_crc[good.index(b"IEND") - 5] ^= 1  # one bit of the checksum before the last chunk's length
     files = {
         "evening.png": good,
         "truncated.png": good[:len(good) // 2],
