@@ -95,6 +95,11 @@ static int64_t pipe_of_1_mib(void *context)
     return handmade_result(exchange->warm, exchange->size, (int)MIB);
 }
 
+static int64_t memfd_by_hand(void *context)
+{
+    return handmade_shared_result(((struct exchange *)context)->size);
+}
+
 static int64_t in_process_warm(void *context)
 {
     const struct exchange *const exchange = context;
@@ -122,13 +127,14 @@ static int64_t in_process_fresh(void *context)
     return good ? elapsed_since(start) : RUN_FAILED;
 }
 
-enum who { WARM, FRESH, PIPE_64K, PIPE_1M, IN_PLACE_KEPT, IN_PLACE, APPEND, WHO_COUNT };
+enum who { WARM, FRESH, PIPE_64K, PIPE_1M, MEMFD, IN_PLACE_KEPT, IN_PLACE, APPEND, WHO_COUNT };
 
 static const struct variant ways[WHO_COUNT] = {
     [WARM] = {"fill + read in process, warm", in_process_warm, NULL},
     [FRESH] = {"fill + read in process, fresh", in_process_fresh, NULL},
     [PIPE_64K] = {"fork + pipe of 64 KiB by hand", pipe_of_default_size, NULL},
     [PIPE_1M] = {"fork + pipe of 1 MiB by hand", pipe_of_1_mib, NULL},
+    [MEMFD] = {"fork + memfd by hand", memfd_by_hand, NULL},
     [IN_PLACE_KEPT] = {"in place, buffer kept", library_in_place_kept, NULL},
     [IN_PLACE] = {"in place", library_in_place, NULL},
     [APPEND] = {"appended", library_append, NULL},
@@ -149,7 +155,7 @@ static void print_size_rows(const struct bench *bench, const struct size_plan *p
         const enum who library = library_ways[i];
         char what[64];
         snprintf(what, sizeof what, "%s, %s", plan->name, ways[library].name);
-        for (enum who limit = WARM; limit <= PIPE_1M; limit++) {
+        for (enum who limit = WARM; limit <= MEMFD; limit++) {
             double target = 0;
             if (library == IN_PLACE_KEPT && limit == WARM)
                 target = plan->kept_target;
