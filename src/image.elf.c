@@ -1,0 +1,248 @@
+/* Images by dl_iterate_phdr(), which knows static programs, too.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dl_iterate_phdr */
+#endif
+#include "image.h"
+
+#include <link.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#ifndef ElfW /* BSD has it under the name of its own */
+#define ElfW(type) Elf_##type
+#endif
+
+/* What dl_iterate_phdr() tells as numbers. */
+static const void *at(uintptr_t address)
+{
+    return (const void *)address; // NOLINT(performance-no-int-to-ptr)
+}
+
+struct search {
+    uintptr_t address;
+    const struct dl_phdr_info *info;
+    const ElfW(Phdr) * segment; /* that holds address */
+    uintptr_t start;            /* of the segment */
+    bool is_program;            /* the first image is the program */
+    /* Runs while the loader holds its lock: the image cannot be unloaded. */
+    void (*visit)(const struct search *search, void *out);
+    void *out;
+    unsigned images;
+};
+
+static int search_image(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct search *search = arg;
+    (void)size;
+    search->is_program = search->images++ == 0;
+    for (ElfW(Half) i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        const uintptr_t start = info->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type != PT_LOAD || search->address < start || search->address - start >= segment->p_memsz)
+            continue;
+        search->info = info;
+        search->segment = segment;
+        search->start = start;
+        search->visit(search, search->out);
+        return 1;
+    }
+    return 0;
+}
+
+/* Calls visit if address lies in an image. */
+static bool search_images(uint64_t address, void (*visit)(const struct search *, void *), void *out)
+{
+    struct search search = {.address = (uintptr_t)address, .visit = visit, .out = out};
+    return address <= UINTPTR_MAX && dl_iterate_phdr(search_image, &search) == 1;
+}
+
+static void set_path(struct fc_image *image, const char *path)
+{
+    (void)snprintf(image->path, sizeof image->path, "%s", path == NULL || path[0] == 0 ? "[unnamed]" : path);
+    for (char *c = image->path; *c != 0; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+}
+
+/* The loader's name of the program itself is empty, or what it was called by. */
+static void set_program_path(struct fc_image *image, const char *name)
+{
+    char path[FC_IMAGE_PATH_MAX];
+    const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length > 0) {
+        path[length] = 0;
+        name = path;
+    }
+    set_path(image, name == NULL || name[0] == 0 ? "[program]" : name);
+}
+
+static void visit_find(const struct search *search, void *out)
+{
+    struct fc_image *image = out;
+    image->bias = search->info->dlpi_addr;
+    if (search->is_program)
+        set_program_path(image, search->info->dlpi_name);
+    else
+        set_path(image, search->info->dlpi_name);
+}
+
+bool fc_image_find(uint64_t address, struct fc_image *image)
+{
+    return search_images(address, visit_find, image);
+}
+
+static void visit_is_code(const struct search *search, void *out)
+{
+    *(bool *)out = (search->segment->p_flags & PF_X) != 0;
+}
+
+bool fc_image_is_code(uint64_t address)
+{
+    bool is_code = false;
+    return search_images(address, visit_is_code, &is_code) && is_code;
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+
+/* code[-7] to code[-1] can be read. */
+static bool follows_call(const unsigned char *code)
+{
+    static const int indirect_sizes[] = {2, 3, 4, 6, 7}; /* by register, by memory with all forms of address */
+    if (code[-5] == 0xe8)
+        return true;
+    for (size_t i = 0; i < sizeof indirect_sizes / sizeof indirect_sizes[0]; i++)
+        if (code[-indirect_sizes[i]] == 0xff && ((code[1 - indirect_sizes[i]] >> 3) & 7) == 2)
+            return true;
+    return false;
+}
+
+static bool can_return_to(const struct search *search)
+{
+    if ((search->segment->p_flags & PF_R) == 0)
+        return true;
+    return search->address - search->start >= 7 && follows_call(at(search->address));
+}
+
+#else
+
+static bool can_return_to(const struct search *search)
+{
+    (void)search;
+    return true;
+}
+
+#endif
+
+static void visit_is_return_address(const struct search *search, void *out)
+{
+    *(bool *)out = (search->segment->p_flags & PF_X) != 0 && can_return_to(search);
+}
+
+bool fc_image_is_return_address(uint64_t address)
+{
+    bool is_return_address = false;
+    return search_images(address, visit_is_return_address, &is_return_address) && is_return_address;
+}
+
+#if defined(__arm__)
+
+/* The table of exceptions: for each function, in their order, two words. */
+struct exidx {
+    uint32_t function; /* relative to itself, in 31 bits */
+    uint32_t description;
+};
+
+static uintptr_t exidx_function(const struct exidx *entry)
+{
+    return (uintptr_t)&entry->function + ((entry->function & 0x7fffffff) | (entry->function & 0x40000000) << 1);
+}
+
+/* The last function that starts at or below address. */
+static uint64_t find_function(const void *table, size_t size, uintptr_t address)
+{
+    const struct exidx *entries = table;
+    size_t low = 0;
+    size_t high = size / sizeof *entries;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (exidx_function(&entries[middle]) <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == 0 ? 0 : exidx_function(&entries[low - 1]);
+}
+
+static const ElfW(Word) function_table = PT_ARM_EXIDX;
+
+#else
+
+/* The header of the unwind tables: a sorted table of where functions start. */
+struct eh_frame_hdr {
+    unsigned char version;
+    unsigned char eh_frame_encoding, count_encoding, table_encoding;
+    int32_t eh_frame;
+    uint32_t count;
+    struct {
+        int32_t function, description; /* relative to this header */
+    } table[];
+};
+
+enum {
+    ENCODING_UDATA4 = 0x03,
+    ENCODING_SDATA4 = 0x0b,
+    ENCODING_DATAREL = 0x30,
+};
+
+static bool is_known_header(const struct eh_frame_hdr *header, size_t size)
+{
+    const unsigned char format = header->eh_frame_encoding & 0x0f;
+    return size >= sizeof *header && header->version == 1 && (format == ENCODING_UDATA4 || format == ENCODING_SDATA4) &&
+           header->count_encoding == ENCODING_UDATA4 &&
+           header->table_encoding == (ENCODING_DATAREL | ENCODING_SDATA4) &&
+           header->count <= (size - sizeof *header) / sizeof header->table[0];
+}
+
+/* The last function that starts at or below address. */
+static uint64_t find_function(const void *table, size_t size, uintptr_t address)
+{
+    const struct eh_frame_hdr *header = table;
+    const uintptr_t base = (uintptr_t)header;
+    if (!is_known_header(header, size))
+        return 0;
+    uint32_t low = 0;
+    uint32_t high = header->count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (base + (uintptr_t)header->table[middle].function <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low == 0 ? 0 : base + (uintptr_t)header->table[low - 1].function;
+}
+
+static const ElfW(Word) function_table = PT_GNU_EH_FRAME;
+
+#endif
+
+static void visit_function_start(const struct search *search, void *out)
+{
+    for (ElfW(Half) i = 0; i < search->info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &search->info->dlpi_phdr[i];
+        if (segment->p_type == function_table)
+            *(uint64_t *)out =
+                find_function(at(search->info->dlpi_addr + segment->p_vaddr), segment->p_memsz, search->address);
+    }
+}
+
+uint64_t fc_image_function_start(uint64_t address)
+{
+    uint64_t start = 0;
+    return search_images(address, visit_function_start, &start) ? start : 0;
+}

@@ -1,0 +1,32 @@
+/* The program and the shared libraries of this process: what lies at an address.
+ *
+ * Addresses may come from anywhere: no memory is read but the images' own. Not async-signal-safe: the loader's lock is
+ * taken. Thread-safe.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef FORKCALL_IMAGE_H
+#define FORKCALL_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FC_IMAGE_PATH_MAX 512
+
+struct fc_image {
+    uint64_t bias;                /* address - bias is the address inside the file, as addr2line takes it */
+    char path[FC_IMAGE_PATH_MAX]; /* printable; cut where it is longer */
+};
+
+/* Which image address lies in. False: none. */
+bool fc_image_find(uint64_t address, struct fc_image *image);
+
+/* Whether address lies in code of an image. */
+bool fc_image_is_code(uint64_t address);
+
+/* Whether a call can have left address on the stack: code, and, on x86, preceded by a call instruction. */
+bool fc_image_is_return_address(uint64_t address);
+
+/* Where the function that holds address starts. 0: not known. */
+uint64_t fc_image_function_start(uint64_t address);
+
+#endif

@@ -1,0 +1,10 @@
+/* Registers on a system whose ucontext_t is not known: none.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "registers.h"
+
+void fc_registers_get(struct fc_registers *out, const void *ucontext)
+{
+    (void)ucontext;
+    *out = (struct fc_registers){0};
+}

@@ -1,0 +1,76 @@
+/* Symbols by dladdr(), and the sentences about them.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr */
+#endif
+#include "config.h"
+
+#include "image.h"
+#include "symbol.h"
+
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+bool fc_symbol_find_exported(uint64_t address, struct fc_symbol *symbol)
+{
+    Dl_info info;
+    memset(&info, 0, sizeof info);
+    const void *place = (const void *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr): it is never read
+    if (address > UINTPTR_MAX || dladdr(place, &info) == 0 || info.dli_sname == NULL || info.dli_sname[0] == 0)
+        return false;
+    *symbol = (struct fc_symbol){.start = (uintptr_t)info.dli_saddr};
+    (void)snprintf(symbol->name, sizeof symbol->name, "%s", info.dli_sname);
+    return true;
+}
+
+#ifndef HAVE_LIBDW
+
+bool fc_symbol_find(uint64_t address, struct fc_symbol *symbol)
+{
+    return fc_symbol_find_exported(address, symbol);
+}
+
+#endif
+
+/* "x.so+0x1234". */
+static int describe_offset(uint64_t address, const struct fc_image *image, char *text, size_t size)
+{
+    const char *slash = strrchr(image->path, '/');
+    return snprintf(text, size, "%s+0x%" PRIx64, slash != NULL ? slash + 1 : image->path, address - image->bias);
+}
+
+int fc_symbol_describe(uint64_t address, bool is_return_address, char *text, size_t size)
+{
+    /* A call can be the last instruction of its function: its return address then lies in the next one. */
+    const uint64_t inside = is_return_address && address > 0 ? address - 1 : address;
+    struct fc_symbol symbol;
+    struct fc_image image;
+    if (!fc_image_find(inside, &image))
+        return snprintf(text, size, "0x%" PRIx64, address);
+    if (!fc_symbol_find(inside, &symbol))
+        return describe_offset(address, &image, text, size);
+    if (symbol.line > 0)
+        return snprintf(text, size, "%s+0x%" PRIx64 " at %s:%d", symbol.name, address - symbol.start, symbol.file,
+                        symbol.line);
+    return snprintf(text, size, "%s+0x%" PRIx64 " (in %s)", symbol.name, address - symbol.start, image.path);
+}
+
+void fc_symbol_function_name(uint64_t address, char *text, size_t size)
+{
+    struct fc_symbol symbol;
+    struct fc_image image;
+    char place[FC_IMAGE_PATH_MAX + 32];
+    /* A symbol that starts elsewhere is that of a neighbour, where the function's own is not known. */
+    if (fc_symbol_find(address, &symbol) && symbol.start == address) {
+        (void)snprintf(text, size, "%s", symbol.name);
+        return;
+    }
+    if (fc_image_find(address, &image))
+        (void)describe_offset(address, &image, place, sizeof place);
+    else
+        (void)snprintf(place, sizeof place, "0x%" PRIx64, address);
+    (void)snprintf(text, size, "function at %s", place);
+}

@@ -1,0 +1,103 @@
+/* Unwinding by the tables that every function has, with libdw.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "image.h"
+#include "libdw.h"
+#include "unwind.h"
+
+#include <unistd.h>
+
+/* What the callbacks know. */
+struct walk {
+    struct fc_registers registers;
+    struct fc_stack stack;
+    uint64_t *frames;
+    size_t count, max;
+};
+
+/* libdw wants a thread to unwind: there is one, and its number means nothing. */
+static pid_t next_thread(Dwfl *dwfl, void *user, void **thread_user)
+{
+    if (*thread_user != NULL)
+        return 0;
+    *thread_user = user;
+    return dwfl_pid(dwfl);
+}
+
+static bool get_thread(Dwfl *dwfl, pid_t id, void *user, void **thread_user)
+{
+    (void)dwfl;
+    (void)id;
+    *thread_user = user;
+    return true;
+}
+
+static bool read_memory(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *result, void *user)
+{
+    const struct walk *walk = user;
+    uint64_t value;
+    (void)dwfl;
+    if (!fc_stack_read(&walk->stack, address, &value))
+        return false;
+    *result = value;
+    return true;
+}
+
+static bool set_registers(Dwfl_Thread *thread, void *user)
+{
+    const struct walk *walk = user;
+    if (!dwfl_thread_state_registers(thread, 0, walk->registers.count, walk->registers.general))
+        return false;
+    dwfl_thread_state_register_pc(thread, walk->registers.pc);
+    return true;
+}
+
+static const Dwfl_Thread_Callbacks thread_callbacks = {
+    .next_thread = next_thread,
+    .get_thread = get_thread,
+    .memory_read = read_memory,
+    .set_initial_registers = set_registers,
+};
+
+static int add_frame(Dwfl_Frame *frame, void *user)
+{
+    struct walk *walk = user;
+    Dwarf_Addr pc;
+    bool is_first; /* not a return address */
+    if (walk->count == walk->max || !dwfl_frame_pc(frame, &pc, &is_first) || (!is_first && !fc_image_is_code(pc)))
+        return DWARF_CB_ABORT;
+    walk->frames[walk->count++] = pc;
+    return DWARF_CB_OK;
+}
+
+static void walk_tables(struct walk *walk)
+{
+    struct fc_libdw view;
+    if (fc_libdw_open(&view) != 0)
+        return;
+    if (dwfl_attach_state(view.dwfl, NULL, getpid(), &thread_callbacks, walk))
+        (void)dwfl_getthread_frames(view.dwfl, getpid(), add_frame, walk);
+    fc_libdw_close(&view);
+}
+
+size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64_t stack_address, size_t stack_size,
+                 uint64_t *frames, size_t max)
+{
+    struct walk walk = {
+        .registers = *registers,
+        .stack = {.bytes = stack, .address = stack_address, .size = stack_size},
+        .frames = frames,
+        .max = max,
+    };
+    if (max > 0 && registers->count > 0 && registers->count <= FC_REGISTERS_MAX) {
+        if (fc_unwind_wild_jump(&walk.registers, &walk.stack))
+            walk.frames[walk.count++] = registers->pc;
+        walk_tables(&walk);
+    }
+    /* The tables did not lead anywhere: code without them, a processor that libdw does not know, no /proc. */
+    if (walk.count < 2)
+        return fc_unwind_frame_pointers(registers, stack, stack_address, stack_size, frames, max);
+    return walk.count;
+}

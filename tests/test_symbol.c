@@ -1,0 +1,289 @@
+/* Addresses in words.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* RTLD_DEFAULT */
+#endif
+#include "config.h"
+
+#include "image.h"
+#include "symbol.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __ELF__
+#include <link.h>
+#endif
+
+#include <cmocka.h>
+
+#define NOINLINE __attribute__((noinline))
+#define TEXT_MAX 1024
+
+static volatile int sink;
+
+int exported_function(int n);
+
+enum { EXPORTED_LINE = __LINE__ };
+__attribute__((visibility("default"))) NOINLINE int exported_function(int n)
+{
+    sink = n * 3;
+    return sink;
+}
+enum { EXPORTED_END = __LINE__ };
+
+NOINLINE static int static_function(int n)
+{
+    sink = n * 5;
+    return sink;
+}
+
+/* The addresses of functions, which the compiler is to know nothing about. */
+static int (*volatile exported_pointer)(int) = exported_function;
+static int (*volatile static_pointer)(int) = static_function;
+
+static uint64_t address_of(int (*function)(int))
+{
+    return (uint64_t)(uintptr_t)function;
+}
+
+static bool begins_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* A static program has no table of exported names. */
+static bool knows_exported_names(void)
+{
+    struct fc_symbol symbol;
+    if (fc_symbol_find(address_of(exported_pointer), &symbol))
+        return true;
+    print_message("no names in this program: built static?\n");
+    return false;
+}
+
+/* Our program's name, from another source than the code under test. */
+static const char *program_name(void)
+{
+    static char path[TEXT_MAX];
+    struct fc_image image;
+    assert_true(fc_image_find(address_of(static_pointer), &image));
+#ifdef __linux__
+    char *real = realpath("/proc/self/exe", NULL);
+    if (real != NULL) {
+        assert_string_equal(image.path, real);
+        free(real);
+    }
+#endif
+    const char *slash = strrchr(image.path, '/');
+    (void)snprintf(path, sizeof path, "%s", slash == NULL ? image.path : slash + 1);
+    return path;
+}
+
+/* "program+0x…", as addr2line takes it. */
+static void expect_offset(uint64_t address, char *expected, size_t size)
+{
+#ifdef __ELF__
+    extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden"))); /* made by the linker */
+    const uint64_t bias = __ehdr_start.e_type == ET_DYN ? (uint64_t)(uintptr_t)&__ehdr_start : 0;
+#else
+    struct fc_image image;
+    assert_true(fc_image_find(address, &image));
+    const uint64_t bias = image.bias;
+#endif
+    (void)snprintf(expected, size, "%s+0x%" PRIx64, program_name(), address - bias);
+}
+
+/* What follows "name+0x…": " (in program)", or, where debug information can be read, the line. */
+static void assert_is_in_exported_function(const char *rest)
+{
+    int line = 0;
+    int end = 0;
+#ifdef HAVE_LIBDW
+    if (sscanf(rest, " at test_symbol.c:%d%n", &line, &end) == 1) { // NOLINT(cert-err34-c): two digits
+        assert_in_range(line, EXPORTED_LINE, EXPORTED_END);
+        assert_int_equal(rest[end], 0);
+        return;
+    }
+#endif
+    (void)line;
+    assert_true(begins_with(rest, " (in "));
+    end = (int)strlen(rest);
+    assert_int_equal(rest[end - 1], ')');
+    assert_non_null(strstr(rest, program_name()));
+}
+
+static void exported_function_is_told_by_name(void **state)
+{
+    char text[TEXT_MAX];
+    (void)state;
+    if (!knows_exported_names())
+        skip();
+    const int length = fc_symbol_describe(address_of(exported_pointer), false, text, sizeof text);
+    assert_int_equal(length, strlen(text));
+    assert_true(begins_with(text, "exported_function+0x0 "));
+    assert_is_in_exported_function(text + strlen("exported_function+0x0"));
+    fc_symbol_function_name(address_of(exported_pointer), text, sizeof text);
+    assert_string_equal(text, "exported_function");
+}
+
+static void return_address_is_that_of_the_call_before_it(void **state)
+{
+    char text[TEXT_MAX];
+    (void)state;
+    if (!knows_exported_names())
+        skip();
+    (void)fc_symbol_describe(address_of(exported_pointer) + 1, true, text, sizeof text);
+    assert_true(begins_with(text, "exported_function+0x1 "));
+    (void)fc_symbol_describe(address_of(exported_pointer), true, text, sizeof text);
+    assert_false(begins_with(text, "exported_function"));
+}
+
+static void static_function_is_told_by_place_or_name(void **state)
+{
+    char text[TEXT_MAX];
+    char place[TEXT_MAX];
+    char name[TEXT_MAX + 32];
+    (void)state;
+    expect_offset(address_of(static_pointer), place, sizeof place);
+    (void)snprintf(name, sizeof name, "function at %s", place);
+    (void)fc_symbol_describe(address_of(static_pointer), false, text, sizeof text);
+#ifdef HAVE_LIBDW
+    (void)name;
+    assert_true(begins_with(text, "static_function+0x0 "));
+    fc_symbol_function_name(address_of(static_pointer), text, sizeof text);
+    assert_string_equal(text, "static_function");
+#elif defined(__ELF__)
+    assert_string_equal(text, place);
+    fc_symbol_function_name(address_of(static_pointer), text, sizeof text);
+    assert_string_equal(text, name);
+#else
+    print_message("names of static functions depend on how the program was stripped: %s\n", text);
+#endif
+}
+
+static void library_function_is_told_with_its_library(void **state)
+{
+    char text[TEXT_MAX];
+    void *function = dlsym(RTLD_DEFAULT, "getenv");
+    (void)state;
+    if (function == NULL || !knows_exported_names())
+        skip();
+    (void)fc_symbol_describe((uint64_t)(uintptr_t)function, false, text, sizeof text);
+    assert_true(begins_with(text, "getenv+0x0 "));
+    assert_non_null(strchr(text, '/'));
+    assert_null(strstr(text, program_name()));
+    fc_symbol_function_name((uint64_t)(uintptr_t)function, text, sizeof text);
+    assert_string_equal(text, "getenv");
+}
+
+/* Inside a function is not where it starts: the sentence must not claim it. */
+static void middle_of_a_function_has_no_function_name(void **state)
+{
+    char text[TEXT_MAX];
+    char place[TEXT_MAX];
+    char name[TEXT_MAX + 32];
+    (void)state;
+    expect_offset(address_of(exported_pointer) + 2, place, sizeof place);
+    (void)snprintf(name, sizeof name, "function at %s", place);
+    fc_symbol_function_name(address_of(exported_pointer) + 2, text, sizeof text);
+    assert_string_equal(text, name);
+}
+
+static void addresses_of_nothing_are_told_as_numbers(void **state)
+{
+    char on_stack = 0;
+    const uint64_t addresses[] = {0, 1, UINT64_MAX, UINT64_MAX - 1, (uint64_t)(uintptr_t)&on_stack};
+    char text[TEXT_MAX];
+    char expected[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        (void)snprintf(expected, sizeof expected, "0x%" PRIx64, addresses[i]);
+        assert_int_equal(fc_symbol_describe(addresses[i], false, text, sizeof text), strlen(expected));
+        assert_string_equal(text, expected);
+        (void)fc_symbol_describe(addresses[i], true, text, sizeof text);
+        assert_string_equal(text, expected);
+        (void)snprintf(expected, sizeof expected, "function at 0x%" PRIx64, addresses[i]);
+        fc_symbol_function_name(addresses[i], text, sizeof text);
+        assert_string_equal(text, expected);
+    }
+}
+
+static void text_is_cut_as_by_snprintf(void **state)
+{
+    char whole[TEXT_MAX];
+    const uint64_t addresses[] = {0, address_of(exported_pointer), address_of(static_pointer)};
+    (void)state;
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        const int length = fc_symbol_describe(addresses[i], false, whole, sizeof whole);
+        assert_int_equal(length, strlen(whole));
+        assert_int_equal(fc_symbol_describe(addresses[i], false, NULL, 0), length);
+        for (size_t size = 1; size <= (size_t)length; size += 7) {
+            char *text = malloc(size);
+            assert_non_null(text);
+            assert_int_equal(fc_symbol_describe(addresses[i], false, text, size), length);
+            assert_int_equal(strlen(text), size - 1);
+            assert_memory_equal(text, whole, size - 1);
+            fc_symbol_function_name(addresses[i], text, size);
+            assert_true(memchr(text, 0, size) != NULL);
+            free(text);
+        }
+    }
+}
+
+static void code_is_told_from_data(void **state)
+{
+    static int data;
+    (void)state;
+    assert_true(fc_image_is_code(address_of(static_pointer)));
+    assert_false(fc_image_is_code((uint64_t)(uintptr_t)&data));
+    assert_false(fc_image_is_code(0));
+    assert_false(fc_image_is_code(UINT64_MAX));
+}
+
+static size_t count_descriptors(void)
+{
+    DIR *directory = opendir("/dev/fd");
+    size_t count = 0;
+    if (directory == NULL)
+        return 0;
+    while (readdir(directory) != NULL) // NOLINT(concurrency-mt-unsafe)
+        count++;
+    (void)closedir(directory);
+    return count;
+}
+
+static void no_descriptor_is_left_behind(void **state)
+{
+    char text[TEXT_MAX];
+    (void)state;
+    const size_t before = count_descriptors();
+    for (int i = 0; i < 10; i++)
+        (void)fc_symbol_describe(address_of(static_pointer), false, text, sizeof text);
+    assert_int_equal(count_descriptors(), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exported_function_is_told_by_name),
+        cmocka_unit_test(return_address_is_that_of_the_call_before_it),
+        cmocka_unit_test(static_function_is_told_by_place_or_name),
+        cmocka_unit_test(library_function_is_told_with_its_library),
+        cmocka_unit_test(middle_of_a_function_has_no_function_name),
+        cmocka_unit_test(addresses_of_nothing_are_told_as_numbers),
+        cmocka_unit_test(text_is_cut_as_by_snprintf),
+        cmocka_unit_test(code_is_told_from_data),
+        cmocka_unit_test(no_descriptor_is_left_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

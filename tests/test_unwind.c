@@ -1,0 +1,503 @@
+/* Unwinding copies of stacks: of children that really crashed, and of nothing that ever ran.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* MAP_ANONYMOUS, pthreads */
+#endif
+#include "image.h"
+#include "registers.h"
+#include "unwind.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define NOINLINE __attribute__((noinline))
+#define FRAMES_MAX 32
+#define DEPTH 4
+#define STACK_MAX 65536
+
+/* What a crashed child sends. */
+struct crash {
+    struct fc_registers registers;
+    uint64_t stack_address;
+    uint64_t stack_size;
+    uint64_t returns[DEPTH]; /* where each of the functions under test would have returned to, innermost first */
+    unsigned char stack[STACK_MAX];
+};
+
+static struct crash crash;
+static uintptr_t stack_end; /* in the child: nothing above is of interest */
+static int crash_pipe = -1;
+
+static void write_all(const void *bytes, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        const ssize_t n = write(crash_pipe, (const char *)bytes + done, size - done);
+        if (n <= 0)
+            _exit(2);
+        done += (size_t)n;
+    }
+}
+
+/* AddressSanitizer knows that most of a stack is nobody's to read. */
+__attribute__((no_sanitize_address)) NOINLINE static void copy_stack(uintptr_t start, size_t size)
+{
+    const volatile unsigned char *bytes = (const volatile unsigned char *)start; // NOLINT(performance-no-int-to-ptr)
+    for (size_t i = 0; i < size; i++)
+        crash.stack[i] = bytes[i];
+}
+
+static void on_crash(int signal_number, siginfo_t *info, void *context)
+{
+    (void)signal_number;
+    (void)info;
+    fc_registers_get(&crash.registers, context);
+    const uintptr_t start = (uintptr_t)crash.registers.sp - 128;
+    if (crash.registers.sp == 0 || start >= stack_end)
+        _exit(3);
+    crash.stack_address = start;
+    crash.stack_size = stack_end - start < STACK_MAX ? stack_end - start : STACK_MAX;
+    copy_stack(start, (size_t)crash.stack_size);
+    write_all(&crash, offsetof(struct crash, stack) + (size_t)crash.stack_size);
+    _exit(0);
+}
+
+/* A chain of functions, none of which the compiler can merge, drop or leave by a jump. */
+
+static void (*volatile innermost)(void);
+static int *volatile nowhere;
+static volatile int after;
+
+__attribute__((no_sanitize("undefined"))) NOINLINE static void read_null(void)
+{
+    crash.returns[0] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+    after = *nowhere;
+}
+
+NOINLINE static void level_1(void)
+{
+    crash.returns[1] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+    innermost();
+    after = 1;
+}
+
+NOINLINE static void level_2(void)
+{
+    crash.returns[2] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+    level_1();
+    after = 2;
+}
+
+NOINLINE static void level_3(void)
+{
+    crash.returns[3] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+    level_2();
+    after = 3;
+}
+
+NOINLINE static void crash_in_child(const int *mark)
+{
+    static unsigned char signal_stack[65536];
+    const stack_t alternate = {.ss_sp = signal_stack, .ss_size = sizeof signal_stack};
+    struct sigaction action;
+    stack_end = (uintptr_t)(mark + 64);
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = on_crash;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    if (sigaltstack(&alternate, NULL) != 0 || sigaction(SIGSEGV, &action, NULL) != 0 ||
+        sigaction(SIGBUS, &action, NULL) != 0)
+        _exit(4);
+    level_3();
+    _exit(5);
+}
+
+/* Fills crash with what a child sends that ends in function. */
+static void take_crash(void (*function)(void))
+{
+    int mark[128] = {0};
+    int ends[2];
+    int status = 0;
+    size_t size = 0;
+    memset(&crash, 0, sizeof crash);
+    innermost = function;
+    assert_int_equal(pipe(ends), 0);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)close(ends[0]);
+        crash_pipe = ends[1];
+        crash_in_child(mark);
+    }
+    (void)close(ends[1]);
+    for (ssize_t n = 1; n > 0; size += n > 0 ? (size_t)n : 0)
+        n = read(ends[0], (char *)&crash + size, sizeof crash - size);
+    (void)close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(size, offsetof(struct crash, stack) + crash.stack_size);
+}
+
+typedef size_t unwind_fn(const struct fc_registers *, const void *, uint64_t, size_t, uint64_t *, size_t);
+static unwind_fn *const unwinders[] = {fc_unwind, fc_unwind_frame_pointers};
+#define UNWINDERS (sizeof unwinders / sizeof unwinders[0])
+
+static size_t unwind_crash(unwind_fn *unwind, uint64_t *frames)
+{
+    return unwind(&crash.registers, crash.stack, crash.stack_address, (size_t)crash.stack_size, frames, FRAMES_MAX);
+}
+
+static bool registers_are_known(void)
+{
+    if (crash.registers.count > 0)
+        return true;
+    print_message("no registers for this processor: nothing to unwind\n");
+    return false;
+}
+
+static void registers_of_a_crash_lie_in_the_function_and_its_stack(void **state)
+{
+    (void)state;
+    take_crash(read_null);
+    if (!registers_are_known())
+        skip();
+    const uint64_t function = (uint64_t)(uintptr_t)read_null & ~(uint64_t)1; /* Thumb marks its functions */
+    assert_in_range(crash.registers.pc, function, function + 1000);
+    assert_in_range(crash.registers.fp, crash.registers.sp, crash.stack_address + crash.stack_size);
+}
+
+static void crash_is_unwound_to_every_caller(void **state)
+{
+    uint64_t frames[FRAMES_MAX];
+    (void)state;
+    take_crash(read_null);
+    if (!registers_are_known())
+        skip();
+    for (size_t i = 0; i < UNWINDERS; i++) {
+        const size_t count = unwind_crash(unwinders[i], frames);
+        assert_in_range(count, DEPTH + 2, FRAMES_MAX);
+        assert_int_equal(frames[0], crash.registers.pc);
+        assert_memory_equal(frames + 1, crash.returns, sizeof crash.returns);
+    }
+}
+
+/* frames[1] lies in level_1, and its callers follow. */
+static void assert_called_by_level_1(const uint64_t *frames, size_t count)
+{
+    const uint64_t function = (uint64_t)(uintptr_t)level_1 & ~(uint64_t)1;
+    assert_in_range(count, DEPTH + 1, FRAMES_MAX);
+    assert_in_range(frames[1], function + 1, function + 1000);
+    assert_memory_equal(frames + 2, crash.returns + 1, sizeof crash.returns - sizeof crash.returns[0]);
+}
+
+static void jump_to_null_names_the_caller(void **state)
+{
+    uint64_t frames[FRAMES_MAX];
+    (void)state;
+    take_crash(NULL);
+    if (!registers_are_known())
+        skip();
+    for (size_t i = 0; i < UNWINDERS; i++) {
+        const size_t count = unwind_crash(unwinders[i], frames);
+        assert_int_equal(frames[0], 0);
+        assert_called_by_level_1(frames, count);
+    }
+}
+
+/* strlen(NULL) and its like: library functions in assembler that build no frame. */
+#if defined(__ELF__) && (defined(__x86_64__) || defined(__i386__) || defined(__aarch64__))
+void leaf_without_frame(void);
+__asm__(".text\n"
+        ".globl leaf_without_frame\n"
+        ".hidden leaf_without_frame\n"
+        ".type leaf_without_frame, %function\n"
+        "leaf_without_frame:\n"
+        ".cfi_startproc\n"
+#if defined(__aarch64__)
+        "    mov x0, #0\n"
+        "    ldr w0, [x0]\n"
+#elif defined(__x86_64__)
+        "    xorl %eax, %eax\n"
+        "    movl (%rax), %eax\n"
+#else
+        "    xorl %eax, %eax\n"
+        "    movl (%eax), %eax\n"
+#endif
+        "    ret\n"
+        ".cfi_endproc\n"
+        ".size leaf_without_frame, . - leaf_without_frame\n");
+
+static void function_without_a_frame_does_not_hide_its_caller(void **state)
+{
+    uint64_t frames[FRAMES_MAX];
+    (void)state;
+    take_crash(leaf_without_frame);
+    for (size_t i = 0; i < UNWINDERS; i++) {
+        const size_t count = unwind_crash(unwinders[i], frames);
+        assert_int_equal(frames[0], crash.registers.pc);
+        assert_called_by_level_1(frames, count);
+    }
+}
+#else
+static void function_without_a_frame_does_not_hide_its_caller(void **state)
+{
+    (void)state;
+    print_message("no function without a frame for this processor\n");
+    skip();
+}
+#endif
+
+static void no_more_frames_are_written_than_there_is_room_for(void **state)
+{
+    uint64_t all[FRAMES_MAX];
+    (void)state;
+    take_crash(read_null);
+    for (size_t i = 0; i < UNWINDERS; i++) {
+        const size_t count = unwind_crash(unwinders[i], all);
+        for (size_t max = 0; max <= count; max++) {
+            uint64_t *frames = calloc(max + 1, sizeof *frames);
+            assert_non_null(frames);
+            frames[max] = 0x5a5a5a5a;
+            assert_int_equal(
+                unwinders[i](&crash.registers, crash.stack, crash.stack_address, (size_t)crash.stack_size, frames, max),
+                max);
+            if (max > 0)
+                assert_memory_equal(frames, all, max * sizeof *frames);
+            assert_int_equal(frames[max], 0x5a5a5a5a);
+            free(frames);
+        }
+    }
+}
+
+/* ---- Hostile copies ---- */
+
+/* size bytes (less than a page) that end, or begin, where a fault would follow. */
+struct fenced {
+    unsigned char *mapping, *bytes;
+    size_t page;
+};
+
+static struct fenced fence(const void *bytes, size_t size, bool at_end)
+{
+    struct fenced fenced;
+    fenced.page = (size_t)sysconf(_SC_PAGESIZE);
+    assert_true(size <= fenced.page);
+    fenced.mapping = mmap(NULL, 3 * fenced.page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(fenced.mapping, MAP_FAILED);
+    assert_int_equal(mprotect(fenced.mapping + fenced.page, fenced.page, PROT_READ | PROT_WRITE), 0);
+    fenced.bytes = fenced.mapping + fenced.page + (at_end ? fenced.page - size : 0);
+    if (size > 0)
+        memcpy(fenced.bytes, bytes, size);
+    return fenced;
+}
+
+static void unfence(const struct fenced *fenced)
+{
+    (void)munmap(fenced->mapping, 3 * fenced->page);
+}
+
+/* Where the copy ends, the chain ends, too: what is found is a part of the truth. (The tables would tell the same, but
+ * take long for each of so many sizes.) */
+static void cut_copies_give_the_innermost_part_of_the_chain(void **state)
+{
+    uint64_t all[FRAMES_MAX];
+    (void)state;
+    take_crash(read_null);
+    const size_t count = unwind_crash(fc_unwind_frame_pointers, all);
+    size_t last = 1;
+    for (size_t size = 0; size <= crash.stack_size && size <= 2048; size++) {
+        uint64_t frames[FRAMES_MAX];
+        const struct fenced copy = fence(crash.stack, size, true);
+        const size_t n =
+            fc_unwind_frame_pointers(&crash.registers, copy.bytes, crash.stack_address, size, frames, FRAMES_MAX);
+        assert_in_range(n, last, count);
+        assert_memory_equal(frames, all, n * sizeof *frames);
+        last = n;
+        if (size % 128 == 0)
+            assert_in_range(fc_unwind(&crash.registers, copy.bytes, crash.stack_address, size, frames, FRAMES_MAX), 1,
+                            FRAMES_MAX);
+        unfence(&copy);
+    }
+}
+
+/* A frame whose caller's frame is itself, or lies below it, would be followed for ever. */
+static void cycles_end(void **state)
+{
+    uint64_t frames[FRAMES_MAX];
+    (void)state;
+    take_crash(read_null);
+    if (!registers_are_known())
+        skip();
+    const uint64_t good = crash.returns[0];
+    const uint64_t base = 0x10000;
+    uintptr_t words[64];
+    for (int shape = 0; shape < 2; shape++) {
+        struct fc_registers registers = {.pc = good, .sp = base, .fp = base + 32 * sizeof(uintptr_t)};
+        /* Every word is a frame pointer that leads back, or a return address that is good. */
+        for (size_t i = 0; i < 64; i++)
+            words[i] =
+                i % 2 == 0 ? (uintptr_t)registers.fp - (shape == 0 ? 0 : 8 * sizeof(uintptr_t)) : (uintptr_t)good;
+        const size_t count = fc_unwind_frame_pointers(&registers, words, base, sizeof words, frames, FRAMES_MAX);
+        assert_in_range(count, 1, 2);
+        registers.count = crash.registers.count;
+        assert_in_range(fc_unwind(&registers, words, base, sizeof words, frames, FRAMES_MAX), 1, FRAMES_MAX);
+    }
+}
+
+static uint64_t random_state = 0x9e3779b97f4a7c15;
+
+static uint64_t next_random(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return random_state;
+}
+
+/* A number that a hostile child would choose. */
+static uint64_t hostile_word(uint64_t stack_address, size_t size)
+{
+    switch (next_random() % 8) {
+    case 0:
+        return next_random();
+    case 1:
+        return crash.returns[next_random() % DEPTH];
+    case 2:
+        return UINT64_MAX - next_random() % 32;
+    case 3:
+        return next_random() % 32;
+    case 4:
+        return stack_address + size - next_random() % 32;
+    case 5:
+        return crash.registers.pc;
+    default:
+        return stack_address + next_random() % (size + 32);
+    }
+}
+
+static void hostile_round(unwind_fn *unwind)
+{
+    static const uint64_t places[] = {0, 1, 0x7ffd00000000, UINT64_MAX - 256, UINT64_MAX - 3, UINT32_MAX - 100};
+    unsigned char bytes[512];
+    uint64_t frames[FRAMES_MAX + 1];
+    struct fc_registers registers = {0};
+    const size_t size = next_random() % (sizeof bytes + 1);
+    const uint64_t address = places[next_random() % (sizeof places / sizeof places[0])] + next_random() % 17;
+    for (size_t i = 0; i + sizeof(uintptr_t) <= sizeof bytes; i += sizeof(uintptr_t)) {
+        const uintptr_t word = (uintptr_t)hostile_word(address, size);
+        memcpy(bytes + i, &word, sizeof word);
+    }
+    registers.pc = hostile_word(address, size);
+    registers.sp = hostile_word(address, size);
+    registers.fp = hostile_word(address, size);
+    registers.count = next_random() % 4 == 0 ? (uint32_t)next_random() : crash.registers.count;
+    for (size_t i = 0; i < FC_REGISTERS_MAX; i++)
+        registers.general[i] = hostile_word(address, size);
+    const size_t max = next_random() % (FRAMES_MAX + 1);
+    frames[max] = 0x5a5a5a5a;
+    const struct fenced copy = fence(bytes, size, next_random() % 2 == 0);
+    const size_t count = unwind(&registers, copy.bytes, address, size, frames, max);
+    unfence(&copy);
+    assert_in_range(count, max == 0 ? 0 : 1, max);
+    assert_int_equal(frames[max], 0x5a5a5a5a);
+    if (max > 0)
+        assert_int_equal(frames[0], registers.pc);
+    for (size_t i = 1; i < count; i++)
+        assert_true(fc_image_is_code(frames[i]));
+}
+
+static void hostile_stacks_and_registers_do_no_harm(void **state)
+{
+    (void)state;
+    take_crash(read_null);
+    for (int i = 0; i < 20000; i++)
+        hostile_round(fc_unwind_frame_pointers);
+    for (int i = 0; i < 200; i++)
+        hostile_round(fc_unwind);
+}
+
+static void empty_copy_gives_the_program_counter(void **state)
+{
+    uint64_t frames[2];
+    const struct fc_registers registers = {.pc = (uint64_t)(uintptr_t)read_null};
+    (void)state;
+    for (size_t i = 0; i < UNWINDERS; i++) {
+        assert_int_equal(unwinders[i](&registers, NULL, 0, 0, frames, 2), 1);
+        assert_int_equal(frames[0], registers.pc);
+    }
+}
+
+/* ---- What is left behind ---- */
+
+static size_t count_descriptors(void)
+{
+    DIR *directory = opendir("/dev/fd");
+    size_t count = 0;
+    if (directory == NULL)
+        return 0;
+    while (readdir(directory) != NULL) // NOLINT(concurrency-mt-unsafe)
+        count++;
+    (void)closedir(directory);
+    return count;
+}
+
+static void *unwind_repeatedly(void *arg)
+{
+    uint64_t *frames = arg;
+    for (int i = 0; i < 10; i++)
+        if (unwind_crash(fc_unwind, frames) < DEPTH + 2 || memcmp(frames + 1, crash.returns, sizeof crash.returns) != 0)
+            return NULL;
+    return frames;
+}
+
+static void threads_unwind_at_once_and_leave_no_descriptor(void **state)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    uint64_t frames[THREADS][FRAMES_MAX];
+    bool passed[THREADS];
+    (void)state;
+    take_crash(read_null);
+    if (!registers_are_known())
+        skip();
+    const size_t before = count_descriptors();
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, unwind_repeatedly, frames[i]), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *result = NULL;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        passed[i] = result != NULL;
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_true(passed[i]);
+    assert_int_equal(count_descriptors(), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(registers_of_a_crash_lie_in_the_function_and_its_stack),
+        cmocka_unit_test(crash_is_unwound_to_every_caller),
+        cmocka_unit_test(jump_to_null_names_the_caller),
+        cmocka_unit_test(function_without_a_frame_does_not_hide_its_caller),
+        cmocka_unit_test(no_more_frames_are_written_than_there_is_room_for),
+        cmocka_unit_test(cut_copies_give_the_innermost_part_of_the_chain),
+        cmocka_unit_test(cycles_end),
+        cmocka_unit_test(hostile_stacks_and_registers_do_no_harm),
+        cmocka_unit_test(empty_copy_gives_the_program_counter),
+        cmocka_unit_test(threads_unwind_at_once_and_leave_no_descriptor),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
