@@ -1,0 +1,204 @@
+#include "buf.h"
+
+#include "region.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* Below this a copy is cheaper than giving up the buffer's own warm memory for the other's. */
+#define DELIVER_BY_COPY_MAX 16384U
+#define HEAP_MIN 64U
+
+static bool kind_is(const struct forkcall_buf *buf, enum fc_buf_kind kind)
+{
+    return buf->kind_private == (uint32_t)kind;
+}
+
+struct forkcall_buf forkcall_buf_fixed(void *storage, size_t capacity)
+{
+    struct forkcall_buf buf = FORKCALL_BUF_INIT;
+    buf.data = storage;
+    buf.capacity_private = capacity;
+    buf.kind_private = FC_BUF_FIXED;
+    return buf;
+}
+
+bool fc_buf_is_valid(const struct forkcall_buf *buf)
+{
+    if (buf->kind_private > FC_BUF_REGION || buf->size > buf->capacity_private)
+        return false;
+    return buf->capacity_private == 0 || buf->data != NULL;
+}
+
+void fc_buf_set_limit(struct forkcall_buf *buf, size_t limit)
+{
+    buf->limit_private = limit >= PTRDIFF_MAX ? 0 : limit + 1;
+}
+
+size_t fc_buf_limit(const struct forkcall_buf *buf)
+{
+    /* The limit plus one, so that an all-zero struct has none. */
+    const size_t limit = buf->limit_private == 0 ? PTRDIFF_MAX : buf->limit_private - 1;
+    if (kind_is(buf, FC_BUF_FIXED) && buf->capacity_private < limit)
+        return buf->capacity_private;
+    return limit;
+}
+
+void fc_buf_clear(struct forkcall_buf *buf)
+{
+    buf->size = 0;
+    buf->error_private = 0;
+}
+
+int fc_buf_error(const struct forkcall_buf *buf)
+{
+    return buf->error_private;
+}
+
+static size_t grown(const struct forkcall_buf *buf, size_t needed)
+{
+    const size_t limit = fc_buf_limit(buf);
+    size_t capacity = buf->capacity_private < HEAP_MIN ? HEAP_MIN : buf->capacity_private;
+    if (capacity < needed)
+        capacity = capacity > limit / 2 ? limit : capacity * 2;
+    return capacity < needed ? needed : capacity;
+}
+
+/* To the heap, from any kind. */
+static int grow_on_heap(struct forkcall_buf *buf, size_t needed)
+{
+    const size_t capacity = grown(buf, needed);
+    void *data = realloc(kind_is(buf, FC_BUF_HEAP) ? buf->data : NULL, capacity);
+    if (data == NULL)
+        return -ENOMEM;
+    if (!kind_is(buf, FC_BUF_HEAP)) {
+        if (buf->size > 0)
+            memcpy(data, buf->data, buf->size);
+        if (kind_is(buf, FC_BUF_MAPPED))
+            munmap(buf->data, buf->capacity_private);
+        else if (kind_is(buf, FC_BUF_REGION))
+            fc_region_unmap();
+        buf->kind_private = FC_BUF_HEAP;
+    }
+    buf->data = data;
+    buf->capacity_private = capacity;
+    return 0;
+}
+
+/* A child's result that has outgrown its small storage. */
+static int grow_in_child(struct forkcall_buf *buf, size_t needed)
+{
+    size_t capacity = grown(buf, needed);
+    void *data = fc_region_grow(&capacity, needed - buf->size);
+    if (data == NULL)
+        return grow_on_heap(buf, needed);
+    if (kind_is(buf, FC_BUF_SMALL) && buf->size > 0)
+        memcpy(data, buf->data, buf->size);
+    buf->kind_private = FC_BUF_REGION;
+    buf->data = data;
+    buf->capacity_private = capacity;
+    return 0;
+}
+
+static int grow(struct forkcall_buf *buf, size_t needed)
+{
+    if (kind_is(buf, FC_BUF_SMALL) || kind_is(buf, FC_BUF_REGION))
+        return grow_in_child(buf, needed);
+    return grow_on_heap(buf, needed);
+}
+
+static int make_room(struct forkcall_buf *buf, size_t size)
+{
+    if (size > fc_buf_limit(buf) - buf->size)
+        return fc_buf_limit(buf) == PTRDIFF_MAX ? -ENOMEM : -EFBIG;
+    const size_t needed = buf->size + size;
+    return needed <= buf->capacity_private ? 0 : grow(buf, needed);
+}
+
+void *forkcall_buf_extend(struct forkcall_buf *buf, size_t size)
+{
+    static _Alignas(max_align_t) char nothing[1];
+    if (buf == NULL || !fc_buf_is_valid(buf))
+        return NULL;
+    const int r = make_room(buf, size);
+    if (r < 0) {
+        buf->error_private = r;
+        return NULL;
+    }
+    if (buf->data == NULL)
+        return nothing; /* size is 0 and there is no storage: a place all the same, since NULL means failure */
+    void *place = (char *)buf->data + buf->size;
+    buf->size += size;
+    return place;
+}
+
+int forkcall_buf_append(struct forkcall_buf *buf, const void *data, size_t size)
+{
+    if (buf == NULL || !fc_buf_is_valid(buf) || (data == NULL && size > 0))
+        return -EINVAL;
+    void *place = forkcall_buf_extend(buf, size);
+    if (place == NULL)
+        return buf->error_private;
+    if (size > 0)
+        memcpy(place, data, size);
+    return 0;
+}
+
+int forkcall_buf_truncate(struct forkcall_buf *buf, size_t size)
+{
+    if (buf == NULL || size > buf->size)
+        return -EINVAL;
+    buf->size = size;
+    buf->error_private = 0;
+    return 0;
+}
+
+static void release(struct forkcall_buf *buf)
+{
+    if (kind_is(buf, FC_BUF_HEAP))
+        free(buf->data);
+    else if (kind_is(buf, FC_BUF_MAPPED))
+        munmap(buf->data, buf->capacity_private);
+    else if (kind_is(buf, FC_BUF_REGION))
+        fc_region_unmap();
+}
+
+void forkcall_buf_free(struct forkcall_buf *buf)
+{
+    if (buf == NULL)
+        return;
+    release(buf);
+    *buf = (struct forkcall_buf)FORKCALL_BUF_INIT;
+}
+
+int fc_buf_deliver(struct forkcall_buf *to, struct forkcall_buf *from)
+{
+    const bool copy = kind_is(to, FC_BUF_FIXED) || (from->size <= DELIVER_BY_COPY_MAX && from->size <= to->capacity_private);
+    int r = 0;
+    fc_buf_clear(to);
+    if (copy) {
+        r = forkcall_buf_append(to, from->data, from->size);
+    } else {
+        release(to);
+        to->kind_private = FC_BUF_HEAP;
+        to->data = from->data;
+        to->size = from->size;
+        to->capacity_private = from->capacity_private;
+        *from = (struct forkcall_buf)FORKCALL_BUF_INIT;
+    }
+    forkcall_buf_free(from);
+    to->error_private = 0;
+    return r;
+}
+
+void fc_buf_adopt_mapping(struct forkcall_buf *buf, void *data, size_t size, size_t mapped)
+{
+    release(buf);
+    buf->kind_private = FC_BUF_MAPPED;
+    buf->data = data;
+    buf->size = size;
+    buf->capacity_private = mapped;
+    buf->error_private = 0;
+}

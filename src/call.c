@@ -1,0 +1,334 @@
+#include "call.h"
+
+#include "buf.h"
+#include "inline.h"
+#include "io.h"
+#include "loop.h"
+#include "method.h"
+#include "options.h"
+#include "orphans.h"
+#include "report.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void fc_call_not_started(struct forkcall_call *call, int error, const char *step)
+{
+    call->report.status = FORKCALL_NOT_STARTED;
+    call->report.ran = FORKCALL_RAN_NO;
+    call->report.code = error;
+    fc_report_message(&call->report, "%s: %s", step, strerror(error)); // NOLINT(concurrency-mt-unsafe)
+    call->stage = FC_STAGE_DONE;
+}
+
+/* ---- Beginning ----------------------------------------------------------------------------------------------- */
+
+static int compare_ints(const void *a, const void *b)
+{
+    const int left = *(const int *)a;
+    const int right = *(const int *)b;
+    return (left > right) - (left < right);
+}
+
+/* Sorted, without doubles and without 0 to 2, with room for the child's own. */
+static int copy_keep_fds(struct forkcall_call *call)
+{
+    const struct forkcall_options *o = &call->options;
+    size_t count = 0;
+    if (!o->close_fds)
+        return 0;
+    call->keep_fds = malloc((o->keep_fds_count + FC_TASK_OWN_FDS) * sizeof *call->keep_fds);
+    if (call->keep_fds == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < o->keep_fds_count; i++)
+        if (o->keep_fds[i] > 2)
+            call->keep_fds[count++] = o->keep_fds[i];
+    qsort(call->keep_fds, count, sizeof *call->keep_fds, compare_ints);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (kept == 0 || call->keep_fds[kept - 1] != call->keep_fds[i])
+            call->keep_fds[kept++] = call->keep_fds[i];
+    call->task.keep_fds = call->keep_fds;
+    call->task.keep_fds_count = kept;
+    return 0;
+}
+
+static uint64_t make_nonce(const struct forkcall_call *call)
+{
+    static atomic_uint_fast64_t calls;
+    return (call->start_ns << 20) ^ ((uint64_t)call->owner << 44) ^ atomic_fetch_add(&calls, 1);
+}
+
+static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size)
+{
+    const struct forkcall_options *o = &call->options;
+    const size_t of_options = o->max_result == 0 ? PTRDIFF_MAX : o->max_result;
+    const size_t of_buf = call->result != NULL && call->result->kind_private == FC_BUF_FIXED
+                              ? call->result->capacity_private
+                              : PTRDIFF_MAX;
+    struct fc_task *task = &call->task;
+    task->fn = fn;
+    task->args = args;
+    task->args_size = args_size;
+    task->nonce = make_nonce(call);
+    task->max_result = of_options < of_buf ? of_options : of_buf;
+    task->drop_result = call->result == NULL;
+    task->want_progress = o->progress != NULL;
+    task->close_fds = o->close_fds;
+    task->stream[0] = o->standard_input;
+    task->stream[1] = o->standard_output;
+    task->stream[2] = o->standard_error;
+    task->limits = o->limits;
+    call->rules = (struct fc_reply_rules){
+        .nonce = task->nonce, .max_result = task->max_result, .progress = o->progress, .user = o->user};
+}
+
+static void bad_options(struct forkcall_call *call, const char *wrong)
+{
+    call->report.status = FORKCALL_NOT_STARTED;
+    call->report.ran = FORKCALL_RAN_NO;
+    call->report.code = EINVAL;
+    fc_report_message(&call->report, "%s", wrong);
+    call->result = NULL; /* bad input changes nothing */
+    call->options.details = NULL;
+    call->stage = FC_STAGE_DONE;
+}
+
+/* The function's copy is aligned for any type; where the caller's bytes are not, a copy is made that is. */
+static int align_args(const void **args, size_t args_size, void **copy)
+{
+    *copy = NULL;
+    if (args_size == FORKCALL_BY_POINTER || args_size == 0 || (uintptr_t)*args % _Alignof(max_align_t) == 0)
+        return 0;
+    *copy = malloc(args_size);
+    if (*copy == NULL)
+        return -ENOMEM;
+    memcpy(*copy, *args, args_size);
+    *args = *copy;
+    return 0;
+}
+
+static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size)
+{
+    const struct fc_method *method = fc_method_of(call->report.method);
+    void *copy;
+    if (method == NULL) {
+        fc_call_not_started(call, ENOTSUP, "method: not in this version of the library");
+        return;
+    }
+    call->report.hazards = forkcall_hazards();
+    if (method->refuses(call)) {
+        call->report.status = FORKCALL_UNSAFE;
+        call->report.ran = FORKCALL_RAN_NO;
+        call->stage = FC_STAGE_DONE;
+        return;
+    }
+    int r = copy_keep_fds(call);
+    if (r == 0)
+        r = align_args(&args, args_size, &copy);
+    if (r < 0) {
+        fc_call_not_started(call, -r, "memory for the call");
+        return;
+    }
+    fill_task(call, fn, args, args_size);
+    r = fc_fds_open(&call->fds);
+    if (r == 0 && call->async)
+        r = fc_loop_open(&call->fds);
+    if (r < 0)
+        fc_call_not_started(call, -r, "a descriptor to wait for");
+    else
+        method->start(call);
+    free(copy);
+}
+
+void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size,
+                   struct forkcall_buf *result, const struct forkcall_options *options, bool async)
+{
+    memset(call, 0, offsetof(struct forkcall_call, reply));
+    fc_reply_init(&call->reply);
+    memset((char *)call + offsetof(struct forkcall_call, stderr_tail), 0,
+           sizeof *call - offsetof(struct forkcall_call, stderr_tail));
+    call->start_ns = fc_now_ns();
+    call->owner = getpid();
+    call->async = async;
+    call->result = result;
+    call->process.fd = -1;
+    call->report.fn = fn;
+    call->report.wait_status = -1;
+    call->deadline_ns = UINT64_MAX;
+    call->armed_ns = UINT64_MAX;
+    if (options != NULL)
+        call->options = *options;
+    const char *wrong = fc_options_check(fn, args, args_size, result, &call->options);
+    if (wrong == NULL)
+        wrong = fc_options_from_environment(&call->options);
+    call->report.method = call->options.method;
+    if (wrong != NULL) {
+        bad_options(call, wrong);
+        return;
+    }
+    if (call->options.timeout_ms > 0)
+        call->deadline_ns = call->start_ns + (uint64_t)call->options.timeout_ms * 1000000U;
+    call->report.method = fc_method_choose(call->options.method);
+    fc_orphans_reap();
+    start(call, fn, args, args_size);
+    if (call->stage == FC_STAGE_DONE && call->fds.link != NULL && async)
+        fc_loop_wake(&call->fds);
+}
+
+/* ---- Ending -------------------------------------------------------------------------------------------------- */
+
+static void debug(const struct forkcall_call *call)
+{
+    char text[2048];
+    if (call->report.status == FORKCALL_OK || !fc_options_debug(&call->options))
+        return;
+    forkcall_explain(&call->report, text, sizeof text);
+    fprintf(stderr, "forkcall: %s\n", text);
+}
+
+/* In a child of the host: the memory is this process's, the call is not. */
+static void end_elsewhere(struct forkcall_call *call)
+{
+    call->report.status = FORKCALL_LOST;
+    call->report.ran = FORKCALL_RAN_UNKNOWN;
+    fc_report_message(&call->report, "the call was started in another process (%ld)", (long)call->owner);
+    call->stage = FC_STAGE_DONE;
+}
+
+void fc_call_end(struct forkcall_call *call)
+{
+    if (call->owner != getpid())
+        end_elsewhere(call);
+    else
+        fc_call_drive(call, UINT64_MAX);
+    fc_call_deliver(call);
+    fc_fds_close_all(&call->fds);
+    fc_reply_free(&call->reply);
+    forkcall_buf_free(&call->stderr_tail);
+    free(call->keep_fds);
+    debug(call);
+}
+
+/* ---- The public functions ------------------------------------------------------------------------------------ */
+
+/* Waiting here is by functions that are cancellation points; to be ended in the middle would leak the child. */
+static int disable_cancel(void)
+{
+    int state = PTHREAD_CANCEL_ENABLE;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    return state;
+}
+
+static void restore_cancel(int state)
+{
+    pthread_setcancelstate(state, NULL);
+}
+
+struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result,
+                                    const struct forkcall_options *options)
+{
+    struct forkcall_call call;
+    const int state = disable_cancel();
+    fc_call_begin(&call, fn, args, args_size, result, options, false);
+    fc_call_end(&call);
+    restore_cancel(state);
+    return call.report;
+}
+
+struct forkcall_report run_in_forked_process(forkcall_fn *fn, const void *args, struct forkcall_buf *result)
+{
+    const struct forkcall_options options = {.method = FORKCALL_FORK};
+    return forkcall_run(fn, args, FORKCALL_BY_POINTER, result, &options);
+}
+
+int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
+                   struct forkcall_buf *result, const struct forkcall_options *options)
+{
+    if (call == NULL)
+        return -EINVAL;
+    *call = malloc(sizeof **call);
+    if (*call == NULL)
+        return -ENOMEM;
+    const int state = disable_cancel();
+    fc_call_begin(*call, fn, args, args_size, result, options, true);
+    restore_cancel(state);
+    return 0;
+}
+
+int forkcall_fd(struct forkcall_call *call)
+{
+    if (call == NULL)
+        return -EINVAL;
+    if (call->owner != getpid())
+        return -EPERM;
+    if (call->fds.link == NULL) { /* ended before it had descriptors: bad options */
+        const int r = fc_fds_open(&call->fds);
+        if (r < 0)
+            return r;
+    }
+    if (call->fds.fd[FC_FD_WAKE] < 0) {
+        const int r = fc_loop_open(&call->fds);
+        if (r < 0)
+            return r;
+    }
+    const int cancel_fd = call->options.cancel_fd_plus_one - 1;
+    const int fd = fc_loop_fd(&call->fds, call->stage == FC_STAGE_RUNNING ? cancel_fd : -1);
+    call->armed_ns = call->deadline_ns;
+    fc_loop_rest(&call->fds, call->deadline_ns);
+    /* What cannot be watched (a regular file as cancel_fd), or was to be seen before. */
+    if (call->stage == FC_STAGE_DONE || atomic_load(&call->cancel_requested) ||
+        (cancel_fd >= 0 && fc_poll_now(cancel_fd, POLLIN) != 0))
+        fc_loop_wake(&call->fds);
+    return fd;
+}
+
+int forkcall_wait(struct forkcall_call *call, int timeout_ms)
+{
+    if (call == NULL || timeout_ms < -1)
+        return -EINVAL;
+    if (call->owner != getpid())
+        return -EPERM;
+    const uint64_t until = timeout_ms < 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U;
+    const int state = disable_cancel();
+    const bool done = fc_call_drive(call, until);
+    restore_cancel(state);
+    return done ? 1 : 0;
+}
+
+int forkcall_cancel(struct forkcall_call *call)
+{
+    if (call == NULL)
+        return -EINVAL;
+    if (call->owner != getpid())
+        return -EPERM;
+    atomic_store(&call->cancel_requested, true);
+    if (call->fds.link != NULL && call->async)
+        fc_loop_wake(&call->fds);
+    return 0;
+}
+
+struct forkcall_report forkcall_finish(struct forkcall_call *call)
+{
+    struct forkcall_report report;
+    if (call == NULL) {
+        memset(&report, 0, sizeof report);
+        report.status = FORKCALL_NOT_STARTED;
+        report.ran = FORKCALL_RAN_NO;
+        report.code = EINVAL;
+        report.wait_status = -1;
+        fc_report_message(&report, "call: is NULL");
+        return report;
+    }
+    const int state = disable_cancel();
+    fc_call_end(call);
+    report = call->report;
+    free(call);
+    restore_cancel(state);
+    return report;
+}

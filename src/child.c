@@ -1,0 +1,388 @@
+#include "child.h"
+
+#include "buf.h"
+#include "closefds.h"
+#include "config.h"
+#include "crash.h"
+#include "exit_guard.h"
+#include "frame.h"
+#include "go.h"
+#include "inline.h"
+#include "io.h"
+#include "lifeline.h"
+#include "limits.h"
+#include "region.h"
+#include "streams.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Results up to this size stay in one place and travel in the pipe: two writes' worth of it, at no extra cost in pages
+ * that are not used. Above it shared memory is faster (tests/bench). */
+#define SMALL_RESULT 32768U
+
+/* The exit status of a child that could not say anything: its function has closed the reply. */
+#define EXIT_MUTE 125
+
+#ifdef HAVE_GCOV_DUMP
+extern void __gcov_dump(void) __attribute__((weak));
+#endif
+
+static struct {
+    pid_t pid; /* 0: this process is no child of the library */
+    int reply_fd;
+    dev_t reply_device;
+    ino_t reply_inode;
+    uint64_t nonce;
+    bool drop_result, want_progress, threaded;
+    pthread_t thread; /* the function's */
+    const void *entry;
+    struct forkcall_buf result;
+    size_t message_size;
+    bool ended; /* protected by writing */
+} child;
+
+static atomic_flag writing = ATOMIC_FLAG_INIT;
+static _Alignas(max_align_t) unsigned char small_result[SMALL_RESULT];
+static char message[FC_MESSAGE_MAX];
+
+bool fc_child_is_running(void)
+{
+    return child.pid != 0 && child.pid == getpid();
+}
+
+bool fc_is_child(void)
+{
+    return child.pid != 0;
+}
+
+void fc_child_set_entry(const void *frame)
+{
+    child.entry = frame;
+}
+
+const void *fc_child_entry_frame(void)
+{
+    return child.entry;
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------------------- */
+
+/* The function may have closed every descriptor, and opened a file that now has the number. */
+static bool reply_is_ours(void)
+{
+    struct stat file;
+    return fstat(child.reply_fd, &file) == 0 && file.st_dev == child.reply_device && file.st_ino == child.reply_inode;
+}
+
+static bool lock_reply(bool wait)
+{
+    while (atomic_flag_test_and_set_explicit(&writing, memory_order_acquire)) {
+        if (!wait)
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
+static bool write_locked(struct iovec *parts, int count)
+{
+    return !child.ended && reply_is_ours() && fc_write_all(child.reply_fd, parts, count) == 0;
+}
+
+bool fc_child_write(struct iovec *parts, int count, bool wait)
+{
+    if (!lock_reply(wait))
+        return false;
+    const bool written = write_locked(parts, count);
+    atomic_flag_clear_explicit(&writing, memory_order_release);
+    return written;
+}
+
+static struct iovec part(const void *data, size_t size)
+{
+    return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+}
+
+_Noreturn static void leave(int status)
+{
+#ifdef HAVE_GCOV_DUMP
+    if (__gcov_dump != NULL)
+        __gcov_dump();
+#endif
+    _exit(status);
+}
+
+static uint64_t to_ns(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_usec * 1000U;
+}
+
+static void measure(struct fc_trailer *trailer)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) < 0)
+        return;
+    trailer->user_ns = to_ns(usage.ru_utime);
+    trailer->system_ns = to_ns(usage.ru_stime);
+#ifdef __APPLE__
+    trailer->max_rss_bytes = (uint64_t)usage.ru_maxrss; /* getrusage(2) there: in bytes */
+#else
+    trailer->max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024U;
+#endif
+}
+
+/* The last words: at most a message, a result and the trailer, in one write. */
+_Noreturn static void end(enum fc_end how, int code, int exit_status)
+{
+    struct fc_trailer trailer = {.nonce = child.nonce, .end = (uint32_t)how, .code = code};
+    struct fc_frame_header headers[2];
+    struct iovec parts[4];
+    int count = 0;
+    if (how == FC_END_RETURNED && code == 0 && !child.drop_result) {
+        trailer.result_size = child.result.size;
+        trailer.transport = child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION : FC_TRANSPORT_PIPE;
+    }
+    if (trailer.transport == FC_TRANSPORT_PIPE) {
+        headers[0] = fc_frame_header_make(FC_FRAME_RESULT, child.result.size);
+        parts[count++] = part(&headers[0], sizeof headers[0]);
+        parts[count++] = part(child.result.data, child.result.size);
+    } else if (how == FC_END_RETURNED && code != 0 && child.message_size > 0) {
+        headers[0] = fc_frame_header_make(FC_FRAME_MESSAGE, child.message_size);
+        parts[count++] = part(&headers[0], sizeof headers[0]);
+        parts[count++] = part(message, child.message_size);
+    }
+    if (child.result.kind_private == FC_BUF_REGION)
+        fc_region_unmap(); /* before the trailer: the caller seals */
+    measure(&trailer);
+    headers[1] = fc_frame_header_make(FC_FRAME_DONE, sizeof trailer);
+    parts[count++] = part(&headers[1], sizeof headers[1]);
+    parts[count++] = part(&trailer, sizeof trailer);
+    lock_reply(true); /* for good: nothing comes after the trailer */
+    const bool told = write_locked(parts, count);
+    child.ended = true;
+    leave(told ? exit_status : EXIT_MUTE);
+}
+
+/* ---- The ends of the function -------------------------------------------------------------------------------- */
+
+_Noreturn static void end_with_code(int code)
+{
+    const int error = fc_buf_error(&child.result);
+    fc_streams_flush();
+    if (error == -EFBIG)
+        end(FC_END_TOO_BIG, EFBIG, 1);
+    if (error != 0 && code == 0)
+        end(FC_END_NO_MEMORY, -error, 1);
+    end(FC_END_RETURNED, code, code == 0 ? 0 : 1);
+}
+
+_Noreturn void fc_child_returned(int code)
+{
+    if (!fc_child_is_running()) { /* the function has forked, and this is the other process */
+        fc_streams_flush();
+        leave(code == 0 ? 0 : 1);
+    }
+    end_with_code(code);
+}
+
+_Noreturn void fc_child_throw(int code)
+{
+    fc_child_returned(code);
+}
+
+/* exit(), after the handlers that the function itself has registered, or from one of them. */
+_Noreturn static void exited(enum fc_end how, int code, int exit_status)
+{
+    fc_streams_flush();
+    if (!fc_child_is_running())
+        leave(exit_status);
+    fc_child_check_escape(__builtin_frame_address(0));
+    end(how, code, exit_status);
+}
+
+_Noreturn void fc_child_exited(int status)
+{
+    exited(FC_END_EXITED, status, status & 0xff);
+}
+
+_Noreturn void fc_child_exited_unknown(void)
+{
+    exited(FC_END_EXITED_UNKNOWN, -1, 1);
+}
+
+void fc_child_thread_exit(void *unused)
+{
+    (void)unused;
+    exited(FC_END_THREAD_EXIT, 0, 0);
+}
+
+void fc_child_check_escape(const void *frame)
+{
+    static const char text[] = "the function was left by longjmp() to a frame of its caller";
+    /* Stacks grow down on every system this is for. The stack of a thread may lie below that of a coroutine; nothing lies
+     * above the stack of a process's first thread. */
+    if (child.threaded || child.entry == NULL || !pthread_equal(pthread_self(), child.thread) ||
+        (uintptr_t)frame <= (uintptr_t)child.entry)
+        return;
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, sizeof text - 1);
+    struct iovec parts[] = {part(&header, sizeof header), part(text, sizeof text - 1)};
+    fc_child_write(parts, 2, true);
+    abort();
+}
+
+/* ---- What the function calls --------------------------------------------------------------------------------- */
+
+void fc_child_fail(const char *format, va_list arguments)
+{
+    const int n = vsnprintf(message, sizeof message, format, arguments);
+    child.message_size = n < 0 ? 0 : (size_t)n < sizeof message ? (size_t)n : sizeof message - 1;
+}
+
+void fc_child_progress(double done, double total, const char *note)
+{
+    struct fc_progress progress = {.done = done, .total = total};
+    if (!child.want_progress || (fc_poll_now(child.reply_fd, POLLOUT) & POLLOUT) == 0)
+        return;
+    const size_t note_size = note == NULL ? 0 : strnlen(note, FC_NOTE_MAX);
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_PROGRESS, sizeof progress + note_size);
+    struct iovec parts[] = {part(&header, sizeof header), part(&progress, sizeof progress), part(note, note_size)};
+    fc_child_write(parts, 3, true);
+}
+
+/* ---- Making ready -------------------------------------------------------------------------------------------- */
+
+/* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec. */
+static void reset_signals(bool own_group)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    for (int signal = 1; signal < NSIG; signal++) {
+        struct sigaction old;
+        if (fc_crash_is_caught(signal) || signal == SIGKILL || signal == SIGSTOP || sigaction(signal, NULL, &old) < 0)
+            continue;
+        if ((old.sa_flags & SA_SIGINFO) != 0 || (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN))
+            sigaction(signal, &action, NULL);
+    }
+    if (!own_group)
+        return;
+    /* In the background of a terminal these would stop the process for ever; ignored, reading gives EIO. */
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGTTIN, &action, NULL);
+    sigaction(SIGTTOU, &action, NULL);
+}
+
+static void insert(int *sorted, size_t *count, int fd)
+{
+    size_t i = *count;
+    if (fd < 0)
+        return;
+    for (; i > 0 && sorted[i - 1] > fd; i--)
+        sorted[i] = sorted[i - 1];
+    sorted[i] = fd;
+    ++*count;
+}
+
+/* task->keep_fds has room for the channel's own: see options.c. */
+static int close_others(const struct fc_task *task)
+{
+    size_t count = task->keep_fds_count;
+    insert(task->keep_fds, &count, task->reply_fd);
+    insert(task->keep_fds, &count, task->go_fd);
+    insert(task->keep_fds, &count, task->region_fd);
+    return fc_close_all_but(task->keep_fds, count);
+}
+
+static int make_ready(const struct fc_task *task, enum fc_setup_step *step)
+{
+    *step = FC_SETUP_STREAMS;
+    int r = fc_streams_redirect(task);
+    if (r == 0 && task->close_fds) {
+        *step = FC_SETUP_CLOSE_FDS;
+        r = close_others(task);
+    }
+    if (r == 0) {
+        *step = FC_SETUP_LIMITS;
+        r = fc_limits_set(&task->limits);
+    }
+    return r;
+}
+
+static void become_child(const struct fc_task *task)
+{
+    struct stat file;
+    fc_inline_forget();
+    memset(&child, 0, sizeof child);
+    atomic_flag_clear(&writing);
+    child.pid = getpid();
+    child.thread = pthread_self();
+    child.reply_fd = task->reply_fd;
+    child.nonce = task->nonce;
+    child.drop_result = task->drop_result;
+    child.want_progress = task->want_progress;
+    child.threaded = task->threaded;
+    if (fstat(task->reply_fd, &file) == 0) {
+        child.reply_device = file.st_dev;
+        child.reply_inode = file.st_ino;
+    }
+    child.result = (struct forkcall_buf)FORKCALL_BUF_INIT;
+    child.result.kind_private = FC_BUF_SMALL;
+    child.result.data = small_result;
+    child.result.capacity_private = sizeof small_result;
+    fc_buf_set_limit(&child.result, task->max_result);
+    fc_region_use(task->region_fd);
+}
+
+static void tell_setup_failure(enum fc_setup_step step, int error)
+{
+    const struct fc_setup_failure failure = {.step = (uint32_t)step, .error = error};
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_SETUP, sizeof failure);
+    struct iovec parts[] = {part(&header, sizeof header), part(&failure, sizeof failure)};
+    fc_child_write(parts, 2, true);
+}
+
+/* Until the caller has a hold on this process it must not end. False: the caller is gone. */
+static bool wait_for_go(int fd)
+{
+    char byte;
+    return fc_read(fd, &byte, 1) == 1;
+}
+
+_Noreturn void fc_child_run(const struct fc_task *task)
+{
+    enum fc_setup_step step;
+    sigset_t none;
+    become_child(task);
+    reset_signals(task->own_group);
+    const int r = make_ready(task, &step);
+    if (r < 0) {
+        tell_setup_failure(step, -r);
+        wait_for_go(task->go_fd);
+        _exit(1);
+    }
+    fc_streams_purge();
+    fc_exit_guard_arm(task->threaded);
+    fc_crash_arm();
+    if (!wait_for_go(task->go_fd))
+        _exit(1);
+    fc_lifeline_arm(task->go_fd);
+    if (!fc_go_tells()) {
+        struct fc_frame_header header = fc_frame_header_make(FC_FRAME_STARTED, 0);
+        struct iovec started = part(&header, sizeof header);
+        fc_child_write(&started, 1, true);
+    }
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    pthread_setcancelstate(task->cancel_state, NULL);
+    fc_child_enter(task, &child.result);
+}

@@ -1,0 +1,69 @@
+/* The public functions that act on the call they are called under: an INLINE call of this thread, else the one that this
+ * process was made for. */
+#include "child.h"
+#include "exit_guard.h"
+#include "inline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void record(const char *format, va_list arguments)
+{
+    struct fc_inline *call = fc_inline_current();
+    if (call != NULL)
+        fc_inline_fail(call, format, arguments);
+    else if (fc_child_is_running())
+        fc_child_fail(format, arguments);
+}
+
+int forkcall_fail(int code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    record(format, arguments);
+    va_end(arguments);
+    return code == 0 ? EINVAL : code;
+}
+
+void forkcall_throw(int code, const char *format, ...)
+{
+    struct fc_inline *call = fc_inline_current();
+    va_list arguments;
+    va_start(arguments, format);
+    record(format, arguments);
+    va_end(arguments);
+    if (code == 0)
+        code = EINVAL;
+    if (call != NULL) {
+        call->code = code;
+        longjmp(call->end, 1);
+    }
+    if (!fc_is_child()) {
+        fputs("forkcall_throw: called outside any call\n", stderr);
+        abort();
+    }
+    fc_child_check_escape(__builtin_frame_address(0));
+    fc_child_throw(code);
+}
+
+void forkcall_progress(double done, double total, const char *note)
+{
+    struct fc_inline *call = fc_inline_current();
+    if (call != NULL) {
+        fc_inline_progress(call, done, total, note);
+    } else if (fc_child_is_running()) {
+        fc_child_check_escape(__builtin_frame_address(0));
+        fc_child_progress(done, total, note);
+    }
+}
+
+bool forkcall_in_child(void)
+{
+    return fc_is_child();
+}
+
+int forkcall_version(void)
+{
+    return FORKCALL_VERSION;
+}

@@ -1,0 +1,107 @@
+#include "crash.h"
+
+#include "child.h"
+#include "frame.h"
+#include "readable.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+/* MINSIGSTKSZ is too small where the processor's registers are large (AVX-512, AMX); unused pages cost nothing. */
+#define ALTERNATE_STACK_SIZE 65536U
+#define PAGE 4096U /* or a part of one */
+#define RED_ZONE 128U /* x86-64 keeps variables below the stack pointer */
+/* How much of the caller's frames is copied above the entry: the innermost may still be of use to an unwinder. */
+#define ABOVE_ENTRY 256U
+
+static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+
+static _Alignas(max_align_t) unsigned char alternate_stack[ALTERNATE_STACK_SIZE];
+static atomic_flag crashing = ATOMIC_FLAG_INIT;
+
+bool fc_crash_is_caught(int signal)
+{
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        if (caught[i] == signal)
+            return true;
+    return false;
+}
+
+static uint64_t page_after(uint64_t address)
+{
+    return (address / PAGE + 1) * PAGE;
+}
+
+/* From the stack pointer up, at most to the entry, as far as it can be read. After an overflow the stack pointer lies in
+ * the guard page or below it. */
+static size_t stack_part(uint64_t from, uint64_t *start)
+{
+    const uint64_t entry = (uint64_t)(uintptr_t)fc_child_entry_frame();
+    uint64_t end = from + FC_CRASH_STACK_MAX;
+    if (from < entry && entry - from < FC_CRASH_STACK_MAX)
+        end = entry + ABOVE_ENTRY;
+    if (from > UINTPTR_MAX - 2 * FC_CRASH_STACK_MAX)
+        return 0;
+    while (from < end && !fc_is_readable((const void *)(uintptr_t)from))
+        from = page_after(from);
+    uint64_t to = from;
+    while (to < end && fc_is_readable((const void *)(uintptr_t)to))
+        to = page_after(to);
+    *start = from;
+    to = to < end ? to : end;
+    return to > from ? (size_t)(to - from < FC_CRASH_STACK_MAX ? to - from : FC_CRASH_STACK_MAX) : 0;
+}
+
+static void tell(int signal, const siginfo_t *info, const void *context)
+{
+    struct fc_crash_notice notice;
+    memset(&notice, 0, sizeof notice);
+    notice.signal = signal;
+    notice.si_code = info->si_code;
+    if (info->si_code > 0 && signal != SIGABRT)
+        notice.address = (uint64_t)(uintptr_t)info->si_addr;
+    fc_registers_get(&notice.registers, context);
+    const uint64_t sp = notice.registers.sp;
+    const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, &notice.stack_address) : 0;
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_CRASH, sizeof notice + size);
+    struct iovec parts[] = {
+        {.iov_base = &header, .iov_len = sizeof header},
+        {.iov_base = &notice, .iov_len = sizeof notice},
+        {.iov_base = (void *)(uintptr_t)notice.stack_address, .iov_len = size},
+    };
+    fc_child_write(parts, 3, false);
+}
+
+static void handler(int signal, siginfo_t *info, void *context)
+{
+    if (fc_child_is_running()) {
+        if (atomic_flag_test_and_set(&crashing))
+            for (;;) /* another thread has crashed and ends the process once it has told */
+                pause();
+        tell(signal, info, context);
+    }
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    sigaction(signal, &action, NULL);
+    /* A fault comes again when the instruction is tried again, with its own siginfo for the core file. What was sent, and
+     * what does not come again, is sent again; it is delivered on return. */
+    if (info->si_code <= 0 || signal == SIGABRT || signal == SIGTRAP || signal == SIGSYS)
+        raise(signal);
+}
+
+void fc_crash_arm(void)
+{
+    const stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
+    struct sigaction action;
+    sigaltstack(&stack, NULL);
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = handler;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        sigaction(caught[i], &action, NULL);
+    atomic_flag_clear(&crashing);
+}

@@ -1,0 +1,284 @@
+/* The engine: a call is driven by poll over its reply, its process, its captured streams and its deadline. */
+#include "call.h"
+
+#include "buf.h"
+#include "io.h"
+#include "loop.h"
+#include "orphans.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* After its trailer, and after SIGKILL, a process has so long to end. */
+#define END_NS 1000000000U
+#define TAIL 8192U
+/* What may still be read after the end of the child. A pipe holds at most 1 MiB for the unprivileged; a descendant that
+ * writes on and on must not keep the caller. */
+#define LAST_READS 256
+
+/* ---- Signals and deadlines ----------------------------------------------------------------------------------- */
+
+static void set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t deadline_ns)
+{
+    call->stage = stage;
+    call->deadline_ns = deadline_ns;
+}
+
+static void kill_all(struct forkcall_call *call)
+{
+    fc_process_signal_group(&call->process, SIGKILL);
+    fc_process_signal(&call->process, SIGKILL); /* it may have left the group */
+    set_stage(call, FC_STAGE_KILLED, fc_now_ns() + END_NS);
+}
+
+static void send_both(const struct forkcall_call *call, int signal)
+{
+    if (call->process.own_group)
+        fc_process_signal_group(&call->process, signal);
+    else
+        fc_process_signal(&call->process, signal);
+}
+
+/* Ends a call that is still running, for the cause. */
+static void terminate(struct forkcall_call *call, enum fc_cause cause)
+{
+    const bool patient = cause == FC_CAUSE_TIMEOUT || cause == FC_CAUSE_CANCEL;
+    if (call->stage != FC_STAGE_RUNNING && call->stage != FC_STAGE_TERMINATING)
+        return;
+    if (call->cause == FC_CAUSE_NONE)
+        call->cause = cause;
+    if (!patient || call->options.grace_ms == 0) {
+        kill_all(call);
+    } else if (call->stage == FC_STAGE_RUNNING) {
+        send_both(call, SIGTERM);
+        send_both(call, SIGCONT); /* or a stopped process would never see it */
+        set_stage(call, FC_STAGE_TERMINATING, fc_now_ns() + (uint64_t)call->options.grace_ms * 1000000U);
+    }
+}
+
+static void abandon(struct forkcall_call *call)
+{
+    const struct fc_ending unknown = {.wait_status = -1};
+    fc_orphans_add(&call->process, &call->fds);
+    fc_call_conclude(call, &unknown);
+    set_stage(call, FC_STAGE_DONE, UINT64_MAX);
+}
+
+static void deadline_passed(struct forkcall_call *call)
+{
+    switch (call->stage) {
+    case FC_STAGE_RUNNING:
+        terminate(call, FC_CAUSE_TIMEOUT);
+        break;
+    case FC_STAGE_TERMINATING:
+        kill_all(call);
+        break;
+    case FC_STAGE_ANSWERED:
+        fc_process_signal(&call->process, SIGKILL); /* not the group: it has done its work */
+        set_stage(call, FC_STAGE_KILLED, fc_now_ns() + END_NS);
+        break;
+    case FC_STAGE_KILLED:
+        abandon(call);
+        break;
+    case FC_STAGE_DONE:
+        break;
+    }
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------------------- */
+
+static void close_fd(struct forkcall_call *call, enum fc_fd which)
+{
+    fc_loop_forget(&call->fds, call->fds.fd[which]);
+    fc_fds_close(&call->fds, which);
+}
+
+static void read_reply(struct forkcall_call *call)
+{
+    const int r = fc_reply_receive(&call->reply, &call->rules, call->fds.fd[FC_FD_REPLY]);
+    if (call->reply.done) {
+        if (call->stage == FC_STAGE_RUNNING || call->stage == FC_STAGE_TERMINATING)
+            set_stage(call, FC_STAGE_ANSWERED, fc_now_ns() + END_NS);
+    } else if (call->reply.malformed) {
+        terminate(call, FC_CAUSE_MALFORMED);
+    } else if (call->reply.no_memory) {
+        terminate(call, FC_CAUSE_NO_MEMORY);
+    } else if (call->reply.cancel) {
+        terminate(call, FC_CAUSE_CANCEL);
+    }
+    if (r <= 0 || call->reply.done || call->reply.malformed || call->reply.no_memory)
+        close_fd(call, FC_FD_REPLY);
+}
+
+static void keep_tail(struct forkcall_buf *tail, const char *data, size_t size)
+{
+    if (forkcall_buf_append(tail, data, size) == 0 && tail->size > TAIL) {
+        const size_t extra = tail->size - TAIL;
+        memmove(tail->data, (char *)tail->data + extra, TAIL);
+        forkcall_buf_truncate(tail, TAIL);
+    }
+}
+
+static void read_output(struct forkcall_call *call, enum fc_fd which)
+{
+    char data[4096];
+    const int stream = which == FC_FD_OUT ? STDOUT_FILENO : STDERR_FILENO;
+    const ssize_t n = fc_read(call->fds.fd[which], data, sizeof data);
+    if (n <= 0) {
+        close_fd(call, which);
+        return;
+    }
+    if (stream == STDERR_FILENO && call->options.details != NULL)
+        keep_tail(&call->stderr_tail, data, (size_t)n);
+    if (call->options.output == NULL || call->quiet)
+        return;
+    if (call->options.output(call->options.user, stream, data, (size_t)n) != 0) {
+        call->quiet = true;
+        terminate(call, FC_CAUSE_CANCEL);
+    }
+}
+
+static bool is_readable(const struct forkcall_call *call, enum fc_fd which)
+{
+    return call->fds.fd[which] >= 0 && (fc_poll_now(call->fds.fd[which], POLLIN) & POLLIN) != 0;
+}
+
+/* The child is gone: what it has left in the pipes. Never waits for their end, which others may hold back. */
+static void read_rest(struct forkcall_call *call)
+{
+    for (int i = 0; i < LAST_READS && is_readable(call, FC_FD_REPLY); i++)
+        read_reply(call);
+    for (int i = 0; i < LAST_READS && is_readable(call, FC_FD_OUT); i++)
+        read_output(call, FC_FD_OUT);
+    for (int i = 0; i < LAST_READS && is_readable(call, FC_FD_ERR); i++)
+        read_output(call, FC_FD_ERR);
+}
+
+/* ---- The end ------------------------------------------------------------------------------------------------- */
+
+/* The kernel says that it has ended. */
+static void conclude(struct forkcall_call *call)
+{
+    struct fc_ending ending;
+    if (!call->unreapable) {
+        read_rest(call);
+        /* Before the leader is reaped, while the group's number is surely its own. */
+        if (!call->reply.done || call->reply.trailer.end != FC_END_RETURNED)
+            fc_process_signal_group(&call->process, SIGKILL);
+    }
+    if (fc_process_has_ended(&call->process, &ending)) {
+        fc_call_conclude(call, &ending);
+        set_stage(call, FC_STAGE_DONE, UINT64_MAX);
+    } else if (!call->unreapable) {
+        call->unreapable = true; /* a tracer has it */
+        if (call->stage != FC_STAGE_KILLED)
+            set_stage(call, FC_STAGE_KILLED, fc_now_ns() + END_NS);
+    }
+}
+
+/* ---- Waiting ------------------------------------------------------------------------------------------------- */
+
+enum slot { SLOT_REPLY, SLOT_PROCESS, SLOT_OUT, SLOT_ERR, SLOT_CANCEL, SLOT_WAKE, SLOT_COUNT };
+
+static bool is_ending(const struct forkcall_call *call)
+{
+    return call->stage != FC_STAGE_RUNNING;
+}
+
+static void fill_slots(const struct forkcall_call *call, struct pollfd slots[SLOT_COUNT])
+{
+    const int fds[SLOT_COUNT] = {
+        [SLOT_REPLY] = call->fds.fd[FC_FD_REPLY],
+        [SLOT_PROCESS] = call->unreapable ? -1 : call->process.fd,
+        [SLOT_OUT] = call->fds.fd[FC_FD_OUT],
+        [SLOT_ERR] = call->fds.fd[FC_FD_ERR],
+        [SLOT_CANCEL] = is_ending(call) ? -1 : call->options.cancel_fd_plus_one - 1,
+        [SLOT_WAKE] = call->fds.fd[FC_FD_WAKE],
+    };
+    for (int i = 0; i < SLOT_COUNT; i++)
+        slots[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+}
+
+static int to_ms(uint64_t from_ns, uint64_t to_ns)
+{
+    if (to_ns == UINT64_MAX)
+        return -1;
+    if (to_ns <= from_ns)
+        return 0;
+    const uint64_t ms = (to_ns - from_ns + 999999U) / 1000000U;
+    return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static bool has_to_ask(const struct forkcall_call *call)
+{
+    return call->process.fd < 0 || call->unreapable;
+}
+
+static int timeout_ms(struct forkcall_call *call, uint64_t until_ns)
+{
+    const uint64_t first = until_ns < call->deadline_ns ? until_ns : call->deadline_ns;
+    int ms = to_ms(fc_now_ns(), first);
+    if (has_to_ask(call)) {
+        const int backoff = fc_process_backoff_ms(call->polls++);
+        ms = ms < 0 || backoff < ms ? backoff : ms;
+    }
+    return ms;
+}
+
+/* The deadline that makes the event loop's descriptor readable; and a wake-up that was seen is taken back. */
+static void rest(struct forkcall_call *call, bool woken)
+{
+    if (!call->async || (!woken && call->armed_ns == call->deadline_ns))
+        return;
+    call->armed_ns = call->deadline_ns;
+    fc_loop_rest(&call->fds, call->deadline_ns);
+}
+
+static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_COUNT])
+{
+    if (slots[SLOT_REPLY].revents != 0)
+        read_reply(call);
+    if (slots[SLOT_OUT].revents != 0 && call->fds.fd[FC_FD_OUT] >= 0)
+        read_output(call, FC_FD_OUT);
+    if (slots[SLOT_ERR].revents != 0 && call->fds.fd[FC_FD_ERR] >= 0)
+        read_output(call, FC_FD_ERR);
+    rest(call, slots[SLOT_WAKE].revents != 0);
+    if (slots[SLOT_CANCEL].revents != 0) {
+        fc_loop_forget(&call->fds, slots[SLOT_CANCEL].fd);
+        terminate(call, FC_CAUSE_CANCEL);
+    }
+    if (atomic_load(&call->cancel_requested))
+        terminate(call, FC_CAUSE_CANCEL);
+    if (slots[SLOT_PROCESS].revents != 0 || (has_to_ask(call) && fc_process_is_over(&call->process)))
+        conclude(call);
+}
+
+bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
+{
+    while (call->stage != FC_STAGE_DONE) {
+        struct pollfd slots[SLOT_COUNT];
+        fill_slots(call, slots);
+        if (poll(slots, SLOT_COUNT, timeout_ms(call, until_ns)) < 0)
+            for (int i = 0; i < SLOT_COUNT; i++)
+                slots[i].revents = 0;
+        handle(call, slots);
+        if (call->stage == FC_STAGE_DONE)
+            break;
+        const uint64_t now = fc_now_ns();
+        if (now >= call->deadline_ns) {
+            if (is_readable(call, FC_FD_REPLY)) /* a trailer and a deadline together: the trailer wins */
+                continue;
+            deadline_passed(call);
+        }
+        rest(call, false);
+        if (now >= until_ns && call->stage != FC_STAGE_DONE)
+            return false;
+    }
+    if (call->async && call->fds.link != NULL)
+        fc_loop_wake(&call->fds); /* and readable it stays */
+    return true;
+}

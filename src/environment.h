@@ -1,0 +1,7 @@
+#ifndef FC_ENVIRONMENT_H
+#define FC_ENVIRONMENT_H
+
+/* getenv(3), but NULL in a program that runs with more rights than its user. */
+const char *fc_getenv(const char *name);
+
+#endif

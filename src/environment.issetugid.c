@@ -1,0 +1,10 @@
+#include "environment.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char *fc_getenv(const char *name)
+{
+    return issetugid() ? NULL : getenv(name);
+}

@@ -1,0 +1,8 @@
+#include "environment.h"
+
+#include <stdlib.h>
+
+const char *fc_getenv(const char *name)
+{
+    return secure_getenv(name);
+}

@@ -1,0 +1,25 @@
+/* atexit(3) is all there is: it sees the exit, not the status. */
+#include "exit_guard.h"
+
+#include "config.h"
+
+#include <stdlib.h>
+
+static void handler(void)
+{
+    fc_child_exited_unknown();
+}
+
+void fc_exit_guard_prepare(bool threaded)
+{
+    (void)threaded;
+}
+
+void fc_exit_guard_arm(bool threaded)
+{
+    (void)threaded;
+    atexit(handler);
+#ifdef HAVE_AT_QUICK_EXIT
+    at_quick_exit(handler);
+#endif
+}

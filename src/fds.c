@@ -1,0 +1,140 @@
+#include "fds.h"
+
+#include "pipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct fc_fds *tables; /* protected by mutex */
+
+/* The table whose child is being forked by this thread: tells the fork handlers whose child they are in. */
+static _Thread_local struct fc_fds *forking;
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&mutex);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
+/* Only close(2) and memory of this process: the child may have been forked from a threaded process. */
+static void after_fork_in_child(void)
+{
+    for (struct fc_fds *fds = tables; fds != NULL; fds = fds->next) {
+        const int end = fds == forking ? FC_FD_CALLER_COUNT : FC_FD_COUNT;
+        for (int i = 0; i < end; i++) {
+            if (fds->fd[i] >= 0)
+                close(fds->fd[i]);
+            fds->fd[i] = -1;
+        }
+    }
+    /* The child's own ends are closed in turn in what the child forks. */
+    tables = forking;
+    if (tables != NULL) {
+        tables->next = NULL;
+        tables->link = &tables;
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+static int register_result;
+
+static void register_handlers(void)
+{
+    register_result = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+int fc_fds_open(struct fc_fds *fds)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    for (int i = 0; i < FC_FD_COUNT; i++)
+        fds->fd[i] = -1;
+    fds->link = NULL;
+    pthread_once(&once, register_handlers);
+    if (register_result != 0)
+        return register_result;
+    fc_fds_lock();
+    fds->next = tables;
+    fds->link = &tables;
+    if (tables != NULL)
+        tables->link = &fds->next;
+    tables = fds;
+    fc_fds_unlock();
+    return 0;
+}
+
+void fc_fds_close_all(struct fc_fds *fds)
+{
+    if (fds->link == NULL)
+        return;
+    fc_fds_lock();
+    for (int i = 0; i < FC_FD_COUNT; i++)
+        if (fds->fd[i] >= 0)
+            close(fds->fd[i]);
+    *fds->link = fds->next;
+    if (fds->next != NULL)
+        fds->next->link = fds->link;
+    fds->link = NULL;
+    fc_fds_unlock();
+}
+
+void fc_fds_lock(void)
+{
+    pthread_mutex_lock(&mutex);
+}
+
+void fc_fds_unlock(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
+int fc_fds_pipe(struct fc_fds *fds, enum fc_fd read_end, enum fc_fd write_end)
+{
+    int ends[2];
+    fc_fds_lock();
+    int r = fc_pipe(ends);
+    if (r == 0) {
+        ends[0] = fc_fd_above_streams(ends[0]);
+        ends[1] = fc_fd_above_streams(ends[1]);
+        r = ends[0] < 0 ? ends[0] : ends[1] < 0 ? ends[1] : 0;
+        fds->fd[read_end] = ends[0];
+        fds->fd[write_end] = ends[1];
+    }
+    fc_fds_unlock();
+    return r;
+}
+
+void fc_fds_close(struct fc_fds *fds, enum fc_fd which)
+{
+    fc_fds_lock();
+    if (fds->fd[which] >= 0)
+        close(fds->fd[which]);
+    fds->fd[which] = -1;
+    fc_fds_unlock();
+}
+
+pid_t fc_fds_fork(struct fc_fds *own)
+{
+    forking = own;
+    const pid_t pid = fork();
+    const int error = errno;
+    forking = NULL;
+    return pid < 0 ? -error : pid;
+}
+
+int fc_fd_above_streams(int fd)
+{
+    if (fd < 0 || fd > 2)
+        return fd;
+    const int above = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    const int error = errno;
+    close(fd);
+    return above < 0 ? -error : above;
+}

@@ -1,0 +1,59 @@
+/* The descriptors of a call.
+ *
+ * Every descriptor that the library opens stands in such a table, and every table of the process in one list. A fork by
+ * any thread, the library's or the host's, closes in the child what is not the child's: else concurrent children would
+ * hold each other's channels, write into them, and keep each other's lifelines up when the host dies. */
+#ifndef FC_FDS_H
+#define FC_FDS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum fc_fd {
+    /* The caller's ends. */
+    FC_FD_REPLY,
+    FC_FD_GO,
+    FC_FD_PROCESS,
+    FC_FD_OUT,
+    FC_FD_ERR,
+    FC_FD_WAKE, /* loop.h: what wakes a waiting thread */
+    FC_FD_WAKE_WRITE,
+    FC_FD_LOOP,
+    FC_FD_CALLER_COUNT,
+    /* The child's. */
+    FC_FD_CHILD_REPLY = FC_FD_CALLER_COUNT,
+    FC_FD_CHILD_GO,
+    FC_FD_CHILD_OUT,
+    FC_FD_CHILD_ERR,
+    FC_FD_REGION, /* both have it */
+    FC_FD_COUNT
+};
+
+struct fc_fds {
+    int fd[FC_FD_COUNT]; /* -1: none */
+    struct fc_fds *next, **link;
+};
+
+/* Puts an empty table into the list. 0, or -ENOMEM: the fork handlers could not be registered. */
+int fc_fds_open(struct fc_fds *fds);
+
+/* Closes all and takes the table out of the list. */
+void fc_fds_close_all(struct fc_fds *fds);
+
+/* What opens a descriptor for a table does so between these two, so that no fork comes between opening and entering. */
+void fc_fds_lock(void);
+void fc_fds_unlock(void);
+
+/* A pipe, close-on-exec, both ends above 2. 0 or a negative errno. */
+int fc_fds_pipe(struct fc_fds *fds, enum fc_fd read_end, enum fc_fd write_end);
+
+void fc_fds_close(struct fc_fds *fds, enum fc_fd which);
+
+/* fork(2), after which the child has of all tables only its own ends of this one. Returns -errno on failure. */
+pid_t fc_fds_fork(struct fc_fds *own);
+
+/* Moves a descriptor that landed on 0, 1 or 2, because the host has these closed, out of the way of the child's standard
+ * streams: returns the new one, or a negative errno with fd closed. Passes errors through. */
+int fc_fd_above_streams(int fd);
+
+#endif

@@ -1,0 +1,95 @@
+#include "frame.h"
+
+#include "crash.h"
+
+#include <string.h>
+
+struct fc_frame_header fc_frame_header_make(enum fc_frame_type type, size_t size)
+{
+    return (struct fc_frame_header){.magic = FC_FRAME_MAGIC, .type = (uint32_t)type, .size = size};
+}
+
+static bool size_is_plausible(const struct fc_frame_header *header)
+{
+    const uint64_t size = header->size;
+    switch (header->type) {
+    case FC_FRAME_STARTED:
+        return size == 0;
+    case FC_FRAME_PROGRESS:
+        return size >= sizeof(struct fc_progress) && size <= sizeof(struct fc_progress) + FC_NOTE_MAX;
+    case FC_FRAME_MESSAGE:
+        return size <= FC_MESSAGE_MAX;
+    case FC_FRAME_RESULT:
+        return size <= PTRDIFF_MAX;
+    case FC_FRAME_SETUP:
+        return size == sizeof(struct fc_setup_failure);
+    case FC_FRAME_CRASH:
+        return size >= sizeof(struct fc_crash_notice) && size <= sizeof(struct fc_crash_notice) + FC_CRASH_STACK_MAX;
+    case FC_FRAME_DONE:
+        return size == sizeof(struct fc_trailer);
+    default:
+        return false;
+    }
+}
+
+static void next_frame(struct fc_decoder *decoder)
+{
+    decoder->header_have = 0;
+    decoder->payload_have = 0;
+    decoder->payload = NULL;
+}
+
+static bool header_is_whole(const struct fc_decoder *decoder)
+{
+    return decoder->header_have == sizeof decoder->header_bytes;
+}
+
+static bool frame_is_whole(const struct fc_decoder *decoder)
+{
+    return header_is_whole(decoder) && decoder->payload_have == decoder->header.size;
+}
+
+static size_t take(void *to, uint64_t wanted, const unsigned char **data, size_t *size)
+{
+    const size_t n = wanted < *size ? (size_t)wanted : *size;
+    if (n > 0)
+        memcpy(to, *data, n);
+    *data += n;
+    *size -= n;
+    return n;
+}
+
+enum fc_decoded fc_decoder_step(struct fc_decoder *decoder, const unsigned char **data, size_t *size)
+{
+    if (frame_is_whole(decoder) && decoder->payload != NULL)
+        next_frame(decoder);
+    if (!header_is_whole(decoder)) {
+        decoder->header_have += take(decoder->header_bytes + decoder->header_have,
+                                     sizeof decoder->header_bytes - decoder->header_have, data, size);
+        if (!header_is_whole(decoder))
+            return FC_DECODED_MORE;
+        memcpy(&decoder->header, decoder->header_bytes, sizeof decoder->header);
+        if (decoder->header.magic != FC_FRAME_MAGIC || !size_is_plausible(&decoder->header))
+            return FC_DECODED_BAD;
+        return FC_DECODED_HEADER;
+    }
+    if (decoder->payload == NULL)
+        return FC_DECODED_BAD; /* the reader gave up, and came back all the same */
+    decoder->payload_have += take((unsigned char *)decoder->payload + decoder->payload_have,
+                                  decoder->header.size - decoder->payload_have, data, size);
+    return frame_is_whole(decoder) ? FC_DECODED_FRAME : FC_DECODED_MORE;
+}
+
+void *fc_decoder_payload_rest(const struct fc_decoder *decoder, size_t *size)
+{
+    if (!header_is_whole(decoder) || decoder->payload == NULL || frame_is_whole(decoder))
+        return NULL;
+    *size = (size_t)(decoder->header.size - decoder->payload_have);
+    return (unsigned char *)decoder->payload + decoder->payload_have;
+}
+
+bool fc_decoder_payload_filled(struct fc_decoder *decoder, size_t size)
+{
+    decoder->payload_have += size;
+    return frame_is_whole(decoder);
+}

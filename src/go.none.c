@@ -1,0 +1,12 @@
+#include "go.h"
+
+bool fc_go_tells(void)
+{
+    return false;
+}
+
+bool fc_go_was_taken(int fd)
+{
+    (void)fd;
+    return false;
+}

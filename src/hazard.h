@@ -1,0 +1,12 @@
+/* What makes a plain fork unsafe. */
+#ifndef FC_HAZARD_H
+#define FC_HAZARD_H
+
+#include <stdbool.h>
+
+/* What the platform's files (threads.*.c, libraries.*.c) tell about this process now. */
+bool fc_has_other_threads(void);
+bool fc_is_forked_copy(void); /* a fork child that has not exec'ed, where that is a hazard */
+bool fc_has_hostile_library(void);
+
+#endif

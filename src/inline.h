@@ -1,0 +1,31 @@
+/* The call that runs by FORKCALL_INLINE in this thread. */
+#ifndef FC_INLINE_H
+#define FC_INLINE_H
+
+#include <forkcall.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+struct fc_inline {
+    struct fc_inline *outer;
+    jmp_buf end; /* forkcall_throw, and a cancel by the progress callback */
+    int code;    /* given to forkcall_throw */
+    bool canceled;
+    struct forkcall_buf message;
+    forkcall_progress_fn *progress;
+    void *user;
+};
+
+/* NULL: none. */
+struct fc_inline *fc_inline_current(void);
+void fc_inline_enter(struct fc_inline *call);
+void fc_inline_leave(void);
+
+/* In a child that was forked under one: that call is the caller's. */
+void fc_inline_forget(void);
+
+void fc_inline_fail(struct fc_inline *call, const char *format, va_list arguments);
+void fc_inline_progress(struct fc_inline *call, double done, double total, const char *note);
+
+#endif

@@ -1,0 +1,54 @@
+#include "io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+ssize_t fc_read(int fd, void *data, size_t size)
+{
+    ssize_t n;
+    do
+        n = read(fd, data, size);
+    while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+int fc_write_all(int fd, struct iovec *parts, int count)
+{
+    while (count > 0) {
+        const ssize_t n = writev(fd, parts, count);
+        if (n < 0) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        size_t written = (size_t)n;
+        while (count > 0 && written >= parts->iov_len) {
+            written -= parts->iov_len;
+            parts++;
+            count--;
+        }
+        if (count > 0) {
+            parts->iov_base = (char *)parts->iov_base + written;
+            parts->iov_len -= written;
+        }
+    }
+    return 0;
+}
+
+short fc_poll_now(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    while (poll(&p, 1, 0) < 0)
+        if (errno != EINTR)
+            return 0;
+    return p.revents;
+}
+
+uint64_t fc_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}

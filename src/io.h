@@ -1,0 +1,22 @@
+/* System calls that take no notice of EINTR, and the clock. Async-signal-safe, all of them. */
+#ifndef FC_IO_H
+#define FC_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* As read(2), but a negative errno in place of -1. */
+ssize_t fc_read(int fd, void *data, size_t size);
+
+/* Writes all of it; changes parts. 0 or a negative errno. */
+int fc_write_all(int fd, struct iovec *parts, int count);
+
+/* The parts of events that are true of fd now, without waiting. */
+short fc_poll_now(int fd, short events);
+
+/* The monotonic clock. */
+uint64_t fc_now_ns(void);
+
+#endif

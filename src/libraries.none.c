@@ -1,0 +1,6 @@
+#include "hazard.h"
+
+bool fc_has_hostile_library(void)
+{
+    return false;
+}

@@ -1,0 +1,13 @@
+#ifndef FC_LIMITS_H
+#define FC_LIMITS_H
+
+#include <forkcall.h>
+
+/* In the child. 0 or a negative errno. */
+int fc_limits_set(const struct forkcall_limits *limits);
+
+/* A sentence's part where the limit surely ended a child that was killed by this signal after so much processor time, else
+ * NULL. */
+const char *fc_limits_reason(const struct forkcall_limits *limits, int signal, uint64_t cpu_ns);
+
+#endif

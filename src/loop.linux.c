@@ -1,0 +1,75 @@
+/* Linux: a timerfd is both the deadline and, set to a moment that has passed, the wake-up; epoll gathers. */
+#include "loop.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+static int own(struct fc_fds *fds, enum fc_fd which, int fd)
+{
+    const int r = fc_fd_above_streams(fd);
+    fds->fd[which] = r < 0 ? -1 : r;
+    return r < 0 ? r : 0;
+}
+
+int fc_loop_open(struct fc_fds *fds)
+{
+    fc_fds_lock();
+    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    const int r = own(fds, FC_FD_WAKE, fd < 0 ? -errno : fd);
+    fc_fds_unlock();
+    return r;
+}
+
+static void set(const struct fc_fds *fds, uint64_t at_ns)
+{
+    const struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_ns / 1000000000U),
+                                                 .tv_nsec = (long)(at_ns % 1000000000U)}};
+    timerfd_settime(fds->fd[FC_FD_WAKE], TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+void fc_loop_wake(const struct fc_fds *fds)
+{
+    set(fds, 1);
+}
+
+void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
+{
+    /* Setting the time also takes back an expiry that was not read; 0 disarms. */
+    set(fds, deadline_ns == UINT64_MAX ? 0 : deadline_ns > 0 ? deadline_ns : 1);
+}
+
+static int add(const struct fc_fds *fds, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    if (fd < 0 || epoll_ctl(fds->fd[FC_FD_LOOP], EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST)
+        return 0;
+    return errno == EPERM ? 0 : -errno; /* EPERM: a regular file, as a cancel_fd; it is always readable, see call.c */
+}
+
+int fc_loop_fd(struct fc_fds *fds, int extra)
+{
+    if (fds->fd[FC_FD_LOOP] >= 0)
+        return fds->fd[FC_FD_LOOP];
+    fc_fds_lock();
+    const int fd = epoll_create1(EPOLL_CLOEXEC);
+    int r = own(fds, FC_FD_LOOP, fd < 0 ? -errno : fd);
+    fc_fds_unlock();
+    static const enum fc_fd watched[] = {FC_FD_REPLY, FC_FD_PROCESS, FC_FD_OUT, FC_FD_ERR, FC_FD_WAKE};
+    for (size_t i = 0; r == 0 && i < sizeof watched / sizeof *watched; i++)
+        r = add(fds, fds->fd[watched[i]]);
+    if (r == 0)
+        r = add(fds, extra);
+    if (r == 0)
+        return fds->fd[FC_FD_LOOP];
+    fc_fds_close(fds, FC_FD_LOOP);
+    return r;
+}
+
+void fc_loop_forget(const struct fc_fds *fds, int fd)
+{
+    if (fds->fd[FC_FD_LOOP] >= 0 && fd >= 0)
+        epoll_ctl(fds->fd[FC_FD_LOOP], EPOLL_CTL_DEL, fd, NULL);
+}

@@ -1,0 +1,114 @@
+#include "options.h"
+
+#include "buf.h"
+#include "environment.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define KEEP_FDS_MAX 65536U
+
+static bool is_open(int fd)
+{
+    return fd >= 0 && fcntl(fd, F_GETFD) >= 0;
+}
+
+static const char *check_arguments(forkcall_fn *fn, const void *args, size_t args_size,
+                                   const struct forkcall_buf *result)
+{
+    if (fn == NULL)
+        return "fn: is NULL";
+    if (args_size != FORKCALL_BY_POINTER && args_size > PTRDIFF_MAX)
+        return "args_size: more than any object has";
+    if (args_size != FORKCALL_BY_POINTER && args_size > 0 && args == NULL)
+        return "args: is NULL, but args_size is not 0";
+    if (result != NULL && !fc_buf_is_valid(result))
+        return "result: was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is NULL";
+    return NULL;
+}
+
+static const char *check_streams(const struct forkcall_options *o)
+{
+    const bool out = o->standard_output == FORKCALL_STREAM_CAPTURE;
+    const bool err = o->standard_error == FORKCALL_STREAM_CAPTURE;
+    if ((unsigned)o->standard_input > FORKCALL_STREAM_NULL)
+        return "standard_input: neither FORKCALL_STREAM_INHERIT nor FORKCALL_STREAM_NULL";
+    if ((unsigned)o->standard_output > FORKCALL_STREAM_CAPTURE)
+        return "standard_output: no enum forkcall_stream";
+    if ((unsigned)o->standard_error > FORKCALL_STREAM_CAPTURE)
+        return "standard_error: no enum forkcall_stream";
+    if (out && o->output == NULL)
+        return "standard_output: captured, but output is NULL";
+    if (err && o->output == NULL && o->details == NULL)
+        return "standard_error: captured, but output and details are NULL";
+    if (o->output != NULL && !out && !err)
+        return "output: given, but no stream is captured";
+    return NULL;
+}
+
+static const char *check_keep_fds(const struct forkcall_options *o)
+{
+    if (o->keep_fds_count > KEEP_FDS_MAX)
+        return "keep_fds_count: more than 65536";
+    if (o->keep_fds_count > 0 && o->keep_fds == NULL)
+        return "keep_fds: is NULL, but keep_fds_count is not 0";
+    for (size_t i = 0; i < o->keep_fds_count; i++)
+        if (!is_open(o->keep_fds[i]))
+            return "keep_fds: holds what is no open descriptor";
+    return NULL;
+}
+
+static const char *check_fields(const struct forkcall_options *o)
+{
+    static const uint64_t zero[sizeof o->reserved / sizeof *o->reserved];
+    if ((unsigned)o->method > FORKCALL_INLINE)
+        return "method: no enum forkcall_method";
+    if (o->timeout_ms < 0)
+        return "timeout_ms: is negative";
+    if (o->grace_ms < 0)
+        return "grace_ms: is negative";
+    if (o->cancel_fd_plus_one < 0 || (o->cancel_fd_plus_one > 0 && !is_open(o->cancel_fd_plus_one - 1)))
+        return "cancel_fd_plus_one: no open descriptor plus one";
+    if (memcmp(o->reserved, zero, sizeof zero) != 0)
+        return "reserved: is not all 0";
+    const char *wrong = check_streams(o);
+    return wrong != NULL ? wrong : check_keep_fds(o);
+}
+
+const char *fc_options_check(forkcall_fn *fn, const void *args, size_t args_size, const struct forkcall_buf *result,
+                             const struct forkcall_options *options)
+{
+    const char *wrong = check_arguments(fn, args, args_size, result);
+    if (wrong == NULL)
+        wrong = check_fields(options);
+    if (wrong != NULL)
+        return wrong;
+    if (options->details != NULL && options->details == result)
+        return "details: is the same buffer as result";
+    if (options->details != NULL && !fc_buf_is_valid(options->details))
+        return "details: was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is NULL";
+    if (args_size == FORKCALL_BY_POINTER &&
+        (options->method == FORKCALL_SERVER || options->method == FORKCALL_SPAWN))
+        return "args_size: FORKCALL_BY_POINTER means nothing to another program's memory";
+    return NULL;
+}
+
+const char *fc_options_from_environment(struct forkcall_options *options)
+{
+    const char *method = options->allow_env ? fc_getenv("FORKCALL_METHOD") : NULL;
+    if (method == NULL || *method == '\0')
+        return NULL;
+    if (strcmp(method, "fork") == 0)
+        options->method = FORKCALL_FORK;
+    else if (strcmp(method, "inline") == 0)
+        options->method = FORKCALL_INLINE;
+    else
+        return "FORKCALL_METHOD: in the environment, is neither fork nor inline";
+    return NULL;
+}
+
+bool fc_options_debug(const struct forkcall_options *options)
+{
+    const char *debug = options->allow_env ? fc_getenv("FORKCALL_DEBUG") : NULL;
+    return debug != NULL && strcmp(debug, "1") == 0;
+}

@@ -1,0 +1,16 @@
+#ifndef FC_OPTIONS_H
+#define FC_OPTIONS_H
+
+#include <forkcall.h>
+
+/* What is wrong with the arguments of a call, beginning with the name of the field; NULL: nothing. Changes nothing. */
+const char *fc_options_check(forkcall_fn *fn, const void *args, size_t args_size, const struct forkcall_buf *result,
+                             const struct forkcall_options *options);
+
+/* Applies the environment's overrides to a copy. NULL, or what is wrong with them. */
+const char *fc_options_from_environment(struct forkcall_options *options);
+
+/* FORKCALL_DEBUG=1 is set, and may be looked at. */
+bool fc_options_debug(const struct forkcall_options *options);
+
+#endif

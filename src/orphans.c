@@ -1,0 +1,62 @@
+#include "orphans.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct orphan {
+    struct orphan *next;
+    pid_t parent; /* a child of the host inherits the list, and not the children */
+    struct fc_process process;
+    struct fc_fds fds;
+};
+
+static _Atomic(struct orphan *) orphans;
+/* Whoever finds it taken has nothing to do here. Not a mutex: a fork may come at any time. */
+static atomic_flag reaping = ATOMIC_FLAG_INIT;
+
+static void push(struct orphan *orphan)
+{
+    orphan->next = atomic_load(&orphans);
+    while (!atomic_compare_exchange_weak(&orphans, &orphan->next, orphan)) {
+    }
+}
+
+void fc_orphans_add(const struct fc_process *process, struct fc_fds *fds)
+{
+    struct orphan *orphan = calloc(1, sizeof *orphan);
+    if (orphan == NULL)
+        return; /* no memory: the zombie stays until the host's end */
+    if (fc_fds_open(&orphan->fds) < 0) {
+        free(orphan);
+        return;
+    }
+    orphan->parent = getpid();
+    orphan->process = *process;
+    fc_fds_lock();
+    orphan->fds.fd[FC_FD_PROCESS] = fds->fd[FC_FD_PROCESS];
+    fds->fd[FC_FD_PROCESS] = -1;
+    fc_fds_unlock();
+    push(orphan);
+}
+
+void fc_orphans_reap(void)
+{
+    if (atomic_load_explicit(&orphans, memory_order_relaxed) == NULL || atomic_flag_test_and_set(&reaping))
+        return;
+    struct orphan *all = atomic_exchange(&orphans, NULL);
+    while (all != NULL) {
+        struct orphan *orphan = all;
+        struct fc_ending ending;
+        all = all->next;
+        const bool ours = orphan->parent == getpid();
+        if (ours && !fc_process_has_ended(&orphan->process, &ending)) {
+            push(orphan);
+        } else {
+            fc_fds_close_all(&orphan->fds);
+            free(orphan);
+        }
+    }
+    atomic_flag_clear(&reaping);
+}

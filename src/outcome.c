@@ -1,0 +1,316 @@
+/* From what the child has said and the kernel knows to the report. */
+#include "call.h"
+
+#include "buf.h"
+#include "child.h"
+#include "go.h"
+#include "io.h"
+#include "limits.h"
+#include "method.h"
+#include "region.h"
+#include "report.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* ---- Status -------------------------------------------------------------------------------------------------- */
+
+static void by_trailer(struct forkcall_call *call)
+{
+    struct forkcall_report *report = &call->report;
+    const struct fc_trailer *trailer = &call->reply.trailer;
+    report->code = trailer->code;
+    switch ((enum fc_end)trailer->end) {
+    case FC_END_RETURNED:
+        report->status = trailer->code == 0 ? FORKCALL_OK : FORKCALL_FAILED;
+        break;
+    case FC_END_NO_MEMORY:
+        report->status = FORKCALL_FAILED;
+        break;
+    case FC_END_TOO_BIG:
+        report->status = FORKCALL_TOO_BIG;
+        report->code = EFBIG;
+        break;
+    case FC_END_EXITED:
+    case FC_END_EXITED_UNKNOWN:
+    case FC_END_THREAD_EXIT:
+        report->status = FORKCALL_EXITED;
+        break;
+    }
+}
+
+static void by_kernel(struct forkcall_call *call, const struct fc_ending *ending)
+{
+    struct forkcall_report *report = &call->report;
+    if (ending->status_known && WIFEXITED(ending->wait_status)) {
+        report->status = FORKCALL_EXITED;
+        report->code = WEXITSTATUS(ending->wait_status);
+    } else if (ending->status_known) {
+        report->status = FORKCALL_SIGNALED;
+        report->code = WTERMSIG(ending->wait_status);
+    } else if (report->crash.signal != 0) { /* the kernel's word is gone, the child's last one is here */
+        report->status = FORKCALL_SIGNALED;
+        report->code = report->crash.signal;
+    } else {
+        report->status = FORKCALL_LOST;
+    }
+}
+
+/* A function that is ended by our SIGTERM may exit() in its handler: that is no answer. */
+static bool trailer_counts(const struct forkcall_call *call)
+{
+    if (!call->reply.done)
+        return false;
+    const bool ended_by_us = call->cause == FC_CAUSE_TIMEOUT || call->cause == FC_CAUSE_CANCEL;
+    const uint32_t end = call->reply.trailer.end;
+    return !ended_by_us || end == FC_END_RETURNED || end == FC_END_TOO_BIG || end == FC_END_NO_MEMORY;
+}
+
+static void set_status(struct forkcall_call *call, const struct fc_ending *ending)
+{
+    struct forkcall_report *report = &call->report;
+    if (trailer_counts(call)) {
+        by_trailer(call);
+    } else if (call->cause == FC_CAUSE_TIMEOUT) {
+        report->status = FORKCALL_TIMED_OUT;
+    } else if (call->cause == FC_CAUSE_CANCEL) {
+        report->status = FORKCALL_CANCELED;
+    } else if (call->cause == FC_CAUSE_NO_MEMORY) {
+        report->status = FORKCALL_TOO_BIG;
+        report->code = ENOMEM;
+    } else if (call->reply.setup_failed) {
+        report->status = FORKCALL_NOT_STARTED;
+        report->code = call->reply.setup.error;
+    } else {
+        by_kernel(call, ending);
+    }
+}
+
+static enum forkcall_ran has_run(const struct forkcall_call *call)
+{
+    if (call->reply.done)
+        return FORKCALL_RAN_YES;
+    if (call->reply.setup_failed)
+        return FORKCALL_RAN_NO;
+    if (fc_go_tells())
+        return fc_go_was_taken(call->fds.fd[FC_FD_GO]) ? FORKCALL_RAN_YES : FORKCALL_RAN_NO;
+    if (call->reply.started)
+        return FORKCALL_RAN_YES;
+    return call->reply.malformed ? FORKCALL_RAN_UNKNOWN : FORKCALL_RAN_NO;
+}
+
+/* ---- Message ------------------------------------------------------------------------------------------------- */
+
+static const char *step_name(uint32_t step)
+{
+    switch (step) {
+    case FC_SETUP_STREAMS:
+        return "standard streams";
+    case FC_SETUP_CLOSE_FDS:
+        return "close_fds";
+    case FC_SETUP_LIMITS:
+        return "limits";
+    default:
+        return "making the child ready";
+    }
+}
+
+static void say_failed(struct forkcall_call *call)
+{
+    struct forkcall_report *report = &call->report;
+    if (call->reply.done && call->reply.trailer.end == FC_END_NO_MEMORY)
+        fc_report_message(report, "the function returned 0 after there had been no memory for its result");
+    else if (call->reply.message.size > 0)
+        fc_report_message_bytes(report, call->reply.message.data, call->reply.message.size);
+    if (report->message[0] == '\0')
+        fc_report_message(report, "the function returned %d", report->code);
+}
+
+static void say_exited(struct forkcall_call *call)
+{
+    struct forkcall_report *report = &call->report;
+    if (!call->reply.done)
+        fc_report_message(report, "the child ended with exit status %d before the function returned%s", report->code,
+                          call->reply.malformed ? "; its reply was malformed" : "");
+    else if (call->reply.trailer.end == FC_END_EXITED)
+        fc_report_message(report, "the function called exit(%d)", report->code);
+    else if (call->reply.trailer.end == FC_END_THREAD_EXIT)
+        fc_report_message(report, "the function's thread ended by pthread_exit()");
+    else
+        fc_report_message(report, "the function called exit() or quick_exit(); the status is not known");
+}
+
+static void say_signaled(struct forkcall_call *call, const struct fc_ending *ending)
+{
+    struct forkcall_report *report = &call->report;
+    const struct forkcall_crash *crash = &report->crash;
+    char number[32];
+    const char *name = fc_signal_name(report->code, number);
+    const char *limit = fc_limits_reason(&call->options.limits, report->code, ending->user_ns + ending->system_ns);
+    const char *reason = crash->signal != 0 ? fc_signal_reason(report->code, crash->si_code) : NULL;
+    if (call->reply.malformed)
+        fc_report_message(report, "the child sent a malformed reply and was killed by %s", name);
+    else if (call->reply.message.size > 0)
+        fc_report_message(report, "%.*s (killed by %s)", (int)call->reply.message.size,
+                          (const char *)call->reply.message.data, name);
+    else if (limit != NULL)
+        fc_report_message(report, "killed by %s: %s", name, limit);
+    else if ((crash->flags & FORKCALL_CRASH_STACK_OVERFLOW) != 0)
+        fc_report_message(report, "killed by %s (stack overflow) at 0x%llx", name, (unsigned long long)crash->address);
+    else if ((crash->flags & FORKCALL_CRASH_MAPPED_IN_CALLER) != 0)
+        fc_report_message(report,
+                          "killed by %s at 0x%llx, which is mapped in the caller but not in the child (MADV_DONTFORK)",
+                          name, (unsigned long long)crash->address);
+    else if (reason != NULL && crash->si_code > 0 && report->code != SIGABRT)
+        fc_report_message(report, "killed by %s (%s) at 0x%llx", name, reason, (unsigned long long)crash->address);
+    else if (reason != NULL)
+        fc_report_message(report, "killed by %s (%s)", name, reason);
+    else
+        fc_report_message(report, "killed by %s", name);
+}
+
+static void say_too_big(struct forkcall_call *call)
+{
+    if (call->report.code == ENOMEM)
+        fc_report_message(&call->report, "no memory for the result");
+    else
+        fc_report_message(&call->report, "the result is larger than %zu bytes", call->task.max_result);
+}
+
+static void say(struct forkcall_call *call, const struct fc_ending *ending)
+{
+    struct forkcall_report *report = &call->report;
+    switch (report->status) {
+    case FORKCALL_FAILED:
+        say_failed(call);
+        break;
+    case FORKCALL_EXITED:
+        say_exited(call);
+        break;
+    case FORKCALL_SIGNALED:
+        say_signaled(call, ending);
+        break;
+    case FORKCALL_TIMED_OUT:
+        fc_report_message(report, "no answer within %d ms", call->options.timeout_ms);
+        break;
+    case FORKCALL_CANCELED:
+        fc_report_message(report, "canceled by the caller");
+        break;
+    case FORKCALL_TOO_BIG:
+        say_too_big(call);
+        break;
+    case FORKCALL_NOT_STARTED:
+        if (report->message[0] == '\0')
+            fc_report_message(report, "%s: %s", step_name(call->reply.setup.step), strerror(report->code));
+        break;
+    case FORKCALL_LOST:
+        fc_report_message(report, "the child is gone, and its end was seen by somebody else%s",
+                          call->reply.malformed ? "; its reply was malformed" : "");
+        break;
+    case FORKCALL_OK:
+    case FORKCALL_UNSAFE:
+        break;
+    }
+}
+
+/* ---- The whole ----------------------------------------------------------------------------------------------- */
+
+static void set_usage(struct forkcall_report *report, const struct fc_reply *reply, const struct fc_ending *ending)
+{
+    if (ending->usage_known) {
+        report->usage_known = true;
+        report->user_ns = ending->user_ns;
+        report->system_ns = ending->system_ns;
+        report->max_rss_bytes = ending->max_rss_bytes;
+    } else if (reply->done) {
+        report->usage_known = true;
+        report->user_ns = reply->trailer.user_ns;
+        report->system_ns = reply->trailer.system_ns;
+        report->max_rss_bytes = reply->trailer.max_rss_bytes;
+    }
+}
+
+static void set_crash(struct forkcall_call *call, const struct fc_ending *ending)
+{
+    const struct forkcall_buf *notice = &call->reply.crash;
+    if (!call->reply.has_crash || call->reply.done)
+        return;
+    fc_crash_read(&call->report.crash, notice->data, notice->size,
+                  fc_method_of(call->report.method)->shares_addresses);
+    /* Only its own end: a child may say what it likes. */
+    const bool told = fc_crash_is_caught(call->report.crash.signal) &&
+                      (!ending->status_known || (WIFSIGNALED(ending->wait_status) &&
+                                                 WTERMSIG(ending->wait_status) == call->report.crash.signal));
+    if (!told)
+        memset(&call->report.crash, 0, sizeof call->report.crash);
+}
+
+void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending)
+{
+    struct forkcall_report *report = &call->report;
+    report->wait_status = ending->status_known ? ending->wait_status : -1;
+    report->elapsed_ns = fc_now_ns() - call->start_ns;
+    report->ran = has_run(call);
+    set_usage(report, &call->reply, ending);
+    set_crash(call, ending);
+    set_status(call, ending);
+    say(call, ending);
+}
+
+/* ---- Delivery ------------------------------------------------------------------------------------------------ */
+
+static void deliver_result(struct forkcall_call *call)
+{
+    struct forkcall_report *report = &call->report;
+    int r;
+    if (call->result == NULL)
+        return;
+    fc_buf_clear(call->result);
+    if (report->status != FORKCALL_OK)
+        return;
+    if (call->reply.done && call->reply.trailer.transport == FC_TRANSPORT_REGION)
+        r = fc_region_take(call->fds.fd[FC_FD_REGION], (size_t)call->reply.trailer.result_size, call->result);
+    else
+        r = fc_buf_deliver(call->result, &call->reply.result);
+    if (r == 0)
+        return;
+    fc_buf_clear(call->result);
+    report->status = r == -ENOMEM ? FORKCALL_TOO_BIG : FORKCALL_LOST;
+    report->code = r == -ENOMEM ? ENOMEM : 0;
+    fc_report_message(report, r == -ENOMEM ? "no memory for the result" : "the child has taken its result back");
+}
+
+static void deliver_details(const struct forkcall_call *call)
+{
+    struct forkcall_buf *details = call->options.details;
+    const struct forkcall_buf *parts[] = {&call->reply.message, &call->stderr_tail};
+    bool first = true;
+    if (details == NULL)
+        return;
+    fc_buf_clear(details);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        size_t size = parts[i]->size;
+        if (size == 0)
+            continue;
+        if (!first && forkcall_buf_append(details, "\n", 1) < 0)
+            return;
+        const size_t room = fc_buf_limit(details) - details->size;
+        size = size < room ? size : room;
+        if (forkcall_buf_append(details, parts[i]->data, size) < 0)
+            return;
+        first = false;
+    }
+    forkcall_buf_truncate(details, details->size); /* forgets an error: this is not a result */
+}
+
+void fc_call_deliver(struct forkcall_call *call)
+{
+    if (call->report.method == FORKCALL_INLINE && call->report.status != FORKCALL_NOT_STARTED) {
+        const struct fc_ending none = {.wait_status = -1};
+        say(call, &none);
+    }
+    deliver_result(call);
+    deliver_details(call);
+}

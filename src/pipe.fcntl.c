@@ -1,0 +1,18 @@
+/* Without pipe2 (macOS): a thread of the host that execs between the two steps lets its program inherit the pipe. */
+#include "pipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+int fc_pipe(int ends[2])
+{
+    if (pipe(ends) < 0)
+        return -errno;
+    if (fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0 && fcntl(ends[1], F_SETFD, FD_CLOEXEC) == 0)
+        return 0;
+    const int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return -error;
+}

@@ -1,0 +1,7 @@
+#ifndef FC_PIPE_H
+#define FC_PIPE_H
+
+/* pipe(2), both ends close-on-exec. 0 or a negative errno. */
+int fc_pipe(int ends[2]);
+
+#endif

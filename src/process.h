@@ -1,0 +1,65 @@
+/* A child as the kernel sees it: has it ended, how, and signals to it that never reach another process.
+ *
+ * The host may ignore SIGCHLD or reap every child it sees, so a status can be gone, and a pid may belong to somebody else
+ * once the child was reaped. */
+#ifndef FC_PROCESS_H
+#define FC_PROCESS_H
+
+#include "fds.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct fc_process {
+    pid_t pid;
+    int fd; /* readable when the process has ended; -1: to be asked again and again. Belongs to the call's table */
+    bool own_group;
+};
+
+/* How a process ended, as far as the kernel tells. */
+struct fc_ending {
+    bool status_known;
+    bool usage_known;
+    int wait_status;
+    uint64_t user_ns, system_ns, max_rss_bytes;
+};
+
+/* To be called before the child can end, so that fd is surely its own. Cannot fail: without a descriptor to be had the
+ * process is polled. */
+void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds);
+
+/* It has ended; a look that reaps nothing. */
+bool fc_process_is_over(const struct fc_process *process);
+
+/* True: it has ended, was reaped (by us or by somebody else), and ending tells how. Does not wait. */
+bool fc_process_has_ended(const struct fc_process *process, struct fc_ending *ending);
+
+/* Sends a signal to the process itself. */
+void fc_process_signal(const struct fc_process *process, int signal);
+
+/* Sends a signal to its process group, if it has one of its own. To be called before fc_process_has_ended returned true;
+ * where the leader was reaped by somebody else and the kernel cannot signal the group safely, nothing is sent. */
+void fc_process_signal_group(const struct fc_process *process, int signal);
+
+/* How long to wait before asking again, in ms, where fd is -1; tries: how often it was asked. */
+int fc_process_backoff_ms(unsigned tries);
+
+/* ---- What the platform's file (wait.*.c) gives -------------------------------------------------------------- */
+
+/* A descriptor that is readable when the process has ended, or a negative errno. */
+int fc_wait_open(pid_t pid);
+
+/* As fc_process_has_ended and so on, with a descriptor from fc_wait_open. */
+bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending);
+void fc_wait_signal(const struct fc_process *process, int signal);
+void fc_wait_signal_group(const struct fc_process *process, int signal);
+
+/* ---- The portable way, by waitpid, for any system (wait.posix.c) -------------------------------------------- */
+
+bool fc_wait_posix_is_over(const struct fc_process *process);
+bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending *ending);
+void fc_wait_posix_signal(const struct fc_process *process, int signal);
+void fc_wait_posix_signal_group(const struct fc_process *process, int signal);
+
+#endif

@@ -1,0 +1,12 @@
+#ifndef FC_READABLE_H
+#define FC_READABLE_H
+
+#include <stdbool.h>
+
+/* Can this process read the page of the address? Async-signal-safe, changes nothing. */
+bool fc_is_readable(const void *address);
+
+/* Is there a mapping at the address, readable or not? */
+bool fc_is_mapped(const void *address);
+
+#endif

@@ -1,0 +1,27 @@
+/* Memory that a child fills with a large result, in place, and that the caller takes over.
+ *
+ * The caller creates it (a descriptor and nothing else, memory comes with use), the child maps it and unmaps it before its
+ * trailer. The caller maps it only when no process can write to it any more, else it copies: no SIGBUS, no double fetch. */
+#ifndef FC_REGION_H
+#define FC_REGION_H
+
+#include <forkcall.h>
+
+/* In the caller: a descriptor, or a negative errno: the result then travels in the pipe. */
+int fc_region_open(void);
+
+/* In the child: use this descriptor from now on; -1: there is none. */
+void fc_region_use(int fd);
+
+/* In the child: makes the region at least *capacity bytes large and maps it, in place of an earlier mapping, whose bytes
+ * it keeps. step: how many bytes will be filled at once now. NULL: not to be had, all is as before. Sets *capacity. */
+void *fc_region_grow(size_t *capacity, size_t step);
+
+/* In the child: no mapping from now on. */
+void fc_region_unmap(void);
+
+/* In the caller: puts the size bytes of the region into buf, whose content is replaced. fd stays open. -EPROTO: the
+ * region does not hold so many bytes. -ENOMEM. */
+int fc_region_take(int fd, size_t size, struct forkcall_buf *buf);
+
+#endif

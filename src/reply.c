@@ -1,0 +1,149 @@
+#include "reply.h"
+
+#include "io.h"
+
+#include <math.h>
+#include <string.h>
+
+void fc_reply_init(struct fc_reply *reply)
+{
+    memset(reply, 0, offsetof(struct fc_reply, small));
+}
+
+void fc_reply_free(struct fc_reply *reply)
+{
+    forkcall_buf_free(&reply->result);
+    forkcall_buf_free(&reply->message);
+    forkcall_buf_free(&reply->crash);
+}
+
+/* Room in buf for the payload that is about to come, in place of what was there; never NULL for lack of size. */
+static void *room(struct forkcall_buf *buf, uint64_t size)
+{
+    static char nothing;
+    forkcall_buf_truncate(buf, 0);
+    if (size == 0)
+        return &nothing;
+    return forkcall_buf_extend(buf, (size_t)size);
+}
+
+/* Is a frame of this type allowed now, and where does its payload go? NULL: give up. */
+static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
+{
+    const uint64_t size = reply->decoder.header.size;
+    void *to;
+    switch (reply->decoder.header.type) {
+    case FC_FRAME_RESULT:
+        if (reply->has_result || size > rules->max_result)
+            return NULL;
+        to = room(&reply->result, size);
+        reply->no_memory = to == NULL;
+        return to;
+    case FC_FRAME_MESSAGE:
+        return room(&reply->message, size);
+    case FC_FRAME_CRASH:
+        return reply->has_crash ? NULL : room(&reply->crash, size);
+    case FC_FRAME_SETUP:
+        return reply->setup_failed || reply->started ? NULL : &reply->setup;
+    case FC_FRAME_DONE:
+        return &reply->trailer;
+    default:
+        return reply->small.bytes;
+    }
+}
+
+static void take_progress(struct fc_reply *reply, const struct fc_reply_rules *rules)
+{
+    const struct fc_progress *p = &reply->small.progress;
+    if (rules->progress == NULL || reply->cancel || !isfinite(p->done) || !isfinite(p->total))
+        return;
+    reply->small.bytes[reply->decoder.header.size] = '\0';
+    const char *note = (const char *)reply->small.bytes + sizeof *p;
+    if (rules->progress(rules->user, p->done, p->total, note) != 0)
+        reply->cancel = true;
+}
+
+static bool trailer_is_valid(const struct fc_reply *reply, const struct fc_reply_rules *rules)
+{
+    const struct fc_trailer *t = &reply->trailer;
+    if (t->nonce != rules->nonce || reply->setup_failed)
+        return false;
+    if (t->end < FC_END_RETURNED || t->end > FC_END_NO_MEMORY)
+        return false;
+    if (t->end != FC_END_RETURNED || t->code != 0)
+        return t->transport == FC_TRANSPORT_NONE && !reply->has_result;
+    switch (t->transport) {
+    case FC_TRANSPORT_NONE:
+        return t->result_size == 0 && !reply->has_result;
+    case FC_TRANSPORT_PIPE:
+        return reply->has_result && t->result_size == reply->result.size;
+    case FC_TRANSPORT_REGION:
+        return !reply->has_result && t->result_size <= rules->max_result;
+    default:
+        return false;
+    }
+}
+
+/* False: malformed. */
+static bool take_frame(struct fc_reply *reply, const struct fc_reply_rules *rules)
+{
+    switch (reply->decoder.header.type) {
+    case FC_FRAME_STARTED:
+        reply->started = true;
+        return true;
+    case FC_FRAME_PROGRESS:
+        take_progress(reply, rules);
+        return true;
+    case FC_FRAME_MESSAGE:
+        return true;
+    case FC_FRAME_RESULT:
+        reply->has_result = true;
+        return true;
+    case FC_FRAME_SETUP:
+        reply->setup_failed = true;
+        return true;
+    case FC_FRAME_CRASH:
+        reply->has_crash = true;
+        return true;
+    default:
+        reply->done = trailer_is_valid(reply, rules);
+        return reply->done;
+    }
+}
+
+void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, const unsigned char *data, size_t size)
+{
+    while (!reply->malformed && !reply->done && !reply->no_memory) {
+        switch (fc_decoder_step(&reply->decoder, &data, &size)) {
+        case FC_DECODED_MORE:
+            return;
+        case FC_DECODED_HEADER:
+            reply->decoder.payload = place(reply, rules);
+            reply->malformed = reply->decoder.payload == NULL && !reply->no_memory;
+            break;
+        case FC_DECODED_FRAME:
+            reply->malformed = !take_frame(reply, rules);
+            break;
+        case FC_DECODED_BAD:
+            reply->malformed = true;
+            break;
+        }
+    }
+}
+
+int fc_reply_receive(struct fc_reply *reply, const struct fc_reply_rules *rules, int fd)
+{
+    unsigned char bytes[4096];
+    size_t rest = 0;
+    void *place_of_rest = fc_decoder_payload_rest(&reply->decoder, &rest);
+    if (place_of_rest != NULL && rest > sizeof bytes) {
+        const ssize_t n = fc_read(fd, place_of_rest, rest);
+        if (n > 0 && fc_decoder_payload_filled(&reply->decoder, (size_t)n))
+            reply->malformed = !take_frame(reply, rules);
+        return n > 0 ? 1 : (int)n;
+    }
+    const ssize_t n = fc_read(fd, bytes, sizeof bytes);
+    if (n > 0)
+        fc_reply_feed(reply, rules, bytes, (size_t)n);
+    return n > 0 ? 1 : (int)n;
+}

@@ -1,0 +1,18 @@
+/* What is said of a call to a person, in one line. */
+#ifndef FC_REPORT_H
+#define FC_REPORT_H
+
+#include <forkcall.h>
+
+void fc_report_message(struct forkcall_report *report, const char *format, ...) FORKCALL_PRINTF(2, 3);
+
+/* The same from bytes that a child has sent: what is not printable becomes a space. */
+void fc_report_message_bytes(struct forkcall_report *report, const void *text, size_t size);
+
+/* "SIGSEGV"; "signal 35" in buffer for those without a name. */
+const char *fc_signal_name(int signal, char buffer[32]);
+
+/* What si_code says about a signal, "address not mapped"; NULL: nothing worth saying. */
+const char *fc_signal_reason(int signal, int si_code);
+
+#endif

@@ -1,0 +1,51 @@
+/* INLINE: a direct call in this thread. */
+#include "method.h"
+
+#include "inline.h"
+#include "io.h"
+
+#include <errno.h>
+#include <string.h>
+
+static bool refuses(struct forkcall_call *call)
+{
+    (void)call;
+    return false;
+}
+
+static void settle(struct forkcall_call *call, enum forkcall_status status, int code)
+{
+    call->report.status = status;
+    call->report.code = code;
+    call->report.ran = FORKCALL_RAN_YES;
+    call->report.elapsed_ns = fc_now_ns() - call->start_ns;
+    call->stage = FC_STAGE_DONE;
+}
+
+static void start(struct forkcall_call *call)
+{
+    struct fc_inline frame = {.progress = call->options.progress, .user = call->options.user};
+    struct forkcall_buf *result = &call->reply.result;
+    volatile int code = 0; /* of the function, across the longjmp of forkcall_throw */
+    fc_buf_set_limit(result, call->task.max_result);
+    fc_inline_enter(&frame);
+    if (setjmp(frame.end) == 0)
+        code = call->task.fn(call->task.args, call->task.args_size, result);
+    else
+        code = frame.code;
+    fc_inline_leave();
+    call->reply.message = frame.message;
+    const int error = fc_buf_error(result);
+    if (frame.canceled)
+        settle(call, FORKCALL_CANCELED, 0);
+    else if (error == -EFBIG)
+        settle(call, FORKCALL_TOO_BIG, EFBIG);
+    else if (code != 0)
+        settle(call, FORKCALL_FAILED, code);
+    else if (error != 0)
+        settle(call, FORKCALL_FAILED, -error);
+    else
+        settle(call, FORKCALL_OK, 0);
+}
+
+const struct fc_method fc_method_inline = {.refuses = refuses, .start = start, .shares_addresses = true};

@@ -1,0 +1,68 @@
+#include "streams.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+#ifdef HAVE_FPURGE_EXT
+#include <stdio_ext.h>
+#endif
+
+static int replace(int fd, int with)
+{
+    int r;
+    do
+        r = dup2(with, fd);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : 0;
+}
+
+int fc_streams_redirect(const struct fc_task *task)
+{
+    const int captured[3] = {-1, task->out_fd, task->err_fd};
+    int r = 0;
+    for (int fd = 0; r == 0 && fd < 3; fd++) {
+        if (task->stream[fd] == FORKCALL_STREAM_CAPTURE) {
+            r = replace(fd, captured[fd]);
+            close(captured[fd]);
+        } else if (task->stream[fd] == FORKCALL_STREAM_NULL) {
+            const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+            r = null < 0 ? -errno : replace(fd, null);
+            if (null > 2)
+                close(null);
+            else if (null >= 0 && null == fd)
+                fcntl(fd, F_SETFD, 0); /* it was closed: open() took the very number, and dup2 did nothing */
+        }
+    }
+    return r;
+}
+
+/* Neither takes the stream's lock, which another thread of the caller may have held. */
+void fc_streams_purge(void)
+{
+#ifdef HAVE_FPURGE_EXT
+    __fpurge(stdout);
+    __fpurge(stderr);
+#else
+    fpurge(stdout);
+    fpurge(stderr);
+#endif
+}
+
+static void flush(FILE *stream)
+{
+#ifdef HAVE_FPURGE_EXT
+    /* Does not take the lock either. Where nothing is pending the function may not have had it, and nobody may ever. */
+    if (__fpending(stream) == 0)
+        return;
+#endif
+    fflush(stream);
+}
+
+void fc_streams_flush(void)
+{
+    flush(stdout);
+    flush(stderr);
+}

@@ -1,0 +1,16 @@
+/* The child's standard streams: descriptors 0, 1 and 2, and stdio's buffers over them. */
+#ifndef FC_STREAMS_H
+#define FC_STREAMS_H
+
+#include "task.h"
+
+/* Puts /dev/null and the captured ends in place. 0 or a negative errno. */
+int fc_streams_redirect(const struct fc_task *task);
+
+/* Drops what the caller had written and not flushed: it is the caller's to write. */
+void fc_streams_purge(void);
+
+/* Writes out what the function has written to stdout and stderr. Other streams may be the caller's. */
+void fc_streams_flush(void);
+
+#endif

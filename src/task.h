@@ -1,0 +1,29 @@
+/* What a process that runs a call's function must know: nothing in it, but for args with FORKCALL_BY_POINTER, supposes that
+ * the process shares the caller's memory. */
+#ifndef FC_TASK_H
+#define FC_TASK_H
+
+#include <forkcall.h>
+
+#define FC_TASK_OWN_FDS 3
+
+struct fc_task {
+    forkcall_fn *fn;
+    const void *args;
+    size_t args_size;
+    uint64_t nonce;
+    size_t max_result; /* of options, and the capacity of a fixed buffer */
+    int reply_fd, go_fd, region_fd, out_fd, err_fd; /* -1: none */
+    bool drop_result;
+    bool want_progress;
+    bool own_group;
+    bool close_fds;
+    int cancel_state; /* pthread_setcancelstate, as the caller's thread had it */
+    bool threaded; /* the caller was: some of libc's locks may be held for ever */
+    enum forkcall_stream stream[3];
+    struct forkcall_limits limits;
+    int *keep_fds; /* sorted, with room for FC_TASK_OWN_FDS more */
+    size_t keep_fds_count;
+};
+
+#endif

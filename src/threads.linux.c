@@ -1,0 +1,41 @@
+#include "hazard.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifdef HAVE_LIBC_SINGLE_THREADED
+#include <sys/single_threaded.h>
+static bool libc_saw_no_thread(void)
+{
+    return __libc_single_threaded; /* glibc 2.32; once false it may stay so after the last thread has ended */
+}
+#else
+static bool libc_saw_no_thread(void)
+{
+    return false;
+}
+#endif
+
+bool fc_has_other_threads(void)
+{
+    struct stat tasks;
+    if (libc_saw_no_thread())
+        return false;
+    /* unshare(CLONE_VM) changes nothing: it succeeds in a process of one thread and is EINVAL in others (unshare(2)).
+     * Where a sandbox or an emulator has another answer, /proc counts; where that is missing too, think the worst. */
+    if (syscall(SYS_unshare, CLONE_VM) == 0)
+        return false;
+    if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 2)
+        return tasks.st_nlink > 3; /* ".", "..", and one for each */
+    return true;
+}
+
+bool fc_is_forked_copy(void)
+{
+    return false; /* here a fork child may fork again */
+}

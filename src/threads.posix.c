@@ -1,0 +1,22 @@
+/* POSIX has no way to ask: a program here must know itself whether it has threads. FreeBSD and its kin do tell. */
+#include "hazard.h"
+
+#include "config.h"
+
+#ifdef HAVE_ISTHREADED
+extern int __isthreaded; /* FreeBSD's libc: set by the first pthread_create */
+#endif
+
+bool fc_has_other_threads(void)
+{
+#ifdef HAVE_ISTHREADED
+    return __isthreaded != 0;
+#else
+    return false;
+#endif
+}
+
+bool fc_is_forked_copy(void)
+{
+    return false;
+}

@@ -1,0 +1,52 @@
+/* macOS and BSD: a kqueue with the child's NOTE_EXIT. It is readable when the child has ended, whoever reaps it.
+ * Facts: kqueue(2) of macOS (NOTE_EXITSTATUS) and FreeBSD (the data of NOTE_EXIT is the wait status). */
+#include "process.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/event.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef NOTE_EXITSTATUS
+#define NOTE_EXITSTATUS 0
+#endif
+
+int fc_wait_open(pid_t pid)
+{
+    const int queue = kqueue();
+    if (queue < 0)
+        return -errno;
+    struct kevent change;
+    EV_SET(&change, (uintptr_t)pid, EVFILT_PROC, EV_ADD, NOTE_EXIT | NOTE_EXITSTATUS, 0, NULL);
+    if (kevent(queue, &change, 1, NULL, 0, NULL) == 0)
+        return queue;
+    const int error = errno;
+    close(queue);
+    return -error;
+}
+
+bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending)
+{
+    const struct timespec now = {0, 0};
+    struct kevent event;
+    if (!fc_wait_posix_has_ended(process, ending))
+        return false;
+    /* Reaped by somebody else: the queue still has what the kernel put there at the child's end. */
+    if (!ending->status_known && kevent(process->fd, NULL, 0, &event, 1, &now) == 1 && (event.fflags & NOTE_EXIT) != 0) {
+        ending->status_known = true;
+        ending->wait_status = (int)event.data;
+    }
+    return true;
+}
+
+void fc_wait_signal(const struct fc_process *process, int signal)
+{
+    fc_wait_posix_signal(process, signal);
+}
+
+void fc_wait_signal_group(const struct fc_process *process, int signal)
+{
+    fc_wait_posix_signal_group(process, signal);
+}

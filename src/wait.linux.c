@@ -1,0 +1,129 @@
+/* Linux: a pidfd (5.3; waitid on it 5.4). Kernels, sandboxes and emulators without it are served by wait.posix.c. */
+#include "process.h"
+
+#include "io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* From the kernel's include/uapi/linux/pidfd.h, which few systems have in this form yet. */
+#define INFO_EXIT ((uint64_t)1 << 3)        /* PIDFD_INFO_EXIT, Linux 6.15 */
+#define SIGNAL_PROCESS_GROUP ((unsigned)1 << 2) /* PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 */
+
+struct info { /* struct pidfd_info, first version (64 bytes) */
+    uint64_t mask;
+    uint64_t cgroup_id;
+    uint32_t pid, tgid, ppid;
+    uint32_t ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    int32_t exit_code;
+};
+
+#define GET_INFO _IOWR(0xFF, 11, struct info)
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#define P_PIDFD_ ((idtype_t)3) /* P_PIDFD, not in every libc */
+
+/* How long the kernel may take between taking a process from its parent and publishing its exit code. */
+#define PUBLISH_NS 200000000U
+
+/* The kernel's struct rusage: long on every system, whatever the libc makes of time_t. */
+struct kernel_usage {
+    long user_s, user_us, system_s, system_us, max_rss_kib, rest[13];
+};
+
+static long wait_on(int fd, siginfo_t *info, int options, struct kernel_usage *usage)
+{
+    long r;
+    memset(info, 0, sizeof *info);
+    do
+        r = syscall(SYS_waitid, P_PIDFD_, fd, info, options, usage);
+    while (r < 0 && errno == EINTR);
+    return r < 0 ? -errno : 0;
+}
+
+int fc_wait_open(pid_t pid)
+{
+    const long fd = syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return -errno;
+    /* A kernel or sandbox that knows the one call and not the other. */
+    siginfo_t info;
+    const long r = wait_on((int)fd, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+    if (r == 0 || r == -ECHILD)
+        return (int)fd;
+    close((int)fd);
+    return (int)r;
+}
+
+static int wait_status(const siginfo_t *info)
+{
+    if (info->si_code == CLD_EXITED)
+        return (info->si_status & 0xff) << 8;
+    return (info->si_status & 0x7f) | (info->si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
+/* Reaped by somebody else: the kernel keeps the exit code for those who hold a pidfd, from when it lets go of the process
+ * (POLLHUP). */
+static void ask_for_exit_code(int fd, struct fc_ending *ending)
+{
+    const uint64_t start = fc_now_ns();
+    do {
+        struct info info = {.mask = INFO_EXIT};
+        if (ioctl(fd, GET_INFO, &info) < 0 && errno != ESRCH)
+            return; /* older than 6.13 */
+        if ((info.mask & INFO_EXIT) != 0) {
+            ending->status_known = true;
+            ending->wait_status = info.exit_code;
+            return;
+        }
+        if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0)
+            return; /* it has let go, and told nothing: older than 6.15 */
+        poll(NULL, 0, 1);
+    } while (fc_now_ns() - start < PUBLISH_NS);
+}
+
+bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending)
+{
+    struct kernel_usage usage;
+    siginfo_t info;
+    const long r = wait_on(process->fd, &info, WEXITED | WNOHANG, &usage);
+    if (r == 0 && info.si_pid == 0)
+        return false;
+    *ending = (struct fc_ending){.wait_status = -1};
+    if (r == 0) {
+        ending->status_known = true;
+        ending->wait_status = wait_status(&info);
+        ending->usage_known = true;
+        ending->user_ns = (uint64_t)usage.user_s * 1000000000U + (uint64_t)usage.user_us * 1000U;
+        ending->system_ns = (uint64_t)usage.system_s * 1000000000U + (uint64_t)usage.system_us * 1000U;
+        ending->max_rss_bytes = (uint64_t)usage.max_rss_kib * 1024U;
+    } else {
+        ask_for_exit_code(process->fd, ending);
+    }
+    return true;
+}
+
+void fc_wait_signal(const struct fc_process *process, int signal)
+{
+    syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, 0);
+}
+
+void fc_wait_signal_group(const struct fc_process *process, int signal)
+{
+    if (syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, SIGNAL_PROCESS_GROUP) == 0 || errno != EINVAL)
+        return;
+    /* Older than 6.9: by number, while the child is ours and so the number still its own. */
+    fc_wait_posix_signal_group(process, signal);
+}

@@ -1,0 +1,76 @@
+/* Any system: waitpid and kill. A pid that is still ours to wait for cannot belong to another process, so that is asked
+ * before each signal; a host that reaps in another thread between the two steps is beyond this file. */
+#include "process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+static uint64_t to_ns(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_usec * 1000U;
+}
+
+bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending *ending)
+{
+    struct rusage usage;
+    int status = 0;
+    pid_t r;
+    do
+        r = wait4(process->pid, &status, WNOHANG, &usage);
+    while (r < 0 && errno == EINTR);
+    if (r == 0)
+        return false;
+    *ending = (struct fc_ending){.wait_status = -1};
+    if (r < 0)
+        return true; /* ECHILD: reaped by somebody else, or by the kernel where SIGCHLD is ignored */
+    ending->status_known = true;
+    ending->wait_status = status;
+    ending->usage_known = true;
+    ending->user_ns = to_ns(usage.ru_utime);
+    ending->system_ns = to_ns(usage.ru_stime);
+#ifdef __APPLE__
+    ending->max_rss_bytes = (uint64_t)usage.ru_maxrss; /* getrusage(2) there: in bytes */
+#else
+    ending->max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024U;
+#endif
+    return true;
+}
+
+/* si_pid of info is 0 while it lives. False: not ours any more. */
+static bool peek(const struct fc_process *process, siginfo_t *info)
+{
+    int r;
+    memset(info, 0, sizeof *info);
+    do
+        r = waitid(P_PID, (id_t)process->pid, info, WEXITED | WNOHANG | WNOWAIT);
+    while (r < 0 && errno == EINTR);
+    return r == 0;
+}
+
+static bool is_ours(const struct fc_process *process)
+{
+    siginfo_t info;
+    return peek(process, &info);
+}
+
+bool fc_wait_posix_is_over(const struct fc_process *process)
+{
+    siginfo_t info;
+    return !peek(process, &info) || info.si_pid != 0;
+}
+
+void fc_wait_posix_signal(const struct fc_process *process, int signal)
+{
+    if (is_ours(process))
+        kill(process->pid, signal);
+}
+
+void fc_wait_posix_signal_group(const struct fc_process *process, int signal)
+{
+    if (is_ours(process))
+        kill(-process->pid, signal);
+}
