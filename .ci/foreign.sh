@@ -1,0 +1,85 @@
+# Debian's packages for other processors, and sources, without a change to this system's own package lists.
+# shellcheck shell=bash
+
+# Debian's archive and release as this system has them set up: "URI RELEASE".
+debian_archive()
+{
+    apt-get indextargets 'Created-By: Packages' --format '$(LABEL)|$(COMPONENT)|$(REPO_URI) $(CODENAME)' |
+        awk -F'|' '$1 == "Debian" && $2 == "main" && $3 !~ /-(updates|backports)$/ { print $3; exit }'
+}
+
+# Lists of our own, for all processors that the jobs need and for sources; made by the first job that needs them.
+foreign_lists()
+{
+    local root=$CI_TMP/foreign archive uri release
+    [ -e "$root/ready" ] && return 0
+    command -v apt-get >/dev/null || return 1
+    archive=$(debian_archive)
+    if [ -z "$archive" ]; then
+        update_package_lists_once || return 1
+        archive=$(debian_archive)
+    fi
+    read -r uri release <<<"$archive"
+    [ -n "$release" ] || return 1
+    mkdir -p "$root/state/lists/partial" "$root/cache/archives/partial"
+    printf 'deb %s %s main\ndeb-src %s %s main\n' "$uri" "$release" "$uri" "$release" >"$root/sources.list"
+    cat "$APT_CONFIG" - >"$root/apt.conf" <<CONF
+Dir::State "$root/state";
+Dir::State::status "/var/lib/dpkg/status";
+Dir::Cache "$root/cache";
+Dir::Etc::sourcelist "$root/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Acquire::Languages "none";
+APT::Sandbox::User "$(id -un)";
+APT::Architectures { "$(dpkg --print-architecture)"; "i386"; "arm64"; "s390x"; };
+CONF
+    APT_CONFIG=$root/apt.conf apt-get -q update || return 1
+    : >"$root/ready"
+}
+
+# foreign_sysroot PROCESSOR DIRECTORY PACKAGE…: the packages (no dependencies) unpacked into the directory.
+foreign_sysroot()
+{
+    local processor=$1 dir=$2 package
+    shift 2
+    foreign_lists || return 1
+    mkdir -p "$dir" packages
+    for package in "$@"; do
+        (cd packages && APT_CONFIG=$CI_TMP/foreign/apt.conf apt-get -q download "$package:$processor") || return 1
+        dpkg-deb -x packages/"$package"_*_"$processor".deb "$dir" || return 1
+    done
+}
+
+# What the tests and the examples are linked with.
+test_packages=(libcmocka-dev libcmocka0 libpng-dev libpng16-16 zlib1g-dev zlib1g)
+
+# cross_file TRIPLET CPU_FAMILY ENDIAN SYSROOT "'COMPILER', 'ARGUMENT'" AR STRIP EXE_WRAPPER (as the compiler; empty: none)
+# on the standard output. Libraries are found by RPATH: programs run where they are built.
+cross_file()
+{
+    local triplet=$1 family=$2 endian=$3 sysroot=$4 compiler=$5 ar=$6 strip=$7 exe_wrapper=$8
+    cat <<FILE
+[binaries]
+c = [$compiler, '-isystem', '$sysroot/usr/include']
+ar = '$ar'
+strip = '$strip'
+pkgconfig = 'pkg-config'
+cmake = '/bin/false'
+${exe_wrapper:+exe_wrapper = [$exe_wrapper]}
+
+[properties]
+sys_root = '$sysroot'
+pkg_config_libdir = '$sysroot/usr/lib/$triplet/pkgconfig'
+needs_exe_wrapper = $([ -n "$exe_wrapper" ] && echo true || echo false)
+
+[built-in options]
+c_link_args = ['-L$sysroot/usr/lib/$triplet',
+    '-Wl,--disable-new-dtags,-rpath,$sysroot/usr/lib/$triplet,-rpath,$sysroot/lib/$triplet']
+
+[host_machine]
+system = 'linux'
+cpu_family = '$family'
+cpu = '$family'
+endian = '$endian'
+FILE
+}

@@ -1,0 +1,61 @@
+# The public header by itself, as C and as C++, in every standard that it may meet, and the decorator used in C++.
+. "$CI_DIR/lib.sh"
+need gcc g++ libc6-dev
+
+printf '#include <forkcall.h>\n' >alone.c
+# Twice, after and before other headers, and each public macro expanded.
+cat >uses.cc <<'CODE'
+#include <forkcall.h>
+#include <vector>
+#include <forkcall.h>
+
+struct numbers {
+    int a, b;
+};
+static int add(const numbers *args, int *result)
+{
+    *result = args->a + args->b;
+    return 0;
+}
+FORKCALL_WRAP(add_in_child, add, numbers, int);
+
+int main()
+{
+    numbers args = {1, 2};
+    int sum = 0;
+    forkcall_buf buf = FORKCALL_BUF_INIT;
+    forkcall_options options = forkcall_options();
+    options.timeout_ms = 1000;
+    forkcall_report report = forkcall_run(add_in_child_forkcall_child, &args, sizeof args, &buf, &options);
+    forkcall_buf_free(&buf);
+    return report.status == FORKCALL_OK && add_in_child(&args, &sum).status == FORKCALL_OK ? 0 : 1;
+}
+CODE
+warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I "$CI_SRC/include")
+
+as_c()
+{
+    local cc=$1 std
+    shift
+    for std in "$@"; do
+        "$cc" "-std=$std" "${warnings[@]}" -Wstrict-prototypes -fsyntax-only alone.c
+        count_check "the header with $cc -std=$std"
+    done
+}
+as_cxx()
+{
+    local cxx=$1 std
+    shift
+    for std in "$@"; do
+        "$cxx" "-std=$std" "${warnings[@]}" -fsyntax-only uses.cc
+        count_check "the header with $cxx -std=$std"
+    done
+}
+as_c gcc c11 gnu11 c17 c2x
+as_cxx g++ c++11 gnu++11 c++14 c++17 c++20 c++23
+if try_install clang libstdc++-12-dev; then
+    as_c clang c11 gnu11 c17 c2x
+    as_cxx clang++ c++11 gnu++11 c++14 c++17 c++20 c++2b
+else
+    skip_part "clang cannot be installed: the header is not tried with clang and clang++"
+fi

@@ -1,0 +1,5 @@
+# clang with every warning an error, optimised and with debug information.
+. "$CI_DIR/lib.sh"
+need_build_tools
+need clang
+CC=clang build_and_test build "${strict[@]}" -Dbuildtype=debugoptimized -Dbench=true

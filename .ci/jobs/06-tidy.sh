@@ -1,0 +1,22 @@
+# clang-tidy, with the tree's .clang-tidy, over every file that is compiled on this platform.
+. "$CI_DIR/lib.sh"
+need_build_tools
+need clang clang-tidy-14
+# With clang, so that the command lines hold nothing that clang-tidy does not know.
+CC=clang setup build -Dbench=true
+compile build # for files that are made by the build
+python3 - build/compile_commands.json "$CI_SRC" >files <<'CODE'
+import json, os, sys
+commands, source = sys.argv[1], os.path.realpath(sys.argv[2])
+with open(commands, encoding="utf-8") as file:
+    files = {os.path.realpath(os.path.join(entry["directory"], entry["file"])) for entry in json.load(file)}
+for name in sorted(files):
+    if name.startswith(source + os.sep):
+        sys.stdout.write(name + "\0")
+CODE
+[ -s files ] || die "nothing to check"
+count=$(tr -dc '\0' <files | wc -c)
+say "clang-tidy on $count files"
+xargs -0 -n 2 -P "$jobs_at_once" clang-tidy-14 -p build --quiet \
+    --header-filter="${CI_SRC##*/}/(include|src|tests|examples)/" <files
+count_check "clang-tidy on $count files"

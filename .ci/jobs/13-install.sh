@@ -1,0 +1,61 @@
+# meson install into a scratch prefix; programs outside the project, in C and C++, built with pkg-config alone against
+# the shared and the static library; what the library exports, needs and weighs.
+. "$CI_DIR/lib.sh"
+need_build_tools
+need g++ binutils
+prefix=$PWD/prefix
+CC=gcc setup build --prefix "$prefix" --libdir lib -Dbuildtype=release -Ddefault_library=both -Dtests=disabled
+compile build
+meson install -C build --no-rebuild
+
+export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+consumer=$CI_SRC/tests/consumer
+cflags=$(pkg-config --cflags forkcall)
+libs=$(pkg-config --libs forkcall)
+static_libs=$(pkg-config --static --libs forkcall)
+warnings='-Wall -Wextra -Wpedantic -Werror'
+# What pkg-config prints is words for the command line.
+# shellcheck disable=SC2086
+{
+    gcc -std=c11 $warnings $cflags "$consumer/consumer.c" -o shared-c $libs
+    g++ -std=c++11 $warnings $cflags "$consumer/consumer.cc" -o shared-cxx $libs
+    gcc -std=c11 -static $warnings $cflags "$consumer/consumer.c" -o static-c $static_libs
+    g++ -std=c++11 -static $warnings $cflags "$consumer/consumer.cc" -o static-cxx $static_libs
+}
+for program in shared-c shared-cxx static-c static-cxx; do
+    LD_LIBRARY_PATH=$prefix/lib timeout 120 "./$program"
+    count_check "the installed library in the program $program"
+done
+readelf -d shared-c | grep -q 'NEEDED.*libforkcall\.so\.[0-9]' || die "shared-c does not use the shared library by soname"
+[ "$(pkg-config --modversion forkcall)" = "$(awk '/define FORKCALL_VERSION_/ { v = v s $3; s = "." } END { print v }' \
+    "$CI_SRC/include/forkcall.h")" ] || die "forkcall.pc and forkcall.h differ in the version"
+count_check "forkcall.pc has the header's version"
+
+library=$(readlink -f "$prefix/lib/libforkcall.so")
+cp "$library" stripped.so
+strip stripped.so
+size=$(stat -c %s stripped.so)
+say "stripped: $size bytes"
+[ "$size" -lt 100000 ] || die "libforkcall.so is $size bytes when stripped; 100,000 is too many"
+count_check "libforkcall.so is under 100 kB"
+
+# Exported: what the header declares, no more and no less.
+nm -D --defined-only "$library" | awk '{ print $3 }' | sed 's/@.*//' | sort -u >exported
+printf '#include <forkcall.h>\n' | gcc -E -P -DFORKCALL_PUBLIC= -I "$prefix/include" - |
+    tr '\n' ' ' | tr ';' '\n' | grep -oE '\b(forkcall_[a-z_]+|run_in_forked_process) *\(' | tr -d ' (' | sort -u >declared
+diff declared exported || die "exported is not what forkcall.h declares (< declared, > exported)"
+count_check "exported are the $(wc -l <exported) functions of the header"
+
+readelf -d "$library" >dynamic
+grep NEEDED dynamic
+! grep NEEDED dynamic | grep -vE '\[(libc\.so\.6|ld-linux[^]]*)\]' || die "the library needs more than libc"
+grep -E 'BIND_NOW|FLAGS_1.*NOW' dynamic || die "the library is bound lazily"
+! grep TEXTREL dynamic || die "the library has text relocations"
+readelf -lW "$library" | grep GNU_STACK | grep -vq RWE || die "the library asks for an executable stack"
+count_check "the library needs libc alone and is bound at load"
+
+# A static library has no hidden names: all must bear a prefix.
+nm -g --defined-only "$prefix/lib/libforkcall.a" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u >static-names
+[ -s static-names ] || die "libforkcall.a defines nothing"
+! grep -vE '^(forkcall_|fc_|run_in_forked_process$)' static-names || die "names without a prefix in libforkcall.a"
+count_check "libforkcall.a keeps to its prefixes"

@@ -1,0 +1,17 @@
+# The suite three times more beside a load on both cores: a test that is right only when the machine is idle fails here.
+. "$CI_DIR/lib.sh"
+need_build_tools
+CC=gcc setup build -Dbuildtype=debugoptimized
+compile build
+load=()
+stop_load()
+{
+    [ ${#load[@]} -eq 0 ] || kill "${load[@]}" 2>/dev/null || true
+}
+trap stop_load EXIT
+for _ in 1 2; do
+    # Ends by itself, should this script be killed.
+    timeout 600 sh -c 'while :; do :; done' &
+    load+=($!)
+done
+run_tests build --repeat 3

