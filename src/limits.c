@@ -10,7 +10,13 @@ static rlim_t to_limit(uint64_t value)
     return value == FORKCALL_LIMIT_ZERO ? 0 : (rlim_t)value;
 }
 
-static int set(int resource, uint64_t value, rlim_t more)
+#ifdef __GLIBC__
+typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+#else
+typedef int resource_t;
+#endif
+
+static int set(resource_t resource, uint64_t value, rlim_t more)
 {
     if (value == 0)
         return 0;

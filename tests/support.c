@@ -1,0 +1,246 @@
+#include "support.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+bool wait_until(bool (*condition)(void *), void *context)
+{
+    const double deadline = now_s() + DEADLINE_S;
+    while (!condition(context)) {
+        if (now_s() > deadline)
+            return false;
+        usleep(1000);
+    }
+    return true;
+}
+
+static int count_descriptors(void)
+{
+    int n = 0;
+    DIR *list = opendir("/proc/self/fd");
+    if (list == NULL)
+        return -1;
+    while (readdir(list) != NULL)
+        n++;
+    closedir(list);
+    return n;
+}
+
+static int count_lines(const char *path)
+{
+    int n = 0;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return -1;
+    for (int c = fgetc(file); c != EOF; c = fgetc(file))
+        n += c == '\n';
+    fclose(file);
+    return n;
+}
+
+static int count_children(void)
+{
+    char path[64];
+    int n = 0;
+    int pid;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return -1;
+    while (fscanf(file, "%d", &pid) == 1)
+        n++;
+    fclose(file);
+    return n;
+}
+
+struct traces traces_now(void)
+{
+    return (struct traces){count_descriptors(), count_children(), count_lines("/proc/self/maps")};
+}
+
+void assert_no_traces(struct traces before, bool check_mappings)
+{
+    const struct traces after = traces_now();
+    assert_int_equal(after.descriptors, before.descriptors);
+    assert_int_equal(after.children, before.children);
+    if (check_mappings)
+        assert_int_equal(after.mappings, before.mappings);
+}
+
+bool process_lives(int pid)
+{
+    char path[64];
+    char state = 'X';
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = 'X';
+    fclose(file);
+    return state != 'Z' && state != 'X';
+}
+
+bool process_is_gone(void *pid)
+{
+    return !process_lives(*(int *)pid);
+}
+
+void check_failed(const char *file, int line, const char *condition)
+{
+    fprintf(stderr, "%s:%d: not true: %s (errno %d)\n", file, line, condition, errno);
+}
+
+struct host {
+    pid_t pid;
+    int status;
+};
+
+static bool host_has_ended(void *context)
+{
+    struct host *host = context;
+    return waitpid(host->pid, &host->status, WNOHANG) == host->pid;
+}
+
+int host_run(int (*body)(void *), void *context)
+{
+    static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS};
+    struct host host = {.status = -1};
+    fflush(NULL);
+    host.pid = fork();
+    assert_true(host.pid >= 0);
+    if (host.pid == 0) {
+        /* cmocka's handlers would jump back into the test runner, in this copy of it. */
+        for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+            signal(caught[i], SIG_DFL);
+        setpgid(0, 0);
+        const int r = body(context);
+        fflush(NULL);
+        _exit(r);
+    }
+    if (!wait_until(host_has_ended, &host)) {
+        kill(host.pid, SIGKILL);
+        waitpid(host.pid, &host.status, 0);
+    }
+    kill(-host.pid, SIGKILL); /* whatever it has left running */
+    return WIFEXITED(host.status) ? WEXITSTATUS(host.status) : 1000 + WTERMSIG(host.status);
+}
+
+int child_returns_0(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    return 0;
+}
+
+int child_answers_42(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int answer = 42;
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &answer, sizeof answer);
+}
+
+int child_echoes(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    return forkcall_buf_append(result, args, args_size);
+}
+
+int child_fails_7(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    return 7;
+}
+
+int child_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    for (;;)
+        pause();
+}
+
+int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    raise(SIGKILL);
+    return 0;
+}
+
+void assert_status_at(const struct forkcall_report *report, enum forkcall_status wanted, const char *file, int line)
+{
+    char text[2048];
+    if (report->status == wanted)
+        return;
+    forkcall_explain(report, text, sizeof text);
+    print_error("%s:%d: %s instead of %s: %s\n", file, line, forkcall_status_name(report->status),
+                forkcall_status_name(wanted), text);
+    fail();
+}
+
+bool under_sanitizer(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
+
+bool under_valgrind(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload != NULL && strstr(preload, "vgpreload") != NULL;
+}
+
+bool under_emulator(void)
+{
+    /* The CI names what it runs foreign programs with. */
+    return getenv("FORKCALL_TEST_EMULATOR") != NULL;
+}
+
+bool kernel_keeps_exit_codes(void)
+{
+    struct {
+        uint64_t mask;
+        char rest[56];
+    } info = {.mask = 1U << 3};
+    const pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    const long child = syscall(434, pid, 0); /* pidfd_open; the child cannot be reaped before waitpid */
+    waitpid(pid, NULL, 0);
+    if (child < 0)
+        return false;
+    const bool kept = ioctl((int)child, _IOWR(0xFF, 11, info), &info) == 0 && (info.mask & (1U << 3)) != 0;
+    close((int)child);
+    return kept;
+}

@@ -1,0 +1,77 @@
+/* What the tests share. A test that runs in a host process of its own (host_run) may do to that process what it likes. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <forkcall.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* The most that anything here is waited for, in seconds. Passing takes milliseconds; only failing takes so long. */
+#define DEADLINE_S 30
+
+/* Polls condition(context) until it is true. False: the deadline has passed. */
+bool wait_until(bool (*condition)(void *), void *context);
+
+/* What a call must leave as it was. Children: also zombies. */
+struct traces {
+    int descriptors;
+    int children;
+    int mappings;
+};
+struct traces traces_now(void);
+/* Fails the test where the process has other descriptors or children than before (mappings: where check_mappings). */
+void assert_no_traces(struct traces before, bool check_mappings);
+
+/* Does the process exist, and is it no zombie? */
+bool process_lives(int pid);
+bool process_is_gone(void *pid); /* for wait_until: pointer to an int */
+
+/* Runs body in a fresh fork of the test, which may break its own process: signal dispositions, limits, descriptors. body
+ * returns 0 for success; it must not use cmocka's assertions, but CHECK. Returns the exit status, or 1000 + signal. Ends
+ * it by SIGKILL at the deadline (1009). */
+int host_run(int (*body)(void *), void *context);
+
+/* In such a body: prints the place and returns 1 from it. */
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            check_failed(__FILE__, __LINE__, #condition);                                                              \
+            return 1;                                                                                                  \
+        }                                                                                                              \
+    } while (0)
+void check_failed(const char *file, int line, const char *condition);
+
+/* Functions for children, of general use. */
+int child_returns_0(const void *args, size_t args_size, struct forkcall_buf *result);      /* result: none */
+int child_answers_42(const void *args, size_t args_size, struct forkcall_buf *result);     /* result: int 42 */
+int child_echoes(const void *args, size_t args_size, struct forkcall_buf *result);         /* result: the args */
+int child_fails_7(const void *args, size_t args_size, struct forkcall_buf *result);        /* returns 7 */
+int child_hangs(const void *args, size_t args_size, struct forkcall_buf *result);          /* never returns */
+int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *result);   /* SIGKILL */
+
+/* A call has ended as it should, or the test fails with its explanation. */
+#define assert_status(report, wanted) assert_status_at(&(report), wanted, __FILE__, __LINE__)
+void assert_status_at(const struct forkcall_report *report, enum forkcall_status wanted, const char *file, int line);
+
+/* Built with -Db_sanitize, run by valgrind, or by qemu-user: some kernel features and limits do not work there. */
+bool under_sanitizer(void);
+bool under_valgrind(void);
+bool under_emulator(void);
+/* The kernel tells the exit status of a child that somebody else has reaped (Linux 6.15). */
+bool kernel_keeps_exit_codes(void);
+
+/* cmocka's skip(), with the reason printed. */
+#define SKIP(reason)                                                                                                   \
+    do {                                                                                                               \
+        print_message("skipped %s: %s\n", __func__, reason);                                                           \
+        skip();                                                                                                        \
+        return;                                                                                                        \
+    } while (0)
+
+#endif
