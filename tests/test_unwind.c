@@ -4,6 +4,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* MAP_ANONYMOUS, pthreads */
 #endif
+#include "config.h"
+
 #include "image.h"
 #include "registers.h"
 #include "unwind.h"
@@ -244,6 +246,12 @@ static void function_without_a_frame_does_not_hide_its_caller(void **state)
     uint64_t frames[FRAMES_MAX];
     (void)state;
     take_crash(leaf_without_frame);
+#if defined(__aarch64__)
+    if (fc_image_function_start(crash.registers.pc) == 0) {
+        print_message("linked without a table of functions: built static?\n");
+        skip();
+    }
+#endif
     for (size_t i = 0; i < UNWINDERS; i++) {
         const size_t count = unwind_crash(unwinders[i], frames);
         assert_int_equal(frames[0], crash.registers.pc);
@@ -255,6 +263,53 @@ static void function_without_a_frame_does_not_hide_its_caller(void **state)
 {
     (void)state;
     print_message("no function without a frame for this processor\n");
+    skip();
+}
+#endif
+
+/* Code that uses the frame pointer for something else, as most libraries do, ends the chain of frames. */
+#if defined(HAVE_LIBDW) && defined(__ELF__) && defined(__x86_64__)
+void call_without_frame(void (*function)(void));
+__asm__(".text\n"
+        ".globl call_without_frame\n"
+        ".hidden call_without_frame\n"
+        ".type call_without_frame, %function\n"
+        "call_without_frame:\n"
+        ".cfi_startproc\n"
+        "    pushq %rbp\n"
+        ".cfi_def_cfa_offset 16\n"
+        ".cfi_offset %rbp, -16\n"
+        "    xorl %ebp, %ebp\n"
+        "    call *%rdi\n"
+        "    popq %rbp\n"
+        ".cfi_def_cfa_offset 8\n"
+        ".cfi_restore %rbp\n"
+        "    ret\n"
+        ".cfi_endproc\n"
+        ".size call_without_frame, . - call_without_frame\n");
+
+NOINLINE static void read_null_without_frame(void)
+{
+    call_without_frame(read_null);
+    after = 4;
+}
+
+static void tables_lead_past_code_without_frames(void **state)
+{
+    uint64_t frames[FRAMES_MAX];
+    (void)state;
+    take_crash(read_null_without_frame);
+    assert_in_range(unwind_crash(fc_unwind_frame_pointers, frames), 1, 3);
+    assert_in_range(unwind_crash(fc_unwind, frames), DEPTH + 4, FRAMES_MAX);
+    assert_int_equal(frames[0], crash.registers.pc);
+    assert_int_equal(frames[1], crash.returns[0]);
+    assert_memory_equal(frames + 4, crash.returns + 1, sizeof crash.returns - sizeof crash.returns[0]);
+}
+#else
+static void tables_lead_past_code_without_frames(void **state)
+{
+    (void)state;
+    print_message("built without libdw, or not for x86-64: frame pointers alone\n");
     skip();
 }
 #endif
@@ -492,6 +547,7 @@ int main(void)
         cmocka_unit_test(crash_is_unwound_to_every_caller),
         cmocka_unit_test(jump_to_null_names_the_caller),
         cmocka_unit_test(function_without_a_frame_does_not_hide_its_caller),
+        cmocka_unit_test(tables_lead_past_code_without_frames),
         cmocka_unit_test(no_more_frames_are_written_than_there_is_room_for),
         cmocka_unit_test(cut_copies_give_the_innermost_part_of_the_chain),
         cmocka_unit_test(cycles_end),
