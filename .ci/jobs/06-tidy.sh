@@ -17,6 +17,14 @@ CODE
 [ -s files ] || die "nothing to check"
 count=$(tr -dc '\0' <files | wc -c)
 say "clang-tidy on $count files"
+rc=0
 xargs -0 -n 2 -P "$jobs_at_once" clang-tidy-14 -p build --quiet \
-    --header-filter="${CI_SRC##*/}/(include|src|tests|examples)/" <files
+    --header-filter="${CI_SRC##*/}/(include|src|tests|examples)/" <files >tidy.log 2>&1 || rc=$?
+if [ "$rc" != 0 ]; then
+    # A header's defect is found once for each file that includes it.
+    sed "s,^/[^:]*/${CI_SRC##*/}/,," tidy.log | awk '/^[^ ]*: (error|warning): / { show = !seen[$0]++ }
+        /^[0-9]+ warnings? generated/ { next }
+        show'
+    exit 1
+fi
 count_check "clang-tidy on $count files"
