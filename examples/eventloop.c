@@ -188,7 +188,7 @@ int main(void)
     for (int i = 0; i < JOBS; i++)
         started = start(&jobs[i]) == 0 && started;
     if (!started || !run_all(jobs)) {
-        perror("cannot run the calls");
+        fprintf(stderr, "cannot start the calls, or wait for them\n");
         as_expected = false;
     }
     for (int i = 0; i < JOBS; i++) {
