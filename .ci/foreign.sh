@@ -1,5 +1,4 @@
 # Debian's packages for other processors, and sources, without a change to this system's own package lists.
-# shellcheck shell=bash
 
 # Debian's archive and release as this system has them set up: "URI RELEASE".
 debian_archive()

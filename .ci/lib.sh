@@ -1,5 +1,4 @@
 # Functions for the jobs. A job is a bash script run with -euo pipefail in an empty directory of its own.
-# shellcheck shell=bash
 
 jobs_at_once=2
 

@@ -1,5 +1,4 @@
 # The whole suite on another processor, emulated by qemu-user.
-# shellcheck shell=bash
 . "$CI_DIR/foreign.sh"
 
 # qemu_suite DEBIAN_NAME GNU_CPU MESON_CPU ENDIAN

@@ -1,5 +1,3 @@
-# shellcheck shell=bash
-
 # readme_block MARKER: the text of the sh block in README.md that follows <!-- MARKER -->.
 readme_block()
 {

@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The README's own two commands, word for word, each in a fresh copy of the tree.
 . "$CI_DIR/lib.sh"
 . "$CI_DIR/readme.sh"

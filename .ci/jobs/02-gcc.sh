@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # gcc with every warning an error, as a release is built; any of Meson's own warnings is an error, too.
 . "$CI_DIR/lib.sh"
 need_build_tools

@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The public header by itself, as C and as C++, in every standard that it may meet, and the decorator used in C++.
 . "$CI_DIR/lib.sh"
 need gcc g++ libc6-dev

@@ -1,8 +1,7 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # Every C and C++ file is as clang-format lays it out. Version 14: others differ in details.
 . "$CI_DIR/lib.sh"
 need clang-format-14
-cd "$CI_SRC"
+cd "$CI_SRC" || exit
 mapfile -d '' files < <(find include src tests examples -name '*.[ch]' -print0 -o -name '*.cc' -print0)
 [ ${#files[@]} -gt 0 ] || die "no files"
 clang-format-14 --dry-run --Werror "${files[@]}"

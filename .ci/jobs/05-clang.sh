@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # clang with every warning an error, optimised and with debug information.
 . "$CI_DIR/lib.sh"
 need_build_tools

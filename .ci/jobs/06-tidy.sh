@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # clang-tidy, with the tree's .clang-tidy, over every file that is compiled on this platform.
 . "$CI_DIR/lib.sh"
 need_build_tools

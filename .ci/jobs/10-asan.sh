@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # AddressSanitizer and UndefinedBehaviorSanitizer, leaks included, over the whole suite: with gcc, then with clang, whose
 # checks differ.
 . "$CI_DIR/lib.sh"

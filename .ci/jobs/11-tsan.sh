@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # ThreadSanitizer over the tests that use threads. gcc's: clang 14's gives up on the C library's clone().
 . "$CI_DIR/lib.sh"
 need_build_tools

@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # Valgrind over a subset of the suite: no bad access, no memory lost, no descriptor left open in the test's own process.
 . "$CI_DIR/lib.sh"
 need_build_tools

@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # meson install into a scratch prefix; programs outside the project, in C and C++, built with pkg-config alone against
 # the shared and the static library; what the library exports, needs and weighs.
 . "$CI_DIR/lib.sh"

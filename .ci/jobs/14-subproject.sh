@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The library as a subproject of another Meson project, with nothing installed.
 . "$CI_DIR/lib.sh"
 need_build_tools

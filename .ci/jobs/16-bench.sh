@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The benchmark runs through, with few repetitions, and says something; its figures are not judged here.
 . "$CI_DIR/lib.sh"
 need_build_tools

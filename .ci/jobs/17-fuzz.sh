@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # A minute of libFuzzer on the decoder of the reply's frames, from the kept corpus. An input that breaks it is printed.
 . "$CI_DIR/lib.sh"
 need_build_tools

@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The suite three times more beside a load on both cores: a test that is right only when the machine is idle fails here.
 . "$CI_DIR/lib.sh"
 need_build_tools

@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The whole suite with musl. Debian has no cmocka for it: it is built here, from Debian's source package.
 . "$CI_DIR/lib.sh"
 . "$CI_DIR/foreign.sh"

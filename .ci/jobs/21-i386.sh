@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The whole suite as a 32-bit program, run by this kernel itself.
 . "$CI_DIR/lib.sh"
 . "$CI_DIR/foreign.sh"

@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # macOS, arm64 and x86_64: the library and the examples are compiled and linked against real macOS headers and symbol
 # lists, and so each of Meson's probes is answered truly. Nothing can be run. The headers come from an npm package of
 # another compiler, pinned by its checksum; none of it is kept.

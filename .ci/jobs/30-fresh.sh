@@ -1,4 +1,3 @@
-# shellcheck shell=bash source-path=SCRIPTDIR/.. source=lib.sh disable=SC1091,SC2154
 # The README's two commands on a Debian 12 with nothing installed, made here by debootstrap.
 . "$CI_DIR/lib.sh"
 . "$CI_DIR/foreign.sh"
