@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -108,6 +109,24 @@ static bool die_with_parent(int lifeline)
            fcntl(lifeline, F_SETFL, O_ASYNC) == 0 && poll(&parent, 1, 0) == 0; /* it may have died before */
 }
 
+#ifdef HAVE_ON_EXIT
+/* Registered last, it runs first. */
+static void leave_at_once(int status, void *unused)
+{
+    (void)unused;
+    _exit(status);
+}
+#endif
+
+static bool guard_exit(void)
+{
+#ifdef HAVE_ON_EXIT
+    return on_exit(leave_at_once, NULL) == 0;
+#else
+    return true;
+#endif
+}
+
 static bool prepare_child(const struct wires *wires, unsigned steps, const sigset_t *mask)
 {
     char go = 0;
@@ -119,6 +138,8 @@ static bool prepare_child(const struct wires *wires, unsigned steps, const sigse
         drop_unwritten(stdout);
         drop_unwritten(stderr);
     }
+    if ((steps & STEP_EXIT_GUARD) != 0 && !guard_exit())
+        return false;
     if ((steps & STEP_GO_BYTE) != 0 && (close(wires->go[1]) != 0 || !read_whole(wires->go[0], &go, 1)))
         return false;
     if ((steps & STEP_LIFELINE) != 0 && !die_with_parent(wires->go[0]))

@@ -18,9 +18,10 @@ enum handmade_step {
     STEP_CRASH_REPORT = 64, /* alternate stack and handlers for seven crash signals */
     STEP_PURGE = 128,       /* the parent's unwritten stdio bytes are not written twice */
     STEP_REGION = 256,      /* a memfd, for an answer that may turn out to be large */
+    STEP_EXIT_GUARD = 512,  /* exit() in the function runs none of the parent's handlers (where on_exit(3) exists) */
 };
 #define STEPS_NONE 0U
-#define STEPS_ALL 511U
+#define STEPS_ALL 1023U
 
 /* Computes an 8-byte answer in a child and checks it. Returns as a run (measure.h): nanoseconds or RUN_FAILED. */
 int64_t handmade_call(unsigned steps);

@@ -59,6 +59,7 @@ static void run_steps_rows(struct bench *bench)
                                         "by hand + crash handlers and stack",
                                         "by hand + stdio purge",
                                         "by hand + memfd",
+                                        "by hand + exit guard",
                                         "by hand + all of these"};
     static unsigned steps[] = {STEPS_NONE,
                                STEP_PIDFD,
@@ -70,6 +71,7 @@ static void run_steps_rows(struct bench *bench)
                                STEP_CRASH_REPORT,
                                STEP_PURGE,
                                STEP_REGION,
+                               STEP_EXIT_GUARD,
                                STEPS_ALL};
     enum { COUNT = sizeof steps / sizeof *steps };
     struct variant variants[COUNT];
