@@ -112,7 +112,8 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * What it finds in a FORK child: the caller's memory as it was at the call; one thread, its own; the caller's
  * descriptors (but see close_fds) and standard streams, whose unwritten bytes are the caller's and stay so; no signal
  * blocked, every handler of the caller's set back to the default, ignored signals still ignored; a process group of its
- * own, in the background of the terminal: reading the terminal gives EIO and SIGTTOU is ignored (but see share_group).
+ * own, in the background of the terminal: reading the terminal gives EIO and SIGTTOU is ignored (but see share_group);
+ * thread cancellation disabled, as pthread_setcancelstate(3) does it.
  *
  * How it may end: by return, forkcall_throw, exit(), _exit(), quick_exit(), pthread_exit(), a signal. None of these
  * lets it run the caller's code, the caller's atexit handlers, or flush the caller's streams; what it wrote itself to
@@ -296,7 +297,7 @@ struct forkcall_report {
     int wait_status;             /* as waitpid() gives it; -1 where unknown or not waited for */
     pid_t pid;                   /* of the child; 0 where there was none. The process is gone: not to be signalled */
     enum forkcall_method method; /* the one that was used */
-    unsigned hazards;            /* FORKCALL_HAZARD_ bits seen at the start */
+    unsigned hazards;            /* FORKCALL_HAZARD_ bits seen at the start; _LIBRARY only unless OK */
     bool usage_known;            /* the four fields below but elapsed_ns, which is always known */
     uint64_t elapsed_ns;         /* from start to the end of the child */
     uint64_t user_ns, system_ns; /* of the child and those of its descendants that it waited for */

@@ -1,5 +1,6 @@
 #include "buf.h"
 
+#include "arena.h"
 #include "region.h"
 
 #include <errno.h>
@@ -23,6 +24,19 @@ struct forkcall_buf forkcall_buf_fixed(void *storage, size_t capacity)
     buf.capacity_private = capacity;
     buf.kind_private = FC_BUF_FIXED;
     return buf;
+}
+
+struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd)
+{
+    struct forkcall_buf buf = forkcall_buf_fixed(storage, capacity);
+    buf.kind_private = FC_BUF_SMALL;
+    buf.reserved[0] = (uint64_t)(int64_t)region_fd;
+    return buf;
+}
+
+static int region_fd(const struct forkcall_buf *buf)
+{
+    return (int)(int64_t)buf->reserved[0];
 }
 
 bool fc_buf_is_valid(const struct forkcall_buf *buf)
@@ -87,15 +101,27 @@ static int grow_on_heap(struct forkcall_buf *buf, size_t needed)
     return 0;
 }
 
-/* A child's result that has outgrown its small storage. */
+static void move_to(struct forkcall_buf *buf, void *data, size_t capacity)
+{
+    if (buf->size > 0)
+        memcpy(data, buf->data, buf->size);
+    buf->data = data;
+    buf->capacity_private = capacity;
+}
+
+/* A child's result that has outgrown its place: from the stack to the arena, to the region, else to the heap. */
 static int grow_in_child(struct forkcall_buf *buf, size_t needed)
 {
+    if (kind_is(buf, FC_BUF_SMALL) && needed <= sizeof fc_small_result) {
+        move_to(buf, fc_small_result, sizeof fc_small_result);
+        return 0;
+    }
     size_t capacity = grown(buf, needed);
-    void *data = fc_region_grow(&capacity, needed - buf->size);
+    void *data = fc_region_grow(region_fd(buf), &capacity, needed - buf->size);
     if (data == NULL)
         return grow_on_heap(buf, needed);
-    if (kind_is(buf, FC_BUF_SMALL) && buf->size > 0)
-        memcpy(data, buf->data, buf->size);
+    if (kind_is(buf, FC_BUF_SMALL))
+        move_to(buf, data, capacity);
     buf->kind_private = FC_BUF_REGION;
     buf->data = data;
     buf->capacity_private = capacity;
@@ -175,7 +201,8 @@ void forkcall_buf_free(struct forkcall_buf *buf)
 
 int fc_buf_deliver(struct forkcall_buf *to, struct forkcall_buf *from)
 {
-    const bool copy = kind_is(to, FC_BUF_FIXED) || (from->size <= DELIVER_BY_COPY_MAX && from->size <= to->capacity_private);
+    const bool copy = kind_is(to, FC_BUF_FIXED) || kind_is(from, FC_BUF_FIXED) ||
+                      (from->size <= DELIVER_BY_COPY_MAX && from->size <= to->capacity_private);
     int r = 0;
     fc_buf_clear(to);
     if (copy) {

@@ -1,6 +1,7 @@
 #include "call.h"
 
 #include "buf.h"
+#include "hazard.h"
 #include "inline.h"
 #include "io.h"
 #include "loop.h"
@@ -22,7 +23,7 @@ void fc_call_not_started(struct forkcall_call *call, int error, const char *step
     call->report.status = FORKCALL_NOT_STARTED;
     call->report.ran = FORKCALL_RAN_NO;
     call->report.code = error;
-    fc_report_message(&call->report, "%s: %s", step, strerror(error)); // NOLINT(concurrency-mt-unsafe)
+    fc_report_message(&call->report, "%s: %s", step, strerror(error));
     call->stage = FC_STAGE_DONE;
 }
 
@@ -116,12 +117,12 @@ static int align_args(const void **args, size_t args_size, void **copy)
 static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size)
 {
     const struct fc_method *method = fc_method_of(call->report.method);
-    void *copy;
+    void *copy = NULL;
     if (method == NULL) {
         fc_call_not_started(call, ENOTSUP, "method: not in this version of the library");
         return;
     }
-    call->report.hazards = forkcall_hazards();
+    call->report.hazards = fc_hazards_to_refuse();
     if (method->refuses(call)) {
         call->report.status = FORKCALL_UNSAFE;
         call->report.ran = FORKCALL_RAN_NO;

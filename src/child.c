@@ -1,5 +1,6 @@
 #include "child.h"
 
+#include "arena.h"
 #include "buf.h"
 #include "closefds.h"
 #include "config.h"
@@ -7,10 +8,10 @@
 #include "exit_guard.h"
 #include "frame.h"
 #include "go.h"
-#include "inline.h"
 #include "io.h"
 #include "lifeline.h"
 #include "limits.h"
+#include "mark.h"
 #include "region.h"
 #include "streams.h"
 
@@ -24,12 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* Results up to this size stay in one place and travel in the pipe: two writes' worth of it, at no extra cost in pages
- * that are not used. Above it shared memory is faster (tests/bench). */
-#define SMALL_RESULT 32768U
+/* What fits here, on the child's stack, costs no page. */
+#define FIRST_RESULT 1024U
 
 /* The exit status of a child that could not say anything: its function has closed the reply. */
 #define EXIT_MUTE 125
@@ -41,10 +40,8 @@ extern void __gcov_dump(void) __attribute__((weak));
 static struct {
     pid_t pid; /* 0: this process is no child of the library */
     int reply_fd;
-    dev_t reply_device;
-    ino_t reply_inode;
     uint64_t nonce;
-    bool drop_result, want_progress, threaded;
+    bool drop_result, want_progress, threaded, measure;
     pthread_t thread; /* the function's */
     const void *entry;
     struct forkcall_buf result;
@@ -53,8 +50,6 @@ static struct {
 } child;
 
 static atomic_flag writing = ATOMIC_FLAG_INIT;
-static _Alignas(max_align_t) unsigned char small_result[SMALL_RESULT];
-static char message[FC_MESSAGE_MAX];
 
 bool fc_child_is_running(void)
 {
@@ -78,13 +73,6 @@ const void *fc_child_entry_frame(void)
 
 /* ---- Writing ------------------------------------------------------------------------------------------------- */
 
-/* The function may have closed every descriptor, and opened a file that now has the number. */
-static bool reply_is_ours(void)
-{
-    struct stat file;
-    return fstat(child.reply_fd, &file) == 0 && file.st_dev == child.reply_device && file.st_ino == child.reply_inode;
-}
-
 static bool lock_reply(bool wait)
 {
     while (atomic_flag_test_and_set_explicit(&writing, memory_order_acquire)) {
@@ -97,7 +85,7 @@ static bool lock_reply(bool wait)
 
 static bool write_locked(struct iovec *parts, int count)
 {
-    return !child.ended && reply_is_ours() && fc_write_all(child.reply_fd, parts, count) == 0;
+    return !child.ended && fc_is_marked(child.reply_fd) && fc_write_all(child.reply_fd, parts, count) == 0;
 }
 
 bool fc_child_write(struct iovec *parts, int count, bool wait)
@@ -160,11 +148,12 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     } else if (how == FC_END_RETURNED && code != 0 && child.message_size > 0) {
         headers[0] = fc_frame_header_make(FC_FRAME_MESSAGE, child.message_size);
         parts[count++] = part(&headers[0], sizeof headers[0]);
-        parts[count++] = part(message, child.message_size);
+        parts[count++] = part(fc_message, child.message_size);
     }
     if (child.result.kind_private == FC_BUF_REGION)
         fc_region_unmap(); /* before the trailer: the caller seals */
-    measure(&trailer);
+    if (child.measure)
+        measure(&trailer);
     headers[1] = fc_frame_header_make(FC_FRAME_DONE, sizeof trailer);
     parts[count++] = part(&headers[1], sizeof headers[1]);
     parts[count++] = part(&trailer, sizeof trailer);
@@ -245,8 +234,8 @@ void fc_child_check_escape(const void *frame)
 
 void fc_child_fail(const char *format, va_list arguments)
 {
-    const int n = vsnprintf(message, sizeof message, format, arguments);
-    child.message_size = n < 0 ? 0 : (size_t)n < sizeof message ? (size_t)n : sizeof message - 1;
+    const int n = vsnprintf(fc_message, sizeof fc_message, format, arguments);
+    child.message_size = n < 0 ? 0 : (size_t)n < sizeof fc_message ? (size_t)n : sizeof fc_message - 1;
 }
 
 void fc_child_progress(double done, double total, const char *note)
@@ -262,16 +251,19 @@ void fc_child_progress(double done, double total, const char *note)
 
 /* ---- Making ready -------------------------------------------------------------------------------------------- */
 
-/* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec. */
-static void reset_signals(bool own_group)
+/* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec. What a crash raises is caught;
+ * all signals are still blocked. */
+static void set_signals(bool own_group)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction old;
-        if (fc_crash_is_caught(signal) || signal == SIGKILL || signal == SIGSTOP || sigaction(signal, NULL, &old) < 0)
+        if (fc_crash_is_caught(signal))
+            fc_crash_catch(signal);
+        else if (signal == SIGKILL || signal == SIGSTOP || sigaction(signal, NULL, &old) < 0)
             continue;
-        if ((old.sa_flags & SA_SIGINFO) != 0 || (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN))
+        else if ((old.sa_flags & SA_SIGINFO) != 0 || (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN))
             sigaction(signal, &action, NULL);
     }
     if (!own_group)
@@ -318,29 +310,20 @@ static int make_ready(const struct fc_task *task, enum fc_setup_step *step)
     return r;
 }
 
-static void become_child(const struct fc_task *task)
+static void become_child(const struct fc_task *task, void *storage)
 {
-    struct stat file;
-    fc_inline_forget();
     memset(&child, 0, sizeof child);
     atomic_flag_clear(&writing);
     child.pid = getpid();
-    child.thread = pthread_self();
+    child.thread = task->thread;
     child.reply_fd = task->reply_fd;
     child.nonce = task->nonce;
     child.drop_result = task->drop_result;
     child.want_progress = task->want_progress;
     child.threaded = task->threaded;
-    if (fstat(task->reply_fd, &file) == 0) {
-        child.reply_device = file.st_dev;
-        child.reply_inode = file.st_ino;
-    }
-    child.result = (struct forkcall_buf)FORKCALL_BUF_INIT;
-    child.result.kind_private = FC_BUF_SMALL;
-    child.result.data = small_result;
-    child.result.capacity_private = sizeof small_result;
+    child.measure = task->measure;
+    child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd);
     fc_buf_set_limit(&child.result, task->max_result);
-    fc_region_use(task->region_fd);
 }
 
 static void tell_setup_failure(enum fc_setup_step step, int error)
@@ -360,19 +343,21 @@ static bool wait_for_go(int fd)
 
 _Noreturn void fc_child_run(const struct fc_task *task)
 {
+    _Alignas(max_align_t) unsigned char first_result[FIRST_RESULT];
     enum fc_setup_step step;
     sigset_t none;
-    become_child(task);
-    reset_signals(task->own_group);
+    become_child(task, first_result);
+    fc_crash_arm();
+    set_signals(task->own_group);
     const int r = make_ready(task, &step);
     if (r < 0) {
         tell_setup_failure(step, -r);
         wait_for_go(task->go_fd);
         _exit(1);
     }
-    fc_streams_purge();
+    if (task->purge)
+        fc_streams_purge();
     fc_exit_guard_arm(task->threaded);
-    fc_crash_arm();
     if (!wait_for_go(task->go_fd))
         _exit(1);
     fc_lifeline_arm(task->go_fd);
@@ -383,6 +368,5 @@ _Noreturn void fc_child_run(const struct fc_task *task)
     }
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
-    pthread_setcancelstate(task->cancel_state, NULL);
     fc_child_enter(task, &child.result);
 }

@@ -1,5 +1,6 @@
 #include "crash.h"
 
+#include "arena.h"
 #include "child.h"
 #include "frame.h"
 #include "readable.h"
@@ -9,24 +10,27 @@
 #include <string.h>
 #include <unistd.h>
 
-/* MINSIGSTKSZ is too small where the processor's registers are large (AVX-512, AMX); unused pages cost nothing. */
-#define ALTERNATE_STACK_SIZE 65536U
-#define PAGE 4096U /* or a part of one */
+#define PAGE 4096U    /* or a part of one */
 #define RED_ZONE 128U /* x86-64 keeps variables below the stack pointer */
 /* How much of the caller's frames is copied above the entry: the innermost may still be of use to an unwinder. */
 #define ABOVE_ENTRY 256U
 
-static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
-
-static _Alignas(max_align_t) unsigned char alternate_stack[ALTERNATE_STACK_SIZE];
 static atomic_flag crashing = ATOMIC_FLAG_INIT;
 
 bool fc_crash_is_caught(int signal)
 {
-    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
-        if (caught[i] == signal)
-            return true;
-    return false;
+    switch (signal) { /* not a table: its page would have to be faulted in by every child */
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGSYS:
+    case SIGABRT:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static uint64_t page_after(uint64_t address)
@@ -42,7 +46,7 @@ static size_t stack_part(uint64_t from, uint64_t *start)
     uint64_t end = from + FC_CRASH_STACK_MAX;
     if (from < entry && entry - from < FC_CRASH_STACK_MAX)
         end = entry + ABOVE_ENTRY;
-    if (from > UINTPTR_MAX - 2 * FC_CRASH_STACK_MAX)
+    if (from > UINTPTR_MAX - (uint64_t)2 * FC_CRASH_STACK_MAX)
         return 0;
     while (from < end && !fc_is_readable((const void *)(uintptr_t)from))
         from = page_after(from);
@@ -94,14 +98,17 @@ static void handler(int signal, siginfo_t *info, void *context)
 
 void fc_crash_arm(void)
 {
-    const stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
-    struct sigaction action;
+    const stack_t stack = {.ss_sp = fc_alternate_stack, .ss_size = sizeof fc_alternate_stack};
     sigaltstack(&stack, NULL);
+    atomic_flag_clear(&crashing);
+}
+
+void fc_crash_catch(int signal)
+{
+    struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = handler;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
-        sigaction(caught[i], &action, NULL);
-    atomic_flag_clear(&crashing);
+    sigaction(signal, &action, NULL);
 }

@@ -16,8 +16,11 @@ struct fc_crash_notice {
     struct fc_registers registers;
 };
 
-/* In the child: installs handlers on a stack of their own for the signals of struct forkcall_crash. */
+/* In the child: makes ready for fc_crash_catch. */
 void fc_crash_arm(void);
+
+/* Installs the handler, on a stack of its own, for a signal of struct forkcall_crash. */
+void fc_crash_catch(int signal);
 
 /* Is this one of them? */
 bool fc_crash_is_caught(int signal);

@@ -9,14 +9,17 @@
 #include <unistd.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct fc_fds *tables; /* protected by mutex */
-
-/* The table whose child is being forked by this thread: tells the fork handlers whose child they are in. */
-static _Thread_local struct fc_fds *forking;
+static struct fc_fds *tables;      /* protected by mutex */
+static struct fc_fds *own_of_fork; /* the table of the child that is being forked; NULL: the child is the host's */
 
 static void before_fork(void)
 {
+    const pthread_t self = pthread_self();
     pthread_mutex_lock(&mutex);
+    own_of_fork = NULL;
+    for (struct fc_fds *fds = tables; fds != NULL; fds = fds->next)
+        if (fds->forking && pthread_equal(fds->forker, self))
+            own_of_fork = fds;
 }
 
 static void after_fork_in_parent(void)
@@ -24,11 +27,13 @@ static void after_fork_in_parent(void)
     pthread_mutex_unlock(&mutex);
 }
 
-/* Only close(2) and memory of this process: the child may have been forked from a threaded process. */
+/* Only close(2) and memory of this process: the child may have been forked from a threaded process. What it touches for
+ * the first time costs it a page fault, so it touches little. */
 static void after_fork_in_child(void)
 {
+    struct fc_fds *own = own_of_fork;
     for (struct fc_fds *fds = tables; fds != NULL; fds = fds->next) {
-        const int end = fds == forking ? FC_FD_CALLER_COUNT : FC_FD_COUNT;
+        const int end = fds == own ? FC_FD_CALLER_COUNT : FC_FD_COUNT;
         for (int i = 0; i < end; i++) {
             if (fds->fd[i] >= 0)
                 close(fds->fd[i]);
@@ -36,12 +41,13 @@ static void after_fork_in_child(void)
         }
     }
     /* The child's own ends are closed in turn in what the child forks. */
-    tables = forking;
+    tables = own;
     if (tables != NULL) {
         tables->next = NULL;
         tables->link = &tables;
+        tables->forking = false;
     }
-    pthread_mutex_unlock(&mutex);
+    mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
 static int register_result;
@@ -57,6 +63,7 @@ int fc_fds_open(struct fc_fds *fds)
     for (int i = 0; i < FC_FD_COUNT; i++)
         fds->fd[i] = -1;
     fds->link = NULL;
+    fds->forking = false;
     pthread_once(&once, register_handlers);
     if (register_result != 0)
         return register_result;
@@ -122,10 +129,17 @@ void fc_fds_close(struct fc_fds *fds, enum fc_fd which)
 
 pid_t fc_fds_fork(struct fc_fds *own)
 {
-    forking = own;
+    fc_fds_lock();
+    own->forker = pthread_self();
+    own->forking = true;
+    fc_fds_unlock();
     const pid_t pid = fork();
+    if (pid == 0)
+        return 0;
     const int error = errno;
-    forking = NULL;
+    fc_fds_lock();
+    own->forking = false;
+    fc_fds_unlock();
     return pid < 0 ? -error : pid;
 }
 

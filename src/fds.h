@@ -6,6 +6,7 @@
 #ifndef FC_FDS_H
 #define FC_FDS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -32,6 +33,8 @@ enum fc_fd {
 struct fc_fds {
     int fd[FC_FD_COUNT]; /* -1: none */
     struct fc_fds *next, **link;
+    bool forking; /* by forker: the child that the table is for */
+    pthread_t forker;
 };
 
 /* Puts an empty table into the list. 0, or -ENOMEM: the fork handlers could not be registered. */

@@ -44,7 +44,7 @@ struct fc_setup_failure {
 enum fc_end {
     FC_END_RETURNED = 1, /* or threw: code is the function's */
     FC_END_TOO_BIG = 2,
-    FC_END_EXITED = 3,   /* code is the exit status */
+    FC_END_EXITED = 3, /* code is the exit status */
     FC_END_EXITED_UNKNOWN = 4,
     FC_END_THREAD_EXIT = 5,
     FC_END_NO_MEMORY = 6, /* returned 0 after an append had failed */
@@ -70,7 +70,7 @@ struct fc_decoder {
     unsigned char header_bytes[sizeof(struct fc_frame_header)];
     size_t header_have;
     struct fc_frame_header header; /* of the current frame, once all of it is there */
-    void *payload;                 /* where the payload goes: header.size bytes, set by the reader on FC_DECODED_HEADER */
+    void *payload; /* where the payload goes: header.size bytes, set by the reader on FC_DECODED_HEADER */
     uint64_t payload_have;
 };
 

@@ -2,13 +2,19 @@
 
 #include <forkcall.h>
 
-unsigned forkcall_hazards(void)
+unsigned fc_hazards_to_refuse(void)
 {
     unsigned hazards = 0;
     if (fc_has_other_threads())
         hazards |= FORKCALL_HAZARD_THREADS;
     if (fc_is_forked_copy())
         hazards |= FORKCALL_HAZARD_FORKED;
+    return hazards;
+}
+
+unsigned forkcall_hazards(void)
+{
+    unsigned hazards = fc_hazards_to_refuse();
     /* Not in a child: the loader's lock, which this takes, may be held there by a thread that is no more. */
     if (!forkcall_in_child() && fc_has_hostile_library())
         hazards |= FORKCALL_HAZARD_LIBRARY;

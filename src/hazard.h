@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* Those bits of forkcall_hazards that a call may be refused for. */
+unsigned fc_hazards_to_refuse(void);
+
 /* What the platform's files (threads.*.c, libraries.*.c) tell about this process now. */
 bool fc_has_other_threads(void);
 bool fc_is_forked_copy(void); /* a fork child that has not exec'ed, where that is a hazard */

@@ -20,7 +20,7 @@
 /* What dl_iterate_phdr() tells as numbers. */
 static const void *at(uintptr_t address)
 {
-    return (const void *)address; // NOLINT(performance-no-int-to-ptr)
+    return (const void *)address;
 }
 
 struct search {

@@ -5,28 +5,25 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static _Thread_local struct fc_inline *current;
 
 struct fc_inline *fc_inline_current(void)
 {
-    return current;
+    return current != NULL && current->process == getpid() ? current : NULL;
 }
 
 void fc_inline_enter(struct fc_inline *call)
 {
     call->outer = current;
+    call->process = getpid();
     current = call;
 }
 
 void fc_inline_leave(void)
 {
     current = current->outer;
-}
-
-void fc_inline_forget(void)
-{
-    current = NULL;
 }
 
 void fc_inline_fail(struct fc_inline *call, const char *format, va_list arguments)

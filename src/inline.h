@@ -9,8 +9,9 @@
 
 struct fc_inline {
     struct fc_inline *outer;
-    jmp_buf end; /* forkcall_throw, and a cancel by the progress callback */
-    int code;    /* given to forkcall_throw */
+    pid_t process; /* a child that is forked under the call inherits it, and is not in it */
+    jmp_buf end;   /* forkcall_throw, and a cancel by the progress callback */
+    int code;      /* given to forkcall_throw */
     bool canceled;
     struct forkcall_buf message;
     forkcall_progress_fn *progress;
@@ -21,9 +22,6 @@ struct fc_inline {
 struct fc_inline *fc_inline_current(void);
 void fc_inline_enter(struct fc_inline *call);
 void fc_inline_leave(void);
-
-/* In a child that was forked under one: that call is the caller's. */
-void fc_inline_forget(void);
 
 void fc_inline_fail(struct fc_inline *call, const char *format, va_list arguments);
 void fc_inline_progress(struct fc_inline *call, double done, double total, const char *note);

@@ -1,7 +1,12 @@
 #include "io.h"
 
+#include "config.h"
+
 #include <errno.h>
 #include <poll.h>
+#ifdef HAVE_RAW_SYSCALLS
+#include <sys/syscall.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
@@ -14,10 +19,20 @@ ssize_t fc_read(int fd, void *data, size_t size)
     return n < 0 ? -errno : n;
 }
 
+/* A crashed child writes a stack that sanitizers hold to be poisoned: not by a function that they look into. */
+static ssize_t write_parts(int fd, const struct iovec *parts, int count)
+{
+#ifdef HAVE_RAW_SYSCALLS
+    return syscall(SYS_writev, fd, parts, count);
+#else
+    return writev(fd, parts, count);
+#endif
+}
+
 int fc_write_all(int fd, struct iovec *parts, int count)
 {
     while (count > 0) {
-        const ssize_t n = writev(fd, parts, count);
+        const ssize_t n = write_parts(fd, parts, count);
         if (n < 0) {
             if (errno == EINTR)
                 continue;

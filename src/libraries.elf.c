@@ -6,7 +6,7 @@
 
 /* Known to hang or to fail in a child of a process that has used them. */
 static const char *const hostile[] = {
-    "libgomp.so", "libgio-2.0.so", "libdispatch.so", "libtbb.so",    "libjvm.so",  "libcuda.so",
+    "libgomp.so", "libgio-2.0.so", "libdispatch.so", "libtbb.so",     "libjvm.so", "libcuda.so",
     "libzmq.so",  "librdkafka.so", "libpulse.so",    "libsystemd.so", "libxcb.so", "libobjc.so",
 };
 

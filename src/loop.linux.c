@@ -25,8 +25,8 @@ int fc_loop_open(struct fc_fds *fds)
 
 static void set(const struct fc_fds *fds, uint64_t at_ns)
 {
-    const struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at_ns / 1000000000U),
-                                                 .tv_nsec = (long)(at_ns % 1000000000U)}};
+    const struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(at_ns / 1000000000U), .tv_nsec = (long)(at_ns % 1000000000U)}};
     timerfd_settime(fds->fd[FC_FD_WAKE], TFD_TIMER_ABSTIME, &when, NULL);
 }
 

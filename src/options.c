@@ -87,8 +87,7 @@ const char *fc_options_check(forkcall_fn *fn, const void *args, size_t args_size
         return "details: is the same buffer as result";
     if (options->details != NULL && !fc_buf_is_valid(options->details))
         return "details: was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is NULL";
-    if (args_size == FORKCALL_BY_POINTER &&
-        (options->method == FORKCALL_SERVER || options->method == FORKCALL_SPAWN))
+    if (args_size == FORKCALL_BY_POINTER && (options->method == FORKCALL_SERVER || options->method == FORKCALL_SPAWN))
         return "args_size: FORKCALL_BY_POINTER means nothing to another program's memory";
     return NULL;
 }

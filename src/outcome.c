@@ -237,8 +237,7 @@ static void set_crash(struct forkcall_call *call, const struct fc_ending *ending
     const struct forkcall_buf *notice = &call->reply.crash;
     if (!call->reply.has_crash || call->reply.done)
         return;
-    fc_crash_read(&call->report.crash, notice->data, notice->size,
-                  fc_method_of(call->report.method)->shares_addresses);
+    fc_crash_read(&call->report.crash, notice->data, notice->size, fc_method_of(call->report.method)->shares_addresses);
     /* Only its own end: a child may say what it likes. */
     const bool told = fc_crash_is_caught(call->report.crash.signal) &&
                       (!ending->status_known || (WIFSIGNALED(ending->wait_status) &&
@@ -256,6 +255,9 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     set_usage(report, &call->reply, ending);
     set_crash(call, ending);
     set_status(call, ending);
+    /* It may explain a failure; a call that succeeds need not pay for it. */
+    if (report->status != FORKCALL_OK)
+        report->hazards |= forkcall_hazards() & FORKCALL_HAZARD_LIBRARY;
     say(call, ending);
 }
 
@@ -285,12 +287,12 @@ static void deliver_result(struct forkcall_call *call)
 static void deliver_details(const struct forkcall_call *call)
 {
     struct forkcall_buf *details = call->options.details;
-    const struct forkcall_buf *parts[] = {&call->reply.message, &call->stderr_tail};
+    const struct forkcall_buf *parts[2] = {&call->reply.message, &call->stderr_tail};
     bool first = true;
     if (details == NULL)
         return;
     fc_buf_clear(details);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+    for (size_t i = 0; i < 2; i++) {
         size_t size = parts[i]->size;
         if (size == 0)
             continue;

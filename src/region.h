@@ -10,12 +10,9 @@
 /* In the caller: a descriptor, or a negative errno: the result then travels in the pipe. */
 int fc_region_open(void);
 
-/* In the child: use this descriptor from now on; -1: there is none. */
-void fc_region_use(int fd);
-
 /* In the child: makes the region at least *capacity bytes large and maps it, in place of an earlier mapping, whose bytes
- * it keeps. step: how many bytes will be filled at once now. NULL: not to be had, all is as before. Sets *capacity. */
-void *fc_region_grow(size_t *capacity, size_t step);
+ * it keeps. fd -1: there is none. step: how many bytes will be filled at once now. NULL: not to be had, all is as before. Sets *capacity. */
+void *fc_region_grow(int fd, size_t *capacity, size_t step);
 
 /* In the child: no mapping from now on. */
 void fc_region_unmap(void);

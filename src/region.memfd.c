@@ -21,22 +21,14 @@
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static struct {
-    int fd;
     void *data;
     size_t mapped;
-} region = {-1, NULL, 0}; /* the child's */
+} region; /* the child's */
 
 int fc_region_open(void)
 {
     const int fd = memfd_create("forkcall", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     return fd < 0 ? -errno : fd;
-}
-
-void fc_region_use(int fd)
-{
-    region.fd = fd;
-    region.data = NULL;
-    region.mapped = 0;
 }
 
 /* A memory file counts as a file: growing it past RLIMIT_FSIZE raises SIGXFSZ. */
@@ -83,7 +75,7 @@ static void use_huge_pages(char *data, size_t from, size_t to)
     }
 }
 
-void *fc_region_grow(size_t *capacity, size_t step)
+void *fc_region_grow(int fd, size_t *capacity, size_t step)
 {
     const size_t old = region.mapped;
     size_t size = *capacity < CAPACITY_MIN ? CAPACITY_MIN : *capacity;
@@ -91,9 +83,9 @@ void *fc_region_grow(size_t *capacity, size_t step)
         return NULL;
     const size_t unit = size < HUGE_PAGE ? CAPACITY_MIN : HUGE_PAGE;
     size = (size + unit - 1) / unit * unit;
-    if (region.fd < 0 || !file_limit_allows(size) || ftruncate(region.fd, (off_t)size) < 0)
+    if (fd < 0 || !file_limit_allows(size) || ftruncate(fd, (off_t)size) < 0)
         return NULL;
-    char *data = map_aligned(size, PROT_READ | PROT_WRITE, MAP_SHARED, region.fd);
+    char *data = map_aligned(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     if (data == NULL)
         return NULL;
     fc_region_unmap();

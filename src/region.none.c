@@ -8,13 +8,9 @@ int fc_region_open(void)
     return -ENOSYS;
 }
 
-void fc_region_use(int fd)
+void *fc_region_grow(int fd, size_t *capacity, size_t step)
 {
     (void)fd;
-}
-
-void *fc_region_grow(size_t *capacity, size_t step)
-{
     (void)capacity;
     (void)step;
     return NULL;

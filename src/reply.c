@@ -7,7 +7,7 @@
 
 void fc_reply_init(struct fc_reply *reply)
 {
-    memset(reply, 0, offsetof(struct fc_reply, small));
+    memset(reply, 0, offsetof(struct fc_reply, small_result));
 }
 
 void fc_reply_free(struct fc_reply *reply)
@@ -36,6 +36,8 @@ static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
     case FC_FRAME_RESULT:
         if (reply->has_result || size > rules->max_result)
             return NULL;
+        if (size <= sizeof reply->small_result)
+            reply->result = forkcall_buf_fixed(reply->small_result, sizeof reply->small_result);
         to = room(&reply->result, size);
         reply->no_memory = to == NULL;
         return to;
@@ -133,7 +135,7 @@ void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, c
 
 int fc_reply_receive(struct fc_reply *reply, const struct fc_reply_rules *rules, int fd)
 {
-    unsigned char bytes[4096];
+    unsigned char bytes[1024];
     size_t rest = 0;
     void *place_of_rest = fc_decoder_payload_rest(&reply->decoder, &rest);
     if (place_of_rest != NULL && rest > sizeof bytes) {

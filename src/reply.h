@@ -28,9 +28,10 @@ struct fc_reply {
     bool cancel;    /* the progress callback asked for it */
     struct fc_setup_failure setup;
     struct fc_trailer trailer;
-    struct forkcall_buf result;  /* what came through the pipe */
-    struct forkcall_buf message; /* of the function, as it came */
-    struct forkcall_buf crash;   /* struct fc_crash_notice, then stack bytes */
+    struct forkcall_buf result;      /* what came through the pipe */
+    struct forkcall_buf message;     /* of the function, as it came */
+    struct forkcall_buf crash;       /* struct fc_crash_notice, then stack bytes */
+    unsigned char small_result[256]; /* for a result of that size, in place of memory from the heap */
     union {
         struct fc_progress progress;
         unsigned char bytes[sizeof(struct fc_progress) + FC_NOTE_MAX + 1];

@@ -3,17 +3,19 @@
 #include <signal.h>
 #include <stdio.h>
 
-#define NAME(signal) {signal, #signal}
+#define NAME(signal)    \
+    {                   \
+        signal, #signal \
+    }
 
 /* sigabbrev_np(3) is glibc's alone. */
 static const struct {
     int signal;
     const char *name;
 } names[] = {
-    NAME(SIGHUP),  NAME(SIGINT),  NAME(SIGQUIT), NAME(SIGILL),    NAME(SIGTRAP), NAME(SIGABRT),
-    NAME(SIGBUS),  NAME(SIGFPE),  NAME(SIGKILL), NAME(SIGUSR1),   NAME(SIGSEGV), NAME(SIGUSR2),
-    NAME(SIGPIPE), NAME(SIGALRM), NAME(SIGTERM), NAME(SIGXCPU),   NAME(SIGXFSZ), NAME(SIGVTALRM),
-    NAME(SIGPROF), NAME(SIGIO),   NAME(SIGSYS),
+    NAME(SIGHUP),    NAME(SIGINT),  NAME(SIGQUIT), NAME(SIGILL),    NAME(SIGTRAP), NAME(SIGABRT), NAME(SIGBUS),
+    NAME(SIGFPE),    NAME(SIGKILL), NAME(SIGUSR1), NAME(SIGSEGV),   NAME(SIGUSR2), NAME(SIGPIPE), NAME(SIGALRM),
+    NAME(SIGTERM),   NAME(SIGXCPU), NAME(SIGXFSZ), NAME(SIGVTALRM), NAME(SIGPROF), NAME(SIGIO),   NAME(SIGSYS),
 #ifdef SIGSTKFLT
     NAME(SIGSTKFLT),
 #endif

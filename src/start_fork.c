@@ -5,8 +5,10 @@
 #include "exit_guard.h"
 #include "go.h"
 #include "io.h"
+#include "mark.h"
 #include "region.h"
 #include "report.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -42,6 +44,8 @@ static int open_channel(struct forkcall_call *call, const char **step)
         r = fc_fds_pipe(fds, FC_FD_OUT, FC_FD_CHILD_OUT);
     if (r == 0 && call->options.standard_error == FORKCALL_STREAM_CAPTURE)
         r = fc_fds_pipe(fds, FC_FD_ERR, FC_FD_CHILD_ERR);
+    if (r == 0)
+        fc_mark(fds->fd[FC_FD_CHILD_REPLY]);
     if (r < 0 || call->task.drop_result || call->task.max_result <= PIPE_RESULT_MAX)
         return r;
     /* Without a region a large result takes the slow way through the pipe: no reason to fail. */
@@ -55,11 +59,21 @@ static int open_channel(struct forkcall_call *call, const char **step)
 static void fill_task(struct forkcall_call *call)
 {
     struct fc_task *task = &call->task;
+    task->thread = pthread_self();
     task->reply_fd = call->fds.fd[FC_FD_CHILD_REPLY];
     task->go_fd = call->fds.fd[FC_FD_CHILD_GO];
     task->region_fd = call->fds.fd[FC_FD_REGION];
     task->out_fd = call->fds.fd[FC_FD_CHILD_OUT];
     task->err_fd = call->fds.fd[FC_FD_CHILD_ERR];
+}
+
+/* Will somebody else reap the child, or may? */
+static bool has_rival(const struct forkcall_call *call)
+{
+    struct sigaction action;
+    if (call->task.threaded || sigaction(SIGCHLD, NULL, &action) < 0)
+        return true;
+    return (action.sa_flags & (SA_SIGINFO | SA_NOCLDWAIT)) != 0 || action.sa_handler != SIG_DFL;
 }
 
 /* With all signals blocked, so that none of the host's handlers runs in the child. */
@@ -104,6 +118,8 @@ static void start(struct forkcall_call *call)
     fill_task(call);
     call->task.own_group = !call->options.share_group;
     call->task.threaded = (call->report.hazards & FORKCALL_HAZARD_THREADS) != 0;
+    call->task.purge = call->task.threaded || fc_streams_are_pending();
+    call->task.measure = has_rival(call);
     fc_exit_guard_prepare(call->task.threaded);
     const pid_t pid = fork_child(call);
     if (pid < 0) {

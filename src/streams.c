@@ -39,6 +39,15 @@ int fc_streams_redirect(const struct fc_task *task)
     return r;
 }
 
+bool fc_streams_are_pending(void)
+{
+#ifdef HAVE_FPURGE_EXT
+    return __fpending(stdout) != 0 || __fpending(stderr) != 0;
+#else
+    return true; /* not to be known */
+#endif
+}
+
 /* Neither takes the stream's lock, which another thread of the caller may have held. */
 void fc_streams_purge(void)
 {

@@ -7,7 +7,10 @@
 /* Puts /dev/null and the captured ends in place. 0 or a negative errno. */
 int fc_streams_redirect(const struct fc_task *task);
 
-/* Drops what the caller had written and not flushed: it is the caller's to write. */
+/* In the caller: it has written something that is not flushed. */
+bool fc_streams_are_pending(void);
+
+/* In the child: drops that: it is the caller's to write. */
 void fc_streams_purge(void);
 
 /* Writes out what the function has written to stdout and stderr. Other streams may be the caller's. */

@@ -18,7 +18,7 @@ bool fc_symbol_find_exported(uint64_t address, struct fc_symbol *symbol)
 {
     Dl_info info;
     memset(&info, 0, sizeof info);
-    const void *place = (const void *)(uintptr_t)address; // NOLINT(performance-no-int-to-ptr): it is never read
+    const void *place = (const void *)(uintptr_t)address;
     if (address > UINTPTR_MAX || dladdr(place, &info) == 0 || info.dli_sname == NULL || info.dli_sname[0] == 0)
         return false;
     *symbol = (struct fc_symbol){.start = (uintptr_t)info.dli_saddr};

@@ -5,6 +5,8 @@
 
 #include <forkcall.h>
 
+#include <pthread.h>
+
 #define FC_TASK_OWN_FDS 3
 
 struct fc_task {
@@ -12,14 +14,16 @@ struct fc_task {
     const void *args;
     size_t args_size;
     uint64_t nonce;
-    size_t max_result; /* of options, and the capacity of a fixed buffer */
+    size_t max_result;                              /* of options, and the capacity of a fixed buffer */
     int reply_fd, go_fd, region_fd, out_fd, err_fd; /* -1: none */
     bool drop_result;
     bool want_progress;
     bool own_group;
+    bool purge;   /* the caller's streams hold what it has not flushed */
+    bool measure; /* the child's resource usage goes into its trailer: the kernel's may be taken by somebody else */
     bool close_fds;
-    int cancel_state; /* pthread_setcancelstate, as the caller's thread had it */
-    bool threaded; /* the caller was: some of libc's locks may be held for ever */
+    pthread_t thread; /* that forks: the child's only one has the same identity */
+    bool threaded;    /* the caller was: some of libc's locks may be held for ever */
     enum forkcall_stream stream[3];
     struct forkcall_limits limits;
     int *keep_fds; /* sorted, with room for FC_TASK_OWN_FDS more */

@@ -34,7 +34,8 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
     if (!fc_wait_posix_has_ended(process, ending))
         return false;
     /* Reaped by somebody else: the queue still has what the kernel put there at the child's end. */
-    if (!ending->status_known && kevent(process->fd, NULL, 0, &event, 1, &now) == 1 && (event.fflags & NOTE_EXIT) != 0) {
+    if (!ending->status_known && kevent(process->fd, NULL, 0, &event, 1, &now) == 1 &&
+        (event.fflags & NOTE_EXIT) != 0) {
         ending->status_known = true;
         ending->wait_status = (int)event.data;
     }

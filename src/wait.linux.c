@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* From the kernel's include/uapi/linux/pidfd.h, which few systems have in this form yet. */
-#define INFO_EXIT ((uint64_t)1 << 3)        /* PIDFD_INFO_EXIT, Linux 6.15 */
+#define INFO_EXIT ((uint64_t)1 << 3)            /* PIDFD_INFO_EXIT, Linux 6.15 */
 #define SIGNAL_PROCESS_GROUP ((unsigned)1 << 2) /* PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 */
 
 struct info { /* struct pidfd_info, first version (64 bytes) */
@@ -56,15 +56,7 @@ static long wait_on(int fd, siginfo_t *info, int options, struct kernel_usage *u
 int fc_wait_open(pid_t pid)
 {
     const long fd = syscall(SYS_pidfd_open, pid, 0);
-    if (fd < 0)
-        return -errno;
-    /* A kernel or sandbox that knows the one call and not the other. */
-    siginfo_t info;
-    const long r = wait_on((int)fd, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
-    if (r == 0 || r == -ECHILD)
-        return (int)fd;
-    close((int)fd);
-    return (int)r;
+    return fd < 0 ? -errno : (int)fd;
 }
 
 static int wait_status(const siginfo_t *info)
@@ -101,6 +93,8 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
     const long r = wait_on(process->fd, &info, WEXITED | WNOHANG, &usage);
     if (r == 0 && info.si_pid == 0)
         return false;
+    if (r < 0 && r != -ECHILD) /* a kernel or sandbox that knows pidfd_open and not this */
+        return fc_wait_posix_has_ended(process, ending);
     *ending = (struct fc_ending){.wait_status = -1};
     if (r == 0) {
         ending->status_known = true;
@@ -117,13 +111,14 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
 
 void fc_wait_signal(const struct fc_process *process, int signal)
 {
-    syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, 0);
+    if (syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, 0) < 0 && errno != ESRCH)
+        fc_wait_posix_signal(process, signal);
 }
 
 void fc_wait_signal_group(const struct fc_process *process, int signal)
 {
-    if (syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, SIGNAL_PROCESS_GROUP) == 0 || errno != EINVAL)
+    if (syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, SIGNAL_PROCESS_GROUP) == 0 || errno == ESRCH)
         return;
-    /* Older than 6.9: by number, while the child is ours and so the number still its own. */
+    /* Older than 6.9, or a sandbox: by number, while the child is ours and so the number still its own. */
     fc_wait_posix_signal_group(process, signal);
 }

@@ -1,0 +1,5 @@
+#include "arena.h"
+
+_Alignas(max_align_t) unsigned char fc_small_result[FC_SMALL_RESULT];
+_Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
+char fc_message[FC_MESSAGE_MAX];

@@ -1,0 +1,19 @@
+/* The child's large memory: zero pages that cost nothing until they are written to. In one place, and last in the library's
+ * data, so that the few bytes that every child writes to share a page. */
+#ifndef FC_ARENA_H
+#define FC_ARENA_H
+
+#include "frame.h"
+
+/* Results up to this size stay in one place and travel in the pipe, in one write. Above it shared memory is faster
+ * (tests/bench). */
+#define FC_SMALL_RESULT 32768U
+
+/* MINSIGSTKSZ is too small where the processor's registers are large (AVX-512, AMX). */
+#define FC_ALTERNATE_STACK 65536U
+
+extern unsigned char fc_small_result[FC_SMALL_RESULT];
+extern unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
+extern char fc_message[FC_MESSAGE_MAX]; /* of forkcall_fail */
+
+#endif
