@@ -1,6 +1,17 @@
 #include "readable.h"
 
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 bool fc_is_readable(const void *address)
 {
     return fc_is_mapped(address); /* a guard page passes: what follows is then a second fault, and no crash report */
+}
+
+bool fc_is_mapped(const void *address)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    /* msync(2): ENOMEM where the memory is not mapped. With MS_ASYNC it writes nothing. */
+    return msync((void *)((uintptr_t)address / page * page), 1, MS_ASYNC) == 0;
 }

@@ -1,15 +1,25 @@
+/* Linux. */
 #include "readable.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 bool fc_is_readable(const void *address)
 {
-    /* Linux's rt_sigprocmask copies the set, of 8 bytes, from the address before it looks at how, which is invalid here:
-     * EFAULT or EINVAL, and nothing is changed (kernel/signal.c). */
+    /* rt_sigprocmask copies the set, of 8 bytes, from the address before it looks at how, which is invalid here: EFAULT or
+     * EINVAL, and nothing is changed (kernel/signal.c). */
     const uintptr_t set = (uintptr_t)address / 8 * 8;
     return syscall(SYS_rt_sigprocmask, -1, set, NULL, 8) == 0 || errno != EFAULT;
+}
+
+bool fc_is_mapped(const void *address)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    unsigned char resident;
+    /* mincore(2): ENOMEM where the memory is not mapped. */
+    return mincore((void *)((uintptr_t)address / page * page), 1, &resident) == 0;
 }

@@ -2,9 +2,12 @@
 
 #include <libproc.h>
 #include <pthread.h>
-#include <sys/acct.h>
 #include <sys/sysctl.h>
 #include <unistd.h>
+
+#ifndef AFORK
+#define AFORK 0x00000001 /* <sys/acct.h>: forked, and has not exec'ed */
+#endif
 
 bool fc_has_other_threads(void)
 {
