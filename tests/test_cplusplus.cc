@@ -1,0 +1,243 @@
+// C++: an exception that leaves the function must not reach the caller's catch, in the child.
+//
+// SPDX-License-Identifier: MIT
+#include <csetjmp>
+#include <csignal>
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <pthread.h>
+#include <stdexcept>
+#include <string>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <vector>
+
+extern "C" {
+#include "support.h"
+}
+
+namespace
+{
+
+// Seen by host and child alike.
+struct evidence {
+    volatile int caller_caught, caller_destroyed, own_destroyed, own_caught;
+};
+evidence *seen;
+
+int make_evidence(void **)
+{
+    void *memory = mmap(nullptr, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    seen = static_cast<evidence *>(memory);
+    return memory == MAP_FAILED ? -1 : 0;
+}
+
+int clear_evidence(void **)
+{
+    seen->caller_caught = seen->caller_destroyed = seen->own_destroyed = seen->own_caught = 0;
+    return 0;
+}
+
+pid_t host;
+
+struct callers_object {
+    ~callers_object()
+    {
+        if (getpid() != host)
+            seen->caller_destroyed = 1;
+    }
+};
+
+struct own_object {
+    ~own_object()
+    {
+        seen->own_destroyed = 1;
+    }
+};
+
+forkcall_report run_in_a_try_block(forkcall_fn *fn)
+{
+    forkcall_report report = forkcall_report();
+    try {
+        const callers_object object;
+        report = run_in_forked_process(fn, nullptr, nullptr);
+    } catch (...) {
+        seen->caller_caught = 1;
+        if (getpid() != host)
+            _exit(99); // a second copy of the host
+    }
+    return report;
+}
+
+// ---- Exceptions out of the function -----------------------------------------------------------------------------
+
+int throws(const void *, std::size_t, forkcall_buf *)
+{
+    throw std::runtime_error("thrown in the function");
+}
+
+int throws_an_int(const void *, std::size_t, forkcall_buf *)
+{
+    throw 1; // NOLINT: any type may be thrown
+}
+
+int host_whose_function_throws(void *context)
+{
+    forkcall_fn *const *fn = static_cast<forkcall_fn **>(context);
+    host = getpid();
+    const forkcall_report report = run_in_a_try_block(*fn);
+    CHECK(getpid() == host);
+    CHECK(report.status == FORKCALL_SIGNALED && report.code == SIGABRT && report.ran == FORKCALL_RAN_YES);
+    CHECK(report.crash.signal == SIGABRT);
+    CHECK(seen->caller_caught == 0 && seen->caller_destroyed == 0);
+    return 42;
+}
+
+void exception_out_of_the_function_does_not_reach_the_callers_catch(void **)
+{
+    forkcall_fn *functions[] = {throws, throws_an_int};
+    for (forkcall_fn *&fn : functions)
+        assert_int_equal(host_run(host_whose_function_throws, static_cast<void *>(&fn)), 42);
+}
+
+// ---- Inside of it ------------------------------------------------------------------------------------------------
+
+int catches(const void *args, std::size_t args_size, forkcall_buf *result)
+{
+    try {
+        const own_object object;
+        throws(args, args_size, result);
+    } catch (const std::exception &e) {
+        seen->own_caught = 1;
+        return forkcall_buf_append(result, e.what(), std::strlen(e.what()));
+    }
+    return 1;
+}
+
+void exception_inside_the_function_is_caught_there(void **)
+{
+    forkcall_buf result = FORKCALL_BUF_INIT;
+    const forkcall_report report = run_in_forked_process(catches, nullptr, &result);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(seen->own_destroyed, 1);
+    assert_int_equal(seen->own_caught, 1);
+    const std::string text(static_cast<const char *>(result.data), result.size);
+    assert_string_equal(text.c_str(), "thrown in the function");
+    forkcall_buf_free(&result);
+}
+
+int ends_its_thread(const void *, std::size_t, forkcall_buf *)
+{
+    const own_object object;
+    pthread_exit(nullptr);
+}
+
+int host_whose_function_ends_its_thread(void *)
+{
+    host = getpid();
+    const forkcall_report report = run_in_a_try_block(ends_its_thread);
+    CHECK(getpid() == host);
+    CHECK(report.status == FORKCALL_EXITED && report.ran == FORKCALL_RAN_YES);
+    CHECK(seen->caller_caught == 0 && seen->caller_destroyed == 0);
+    return 42;
+}
+
+// With glibc it is an exception of a kind; other C libraries run no destructors.
+void pthread_exit_is_not_seen_by_the_callers_catch(void **)
+{
+    assert_int_equal(host_run(host_whose_function_ends_its_thread, nullptr), 42);
+#ifdef __GLIBC__
+    assert_int_equal(seen->own_destroyed, 1);
+#endif
+}
+
+// The way to tell an exception: into a message.
+int translates(const void *args, std::size_t args_size, forkcall_buf *result)
+{
+    try {
+        return throws(args, args_size, result);
+    } catch (const std::exception &e) {
+        return forkcall_fail(5, "%s", e.what());
+    }
+}
+
+void exception_becomes_a_message(void **)
+{
+    const forkcall_report report = run_in_forked_process(translates, nullptr, nullptr);
+    assert_status(report, FORKCALL_FAILED);
+    assert_int_equal(report.code, 5);
+    assert_string_equal(report.message, "thrown in the function");
+}
+
+// ---- The header --------------------------------------------------------------------------------------------------
+
+struct numbers {
+    int a, b;
+};
+
+int divide(const numbers *args, double *quotient)
+{
+    if (args->b == 0)
+        return forkcall_fail(33, "division of %d by 0", args->a);
+    *quotient += static_cast<double>(args->a) / args->b; // it was zero
+    return 0;
+}
+
+FORKCALL_WRAP(divide_in_child, divide, numbers, double);
+
+void decorator_works_from_cplusplus(void **)
+{
+    const numbers good = {7, 2};
+    const numbers bad = {7, 0};
+    double quotient = -1;
+    forkcall_report report = divide_in_child(&good, &quotient);
+    assert_status(report, FORKCALL_OK);
+    assert_true(quotient > 3.4 && quotient < 3.6);
+    report = divide_in_child(&bad, &quotient);
+    assert_status(report, FORKCALL_FAILED);
+    assert_int_equal(report.code, 33);
+    assert_string_equal(report.message, "division of 7 by 0");
+    assert_true(quotient > 3.4 && quotient < 3.6);
+    report = divide_in_child(&good, nullptr);
+    assert_status(report, FORKCALL_OK);
+}
+
+int sums(const void *args, std::size_t args_size, forkcall_buf *result)
+{
+    const std::vector<int> values(static_cast<const int *>(args),
+                                  static_cast<const int *>(args) + args_size / sizeof(int));
+    int sum = 0;
+    for (const int value : values)
+        sum += value;
+    return forkcall_buf_append(result, &sum, sizeof sum);
+}
+
+void options_and_fixed_buffers_work_from_cplusplus(void **)
+{
+    const std::vector<int> values = {1, 2, 39};
+    int sum = 0;
+    forkcall_buf result = forkcall_buf_fixed(&sum, sizeof sum);
+    forkcall_options options = forkcall_options();
+    options.timeout_ms = DEADLINE_S * 1000;
+    const forkcall_report report = forkcall_run(sums, values.data(), values.size() * sizeof(int), &result, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(sum, 42);
+}
+
+} // namespace
+
+int main()
+{
+#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    const CMUnitTest tests[] = {
+        TEST(exception_out_of_the_function_does_not_reach_the_callers_catch),
+        TEST(exception_inside_the_function_is_caught_there),
+        TEST(pthread_exit_is_not_seen_by_the_callers_catch),
+        TEST(exception_becomes_a_message),
+        TEST(decorator_works_from_cplusplus),
+        TEST(options_and_fixed_buffers_work_from_cplusplus),
+    };
+    return cmocka_run_group_tests(tests, make_evidence, nullptr);
+}

@@ -1,0 +1,442 @@
+/* A function that crashes: what the report tells of it.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NOINLINE __attribute__((noinline))
+/* The access itself is to fail, not a check of a sanitizer's before it. */
+#define UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("undefined")))
+#define FUNCTION_MAX 1024 /* no function here has more bytes of code */
+
+static const uint64_t page = 4096;
+
+static struct forkcall_report run(forkcall_fn *fn, const void *args)
+{
+    const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000};
+    return forkcall_run(fn, args, FORKCALL_BY_POINTER, NULL, &options);
+}
+
+static void assert_crash(const struct forkcall_report *report, int signal)
+{
+    assert_status(*report, FORKCALL_SIGNALED);
+    assert_int_equal(report->code, signal);
+    assert_int_equal(report->ran, FORKCALL_RAN_YES);
+    assert_int_equal(report->crash.signal, signal);
+    assert_true(WIFSIGNALED(report->wait_status) && WTERMSIG(report->wait_status) == signal);
+}
+
+static void assert_inside(const struct forkcall_report *report, forkcall_fn *fn)
+{
+    const uint64_t start = (uint64_t)(uintptr_t)fn;
+    if (report->crash.program_counter == 0 && under_emulator())
+        return; /* a processor that is not known */
+    assert_in_range(report->crash.program_counter, start, start + FUNCTION_MAX);
+    assert_true(report->crash.frame_count >= 1);
+    assert_int_equal(report->crash.frames[0], report->crash.program_counter);
+}
+
+static void assert_explained(const struct forkcall_report *report, const char *text)
+{
+    char whole[4096];
+    const int length = forkcall_explain(report, whole, sizeof whole);
+    assert_in_range(length, 1, sizeof whole - 1);
+    if (strstr(whole, text) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", text, whole);
+}
+
+/* ---- Memory -------------------------------------------------------------------------------------------------- */
+
+/* Exported, so that they are known by name. */
+forkcall_fn stores_at_its_argument, loads_from_its_argument;
+
+UNCHECKED NOINLINE int stores_at_its_argument(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    *(volatile char *)(uintptr_t)args = 1;
+    return 0;
+}
+
+UNCHECKED NOINLINE int loads_from_its_argument(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    return *(const volatile char *)args;
+}
+
+static void null_pointer(void **state)
+{
+    (void)state;
+    const struct forkcall_report r = run(stores_at_its_argument, NULL);
+    assert_crash(&r, SIGSEGV);
+    assert_int_equal(r.crash.si_code, SEGV_MAPERR);
+    assert_int_equal(r.crash.address, 0);
+    assert_int_equal(r.crash.flags, 0);
+    assert_inside(&r, stores_at_its_argument);
+    assert_string_equal(r.message, "killed by SIGSEGV (address not mapped) at 0x0");
+    assert_explained(&r, "stores_at_its_argument was killed by SIGSEGV (address not mapped) at 0x0");
+    assert_explained(&r, "\n  #0 stores_at_its_argument");
+}
+
+static void wild_pointer(void **state)
+{
+    char expected[32];
+    (void)state;
+    char *memory = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    munmap(memory, page);
+    const struct forkcall_report r = run(loads_from_its_argument, memory + 123);
+    assert_crash(&r, SIGSEGV);
+    assert_int_equal(r.crash.si_code, SEGV_MAPERR);
+    if (!under_emulator()) {
+        assert_int_equal(r.crash.address, (uint64_t)(uintptr_t)memory + 123);
+        snprintf(expected, sizeof expected, "at 0x%llx", (unsigned long long)r.crash.address);
+        assert_non_null(strstr(r.message, expected));
+    }
+    assert_int_equal(r.crash.flags, 0);
+    assert_inside(&r, loads_from_its_argument);
+}
+
+static void write_to_read_only_memory(void **state)
+{
+    (void)state;
+    char *memory = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    const struct forkcall_report r = run(stores_at_its_argument, memory + 7);
+    assert_crash(&r, SIGSEGV);
+    assert_int_equal(r.crash.si_code, SEGV_ACCERR);
+    assert_int_equal(r.crash.address & ~(page - 1), (uint64_t)(uintptr_t)memory);
+    assert_int_equal(r.crash.flags, 0);
+    assert_non_null(strstr(r.message, "access not allowed"));
+    munmap(memory, page);
+}
+
+#ifdef __x86_64__
+static void address_that_no_process_can_have(void **state)
+{
+    (void)state;
+    const struct forkcall_report r =
+        run(stores_at_its_argument, (const void *)(uintptr_t)0xdead000000000000U); // NOLINT(performance-no-int-to-ptr)
+    assert_crash(&r, SIGSEGV);
+    assert_int_equal(r.crash.flags & FORKCALL_CRASH_MAPPED_IN_CALLER, 0);
+    assert_inside(&r, stores_at_its_argument);
+}
+#endif
+
+static void mapping_past_the_end_of_its_file(void **state)
+{
+    char name[] = "/tmp/forkcall-test-XXXXXX";
+    const int fd = mkstemp(name);
+    (void)state;
+    assert_true(fd >= 0);
+    unlink(name);
+    char *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_true(memory != MAP_FAILED);
+    const struct forkcall_report r = run(stores_at_its_argument, memory + 16);
+    assert_crash(&r, SIGBUS);
+    assert_int_equal(r.crash.si_code, BUS_ADRERR);
+    assert_int_equal(r.crash.address & ~(page - 1), (uint64_t)(uintptr_t)memory);
+    assert_inside(&r, stores_at_its_argument);
+    assert_non_null(strstr(r.message, "SIGBUS"));
+    munmap(memory, page);
+    close(fd);
+}
+
+static void memory_marked_MADV_DONTFORK(void **state)
+{
+    (void)state;
+    if (under_emulator())
+        SKIP("qemu-user does not pass on MADV_DONTFORK");
+    char *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    assert_int_equal(madvise(memory, page, MADV_DONTFORK), 0);
+    const struct forkcall_report r = run(stores_at_its_argument, memory + 8);
+    assert_crash(&r, SIGSEGV);
+    assert_int_equal(r.crash.flags, FORKCALL_CRASH_MAPPED_IN_CALLER);
+    assert_non_null(strstr(r.message, "mapped in the caller but not in the child (MADV_DONTFORK)"));
+    assert_explained(&r, "MADV_DONTFORK");
+    munmap(memory, page);
+}
+
+/* ---- Instructions -------------------------------------------------------------------------------------------- */
+
+static int traps(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    __builtin_trap();
+}
+
+static void trap_instruction(void **state)
+{
+    (void)state;
+    const struct forkcall_report r = run(traps, NULL);
+    assert_status(r, FORKCALL_SIGNALED);
+    assert_int_equal(r.crash.signal, r.code);
+#if defined(__x86_64__) || defined(__i386__)
+    assert_int_equal(r.code, SIGILL);
+    assert_int_equal(r.crash.address, r.crash.program_counter);
+    assert_non_null(strstr(r.message, "SIGILL (illegal instruction)"));
+#else
+    assert_true(r.code == SIGILL || r.code == SIGTRAP || r.code == SIGFPE);
+#endif
+    assert_inside(&r, traps);
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+UNCHECKED NOINLINE static int divides(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    volatile int divisor = (int)(uintptr_t)args;
+    (void)args_size;
+    (void)result;
+    return 42 / divisor; // NOLINT(clang-analyzer-core.DivideZero)
+}
+
+static void division_by_zero(void **state)
+{
+    (void)state;
+    const struct forkcall_report r = run(divides, NULL);
+    assert_crash(&r, SIGFPE);
+    assert_int_equal(r.crash.si_code, FPE_INTDIV);
+    assert_inside(&r, divides);
+    assert_non_null(strstr(r.message, "SIGFPE (integer division by zero)"));
+}
+#endif
+
+static int aborts(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    abort();
+}
+
+static void call_of_abort(void **state)
+{
+    (void)state;
+    const struct forkcall_report r = run(aborts, NULL);
+    assert_crash(&r, SIGABRT);
+    assert_int_equal(r.crash.address, 0);
+    assert_string_equal(r.message, "killed by SIGABRT");
+    assert_true(r.crash.frame_count >= 1);
+}
+
+static int raises(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    raise(*(const int *)args);
+    return 0;
+}
+
+static void crash_signal_that_was_sent(void **state)
+{
+    static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    (void)state;
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+        const struct forkcall_report r = run(raises, &caught[i]);
+        assert_crash(&r, caught[i]);
+        assert_true(r.crash.si_code <= 0);
+        assert_int_equal(r.crash.address, 0);
+        assert_non_null(strstr(r.message, "(sent by a process)"));
+    }
+}
+
+static void signal_that_is_no_crash(void **state)
+{
+    static const int others[] = {SIGTERM, SIGUSR1, SIGALRM, SIGPIPE, SIGKILL};
+    (void)state;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const struct forkcall_report r = run(raises, &others[i]);
+        assert_status(r, FORKCALL_SIGNALED);
+        assert_int_equal(r.code, others[i]);
+        assert_int_equal(r.ran, FORKCALL_RAN_YES);
+        assert_int_equal(r.crash.signal, 0);
+        assert_int_equal(r.crash.frame_count, 0);
+    }
+}
+
+/* ---- Stacks and threads -------------------------------------------------------------------------------------- */
+
+static int recurse(int depth);
+static int (*volatile recurse_further)(int) = recurse;
+static volatile int depth_max = INT32_MAX;
+
+UNCHECKED static int recurse(int depth)
+{
+    volatile char frame[512];
+    frame[0] = (char)depth;
+    return depth < depth_max ? recurse_further(depth + 1) + frame[0] : 0;
+}
+
+static int overflows_its_stack(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    return recurse(0);
+}
+
+static void stack_overflow(void **state)
+{
+    (void)state;
+    const struct forkcall_report r = run(overflows_its_stack, NULL);
+    assert_crash(&r, SIGSEGV);
+    assert_int_equal(r.crash.flags & FORKCALL_CRASH_STACK_OVERFLOW, FORKCALL_CRASH_STACK_OVERFLOW);
+    assert_non_null(strstr(r.message, "(stack overflow)"));
+    assert_explained(&r, "(stack overflow)");
+}
+
+static pthread_barrier_t barrier;
+
+UNCHECKED static void *thread_that_crashes(void *address)
+{
+    pthread_barrier_wait(&barrier);
+    *(volatile char *)address = 1;
+    return NULL;
+}
+
+/* As many threads as the argument says write to address 0 at the same moment. */
+static int crashes_in_threads(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const unsigned count = *(const unsigned *)args;
+    pthread_t threads[8];
+    (void)args_size;
+    (void)result;
+    pthread_barrier_init(&barrier, NULL, count);
+    for (unsigned i = 0; i < count; i++)
+        if (pthread_create(&threads[i], NULL, thread_that_crashes, NULL) != 0)
+            return 1;
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    return 2;
+}
+
+static void crash_in_another_thread_and_in_several_at_once(void **state)
+{
+    (void)state;
+    for (unsigned count = 1; count <= 8; count++) {
+        const struct forkcall_report r = run(crashes_in_threads, &count);
+        assert_crash(&r, SIGSEGV);
+        assert_int_equal(r.crash.address, 0);
+        assert_int_equal(r.crash.si_code, SEGV_MAPERR);
+    }
+}
+
+/* ---- States in which little works ---------------------------------------------------------------------------- */
+
+UNCHECKED static int breaks_the_heap(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    volatile size_t too_much = *(const size_t *)args;
+    volatile unsigned char *block = malloc(64);
+    (void)args_size;
+    (void)result;
+    for (size_t i = 0; i < too_much; i++)
+        block[i] = 0xff;
+    for (size_t size = 16; size < 1 << 20; size *= 2) {
+        void *volatile more = malloc(size);
+        free(more);
+    }
+    free((void *)(uintptr_t)block);
+    return 0;
+}
+
+static void crash_in_a_broken_heap(void **state)
+{
+    const size_t too_much = 4096;
+    (void)state;
+    if (under_sanitizer())
+        SKIP("the sanitizer's heap is checked otherwise");
+    const struct forkcall_options options = {
+        .timeout_ms = DEADLINE_S * 1000, .standard_error = FORKCALL_STREAM_NULL}; /* the C library complains there */
+    const struct forkcall_report r = forkcall_run(breaks_the_heap, &too_much, sizeof too_much, NULL, &options);
+    assert_status(r, FORKCALL_SIGNALED);
+    assert_int_equal(r.crash.signal, r.code);
+    assert_true(r.code == SIGABRT || r.code == SIGSEGV || r.code == SIGILL);
+}
+
+static int crashes_undumpable(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    if (prctl(PR_SET_DUMPABLE, 0) != 0)
+        return 1;
+    return stores_at_its_argument(args, args_size, result);
+}
+
+static void crash_with_PR_SET_DUMPABLE_0(void **state)
+{
+    (void)state;
+    const struct forkcall_report r = run(crashes_undumpable, NULL);
+    assert_crash(&r, SIGSEGV);
+    assert_inside(&r, stores_at_its_argument);
+    assert_false(WCOREDUMP(r.wait_status));
+}
+
+/* ---- Grandchildren ------------------------------------------------------------------------------------------- */
+
+static int crashes_after_its_child(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int status;
+    const pid_t pid = fork();
+    if (pid == 0)
+        return stores_at_its_argument(NULL, 0, NULL);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV)
+        return 1;
+    if (args == NULL)
+        return 0;
+    return stores_at_its_argument(args, args_size, result);
+}
+
+static void crash_of_a_grandchild_is_not_the_childs(void **state)
+{
+    char *memory = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)state;
+    assert_true(memory != MAP_FAILED);
+    struct forkcall_report r = run(crashes_after_its_child, memory);
+    assert_crash(&r, SIGSEGV);
+    assert_int_equal(r.crash.address & ~(page - 1), (uint64_t)(uintptr_t)memory);
+    assert_int_equal(r.crash.si_code, SEGV_ACCERR);
+    r = run(crashes_after_its_child, NULL);
+    assert_status(r, FORKCALL_OK);
+    assert_int_equal(r.crash.signal, 0);
+    munmap(memory, page);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(null_pointer),
+        cmocka_unit_test(wild_pointer),
+        cmocka_unit_test(write_to_read_only_memory),
+#ifdef __x86_64__
+        cmocka_unit_test(address_that_no_process_can_have),
+#endif
+        cmocka_unit_test(mapping_past_the_end_of_its_file),
+        cmocka_unit_test(memory_marked_MADV_DONTFORK),
+        cmocka_unit_test(trap_instruction),
+#if defined(__x86_64__) || defined(__i386__)
+        cmocka_unit_test(division_by_zero),
+#endif
+        cmocka_unit_test(call_of_abort),
+        cmocka_unit_test(crash_signal_that_was_sent),
+        cmocka_unit_test(signal_that_is_no_crash),
+        cmocka_unit_test(stack_overflow),
+        cmocka_unit_test(crash_in_another_thread_and_in_several_at_once),
+        cmocka_unit_test(crash_in_a_broken_heap),
+        cmocka_unit_test(crash_with_PR_SET_DUMPABLE_0),
+        cmocka_unit_test(crash_of_a_grandchild_is_not_the_childs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,445 @@
+/* Signals: the host's handlers never run in the child, the child starts with a clean slate, and the host keeps its own.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("undefined")))
+#define ALTERNATE_STACK_SIZE 65536
+
+/* Seen by host and child alike. */
+struct evidence {
+    atomic_int pid;             /* of a child that is ready for what comes */
+    atomic_int handler_in_host; /* how often the host's handler ran where */
+    atomic_int handler_in_child;
+    atomic_int runner_in_child; /* the host's code went on in the child */
+};
+static struct evidence *evidence;
+static pid_t host;
+
+static int make_evidence(void **state)
+{
+    (void)state;
+    evidence = mmap(NULL, sizeof *evidence, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return evidence == MAP_FAILED ? -1 : 0;
+}
+
+static int clear_evidence(void **state)
+{
+    (void)state;
+    memset(evidence, 0, sizeof *evidence);
+    return 0;
+}
+
+static void host_handler(int signal)
+{
+    (void)signal;
+    if (getpid() == host)
+        evidence->handler_in_host++;
+    else
+        evidence->handler_in_child++;
+}
+
+/* ---- What the child finds ------------------------------------------------------------------------------------ */
+
+static int raises(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    raise(*(const int *)args);
+    return 0;
+}
+
+static int host_with_handlers(void *unused)
+{
+    static const int handled[] = {SIGTERM, SIGUSR1, SIGINT, SIGHUP, SIGALRM, SIGPIPE, SIGQUIT};
+    (void)unused;
+    host = getpid();
+    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
+        signal(handled[i], host_handler);
+    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++) {
+        const struct forkcall_report r = run_in_forked_process(raises, &handled[i], NULL);
+        CHECK(r.status == FORKCALL_SIGNALED && r.code == handled[i]);
+    }
+    CHECK(evidence->handler_in_child == 0 && evidence->handler_in_host == 0);
+    raise(SIGTERM); /* and the host's own still stands */
+    CHECK(evidence->handler_in_host == 1);
+    return 42;
+}
+
+static void handlers_of_the_host_never_run_in_the_child(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_with_handlers, NULL), 42);
+}
+
+static int host_that_ignores(void *unused)
+{
+    static const int ignored[] = {SIGUSR1, SIGTERM, SIGPIPE, SIGHUP};
+    (void)unused;
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        signal(ignored[i], SIG_IGN);
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        CHECK(run_in_forked_process(raises, &ignored[i], NULL).status == FORKCALL_OK);
+    return 42;
+}
+
+static void what_the_host_ignores_stays_ignored(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_that_ignores, NULL), 42);
+}
+
+static int counts_blocked_signals(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    sigset_t mask;
+    int count = 0;
+    (void)args;
+    (void)args_size;
+    (void)result;
+    if (pthread_sigmask(SIG_SETMASK, NULL, &mask) != 0)
+        return -1;
+    for (int signal = 1; signal <= SIGRTMAX; signal++)
+        count += sigismember(&mask, signal) == 1;
+    return count;
+}
+
+static bool same_mask(const sigset_t *a, const sigset_t *b)
+{
+    for (int signal = 1; signal <= SIGRTMAX; signal++)
+        if (sigismember(a, signal) != sigismember(b, signal))
+            return false;
+    return true;
+}
+
+static int host_that_blocks_all(void *unused)
+{
+    sigset_t all, before, after;
+    (void)unused;
+    sigfillset(&all);
+    CHECK(pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &before) == 0);
+    raise(SIGTERM); /* waits for the host; it is not the child's */
+    CHECK(run_in_forked_process(counts_blocked_signals, NULL, NULL).status == FORKCALL_OK);
+    CHECK(run_in_forked_process(child_fails_7, NULL, NULL).status == FORKCALL_FAILED);
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &after) == 0);
+    CHECK(same_mask(&before, &after));
+    return 42;
+}
+
+static void host_that_blocks_all_signals(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_that_blocks_all, NULL), 42);
+}
+
+/* ---- What the host keeps ------------------------------------------------------------------------------------- */
+
+static int crashes(const void *args, size_t args_size, struct forkcall_buf *result);
+
+static bool same_disposition(const struct sigaction *a, const struct sigaction *b)
+{
+    return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags && same_mask(&a->sa_mask, &b->sa_mask);
+}
+
+static int host_that_compares(void *unused)
+{
+    static char stack_memory[ALTERNATE_STACK_SIZE];
+    static struct sigaction before[NSIG];
+    const stack_t own_stack = {.ss_sp = stack_memory, .ss_size = sizeof stack_memory};
+    const struct forkcall_options options = {.timeout_ms = 50, .grace_ms = 10};
+    stack_t stack;
+    sigset_t mask_before, mask_after;
+    (void)unused;
+    CHECK(sigaltstack(&own_stack, NULL) == 0);
+    signal(SIGUSR1, host_handler);
+    signal(SIGSEGV, host_handler);
+    signal(SIGHUP, SIG_IGN);
+    sigemptyset(&mask_before);
+    sigaddset(&mask_before, SIGWINCH);
+    CHECK(pthread_sigmask(SIG_SETMASK, &mask_before, NULL) == 0);
+    for (int i = 1; i < NSIG; i++)
+        sigaction(i, NULL, &before[i]);
+    CHECK(run_in_forked_process(child_returns_0, NULL, NULL).status == FORKCALL_OK);
+    CHECK(run_in_forked_process(crashes, NULL, NULL).status == FORKCALL_SIGNALED);
+    CHECK(run_in_forked_process(child_kills_itself, NULL, NULL).status == FORKCALL_SIGNALED);
+    CHECK(forkcall_run(child_hangs, NULL, 0, NULL, &options).status == FORKCALL_TIMED_OUT);
+    for (int i = 1; i < NSIG; i++) {
+        struct sigaction after;
+        CHECK(sigaction(i, NULL, &after) != 0 || same_disposition(&before[i], &after));
+    }
+    CHECK(pthread_sigmask(SIG_SETMASK, NULL, &mask_after) == 0 && same_mask(&mask_before, &mask_after));
+    CHECK(sigaltstack(NULL, &stack) == 0);
+    CHECK(stack.ss_sp == stack_memory && stack.ss_size == sizeof stack_memory && stack.ss_flags == 0);
+    return 42;
+}
+
+static void mask_dispositions_and_alternate_stack_of_the_host_stay(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_that_compares, NULL), 42);
+}
+
+/* The child is gone before the caller has told it to go on: handlers of the host's own for fork(2) see to it. */
+static void end_in_child(void)
+{
+    _exit(9);
+}
+
+static void wait_for_its_end(void)
+{
+    siginfo_t info;
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+    }
+}
+
+static int host_with_default_SIGPIPE(void *unused)
+{
+    (void)unused;
+    signal(SIGPIPE, SIG_DFL);
+    CHECK(run_in_forked_process(child_returns_0, NULL, NULL).status == FORKCALL_OK); /* its fork handlers come first */
+    CHECK(pthread_atfork(NULL, wait_for_its_end, end_in_child) == 0);
+    const struct forkcall_report r = run_in_forked_process(child_returns_0, NULL, NULL);
+    CHECK(r.status == FORKCALL_EXITED && r.code == 9);
+    CHECK(r.ran == FORKCALL_RAN_NO);
+    return 42;
+}
+
+static void host_with_default_SIGPIPE_outlives_a_child_that_ends_before_it_starts(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_with_default_SIGPIPE, NULL), 42);
+}
+
+/* ---- Crash handlers of the host and of the function ---------------------------------------------------------- */
+
+UNCHECKED static int crashes(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    *(volatile char *)(uintptr_t)args = 1;
+    return 0;
+}
+
+/* cmocka has installed handlers in this very process that jump back into it. */
+static void crash_handlers_of_cmocka_do_not_run_in_the_child(void **state)
+{
+    const pid_t runner = getpid();
+    (void)state;
+    const struct forkcall_report r = run_in_forked_process(crashes, NULL, NULL);
+    if (getpid() != runner)
+        _exit(99); /* and the status above is not what the runner sees */
+    assert_status(r, FORKCALL_SIGNALED);
+    assert_int_equal(r.code, SIGSEGV);
+}
+
+static sigjmp_buf runner_frame;
+
+static void jump_into_the_runner(int signal)
+{
+    host_handler(signal);
+    siglongjmp(runner_frame, 1); // NOLINT(cert-err52-cpp)
+}
+
+static int host_with_crash_handlers(void *unused)
+{
+    static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    (void)unused;
+    host = getpid();
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        signal(caught[i], jump_into_the_runner);
+    if (sigsetjmp(runner_frame, 1) != 0) { // NOLINT(cert-err52-cpp)
+        evidence->runner_in_child++;
+        _exit(99);
+    }
+    CHECK(run_in_forked_process(crashes, NULL, NULL).status == FORKCALL_SIGNALED);
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
+        const struct forkcall_report r = run_in_forked_process(raises, &caught[i], NULL);
+        CHECK(r.status == FORKCALL_SIGNALED && r.code == caught[i] && r.crash.signal == caught[i]);
+    }
+    CHECK(evidence->runner_in_child == 0 && evidence->handler_in_child == 0);
+    return 42;
+}
+
+static void crash_handlers_of_the_host_do_not_run_in_the_child(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_with_crash_handlers, NULL), 42);
+}
+
+static sigjmp_buf function_frame;
+
+static void jump_within_the_function(int signal)
+{
+    siglongjmp(function_frame, signal); // NOLINT(cert-err52-cpp)
+}
+
+static void exit_4(int signal)
+{
+    (void)signal;
+    _exit(4);
+}
+
+static int survives_its_crash(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    signal(SIGSEGV, jump_within_the_function);
+    if (sigsetjmp(function_frame, 1) == 0) // NOLINT(cert-err52-cpp)
+        return crashes(NULL, 0, NULL);
+    return child_answers_42(args, args_size, result);
+}
+
+static int exits_from_its_crash(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    signal(SIGSEGV, exit_4);
+    return crashes(args, args_size, result);
+}
+
+static int crashes_by_default(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    signal(SIGSEGV, SIG_DFL);
+    return crashes(args, args_size, result);
+}
+
+static void function_with_a_crash_handler_of_its_own(void **state)
+{
+    int answer = 0;
+    struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
+    (void)state;
+    struct forkcall_report r = run_in_forked_process(survives_its_crash, NULL, &result);
+    assert_status(r, FORKCALL_OK);
+    assert_int_equal(answer, 42);
+    r = run_in_forked_process(exits_from_its_crash, NULL, NULL);
+    assert_status(r, FORKCALL_EXITED);
+    assert_int_equal(r.code, 4);
+    r = run_in_forked_process(crashes_by_default, NULL, NULL);
+    assert_status(r, FORKCALL_SIGNALED);
+    assert_int_equal(r.code, SIGSEGV);
+    assert_int_equal(r.crash.signal, 0);
+    assert_string_equal(r.message, "killed by SIGSEGV");
+}
+
+/* ---- From outside -------------------------------------------------------------------------------------------- */
+
+static int tells_its_pid_and_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    evidence->pid = getpid();
+    return child_hangs(args, args_size, result);
+}
+
+static bool pid_is_told(void *unused)
+{
+    (void)unused;
+    return evidence->pid != 0;
+}
+
+static void signal_from_outside(void **state)
+{
+    static const int signals[] = {SIGKILL, SIGTERM, SIGSEGV};
+    (void)state;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct forkcall_call *call;
+        evidence->pid = 0;
+        assert_int_equal(forkcall_start(&call, tells_its_pid_and_hangs, NULL, 0, NULL, NULL), 0);
+        assert_true(wait_until(pid_is_told, NULL));
+        kill(evidence->pid, signals[i]);
+        const struct forkcall_report r = forkcall_finish(call);
+        assert_status(r, FORKCALL_SIGNALED);
+        assert_int_equal(r.code, signals[i]);
+        assert_int_equal(r.ran, FORKCALL_RAN_YES);
+        assert_int_equal(r.pid, evidence->pid);
+        assert_true(WIFSIGNALED(r.wait_status));
+        if (signals[i] == SIGSEGV) {
+            assert_int_equal(r.crash.si_code, SI_USER);
+            assert_non_null(strstr(r.message, "(sent by a process)"));
+        }
+    }
+}
+
+/* ---- Core files ---------------------------------------------------------------------------------------------- */
+
+static int count_files(void)
+{
+    int n = 0;
+    DIR *directory = opendir(".");
+    for (struct dirent *e = directory == NULL ? NULL : readdir(directory); e != NULL; e = readdir(directory))
+        if (e->d_name[0] != '.') {
+            unlink(e->d_name);
+            n++;
+        }
+    if (directory != NULL)
+        closedir(directory);
+    return n;
+}
+
+/* Does this system put core files where the process is? */
+static bool cores_are_written_here(void)
+{
+    char pattern[2] = "|";
+    FILE *file = fopen("/proc/sys/kernel/core_pattern", "re");
+    if (file == NULL)
+        return false;
+    const bool known = fgets(pattern, sizeof pattern, file) != NULL;
+    fclose(file);
+    return known && pattern[0] != '|' && pattern[0] != '/';
+}
+
+static int host_with_core_files(void *directory)
+{
+    struct forkcall_options options = {.limits.core_bytes = FORKCALL_LIMIT_ZERO};
+    struct rlimit limit;
+    CHECK(chdir(directory) == 0 && getrlimit(RLIMIT_CORE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    CHECK(setrlimit(RLIMIT_CORE, &limit) == 0);
+    struct forkcall_report r = forkcall_run(crashes, NULL, 0, NULL, &options);
+    CHECK(r.status == FORKCALL_SIGNALED && r.crash.signal == SIGSEGV && !WCOREDUMP(r.wait_status));
+    CHECK(count_files() == 0);
+    options.limits.core_bytes = 0; /* as the host's */
+    r = forkcall_run(crashes, NULL, 0, NULL, &options);
+    CHECK(r.status == FORKCALL_SIGNALED && r.code == SIGSEGV && r.crash.signal == SIGSEGV);
+    CHECK(!WCOREDUMP(r.wait_status) || count_files() == 1);
+    CHECK(limit.rlim_max != RLIM_INFINITY || WCOREDUMP(r.wait_status));
+    return 42;
+}
+
+static void core_file_as_the_host_has_it_or_none(void **state)
+{
+    char directory[] = "/tmp/forkcall-test-XXXXXX";
+    (void)state;
+    if (!cores_are_written_here() || under_emulator() || under_sanitizer())
+        SKIP("core files are not written to the working directory here, or take too much time and room");
+    assert_non_null(mkdtemp(directory));
+    const int r = host_run(host_with_core_files, directory);
+    rmdir(directory);
+    assert_int_equal(r, 42);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    const struct CMUnitTest tests[] = {
+        TEST(handlers_of_the_host_never_run_in_the_child),
+        TEST(what_the_host_ignores_stays_ignored),
+        TEST(host_that_blocks_all_signals),
+        TEST(mask_dispositions_and_alternate_stack_of_the_host_stay),
+        TEST(host_with_default_SIGPIPE_outlives_a_child_that_ends_before_it_starts),
+        TEST(crash_handlers_of_cmocka_do_not_run_in_the_child),
+        TEST(crash_handlers_of_the_host_do_not_run_in_the_child),
+        TEST(function_with_a_crash_handler_of_its_own),
+        TEST(signal_from_outside),
+        TEST(core_file_as_the_host_has_it_or_none),
+    };
+    return cmocka_run_group_tests(tests, make_evidence, NULL);
+}
