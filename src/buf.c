@@ -117,7 +117,7 @@ static int grow_in_child(struct forkcall_buf *buf, size_t needed)
         return 0;
     }
     size_t capacity = grown(buf, needed);
-    void *data = fc_region_grow(region_fd(buf), &capacity, needed - buf->size);
+    void *data = fc_region_grow(region_fd(buf), &capacity);
     if (data == NULL)
         return grow_on_heap(buf, needed);
     if (kind_is(buf, FC_BUF_SMALL))

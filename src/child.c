@@ -39,7 +39,7 @@ extern void __gcov_dump(void) __attribute__((weak));
 
 static struct {
     pid_t pid; /* 0: this process is no child of the library */
-    int reply_fd;
+    int reply_fd, region_fd;
     uint64_t nonce;
     bool drop_result, want_progress, threaded, measure;
     pthread_t thread; /* the function's */
@@ -151,7 +151,7 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
         parts[count++] = part(fc_message, child.message_size);
     }
     if (child.result.kind_private == FC_BUF_REGION)
-        fc_region_unmap(); /* before the trailer: the caller seals */
+        fc_region_finish(child.region_fd, child.result.size);
     if (child.measure)
         measure(&trailer);
     headers[1] = fc_frame_header_make(FC_FRAME_DONE, sizeof trailer);
@@ -317,6 +317,7 @@ static void become_child(const struct fc_task *task, void *storage)
     child.pid = getpid();
     child.thread = task->thread;
     child.reply_fd = task->reply_fd;
+    child.region_fd = task->region_fd;
     child.nonce = task->nonce;
     child.drop_result = task->drop_result;
     child.want_progress = task->want_progress;

@@ -11,8 +11,11 @@
 int fc_region_open(void);
 
 /* In the child: makes the region at least *capacity bytes large and maps it, in place of an earlier mapping, whose bytes
- * it keeps. fd -1: there is none. step: how many bytes will be filled at once now. NULL: not to be had, all is as before. Sets *capacity. */
-void *fc_region_grow(int fd, size_t *capacity, size_t step);
+ * it keeps. fd -1: there is none. NULL: not to be had, all is as before. Sets *capacity. */
+void *fc_region_grow(int fd, size_t *capacity);
+
+/* In the child: the region holds size bytes, and that is all. No mapping from now on: the caller wants to seal. */
+void fc_region_finish(int fd, size_t size);
 
 /* In the child: no mapping from now on. */
 void fc_region_unmap(void);

@@ -15,9 +15,12 @@
 #endif
 
 #define HUGE_PAGE ((size_t)2 << 20)
-#define CAPACITY_MIN ((size_t)256 << 10)
-/* Up to this size reading the region into the caller's memory is faster than sealing and mapping it (tests/bench). */
-#define COPY_MAX ((size_t)1 << 20)
+#define CAPACITY_MIN ((size_t)64 << 10)
+/* From here on a huge page is faster than the small ones in its place (tests/bench). */
+#define HUGE_MIN ((size_t)128 << 10)
+/* Up to this size the region is read into memory of the caller's: a result must not pin a huge page that it fills to a small
+ * part. Above it sealing and mapping is faster (tests/bench). */
+#define COPY_MAX ((size_t)512 << 10)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static struct {
@@ -63,11 +66,11 @@ static void *map_aligned(size_t size, int protection, int flags, int fd)
     return data;
 }
 
-/* A fresh page costs more than what is written to it: ask for huge ones where a large piece is about to be filled. Shared
- * memory gets them without privilege only this way, and only where a part of the huge page is present. */
+/* A fresh page costs more than what is written to it, so ask for huge ones. Shared memory gets them without privilege only
+ * this way, and only where a part of the huge page is present. */
 static void use_huge_pages(char *data, size_t from, size_t to)
 {
-    for (size_t at = (from + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE; at + HUGE_PAGE <= to; at += HUGE_PAGE) {
+    for (size_t at = from / HUGE_PAGE * HUGE_PAGE; at + HUGE_PAGE <= to; at += HUGE_PAGE) {
         volatile char *page = data + at;
         *page = *page;
         if (madvise(data + at, HUGE_PAGE, MADV_COLLAPSE) < 0)
@@ -75,13 +78,13 @@ static void use_huge_pages(char *data, size_t from, size_t to)
     }
 }
 
-void *fc_region_grow(int fd, size_t *capacity, size_t step)
+void *fc_region_grow(int fd, size_t *capacity)
 {
     const size_t old = region.mapped;
     size_t size = *capacity < CAPACITY_MIN ? CAPACITY_MIN : *capacity;
     if (size > PTRDIFF_MAX - 2 * HUGE_PAGE)
         return NULL;
-    const size_t unit = size < HUGE_PAGE ? CAPACITY_MIN : HUGE_PAGE;
+    const size_t unit = size < HUGE_MIN ? CAPACITY_MIN : HUGE_PAGE;
     size = (size + unit - 1) / unit * unit;
     if (fd < 0 || !file_limit_allows(size) || ftruncate(fd, (off_t)size) < 0)
         return NULL;
@@ -91,10 +94,20 @@ void *fc_region_grow(int fd, size_t *capacity, size_t step)
     fc_region_unmap();
     region.data = data;
     region.mapped = size;
-    if (step >= HUGE_PAGE)
-        use_huge_pages(data, old, *capacity);
+    if (size >= HUGE_PAGE)
+        use_huge_pages(data, old, size);
     *capacity = size;
     return data;
+}
+
+void fc_region_finish(int fd, size_t size)
+{
+    /* Gives back what growing by leaps has left over, by whole huge pages: to split one takes milliseconds. */
+    const size_t used = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    const bool larger = region.mapped > used;
+    fc_region_unmap();
+    if (larger && ftruncate(fd, (off_t)used) < 0)
+        return; /* it is merely larger then */
 }
 
 void fc_region_unmap(void)

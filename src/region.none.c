@@ -8,12 +8,17 @@ int fc_region_open(void)
     return -ENOSYS;
 }
 
-void *fc_region_grow(int fd, size_t *capacity, size_t step)
+void *fc_region_grow(int fd, size_t *capacity)
 {
     (void)fd;
     (void)capacity;
-    (void)step;
     return NULL;
+}
+
+void fc_region_finish(int fd, size_t size)
+{
+    (void)fd;
+    (void)size;
 }
 
 void fc_region_unmap(void)

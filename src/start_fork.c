@@ -1,6 +1,7 @@
 /* FORK: a plain fork(2) of the caller. */
 #include "method.h"
 
+#include "arena.h"
 #include "child.h"
 #include "exit_guard.h"
 #include "go.h"
@@ -14,9 +15,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
-
-/* A result that surely fits into the pipe needs no region. */
-#define PIPE_RESULT_MAX 32768U
 
 static bool refuses(struct forkcall_call *call)
 {
@@ -46,7 +44,7 @@ static int open_channel(struct forkcall_call *call, const char **step)
         r = fc_fds_pipe(fds, FC_FD_ERR, FC_FD_CHILD_ERR);
     if (r == 0)
         fc_mark(fds->fd[FC_FD_CHILD_REPLY]);
-    if (r < 0 || call->task.drop_result || call->task.max_result <= PIPE_RESULT_MAX)
+    if (r < 0 || call->task.drop_result || call->task.max_result <= FC_SMALL_RESULT)
         return r;
     /* Without a region a large result takes the slow way through the pipe: no reason to fail. */
     fc_fds_lock();
