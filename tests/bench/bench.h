@@ -47,8 +47,7 @@ struct group {
     void (*run)(struct bench *bench);
 };
 
-/* In the order in which they run. The last two leave traces in the process that the others should not find: threads a
- * mark in some libcs that the process once had them, large results a larger heap. */
+/* In the order in which they run. */
 extern const struct group call_group;
 extern const struct group steps_group;
 extern const struct group parent_group;

@@ -63,11 +63,10 @@ _Noreturn static void fill_shared(int fd, size_t size, uint64_t seed)
     char *const data = map_shared(fd, size, &start, &space);
     if (data == NULL)
         _exit(1);
-    const size_t huge = size / HUGE_PAGE * HUGE_PAGE;
-    for (size_t at = 0; at < huge; at += HUGE_PAGE)
+    for (size_t at = 0; at + HUGE_PAGE <= size; at += HUGE_PAGE) {
         ((volatile char *)data)[at] = 0; /* a huge page is made of small ones of which at least one is there */
-    if (huge > 0)
-        madvise(data, huge, MADV_COLLAPSE);
+        madvise(data + at, HUGE_PAGE, MADV_COLLAPSE);
+    }
     fill_answer(data, size, seed);
     _exit(0);
 }

@@ -190,8 +190,13 @@ static void run_result_rows(struct bench *bench)
     static const struct effort small = {.warm_up = 5, .min_rounds = 50, .max_rounds = 1000, .seconds = 1.5};
     static const struct effort large = {.warm_up = 1, .min_rounds = 7, .max_rounds = 200, .seconds = 4};
     const struct size_plan plans[] = {
-        {"8 B", 8, 0, 0, small},         {"4 KiB", 4 * KIB, 0, 0, small},     {"64 KiB", 64 * KIB, 0, 0, small},
-        {"1 MiB", 1 * MIB, 0, 0, small}, {"16 MiB", 16 * MIB, 1.7, 0, large}, {"256 MiB", 256 * MIB, 1.2, 0.7, large},
+        {"8 B", 8, 0, 0, small},
+        {"4 KiB", 4 * KIB, 0, 0, small},
+        {"64 KiB", 64 * KIB, 0, 0, small},
+        {"256 KiB", 256 * KIB, 0, 0, small},
+        {"1 MiB", 1 * MIB, 0, 0, small},
+        {"16 MiB", 16 * MIB, 1.7, 0, large},
+        {"256 MiB", 256 * MIB, 1.2, 0.7, large},
     };
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++)
         measure_size(bench, &plans[i]);
