@@ -13,6 +13,8 @@
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
 #define HUGE_PAGE ((size_t)2 << 20)
+/* From here on a huge page is made faster than the small ones that would be used of it. */
+#define HUGE_FROM ((size_t)384 << 10)
 
 _Noreturn static void fill_and_write(int reply, size_t size, uint64_t seed)
 {
@@ -56,14 +58,14 @@ static void *map_shared(int fd, size_t size, void **start, size_t *space)
     return data == MAP_FAILED ? NULL : data;
 }
 
-_Noreturn static void fill_shared(int fd, size_t size, uint64_t seed)
+_Noreturn static void fill_shared(int fd, size_t size, size_t room, uint64_t seed)
 {
     void *start = NULL;
     size_t space = 0;
-    char *const data = map_shared(fd, size, &start, &space);
+    char *const data = map_shared(fd, room, &start, &space);
     if (data == NULL)
         _exit(1);
-    for (size_t at = 0; at + HUGE_PAGE <= size; at += HUGE_PAGE) {
+    for (size_t at = 0; at + HUGE_PAGE <= room; at += HUGE_PAGE) {
         ((volatile char *)data)[at] = 0; /* a huge page is made of small ones of which at least one is there */
         madvise(data + at, HUGE_PAGE, MADV_COLLAPSE);
     }
@@ -89,9 +91,10 @@ int64_t handmade_shared_result(size_t size)
     if (fd < 0)
         return RUN_FAILED;
     int how = 0;
-    const pid_t child = ftruncate(fd, (off_t)size) == 0 ? fork() : -1;
+    const size_t room = size < HUGE_FROM ? size : (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    const pid_t child = ftruncate(fd, (off_t)room) == 0 ? fork() : -1;
     if (child == 0)
-        fill_shared(fd, size, start);
+        fill_shared(fd, size, room, start);
     const bool good =
         child > 0 && waitpid(child, &how, 0) == child && how == 0 && shared_answer_is_right(fd, size, start);
     close(fd);

@@ -1,6 +1,7 @@
 #include "measure.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -48,12 +49,32 @@ static struct summary summarise(int64_t *times, size_t count)
     return summary;
 }
 
+/* A fixed sequence (xorshift64): every run of the program takes the same turns. */
+static size_t next_below(uint64_t *state, size_t limit)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return (size_t)(*state % limit);
+}
+
+static void shuffle(size_t *order, size_t count, uint64_t *state)
+{
+    for (size_t i = count; i > 1; i--) {
+        const size_t other = next_below(state, i);
+        const size_t kept = order[i - 1];
+        order[i - 1] = order[other];
+        order[other] = kept;
+    }
+}
+
 /* One run of each variant. times is a matrix, a row of max_rounds per variant; NULL: do not count. */
-static size_t run_round(const struct variant *variants, size_t count, size_t max_rounds, int64_t *times,
-                        struct summary *summaries)
+static size_t run_round(const struct variant *variants, size_t count, const size_t *order, size_t max_rounds,
+                        int64_t *times, struct summary *summaries)
 {
     size_t failures = 0;
-    for (size_t v = 0; v < count; v++) {
+    for (size_t i = 0; i < count; i++) {
+        const size_t v = order[i];
         const int64_t time = variants[v].run(variants[v].context);
         if (time < 0) {
             fprintf(stderr, "forkcall-bench: \"%s\" did not end with the right answer\n", variants[v].name);
@@ -65,28 +86,45 @@ static size_t run_round(const struct variant *variants, size_t count, size_t max
     return failures;
 }
 
+/* All rounds; times as for run_round. */
+static size_t run_rounds(const struct variant *variants, size_t count, struct effort effort, int64_t *times,
+                         size_t *order, struct summary *summaries)
+{
+    uint64_t random = 88172645463325252U;
+    size_t failures = 0;
+    uint64_t start = clock_ns();
+    for (size_t v = 0; v < count; v++)
+        order[v] = v;
+    for (size_t round = 0; failures < FAILURES_TO_STOP; round++) {
+        const bool counts = round >= effort.warm_up;
+        const size_t done = counts ? round - effort.warm_up : 0;
+        if (counts && done == 0)
+            start = clock_ns();
+        if (done == effort.max_rounds ||
+            (done >= effort.min_rounds && (double)elapsed_since(start) > effort.seconds * 1e9))
+            break;
+        shuffle(order, count, &random);
+        failures += run_round(variants, count, order, effort.max_rounds, counts ? times : NULL, summaries);
+    }
+    return failures;
+}
+
 size_t measure_in_turn(const struct variant *variants, size_t count, struct effort effort, struct summary *summaries)
 {
-    size_t failures = 0;
     for (size_t v = 0; v < count; v++)
         summaries[v] = (struct summary){.count = 0};
     if (count == 0 || effort.max_rounds == 0)
         return 0;
     int64_t *times = calloc(count * effort.max_rounds, sizeof *times);
-    if (times == NULL) {
+    size_t *order = calloc(count, sizeof *order);
+    size_t failures = 1;
+    if (times != NULL && order != NULL)
+        failures = run_rounds(variants, count, effort, times, order, summaries);
+    else
         fprintf(stderr, "forkcall-bench: no memory for the times\n");
-        return 1;
-    }
-    for (size_t round = 0; round < effort.warm_up && failures < FAILURES_TO_STOP; round++)
-        failures += run_round(variants, count, effort.max_rounds, NULL, summaries);
-    const uint64_t start = clock_ns();
-    for (size_t round = 0; round < effort.max_rounds && failures < FAILURES_TO_STOP; round++) {
-        if (round >= effort.min_rounds && (double)elapsed_since(start) > effort.seconds * 1e9)
-            break;
-        failures += run_round(variants, count, effort.max_rounds, times, summaries);
-    }
-    for (size_t v = 0; v < count; v++)
+    for (size_t v = 0; v < count && times != NULL; v++)
         summaries[v] = summarise(times + v * effort.max_rounds, summaries[v].count);
+    free(order);
     free(times);
     return failures;
 }

@@ -1,4 +1,5 @@
-/* Times several ways to do the same thing, run in turn (A, B, C, A, B, C …) so that noise hits all alike. */
+/* Times several ways to do the same thing, run in turn so that noise hits all alike: each once per round, every round in
+ * another order. What a run leaves to the next one (memory in small or in huge pages, warm caches) hits all alike, too. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
