@@ -1,0 +1,313 @@
+/* Processes that the function has started: none of them keeps the caller waiting, and which of them live on.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Seen by host and child alike. */
+struct evidence {
+    atomic_int grandchild; /* its pid, once it runs */
+    atomic_int child;
+    atomic_int moved; /* the child has left its group */
+};
+static struct evidence *evidence;
+
+static int make_evidence(void **state)
+{
+    (void)state;
+    evidence = mmap(NULL, sizeof *evidence, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return evidence == MAP_FAILED ? -1 : 0;
+}
+
+static int clear_evidence(void **state)
+{
+    (void)state;
+    memset(evidence, 0, sizeof *evidence);
+    return 0;
+}
+
+static bool grandchild_runs(void *unused)
+{
+    (void)unused;
+    return evidence->grandchild != 0;
+}
+
+static bool child_has_moved(void *unused)
+{
+    (void)unused;
+    return evidence->moved != 0;
+}
+
+static void stay(void)
+{
+    evidence->grandchild = getpid();
+    for (;;)
+        pause();
+}
+
+/* A process that holds all descriptors of the function's, and stays. */
+static bool start_grandchild(void)
+{
+    const pid_t pid = fork();
+    if (pid == 0)
+        stay();
+    return pid > 0 && wait_until(grandchild_runs, NULL);
+}
+
+static void kill_grandchild(void)
+{
+    int pid = evidence->grandchild;
+    kill(pid, SIGKILL);
+    assert_true(wait_until(process_is_gone, &pid));
+}
+
+/* ---- How the child itself ends ------------------------------------------------------------------------------- */
+
+enum end { BY_RETURN, BY_FAILURE, BY_THROW, BY_EXIT, BY__EXIT, BY_SIGNAL, BY_CRASH, BY_TOO_BIG, BY_HANGING };
+
+static int leaves_a_process(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    if (!start_grandchild())
+        return -1;
+    switch (*(const enum end *)args) {
+    case BY_RETURN:
+        return forkcall_buf_append(result, "done", 4);
+    case BY_FAILURE:
+        return 5;
+    case BY_THROW:
+        forkcall_throw(5, "thrown");
+    case BY_EXIT:
+        exit(5); // NOLINT(concurrency-mt-unsafe)
+    case BY__EXIT:
+        _exit(5);
+    case BY_SIGNAL:
+        raise(SIGKILL);
+        break;
+    case BY_CRASH:
+        abort();
+    case BY_TOO_BIG:
+        return forkcall_buf_append(result, "longer than eight", 17);
+    case BY_HANGING:
+        evidence->child = getpid();
+        for (;;)
+            pause();
+    }
+    return -1;
+}
+
+static struct forkcall_report run(enum end how, struct forkcall_options options)
+{
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    options.max_result = 8;
+    const struct forkcall_report r = forkcall_run(leaves_a_process, &how, sizeof how, &result, &options);
+    forkcall_buf_free(&result);
+    return r;
+}
+
+static void grandchild_that_keeps_the_descriptors_lives_on_after_an_answer(void **state)
+{
+    static const enum end answers[] = {BY_RETURN, BY_FAILURE, BY_THROW};
+    const struct forkcall_options options = {.allow_env = false};
+    (void)state;
+    const struct traces before = traces_now();
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        clear_evidence(NULL);
+        const struct forkcall_report r = run(answers[i], options);
+        assert_status(r, answers[i] == BY_RETURN ? FORKCALL_OK : FORKCALL_FAILED);
+        assert_true(process_lives(evidence->grandchild)); /* nobody has waited for it */
+        kill_grandchild();
+    }
+    assert_no_traces(before, false);
+}
+
+static int drop_output(void *user, int fd, const char *data, size_t size)
+{
+    (void)user;
+    (void)fd;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+static void grandchild_that_keeps_captured_streams_is_not_waited_for(void **state)
+{
+    const struct forkcall_options options = {
+        .standard_output = FORKCALL_STREAM_CAPTURE, .standard_error = FORKCALL_STREAM_CAPTURE, .output = drop_output};
+    (void)state;
+    const struct traces before = traces_now();
+    const struct forkcall_report r = run(BY_RETURN, options);
+    assert_status(r, FORKCALL_OK);
+    assert_true(process_lives(evidence->grandchild));
+    kill_grandchild();
+    assert_no_traces(before, false);
+}
+
+static void grandchild_is_killed_with_the_call_on_any_other_outcome(void **state)
+{
+    static const struct {
+        enum end how;
+        enum forkcall_status status;
+    } ends[] = {{BY_EXIT, FORKCALL_EXITED},
+                {BY__EXIT, FORKCALL_EXITED},
+                {BY_SIGNAL, FORKCALL_SIGNALED},
+                {BY_CRASH, FORKCALL_SIGNALED},
+                {BY_TOO_BIG, FORKCALL_TOO_BIG}};
+    const struct forkcall_options options = {.allow_env = false};
+    (void)state;
+    const struct traces before = traces_now();
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        clear_evidence(NULL);
+        const struct forkcall_report r = run(ends[i].how, options);
+        assert_status(r, ends[i].status);
+        int grandchild = evidence->grandchild;
+        assert_true(grandchild > 0);
+        assert_true(wait_until(process_is_gone, &grandchild));
+    }
+    assert_no_traces(before, false);
+}
+
+/* ---- Ended by the caller ------------------------------------------------------------------------------------- */
+
+static bool child_hangs_now(void *unused)
+{
+    (void)unused;
+    return evidence->child != 0;
+}
+
+/* The call is ended, by its deadline or by cancelling, when child and grandchild run. */
+static struct forkcall_report end_by_caller(bool cancel, struct forkcall_options options)
+{
+    const enum end how = BY_HANGING;
+    struct forkcall_call *call;
+    clear_evidence(NULL);
+    options.timeout_ms = cancel ? 0 : 1;
+    assert_int_equal(forkcall_start(&call, leaves_a_process, &how, sizeof how, NULL, &options), 0);
+    assert_true(wait_until(child_hangs_now, NULL));
+    if (cancel)
+        assert_int_equal(forkcall_cancel(call), 0);
+    return forkcall_finish(call);
+}
+
+static void grandchild_is_killed_on_timeout_and_cancel(void **state)
+{
+    (void)state;
+    const struct traces before = traces_now();
+    for (int cancel = 0; cancel < 2; cancel++)
+        for (int grace_ms = 0; grace_ms <= 10000; grace_ms += 10000) {
+            const struct forkcall_options options = {.grace_ms = grace_ms};
+            const struct forkcall_report r = end_by_caller(cancel == 1, options);
+            assert_status(r, cancel == 1 ? FORKCALL_CANCELED : FORKCALL_TIMED_OUT);
+            int grandchild = evidence->grandchild;
+            assert_true(wait_until(process_is_gone, &grandchild));
+            assert_false(process_lives(evidence->child));
+        }
+    assert_no_traces(before, false);
+}
+
+static void share_group_kills_the_child_alone(void **state)
+{
+    const struct forkcall_options options = {.share_group = true};
+    (void)state;
+    const struct traces before = traces_now();
+    struct forkcall_report r = end_by_caller(false, options);
+    assert_status(r, FORKCALL_TIMED_OUT);
+    assert_false(process_lives(evidence->child));
+    assert_true(process_lives(evidence->grandchild));
+    assert_int_equal(getpgid(evidence->grandchild), getpgrp());
+    kill_grandchild();
+    clear_evidence(NULL);
+    r = run(BY_CRASH, options);
+    assert_status(r, FORKCALL_SIGNALED);
+    assert_true(process_lives(evidence->grandchild));
+    kill_grandchild();
+    assert_no_traces(before, false);
+}
+
+/* ---- Leaving the group --------------------------------------------------------------------------------------- */
+
+static int starts_a_daemon(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (setsid() < 0 || fork() != 0)
+            _exit(0);
+        stay();
+    }
+    if (pid < 0 || waitpid(pid, NULL, 0) != pid || !wait_until(grandchild_runs, NULL))
+        return -1;
+    if (args != NULL)
+        abort();
+    return child_answers_42(args, args_size, result);
+}
+
+static void daemon_of_the_function_is_not_followed(void **state)
+{
+    (void)state;
+    struct forkcall_report r = run_in_forked_process(starts_a_daemon, NULL, NULL);
+    assert_status(r, FORKCALL_OK);
+    assert_true(process_lives(evidence->grandchild));
+    kill_grandchild();
+    clear_evidence(NULL);
+    r = run_in_forked_process(starts_a_daemon, "and crashes", NULL);
+    assert_status(r, FORKCALL_SIGNALED);
+    assert_true(process_lives(evidence->grandchild));
+    kill_grandchild();
+}
+
+static int moves_into_the_group_of(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    if (!start_grandchild() || setpgid(0, *(const pid_t *)args) != 0)
+        return -1;
+    evidence->moved = 1;
+    for (;;)
+        pause();
+}
+
+static int host_whose_child_joins_its_group(void *unused)
+{
+    const struct forkcall_options options = {.timeout_ms = 1};
+    const pid_t group = getpgrp();
+    struct forkcall_call *call;
+    (void)unused;
+    CHECK(forkcall_start(&call, moves_into_the_group_of, &group, sizeof group, NULL, &options) == 0);
+    CHECK(wait_until(child_has_moved, NULL));
+    const struct forkcall_report r = forkcall_finish(call);
+    CHECK(r.status == FORKCALL_TIMED_OUT);
+    CHECK(!process_lives(r.pid));
+    int grandchild = evidence->grandchild;
+    CHECK(wait_until(process_is_gone, &grandchild)); /* it is in the group that the call began with */
+    return 42;
+}
+
+static void child_that_moves_into_another_group_is_killed_and_that_group_is_not(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_whose_child_joins_its_group, NULL), 42);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    const struct CMUnitTest tests[] = {
+        TEST(grandchild_that_keeps_the_descriptors_lives_on_after_an_answer),
+        TEST(grandchild_that_keeps_captured_streams_is_not_waited_for),
+        TEST(grandchild_is_killed_with_the_call_on_any_other_outcome),
+        TEST(grandchild_is_killed_on_timeout_and_cancel),
+        TEST(share_group_kills_the_child_alone),
+        TEST(daemon_of_the_function_is_not_followed),
+        TEST(child_that_moves_into_another_group_is_killed_and_that_group_is_not),
+    };
+    return cmocka_run_group_tests(tests, make_evidence, NULL);
+}
