@@ -370,9 +370,11 @@ static void crash_in_a_broken_heap(void **state)
 
 static int crashes_undumpable(const void *args, size_t args_size, struct forkcall_buf *result)
 {
+    forkcall_fn *volatile crash =
+        stores_at_its_argument; /* itself, not a copy that the compiler makes for this place */
     if (prctl(PR_SET_DUMPABLE, 0) != 0)
         return 1;
-    return stores_at_its_argument(args, args_size, result);
+    return crash(args, args_size, result);
 }
 
 static void crash_with_PR_SET_DUMPABLE_0(void **state)

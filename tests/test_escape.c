@@ -79,6 +79,7 @@ static int cancels_itself(const void *args, size_t args_size, struct forkcall_bu
     (void)args;
     (void)args_size;
     (void)result;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     pthread_cleanup_push(own_cleanup, NULL);
     pthread_cancel(pthread_self());
     pthread_testcancel();
