@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -101,12 +102,22 @@ static void drop_unwritten(FILE *stream)
         __fpurge(stream);
 }
 
-/* To be called when nothing more comes through the pipe: bytes would raise the signal, too. */
-static bool die_with_parent(int lifeline)
+/* The parent arms the lifeline, after the go byte: a write that wakes the child sends the signal, too, to whoever owns the
+ * pipe by then, and it may do so long after the child has read the byte and gone on. */
+static bool make_lifeline(int fd)
 {
-    struct pollfd parent = {.fd = lifeline, .events = POLLIN};
-    return fcntl(lifeline, F_SETSIG, SIGKILL) == 0 && fcntl(lifeline, F_SETOWN, getpid()) == 0 &&
-           fcntl(lifeline, F_SETFL, O_ASYNC) == 0 && poll(&parent, 1, 0) == 0; /* it may have died before */
+    return fcntl(fd, F_SETSIG, SIGKILL) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0;
+}
+
+/* The parent owns up to it as soon as it goes on after its write. False: it has died before. */
+static bool await_lifeline(int fd)
+{
+    struct pollfd parent = {.fd = fd, .events = POLLIN};
+    const pid_t self = getpid();
+    while (fcntl(fd, F_GETOWN) != self)
+        if (poll(&parent, 1, 0) != 0 || sched_yield() != 0)
+            return false;
+    return poll(&parent, 1, 0) == 0;
 }
 
 #ifdef HAVE_ON_EXIT
@@ -142,7 +153,7 @@ static bool prepare_child(const struct wires *wires, unsigned steps, const sigse
         return false;
     if ((steps & STEP_GO_BYTE) != 0 && (close(wires->go[1]) != 0 || !read_whole(wires->go[0], &go, 1)))
         return false;
-    if ((steps & STEP_LIFELINE) != 0 && !die_with_parent(wires->go[0]))
+    if ((steps & STEP_LIFELINE) != 0 && !await_lifeline(wires->go[0]))
         return false;
     return (steps & STEP_MASK) == 0 || pthread_sigmask(SIG_SETMASK, mask, NULL) == 0;
 }
@@ -164,7 +175,14 @@ static bool release_child(struct wires *wires, unsigned steps, pid_t child)
     }
     if ((steps & STEP_GROUP) != 0 && setpgid(child, child) != 0)
         return false;
-    return (steps & STEP_GO_BYTE) == 0 || write_whole(wires->go[1], "g", 1);
+    if ((steps & STEP_GO_BYTE) == 0)
+        return true;
+    const bool lifeline = (steps & STEP_LIFELINE) != 0;
+    const bool released = (!lifeline || make_lifeline(wires->go[0])) && write_whole(wires->go[1], "g", 1) &&
+                          (!lifeline || fcntl(wires->go[0], F_SETOWN, child) == 0);
+    close(wires->go[0]);
+    wires->go[0] = -1;
+    return released;
 }
 
 static bool wait_readable(int reply, int pidfd)
@@ -217,10 +235,6 @@ int64_t handmade_call(unsigned steps)
     if (child > 0) {
         close(wires.reply[1]);
         wires.reply[1] = -1;
-        if ((steps & STEP_GO_BYTE) != 0) {
-            close(wires.go[0]);
-            wires.go[0] = -1;
-        }
         good = release_child(&wires, steps, child) &&
                ((steps & STEP_PIDFD) == 0 || wait_readable(wires.reply[0], wires.pidfd)) &&
                read_whole(wires.reply[0], &answer, sizeof answer);
