@@ -1,6 +1,7 @@
 #include "call.h"
 
 #include "buf.h"
+#include "child.h"
 #include "hazard.h"
 #include "inline.h"
 #include "io.h"
@@ -154,6 +155,7 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
     fc_reply_init(&call->reply);
     memset((char *)call + offsetof(struct forkcall_call, stderr_tail), 0,
            sizeof *call - offsetof(struct forkcall_call, stderr_tail));
+    fc_child_check_escape(__builtin_frame_address(0));
     call->start_ns = fc_now_ns();
     call->owner = getpid();
     call->async = async;
@@ -280,8 +282,8 @@ int forkcall_fd(struct forkcall_call *call)
     }
     const int cancel_fd = call->options.cancel_fd_plus_one - 1;
     const int fd = fc_loop_fd(&call->fds, call->stage == FC_STAGE_RUNNING ? cancel_fd : -1);
-    call->armed_ns = call->deadline_ns;
-    fc_loop_rest(&call->fds, call->deadline_ns);
+    if (call->stage != FC_STAGE_DONE)
+        fc_call_rest(call, true);
     /* What cannot be watched (a regular file as cancel_fd), or was to be seen before. */
     if (call->stage == FC_STAGE_DONE || atomic_load(&call->cancel_requested) ||
         (cancel_fd >= 0 && fc_poll_now(cancel_fd, POLLIN) != 0))

@@ -55,6 +55,9 @@ void fc_call_end(struct forkcall_call *call);
 /* drive.c: moves a started call on until it is done (true) or until_ns has passed. */
 bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
 
+/* Until when the event loop may rest; a wake-up that was seen (woken) is taken back. */
+void fc_call_rest(struct forkcall_call *call, bool woken);
+
 /* For the start methods: no process came into being. The report stands then. error is positive. */
 void fc_call_not_started(struct forkcall_call *call, int error, const char *step);
 

@@ -40,6 +40,7 @@ extern void __gcov_dump(void) __attribute__((weak));
 static struct {
     pid_t pid; /* 0: this process is no child of the library */
     int reply_fd, region_fd;
+    struct fc_mark mark;
     uint64_t nonce;
     bool drop_result, want_progress, threaded, measure;
     pthread_t thread; /* the function's */
@@ -85,7 +86,7 @@ static bool lock_reply(bool wait)
 
 static bool write_locked(struct iovec *parts, int count)
 {
-    return !child.ended && fc_is_marked(child.reply_fd) && fc_write_all(child.reply_fd, parts, count) == 0;
+    return !child.ended && fc_is_marked(child.reply_fd, &child.mark) && fc_write_all(child.reply_fd, parts, count) == 0;
 }
 
 bool fc_child_write(struct iovec *parts, int count, bool wait)
@@ -221,8 +222,8 @@ void fc_child_check_escape(const void *frame)
     static const char text[] = "the function was left by longjmp() to a frame of its caller";
     /* Stacks grow down on every system this is for. The stack of a thread may lie below that of a coroutine; nothing lies
      * above the stack of a process's first thread. */
-    if (child.threaded || child.entry == NULL || !pthread_equal(pthread_self(), child.thread) ||
-        (uintptr_t)frame <= (uintptr_t)child.entry)
+    if (!fc_child_is_running() || child.threaded || child.entry == NULL ||
+        !pthread_equal(pthread_self(), child.thread) || (uintptr_t)frame <= (uintptr_t)child.entry)
         return;
     struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, sizeof text - 1);
     struct iovec parts[] = {part(&header, sizeof header), part(text, sizeof text - 1)};
@@ -318,6 +319,7 @@ static void become_child(const struct fc_task *task, void *storage)
     child.thread = task->thread;
     child.reply_fd = task->reply_fd;
     child.region_fd = task->region_fd;
+    child.mark = task->mark;
     child.nonce = task->nonce;
     child.drop_result = task->drop_result;
     child.want_progress = task->want_progress;
@@ -335,8 +337,16 @@ static void tell_setup_failure(enum fc_setup_step step, int error)
     fc_child_write(parts, 2, true);
 }
 
-/* Until the caller has a hold on this process it must not end. False: the caller is gone. */
-static bool wait_for_go(int fd)
+/* Until the caller has a hold on this process it must not end. */
+static void await_go(int fd)
+{
+    struct pollfd go = {.fd = fd, .events = POLLIN};
+    while (poll(&go, 1, -1) < 0 && errno == EINTR) {
+    }
+}
+
+/* The last step before the function: that the byte is gone tells that it was reached. False: the caller is gone. */
+static bool take_go(int fd)
 {
     char byte;
     return fc_read(fd, &byte, 1) == 1;
@@ -353,13 +363,13 @@ _Noreturn void fc_child_run(const struct fc_task *task)
     const int r = make_ready(task, &step);
     if (r < 0) {
         tell_setup_failure(step, -r);
-        wait_for_go(task->go_fd);
+        await_go(task->go_fd); /* and leave the byte: the function has not run */
         _exit(1);
     }
     if (task->purge)
         fc_streams_purge();
     fc_exit_guard_arm(task->threaded);
-    if (!wait_for_go(task->go_fd))
+    if (!take_go(task->go_fd))
         _exit(1);
     fc_lifeline_arm(task->go_fd);
     if (!fc_go_tells()) {

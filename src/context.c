@@ -8,6 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void check_escape(const void *frame)
+{
+    if (fc_inline_current() == NULL)
+        fc_child_check_escape(frame);
+}
+
 static void record(const char *format, va_list arguments)
 {
     struct fc_inline *call = fc_inline_current();
@@ -20,6 +26,7 @@ static void record(const char *format, va_list arguments)
 int forkcall_fail(int code, const char *format, ...)
 {
     va_list arguments;
+    check_escape(__builtin_frame_address(0));
     va_start(arguments, format);
     record(format, arguments);
     va_end(arguments);
@@ -43,7 +50,7 @@ void forkcall_throw(int code, const char *format, ...)
         fputs("forkcall_throw: called outside any call\n", stderr);
         abort();
     }
-    fc_child_check_escape(__builtin_frame_address(0));
+    check_escape(__builtin_frame_address(0));
     fc_child_throw(code);
 }
 
@@ -53,7 +60,7 @@ void forkcall_progress(double done, double total, const char *note)
     if (call != NULL) {
         fc_inline_progress(call, done, total, note);
     } else if (fc_child_is_running()) {
-        fc_child_check_escape(__builtin_frame_address(0));
+        check_escape(__builtin_frame_address(0));
         fc_child_progress(done, total, note);
     }
 }

@@ -229,13 +229,22 @@ static int timeout_ms(struct forkcall_call *call, uint64_t until_ns)
     return ms;
 }
 
-/* The deadline that makes the event loop's descriptor readable; and a wake-up that was seen is taken back. */
-static void rest(struct forkcall_call *call, bool woken)
+/* When the event loop's descriptor is to be readable though nothing has come. */
+static uint64_t next_look(const struct forkcall_call *call)
 {
-    if (!call->async || (!woken && call->armed_ns == call->deadline_ns))
+    if (!has_to_ask(call))
+        return call->deadline_ns;
+    const uint64_t look = fc_now_ns() + (uint64_t)fc_process_backoff_ms(call->polls) * 1000000U;
+    return look < call->deadline_ns ? look : call->deadline_ns;
+}
+
+void fc_call_rest(struct forkcall_call *call, bool woken)
+{
+    const uint64_t look = next_look(call);
+    if (!call->async || (!woken && call->armed_ns == look))
         return;
-    call->armed_ns = call->deadline_ns;
-    fc_loop_rest(&call->fds, call->deadline_ns);
+    call->armed_ns = look;
+    fc_loop_rest(&call->fds, look);
 }
 
 static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_COUNT])
@@ -246,7 +255,8 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
         read_output(call, FC_FD_OUT);
     if (slots[SLOT_ERR].revents != 0 && call->fds.fd[FC_FD_ERR] >= 0)
         read_output(call, FC_FD_ERR);
-    rest(call, slots[SLOT_WAKE].revents != 0);
+    if (slots[SLOT_WAKE].revents != 0)
+        fc_call_rest(call, true);
     if (slots[SLOT_CANCEL].revents != 0) {
         fc_loop_forget(&call->fds, slots[SLOT_CANCEL].fd);
         terminate(call, FC_CAUSE_CANCEL);
@@ -274,7 +284,7 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
                 continue;
             deadline_passed(call);
         }
-        rest(call, false);
+        fc_call_rest(call, false);
         if (now >= until_ns && call->stage != FC_STAGE_DONE)
             return false;
     }

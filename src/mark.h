@@ -4,11 +4,22 @@
 #define FC_MARK_H
 
 #include <stdbool.h>
+#include <sys/types.h>
+
+struct fc_mark {
+    bool in_description; /* the mark is in the open file description; else these two tell */
+    dev_t device;
+    ino_t inode;
+};
 
 /* In the caller, at the child's end of the reply, before the fork. */
-void fc_mark(int fd);
+struct fc_mark fc_mark(int fd);
 
 /* In the child. */
-bool fc_is_marked(int fd);
+bool fc_is_marked(int fd, const struct fc_mark *mark);
+
+/* By device and inode, which every pipe has of its own. */
+struct fc_mark fc_mark_by_inode(int fd);
+bool fc_is_marked_by_inode(int fd, const struct fc_mark *mark);
 
 #endif

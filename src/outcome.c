@@ -80,7 +80,7 @@ static void set_status(struct forkcall_call *call, const struct fc_ending *endin
     } else if (call->cause == FC_CAUSE_NO_MEMORY) {
         report->status = FORKCALL_TOO_BIG;
         report->code = ENOMEM;
-    } else if (call->reply.setup_failed) {
+    } else if (call->reply.setup_failed && report->ran == FORKCALL_RAN_NO) {
         report->status = FORKCALL_NOT_STARTED;
         report->code = call->reply.setup.error;
     } else {
@@ -92,10 +92,10 @@ static enum forkcall_ran has_run(const struct forkcall_call *call)
 {
     if (call->reply.done)
         return FORKCALL_RAN_YES;
-    if (call->reply.setup_failed)
-        return FORKCALL_RAN_NO;
     if (fc_go_tells())
         return fc_go_was_taken(call->fds.fd[FC_FD_GO]) ? FORKCALL_RAN_YES : FORKCALL_RAN_NO;
+    if (call->reply.setup_failed)
+        return FORKCALL_RAN_NO;
     if (call->reply.started)
         return FORKCALL_RAN_YES;
     return call->reply.malformed ? FORKCALL_RAN_UNKNOWN : FORKCALL_RAN_NO;
@@ -252,6 +252,8 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     report->wait_status = ending->status_known ? ending->wait_status : -1;
     report->elapsed_ns = fc_now_ns() - call->start_ns;
     report->ran = has_run(call);
+    if (call->reply.setup_failed && report->ran != FORKCALL_RAN_NO)
+        call->reply.malformed = true; /* it ran, and says that it did not */
     set_usage(report, &call->reply, ending);
     set_crash(call, ending);
     set_status(call, ending);

@@ -43,7 +43,7 @@ static int open_channel(struct forkcall_call *call, const char **step)
     if (r == 0 && call->options.standard_error == FORKCALL_STREAM_CAPTURE)
         r = fc_fds_pipe(fds, FC_FD_ERR, FC_FD_CHILD_ERR);
     if (r == 0)
-        fc_mark(fds->fd[FC_FD_CHILD_REPLY]);
+        call->task.mark = fc_mark(fds->fd[FC_FD_CHILD_REPLY]);
     if (r < 0 || call->task.drop_result || call->task.max_result <= FC_SMALL_RESULT)
         return r;
     /* Without a region a large result takes the slow way through the pipe: no reason to fail. */

@@ -3,6 +3,8 @@
 #ifndef FC_TASK_H
 #define FC_TASK_H
 
+#include "mark.h"
+
 #include <forkcall.h>
 
 #include <pthread.h>
@@ -15,6 +17,7 @@ struct fc_task {
     size_t args_size;
     uint64_t nonce;
     size_t max_result;                              /* of options, and the capacity of a fixed buffer */
+    struct fc_mark mark;                            /* of reply_fd */
     int reply_fd, go_fd, region_fd, out_fd, err_fd; /* -1: none */
     bool drop_result;
     bool want_progress;
