@@ -1,0 +1,337 @@
+#include "outcomes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+const enum forkcall_method tested_methods[] = {FORKCALL_FORK};
+const size_t tested_methods_count = sizeof tested_methods / sizeof *tested_methods;
+
+/* What must succeed has much time, even on a machine that does a hundred other things. */
+#define PLENTY_MS 60000
+
+/* ---- Watching ------------------------------------------------------------------------------------------------ */
+
+bool watch_open(struct watch *watch)
+{
+    int ends[2];
+    if (pipe(ends) < 0)
+        return false;
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    *watch = (struct watch){ends[0], ends[1]};
+    return true;
+}
+
+void watch_release(struct watch *watch)
+{
+    if (watch->write_end >= 0)
+        close(watch->write_end);
+    watch->write_end = -1;
+}
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static bool has_hung_up(int fd, int timeout_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, timeout_ms) == 1 && (p.revents & POLLHUP) != 0;
+}
+
+bool watch_all_gone(struct watch *watch)
+{
+    const double deadline = now_s() + DEADLINE_S;
+    bool gone;
+    watch_release(watch);
+    while (!(gone = has_hung_up(watch->read_end, 1000)) && now_s() < deadline)
+        continue;
+    close(watch->read_end);
+    return gone;
+}
+
+bool watch_any_lives(const struct watch *watch)
+{
+    return !has_hung_up(watch->read_end, 0);
+}
+
+/* ---- Children ------------------------------------------------------------------------------------------------ */
+
+void hang(void)
+{
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGALRM, SIG_DFL);
+    alarm(4 * DEADLINE_S);
+    for (;;)
+        pause();
+}
+
+int child_answers_large(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    unsigned char *bytes = forkcall_buf_extend(result, LARGE_SIZE);
+    (void)args;
+    (void)args_size;
+    if (bytes == NULL)
+        return ENOMEM;
+    for (size_t i = 0; i < LARGE_SIZE; i++)
+        bytes[i] = (unsigned char)(i * 31 >> 3);
+    return 0;
+}
+
+bool is_large_answer(const struct forkcall_buf *result)
+{
+    const unsigned char *bytes = result->data;
+    if (result->size != LARGE_SIZE)
+        return false;
+    for (size_t i = 0; i < LARGE_SIZE; i++)
+        if (bytes[i] != (unsigned char)(i * 31 >> 3))
+            return false;
+    return true;
+}
+
+int child_exits_3(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    exit(3); // NOLINT(concurrency-mt-unsafe): what is tested
+}
+
+int child_ends_4(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    _exit(4);
+}
+
+int child_crashes(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    volatile int *volatile nowhere = (volatile int *)16; // NOLINT(performance-no-int-to-ptr): not mapped
+    const struct rlimit no_core = {0, 0};
+    (void)args;
+    (void)args_size;
+    (void)result;
+    setrlimit(RLIMIT_CORE, &no_core);
+    *nowhere = 1;
+    return 0;
+}
+
+enum end { END_HANG, END_CRASH, END_EXIT };
+
+/* args: an enum end. Leaves a process behind in its group, tells so by a report of progress, and ends. */
+static int child_leaves_a_process(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const enum end end = *(const enum end *)args;
+    const pid_t pid = fork();
+    if (pid < 0)
+        return 1;
+    if (pid == 0)
+        hang();
+    forkcall_progress(1, 0, NULL);
+    if (end == END_CRASH)
+        return child_crashes(args, args_size, result);
+    if (end == END_EXIT)
+        return child_ends_4(args, args_size, result);
+    hang();
+    return 0;
+}
+
+static int count_progress(void *user, double done, double total, const char *note)
+{
+    (void)done;
+    (void)total;
+    (void)note;
+    ++*(int *)user;
+    return 0;
+}
+
+static int cancel_by_progress(void *user, double done, double total, const char *note)
+{
+    count_progress(user, done, total, note);
+    return 1;
+}
+
+/* ---- Calls --------------------------------------------------------------------------------------------------- */
+
+static void wait_by_descriptor(struct forkcall_call *call)
+{
+    struct pollfd p = {.fd = forkcall_fd(call), .events = POLLIN};
+    while (forkcall_wait(call, p.fd < 0 ? -1 : 0) == 0)
+        poll(&p, 1, PLENTY_MS);
+}
+
+struct forkcall_report run_in(const struct surroundings *around, forkcall_fn *fn, const void *args, size_t args_size,
+                              struct forkcall_buf *result, const struct forkcall_options *options)
+{
+    struct forkcall_call *call = NULL;
+    if (!around->async)
+        return forkcall_run(fn, args, args_size, result, options);
+    if (forkcall_start(&call, fn, args, args_size, result, options) == 0)
+        wait_by_descriptor(call);
+    return forkcall_finish(call);
+}
+
+static struct forkcall_options patient(const struct surroundings *around)
+{
+    struct forkcall_options options = around->options;
+    options.timeout_ms = PLENTY_MS;
+    return options;
+}
+
+static struct forkcall_report simple(const struct surroundings *around, forkcall_fn *fn)
+{
+    const struct forkcall_options options = patient(around);
+    return run_in(around, fn, NULL, 0, NULL, &options);
+}
+
+static bool says(const struct forkcall_report *report, enum forkcall_status status, int code)
+{
+    if (report->status == status && report->code == code)
+        return true;
+    fprintf(stderr, "%s, code %d: %s\n", forkcall_status_name(report->status), report->code, report->message);
+    return false;
+}
+
+static bool lost(const struct surroundings *around, const struct forkcall_report *report)
+{
+    return around->may_be_lost && report->status == FORKCALL_LOST && report->wait_status == -1 &&
+           report->message[0] != '\0';
+}
+
+int check_results(const struct surroundings *around)
+{
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_options options = patient(around);
+    struct forkcall_report report = run_in(around, child_echoes, "some bytes", 10, &result, &options);
+    CHECK(says(&report, FORKCALL_OK, 0));
+    CHECK(result.size == 10 && memcmp(result.data, "some bytes", 10) == 0);
+    CHECK(report.wait_status == 0 || around->may_be_lost);
+    CHECK(report.ran == FORKCALL_RAN_YES);
+    report = run_in(around, child_answers_large, NULL, 0, &result, &options);
+    CHECK(says(&report, FORKCALL_OK, 0));
+    CHECK(is_large_answer(&result));
+    forkcall_buf_free(&result);
+    return 0;
+}
+
+static int check_ends(const struct surroundings *around)
+{
+    struct forkcall_report report = simple(around, child_fails_7);
+    CHECK(says(&report, FORKCALL_FAILED, 7));
+    report = simple(around, child_exits_3);
+    CHECK(report.status == FORKCALL_EXITED);
+    CHECK(report.code == 3 || report.code == -1); /* -1: outside glibc a handler of atexit() cannot learn it */
+    report = simple(around, child_ends_4);
+    CHECK(lost(around, &report) || says(&report, FORKCALL_EXITED, 4));
+    report = simple(around, child_kills_itself);
+    CHECK(lost(around, &report) || says(&report, FORKCALL_SIGNALED, SIGKILL));
+    report = simple(around, child_crashes);
+    CHECK(says(&report, FORKCALL_SIGNALED, SIGSEGV)); /* it has said so itself */
+    return 0;
+}
+
+/* The call is ended from outside while its group has two processes. */
+static int check_ended_with_group(const struct surroundings *around)
+{
+    const enum end end = END_HANG;
+    int reports = 0;
+    struct watch watch;
+    struct forkcall_options options = around->options;
+    options.user = &reports;
+    options.progress = count_progress;
+    options.timeout_ms = 200;
+    CHECK(watch_open(&watch));
+    struct forkcall_report report = run_in(around, child_leaves_a_process, &end, sizeof end, NULL, &options);
+    CHECK(report.status == FORKCALL_TIMED_OUT);
+    CHECK(watch_all_gone(&watch));
+    options.timeout_ms = PLENTY_MS;
+    options.progress = cancel_by_progress;
+    reports = 0;
+    CHECK(watch_open(&watch));
+    report = run_in(around, child_leaves_a_process, &end, sizeof end, NULL, &options);
+    CHECK(report.status == FORKCALL_CANCELED && reports == 1);
+    CHECK(watch_all_gone(&watch));
+    return 0;
+}
+
+/* The call ends itself, and leaves a process in its group. */
+static int check_left_group(const struct surroundings *around)
+{
+    static const enum end ends[] = {END_CRASH, END_EXIT};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        int reports = 0;
+        struct watch watch;
+        struct forkcall_options options = patient(around);
+        options.user = &reports;
+        options.progress = count_progress;
+        CHECK(watch_open(&watch));
+        const struct forkcall_report report =
+            run_in(around, child_leaves_a_process, &ends[i], sizeof ends[i], NULL, &options);
+        CHECK(report.status == (ends[i] == END_CRASH ? FORKCALL_SIGNALED : FORKCALL_EXITED) || lost(around, &report));
+        CHECK(reports == 1);
+        CHECK(watch_all_gone(&watch));
+    }
+    return 0;
+}
+
+int check_outcomes(const struct surroundings *around)
+{
+    CHECK(check_results(around) == 0);
+    CHECK(check_ends(around) == 0);
+    CHECK(check_ended_with_group(around) == 0);
+    if (!around->group_may_live)
+        CHECK(check_left_group(around) == 0);
+    return 0;
+}
+
+int check_outcomes_of_methods(struct surroundings around)
+{
+    for (size_t i = 0; i < tested_methods_count; i++) {
+        around.options.method = tested_methods[i];
+        around.async = false;
+        CHECK(check_outcomes(&around) == 0);
+        around.async = true;
+        CHECK(check_outcomes(&around) == 0);
+    }
+    return 0;
+}
+
+/* Linux 6.9: to the group of a process that is gone. */
+static bool kernel_signals_groups(void)
+{
+    const pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    const long child = syscall(434, pid, 0); /* pidfd_open */
+    syscall(424, child, 0, NULL, 1U << 2);   /* pidfd_send_signal */
+    const bool known = child >= 0 && errno != EINVAL;
+    waitpid(pid, NULL, 0);
+    if (child >= 0)
+        close((int)child);
+    return known;
+}
+
+struct surroundings surroundings_of_reaper(void)
+{
+#ifdef TEST_PORTABLE
+    const bool portable = true;
+#else
+    const bool portable = false;
+#endif
+    return (struct surroundings){.may_be_lost = portable || !kernel_keeps_exit_codes(),
+                                 .group_may_live = portable || !kernel_signals_groups()};
+}

@@ -1,0 +1,279 @@
+/* Hosts that take the children's status away, and hosts with children of their own. */
+#include "outcomes.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- Reaped by the kernel ------------------------------------------------------------------------------------ */
+
+static int ignore_SIGCHLD(void *unused)
+{
+    (void)unused;
+    const struct surroundings around = surroundings_of_reaper();
+    signal(SIGCHLD, SIG_IGN);
+    CHECK(check_outcomes_of_methods(around) == 0);
+    CHECK(signal(SIGCHLD, SIG_DFL) == SIG_IGN);
+    return 0;
+}
+
+static void host_that_ignores_SIGCHLD(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(ignore_SIGCHLD, NULL), 0);
+}
+
+static int set_SA_NOCLDWAIT(void *unused)
+{
+    (void)unused;
+    const struct surroundings around = surroundings_of_reaper();
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    action.sa_flags = SA_NOCLDWAIT;
+    sigaction(SIGCHLD, &action, NULL);
+    CHECK(check_outcomes_of_methods(around) == 0);
+    return 0;
+}
+
+static void host_with_SA_NOCLDWAIT(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(set_SA_NOCLDWAIT, NULL), 0);
+}
+
+/* ---- Reaped by the host -------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t reaped_in_handler;
+
+static void reap_all(int signal)
+{
+    const int error = errno;
+    (void)signal;
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        reaped_in_handler++;
+    errno = error;
+}
+
+static int reap_in_handler(void *unused)
+{
+    (void)unused;
+    const struct surroundings around = surroundings_of_reaper();
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = reap_all;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGCHLD, &action, NULL);
+    CHECK(check_outcomes_of_methods(around) == 0);
+    CHECK(reaped_in_handler > 0); /* it was as abusive as meant */
+    return 0;
+}
+
+static void host_that_reaps_every_child_in_a_handler(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(reap_in_handler, NULL), 0);
+}
+
+struct reaper {
+    atomic_bool stop;
+    int reaped;
+};
+
+/* Sits in wait() while there is a child, and looks for the next. */
+static void *reap_in_wait(void *context)
+{
+    struct reaper *reaper = context;
+    while (!atomic_load(&reaper->stop)) {
+        if (wait(NULL) > 0)
+            reaper->reaped++;
+        else
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void *reap_by_polling(void *context)
+{
+    struct reaper *reaper = context;
+    while (!atomic_load(&reaper->stop)) {
+        if (waitpid(-1, NULL, WNOHANG) > 0)
+            reaper->reaped++;
+        else
+            usleep(100);
+    }
+    return NULL;
+}
+
+static int reap_in_thread(void *(*body)(void *))
+{
+    struct surroundings around = surroundings_of_reaper();
+    struct reaper reaper = {.reaped = 0};
+    pthread_t thread;
+    around.options.allow_unsafe_fork = true;
+    CHECK(pthread_create(&thread, NULL, body, &reaper) == 0);
+    CHECK(check_outcomes_of_methods(around) == 0);
+    /* Which of the two is first is chance in any one call. */
+    for (int i = 0; i < 100 && check_results(&around) == 0; i++)
+        continue;
+    atomic_store(&reaper.stop, true);
+    pthread_join(thread, NULL);
+    CHECK(reaper.reaped > 0);
+    return 0;
+}
+
+static int sit_in_wait(void *unused)
+{
+    (void)unused;
+    return reap_in_thread(reap_in_wait);
+}
+
+static int poll_for_children(void *unused)
+{
+    (void)unused;
+    return reap_in_thread(reap_by_polling);
+}
+
+static void host_with_a_thread_that_sits_in_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(sit_in_wait, NULL), 0);
+}
+
+static void host_with_a_thread_that_reaps_every_child(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(poll_for_children, NULL), 0);
+}
+
+/* ---- Children of its own ------------------------------------------------------------------------------------- */
+
+static pid_t fork_foreign(bool ends)
+{
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (ends)
+            _exit(23);
+        for (;;)
+            pause();
+    }
+    return pid;
+}
+
+static bool is_zombie(void *context)
+{
+    siginfo_t info = {.si_pid = 0};
+    const pid_t pid = *(pid_t *)context;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+static int have_foreign_children(void *unused)
+{
+    const struct surroundings around = {.async = false};
+    pid_t zombie = fork_foreign(true);
+    const pid_t living = fork_foreign(false);
+    int status = 0;
+    (void)unused;
+    CHECK(zombie > 0 && living > 0);
+    CHECK(wait_until(is_zombie, &zombie));
+    CHECK(check_outcomes_of_methods(around) == 0);
+    CHECK(waitpid(living, NULL, WNOHANG) == 0); /* neither signalled nor reaped */
+    CHECK(waitpid(zombie, &status, WNOHANG) == zombie);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 23);
+    kill(living, SIGKILL);
+    CHECK(waitpid(living, &status, 0) == living);
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    return 0;
+}
+
+static void host_with_a_zombie_and_children_of_its_own(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(have_foreign_children, NULL), 0);
+}
+
+/* The call's process group is that of the host: only the child itself may be killed. */
+static int share_a_group(void *unused)
+{
+    const pid_t foreign = fork_foreign(false);
+    (void)unused;
+    for (size_t i = 0; i < tested_methods_count; i++) {
+        const struct forkcall_options options = {.method = tested_methods[i], .share_group = true, .timeout_ms = 50};
+        const struct forkcall_report late = forkcall_run(child_hangs, NULL, 0, NULL, &options);
+        CHECK(late.status == FORKCALL_TIMED_OUT);
+        const struct forkcall_report crashed = forkcall_run(child_crashes, NULL, 0, NULL, &options);
+        CHECK(crashed.status == FORKCALL_SIGNALED || crashed.status == FORKCALL_TIMED_OUT);
+        CHECK(waitpid(foreign, NULL, WNOHANG) == 0);
+    }
+    kill(foreign, SIGKILL);
+    CHECK(waitpid(foreign, NULL, 0) == foreign);
+    return 0;
+}
+
+static void host_whose_group_the_child_shares(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(share_a_group, NULL), 0);
+}
+
+/* ---- The first process --------------------------------------------------------------------------------------- */
+
+#define CANNOT 77
+
+#ifdef CLONE_NEWPID
+static int run_all_as_init(void *unused)
+{
+    (void)unused;
+    if (unshare(CLONE_NEWPID) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
+        return CANNOT;
+    const pid_t first = fork();
+    CHECK(first >= 0);
+    if (first == 0) {
+        const struct surroundings around = {.async = false};
+        const int r = getpid() == 1 ? check_outcomes_of_methods(around) : 1;
+        fflush(NULL);
+        _exit(r);
+    }
+    int status = 0;
+    CHECK(waitpid(first, &status, 0) == first);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return 0;
+}
+#else
+static int run_all_as_init(void *unused)
+{
+    (void)unused;
+    return CANNOT;
+}
+#endif
+
+static void host_that_is_PID_1(void **state)
+{
+    (void)state;
+    const int r = host_run(run_all_as_init, NULL);
+    if (r == CANNOT)
+        SKIP("no pid namespace is to be had");
+    assert_int_equal(r, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(host_that_ignores_SIGCHLD),
+        cmocka_unit_test(host_with_SA_NOCLDWAIT),
+        cmocka_unit_test(host_that_reaps_every_child_in_a_handler),
+        cmocka_unit_test(host_with_a_thread_that_sits_in_wait),
+        cmocka_unit_test(host_with_a_thread_that_reaps_every_child),
+        cmocka_unit_test(host_with_a_zombie_and_children_of_its_own),
+        cmocka_unit_test(host_whose_group_the_child_shares),
+        cmocka_unit_test(host_that_is_PID_1),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,341 @@
+/* The host dies, even by SIGKILL: so do the children of its calls, and nobody else. */
+#include "outcomes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHILDREN 8
+
+/* ---- Hosts that are to be killed ----------------------------------------------------------------------------- */
+
+/* What the host and the test say to each other: a byte on ready for each child that runs its function. */
+struct stage {
+    int (*body)(struct stage *);
+    struct watch watch;  /* held by what must be gone */
+    int ready[2], go[2]; /* go: end of file sends a child back */
+    int children;        /* how many bytes come on ready */
+};
+
+static int write_byte(int fd)
+{
+    return write(fd, "r", 1) == 1 ? 0 : errno;
+}
+
+/* args: a pointer to the stage. */
+static int child_stays(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct stage *stage = args;
+    (void)args_size;
+    (void)result;
+    if (write_byte(stage->ready[1]) != 0)
+        return 1;
+    hang();
+    return 0;
+}
+
+static pid_t start_host(struct stage *stage)
+{
+    assert_true(watch_open(&stage->watch));
+    assert_int_equal(pipe(stage->ready), 0);
+    const pid_t host = fork();
+    assert_true(host >= 0);
+    if (host == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        alarm(4 * DEADLINE_S);
+        close(stage->ready[0]);
+        const int r = stage->body(stage);
+        fflush(NULL);
+        _exit(r);
+    }
+    close(stage->ready[1]);
+    return host;
+}
+
+/* All children run their function; the host is killed; all are gone. */
+static void kill_host_and_see(struct stage *stage)
+{
+    int status = 0;
+    char byte;
+    const pid_t host = start_host(stage);
+    for (int i = 0; i < stage->children; i++)
+        assert_int_equal(read(stage->ready[0], &byte, 1), 1);
+    assert_true(process_lives(host));
+    kill(host, SIGKILL);
+    assert_int_equal(waitpid(host, &status, 0), host);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_true(watch_all_gone(&stage->watch));
+    close(stage->ready[0]);
+}
+
+static bool children_die_with_their_host(void)
+{
+#ifdef TEST_PORTABLE
+    return false;
+#else
+    return true;
+#endif
+}
+
+#define SKIP_WITHOUT_LIFELINE                                 \
+    do {                                                      \
+        if (!children_die_with_their_host())                  \
+            SKIP("the portable build has no way to be told"); \
+    } while (0)
+
+/* ---- One call ------------------------------------------------------------------------------------------------ */
+
+static int call_and_wait(struct stage *stage)
+{
+    for (size_t i = 0; i < tested_methods_count; i++) {
+        const struct forkcall_options options = {.method = tested_methods[i]};
+        forkcall_run(child_stays, stage, FORKCALL_BY_POINTER, NULL, &options);
+    }
+    return 1; /* not reached */
+}
+
+static void host_killed_in_a_synchronous_call(void **state)
+{
+    struct stage stage = {.body = call_and_wait, .children = 1};
+    (void)state;
+    SKIP_WITHOUT_LIFELINE;
+    kill_host_and_see(&stage);
+}
+
+static int child_becomes_another_user(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    if (setgid(65534) < 0 || setuid(65534) < 0)
+        return 1;
+    return child_stays(args, args_size, result);
+}
+
+static int call_and_wait_for_another_user(struct stage *stage)
+{
+    const struct forkcall_options options = {.method = FORKCALL_FORK};
+    forkcall_run(child_becomes_another_user, stage, FORKCALL_BY_POINTER, NULL, &options);
+    return 1;
+}
+
+/* PR_SET_PDEATHSIG would be forgotten then. */
+static void host_killed_while_the_child_is_another_user(void **state)
+{
+    struct stage stage = {.body = call_and_wait_for_another_user, .children = 1};
+    (void)state;
+    SKIP_WITHOUT_LIFELINE;
+    if (getuid() != 0)
+        SKIP("only root can become somebody else");
+    kill_host_and_see(&stage);
+}
+
+/* ---- A thread that ends before its call ---------------------------------------------------------------------- */
+
+struct starter {
+    forkcall_fn *fn;
+    const void *args;
+    struct forkcall_buf *result;
+    struct forkcall_call *call;
+};
+
+static void *start_call(void *context)
+{
+    struct starter *starter = context;
+    const struct forkcall_options options = {.method = FORKCALL_FORK, .allow_unsafe_fork = true};
+    forkcall_start(&starter->call, starter->fn, starter->args, FORKCALL_BY_POINTER, starter->result, &options);
+    return NULL;
+}
+
+static bool is_alone(void *unused)
+{
+    int tasks = 0;
+    DIR *list = opendir("/proc/self/task");
+    (void)unused;
+    if (list == NULL)
+        return false;
+    for (const struct dirent *e = readdir(list); e != NULL; e = readdir(list)) // NOLINT(concurrency-mt-unsafe)
+        tasks += e->d_name[0] != '.';
+    closedir(list);
+    return tasks == 1;
+}
+
+/* The kernel has let go of the thread, not only the C library. */
+static bool start_in_a_thread_that_ends(struct starter *starter)
+{
+    pthread_t thread;
+    return pthread_create(&thread, NULL, start_call, starter) == 0 && pthread_join(thread, NULL) == 0 &&
+           wait_until(is_alone, NULL);
+}
+
+/* args: a pointer to the reading end of a pipe: waits for its end. */
+static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char byte;
+    if (read(*(const int *)args, &byte, 1) != 1)
+        return 1;
+    return child_answers_42(NULL, args_size, result);
+}
+
+static int outlive_the_starting_thread(void *unused)
+{
+    int answer = 0;
+    int go[2];
+    struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
+    struct starter starter = {.fn = child_waits_for_a_byte, .args = &go[0], .result = &result};
+    (void)unused;
+    CHECK(pipe(go) == 0);
+    CHECK(start_in_a_thread_that_ends(&starter));
+    CHECK(write_byte(go[1]) == 0);
+    const struct forkcall_report report = forkcall_finish(starter.call);
+    CHECK(report.status == FORKCALL_OK && answer == 42);
+    return 0;
+}
+
+static void thread_that_started_the_call_ends(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(outlive_the_starting_thread, NULL), 0);
+}
+
+static int start_in_a_thread_and_stay(struct stage *stage)
+{
+    struct starter starter = {.fn = child_stays, .args = stage};
+    CHECK(start_in_a_thread_that_ends(&starter));
+    CHECK(write_byte(stage->ready[1]) == 0);
+    hang();
+    return 0;
+}
+
+static void host_killed_after_the_starting_thread_has_ended(void **state)
+{
+    struct stage stage = {.body = start_in_a_thread_and_stay, .children = 2};
+    (void)state;
+    SKIP_WITHOUT_LIFELINE;
+    kill_host_and_see(&stage);
+}
+
+/* ---- Many ---------------------------------------------------------------------------------------------------- */
+
+static void *call_in_a_thread(void *stage)
+{
+    const struct forkcall_options options = {.method = FORKCALL_FORK, .allow_unsafe_fork = true};
+    forkcall_run(child_stays, stage, FORKCALL_BY_POINTER, NULL, &options);
+    return NULL;
+}
+
+static int call_in_many_threads(struct stage *stage)
+{
+    pthread_t threads[CHILDREN];
+    for (int i = 0; i < CHILDREN; i++)
+        CHECK(pthread_create(&threads[i], NULL, call_in_a_thread, stage) == 0);
+    for (int i = 0; i < CHILDREN; i++)
+        pthread_join(threads[i], NULL);
+    return 1;
+}
+
+/* A child that holds the writing end of another's lifeline keeps it alive, and may be kept alive by it. */
+static void host_killed_with_calls_in_many_threads(void **state)
+{
+    struct stage stage = {.body = call_in_many_threads, .children = CHILDREN};
+    (void)state;
+    SKIP_WITHOUT_LIFELINE;
+    kill_host_and_see(&stage);
+}
+
+static int start_many(struct stage *stage)
+{
+    struct forkcall_call *calls[CHILDREN];
+    const struct forkcall_options options = {.method = FORKCALL_FORK};
+    for (int i = 0; i < CHILDREN; i++)
+        CHECK(forkcall_start(&calls[i], child_stays, stage, FORKCALL_BY_POINTER, NULL, &options) == 0);
+    hang();
+    return 0;
+}
+
+static void host_killed_with_many_calls_started(void **state)
+{
+    struct stage stage = {.body = start_many, .children = CHILDREN};
+    (void)state;
+    SKIP_WITHOUT_LIFELINE;
+    kill_host_and_see(&stage);
+}
+
+/* ---- Other processes ----------------------------------------------------------------------------------------- */
+
+/* go: the foreign child's pid; it holds neither watch nor ready. */
+static int fork_a_foreign_child(struct stage *stage)
+{
+    struct forkcall_call *call = NULL;
+    const struct forkcall_options options = {.method = FORKCALL_FORK};
+    CHECK(forkcall_start(&call, child_stays, stage, FORKCALL_BY_POINTER, NULL, &options) == 0);
+    const pid_t foreign = fork();
+    if (foreign == 0) {
+        watch_release(&stage->watch);
+        close(stage->ready[1]);
+        hang();
+    }
+    CHECK(write(stage->go[1], &foreign, sizeof foreign) == sizeof foreign);
+    CHECK(write_byte(stage->ready[1]) == 0);
+    hang();
+    return 0;
+}
+
+/* A copy of the host must not hold the lifeline's writing end. */
+static void host_killed_whose_own_child_lives_on(void **state)
+{
+    struct stage stage = {.body = fork_a_foreign_child, .children = 2};
+    pid_t foreign = 0;
+    (void)state;
+    SKIP_WITHOUT_LIFELINE;
+    assert_int_equal(pipe(stage.go), 0);
+    kill_host_and_see(&stage);
+    assert_int_equal(read(stage.go[0], &foreign, sizeof foreign), sizeof foreign);
+    const bool lives = process_lives(foreign);
+    kill(foreign, SIGKILL);
+    assert_true(lives);
+    close(stage.go[0]);
+    close(stage.go[1]);
+}
+
+/* Calls down to the third generation. args: the stage; children: how many generations are left. */
+static int child_calls(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct stage *stage = (struct stage *)(uintptr_t)args;
+    const struct forkcall_options options = {.method = FORKCALL_FORK};
+    if (--stage->children == 0)
+        return child_stays(args, args_size, result);
+    write_byte(stage->ready[1]);
+    return (int)forkcall_run(child_calls, args, FORKCALL_BY_POINTER, NULL, &options).status;
+}
+
+static int call_nested(struct stage *stage)
+{
+    return child_calls(stage, FORKCALL_BY_POINTER, NULL);
+}
+
+static void host_killed_in_nested_calls(void **state)
+{
+    struct stage stage = {.body = call_nested, .children = 4};
+    (void)state;
+    SKIP_WITHOUT_LIFELINE;
+    kill_host_and_see(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(host_killed_in_a_synchronous_call),
+        cmocka_unit_test(host_killed_while_the_child_is_another_user),
+        cmocka_unit_test(thread_that_started_the_call_ends),
+        cmocka_unit_test(host_killed_after_the_starting_thread_has_ended),
+        cmocka_unit_test(host_killed_with_calls_in_many_threads),
+        cmocka_unit_test(host_killed_with_many_calls_started),
+        cmocka_unit_test(host_killed_whose_own_child_lives_on),
+        cmocka_unit_test(host_killed_in_nested_calls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
