@@ -52,14 +52,19 @@ foreign_sysroot()
 # What the tests and the examples are linked with.
 test_packages=(libcmocka-dev libcmocka0 libpng-dev libpng16-16 zlib1g-dev zlib1g)
 
-# cross_file TRIPLET CPU_FAMILY ENDIAN SYSROOT "'COMPILER', 'ARGUMENT'" AR STRIP EXE_WRAPPER (as the compiler; empty: none)
+# cross_file TRIPLET CPU_FAMILY ENDIAN SYSROOT C_COMPILER C++_COMPILER ARGUMENTS AR STRIP EXE_WRAPPER
+# ARGUMENTS of both compilers and EXE_WRAPPER are in Meson's notation: 'a', 'b'; each may be empty.
 # on the standard output. Libraries are found by RPATH: programs run where they are built.
 cross_file()
 {
-    local triplet=$1 family=$2 endian=$3 sysroot=$4 compiler=$5 ar=$6 strip=$7 exe_wrapper=$8
+    local triplet=$1 family=$2 endian=$3 sysroot=$4 c=$5 cpp=$6 args=$7 ar=$8 strip=$9 exe_wrapper=${10}
+    local link="'-L$sysroot/usr/lib/$triplet',
+    '-Wl,--disable-new-dtags,-rpath,$sysroot/usr/lib/$triplet,-rpath,$sysroot/lib/$triplet'"
+    args="${args:+$args, }'-isystem', '$sysroot/usr/include'"
     cat <<FILE
 [binaries]
-c = [$compiler, '-isystem', '$sysroot/usr/include']
+c = ['$c', $args]
+cpp = ['$cpp', $args]
 ar = '$ar'
 strip = '$strip'
 pkgconfig = 'pkg-config'
@@ -72,8 +77,8 @@ pkg_config_libdir = '$sysroot/usr/lib/$triplet/pkgconfig'
 needs_exe_wrapper = $([ -n "$exe_wrapper" ] && echo true || echo false)
 
 [built-in options]
-c_link_args = ['-L$sysroot/usr/lib/$triplet',
-    '-Wl,--disable-new-dtags,-rpath,$sysroot/usr/lib/$triplet,-rpath,$sysroot/lib/$triplet']
+c_link_args = [$link]
+cpp_link_args = [$link]
 
 [host_machine]
 system = 'linux'

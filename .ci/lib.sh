@@ -77,7 +77,7 @@ need()
 
 need_build_tools()
 {
-    need gcc libc6-dev meson ninja-build pkg-config libcmocka-dev
+    need gcc g++ libc6-dev meson ninja-build pkg-config libcmocka-dev
 }
 
 # setup DIRECTORY [argument of meson setup …]

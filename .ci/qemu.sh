@@ -6,10 +6,10 @@ qemu_suite()
 {
     local processor=$1 triplet=$2-linux-gnu qemu=$3
     need_build_tools
-    need "gcc-${triplet//_/-}" "libc6-dev-$processor-cross" qemu-user
+    need "gcc-$triplet" "g++-$triplet" "libc6-dev-$processor-cross" qemu-user
     foreign_sysroot "$processor" "$PWD/sysroot" "${test_packages[@]}" ||
         skip_job "the packages ${test_packages[*]} for $processor cannot be had"
-    cross_file "$triplet" "$3" "$4" "$PWD/sysroot" "'$triplet-gcc'" "$triplet-ar" "$triplet-strip" \
+    cross_file "$triplet" "$3" "$4" "$PWD/sysroot" "$triplet-gcc" "$triplet-g++" "" "$triplet-ar" "$triplet-strip" \
         "'qemu-$qemu', '-L', '/usr/$triplet'" >cross.ini
     cat cross.ini
     setup build --cross-file cross.ini "${strict[@]}" -Dbuildtype=debugoptimized

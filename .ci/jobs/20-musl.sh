@@ -26,6 +26,7 @@ cmocka_for_musl()
 cat >musl.ini <<'FILE'
 [binaries]
 c = 'musl-gcc'
+cpp = '/bin/false'
 cmake = '/bin/false'
 FILE
 tests=()

@@ -1,0 +1,19 @@
+# The whole suite as a user without privileges: what root may do hides mistakes.
+. "$CI_DIR/lib.sh"
+need_build_tools
+CC=gcc setup build "${strict[@]}"
+compile build
+if [ "$(id -u)" = 0 ]; then
+    need util-linux
+    # A user that owns nothing else here, so that limits on the number of its processes are about these tests alone.
+    user=54321
+    mkdir home
+    chown -R "$user:$user" build home
+    export HOME=$PWD/home TMPDIR=$PWD/home
+    as_user=(setpriv "--reuid=$user" "--regid=$user" --clear-groups --no-new-privs --inh-caps=-all)
+    meson()
+    {
+        "${as_user[@]}" "$(type -P meson)" "$@"
+    }
+fi
+run_tests build
