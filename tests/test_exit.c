@@ -169,7 +169,10 @@ static int registers_handlers_and_exits(const void *args, size_t args_size, stru
 {
     (void)args_size;
     (void)result;
-    if (atexit(own_atexit) != 0 || atexit(own_atexit) != 0 || at_quick_exit(own_at_quick_exit) != 0)
+    for (int i = 0; i < 2; i++)
+        if (atexit(own_atexit) != 0)
+            return 1;
+    if (at_quick_exit(own_at_quick_exit) != 0)
         return 1;
     if (*(const int *)args == 0)
         quick_exit(0);

@@ -359,7 +359,7 @@ static int answers_at_length_and_lives_on(const void *args, size_t args_size, st
 static bool wants_to_end(void *unused)
 {
     char path[64];
-    long number = -1;
+    char line[64];
     (void)unused;
     if (evidence->pid == 0)
         return false;
@@ -367,9 +367,9 @@ static bool wants_to_end(void *unused)
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return true;
-    const bool told = fscanf(file, "%ld", &number) == 1;
+    const bool told = fgets(line, sizeof line, file) != NULL; /* the number of the system call it is in, or "running" */
     fclose(file);
-    return told ? number == SYS_exit_group : !process_lives(evidence->pid);
+    return told ? strtol(line, NULL, 10) == SYS_exit_group : !process_lives(evidence->pid);
 }
 
 static void trailer_wins_over_a_deadline_that_has_passed_too(void **state)
