@@ -1,0 +1,288 @@
+/* Threads: many calls at once, calls that change hands, and the refusal to fork while others run. */
+#include "outcomes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CALLERS 32
+#define CALLS_EACH 12
+#define NOISE_THREADS 3
+#define TRIED 1024
+#define PLENTY_MS 120000
+
+/* ---- 32 at once ---------------------------------------------------------------------------------------------- */
+
+static atomic_bool stop_noise;
+static bool had[TRIED]; /* the descriptors of the host before any call */
+static FILE *sink;
+
+static void *make_noise(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&stop_noise)) {
+        char *memory = malloc((size_t)(rand() % 5000) + 1); // NOLINT(concurrency-mt-unsafe,cert-msc30-c,cert-msc50-cpp)
+        if (memory != NULL)
+            memory[0] = 1;
+        fprintf(sink, "%p %d\n", (void *)memory, 7);
+        free(memory);
+    }
+    return NULL;
+}
+
+/* Answers how many descriptors it has that the host did not have. */
+static int child_counts_descriptors(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int more = 0;
+    (void)args;
+    (void)args_size;
+    for (int fd = 0; fd < TRIED; fd++)
+        more += fcntl(fd, F_GETFD) >= 0 && !had[fd];
+    return forkcall_buf_append(result, &more, sizeof more);
+}
+
+static struct forkcall_options unsafe_options(void)
+{
+    return (struct forkcall_options){.method = FORKCALL_FORK, .allow_unsafe_fork = true, .timeout_ms = PLENTY_MS};
+}
+
+static int call_in_turn(int i)
+{
+    const struct forkcall_options options = unsafe_options();
+    int more = -1;
+    struct forkcall_buf small = forkcall_buf_fixed(&more, sizeof more);
+    struct forkcall_buf large = FORKCALL_BUF_INIT;
+    struct forkcall_report report;
+    switch (i % 4) {
+    case 0:
+    case 1:
+        report = forkcall_run(child_counts_descriptors, NULL, 0, &small, &options);
+        CHECK(report.status == FORKCALL_OK);
+        CHECK(more >= 1 && more <= 3); /* its reply, its go, the memory of its result */
+        break;
+    case 2:
+        report = forkcall_run(child_answers_large, NULL, 0, &large, &options);
+        CHECK(report.status == FORKCALL_OK && is_large_answer(&large));
+        forkcall_buf_free(&large);
+        break;
+    default:
+        report = forkcall_run(child_ends_4, NULL, 0, NULL, &options);
+        CHECK(report.status == FORKCALL_EXITED && report.code == 4);
+        break;
+    }
+    return 0;
+}
+
+static void *call_many_times(void *unused)
+{
+    intptr_t failures = 0;
+    (void)unused;
+    for (int i = 0; i < CALLS_EACH; i++)
+        failures += call_in_turn(i);
+    return (void *)failures; // NOLINT(performance-no-int-to-ptr): a number
+}
+
+static void thirty_two_threads_call_at_once(void **state)
+{
+    pthread_t noise[NOISE_THREADS];
+    pthread_t callers[CALLERS];
+    (void)state;
+    sink = fopen("/dev/null", "we");
+    assert_non_null(sink);
+    for (int fd = 0; fd < TRIED; fd++)
+        had[fd] = fcntl(fd, F_GETFD) >= 0;
+    const struct traces before = traces_now();
+    for (int i = 0; i < NOISE_THREADS; i++)
+        assert_int_equal(pthread_create(&noise[i], NULL, make_noise, NULL), 0);
+    for (int i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_create(&callers[i], NULL, call_many_times, NULL), 0);
+    intptr_t failures = 0;
+    for (int i = 0; i < CALLERS; i++) {
+        void *result;
+        pthread_join(callers[i], &result);
+        failures += (intptr_t)result;
+    }
+    atomic_store(&stop_noise, true);
+    for (int i = 0; i < NOISE_THREADS; i++)
+        pthread_join(noise[i], NULL);
+    assert_int_equal(failures, 0);
+    assert_no_traces(before, false);
+    fclose(sink);
+}
+
+/* ---- Calls that change hands --------------------------------------------------------------------------------- */
+
+struct hand {
+    struct forkcall_call *call;
+    int go[2];
+    int answer;
+    struct forkcall_buf result;
+    int started, waited;
+    struct forkcall_report report;
+};
+
+static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char byte;
+    if (read(*(const int *)args, &byte, 1) != 1)
+        return 1;
+    return child_answers_42(NULL, args_size, result);
+}
+
+static void *start_it(void *context)
+{
+    struct hand *hand = context;
+    const struct forkcall_options options = unsafe_options();
+    hand->result = forkcall_buf_fixed(&hand->answer, sizeof hand->answer);
+    hand->started =
+        forkcall_start(&hand->call, child_waits_for_a_byte, &hand->go[0], FORKCALL_BY_POINTER, &hand->result, &options);
+    return NULL;
+}
+
+static void *wait_for_it(void *context)
+{
+    struct hand *hand = context;
+    hand->waited = forkcall_wait(hand->call, -1);
+    return NULL;
+}
+
+static void *cancel_it(void *context)
+{
+    struct hand *hand = context;
+    for (int i = 0; i < 3; i++) /* once more has no effect */
+        forkcall_cancel(hand->call);
+    return NULL;
+}
+
+static void *finish_it(void *context)
+{
+    struct hand *hand = context;
+    hand->report = forkcall_finish(hand->call);
+    return NULL;
+}
+
+static void in_a_thread(void *(*body)(void *), struct hand *hand)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, body, hand), 0);
+    pthread_join(thread, NULL);
+}
+
+static void call_started_in_one_thread_and_finished_in_another(void **state)
+{
+    (void)state;
+    const struct traces before = traces_now();
+    for (int i = 0; i < 20; i++) {
+        struct hand hand = {.answer = 0};
+        assert_int_equal(pipe(hand.go), 0);
+        in_a_thread(start_it, &hand);
+        assert_int_equal(hand.started, 0);
+        assert_int_equal(write(hand.go[1], "g", 1), 1);
+        in_a_thread(finish_it, &hand);
+        assert_status(hand.report, FORKCALL_OK);
+        assert_int_equal(hand.answer, 42);
+        close(hand.go[0]);
+        close(hand.go[1]);
+    }
+    assert_no_traces(before, false);
+}
+
+/* The one who waits has no timeout: only the cancelling can wake it. */
+static void canceled_from_one_thread_while_another_waits(void **state)
+{
+    (void)state;
+    const struct traces before = traces_now();
+    for (int i = 0; i < 20; i++) {
+        struct hand hand = {.answer = 0};
+        pthread_t waiter;
+        pthread_t canceler;
+        assert_int_equal(pipe(hand.go), 0);
+        in_a_thread(start_it, &hand);
+        assert_int_equal(pthread_create(&waiter, NULL, wait_for_it, &hand), 0);
+        if (i % 2 != 0)
+            usleep(2000); /* often the waiter waits by now; either order must do */
+        assert_int_equal(pthread_create(&canceler, NULL, cancel_it, &hand), 0);
+        pthread_join(canceler, NULL);
+        pthread_join(waiter, NULL);
+        assert_int_equal(hand.waited, 1);
+        in_a_thread(finish_it, &hand);
+        assert_status(hand.report, FORKCALL_CANCELED);
+        close(hand.go[0]);
+        close(hand.go[1]);
+    }
+    assert_no_traces(before, false);
+}
+
+/* ---- Refusal ------------------------------------------------------------------------------------------------- */
+
+static void *wait_for_byte(void *go)
+{
+    char byte;
+    const ssize_t n = read(*(int *)go, &byte, 1);
+    (void)n;
+    return NULL;
+}
+
+static bool is_alone(void *unused)
+{
+    (void)unused;
+    return (forkcall_hazards() & FORKCALL_HAZARD_THREADS) == 0;
+}
+
+static int refuse_with_threads(void *unused)
+{
+    static const enum forkcall_method refusing[] = {FORKCALL_AUTO, FORKCALL_FORK};
+    pthread_t thread;
+    int go[2];
+    (void)unused;
+    CHECK((forkcall_hazards() & FORKCALL_HAZARD_THREADS) == 0 || under_sanitizer());
+    CHECK(pipe(go) == 0 && pthread_create(&thread, NULL, wait_for_byte, &go[0]) == 0);
+    const struct traces before = traces_now();
+    for (size_t i = 0; i < sizeof refusing / sizeof *refusing; i++) {
+        struct forkcall_options options = {.method = refusing[i]};
+        struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(report.status == FORKCALL_UNSAFE && report.ran == FORKCALL_RAN_NO && report.pid == 0);
+        CHECK((report.hazards & FORKCALL_HAZARD_THREADS) != 0);
+        CHECK(strstr(report.message, "threads") != NULL && strstr(report.message, "allow_unsafe_fork") != NULL);
+        options.allow_unsafe_fork = true;
+        report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(report.status == FORKCALL_OK);
+        CHECK((report.hazards & FORKCALL_HAZARD_THREADS) != 0);
+    }
+    const struct forkcall_report report = run_in_forked_process(child_returns_0, NULL, NULL);
+    CHECK(report.status == FORKCALL_UNSAFE);
+    const struct forkcall_options here = {.method = FORKCALL_INLINE};
+    CHECK(forkcall_run(child_returns_0, NULL, 0, NULL, &here).status == FORKCALL_OK);
+    CHECK(traces_now().descriptors == before.descriptors);
+    CHECK(write(go[1], "g", 1) == 1);
+    pthread_join(thread, NULL);
+    if (under_sanitizer()) /* the thread sanitizer has a thread of its own */
+        return 0;
+    /* The kernel may take a moment to let go of the thread. */
+    CHECK(wait_until(is_alone, NULL));
+    CHECK(forkcall_run(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
+    return 0;
+}
+
+static void fork_is_refused_while_threads_run_and_not_afterwards(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(refuse_with_threads, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fork_is_refused_while_threads_run_and_not_afterwards),
+        cmocka_unit_test(thirty_two_threads_call_at_once),
+        cmocka_unit_test(call_started_in_one_thread_and_finished_in_another),
+        cmocka_unit_test(canceled_from_one_thread_while_another_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
