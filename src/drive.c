@@ -11,14 +11,15 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* After its trailer, and after SIGKILL, a process has so long to end. */
 #define END_NS 1000000000U
 #define TAIL 8192U
-/* What may still be read after the end of the child. A pipe holds at most 1 MiB for the unprivileged; a descendant that
- * writes on and on must not keep the caller. */
-#define LAST_READS 256
+/* How often a pipe is read at most where its end is not waited for: what it can hold (1 MiB for the unprivileged), and no
+ * more, because a child or a descendant that writes on and on must not keep the caller from a deadline. */
+#define READS_MAX 1024
 
 /* ---- Signals and deadlines ----------------------------------------------------------------------------------- */
 
@@ -100,6 +101,8 @@ static void close_fd(struct forkcall_call *call, enum fc_fd which)
 static void read_reply(struct forkcall_call *call)
 {
     const int r = fc_reply_receive(&call->reply, &call->rules, call->fds.fd[FC_FD_REPLY]);
+    if (r == -EAGAIN) /* what poll saw was read by another: a hostile child can open its own pipe for reading */
+        return;
     if (call->reply.done) {
         if (call->stage == FC_STAGE_RUNNING || call->stage == FC_STAGE_TERMINATING)
             set_stage(call, FC_STAGE_ANSWERED, fc_now_ns() + END_NS);
@@ -128,6 +131,8 @@ static void read_output(struct forkcall_call *call, enum fc_fd which)
     char data[4096];
     const int stream = which == FC_FD_OUT ? STDOUT_FILENO : STDERR_FILENO;
     const ssize_t n = fc_read(call->fds.fd[which], data, sizeof data);
+    if (n == -EAGAIN)
+        return;
     if (n <= 0) {
         close_fd(call, which);
         return;
@@ -147,15 +152,23 @@ static bool is_readable(const struct forkcall_call *call, enum fc_fd which)
     return call->fds.fd[which] >= 0 && (fc_poll_now(call->fds.fd[which], POLLIN) & POLLIN) != 0;
 }
 
+/* What is in a pipe now. */
+static void read_waiting(struct forkcall_call *call, enum fc_fd which)
+{
+    for (int i = 0; i < READS_MAX && is_readable(call, which); i++) {
+        if (which == FC_FD_REPLY)
+            read_reply(call);
+        else
+            read_output(call, which);
+    }
+}
+
 /* The child is gone: what it has left in the pipes. Never waits for their end, which others may hold back. */
 static void read_rest(struct forkcall_call *call)
 {
-    for (int i = 0; i < LAST_READS && is_readable(call, FC_FD_REPLY); i++)
-        read_reply(call);
-    for (int i = 0; i < LAST_READS && is_readable(call, FC_FD_OUT); i++)
-        read_output(call, FC_FD_OUT);
-    for (int i = 0; i < LAST_READS && is_readable(call, FC_FD_ERR); i++)
-        read_output(call, FC_FD_ERR);
+    read_waiting(call, FC_FD_REPLY);
+    read_waiting(call, FC_FD_OUT);
+    read_waiting(call, FC_FD_ERR);
 }
 
 /* ---- The end ------------------------------------------------------------------------------------------------- */
@@ -187,6 +200,28 @@ enum slot { SLOT_REPLY, SLOT_PROCESS, SLOT_OUT, SLOT_ERR, SLOT_CANCEL, SLOT_WAKE
 static bool is_ending(const struct forkcall_call *call)
 {
     return call->stage != FC_STAGE_RUNNING;
+}
+
+/* poll(2) of the slots that have a descriptor, and no more: it refuses more entries than RLIMIT_NOFILE. */
+static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
+{
+    struct pollfd used[SLOT_COUNT];
+    nfds_t count = 0;
+    for (int i = 0; i < SLOT_COUNT; i++)
+        if (slots[i].fd >= 0)
+            used[count++] = slots[i];
+    const int r = poll(used, count, ms);
+    if (r < 0 && errno != EINTR) {
+        /* Not to be had (ENOMEM, a limit): look at each, at leisure. */
+        const struct timespec pause = {.tv_nsec = 1000000};
+        nanosleep(&pause, NULL);
+        for (int i = 0; i < SLOT_COUNT; i++)
+            slots[i].revents = slots[i].fd < 0 ? (short)0 : fc_poll_now(slots[i].fd, POLLIN);
+        return;
+    }
+    count = 0;
+    for (int i = 0; i < SLOT_COUNT; i++)
+        slots[i].revents = slots[i].fd < 0 || r <= 0 ? (short)0 : used[count++].revents;
 }
 
 static void fill_slots(const struct forkcall_call *call, struct pollfd slots[SLOT_COUNT])
@@ -272,17 +307,16 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
     while (call->stage != FC_STAGE_DONE) {
         struct pollfd slots[SLOT_COUNT];
         fill_slots(call, slots);
-        if (poll(slots, SLOT_COUNT, timeout_ms(call, until_ns)) < 0)
-            for (int i = 0; i < SLOT_COUNT; i++)
-                slots[i].revents = 0;
+        poll_slots(slots, timeout_ms(call, until_ns));
         handle(call, slots);
         if (call->stage == FC_STAGE_DONE)
             break;
         const uint64_t now = fc_now_ns();
         if (now >= call->deadline_ns) {
-            if (is_readable(call, FC_FD_REPLY)) /* a trailer and a deadline together: the trailer wins */
-                continue;
-            deadline_passed(call);
+            const enum fc_stage stage = call->stage;
+            read_waiting(call, FC_FD_REPLY); /* a trailer and a deadline together: the trailer wins */
+            if (call->stage == stage)
+                deadline_passed(call);
         }
         fc_call_rest(call, false);
         if (now >= until_ns && call->stage != FC_STAGE_DONE)

@@ -12,6 +12,7 @@
 #include "streams.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -31,17 +32,26 @@ static bool refuses(struct forkcall_call *call)
     return true;
 }
 
+/* A pipe that the child writes. Reading never waits: a hostile child could take back what poll has seen. */
+static int open_pipe(struct forkcall_call *call, enum fc_fd ours, enum fc_fd childs)
+{
+    const int r = fc_fds_pipe(&call->fds, ours, childs);
+    if (r < 0)
+        return r;
+    return fcntl(call->fds.fd[ours], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
 static int open_channel(struct forkcall_call *call, const char **step)
 {
     struct fc_fds *fds = &call->fds;
     *step = "pipe";
-    int r = fc_fds_pipe(fds, FC_FD_REPLY, FC_FD_CHILD_REPLY);
+    int r = open_pipe(call, FC_FD_REPLY, FC_FD_CHILD_REPLY);
     if (r == 0)
         r = fc_fds_pipe(fds, FC_FD_CHILD_GO, FC_FD_GO);
     if (r == 0 && call->options.standard_output == FORKCALL_STREAM_CAPTURE)
-        r = fc_fds_pipe(fds, FC_FD_OUT, FC_FD_CHILD_OUT);
+        r = open_pipe(call, FC_FD_OUT, FC_FD_CHILD_OUT);
     if (r == 0 && call->options.standard_error == FORKCALL_STREAM_CAPTURE)
-        r = fc_fds_pipe(fds, FC_FD_ERR, FC_FD_CHILD_ERR);
+        r = open_pipe(call, FC_FD_ERR, FC_FD_CHILD_ERR);
     if (r == 0)
         call->task.mark = fc_mark(fds->fd[FC_FD_CHILD_REPLY]);
     if (r < 0 || call->task.drop_result || call->task.max_result <= FC_SMALL_RESULT)
