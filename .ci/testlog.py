@@ -1,4 +1,7 @@
-"""Reads Meson's testlog.json: prints what was skipped and why, and adds the counts to a job's result file."""
+"""Reads Meson's testlog.json: prints what was skipped and why, and adds the counts to a job's result file.
+
+A test program that tells its cases, in cmocka's own format or in TAP, counts as these; any other as one.
+"""
 
 import json
 import re
@@ -8,35 +11,75 @@ PASSED = {"OK", "EXPECTEDFAIL"}
 SKIPPED = {"SKIP"}
 
 
-def skip_reasons(test):
-    """The reasons in a test's own words: TAP's '# SKIP reason', else the last line it printed."""
-    text = test.get("stdout") or ""
-    reasons = re.findall(r"#\s*SKIP\b:?[ \t]*(.*)", text, re.IGNORECASE)
-    if reasons:
-        return [reason.strip() or "no reason given" for reason in reasons]
-    if test["result"] not in SKIPPED:
-        return []
-    lines = [line for line in (text + "\n" + (test.get("stderr") or "")).splitlines() if line.strip()]
-    return [lines[-1].strip() if lines else "no reason given"]
+def cmocka_cases(out, err):
+    """Cases passed and failed, and [name, reason] of each skipped: what a case prints before it skips is its reason."""
+    passed = failed = 0
+    skipped = []
+    printed = []
+    for line in out.splitlines():
+        told = re.match(r"\[ +(RUN|OK|FAILED|SKIPPED) +\] (\w+)$", line)
+        if not told:
+            printed.append(line.strip())
+        elif told[1] == "RUN":
+            printed = []
+        elif told[1] == "OK":
+            passed += 1
+        elif told[1] == "FAILED":
+            failed += 1
+        else:
+            reason = " ".join(text for text in printed if text)
+            skipped.append([told[2], re.sub(r"^skipped \w+: ", "", reason) or "no reason given"])
+    known = {name for name, _ in skipped}
+    for name in re.findall(r"^\[  SKIPPED \] (\w+)$", err, re.MULTILINE):
+        if name not in known:
+            skipped.append([name, "no reason given"])
+    return passed, failed, skipped
+
+
+def tap_cases(out):
+    passed = failed = 0
+    skipped = []
+    for bad, name, skip in re.findall(r"^(not )?ok\b[\d \t-]*([^#\n]*)(#[ \t]*skip\b.*)?$", out, re.MULTILINE | re.IGNORECASE):
+        if skip:
+            skipped.append([name.strip() or "a case", re.sub(r"(?i)^#\s*skip:?\s*", "", skip) or "no reason given"])
+        elif bad:
+            failed += 1
+        else:
+            passed += 1
+    return passed, failed, skipped
+
+
+def count(test):
+    """Passed, failed, and [name, reason] of each skipped."""
+    out, err = test.get("stdout") or "", test.get("stderr") or ""
+    name = test["name"].split(" / ")[-1]
+    if test["result"] in SKIPPED:
+        lines = [line.strip() for line in (out + "\n" + err).splitlines() if line.strip()]
+        return 0, 0, [[name, lines[-1] if lines else "no reason given"]]
+    passed, failed, skipped = cmocka_cases(out, err) if "[ RUN " in out else tap_cases(out)
+    skipped = [[f"{name}: {case}", reason] for case, reason in skipped]
+    if test["result"] not in PASSED:
+        return passed, failed or 1, skipped
+    # A case that failed in a program that passed: Meson was not told.
+    if failed or passed or skipped:
+        return passed, failed, skipped
+    return 1, 0, []
 
 
 def main(log, results):
     with open(log, encoding="utf-8") as file:
         tests = [json.loads(line) for line in file if line.strip()]
-    counts = [0, 0, 0]
-    cases = 0
+    total = [0, 0, 0]
     with open(results, "a", encoding="utf-8") as out:
         for test in tests:
-            result = test["result"]
-            counts[0 if result in PASSED else 2 if result in SKIPPED else 1] += 1
-            cases += len(re.findall(r"^(?:not )?ok\b", test.get("stdout") or "", re.MULTILINE))
-            name = test["name"].split(" / ")[-1]
-            for reason in skip_reasons(test):
+            passed, failed, skipped = count(test)
+            total = [total[0] + passed, total[1] + failed, total[2] + len(skipped)]
+            for name, reason in skipped:
                 print(f"skipped: {name}: {reason}")
                 print(f"skip {name}: {reason}", file=out)
-        print("tests", *counts, file=out)
-    print(f"{len(tests)} tests with {cases} cases: {counts[0]} ok, {counts[1]} failed, {counts[2]} skipped")
-    return 1 if counts[1] or not tests else 0
+        print("tests", *total, file=out)
+    print(f"{len(tests)} test programs: {total[0]} cases ok, {total[1]} failed, {total[2]} skipped")
+    return 1 if total[1] or not tests else 0
 
 
 if __name__ == "__main__":
