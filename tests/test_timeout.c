@@ -367,9 +367,10 @@ static bool wants_to_end(void *unused)
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return true;
-    const bool told = fgets(line, sizeof line, file) != NULL; /* the number of the system call it is in, or "running" */
+    /* The number of the system call that it is in, or "running". */
+    const bool wants = fgets(line, sizeof line, file) != NULL && strtol(line, NULL, 10) == SYS_exit_group;
     fclose(file);
-    return told ? strtol(line, NULL, 10) == SYS_exit_group : !process_lives(evidence->pid);
+    return wants || !process_lives(evidence->pid);
 }
 
 static void trailer_wins_over_a_deadline_that_has_passed_too(void **state)
