@@ -7,7 +7,7 @@
 
 /* Results up to this size stay in one place and travel in the pipe, in one write. Above it shared memory is faster
  * (tests/bench). */
-#define FC_SMALL_RESULT 32768U
+#define FC_SMALL_RESULT 131072U
 
 /* MINSIGSTKSZ is too small where the processor's registers are large (AVX-512, AMX). */
 #define FC_ALTERNATE_STACK 65536U

@@ -90,6 +90,12 @@ static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *a
         .nonce = task->nonce, .max_result = task->max_result, .progress = o->progress, .user = o->user};
 }
 
+struct args {
+    const void *aligned;
+    void *on_heap; /* or NULL */
+    _Alignas(max_align_t) unsigned char in_place[128];
+};
+
 static void bad_options(struct forkcall_call *call, const char *wrong)
 {
     call->report.status = FORKCALL_NOT_STARTED;
@@ -101,24 +107,27 @@ static void bad_options(struct forkcall_call *call, const char *wrong)
     call->stage = FC_STAGE_DONE;
 }
 
-/* The function's copy is aligned for any type; where the caller's bytes are not, a copy is made that is. */
-static int align_args(const void **args, size_t args_size, void **copy)
+/* The function's copy is aligned for any type; where the caller's bytes are not, a copy is made that is: in place, where
+ * it fits, because memory of the heap costs a copied page while the child lives. */
+static int align_args(struct args *args, size_t size)
 {
-    *copy = NULL;
-    if (args_size == FORKCALL_BY_POINTER || args_size == 0 || (uintptr_t)*args % _Alignof(max_align_t) == 0)
+    args->on_heap = NULL;
+    if (size == FORKCALL_BY_POINTER || size == 0 || (uintptr_t)args->aligned % _Alignof(max_align_t) == 0)
         return 0;
-    *copy = malloc(args_size);
-    if (*copy == NULL)
+    void *copy = args->in_place;
+    if (size > sizeof args->in_place)
+        copy = args->on_heap = malloc(size);
+    if (copy == NULL)
         return -ENOMEM;
-    memcpy(*copy, *args, args_size);
-    *args = *copy;
+    memcpy(copy, args->aligned, size);
+    args->aligned = copy;
     return 0;
 }
 
-static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size)
+static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_of_caller, size_t args_size)
 {
     const struct fc_method *method = fc_method_of(call->report.method);
-    void *copy = NULL;
+    struct args args = {.aligned = args_of_caller};
     if (method == NULL) {
         fc_call_not_started(call, ENOTSUP, "method: not in this version of the library");
         return;
@@ -132,12 +141,12 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args,
     }
     int r = copy_keep_fds(call);
     if (r == 0)
-        r = align_args(&args, args_size, &copy);
+        r = align_args(&args, args_size);
     if (r < 0) {
         fc_call_not_started(call, -r, "memory for the call");
         return;
     }
-    fill_task(call, fn, args, args_size);
+    fill_task(call, fn, args.aligned, args_size);
     r = fc_fds_open(&call->fds);
     if (r == 0 && call->async)
         r = fc_loop_open(&call->fds);
@@ -145,7 +154,7 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args,
         fc_call_not_started(call, -r, "a descriptor to wait for");
     else
         method->start(call);
-    free(copy);
+    free(args.on_heap);
 }
 
 void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size,
@@ -202,6 +211,7 @@ static void end_elsewhere(struct forkcall_call *call)
     call->report.ran = FORKCALL_RAN_UNKNOWN;
     fc_report_message(&call->report, "the call was started in another process (%ld)", (long)call->owner);
     call->stage = FC_STAGE_DONE;
+    call->fds.link = NULL; /* they were closed at the fork, and the numbers may be others' by now */
 }
 
 void fc_call_end(struct forkcall_call *call)

@@ -371,7 +371,7 @@ _Noreturn void fc_child_run(const struct fc_task *task)
     fc_exit_guard_arm(task->threaded);
     if (!take_go(task->go_fd))
         _exit(1);
-    fc_lifeline_arm(task->go_fd);
+    fc_lifeline_hold(task->go_fd, task->lifeline);
     if (!fc_go_tells()) {
         struct fc_frame_header header = fc_frame_header_make(FC_FRAME_STARTED, 0);
         struct iovec started = part(&header, sizeof header);

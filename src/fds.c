@@ -37,7 +37,8 @@ static void after_fork_in_child(void)
         for (int i = 0; i < end; i++) {
             if (fds->fd[i] >= 0)
                 close(fds->fd[i]);
-            fds->fd[i] = -1;
+            if (fds == own)
+                fds->fd[i] = -1; /* other tables are other calls', and their pages are not to be copied: see call.c */
         }
     }
     /* The child's own ends are closed in turn in what the child forks. */

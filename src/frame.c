@@ -37,6 +37,7 @@ static void next_frame(struct fc_decoder *decoder)
     decoder->header_have = 0;
     decoder->payload_have = 0;
     decoder->payload = NULL;
+    decoder->told = false;
 }
 
 static bool header_is_whole(const struct fc_decoder *decoder)
@@ -61,7 +62,7 @@ static size_t take(void *to, uint64_t wanted, const unsigned char **data, size_t
 
 enum fc_decoded fc_decoder_step(struct fc_decoder *decoder, const unsigned char **data, size_t *size)
 {
-    if (frame_is_whole(decoder) && decoder->payload != NULL)
+    if (decoder->told)
         next_frame(decoder);
     if (!header_is_whole(decoder)) {
         decoder->header_have += take(decoder->header_bytes + decoder->header_have,
@@ -77,7 +78,8 @@ enum fc_decoded fc_decoder_step(struct fc_decoder *decoder, const unsigned char 
         return FC_DECODED_BAD; /* the reader gave up, and came back all the same */
     decoder->payload_have += take((unsigned char *)decoder->payload + decoder->payload_have,
                                   decoder->header.size - decoder->payload_have, data, size);
-    return frame_is_whole(decoder) ? FC_DECODED_FRAME : FC_DECODED_MORE;
+    decoder->told = frame_is_whole(decoder);
+    return decoder->told ? FC_DECODED_FRAME : FC_DECODED_MORE;
 }
 
 void *fc_decoder_payload_rest(const struct fc_decoder *decoder, size_t *size)
@@ -91,5 +93,6 @@ void *fc_decoder_payload_rest(const struct fc_decoder *decoder, size_t *size)
 bool fc_decoder_payload_filled(struct fc_decoder *decoder, size_t size)
 {
     decoder->payload_have += size;
-    return frame_is_whole(decoder);
+    decoder->told = frame_is_whole(decoder);
+    return decoder->told;
 }

@@ -72,6 +72,7 @@ struct fc_decoder {
     struct fc_frame_header header; /* of the current frame, once all of it is there */
     void *payload; /* where the payload goes: header.size bytes, set by the reader on FC_DECODED_HEADER */
     uint64_t payload_have;
+    bool told; /* the frame was whole: the next byte is another's */
 };
 
 enum fc_decoded {

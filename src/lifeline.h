@@ -1,10 +1,19 @@
-/* The child dies with its caller, also when that is killed by SIGKILL. The caller's end of the pipe is closed by the kernel
- * with the process; not by the end of the thread that made the call, as PR_SET_PDEATHSIG would have it. */
+/* The child dies with its caller, also when that is killed by SIGKILL: the kernel then closes the caller's end of the go pipe.
+ * That is the end of a process, not of the thread that made the call, which PR_SET_PDEATHSIG would go by. */
 #ifndef FC_LIFELINE_H
 #define FC_LIFELINE_H
 
-/* In the child: fd is the read end of a pipe of this call alone (the owner that is to be signalled belongs to the open file
- * description), from which nothing is to come any more. */
-void fc_lifeline_arm(int fd);
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* In the caller, before the fork, with the child's end of the go pipe, which is of this call alone (the owner that is to be
+ * signalled belongs to the open file description). False: not to be had on this system. */
+bool fc_lifeline_prepare(int fd);
+
+/* In the caller, after the go byte was written and never before: the write itself would signal the child. */
+void fc_lifeline_give(int fd, pid_t child);
+
+/* In the child, after it has taken the go byte: it is held, or this process ends. prepared: what fc_lifeline_prepare said. */
+void fc_lifeline_hold(int fd, bool prepared);
 
 #endif

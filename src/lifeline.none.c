@@ -6,8 +6,21 @@
 #include <poll.h>
 #include <unistd.h>
 
-void fc_lifeline_arm(int fd)
+bool fc_lifeline_prepare(int fd)
 {
+    (void)fd;
+    return false;
+}
+
+void fc_lifeline_give(int fd, pid_t child)
+{
+    (void)fd;
+    (void)child;
+}
+
+void fc_lifeline_hold(int fd, bool prepared)
+{
+    (void)prepared;
     if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0)
         _exit(1);
 }

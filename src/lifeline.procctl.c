@@ -8,10 +8,23 @@
 #include <sys/procctl.h>
 #include <unistd.h>
 
-void fc_lifeline_arm(int fd)
+bool fc_lifeline_prepare(int fd)
+{
+    (void)fd;
+    return true;
+}
+
+void fc_lifeline_give(int fd, pid_t child)
+{
+    (void)fd;
+    (void)child;
+}
+
+void fc_lifeline_hold(int fd, bool prepared)
 {
     int signal = SIGKILL;
+    (void)prepared;
     procctl(P_PID, 0, PROC_PDEATHSIG_CTL, &signal);
-    if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0)
+    if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0) /* it died before */
         _exit(1);
 }

@@ -1,20 +1,43 @@
+/* Linux: the end of file makes the pipe signal its owner, and the signal need not be SIGIO (fcntl(2), F_SETSIG). */
 #include "lifeline.h"
 
 #include "io.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
-void fc_lifeline_arm(int fd)
+/* How long the child waits for its caller to get from one system call to the next. Passes only where a sandbox lets the
+ * caller prepare and not give. */
+#define GIVE_NS 2000000000U
+
+bool fc_lifeline_prepare(int fd)
 {
-    /* fcntl(2): the signal for "input possible", which end of file is too; it need not be SIGIO. */
-    if (fcntl(fd, F_SETSIG, SIGKILL) < 0 || fcntl(fd, F_SETOWN, getpid()) < 0)
-        return;
-    const int flags = fcntl(fd, F_GETFL);
-    if (flags >= 0)
-        fcntl(fd, F_SETFL, flags | O_ASYNC);
-    if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0) /* it died before this was armed */
+    return fcntl(fd, F_SETSIG, SIGKILL) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0;
+}
+
+/* pipe_write() of the kernel wakes the reader first and signals the owner after: a child that made itself the owner once it
+ * had the byte could be killed by that very byte. */
+void fc_lifeline_give(int fd, pid_t child)
+{
+    fcntl(fd, F_SETOWN, child);
+}
+
+static void end_without_caller(int fd)
+{
+    if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0)
         _exit(1);
+}
+
+void fc_lifeline_hold(int fd, bool prepared)
+{
+    const uint64_t start = fc_now_ns();
+    const pid_t self = getpid();
+    while (prepared && fcntl(fd, F_GETOWN) != self && fc_now_ns() - start < GIVE_NS) {
+        end_without_caller(fd);
+        sched_yield();
+    }
+    end_without_caller(fd); /* it died before it gave */
 }

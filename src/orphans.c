@@ -53,10 +53,11 @@ void fc_orphans_reap(void)
         const bool ours = orphan->parent == getpid();
         if (ours && !fc_process_has_ended(&orphan->process, &ending)) {
             push(orphan);
-        } else {
-            fc_fds_close_all(&orphan->fds);
-            free(orphan);
+            continue;
         }
+        if (ours)
+            fc_fds_close_all(&orphan->fds); /* else they were closed at the fork */
+        free(orphan);
     }
     atomic_flag_clear(&reaping);
 }

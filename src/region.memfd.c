@@ -20,7 +20,7 @@
 #define HUGE_MIN ((size_t)128 << 10)
 /* Up to this size the region is read into memory of the caller's: a result must not pin a huge page that it fills to a small
  * part. Above it sealing and mapping is faster (tests/bench). */
-#define COPY_MAX ((size_t)512 << 10)
+#define COPY_MAX ((size_t)256 << 10)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static struct {

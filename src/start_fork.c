@@ -6,6 +6,7 @@
 #include "exit_guard.h"
 #include "go.h"
 #include "io.h"
+#include "lifeline.h"
 #include "mark.h"
 #include "region.h"
 #include "report.h"
@@ -48,6 +49,8 @@ static int open_channel(struct forkcall_call *call, const char **step)
     int r = open_pipe(call, FC_FD_REPLY, FC_FD_CHILD_REPLY);
     if (r == 0)
         r = fc_fds_pipe(fds, FC_FD_CHILD_GO, FC_FD_GO);
+    if (r == 0)
+        call->task.lifeline = fc_lifeline_prepare(fds->fd[FC_FD_CHILD_GO]);
     if (r == 0 && call->options.standard_output == FORKCALL_STREAM_CAPTURE)
         r = open_pipe(call, FC_FD_OUT, FC_FD_CHILD_OUT);
     if (r == 0 && call->options.standard_error == FORKCALL_STREAM_CAPTURE)
@@ -106,6 +109,8 @@ static void take_hold(struct forkcall_call *call, pid_t pid)
         call->process.own_group = setpgid(pid, pid) == 0;
     /* This process still holds the reading end, too: no SIGPIPE, whatever became of the child. */
     fc_write_all(call->fds.fd[FC_FD_GO], &go, 1);
+    if (call->task.lifeline)
+        fc_lifeline_give(call->fds.fd[FC_FD_CHILD_GO], pid);
     fc_fds_lock();
     for (int i = FC_FD_CHILD_REPLY; i <= FC_FD_CHILD_ERR; i++) {
         if (call->fds.fd[i] >= 0)

@@ -22,8 +22,9 @@ struct fc_task {
     bool drop_result;
     bool want_progress;
     bool own_group;
-    bool purge;   /* the caller's streams hold what it has not flushed */
-    bool measure; /* the child's resource usage goes into its trailer: the kernel's may be taken by somebody else */
+    bool lifeline; /* fc_lifeline_prepare */
+    bool purge;    /* the caller's streams hold what it has not flushed */
+    bool measure;  /* the child's resource usage goes into its trailer: the kernel's may be taken by somebody else */
     bool close_fds;
     pthread_t thread; /* that forks: the child's only one has the same identity */
     bool threaded;    /* the caller was: some of libc's locks may be held for ever */
