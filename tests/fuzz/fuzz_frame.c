@@ -1,0 +1,130 @@
+/* Any bytes as a child's reply. An input is
+ *     1 byte   the limit of the result: see limits
+ *     1 byte   1: the progress callback cancels
+ *     4 bytes  where the stream is cut: a seed
+ *     the stream
+ * and the nonce of the call is FUZZ_NONCE, so that valid trailers can be found. */
+#include "fuzz_frame.h"
+
+#include "crash.h"
+#include "reply.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* As abort() in a fuzzer should: says what was not true. */
+#define MUST(condition)                                                               \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+            abort();                                                                  \
+        }                                                                             \
+    } while (0)
+
+static const size_t limits[] = {0, 1, 100, 300, 4096, 65536, 1 << 20};
+
+static int hear(void *user, double done, double total, const char *note)
+{
+    MUST(isfinite(done) && isfinite(total));
+    MUST(strlen(note) <= FC_NOTE_MAX);
+    return *(const int *)user;
+}
+
+static uint32_t next(uint32_t *state)
+{
+    *state = *state * 1664525U + 1013904223U;
+    return *state >> 8;
+}
+
+/* seed 0: in one piece. */
+static void feed(struct fc_reply *reply, const struct fc_reply_rules *rules, const uint8_t *data, size_t size,
+                 uint32_t seed)
+{
+    for (size_t at = 0; at < size;) {
+        size_t n = seed == 0 ? size : 1 + next(&seed) % (next(&seed) % 4 == 0 ? 400 : 12);
+        n = n < size - at ? n : size - at;
+        /* a copy of exactly this size: a sanitizer sees what is read past its end */
+        uint8_t *piece = malloc(n);
+        MUST(piece != NULL);
+        memcpy(piece, data + at, n);
+        fc_reply_feed(reply, rules, piece, n);
+        free(piece);
+        at += n;
+    }
+}
+
+static void check_trailer(const struct fc_reply *reply, const struct fc_reply_rules *rules)
+{
+    const struct fc_trailer *t = &reply->trailer;
+    MUST(!reply->malformed && !reply->no_memory && !reply->setup_failed);
+    MUST(t->nonce == rules->nonce);
+    MUST(t->end >= FC_END_RETURNED && t->end <= FC_END_NO_MEMORY);
+    MUST(t->transport <= FC_TRANSPORT_REGION);
+    if (t->end != FC_END_RETURNED || t->code != 0)
+        MUST(t->transport == FC_TRANSPORT_NONE);
+    MUST(reply->has_result == (t->transport == FC_TRANSPORT_PIPE));
+    if (t->transport == FC_TRANSPORT_PIPE)
+        MUST(t->result_size == reply->result.size);
+    if (t->transport == FC_TRANSPORT_REGION)
+        MUST(t->result_size <= rules->max_result);
+}
+
+static void check_crash(const struct fc_reply *reply)
+{
+    struct forkcall_crash crash;
+    memset(&crash, 0, sizeof crash);
+    MUST(reply->crash.size >= sizeof(struct fc_crash_notice));
+    fc_crash_read(&crash, reply->crash.data, reply->crash.size, true);
+    MUST(crash.frame_count <= FORKCALL_CRASH_FRAMES);
+}
+
+static void check(const struct fc_reply *reply, const struct fc_reply_rules *rules)
+{
+    MUST(!(reply->done && reply->malformed));
+    MUST(reply->result.size <= rules->max_result);
+    /* memory: of the limits' order, whatever was announced */
+    MUST(reply->result.capacity_private <= 2 * rules->max_result + 512);
+    MUST(reply->message.capacity_private <= 2 * FC_MESSAGE_MAX);
+    MUST(reply->crash.capacity_private <= 2 * (FC_CRASH_STACK_MAX + sizeof(struct fc_crash_notice)));
+    if (reply->done)
+        check_trailer(reply, rules);
+    if (reply->has_crash)
+        check_crash(reply);
+}
+
+static void check_same(const struct fc_reply *a, const struct fc_reply *b)
+{
+    MUST(a->malformed == b->malformed && a->started == b->started && a->setup_failed == b->setup_failed);
+    MUST(a->has_result == b->has_result && a->has_crash == b->has_crash && a->done == b->done);
+    MUST(a->cancel == b->cancel);
+    if (a->has_result)
+        MUST(a->result.size == b->result.size &&
+             (a->result.size == 0 || memcmp(a->result.data, b->result.data, a->result.size) == 0));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < FUZZ_PREFIX)
+        return 0;
+    int answer = data[1] == 1;
+    const struct fc_reply_rules rules = {.nonce = FUZZ_NONCE,
+                                         .max_result = limits[data[0] % (sizeof limits / sizeof *limits)],
+                                         .progress = hear,
+                                         .user = &answer};
+    uint32_t seed;
+    memcpy(&seed, data + 2, sizeof seed);
+    struct fc_reply whole;
+    struct fc_reply pieces;
+    fc_reply_init(&whole);
+    fc_reply_init(&pieces);
+    feed(&whole, &rules, data + FUZZ_PREFIX, size - FUZZ_PREFIX, 0);
+    feed(&pieces, &rules, data + FUZZ_PREFIX, size - FUZZ_PREFIX, seed | 1);
+    check(&whole, &rules);
+    check(&pieces, &rules);
+    check_same(&whole, &pieces);
+    fc_reply_free(&whole);
+    fc_reply_free(&pieces);
+    return 0;
+}

@@ -1,0 +1,127 @@
+/* Makes the first inputs of the corpus: valid replies of every kind, and those that are nearly so. Each is a file in the
+ * given directory. */
+#include "fuzz_frame.h"
+
+#include "../forge.h"
+#include "crash.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *directory;
+
+static void keep(const char *name, unsigned char limit, unsigned char cancels, struct forkcall_buf *stream)
+{
+    const unsigned char prefix[FUZZ_PREFIX] = {limit, cancels, 11, 0, 0, 0};
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || fwrite(prefix, 1, sizeof prefix, file) != sizeof prefix ||
+        fwrite(stream->data, 1, stream->size, file) != stream->size || fclose(file) != 0) {
+        perror(path);
+        exit(1); // NOLINT(concurrency-mt-unsafe)
+    }
+    forkcall_buf_truncate(stream, 0);
+}
+
+static void done(struct forkcall_buf *stream, enum fc_end end, int code, enum fc_transport transport, uint64_t size)
+{
+    const struct fc_trailer trailer = forge_trailer(FUZZ_NONCE, end, code, transport, size);
+    forge_done(stream, &trailer);
+}
+
+static void keep_results(struct forkcall_buf *stream)
+{
+    static unsigned char bytes[5000];
+    forge_ok(stream, FUZZ_NONCE, NULL, 0);
+    keep("result-0", 4, 0, stream);
+    forge_ok(stream, FUZZ_NONCE, "x", 1);
+    keep("result-1", 4, 0, stream);
+    forge_ok(stream, FUZZ_NONCE, bytes, 256);
+    keep("result-256", 4, 0, stream);
+    forge_ok(stream, FUZZ_NONCE, bytes, 257);
+    keep("result-257", 4, 0, stream);
+    forge_ok(stream, FUZZ_NONCE, bytes, sizeof bytes);
+    keep("result-too-big", 4, 0, stream);
+    forge_frame(stream, FC_FRAME_RESULT, "ab", 2);
+    forge_ok(stream, FUZZ_NONCE, "cd", 2);
+    keep("result-twice", 4, 0, stream);
+    forge_frame(stream, FC_FRAME_RESULT, "ab", 2);
+    done(stream, FC_END_RETURNED, 0, FC_TRANSPORT_PIPE, 3);
+    keep("result-size-differs", 4, 0, stream);
+    done(stream, FC_END_RETURNED, 0, FC_TRANSPORT_REGION, 4096);
+    keep("region", 4, 0, stream);
+    done(stream, FC_END_RETURNED, 0, FC_TRANSPORT_NONE, 0);
+    keep("dropped", 0, 0, stream);
+}
+
+static void keep_failures(struct forkcall_buf *stream)
+{
+    const struct fc_setup_failure setup = {.step = 2, .error = 24};
+    forge_frame(stream, FC_FRAME_MESSAGE, "no such thing", 13);
+    done(stream, FC_END_RETURNED, 7, FC_TRANSPORT_NONE, 0);
+    keep("failed", 1, 0, stream);
+    done(stream, FC_END_EXITED, 300, FC_TRANSPORT_NONE, 0);
+    keep("exited", 1, 0, stream);
+    done(stream, FC_END_TOO_BIG, 27, FC_TRANSPORT_NONE, 0);
+    keep("too-big", 1, 0, stream);
+    forge_frame(stream, FC_FRAME_SETUP, &setup, sizeof setup);
+    keep("setup", 1, 0, stream);
+    forge_frame(stream, FC_FRAME_STARTED, NULL, 0);
+    forge_frame(stream, FC_FRAME_SETUP, &setup, sizeof setup);
+    keep("setup-after-started", 1, 0, stream);
+}
+
+static void keep_progress(struct forkcall_buf *stream)
+{
+    forge_frame(stream, FC_FRAME_STARTED, NULL, 0);
+    forge_progress(stream, 1, 3, "a note");
+    forge_progress(stream, 2, 3, "");
+    forge_progress(stream, NAN, INFINITY, "no number");
+    forge_ok(stream, FUZZ_NONCE, "answer", 6);
+    forge_progress(stream, 3, 3, "too late");
+    keep("progress", 2, 0, stream);
+    forge_progress(stream, 1, 3, "cancel");
+    forge_ok(stream, FUZZ_NONCE, "answer", 6);
+    keep("progress-cancels", 2, 1, stream);
+}
+
+static void keep_crash(struct forkcall_buf *stream)
+{
+    struct {
+        struct fc_crash_notice notice;
+        uint64_t stack[32];
+    } crash;
+    memset(&crash, 0, sizeof crash);
+    crash.notice.signal = 11;
+    crash.notice.si_code = 1;
+    crash.notice.address = 8;
+    crash.notice.stack_address = 0x7ffd00000000;
+    crash.notice.registers.pc = 0x401000;
+    crash.notice.registers.sp = crash.notice.stack_address + 128;
+    crash.notice.registers.fp = crash.notice.stack_address + 144;
+    for (uint64_t i = 0; i < 32; i++) /* a chain of frames */
+        crash.stack[i] = i % 2 == 0 ? crash.notice.stack_address + (i + 2) * 8 : 0x401000 + i;
+    forge_frame(stream, FC_FRAME_CRASH, &crash, sizeof crash);
+    keep("crash", 1, 0, stream);
+}
+
+int main(int count, char **arguments)
+{
+    const struct fc_frame_header huge = {.magic = FC_FRAME_MAGIC, .type = FC_FRAME_RESULT, .size = UINT64_MAX};
+    struct forkcall_buf stream = FORKCALL_BUF_INIT;
+    if (count != 2)
+        return 2;
+    directory = arguments[1];
+    keep_results(&stream);
+    keep_failures(&stream);
+    keep_progress(&stream);
+    keep_crash(&stream);
+    forge_bytes(&stream, &huge, sizeof huge);
+    keep("huge", 6, 0, &stream);
+    forge_bytes(&stream, "this is no frame at all", 23);
+    keep("rubbish", 6, 0, &stream);
+    forkcall_buf_free(&stream);
+    return 0;
+}

@@ -1,0 +1,21 @@
+#!/bin/sh
+# What the shared library exports is what the header declares, and nothing else.
+#   symbols.sh nm library header
+set -eu
+nm=$1
+library=$2
+header=$3
+
+declared=$(sed -n 's/^\(.* \)\{0,1\}FORKCALL_PUBLIC [^(]*[ *]\([a-z_]*\)(.*/\2/p' "$header" | LC_ALL=C sort)
+# Sanitizers and coverage add symbols of their own.
+exported=$("$nm" -D --defined-only "$library" | sed 's/.* //; s/@.*//' |
+    grep -v -e '^__odr_asan' -e '^__gcov' -e '^__llvm' -e '^__start_' -e '^__stop_' | LC_ALL=C sort)
+[ -n "$declared" ] || {
+    echo "no declarations found in $header" >&2
+    exit 1
+}
+if [ "$declared" != "$exported" ]; then
+    echo "declared:" $declared >&2
+    echo "exported:" $exported >&2
+    exit 1
+fi

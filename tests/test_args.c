@@ -1,0 +1,205 @@
+/* What reaches the function, and how. */
+#include "support.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* What the function found. */
+struct found {
+    const void *args;
+    size_t size;
+    uint64_t sum;
+    bool aligned;
+};
+
+static uint64_t sum(const void *data, size_t size)
+{
+    uint64_t n = size;
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        uint64_t word;
+        memcpy(&word, (const char *)data + i, 8);
+        n = n * 31 + word;
+    }
+    for (; i < size; i++)
+        n = n * 31 + ((const unsigned char *)data)[i];
+    return n;
+}
+
+static int child_looks(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct found found;
+    memset(&found, 0, sizeof found);
+    found.args = args;
+    found.size = args_size;
+    found.aligned = (uintptr_t)args % _Alignof(max_align_t) == 0;
+    if (args_size != FORKCALL_BY_POINTER)
+        found.sum = sum(args, args_size);
+    return forkcall_buf_append(result, &found, sizeof found);
+}
+
+static struct found look(const void *args, size_t args_size, enum forkcall_method method)
+{
+    const struct forkcall_options options = {.method = method};
+    struct found found;
+    struct forkcall_buf result = forkcall_buf_fixed(&found, sizeof found);
+    const struct forkcall_report report = forkcall_run(child_looks, args, args_size, &result, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(result.size, sizeof found);
+    return found;
+}
+
+static const enum forkcall_method methods[] = {FORKCALL_FORK, FORKCALL_INLINE};
+
+static void args_of_0_bytes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(look(NULL, 0, methods[i]).size, 0);
+        assert_int_equal(look("not to be read", 0, methods[i]).size, 0);
+    }
+}
+
+static void args_at_every_alignment(void **state)
+{
+    (void)state;
+    static _Alignas(max_align_t) unsigned char bytes[70000];
+    static const size_t sizes[] = {1, 2, 100, 4096, 65537};
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i * 31 + i / 256);
+    for (int m = 0; m < 2; m++) {
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            for (size_t offset = 0; offset < _Alignof(max_align_t) + 2; offset++) {
+                const struct found found = look(bytes + offset, sizes[s], methods[m]);
+                assert_true(found.aligned);
+                assert_int_equal(found.size, sizes[s]);
+                assert_true(found.sum == sum(bytes + offset, sizes[s]));
+            }
+        }
+    }
+}
+
+static void args_by_pointer_are_the_very_pointer(void **state)
+{
+    (void)state;
+    char bytes[3] = "ab";
+    for (int i = 0; i < 2; i++) {
+        const struct found found = look(bytes + 1, FORKCALL_BY_POINTER, methods[i]);
+        assert_ptr_equal(found.args, bytes + 1);
+        assert_true(found.size == FORKCALL_BY_POINTER);
+        assert_null(look(NULL, FORKCALL_BY_POINTER, methods[i]).args);
+    }
+}
+
+/* A list that lies all over the caller's memory. */
+struct node {
+    int value;
+    const struct node *next;
+};
+
+static int child_walks(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int total = 0;
+    (void)args_size;
+    for (const struct node *node = args; node != NULL; node = node->next)
+        total += node->value;
+    return forkcall_buf_append(result, &total, sizeof total);
+}
+
+static void pointers_into_the_caller_stay_valid(void **state)
+{
+    (void)state;
+    const struct node last = {30, NULL};
+    const struct node first = {12, &last};
+    int total = 0;
+    struct forkcall_buf result = forkcall_buf_fixed(&total, sizeof total);
+    const struct forkcall_report report = run_in_forked_process(child_walks, &first, &result);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(report.method, FORKCALL_FORK);
+    assert_int_equal(total, 42);
+}
+
+static int child_changes_its_args(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    *(int *)(uintptr_t)args = 99; /* it may not, but it can */
+    return forkcall_buf_append(result, args, sizeof(int));
+}
+
+static void child_that_writes_to_its_args(void **state)
+{
+    (void)state;
+    int number = 1;
+    int answer = 0;
+    struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
+    const struct forkcall_report report = forkcall_run(child_changes_its_args, &number, sizeof number, &result, NULL);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(answer, 99);
+    assert_int_equal(number, 1);
+}
+
+static void args_changed_right_after_the_start(void **state)
+{
+    (void)state;
+    static _Alignas(max_align_t) unsigned char bytes[100001];
+    for (int i = 0; i < 20; i++) {
+        const size_t offset = (size_t)i % 2;
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        struct forkcall_call *call;
+        memset(bytes, 'o', sizeof bytes);
+        assert_int_equal(forkcall_start(&call, child_echoes, bytes + offset, 100000, &result, NULL), 0);
+        memset(bytes, 'n', sizeof bytes);
+        const struct forkcall_report report = forkcall_finish(call);
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(result.size, 100000);
+        for (size_t at = 0; at < result.size; at++)
+            assert_int_equal(((char *)result.data)[at], 'o');
+        forkcall_buf_free(&result);
+    }
+}
+
+static void args_of_1_GiB(void **state)
+{
+    (void)state;
+    const size_t size = (size_t)1 << 30;
+    if (sizeof size < 8 || under_sanitizer() || under_valgrind() || under_emulator())
+        SKIP("takes too long, or there is no room for it, here");
+    /* pages that were never written cost no memory, here or in a child that shares them */
+    unsigned char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_ptr_not_equal(bytes, MAP_FAILED);
+    bytes[size / 2] = 7;
+    bytes[size - 1] = 9;
+    const struct found found = look(bytes, size, FORKCALL_FORK);
+    assert_int_equal(found.size, size);
+    assert_true(found.sum == sum(bytes, size));
+    munmap(bytes, size);
+}
+
+/* An unaligned copy of this is not to be had; the caller is told before anything has run. */
+static void args_for_which_there_is_no_memory(void **state)
+{
+    (void)state;
+    static _Alignas(max_align_t) char bytes[32];
+    const struct forkcall_report report = forkcall_run(child_echoes, bytes + 1, PTRDIFF_MAX, NULL, NULL);
+    assert_status(report, FORKCALL_NOT_STARTED);
+    assert_int_equal(report.code, ENOMEM);
+    assert_int_equal(report.ran, FORKCALL_RAN_NO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(args_of_0_bytes),
+        cmocka_unit_test(args_at_every_alignment),
+        cmocka_unit_test(args_by_pointer_are_the_very_pointer),
+        cmocka_unit_test(pointers_into_the_caller_stay_valid),
+        cmocka_unit_test(child_that_writes_to_its_args),
+        cmocka_unit_test(args_changed_right_after_the_start),
+        cmocka_unit_test(args_of_1_GiB),
+        cmocka_unit_test(args_for_which_there_is_no_memory),
+    };
+    return cmocka_run_group_tests_name("args", tests, NULL, NULL);
+}

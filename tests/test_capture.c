@@ -1,0 +1,415 @@
+/* Captured, null and inherited standard streams of the child. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct heard {
+    struct forkcall_buf bytes[3]; /* by descriptor */
+    int calls, wrong;
+    int cancel_at; /* 0: never */
+    bool slow;
+};
+
+static int hear(void *user, int fd, const char *data, size_t size)
+{
+    struct heard *heard = user;
+    heard->calls++;
+    if ((fd != 1 && fd != 2) || size == 0) {
+        heard->wrong++;
+        return 0;
+    }
+    if (heard->slow && heard->calls % 16 == 0)
+        usleep(500); /* so that the child has to wait for room */
+    heard->wrong += forkcall_buf_append(&heard->bytes[fd], data, size) != 0;
+    return heard->calls == heard->cancel_at;
+}
+
+enum { OUT = 1, ERR = 2 };
+
+static struct forkcall_options capture(int streams, struct heard *heard)
+{
+    struct forkcall_options options = {.output = hear, .user = heard, .timeout_ms = DEADLINE_S * 1000};
+    if ((streams & OUT) != 0)
+        options.standard_output = FORKCALL_STREAM_CAPTURE;
+    if ((streams & ERR) != 0)
+        options.standard_error = FORKCALL_STREAM_CAPTURE;
+    return options;
+}
+
+static void forget(struct heard *heard)
+{
+    assert_int_equal(heard->wrong, 0);
+    for (int i = 0; i < 3; i++)
+        forkcall_buf_free(&heard->bytes[i]);
+}
+
+static void assert_heard(const struct forkcall_buf *bytes, const char *text)
+{
+    assert_int_equal(bytes->size, strlen(text));
+    if (bytes->size > 0)
+        assert_memory_equal(bytes->data, text, bytes->size);
+}
+
+static bool write_text(int fd, const char *text)
+{
+    return write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+static int child_writes_to_both(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    printf("by stdio, ");
+    fflush(stdout);
+    if (!write_text(1, "out") || !write_text(2, "err"))
+        return 1;
+    printf(" and unflushed");
+    fprintf(stderr, "or so");
+    return 0;
+}
+
+static void streams_separately_and_both(void **state)
+{
+    (void)state;
+    const struct traces before = traces_now();
+    for (int streams = OUT; streams <= (OUT | ERR); streams++) {
+        struct heard heard = {.calls = 0};
+        struct forkcall_options options = capture(streams, &heard);
+        if ((streams & OUT) == 0)
+            options.standard_output = FORKCALL_STREAM_NULL;
+        if ((streams & ERR) == 0)
+            options.standard_error = FORKCALL_STREAM_NULL;
+        const struct forkcall_report report = forkcall_run(child_writes_to_both, NULL, 0, NULL, &options);
+        assert_status(report, FORKCALL_OK);
+        assert_heard(&heard.bytes[1], (streams & OUT) != 0 ? "by stdio, out and unflushed" : "");
+        assert_heard(&heard.bytes[2], (streams & ERR) != 0 ? "error so" : "");
+        forget(&heard);
+    }
+    assert_no_traces(before, false);
+}
+
+#define MIB ((size_t)1 << 20)
+
+static unsigned char byte_at(size_t i)
+{
+    return (unsigned char)(i * 7 + i / 255); /* every value, 0 and those above 127 too */
+}
+
+static int child_writes_1_MiB(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    unsigned char *bytes = malloc(MIB);
+    (void)args;
+    (void)args_size;
+    if (bytes == NULL)
+        return 1;
+    for (size_t i = 0; i < MIB; i++)
+        bytes[i] = byte_at(i);
+    for (size_t at = 0; at < MIB;) {
+        const ssize_t n = write(1, bytes + at, MIB - at < 5000 ? MIB - at : 5000);
+        if (n < 0)
+            return errno;
+        at += (size_t)n;
+    }
+    free(bytes);
+    return forkcall_buf_append(result, "answer", 6);
+}
+
+static void binary_output_of_1_MiB_with_a_slow_callback(void **state)
+{
+    (void)state;
+    struct heard heard = {.slow = true};
+    const struct forkcall_options options = capture(OUT, &heard);
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_report report = forkcall_run(child_writes_1_MiB, NULL, 0, &result, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(result.size, 6);
+    assert_int_equal(heard.bytes[1].size, MIB);
+    for (size_t i = 0; i < MIB; i++)
+        assert_int_equal(((unsigned char *)heard.bytes[1].data)[i], byte_at(i));
+    forget(&heard);
+    forkcall_buf_free(&result);
+}
+
+/* ---- The last words ---------------------------------------------------------------------------------------------- */
+
+enum ending { RETURNS, THROWS, EXITS, QUICKLY_EXITS, ABORTS, CRASHES, KILLED, ENDINGS };
+
+static int child_says_last_words(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    const bool said = write_text(1, "last words") && write_text(2, "and curses");
+    switch (*(const enum ending *)args) {
+    case RETURNS:
+        return said ? 9 : 1;
+    case THROWS:
+        printf(", by stdio");
+        forkcall_throw(9, "thrown");
+    case EXITS:
+        printf(", by stdio");
+        exit(9); // NOLINT(concurrency-mt-unsafe): what is tested
+    case QUICKLY_EXITS:
+        _exit(9);
+    case ABORTS:
+        abort();
+    case CRASHES:
+        raise(SIGSEGV);
+        return 1;
+    case KILLED:
+        raise(SIGKILL);
+        return 1;
+    case ENDINGS:
+        break;
+    }
+    return 1;
+}
+
+static void last_output_is_not_lost_whatever_the_end(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10 * ENDINGS; i++) {
+        const enum ending ending = (enum ending)(i % ENDINGS);
+        const enum forkcall_status wanted[] = {FORKCALL_FAILED,   FORKCALL_FAILED,   FORKCALL_EXITED,  FORKCALL_EXITED,
+                                               FORKCALL_SIGNALED, FORKCALL_SIGNALED, FORKCALL_SIGNALED};
+        struct forkcall_buf details = FORKCALL_BUF_INIT;
+        struct heard heard = {.calls = 0};
+        struct forkcall_options options = capture(OUT | ERR, &heard);
+        options.details = &details;
+        const struct forkcall_report report =
+            forkcall_run(child_says_last_words, &ending, sizeof ending, NULL, &options);
+        assert_status(report, wanted[ending]);
+        assert_heard(&heard.bytes[1], ending == THROWS || ending == EXITS ? "last words, by stdio" : "last words");
+        assert_heard(&heard.bytes[2], "and curses");
+        assert_heard(&details, ending == THROWS ? "thrown\nand curses" : "and curses");
+        forget(&heard);
+        forkcall_buf_free(&details);
+    }
+}
+
+static int child_fills_stderr(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const size_t size = *(const size_t *)args;
+    (void)args_size;
+    (void)result;
+    for (size_t i = 0; i < size; i++) {
+        const char c = (char)byte_at(i);
+        if (write(2, &c, 1) != 1)
+            return 1;
+    }
+    return forkcall_fail(4, "after %zu bytes", size);
+}
+
+static void details_hold_the_last_8_KiB_of_stderr(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 8191, 8192, 8193, 30000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct forkcall_buf details = FORKCALL_BUF_INIT;
+        const struct forkcall_options options = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
+        char message[32];
+        assert_int_equal(forkcall_buf_append(&details, "stale", 5), 0);
+        const struct forkcall_report report =
+            forkcall_run(child_fills_stderr, &sizes[i], sizeof *sizes, NULL, &options);
+        assert_status(report, FORKCALL_FAILED);
+        const size_t tail = sizes[i] < 8192 ? sizes[i] : 8192;
+        snprintf(message, sizeof message, "after %zu bytes\n", sizes[i]);
+        const size_t said = strlen(message) - (tail == 0);
+        assert_int_equal(details.size, said + tail);
+        assert_memory_equal(details.data, message, said);
+        const unsigned char *text = (unsigned char *)details.data + said;
+        for (size_t at = 0; at < tail; at++)
+            assert_int_equal(text[at], byte_at(sizes[i] - tail + at));
+        forkcall_buf_free(&details);
+    }
+}
+
+static void details_that_do_not_fit_are_cut(void **state)
+{
+    (void)state;
+    const size_t size = 100;
+    char storage[120];
+    for (size_t capacity = 0; capacity < sizeof storage; capacity++) {
+        struct forkcall_buf details = forkcall_buf_fixed(storage, capacity);
+        const struct forkcall_options options = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
+        const struct forkcall_report report = forkcall_run(child_fills_stderr, &size, sizeof size, NULL, &options);
+        assert_status(report, FORKCALL_FAILED);
+        const size_t all = strlen("after 100 bytes") + 1 + 100;
+        const size_t wanted = capacity < all ? capacity : all;
+        /* the newline goes only where something follows it */
+        assert_true(details.size == wanted || (details.size == wanted - 1 && wanted == 16));
+        assert_memory_equal(storage, "after 100 bytes\n", wanted < 15 ? wanted : 15);
+    }
+}
+
+/* ---- Descendants ------------------------------------------------------------------------------------------------- */
+
+static int left_behind[2];
+
+static int child_has_a_child_speak(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const bool waits = *(const bool *)args;
+    const pid_t pid = fork();
+    (void)args_size;
+    (void)result;
+    if (pid == 0) {
+        setpgid(0, 0);
+        write_text(1, "grandchild");
+        if (waits)
+            _exit(0);
+        for (;;) /* to the end of the test it has the pipe open, and fills it */
+            write_text(1, "and on and on");
+    }
+    setpgid(pid, pid);
+    if (waits)
+        return waitpid(pid, NULL, 0) == pid ? 0 : 1;
+    return write(left_behind[1], &pid, sizeof pid) == sizeof pid ? 0 : 1;
+}
+
+static void output_of_a_grandchild(void **state)
+{
+    (void)state;
+    const bool waits = true;
+    struct heard heard = {.calls = 0};
+    const struct forkcall_options options = capture(OUT, &heard);
+    const struct forkcall_report report = forkcall_run(child_has_a_child_speak, &waits, sizeof waits, NULL, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_heard(&heard.bytes[1], "grandchild");
+    forget(&heard);
+}
+
+static void grandchild_that_goes_on_writing_does_not_hold_the_call(void **state)
+{
+    (void)state;
+    const bool waits = false;
+    struct heard heard = {.calls = 0};
+    const struct forkcall_options options = capture(OUT, &heard);
+    pid_t pid = 0;
+    assert_int_equal(pipe(left_behind), 0);
+    const struct forkcall_report report = forkcall_run(child_has_a_child_speak, &waits, sizeof waits, NULL, &options);
+    assert_int_equal(read(left_behind[0], &pid, sizeof pid), sizeof pid);
+    /* Nobody reads any more: it has SIGPIPE by now, or is about to. The call has not waited for its end. */
+    kill(pid, SIGKILL);
+    assert_status(report, FORKCALL_OK);
+    forget(&heard);
+    close(left_behind[0]);
+    close(left_behind[1]);
+}
+
+/* ---- Callbacks and the other kinds of stream --------------------------------------------------------------------- */
+
+static int child_writes_for_ever(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    while (write_text(1, "and on and on"))
+        continue;
+    return 1;
+}
+
+static void output_callback_that_cancels(void **state)
+{
+    (void)state;
+    struct heard heard = {.cancel_at = 3};
+    const struct forkcall_options options = capture(OUT, &heard);
+    const struct forkcall_report report = forkcall_run(child_writes_for_ever, NULL, 0, NULL, &options);
+    assert_status(report, FORKCALL_CANCELED);
+    assert_int_equal(heard.calls, 3); /* and is not called again */
+    forget(&heard);
+}
+
+static int child_reads_and_writes(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char byte;
+    (void)args;
+    (void)args_size;
+    if (read(0, &byte, 1) != 0)
+        return 1;
+    if (!write_text(1, "nobody") || !write_text(2, "hears this"))
+        return 2;
+    return forkcall_buf_append(result, "answer", 6);
+}
+
+static int null_host(void *closed)
+{
+    const struct forkcall_options options = {.standard_input = FORKCALL_STREAM_NULL,
+                                             .standard_output = FORKCALL_STREAM_NULL,
+                                             .standard_error = FORKCALL_STREAM_NULL};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    int heard[2];
+    int said[2];
+    char byte;
+    CHECK(pipe(heard) == 0 && pipe(said) == 0);
+    CHECK(write(heard[1], "x", 1) == 1);
+    if (*(const bool *)closed) {
+        close(0);
+        close(1);
+    } else {
+        CHECK(dup2(heard[0], 0) == 0 && dup2(said[1], 1) == 1);
+    }
+    const struct forkcall_report report = forkcall_run(child_reads_and_writes, NULL, 0, &result, &options);
+    CHECK(report.status == FORKCALL_OK && result.size == 6);
+    forkcall_buf_free(&result);
+    close(1);
+    close(said[1]);
+    CHECK(read(said[0], &byte, 1) == 0);  /* nothing was written to the host's */
+    CHECK(read(heard[0], &byte, 1) == 1); /* nor read from it */
+    return 0;
+}
+
+static void null_streams(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        bool closed = i == 1;
+        assert_int_equal(host_run(null_host, &closed), 0);
+    }
+}
+
+static int closed_host(void *unused)
+{
+    struct heard heard = {.calls = 0};
+    const struct forkcall_options options = capture(OUT | ERR, &heard);
+    (void)unused;
+    close(0);
+    close(1);
+    const struct forkcall_report report = forkcall_run(child_writes_to_both, NULL, 0, NULL, &options);
+    CHECK(report.status == FORKCALL_OK);
+    CHECK(heard.bytes[1].size == strlen("by stdio, out and unflushed"));
+    CHECK(heard.bytes[2].size == strlen("error so"));
+    CHECK(fcntl(0, F_GETFD) == -1 && fcntl(1, F_GETFD) == -1);
+    forkcall_buf_free(&heard.bytes[1]);
+    forkcall_buf_free(&heard.bytes[2]);
+    return 0;
+}
+
+static void captured_though_the_host_has_them_closed(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(closed_host, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams_separately_and_both),
+        cmocka_unit_test(binary_output_of_1_MiB_with_a_slow_callback),
+        cmocka_unit_test(last_output_is_not_lost_whatever_the_end),
+        cmocka_unit_test(details_hold_the_last_8_KiB_of_stderr),
+        cmocka_unit_test(details_that_do_not_fit_are_cut),
+        cmocka_unit_test(output_of_a_grandchild),
+        cmocka_unit_test(grandchild_that_goes_on_writing_does_not_hold_the_call),
+        cmocka_unit_test(output_callback_that_cancels),
+        cmocka_unit_test(null_streams),
+        cmocka_unit_test(captured_though_the_host_has_them_closed),
+    };
+    return cmocka_run_group_tests_name("capture", tests, NULL, NULL);
+}

@@ -1,0 +1,263 @@
+/* The public interface as it is compiled into programs: sizes, offsets, numbers, initialisers and the decorator. */
+#include "support.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A wrapper that is not used gives no warning. */
+#pragma GCC diagnostic error "-Wall"
+#pragma GCC diagnostic error "-Wextra"
+#pragma GCC diagnostic error "-Wunused-function"
+
+/* ---- Sizes and offsets ------------------------------------------------------------------------------------------- */
+
+struct alignment {
+    char c;
+    uint64_t value;
+};
+
+/* LP64; ILP32 where 64-bit numbers are aligned to 8; ILP32 where they are aligned to 4 (i386). */
+static size_t for_this_machine(size_t lp64, size_t ilp32, size_t i386)
+{
+    if (sizeof(void *) == 8)
+        return lp64;
+    return offsetof(struct alignment, value) == 8 ? ilp32 : i386;
+}
+
+#define SIZE(type, lp64, ilp32, i386) assert_int_equal(sizeof(struct type), for_this_machine(lp64, ilp32, i386))
+#define OFFSET(type, field, lp64, ilp32, i386) \
+    assert_int_equal(offsetof(struct type, field), for_this_machine(lp64, ilp32, i386))
+
+static void layout_of_buf_limits_and_crash(void **state)
+{
+    (void)state;
+    SIZE(forkcall_buf, 104, 88, 88);
+    OFFSET(forkcall_buf, data, 0, 0, 0);
+    OFFSET(forkcall_buf, size, 8, 4, 4);
+    OFFSET(forkcall_buf, capacity_private, 16, 8, 8);
+    OFFSET(forkcall_buf, limit_private, 24, 12, 12);
+    OFFSET(forkcall_buf, kind_private, 32, 16, 16);
+    OFFSET(forkcall_buf, error_private, 36, 20, 20);
+    OFFSET(forkcall_buf, reserved, 40, 24, 24);
+    SIZE(forkcall_limits, 48, 48, 48);
+    OFFSET(forkcall_limits, address_space_bytes, 0, 0, 0);
+    OFFSET(forkcall_limits, cpu_seconds, 8, 8, 8);
+    OFFSET(forkcall_limits, open_files, 16, 16, 16);
+    OFFSET(forkcall_limits, file_size_bytes, 24, 24, 24);
+    OFFSET(forkcall_limits, core_bytes, 32, 32, 32);
+    OFFSET(forkcall_limits, processes, 40, 40, 40);
+    SIZE(forkcall_crash, 352, 352, 352);
+    OFFSET(forkcall_crash, signal, 0, 0, 0);
+    OFFSET(forkcall_crash, si_code, 4, 4, 4);
+    OFFSET(forkcall_crash, address, 8, 8, 8);
+    OFFSET(forkcall_crash, program_counter, 16, 16, 16);
+    OFFSET(forkcall_crash, flags, 24, 24, 24);
+    OFFSET(forkcall_crash, frame_count, 28, 28, 28);
+    OFFSET(forkcall_crash, frames, 32, 32, 32);
+    OFFSET(forkcall_crash, reserved, 288, 288, 288);
+}
+
+static void layout_of_options(void **state)
+{
+    (void)state;
+    SIZE(forkcall_options, 200, 176, 172);
+    OFFSET(forkcall_options, method, 0, 0, 0);
+    OFFSET(forkcall_options, timeout_ms, 4, 4, 4);
+    OFFSET(forkcall_options, grace_ms, 8, 8, 8);
+    OFFSET(forkcall_options, cancel_fd_plus_one, 12, 12, 12);
+    OFFSET(forkcall_options, max_result, 16, 16, 16);
+    OFFSET(forkcall_options, allow_unsafe_fork, 24, 20, 20);
+    OFFSET(forkcall_options, allow_env, 25, 21, 21);
+    OFFSET(forkcall_options, close_fds, 26, 22, 22);
+    OFFSET(forkcall_options, share_group, 27, 23, 23);
+    OFFSET(forkcall_options, standard_input, 28, 24, 24);
+    OFFSET(forkcall_options, standard_output, 32, 28, 28);
+    OFFSET(forkcall_options, standard_error, 36, 32, 32);
+    OFFSET(forkcall_options, limits, 40, 40, 36);
+    OFFSET(forkcall_options, output, 88, 88, 84);
+    OFFSET(forkcall_options, progress, 96, 92, 88);
+    OFFSET(forkcall_options, user, 104, 96, 92);
+    OFFSET(forkcall_options, keep_fds, 112, 100, 96);
+    OFFSET(forkcall_options, keep_fds_count, 120, 104, 100);
+    OFFSET(forkcall_options, details, 128, 108, 104);
+    OFFSET(forkcall_options, reserved, 136, 112, 108);
+}
+
+static void layout_of_report(void **state)
+{
+    (void)state;
+    SIZE(forkcall_report, 744, 744, 740);
+    OFFSET(forkcall_report, status, 0, 0, 0);
+    OFFSET(forkcall_report, ran, 4, 4, 4);
+    OFFSET(forkcall_report, code, 8, 8, 8);
+    OFFSET(forkcall_report, wait_status, 12, 12, 12);
+    OFFSET(forkcall_report, pid, 16, 16, 16);
+    OFFSET(forkcall_report, method, 20, 20, 20);
+    OFFSET(forkcall_report, hazards, 24, 24, 24);
+    OFFSET(forkcall_report, usage_known, 28, 28, 28);
+    OFFSET(forkcall_report, elapsed_ns, 32, 32, 32);
+    OFFSET(forkcall_report, user_ns, 40, 40, 40);
+    OFFSET(forkcall_report, system_ns, 48, 48, 48);
+    OFFSET(forkcall_report, max_rss_bytes, 56, 56, 56);
+    OFFSET(forkcall_report, fn, 64, 64, 64);
+    OFFSET(forkcall_report, crash, 72, 72, 68);
+    OFFSET(forkcall_report, message, 424, 424, 420);
+    OFFSET(forkcall_report, reserved, 680, 680, 676);
+}
+
+/* ---- Numbers ----------------------------------------------------------------------------------------------------- */
+
+static void numbers_of_enumerators(void **state)
+{
+    (void)state;
+    static const int by_number[] = {FORKCALL_OK,          FORKCALL_FAILED,   FORKCALL_EXITED,  FORKCALL_SIGNALED,
+                                    FORKCALL_TIMED_OUT,   FORKCALL_CANCELED, FORKCALL_TOO_BIG, FORKCALL_UNSAFE,
+                                    FORKCALL_NOT_STARTED, FORKCALL_LOST};
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(by_number[i], i);
+    assert_int_equal(FORKCALL_RAN_UNKNOWN, 0);
+    assert_int_equal(FORKCALL_RAN_NO, 1);
+    assert_int_equal(FORKCALL_RAN_YES, 2);
+    assert_int_equal(FORKCALL_AUTO, 0);
+    assert_int_equal(FORKCALL_FORK, 1);
+    assert_int_equal(FORKCALL_SERVER, 2);
+    assert_int_equal(FORKCALL_SPAWN, 3);
+    assert_int_equal(FORKCALL_INLINE, 4);
+    assert_int_equal(FORKCALL_STREAM_INHERIT, 0);
+    assert_int_equal(FORKCALL_STREAM_NULL, 1);
+    assert_int_equal(FORKCALL_STREAM_CAPTURE, 2);
+    assert_int_equal(FORKCALL_HAZARD_THREADS, 1);
+    assert_int_equal(FORKCALL_HAZARD_FORKED, 2);
+    assert_int_equal(FORKCALL_HAZARD_LIBRARY, 4);
+    assert_int_equal(FORKCALL_HAZARDS_REFUSE, 3);
+    assert_int_equal(FORKCALL_CRASH_STACK_OVERFLOW, 1);
+    assert_int_equal(FORKCALL_CRASH_MAPPED_IN_CALLER, 2);
+    assert_int_equal(FORKCALL_CRASH_FRAMES, 32);
+    assert_true(FORKCALL_BY_POINTER == SIZE_MAX);
+    assert_true(FORKCALL_LIMIT_ZERO == UINT64_MAX);
+}
+
+static void version_of_header_and_library(void **state)
+{
+    (void)state;
+    assert_int_equal(FORKCALL_VERSION,
+                     (FORKCALL_VERSION_MAJOR * 1000 + FORKCALL_VERSION_MINOR) * 1000 + FORKCALL_VERSION_PATCH);
+    assert_int_equal(forkcall_version(), FORKCALL_VERSION);
+#if FORKCALL_VERSION < 1000 /* it can be compared by the preprocessor */
+    fail();
+#endif
+}
+
+static void initialisers_are_all_zero(void **state)
+{
+    (void)state;
+    static const unsigned char zero[sizeof(struct forkcall_buf)];
+    const struct forkcall_buf empty = FORKCALL_BUF_INIT;
+    struct forkcall_buf from_zero;
+    memset(&from_zero, 0, sizeof from_zero);
+    assert_memory_equal(&empty, zero, sizeof zero);
+    assert_int_equal(forkcall_buf_append(&from_zero, "used", 4), 0); /* and may be used as it is */
+    assert_int_equal(from_zero.size, 4);
+    forkcall_buf_free(&from_zero);
+    assert_memory_equal(&from_zero, zero, sizeof zero);
+}
+
+/* ---- The decorator ----------------------------------------------------------------------------------------------- */
+
+struct numbers {
+    int a, b;
+};
+
+struct total {
+    int sum;
+    char untouched[60];
+};
+
+static int add(const struct numbers *args, struct total *result)
+{
+    for (size_t i = 0; i < sizeof result->untouched; i++)
+        if (result->untouched[i] != 0)
+            return 1; /* the function finds its own all zero */
+    result->sum = args->a + args->b;
+    if (args->a == 100)
+        return forkcall_fail(EDOM, "too much");
+    if (args->a == 200)
+        _exit(0);
+    return 0;
+}
+
+static int negate(const int *args, int *result)
+{
+    *result = -*args;
+    return 0;
+}
+
+FORKCALL_WRAP(add_in_child, add, struct numbers, struct total);
+FORKCALL_WRAP(negate_in_child, negate, int, int);
+#ifndef __clang__
+FORKCALL_WRAP(never_used_in_child, negate, int, int);
+#endif
+
+static void wrapped_functions(void **state)
+{
+    (void)state;
+    const struct numbers numbers = {20, 22};
+    const int one = 1;
+    struct total total;
+    int minus = 0;
+    memset(&total, 0x5a, sizeof total);
+    struct forkcall_report report = add_in_child(&numbers, &total);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(total.sum, 42);
+    assert_int_equal(total.untouched[59], 0);
+    report = negate_in_child(&one, &minus);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(minus, -1);
+    report = negate_in_child(&one, NULL); /* the answer is dropped */
+    assert_status(report, FORKCALL_OK);
+}
+
+static void result_of_a_wrapped_function_changes_only_on_OK(void **state)
+{
+    (void)state;
+    struct total total;
+    struct total before;
+    memset(&total, 0x5a, sizeof total);
+    before = total;
+    struct forkcall_report report = add_in_child(&(const struct numbers){100, 1}, &total);
+    assert_status(report, FORKCALL_FAILED);
+    assert_int_equal(report.code, EDOM);
+    assert_memory_equal(&total, &before, sizeof total);
+    report = add_in_child(&(const struct numbers){200, 1}, &total);
+    assert_status(report, FORKCALL_EXITED);
+    assert_memory_equal(&total, &before, sizeof total);
+    report = add_in_child(NULL, &total);
+    assert_status(report, FORKCALL_NOT_STARTED);
+    assert_memory_equal(&total, &before, sizeof total);
+}
+
+static void function_called_directly(void **state)
+{
+    (void)state;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    assert_int_equal(child_answers_42(NULL, 0, &result), 0);
+    assert_int_equal(*(int *)result.data, 42);
+    forkcall_buf_free(&result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layout_of_buf_limits_and_crash),
+        cmocka_unit_test(layout_of_options),
+        cmocka_unit_test(layout_of_report),
+        cmocka_unit_test(numbers_of_enumerators),
+        cmocka_unit_test(version_of_header_and_library),
+        cmocka_unit_test(initialisers_are_all_zero),
+        cmocka_unit_test(wrapped_functions),
+        cmocka_unit_test(result_of_a_wrapped_function_changes_only_on_OK),
+        cmocka_unit_test(function_called_directly),
+    };
+    return cmocka_run_group_tests_name("interface", tests, NULL, NULL);
+}

@@ -1,0 +1,332 @@
+/* Options and arguments that are out of range or contradict each other: the call does not start, says which, and changes
+ * nothing. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int never_called(void *user, double done, double total, const char *note)
+{
+    (void)user;
+    (void)done;
+    (void)total;
+    (void)note;
+    return 0;
+}
+
+static int output_dropped(void *user, int fd, const char *data, size_t size)
+{
+    (void)user;
+    (void)fd;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+/* What a refused call must say and must not touch. */
+struct refusal {
+    forkcall_fn *fn;
+    const void *args;
+    size_t args_size;
+    struct forkcall_options options;
+    const char *field; /* that the message begins with */
+};
+
+static void assert_refusal(const struct forkcall_report *report, const char *field)
+{
+    const size_t length = strlen(field);
+    assert_status(*report, FORKCALL_NOT_STARTED);
+    assert_int_equal(report->code, EINVAL);
+    assert_int_equal(report->ran, FORKCALL_RAN_NO);
+    assert_int_equal(report->wait_status, -1);
+    assert_int_equal(report->pid, 0);
+    if (strncmp(report->message, field, length) != 0 || report->message[length] != ':')
+        fail_msg("\"%s\" does not begin with \"%s:\"", report->message, field);
+}
+
+static void assert_refused(const struct refusal *refusal)
+{
+    const struct traces before = traces_now();
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    struct forkcall_buf details = FORKCALL_BUF_INIT;
+    struct forkcall_options options = refusal->options;
+    struct forkcall_call *call;
+    assert_int_equal(forkcall_buf_append(&result, "result", 6), 0);
+    assert_int_equal(forkcall_buf_append(&details, "details", 7), 0);
+    options.details = options.details == NULL ? &details : options.details;
+    for (int async = 0; async < 2; async++) {
+        struct forkcall_report report;
+        if (async) {
+            assert_int_equal(forkcall_start(&call, refusal->fn, refusal->args, refusal->args_size, &result, &options),
+                             0);
+            assert_int_equal(forkcall_wait(call, 0), 1);
+            report = forkcall_finish(call);
+        } else {
+            report = forkcall_run(refusal->fn, refusal->args, refusal->args_size, &result, &options);
+        }
+        assert_refusal(&report, refusal->field);
+        assert_int_equal(result.size, 6);
+        assert_memory_equal(result.data, "result", 6);
+        assert_int_equal(details.size, 7);
+        assert_memory_equal(details.data, "details", 7);
+    }
+    /* and it may be called again */
+    const struct forkcall_report report = forkcall_run(child_answers_42, NULL, 0, &result, NULL);
+    assert_status(report, FORKCALL_OK);
+    forkcall_buf_free(&result);
+    forkcall_buf_free(&details);
+    assert_no_traces(before, false);
+}
+
+#define REFUSED(field_name, ...)                                                                                \
+    do {                                                                                                        \
+        const struct refusal refusal = {.fn = child_answers_42, .field = field_name, .options = {__VA_ARGS__}}; \
+        assert_refused(&refusal);                                                                               \
+    } while (0)
+
+static void fields_out_of_range(void **state)
+{
+    (void)state;
+    REFUSED("method", .method = (enum forkcall_method)5);
+    REFUSED("method", .method = (enum forkcall_method)(-1));
+    REFUSED("method", .method = (enum forkcall_method)INT32_MAX);
+    REFUSED("timeout_ms", .timeout_ms = -1);
+    REFUSED("timeout_ms", .timeout_ms = INT32_MIN);
+    REFUSED("grace_ms", .grace_ms = -1);
+    REFUSED("cancel_fd_plus_one", .cancel_fd_plus_one = -1);
+    REFUSED("cancel_fd_plus_one", .cancel_fd_plus_one = INT32_MIN);
+    REFUSED("cancel_fd_plus_one", .cancel_fd_plus_one = INT32_MAX);
+    REFUSED("standard_input", .standard_input = (enum forkcall_stream)3);
+    REFUSED("standard_input", .standard_input = (enum forkcall_stream)(-1));
+    REFUSED("standard_output", .standard_output = (enum forkcall_stream)3);
+    REFUSED("standard_error", .standard_error = (enum forkcall_stream)3);
+    REFUSED("keep_fds_count", .keep_fds_count = SIZE_MAX, .keep_fds = &(const int){0});
+    for (size_t i = 0; i < 8; i++) {
+        struct refusal refusal = {.fn = child_answers_42, .field = "reserved"};
+        refusal.options.reserved[i] = (uint64_t)1 << 63;
+        assert_refused(&refusal);
+    }
+}
+
+static void fields_that_contradict_each_other(void **state)
+{
+    (void)state;
+    REFUSED("standard_input", .standard_input = FORKCALL_STREAM_CAPTURE, .output = output_dropped);
+    REFUSED("standard_output", .standard_output = FORKCALL_STREAM_CAPTURE);
+    REFUSED("output", .output = output_dropped);
+    REFUSED("output", .output = output_dropped, .standard_output = FORKCALL_STREAM_NULL,
+            .standard_error = FORKCALL_STREAM_NULL);
+    REFUSED("keep_fds", .keep_fds_count = 1);
+    /* stderr may be captured for details alone */
+    const struct forkcall_options bad = {.standard_error = FORKCALL_STREAM_CAPTURE};
+    struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &bad);
+    assert_refusal(&report, "standard_error");
+}
+
+static void descriptors_that_are_not_open(void **state)
+{
+    (void)state;
+    const int closed = dup(0);
+    assert_true(closed > 2);
+    close(closed);
+    const int first_bad[] = {-1, 0};
+    const int last_bad[] = {0, closed};
+    const int too_large[] = {INT32_MAX};
+    REFUSED("cancel_fd_plus_one", .cancel_fd_plus_one = closed + 1);
+    REFUSED("keep_fds", .close_fds = true, .keep_fds = first_bad, .keep_fds_count = 2);
+    REFUSED("keep_fds", .close_fds = true, .keep_fds = last_bad, .keep_fds_count = 2);
+    REFUSED("keep_fds", .close_fds = true, .keep_fds = too_large, .keep_fds_count = 1);
+}
+
+static void arguments_that_make_no_sense(void **state)
+{
+    (void)state;
+    const char byte = 0;
+    const struct refusal refusals[] = {
+        {.fn = NULL, .field = "fn"},
+        {.fn = NULL, .args = NULL, .args_size = 5, .field = "fn"},
+        {.fn = child_echoes, .args = NULL, .args_size = 1, .field = "args"},
+        {.fn = child_echoes, .args = &byte, .args_size = SIZE_MAX - 1, .field = "args_size"},
+        {.fn = child_echoes, .args = &byte, .args_size = (size_t)PTRDIFF_MAX + 1, .field = "args_size"},
+        {.fn = child_echoes,
+         .args = &byte,
+         .args_size = FORKCALL_BY_POINTER,
+         .options = {.method = FORKCALL_SPAWN},
+         .field = "args_size"},
+        {.fn = child_echoes,
+         .args = &byte,
+         .args_size = FORKCALL_BY_POINTER,
+         .options = {.method = FORKCALL_SERVER},
+         .field = "args_size"},
+    };
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        assert_refused(&refusals[i]);
+}
+
+static void buffers_that_were_not_initialised(void **state)
+{
+    (void)state;
+    struct forkcall_buf garbage;
+    struct forkcall_buf missing = forkcall_buf_fixed(NULL, 8);
+    struct forkcall_buf *const bad[] = {&garbage, &missing};
+    memset(&garbage, 0xa5, sizeof garbage);
+    for (int i = 0; i < 2; i++) {
+        const struct forkcall_buf before = *bad[i];
+        const struct forkcall_options options = {.details = bad[i]};
+        struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, bad[i], NULL);
+        assert_refusal(&report, "result");
+        report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        assert_refusal(&report, "details");
+        assert_memory_equal(bad[i], &before, sizeof before);
+    }
+    struct forkcall_buf same = FORKCALL_BUF_INIT;
+    const struct forkcall_options options = {.details = &same};
+    const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, &same, &options);
+    assert_refusal(&report, "details");
+}
+
+static void fn_that_is_NULL_in_the_short_call(void **state)
+{
+    (void)state;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_report report = run_in_forked_process(NULL, NULL, &result);
+    assert_refusal(&report, "fn");
+}
+
+static void methods_that_are_not_in_this_version(void **state)
+{
+    (void)state;
+    static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
+    for (int i = 0; i < 2; i++) {
+        const struct forkcall_options options = {.method = methods[i]};
+        const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        assert_status(report, FORKCALL_NOT_STARTED);
+        assert_int_equal(report.code, ENOTSUP);
+        assert_int_equal(report.ran, FORKCALL_RAN_NO);
+        assert_int_equal(report.method, methods[i]);
+        assert_int_equal(strncmp(report.message, "method:", 7), 0);
+    }
+}
+
+/* ---- What is allowed --------------------------------------------------------------------------------------------- */
+
+static void values_at_the_edge_of_their_range(void **state)
+{
+    (void)state;
+    const int kept[] = {0, 1, 2, 0, 1, 2, 2, 0};
+    const struct forkcall_options options[] = {
+        {.timeout_ms = INT32_MAX, .grace_ms = INT32_MAX},
+        {.grace_ms = 5}, /* for a cancel */
+        {.max_result = SIZE_MAX},
+        {.max_result = PTRDIFF_MAX},
+        {.keep_fds = kept, .keep_fds_count = 8, .close_fds = true},
+        {.keep_fds = kept, .keep_fds_count = 8}, /* of no effect without close_fds */
+        {.keep_fds = kept, .keep_fds_count = 0, .close_fds = true},
+        {.progress = never_called},
+        {.standard_input = FORKCALL_STREAM_NULL,
+         .standard_output = FORKCALL_STREAM_NULL,
+         .standard_error = FORKCALL_STREAM_NULL},
+        {.allow_unsafe_fork = true, .allow_env = true, .close_fds = true, .share_group = true},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        int answer = 0;
+        struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
+        const struct forkcall_report report = forkcall_run(child_answers_42, NULL, 0, &result, &options[i]);
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(answer, 42);
+        assert_string_equal(report.message, "");
+        assert_int_equal(report.method, FORKCALL_FORK);
+        assert_ptr_equal(report.fn, child_answers_42);
+    }
+}
+
+/* ---- The environment --------------------------------------------------------------------------------------------- */
+
+static struct forkcall_report call_with(const char *method, bool allow_env, enum forkcall_method wanted)
+{
+    const struct forkcall_options options = {.allow_env = allow_env, .method = wanted};
+    assert_int_equal(setenv("FORKCALL_METHOD", method, 1), 0);
+    const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+    unsetenv("FORKCALL_METHOD");
+    return report;
+}
+
+static void method_from_the_environment(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"FORK", "fork ", "server", "spawn", "auto", "4", "nonsense"};
+    assert_int_equal(call_with("inline", true, FORKCALL_AUTO).method, FORKCALL_INLINE);
+    assert_int_equal(call_with("inline", true, FORKCALL_FORK).method, FORKCALL_INLINE);
+    assert_int_equal(call_with("fork", true, FORKCALL_INLINE).method, FORKCALL_FORK);
+    assert_int_equal(call_with("", true, FORKCALL_INLINE).method, FORKCALL_INLINE);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct forkcall_report report = call_with(bad[i], true, FORKCALL_AUTO);
+        assert_refusal(&report, "FORKCALL_METHOD");
+        report = call_with(bad[i], false, FORKCALL_AUTO);
+        assert_status(report, FORKCALL_OK);
+    }
+    assert_int_equal(call_with("inline", false, FORKCALL_AUTO).method, FORKCALL_FORK);
+}
+
+struct debugging {
+    bool allowed;
+    const char *value;
+    forkcall_fn *fn;
+};
+
+/* What the call writes to stderr. */
+static int debug_host(void *context)
+{
+    const struct debugging *d = context;
+    const struct forkcall_options options = {.allow_env = d->allowed};
+    char text[1024];
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    CHECK(setenv("FORKCALL_DEBUG", d->value, 1) == 0);
+    CHECK(dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+    const struct forkcall_report report = forkcall_run(d->fn, NULL, 0, NULL, &options);
+    fflush(stderr);
+    dup2(STDOUT_FILENO, STDERR_FILENO);
+    close(ends[1]);
+    const ssize_t n = read(ends[0], text, sizeof text - 1);
+    CHECK(n >= 0);
+    text[n] = '\0';
+    const bool told = d->allowed && strcmp(d->value, "1") == 0 && report.status != FORKCALL_OK;
+    CHECK((n > 0) == told);
+    CHECK(!told || (strncmp(text, "forkcall: ", 10) == 0 && strstr(text, report.message) != NULL));
+    return 0;
+}
+
+static void debugging_from_the_environment(void **state)
+{
+    (void)state;
+    const struct debugging debugging[] = {
+        {true, "1", child_fails_7},  {true, "1", child_kills_itself}, {true, "1", child_returns_0},
+        {false, "1", child_fails_7}, {true, "0", child_fails_7},      {true, "", child_fails_7},
+    };
+    for (size_t i = 0; i < sizeof debugging / sizeof *debugging; i++) {
+        struct debugging d = debugging[i];
+        assert_int_equal(host_run(debug_host, &d), 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fields_out_of_range),
+        cmocka_unit_test(fields_that_contradict_each_other),
+        cmocka_unit_test(descriptors_that_are_not_open),
+        cmocka_unit_test(arguments_that_make_no_sense),
+        cmocka_unit_test(buffers_that_were_not_initialised),
+        cmocka_unit_test(fn_that_is_NULL_in_the_short_call),
+        cmocka_unit_test(methods_that_are_not_in_this_version),
+        cmocka_unit_test(values_at_the_edge_of_their_range),
+        cmocka_unit_test(method_from_the_environment),
+        cmocka_unit_test(debugging_from_the_environment),
+    };
+    return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}

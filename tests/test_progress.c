@@ -1,0 +1,242 @@
+/* forkcall_progress: what is told, what is dropped, and that it never waits. */
+#include "support.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+struct heard {
+    int count, out_of_order;
+    double done, total;
+    char note[256];
+    pid_t process;
+    pthread_t thread;
+};
+
+static int hear(void *user, double done, double total, const char *note)
+{
+    struct heard *heard = user;
+    heard->out_of_order += heard->count > 0 && done < heard->done;
+    heard->count++;
+    heard->done = done;
+    heard->total = total;
+    memcpy(heard->note, note, strlen(note) + 1);
+    heard->process = getpid();
+    heard->thread = pthread_self();
+    return 0;
+}
+
+static struct forkcall_report run(forkcall_fn *fn, const void *args, size_t args_size, struct heard *heard)
+{
+    const struct forkcall_options options = {
+        .progress = heard == NULL ? NULL : hear, .user = heard, .timeout_ms = DEADLINE_S * 1000};
+    return forkcall_run(fn, args, args_size, NULL, &options);
+}
+
+struct step {
+    double done, total;
+    size_t note_size; /* SIZE_MAX: NULL */
+};
+
+static int child_steps(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct step *step = args;
+    char note[1001];
+    (void)args_size;
+    (void)result;
+    memset(note, 'n', sizeof note);
+    if (step->note_size != SIZE_MAX)
+        note[step->note_size] = '\0';
+    forkcall_progress(step->done, step->total, step->note_size == SIZE_MAX ? NULL : note);
+    return 0;
+}
+
+static void notes_and_numbers(void **state)
+{
+    (void)state;
+    const struct step steps[] = {{1, 2, SIZE_MAX}, {0, 0, 0},       {-5, -2, 1},   {1e300, 1e-300, 254},
+                                 {3, 4, 255},      {0.5, 256, 256}, {9, 10, 1000}, {-0.0, 0.0, 10}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct heard heard = {.count = 0};
+        const struct forkcall_report report = run(child_steps, &steps[i], sizeof *steps, &heard);
+        const size_t size = steps[i].note_size == SIZE_MAX ? 0 : steps[i].note_size;
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(heard.count, 1);
+        assert_true(heard.done == steps[i].done && heard.total == steps[i].total);
+        assert_int_equal(strlen(heard.note), size < 255 ? size : 255); /* cut */
+        assert_int_equal(strspn(heard.note, "n"), strlen(heard.note));
+        assert_int_equal(heard.process, getpid());
+        assert_true(pthread_equal(heard.thread, pthread_self()));
+    }
+}
+
+static void numbers_that_are_not_finite_are_dropped(void **state)
+{
+    (void)state;
+    const struct step steps[] = {{NAN, 1, 0}, {1, NAN, 0}, {INFINITY, 1, 0}, {1, -INFINITY, 0}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        struct heard heard = {.count = 0};
+        const struct forkcall_report report = run(child_steps, &steps[i], sizeof *steps, &heard);
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(heard.count, 0);
+    }
+}
+
+static void progress_that_nobody_wants(void **state)
+{
+    (void)state;
+    const struct step step = {1, 2, 3};
+    const struct forkcall_report report = run(child_steps, &step, sizeof step, NULL);
+    assert_status(report, FORKCALL_OK);
+}
+
+#define MANY 200000 /* far more than any pipe holds */
+
+static int child_reports_much(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    for (int i = 0; i < MANY; i++)
+        forkcall_progress(i, MANY, "a note that takes up some of the channel's room");
+    return forkcall_buf_append(result, "done", 4);
+}
+
+/* Would it wait for room, it would wait for ever: the caller reads nothing before its byte comes. */
+static int child_reports_much_then_tells(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int fd = *(const int *)args;
+    child_reports_much(NULL, args_size, result);
+    return write(fd, "x", 1) == 1 ? 0 : 1;
+}
+
+static void progress_never_waits_for_a_reader(void **state)
+{
+    (void)state;
+    struct heard heard = {.count = 0};
+    const struct forkcall_options options = {.progress = hear, .user = &heard, .timeout_ms = DEADLINE_S * 1000};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    struct forkcall_call *call;
+    char byte;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(forkcall_start(&call, child_reports_much_then_tells, &ends[1], sizeof *ends, &result, &options),
+                     0);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    assert_int_equal(heard.count, 0);
+    const struct forkcall_report report = forkcall_finish(call);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(result.size, 4); /* what was dropped was dropped whole */
+    assert_true(heard.count > 0 && heard.count < MANY);
+    assert_int_equal(heard.out_of_order, 0);
+    forkcall_buf_free(&result);
+    close(ends[0]);
+}
+
+static void many_reports_beside_a_result(void **state)
+{
+    (void)state;
+    struct heard heard = {.count = 0};
+    const struct forkcall_options options = {.progress = hear, .user = &heard, .timeout_ms = DEADLINE_S * 1000};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_report report = forkcall_run(child_reports_much, NULL, 0, &result, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(result.size, 4);
+    assert_true(heard.count > 0);
+    assert_int_equal(heard.out_of_order, 0);
+    forkcall_buf_free(&result);
+}
+
+/* Every thread of the function may report; no report is torn by another's. */
+static void *report_from_a_thread(void *number)
+{
+    for (int i = 0; i < 300; i++)
+        forkcall_progress(1, 1, number);
+    return NULL;
+}
+
+static int child_reports_from_threads(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    static char notes[4][201];
+    pthread_t threads[4];
+    (void)args;
+    (void)args_size;
+    for (int i = 0; i < 4; i++) {
+        memset(notes[i], 'a' + i, 200);
+        if (pthread_create(&threads[i], NULL, report_from_a_thread, notes[i]) != 0)
+            return 1;
+    }
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    return forkcall_buf_append(result, "done", 4);
+}
+
+static int hear_whole_notes(void *user, double done, double total, const char *note)
+{
+    const char same[2] = {note[0], '\0'};
+    int *bad = user;
+    if (done != 1 || total != 1 || strlen(note) != 200 || strspn(note, same) != 200)
+        ++*bad;
+    return 0;
+}
+
+static void reports_from_several_threads(void **state)
+{
+    (void)state;
+    int bad = 0;
+    const struct forkcall_options options = {
+        .progress = hear_whole_notes, .user = &bad, .timeout_ms = DEADLINE_S * 1000};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_report report = forkcall_run(child_reports_from_threads, NULL, 0, &result, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(result.size, 4);
+    assert_int_equal(bad, 0);
+    forkcall_buf_free(&result);
+}
+
+/* A callback may use the library, but for the same call. */
+struct nesting {
+    int answers;
+    bool wrong;
+};
+
+static int call_from_the_callback(void *user, double done, double total, const char *note)
+{
+    struct nesting *nesting = user;
+    int answer = 0;
+    struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
+    (void)done;
+    (void)total;
+    (void)note;
+    const struct forkcall_report report = forkcall_run(child_answers_42, NULL, 0, &result, NULL);
+    nesting->answers++;
+    nesting->wrong |= report.status != FORKCALL_OK || answer != 42;
+    return 0;
+}
+
+static void call_within_the_callback(void **state)
+{
+    (void)state;
+    const struct step step = {1, 1, 0};
+    struct nesting nesting = {0, false};
+    const struct forkcall_options options = {.progress = call_from_the_callback, .user = &nesting};
+    const struct forkcall_report report = forkcall_run(child_steps, &step, sizeof step, NULL, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(nesting.answers, 1);
+    assert_false(nesting.wrong);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(notes_and_numbers),
+        cmocka_unit_test(numbers_that_are_not_finite_are_dropped),
+        cmocka_unit_test(progress_that_nobody_wants),
+        cmocka_unit_test(progress_never_waits_for_a_reader),
+        cmocka_unit_test(many_reports_beside_a_result),
+        cmocka_unit_test(reports_from_several_threads),
+        cmocka_unit_test(call_within_the_callback),
+    };
+    return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
+}

@@ -1,0 +1,270 @@
+/* Outcomes in words. */
+#include "support.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void names_of_every_status_and_of_none(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"OK",       "FAILED",  "EXITED", "SIGNALED",    "TIMED_OUT",
+                                        "CANCELED", "TOO_BIG", "UNSAFE", "NOT_STARTED", "LOST"};
+    for (unsigned i = 0; i < 10; i++)
+        assert_string_equal(forkcall_status_name((enum forkcall_status)i), names[i]);
+    assert_string_equal(forkcall_status_name((enum forkcall_status)10), "unknown");
+    assert_string_equal(forkcall_status_name((enum forkcall_status)(-1)), "unknown");
+    assert_string_equal(forkcall_status_name((enum forkcall_status)INT32_MAX), "unknown");
+}
+
+/* As snprintf: the length of the whole, at most size bytes written, the terminating 0 among them. */
+static void assert_cut_at_every_size(const struct forkcall_report *report)
+{
+    char whole[4096];
+    char text[4096];
+    const int length = forkcall_explain(report, whole, sizeof whole);
+    assert_true(length > 0 && (size_t)length < sizeof whole);
+    assert_int_equal(strlen(whole), length);
+    assert_int_equal(forkcall_explain(report, NULL, 0), length);
+    for (size_t size = 0; size <= (size_t)length + 2; size++) {
+        memset(text, '#', sizeof text);
+        assert_int_equal(forkcall_explain(report, text, size), length);
+        for (size_t i = size; i < (size_t)length + 10; i++)
+            assert_int_equal(text[i], '#');
+        if (size > 0) {
+            const size_t written = size - 1 < (size_t)length ? size - 1 : (size_t)length;
+            assert_memory_equal(text, whole, written);
+            assert_int_equal(text[written], '\0');
+        }
+    }
+}
+
+static int child_crashes(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    abort();
+}
+
+static int child_exits(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    _exit(3);
+}
+
+static int child_answers_100_bytes(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_extend(result, 100) == NULL ? 1 : 0;
+}
+
+static struct forkcall_report outcome(enum forkcall_status status)
+{
+    const struct forkcall_options options = {.timeout_ms = status == FORKCALL_TIMED_OUT     ? 20
+                                                           : status == FORKCALL_NOT_STARTED ? -1
+                                                                                            : 0,
+                                             .cancel_fd_plus_one = status == FORKCALL_CANCELED ? 1 : 0,
+                                             .max_result = 10};
+    forkcall_fn *const fns[] = {child_answers_42, child_fails_7,           child_exits, child_crashes,   child_hangs,
+                                child_hangs,      child_answers_100_bytes, NULL,        child_answers_42};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    struct forkcall_report report = forkcall_run(fns[status], NULL, 0, &result, &options);
+    forkcall_buf_free(&result);
+    assert_status(report, status);
+    return report;
+}
+
+static int outcomes_host(void *unused)
+{
+    int ends[2];
+    (void)unused;
+    CHECK(pipe(ends) == 0 && dup2(ends[0], 0) == 0); /* descriptor 0 cancels */
+    close(ends[1]);
+    for (int i = 0; i <= FORKCALL_NOT_STARTED; i++) {
+        if (i == FORKCALL_UNSAFE)
+            continue; /* takes another thread */
+        const struct forkcall_report report = outcome((enum forkcall_status)i);
+        char text[4096];
+        CHECK((report.message[0] == '\0') == (report.status == FORKCALL_OK));
+        CHECK(strlen(report.message) < sizeof report.message);
+        CHECK(report.elapsed_ns > 0 || report.status == FORKCALL_NOT_STARTED);
+        CHECK(forkcall_explain(&report, text, sizeof text) > 0);
+        CHECK(report.status == FORKCALL_OK || strstr(text, report.message) != NULL);
+        assert_cut_at_every_size(&report);
+        struct forkcall_report bare = report; /* nothing but the status, as a caller may fill it in */
+        memset(&bare, 0, sizeof bare);
+        bare.status = report.status;
+        assert_cut_at_every_size(&bare);
+    }
+    return 0;
+}
+
+static void message_and_explanation_of_every_outcome(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(outcomes_host, NULL), 0);
+}
+
+static void explanation_of_what_is_no_report(void **state)
+{
+    (void)state;
+    char text[10] = "untouched";
+    struct forkcall_report report;
+    memset(&report, 0, sizeof report);
+    assert_int_equal(forkcall_explain(NULL, text, sizeof text), -EINVAL);
+    assert_int_equal(forkcall_explain(NULL, NULL, 0), -EINVAL);
+    assert_int_equal(forkcall_explain(&report, NULL, 1), -EINVAL);
+    assert_string_equal(text, "untouched");
+    report.status = (enum forkcall_status)77;
+    report.crash.frame_count = UINT32_MAX; /* more than there are */
+    assert_cut_at_every_size(&report);
+}
+
+static void explanation_says_whether_a_retry_is_safe(void **state)
+{
+    (void)state;
+    struct forkcall_report report;
+    char text[1024];
+    memset(&report, 0, sizeof report);
+    report.status = FORKCALL_NOT_STARTED;
+    report.ran = FORKCALL_RAN_NO;
+    forkcall_explain(&report, text, sizeof text);
+    assert_non_null(strstr(text, "retry is safe"));
+    report.status = FORKCALL_LOST;
+    report.ran = FORKCALL_RAN_UNKNOWN;
+    forkcall_explain(&report, text, sizeof text);
+    assert_null(strstr(text, "retry is safe"));
+    assert_non_null(strstr(text, "not known"));
+    report.ran = FORKCALL_RAN_YES;
+    forkcall_explain(&report, text, sizeof text);
+    assert_null(strstr(text, "retry is safe"));
+}
+
+/* ---- The message is one line for a person ------------------------------------------------------------------------ */
+
+static int child_says(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    return forkcall_fail(5, "%s", (const char *)args);
+}
+
+static struct forkcall_report say(const char *text)
+{
+    const struct forkcall_report report = run_in_forked_process(child_says, text, NULL);
+    assert_status(report, FORKCALL_FAILED);
+    assert_int_equal(report.code, 5);
+    assert_string_not_equal(report.message, "");
+    return report;
+}
+
+static void message_without_control_characters(void **state)
+{
+    (void)state;
+    char text[256];
+    for (int c = 1; c < 256; c++)
+        text[c - 1] = (char)c;
+    text[255] = '\0';
+    const struct forkcall_report report = say(text);
+    for (const char *c = report.message; *c != '\0'; c++)
+        assert_true((unsigned char)*c >= ' ' && *c != 0x7f);
+    assert_string_equal(say("two\nlines\tand\r\nspace \n").message, "two lines and  space");
+    assert_string_equal(say("\033[31mred").message, " [31mred");
+}
+
+static void message_of_nothing_visible(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"", "\n", " \t\r\n ", "\001\002"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_string_equal(say(texts[i]).message, "the function returned 5");
+}
+
+/* 255 bytes is all there is room for: what is cut there is no part of a character. */
+static void message_cut_between_characters(void **state)
+{
+    (void)state;
+    static const char *const characters[] = {"x", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x8d\xb4"};
+    for (size_t c = 0; c < 4; c++) {
+        const size_t length = strlen(characters[c]);
+        for (size_t shift = 0; shift < 4; shift++) {
+            char text[400] = "....";
+            text[shift] = '\0';
+            while (strlen(text) < 300)
+                memcpy(text + strlen(text), characters[c], length + 1);
+            const struct forkcall_report report = say(text);
+            const size_t got = strlen(report.message);
+            assert_true(got <= 255 && got > 255 - length);
+            assert_int_equal((got - shift) % length, 0);
+            assert_memory_equal(report.message, text, got);
+        }
+    }
+}
+
+static void message_that_fits_exactly(void **state)
+{
+    (void)state;
+    for (size_t size = 250; size < 260; size++) {
+        char text[300];
+        memset(text, 'm', size);
+        text[size] = '\0';
+        assert_int_equal(strlen(say(text).message), size < 255 ? size : 255);
+    }
+}
+
+/* ---- Signals ----------------------------------------------------------------------------------------------------- */
+
+static int child_raises(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int number = *(const int *)args;
+    (void)args_size;
+    (void)result;
+    raise(number);
+    return 0;
+}
+
+static void every_signal_has_a_name(void **state)
+{
+    (void)state;
+    static const int stopping[] = {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGCHLD, SIGURG, SIGWINCH};
+    for (int number = 1; number < 32; number++) {
+        bool ends = true;
+        for (size_t i = 0; i < sizeof stopping / sizeof *stopping; i++)
+            ends &= number != stopping[i];
+        struct sigaction now;
+        if (!ends || sigaction(number, NULL, &now) < 0 || now.sa_handler == SIG_IGN)
+            continue;
+        const struct forkcall_report report = forkcall_run(child_raises, &number, sizeof number, NULL, NULL);
+        assert_status(report, FORKCALL_SIGNALED);
+        assert_int_equal(report.code, number);
+        assert_non_null(strstr(report.message, "killed by SIG"));
+    }
+#ifdef SIGRTMIN
+    const int number = SIGRTMIN;
+    const struct forkcall_report report = forkcall_run(child_raises, &number, sizeof number, NULL, NULL);
+    assert_status(report, FORKCALL_SIGNALED);
+    assert_non_null(strstr(report.message, "signal "));
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_every_status_and_of_none),
+        cmocka_unit_test(message_and_explanation_of_every_outcome),
+        cmocka_unit_test(explanation_of_what_is_no_report),
+        cmocka_unit_test(explanation_says_whether_a_retry_is_safe),
+        cmocka_unit_test(message_without_control_characters),
+        cmocka_unit_test(message_of_nothing_visible),
+        cmocka_unit_test(message_cut_between_characters),
+        cmocka_unit_test(message_that_fits_exactly),
+        cmocka_unit_test(every_signal_has_a_name),
+    };
+    return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}
