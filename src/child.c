@@ -51,6 +51,7 @@ static struct {
 } child;
 
 static atomic_flag writing = ATOMIC_FLAG_INIT;
+static atomic_flag messaging = ATOMIC_FLAG_INIT; /* for fc_message and child.message_size */
 
 bool fc_child_is_running(void)
 {
@@ -74,14 +75,19 @@ const void *fc_child_entry_frame(void)
 
 /* ---- Writing ------------------------------------------------------------------------------------------------- */
 
-static bool lock_reply(bool wait)
+static bool lock(atomic_flag *flag, bool wait)
 {
-    while (atomic_flag_test_and_set_explicit(&writing, memory_order_acquire)) {
+    while (atomic_flag_test_and_set_explicit(flag, memory_order_acquire)) {
         if (!wait)
             return false;
         sched_yield();
     }
     return true;
+}
+
+static void unlock(atomic_flag *flag)
+{
+    atomic_flag_clear_explicit(flag, memory_order_release);
 }
 
 static bool write_locked(struct iovec *parts, int count)
@@ -91,10 +97,10 @@ static bool write_locked(struct iovec *parts, int count)
 
 bool fc_child_write(struct iovec *parts, int count, bool wait)
 {
-    if (!lock_reply(wait))
+    if (!lock(&writing, wait))
         return false;
     const bool written = write_locked(parts, count);
-    atomic_flag_clear_explicit(&writing, memory_order_release);
+    unlock(&writing);
     return written;
 }
 
@@ -138,6 +144,7 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     struct fc_frame_header headers[2];
     struct iovec parts[4];
     int count = 0;
+    lock(&messaging, true); /* for good, as the other below: another thread may be in forkcall_fail */
     if (how == FC_END_RETURNED && code == 0 && !child.drop_result) {
         trailer.result_size = child.result.size;
         trailer.transport = child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION : FC_TRANSPORT_PIPE;
@@ -158,7 +165,7 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     headers[1] = fc_frame_header_make(FC_FRAME_DONE, sizeof trailer);
     parts[count++] = part(&headers[1], sizeof headers[1]);
     parts[count++] = part(&trailer, sizeof trailer);
-    lock_reply(true); /* for good: nothing comes after the trailer */
+    lock(&writing, true); /* for good: nothing comes after the trailer */
     const bool told = write_locked(parts, count);
     child.ended = true;
     leave(told ? exit_status : EXIT_MUTE);
@@ -235,8 +242,10 @@ void fc_child_check_escape(const void *frame)
 
 void fc_child_fail(const char *format, va_list arguments)
 {
+    lock(&messaging, true);
     const int n = vsnprintf(fc_message, sizeof fc_message, format, arguments);
     child.message_size = n < 0 ? 0 : (size_t)n < sizeof fc_message ? (size_t)n : sizeof fc_message - 1;
+    unlock(&messaging);
 }
 
 void fc_child_progress(double done, double total, const char *note)
@@ -315,6 +324,7 @@ static void become_child(const struct fc_task *task, void *storage)
 {
     memset(&child, 0, sizeof child);
     atomic_flag_clear(&writing);
+    atomic_flag_clear(&messaging);
     child.pid = getpid();
     child.thread = task->thread;
     child.reply_fd = task->reply_fd;

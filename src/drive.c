@@ -173,6 +173,13 @@ static void read_rest(struct forkcall_call *call)
 
 /* ---- The end ------------------------------------------------------------------------------------------------- */
 
+/* OK or FAILED: then what it has started may go on. */
+static bool has_done_its_work(const struct forkcall_call *call)
+{
+    const uint32_t end = call->reply.trailer.end;
+    return call->reply.done && (end == FC_END_RETURNED || end == FC_END_NO_MEMORY);
+}
+
 /* The kernel says that it has ended. */
 static void conclude(struct forkcall_call *call)
 {
@@ -180,7 +187,7 @@ static void conclude(struct forkcall_call *call)
     if (!call->unreapable) {
         read_rest(call);
         /* Before the leader is reaped, while the group's number is surely its own. */
-        if (!call->reply.done || call->reply.trailer.end != FC_END_RETURNED)
+        if (!has_done_its_work(call))
             fc_process_signal_group(&call->process, SIGKILL);
     }
     if (fc_process_has_ended(&call->process, &ending)) {

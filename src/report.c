@@ -4,24 +4,48 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One line, and no sequences that a terminal would act on; a character of UTF-8 that was cut is left out. */
-static void clean(char *text)
+/* The bytes of the character of UTF-8 at text; 0: none. */
+static size_t character_size(const unsigned char *text)
 {
-    size_t n = strlen(text);
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-            text[i] = ' ';
-    while (n > 0 && text[n - 1] == ' ')
-        text[--n] = '\0';
-    size_t lead = n;
-    while (lead > 0 && ((unsigned char)text[lead - 1] & 0xc0) == 0x80)
-        lead--;
-    if (lead == 0 || (unsigned char)text[lead - 1] < 0xc0)
-        return;
-    const unsigned char first = (unsigned char)text[lead - 1];
-    const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (n - (lead - 1) < length)
-        text[lead - 1] = '\0';
+    const unsigned char first = *text;
+    const size_t size = first < 0x80   ? 1
+                        : first < 0xc2 ? 0
+                        : first < 0xe0 ? 2
+                        : first < 0xf0 ? 3
+                        : first < 0xf5 ? 4
+                                       : 0;
+    for (size_t i = 1; i < size; i++)
+        if ((text[i] & 0xc0) != 0x80) /* the terminating 0, too */
+            return 0;
+    return size;
+}
+
+static bool is_control(const unsigned char *text, size_t size)
+{
+    return size == 1 ? *text < ' ' || *text == 0x7f : size == 2 && *text == 0xc2 && text[1] < 0xa0;
+}
+
+/* One line, and nothing that a terminal would act on: control characters become spaces, what is not UTF-8 becomes '?'; a
+ * character that was cut at the end is left out. */
+static void clean(char *line)
+{
+    unsigned char *text = (unsigned char *)line;
+    const size_t n = strlen(line);
+    for (size_t i = 0; i < n;) {
+        const size_t size = character_size(text + i);
+        if (size == 0 && n - i < 4 && text[i] >= 0xc2 && n == sizeof((struct forkcall_report *)0)->message - 1)
+            text[i] = '\0';
+        else if (size == 0)
+            text[i] = '?';
+        else if (is_control(text + i, size))
+            memset(text + i, ' ', size);
+        if (text[i] == '\0')
+            break;
+        i += size == 0 ? 1 : size;
+    }
+    size_t end = strlen(line);
+    while (end > 0 && line[end - 1] == ' ')
+        line[--end] = '\0';
 }
 
 void fc_report_message(struct forkcall_report *report, const char *format, ...)

@@ -34,7 +34,10 @@ static void start(struct forkcall_call *call)
     else
         code = frame.code;
     fc_inline_leave();
-    call->reply.message = frame.message;
+    if (code != 0)
+        call->reply.message = frame.message;
+    else
+        forkcall_buf_free(&frame.message); /* forkcall_fail, and then success */
     const int error = fc_buf_error(result);
     if (frame.canceled)
         settle(call, FORKCALL_CANCELED, 0);
