@@ -14,7 +14,7 @@
 
 /* Seen by host and child alike. */
 struct evidence {
-    atomic_int caller_cleanup, own_cleanup, own_destructor, caller_code_in_child;
+    atomic_int caller_cleanup, own_cleanup, own_destructor, caller_code_in_child, escaped;
 };
 static struct evidence *evidence;
 
@@ -222,15 +222,23 @@ static int jumps_to_the_caller(const void *args, size_t args_size, struct forkca
 /* What the escaped child does next, as the caller. */
 enum next { NEXT_EXIT, NEXT__EXIT, NEXT_THROW, NEXT_PROGRESS, NEXT_HANG, NEXT_COUNT };
 
+static bool child_has_escaped(void *unused)
+{
+    (void)unused;
+    return evidence->escaped != 0;
+}
+
 static int host_that_is_jumped_into(void *context)
 {
     const enum next next = *(const enum next *)context;
-    /* The deadline decides for the last one only. */
-    const int timeout_ms = next == NEXT_HANG ? 100 : DEADLINE_S * 1000 / 2;
-    const struct forkcall_options options = {.timeout_ms = timeout_ms};
+    /* The deadline decides for the last one only; it acts in forkcall_finish. */
+    const struct forkcall_options options = {.timeout_ms = next == NEXT_HANG ? 1 : DEADLINE_S * 1000 / 2};
+    struct forkcall_call *call;
+    evidence->escaped = 0;
     host = getpid();
     if (setjmp(callers_frame) != 0) { // NOLINT(cert-err52-cpp)
         callers_jumps++;
+        evidence->escaped = 1;
         if (next == NEXT_EXIT)
             exit(0); // NOLINT(concurrency-mt-unsafe)
         if (next == NEXT__EXIT)
@@ -242,7 +250,9 @@ static int host_that_is_jumped_into(void *context)
         for (;;)
             pause();
     }
-    const struct forkcall_report r = forkcall_run(jumps_to_the_caller, NULL, 0, NULL, &options);
+    CHECK(forkcall_start(&call, jumps_to_the_caller, NULL, 0, NULL, &options) == 0);
+    CHECK(wait_until(child_has_escaped, NULL));
+    const struct forkcall_report r = forkcall_finish(call);
     CHECK(getpid() == host);
     CHECK(callers_jumps == 0);
     if (next == NEXT_HANG) {
