@@ -189,7 +189,7 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
     call->report.method = fc_method_choose(call->options.method);
     fc_orphans_reap();
     start(call, fn, args, args_size);
-    if (call->stage == FC_STAGE_DONE && call->fds.link != NULL && async)
+    if (call->stage == FC_STAGE_DONE && call->fds.listed && async)
         fc_loop_wake(&call->fds);
 }
 
@@ -211,7 +211,7 @@ static void end_elsewhere(struct forkcall_call *call)
     call->report.ran = FORKCALL_RAN_UNKNOWN;
     fc_report_message(&call->report, "the call was started in another process (%ld)", (long)call->owner);
     call->stage = FC_STAGE_DONE;
-    call->fds.link = NULL; /* they were closed at the fork, and the numbers may be others' by now */
+    call->fds.listed = false; /* they were closed at the fork, and the numbers may be others' by now */
 }
 
 void fc_call_end(struct forkcall_call *call)
@@ -280,7 +280,7 @@ int forkcall_fd(struct forkcall_call *call)
         return -EINVAL;
     if (call->owner != getpid())
         return -EPERM;
-    if (call->fds.link == NULL) { /* ended before it had descriptors: bad options */
+    if (!call->fds.listed) { /* ended before it had descriptors: bad options */
         const int r = fc_fds_open(&call->fds);
         if (r < 0)
             return r;
@@ -321,7 +321,7 @@ int forkcall_cancel(struct forkcall_call *call)
     if (call->owner != getpid())
         return -EPERM;
     atomic_store(&call->cancel_requested, true);
-    if (call->fds.link != NULL && call->async)
+    if (call->fds.listed && call->async)
         fc_loop_wake(&call->fds);
     return 0;
 }

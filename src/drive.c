@@ -329,7 +329,7 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
         if (now >= until_ns && call->stage != FC_STAGE_DONE)
             return false;
     }
-    if (call->async && call->fds.link != NULL)
+    if (call->async && call->fds.listed)
         fc_loop_wake(&call->fds); /* and readable it stays */
     return true;
 }

@@ -63,7 +63,7 @@ int fc_fds_open(struct fc_fds *fds)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     for (int i = 0; i < FC_FD_COUNT; i++)
         fds->fd[i] = -1;
-    fds->link = NULL;
+    fds->listed = false;
     fds->forking = false;
     pthread_once(&once, register_handlers);
     if (register_result != 0)
@@ -75,12 +75,13 @@ int fc_fds_open(struct fc_fds *fds)
         tables->link = &fds->next;
     tables = fds;
     fc_fds_unlock();
+    fds->listed = true;
     return 0;
 }
 
 void fc_fds_close_all(struct fc_fds *fds)
 {
-    if (fds->link == NULL)
+    if (!fds->listed)
         return;
     fc_fds_lock();
     for (int i = 0; i < FC_FD_COUNT; i++)
@@ -89,7 +90,7 @@ void fc_fds_close_all(struct fc_fds *fds)
     *fds->link = fds->next;
     if (fds->next != NULL)
         fds->next->link = fds->link;
-    fds->link = NULL;
+    fds->listed = false;
     fc_fds_unlock();
 }
 

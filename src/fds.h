@@ -32,6 +32,7 @@ enum fc_fd {
 
 struct fc_fds {
     int fd[FC_FD_COUNT]; /* -1: none */
+    bool listed;         /* the owner's: next and link may be written by others, under the lock */
     struct fc_fds *next, **link;
     bool forking; /* by forker: the child that the table is for */
     pthread_t forker;

@@ -25,6 +25,7 @@ struct info { /* struct pidfd_info, first version (64 bytes) */
     int32_t exit_code;
 };
 
+/* ioctl(2)'s request is an int in some libcs and a long in others: it is called as the kernel has it. */
 #define GET_INFO _IOWR(0xFF, 11, struct info)
 
 #ifndef SYS_pidfd_open
@@ -73,7 +74,7 @@ static void ask_for_exit_code(int fd, struct fc_ending *ending)
     const uint64_t start = fc_now_ns();
     do {
         struct info info = {.mask = INFO_EXIT};
-        if (ioctl(fd, GET_INFO, &info) < 0 && errno != ESRCH)
+        if (syscall(SYS_ioctl, fd, GET_INFO, &info) < 0 && errno != ESRCH)
             return; /* older than 6.13 */
         if ((info.mask & INFO_EXIT) != 0) {
             ending->status_known = true;

@@ -240,7 +240,7 @@ bool kernel_keeps_exit_codes(void)
     waitpid(pid, NULL, 0);
     if (child < 0)
         return false;
-    const bool kept = ioctl((int)child, _IOWR(0xFF, 11, info), &info) == 0 && (info.mask & (1U << 3)) != 0;
+    const bool kept = syscall(SYS_ioctl, (int)child, _IOWR(0xFF, 11, info), &info) == 0 && (info.mask & (1U << 3)) != 0;
     close((int)child);
     return kept;
 }
