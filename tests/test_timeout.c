@@ -18,10 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef __linux__
-#include <linux/audit.h>
+#if defined(__linux__) && defined(__has_include)
+#if __has_include(<linux/seccomp.h>)
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#endif
 #endif
 
 #define SHORT_MS 10
@@ -293,7 +294,7 @@ static void deadline_that_is_not_reached_changes_nothing(void **state)
 
 /* ---- After the trailer --------------------------------------------------------------------------------------- */
 
-#if defined(__linux__) && defined(SECCOMP_FILTER_FLAG_NEW_LISTENER)
+#ifdef SECCOMP_FILTER_FLAG_NEW_LISTENER
 /* From now on exit_group(2), which every way to end goes through, waits for an answer that nobody gives. */
 static int block_the_end(void)
 {
@@ -384,7 +385,7 @@ static void trailer_wins_over_a_deadline_that_has_passed_too(void **state)
     assert_int_equal(result.size, BIG_ANSWER);
     forkcall_buf_free(&result);
 }
-#else
+#else /* not Linux, or without the kernel's headers */
 static void child_that_lives_after_its_trailer_is_killed(void **state)
 {
     (void)state;
