@@ -32,7 +32,7 @@
 /* Seen by host and child alike. */
 struct evidence {
     atomic_int pid; /* of a child that is ready for its deadline */
-    atomic_int grandchild_is_ready, terminated;
+    atomic_int grandchild_is_ready, terminated, grandchild, answers;
 };
 static struct evidence *evidence;
 
@@ -343,11 +343,29 @@ static void child_that_lives_after_its_trailer_is_killed(void **state)
     assert_true(WIFSIGNALED(r.wait_status) && WTERMSIG(r.wait_status) == SIGKILL);
     assert_no_traces(before, false);
 }
-/* A long answer, all of it in the pipe, and no end. */
+static void answer(int signal)
+{
+    (void)signal;
+    evidence->answers++;
+}
+
+static bool grandchild_has_answered(void *unused)
+{
+    (void)unused;
+    return evidence->answers != 0;
+}
+
+/* A long answer, all of it in the pipe, a process that is to go on, and no end. */
 static int answers_at_length_and_lives_on(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
     (void)args_size;
+    signal(SIGUSR1, answer);
+    const pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    evidence->grandchild = pid;
     char *place = forkcall_buf_extend(result, BIG_ANSWER);
     if (place == NULL)
         return ENOMEM;
@@ -379,10 +397,16 @@ static void trailer_wins_over_a_deadline_that_has_passed_too(void **state)
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     (void)state;
     const struct forkcall_report r = run_until(wants_to_end, answers_at_length_and_lives_on, 0, &result);
+    if (r.status != FORKCALL_OK && evidence->grandchild > 0)
+        kill(evidence->grandchild, SIGKILL);
     if (r.status == FORKCALL_FAILED && r.code == ENOSYS)
         SKIP("no seccomp listener here to keep a process from its end");
     assert_status(r, FORKCALL_OK);
     assert_int_equal(result.size, BIG_ANSWER);
+    /* The whole group would have been killed at the deadline. */
+    assert_true(evidence->grandchild > 0 && kill(evidence->grandchild, SIGUSR1) == 0);
+    assert_true(wait_until(grandchild_has_answered, NULL));
+    kill(evidence->grandchild, SIGKILL);
     forkcall_buf_free(&result);
 }
 #else /* not Linux, or without the kernel's headers */
