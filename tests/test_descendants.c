@@ -95,7 +95,18 @@ static void kill_grandchild(void)
 
 /* ---- How the child itself ends ------------------------------------------------------------------------------- */
 
-enum end { BY_RETURN, BY_FAILURE, BY_THROW, BY_EXIT, BY__EXIT, BY_SIGNAL, BY_CRASH, BY_TOO_BIG, BY_HANGING };
+enum end {
+    BY_RETURN,
+    BY_FAILURE,
+    BY_THROW,
+    BY_NO_MEMORY,
+    BY_EXIT,
+    BY__EXIT,
+    BY_SIGNAL,
+    BY_CRASH,
+    BY_TOO_BIG,
+    BY_HANGING
+};
 
 static int leaves_a_process(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -109,6 +120,9 @@ static int leaves_a_process(const void *args, size_t args_size, struct forkcall_
         return 5;
     case BY_THROW:
         forkcall_throw(5, "thrown");
+    case BY_NO_MEMORY:
+        (void)forkcall_buf_extend(result, SIZE_MAX / 2 + 1);
+        return 0;
     case BY_EXIT:
         exit(5); // NOLINT(concurrency-mt-unsafe)
     case BY__EXIT:
@@ -131,7 +145,7 @@ static int leaves_a_process(const void *args, size_t args_size, struct forkcall_
 static struct forkcall_report run(enum end how, struct forkcall_options options)
 {
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    options.max_result = 8;
+    options.max_result = how == BY_NO_MEMORY ? 0 : 8;
     const struct forkcall_report r = forkcall_run(leaves_a_process, &how, sizeof how, &result, &options);
     forkcall_buf_free(&result);
     return r;
@@ -139,7 +153,7 @@ static struct forkcall_report run(enum end how, struct forkcall_options options)
 
 static void grandchild_that_keeps_the_descriptors_lives_on_after_an_answer(void **state)
 {
-    static const enum end answers[] = {BY_RETURN, BY_FAILURE, BY_THROW};
+    static const enum end answers[] = {BY_RETURN, BY_FAILURE, BY_THROW, BY_NO_MEMORY};
     const struct forkcall_options options = {.allow_env = false};
     (void)state;
     const struct traces before = traces_now();
