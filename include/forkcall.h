@@ -204,9 +204,7 @@ struct forkcall_options {
     int cancel_fd_plus_one;
     size_t max_result; /* the most bytes that the result may have; 0: no limit. A fixed buffer is a limit of its own */
     /* Fork although other threads run (see forkcall_hazards). The child then has one thread, and locks that others held
-     * at that moment are held for ever: setlocale, localtime, dlopen and exit() are known to hang. Set a timeout. At exit()
-     * no handler runs then, not even the function's own, and exit() from another thread of the child, and quick_exit(),
-     * are not held back from the caller's handlers. */
+     * at that moment are held for ever: setlocale, localtime, dlopen and exit() are known to hang. Set a timeout. */
     bool allow_unsafe_fork;
     /* Let the environment override: FORKCALL_METHOD=fork|inline sets method; FORKCALL_DEBUG=1 writes the explanation of
      * every outcome but OK to stderr. Read by secure_getenv(3); never makes an unsafe fork allowed. */

@@ -164,7 +164,6 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
     fc_reply_init(&call->reply);
     memset((char *)call + offsetof(struct forkcall_call, stderr_tail), 0,
            sizeof *call - offsetof(struct forkcall_call, stderr_tail));
-    fc_child_check_escape(__builtin_frame_address(0));
     call->start_ns = fc_now_ns();
     call->owner = getpid();
     call->async = async;
@@ -247,6 +246,7 @@ struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t ar
                                     const struct forkcall_options *options)
 {
     struct forkcall_call call;
+    fc_child_check_escape(__builtin_frame_address(0));
     const int state = disable_cancel();
     fc_call_begin(&call, fn, args, args_size, result, options, false);
     fc_call_end(&call);
@@ -265,6 +265,7 @@ int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *arg
 {
     if (call == NULL)
         return -EINVAL;
+    fc_child_check_escape(__builtin_frame_address(0));
     *call = malloc(sizeof **call);
     if (*call == NULL)
         return -ENOMEM;

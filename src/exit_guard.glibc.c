@@ -20,24 +20,68 @@ static void on_quick_exit(void)
 #endif
 
 /* In a child of a threaded process another thread may have held the lock of the list of handlers: registering there could
- * wait for ever, before the function even runs. A destructor of thread-local data, registered before the fork, runs at
- * exit() before the list is looked at, in the thread that calls exit(). */
+ * wait for ever, before the function even runs. So the handler that ends the child is registered before the fork, under a
+ * key of the thread's own, and taken back after it, in the caller: it comes after the function's own handlers, and before
+ * every one of the caller's, in whatever thread exit() is called. It is not told the status. That is noted by a handler
+ * of on_exit(3), which a destructor of thread-local data registers: it runs at exit() in the function's thread, before
+ * the list is looked at. */
 extern int __cxa_thread_atexit_impl(void (*function)(void *), void *object, void *dso);
+extern int __cxa_atexit(void (*function)(void *), void *object, void *dso);
+extern int __cxa_at_quick_exit(void (*function)(void *), void *dso);
+extern void __cxa_finalize(void *dso);
 extern void *__dso_handle __attribute__((visibility("hidden")));
+
+static _Thread_local char key; /* its address is the key */
+static int noted_status;
+static bool status_is_noted;
+
+static void note_status(int status, void *unused)
+{
+    (void)unused;
+    noted_status = status;
+    status_is_noted = true;
+}
 
 static void at_thread_exit(void *unused)
 {
     (void)unused;
     if (fc_is_child())
-        on_exit(on_exit_handler, NULL);
+        on_exit(note_status, NULL);
+}
+
+/* In the caller, too: when the handler is taken back, or another thread exits meanwhile. */
+static void at_exit(void *unused)
+{
+    (void)unused;
+    if (!fc_is_child())
+        return;
+    if (status_is_noted)
+        fc_child_exited(noted_status);
+    fc_child_exited_unknown();
+}
+
+static void at_quick_exit_of_child(void *unused)
+{
+    (void)unused;
+    if (fc_is_child())
+        fc_child_exited_unknown();
 }
 
 void fc_exit_guard_prepare(bool threaded)
 {
     static _Thread_local bool registered;
-    if (!threaded || registered)
+    if (!threaded)
         return;
-    registered = __cxa_thread_atexit_impl(at_thread_exit, &registered, &__dso_handle) == 0;
+    if (!registered)
+        registered = __cxa_thread_atexit_impl(at_thread_exit, &registered, &__dso_handle) == 0;
+    __cxa_atexit(at_exit, NULL, &key);
+    __cxa_at_quick_exit(at_quick_exit_of_child, &key);
+}
+
+void fc_exit_guard_release(bool threaded)
+{
+    if (threaded)
+        __cxa_finalize(&key);
 }
 
 void fc_exit_guard_arm(bool threaded)

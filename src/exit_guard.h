@@ -6,6 +6,8 @@
 
 /* In the caller, before the fork, by the thread that forks. threaded: other threads run. */
 void fc_exit_guard_prepare(bool threaded);
+/* In the caller, after the fork, by the same thread. */
+void fc_exit_guard_release(bool threaded);
 
 /* In the child, last before the function, so that the functions below come before every handler of the caller. */
 void fc_exit_guard_arm(bool threaded);

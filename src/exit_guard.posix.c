@@ -15,6 +15,11 @@ void fc_exit_guard_prepare(bool threaded)
     (void)threaded;
 }
 
+void fc_exit_guard_release(bool threaded)
+{
+    (void)threaded;
+}
+
 void fc_exit_guard_arm(bool threaded)
 {
     (void)threaded;

@@ -135,6 +135,7 @@ static void start(struct forkcall_call *call)
     call->task.measure = has_rival(call);
     fc_exit_guard_prepare(call->task.threaded);
     const pid_t pid = fork_child(call);
+    fc_exit_guard_release(call->task.threaded);
     if (pid < 0) {
         fc_call_not_started(call, -pid, "fork");
         return;

@@ -220,7 +220,7 @@ static int jumps_to_the_caller(const void *args, size_t args_size, struct forkca
 }
 
 /* What the escaped child does next, as the caller. */
-enum next { NEXT_EXIT, NEXT__EXIT, NEXT_THROW, NEXT_PROGRESS, NEXT_HANG, NEXT_COUNT };
+enum next { NEXT_EXIT, NEXT_RUN, NEXT_FAIL, NEXT__EXIT, NEXT_THROW, NEXT_PROGRESS, NEXT_HANG, NEXT_COUNT };
 
 static bool child_has_escaped(void *unused)
 {
@@ -241,6 +241,10 @@ static int host_that_is_jumped_into(void *context)
         evidence->escaped = 1;
         if (next == NEXT_EXIT)
             exit(0); // NOLINT(concurrency-mt-unsafe)
+        if (next == NEXT_RUN)
+            run_in_forked_process(child_returns_0, NULL, NULL);
+        if (next == NEXT_FAIL)
+            (void)forkcall_fail(1, "failed in the caller's copy");
         if (next == NEXT__EXIT)
             _exit(0);
         if (next == NEXT_THROW)

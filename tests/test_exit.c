@@ -336,6 +336,14 @@ static int host_with_threads(void *unused)
         CHECK((r.hazards & FORKCALL_HAZARD_THREADS) != 0);
         CHECK(!host_handlers_ran());
     }
+    static const int slow = 1;
+    static const int quick = 0;
+    memset(evidence, 0, sizeof *evidence);
+    CHECK(run_with_threads(registers_handlers_and_exits, &slow).status == FORKCALL_EXITED);
+    CHECK(evidence->own_atexit == 2);
+    CHECK(run_with_threads(exits_from_another_thread, &statuses[0]).status == FORKCALL_EXITED);
+    CHECK(run_with_threads(registers_handlers_and_exits, &quick).status == FORKCALL_EXITED);
+    CHECK(!host_handlers_ran());
     atomic_store(&host_thread_ends, true);
     CHECK(pthread_join(thread, NULL) == 0);
     exit(42); // NOLINT(concurrency-mt-unsafe): what was registered for the children must not harm the host
