@@ -1,0 +1,333 @@
+/* Results of every size, made in every way, received in every kind of buffer: each whole. */
+#include "support.h"
+
+#include "buf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KIB ((size_t)1 << 10)
+#define MIB ((size_t)1 << 20)
+
+enum way { ONE_EXTEND, MANY_APPENDS, TRUNCATED, WAYS };
+
+struct order {
+    size_t size;
+    enum way way;
+};
+
+/* What the 8 bytes at a place hold; wherever a piece of the result is lost, doubled or moved, this does not fit. */
+static uint64_t word_at(size_t at)
+{
+    return (at / 8 + 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static void make_bytes(unsigned char *to, size_t at, size_t size)
+{
+    for (size_t i = 0; i < size;) {
+        const uint64_t word = word_at(at + i);
+        const size_t skip = (at + i) % 8;
+        const size_t n = 8 - skip < size - i ? 8 - skip : size - i;
+        if (n == 8)
+            memcpy(to + i, &word, 8);
+        else
+            memcpy(to + i, (const unsigned char *)&word + skip, n);
+        i += n;
+    }
+}
+
+static bool bytes_are_right(const unsigned char *data, size_t size)
+{
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        const uint64_t word = word_at(i);
+        if (memcmp(data + i, &word, 8) != 0)
+            return false;
+    }
+    const uint64_t last = word_at(i);
+    return memcmp(data + i, &last, size - i) == 0;
+}
+
+static int append_all(struct forkcall_buf *result, size_t size)
+{
+    unsigned char piece[4093];
+    const size_t most = size > 100 * MIB ? sizeof piece : 509;
+    for (size_t at = 0; at < size;) {
+        const size_t n = most < size - at ? most : size - at;
+        make_bytes(piece, at, n);
+        if (forkcall_buf_append(result, piece, n) != 0)
+            return 98;
+        at += n;
+    }
+    return 0;
+}
+
+static int child_makes(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct order *order = args;
+    (void)args_size;
+    if (order->way == MANY_APPENDS)
+        return append_all(result, order->size);
+    const size_t more = order->way == TRUNCATED ? 100 + order->size / 3 : 0;
+    unsigned char *to = forkcall_buf_extend(result, order->size + more);
+    if (to == NULL)
+        return 99;
+    if ((uintptr_t)to % _Alignof(max_align_t) != 0)
+        return 97;
+    make_bytes(to, 0, order->size);
+    if (more > 0)
+        memset(to + order->size, 0xee, more);
+    return forkcall_buf_truncate(result, order->size);
+}
+
+static void assert_result(const struct forkcall_report *report, const struct forkcall_buf *result, size_t size)
+{
+    assert_status(*report, FORKCALL_OK);
+    assert_int_equal(report->ran, FORKCALL_RAN_YES);
+    assert_int_equal(result->size, size);
+    if (size > 0)
+        assert_int_equal((uintptr_t)result->data % _Alignof(max_align_t), 0);
+    assert_true(size == 0 || bytes_are_right(result->data, size));
+}
+
+/* Into a fresh buffer, into storage of exactly the size, and to nobody. */
+static void try_everywhere(struct order order, const struct forkcall_options *options)
+{
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    struct forkcall_report report = forkcall_run(child_makes, &order, sizeof order, &result, options);
+    assert_result(&report, &result, order.size);
+    forkcall_buf_free(&result);
+
+    if (order.way != TRUNCATED) { /* its largest size would not fit */
+        void *storage = malloc(order.size + 1);
+        assert_non_null(storage);
+        result = forkcall_buf_fixed(storage, order.size);
+        report = forkcall_run(child_makes, &order, sizeof order, &result, options);
+        assert_result(&report, &result, order.size);
+        assert_ptr_equal(result.data, storage);
+        free(storage);
+    }
+    report = forkcall_run(child_makes, &order, sizeof order, NULL, options);
+    assert_status(report, FORKCALL_OK);
+}
+
+static void results_around_every_threshold(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0,       1,     7,       255,         256,           257,         1023,
+                                   1024,    1025,  4095,    4096,        4097,          32767,       32768,
+                                   32769,   65535, 65536,   65537,       256 * KIB - 1, 256 * KIB,   256 * KIB + 1,
+                                   MIB - 1, MIB,   MIB + 1, 2 * MIB - 1, 2 * MIB,       2 * MIB + 1, 4 * MIB + 1};
+    const struct traces before = traces_now();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int way = 0; way < WAYS; way++)
+            try_everywhere((struct order){sizes[i], (enum way)way}, NULL);
+    assert_no_traces(before, false);
+}
+
+static void result_of_16_MiB(void **state)
+{
+    (void)state;
+    for (int way = 0; way < WAYS; way++)
+        try_everywhere((struct order){16 * MIB, (enum way)way}, NULL);
+}
+
+/* In kB; 0: not known. */
+static unsigned long memory_available(void)
+{
+    char line[256];
+    unsigned long kb = 0;
+    FILE *file = fopen("/proc/meminfo", "re");
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "MemAvailable:", 13) == 0)
+            kb = strtoul(line + 13, NULL, 10);
+    fclose(file);
+    return kb;
+}
+
+static void large_result(size_t size)
+{
+    for (int way = 0; way < WAYS; way++) {
+        const struct order order = {size, (enum way)way};
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_report report = forkcall_run(child_makes, &order, sizeof order, &result, NULL);
+        assert_result(&report, &result, size);
+        forkcall_buf_free(&result);
+    }
+}
+
+static void result_of_256_MiB(void **state)
+{
+    (void)state;
+    if (memory_available() < 2UL << 20)
+        SKIP("less than 2 GiB of memory are available");
+    if (under_valgrind() || under_emulator())
+        SKIP("takes too long here");
+    large_result(256 * MIB);
+}
+
+static void result_of_1_GiB(void **state)
+{
+    (void)state;
+    if (memory_available() < 4UL << 20)
+        SKIP("less than 4 GiB of memory are available");
+    if (under_valgrind() || under_emulator() || under_sanitizer() || sizeof(size_t) < 8)
+        SKIP("takes too long, or there is no room for it, here");
+    large_result(1024 * MIB);
+}
+
+/* The other way for a large result: nothing of it is in shared memory. */
+static void large_result_through_the_pipe(void **state)
+{
+    (void)state;
+    const struct forkcall_options options = {.limits = {.file_size_bytes = 4096}};
+    static const size_t sizes[] = {32769, 65537, MIB + 1, 16 * MIB};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int way = 0; way < WAYS; way++)
+            try_everywhere((struct order){sizes[i], (enum way)way}, &options);
+}
+
+/* The child cannot write it all before somebody reads, and nobody does before finish. */
+static void result_larger_than_the_pipe_and_nobody_reads(void **state)
+{
+    (void)state;
+    const struct forkcall_options by_pipe = {.limits = {.file_size_bytes = 4096}};
+    for (int i = 0; i < 2; i++) {
+        const struct order order = {8 * MIB, ONE_EXTEND};
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        struct forkcall_call *call;
+        assert_int_equal(forkcall_start(&call, child_makes, &order, sizeof order, &result, i == 0 ? NULL : &by_pipe),
+                         0);
+        assert_int_equal(result.size, 0);
+        const struct forkcall_report report = forkcall_finish(call);
+        assert_result(&report, &result, order.size);
+        forkcall_buf_free(&result);
+    }
+}
+
+/* ---- Limits ------------------------------------------------------------------------------------------------------ */
+
+static void assert_too_big(const struct forkcall_report *report, const struct forkcall_buf *result)
+{
+    assert_status(*report, FORKCALL_TOO_BIG);
+    assert_int_equal(report->code, EFBIG);
+    assert_int_equal(report->ran, FORKCALL_RAN_YES);
+    assert_int_equal(result->size, 0);
+    assert_string_not_equal(report->message, "");
+}
+
+/* That does not see, or does not care, that append fails. */
+static int child_appends_regardless(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct order *order = args;
+    const size_t half = order->size / 2;
+    char *bytes = calloc(1, order->size + 1);
+    int r = 0;
+    (void)args_size;
+    if (bytes == NULL)
+        return 99;
+    r = forkcall_buf_append(result, bytes, half);
+    if (r == 0)
+        r = forkcall_buf_append(result, bytes, order->size - half);
+    free(bytes);
+    return order->way == ONE_EXTEND ? r : 0;
+}
+
+static void result_of_exactly_the_limit_and_one_more(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {1, 100, 4096, 32767, 32768, 32769, 70000, MIB, 3 * MIB};
+    static unsigned char storage[3 * MIB + 1];
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        for (int j = 0; j < 8; j++) {
+            const bool over = (j & 1) != 0;
+            const bool fixed = (j & 2) != 0;
+            const struct order order = {limits[i] + over, (j & 4) != 0 ? ONE_EXTEND : MANY_APPENDS};
+            const struct forkcall_options options = {.max_result = fixed ? 0 : limits[i]};
+            struct forkcall_buf result = FORKCALL_BUF_INIT;
+            if (fixed)
+                result = forkcall_buf_fixed(storage, limits[i]);
+            storage[limits[i]] = 0x5a;
+            const struct forkcall_report report =
+                forkcall_run(child_appends_regardless, &order, sizeof order, &result, &options);
+            if (over) {
+                assert_too_big(&report, &result);
+            } else {
+                assert_status(report, FORKCALL_OK);
+                assert_int_equal(result.size, limits[i]);
+            }
+            assert_int_equal(storage[limits[i]], 0x5a);
+            forkcall_buf_free(&result);
+        }
+    }
+}
+
+static void fixed_buffer_of_0_bytes(void **state)
+{
+    (void)state;
+    char storage[1] = {0x5a};
+    for (int i = 0; i < 4; i++) {
+        struct forkcall_buf result = forkcall_buf_fixed((i & 1) != 0 ? storage : NULL, 0);
+        const struct order order = {(i & 2) != 0, ONE_EXTEND};
+        const struct forkcall_report report = forkcall_run(child_makes, &order, sizeof order, &result, NULL);
+        if (order.size == 0) {
+            assert_status(report, FORKCALL_OK);
+        } else {
+            assert_int_equal(report.code, EFBIG);
+            assert_status(report, FORKCALL_TOO_BIG);
+        }
+        assert_int_equal(storage[0], 0x5a);
+    }
+}
+
+static void the_smaller_limit_counts(void **state)
+{
+    (void)state;
+    char storage[100];
+    for (int i = 0; i < 2; i++) {
+        const struct forkcall_options options = {.max_result = i == 0 ? 50 : 200};
+        const struct order fits = {i == 0 ? 50 : 100, ONE_EXTEND};
+        const struct order over = {fits.size + 1, ONE_EXTEND};
+        struct forkcall_buf result = forkcall_buf_fixed(storage, sizeof storage);
+        struct forkcall_report report = forkcall_run(child_makes, &fits, sizeof fits, &result, &options);
+        assert_result(&report, &result, fits.size);
+        report = forkcall_run(child_appends_regardless, &over, sizeof over, &result, &options);
+        assert_too_big(&report, &result);
+    }
+}
+
+/* Whatever there was, also where the function failed, is replaced. */
+static void stale_bytes_are_never_left(void **state)
+{
+    (void)state;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    forkcall_fn *const fns[] = {child_fails_7, child_kills_itself, child_returns_0};
+    for (size_t i = 0; i < sizeof fns / sizeof *fns; i++) {
+        assert_int_equal(forkcall_buf_append(&result, "stale", 5), 0);
+        forkcall_run(fns[i], NULL, 0, &result, NULL);
+        assert_int_equal(result.size, 0);
+    }
+    forkcall_buf_free(&result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(results_around_every_threshold),
+        cmocka_unit_test(result_of_16_MiB),
+        cmocka_unit_test(result_of_256_MiB),
+        cmocka_unit_test(result_of_1_GiB),
+        cmocka_unit_test(large_result_through_the_pipe),
+        cmocka_unit_test(result_larger_than_the_pipe_and_nobody_reads),
+        cmocka_unit_test(result_of_exactly_the_limit_and_one_more),
+        cmocka_unit_test(fixed_buffer_of_0_bytes),
+        cmocka_unit_test(the_smaller_limit_counts),
+        cmocka_unit_test(stale_bytes_are_never_left),
+    };
+    return cmocka_run_group_tests_name("result", tests, NULL, NULL);
+}
