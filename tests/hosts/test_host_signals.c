@@ -1,0 +1,129 @@
+/* Hosts under a storm of signals. */
+#include "outcomes.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define CALLS 200
+
+static volatile sig_atomic_t storms;
+
+static void count(int signal)
+{
+    (void)signal;
+    storms++;
+}
+
+static int write_some(void *user, int fd, const char *data, size_t size)
+{
+    (void)fd;
+    (void)data;
+    *(size_t *)user += size;
+    return 0;
+}
+
+static int child_writes_and_answers(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char text[8192];
+    memset(text, 'x', sizeof text);
+    for (int i = 0; i < 4; i++)
+        if (write(STDOUT_FILENO, text, sizeof text) != (ssize_t)sizeof text)
+            return 1;
+    return child_answers_42(args, args_size, result);
+}
+
+static int call_and_capture(void)
+{
+    size_t written = 0;
+    int answer = 0;
+    struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
+    const struct forkcall_options options = {
+        .standard_output = FORKCALL_STREAM_CAPTURE, .output = write_some, .user = &written};
+    const struct forkcall_report report = forkcall_run(child_writes_and_answers, NULL, 0, &result, &options);
+    CHECK(report.status == FORKCALL_OK && answer == 42 && written == sizeof(char[4][8192]));
+    return 0;
+}
+
+/* A handler without SA_RESTART, by a timer of 50 µs to 1 ms. */
+static int call_in_a_storm(void *unused)
+{
+    static const int periods_us[] = {50, 100, 300, 1000};
+    struct surroundings around = {.async = false};
+    struct sigaction action;
+    struct forkcall_report report;
+    (void)unused;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = count;
+    sigaction(SIGALRM, &action, NULL);
+    for (int i = 0; i < CALLS; i++) {
+        const struct itimerval timer = {{0, periods_us[i % 4]}, {0, periods_us[i % 4]}};
+        setitimer(ITIMER_REAL, &timer, NULL);
+        around.async = i % 3 == 0;
+        around.options.method = tested_methods[(size_t)i % tested_methods_count];
+        CHECK(i % 2 != 0 || check_results(&around) == 0);
+        CHECK(i % 5 != 0 || call_and_capture() == 0);
+        report = forkcall_run(child_fails_7, NULL, 0, NULL, NULL);
+        CHECK(report.status == FORKCALL_FAILED && report.code == 7);
+    }
+    const struct itimerval off = {{0, 0}, {0, 0}};
+    setitimer(ITIMER_REAL, &off, NULL);
+    CHECK(storms > CALLS);
+    return 0;
+}
+
+static void storm_of_signals_without_SA_RESTART(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(call_in_a_storm, NULL), 0);
+}
+
+/* ---- Handlers ------------------------------------------------------------------------------------------------ */
+
+static volatile sig_atomic_t handled_by;
+
+static void note_process(int signal)
+{
+    (void)signal;
+    handled_by = (sig_atomic_t)getpid();
+}
+
+static int child_raises_SIGUSR1(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    raise(SIGUSR1);
+    return handled_by != 0 ? 2 : 3;
+}
+
+/* The host's handler is the host's code: it never runs in the child, whose SIGUSR1 is deadly as by default. */
+static int raise_in_child(void *unused)
+{
+    (void)unused;
+    signal(SIGUSR1, note_process);
+    const struct forkcall_report report = forkcall_run(child_raises_SIGUSR1, NULL, 0, NULL, NULL);
+    CHECK(report.status == FORKCALL_SIGNALED && report.code == SIGUSR1);
+    CHECK(handled_by == 0);
+    raise(SIGUSR1);
+    CHECK(handled_by == (sig_atomic_t)getpid());
+    return 0;
+}
+
+static void handler_of_the_host_does_not_run_in_the_child(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(raise_in_child, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(storm_of_signals_without_SA_RESTART),
+        cmocka_unit_test(handler_of_the_host_does_not_run_in_the_child),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

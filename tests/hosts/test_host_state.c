@@ -1,0 +1,353 @@
+/* The host does not notice: after a thousand calls of all kinds everything is as it was; and limits of its own hold. */
+#include "outcomes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#define CALLS 1000
+#define CALLS_SLOW 200 /* where a fork costs much: sanitizers, valgrind, emulators */
+#define WARM_UP 60
+#define SIGNALS 65
+#define NOISE_BYTES 4096 /* of the heap: a leak of some bytes in each call is more */
+
+/* ---- Everything ---------------------------------------------------------------------------------------------- */
+
+struct snapshot {
+    struct traces traces;
+    struct sigaction actions[SIGNALS];
+    sigset_t mask, pending;
+    stack_t stack;
+    struct itimerval timers[3];
+    struct rlimit limits[RLIM_NLIMITS];
+    char directory[1024];
+    mode_t umask;
+    pid_t group, session;
+    char **environment;
+    size_t variables;
+    long long heap;
+};
+
+static long long heap_in_use(void)
+{
+#if defined __GLIBC__ && __GLIBC_PREREQ(2, 33)
+    if (!under_sanitizer())
+        return (long long)mallinfo2().uordblks;
+#endif
+    return 0;
+}
+
+static void take_snapshot(struct snapshot *s)
+{
+    memset(s, 0, sizeof *s); /* for memcmp: also what lies between the fields */
+    s->traces = traces_now();
+    for (int signal = 1; signal < SIGNALS; signal++)
+        sigaction(signal, NULL, &s->actions[signal]);
+    sigprocmask(SIG_BLOCK, NULL, &s->mask);
+    sigpending(&s->pending);
+    sigaltstack(NULL, &s->stack);
+    getitimer(ITIMER_REAL, &s->timers[0]);
+    getitimer(ITIMER_VIRTUAL, &s->timers[1]);
+    getitimer(ITIMER_PROF, &s->timers[2]);
+    for (unsigned i = 0; i < RLIM_NLIMITS; i++)
+        getrlimit(i, &s->limits[i]);
+    if (getcwd(s->directory, sizeof s->directory) == NULL)
+        s->directory[0] = '\0';
+    s->umask = umask(077);
+    umask(s->umask);
+    s->group = getpgrp();
+    s->session = getsid(0);
+    s->environment = environ;
+    for (char **e = environ; *e != NULL; e++)
+        s->variables++;
+    s->heap = heap_in_use();
+}
+
+/* By members: what the kernel has no bits for is indeterminate. */
+static bool same_set(const sigset_t *a, const sigset_t *b)
+{
+    for (int signal = 1; signal < SIGNALS; signal++)
+        if (sigismember(a, signal) != sigismember(b, signal))
+            return false;
+    return true;
+}
+
+static bool same_signals(const struct snapshot *a, const struct snapshot *b)
+{
+    for (int signal = 1; signal < SIGNALS; signal++)
+        if (a->actions[signal].sa_handler != b->actions[signal].sa_handler ||
+            a->actions[signal].sa_flags != b->actions[signal].sa_flags ||
+            !same_set(&a->actions[signal].sa_mask, &b->actions[signal].sa_mask))
+            return false;
+    return same_set(&a->mask, &b->mask) && same_set(&a->pending, &b->pending) && a->stack.ss_sp == b->stack.ss_sp &&
+           a->stack.ss_flags == b->stack.ss_flags;
+}
+
+static int compare(const struct snapshot *a, const struct snapshot *b)
+{
+    CHECK(a->traces.descriptors == b->traces.descriptors);
+    CHECK(a->traces.children == b->traces.children);
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    CHECK(a->traces.mappings == b->traces.mappings || under_sanitizer() || under_valgrind());
+    CHECK(same_signals(a, b));
+    CHECK(memcmp(a->timers, b->timers, sizeof a->timers) == 0);
+    CHECK(memcmp(a->limits, b->limits, sizeof a->limits) == 0);
+    CHECK(strcmp(a->directory, b->directory) == 0 && a->umask == b->umask);
+    CHECK(a->group == b->group && a->session == b->session);
+    CHECK(a->environment == b->environment && a->variables == b->variables);
+    if (llabs(a->heap - b->heap) >= NOISE_BYTES)
+        fprintf(stderr, "heap: %lld bytes before, %lld after\n", a->heap, b->heap);
+    CHECK(llabs(a->heap - b->heap) < NOISE_BYTES);
+    return 0;
+}
+
+/* ---- A thousand calls ---------------------------------------------------------------------------------------- */
+
+static int child_throws(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    forkcall_throw(9, "a message of some length");
+}
+
+static int child_changes_everything(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    umask(0);
+    signal(SIGTERM, SIG_IGN);
+    alarm(1000);
+    setenv("FORKCALL_TEST_CHANGED", "1", 1); // NOLINT(concurrency-mt-unsafe): what is tested
+    return chdir(args == NULL ? "/" : args);
+}
+
+static int take_output(void *user, int fd, const char *data, size_t size)
+{
+    (void)user;
+    (void)fd;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+static int canceled(void)
+{
+    struct forkcall_call *call = NULL;
+    CHECK(forkcall_start(&call, child_hangs, NULL, 0, NULL, NULL) == 0);
+    forkcall_fd(call);
+    forkcall_cancel(call);
+    CHECK(forkcall_finish(call).status == FORKCALL_CANCELED);
+    return 0;
+}
+
+struct row {
+    forkcall_fn *fn;
+    enum forkcall_status status;
+    struct forkcall_options options;
+};
+
+static const int keep[] = {1, 2};
+
+static const struct row rows[] = {
+    {child_returns_0, FORKCALL_OK, {.close_fds = true, .keep_fds = keep, .keep_fds_count = 2}},
+    {child_answers_large, FORKCALL_OK, {.method = FORKCALL_AUTO}},
+    {child_answers_large, FORKCALL_TOO_BIG, {.max_result = 1000}},
+    {child_answers_large, FORKCALL_TOO_BIG, {.max_result = 100000}},
+    {child_fails_7, FORKCALL_FAILED, {.standard_input = FORKCALL_STREAM_NULL}},
+    {child_throws, FORKCALL_FAILED, {.method = FORKCALL_INLINE}},
+    {child_throws, FORKCALL_FAILED, {.standard_output = FORKCALL_STREAM_CAPTURE, .output = take_output}},
+    {child_exits_3, FORKCALL_EXITED, {.share_group = true}},
+    {child_ends_4, FORKCALL_EXITED, {.method = FORKCALL_FORK}},
+    {child_crashes, FORKCALL_SIGNALED, {.method = FORKCALL_FORK}},
+    {child_kills_itself, FORKCALL_SIGNALED, {.method = FORKCALL_FORK}},
+    {child_hangs, FORKCALL_TIMED_OUT, {.timeout_ms = 1}},
+    {child_hangs, FORKCALL_TIMED_OUT, {.timeout_ms = 1, .grace_ms = 1}},
+    {child_returns_0, FORKCALL_NOT_STARTED, {.timeout_ms = -1}},
+    {child_returns_0, FORKCALL_NOT_STARTED, {.method = FORKCALL_SPAWN}},
+    {child_changes_everything, FORKCALL_OK, {.method = FORKCALL_FORK}},
+};
+#define ROWS (sizeof rows / sizeof *rows)
+
+static int call_row(size_t i, bool async)
+{
+    struct surroundings around = {.async = async};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    struct forkcall_buf details = FORKCALL_BUF_INIT;
+    struct forkcall_options options = rows[i].options;
+    options.details = &details;
+    const struct forkcall_report report = run_in(&around, rows[i].fn, NULL, 0, &result, &options);
+    if (report.status != rows[i].status)
+        fprintf(stderr, "row %zu: %s: %s\n", i, forkcall_status_name(report.status), report.message);
+    CHECK(report.status == rows[i].status);
+    forkcall_buf_free(&result);
+    forkcall_buf_free(&details);
+    return 0;
+}
+
+static int call_mixed(int calls)
+{
+    for (int i = 0; i < calls; i++) {
+        CHECK(call_row((size_t)i % ROWS, (size_t)i / ROWS % 2 != 0) == 0);
+        CHECK(i % 10 != 0 || canceled() == 0);
+    }
+    return 0;
+}
+
+/* A host with state of its own wherever a library could disturb it. */
+static void set_up_host(void)
+{
+    static char stack[65536];
+    const stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
+    const struct itimerval far = {{0, 0}, {100000, 0}};
+    sigset_t set;
+    sigaltstack(&alternate, NULL);
+    setitimer(ITIMER_PROF, &far, NULL);
+    setitimer(ITIMER_VIRTUAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    raise(SIGUSR2); /* stays pending */
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGPIPE, SIG_DFL);
+    umask(027);
+}
+
+static int check_everything(void *unused)
+{
+    struct snapshot before;
+    struct snapshot after;
+    (void)unused;
+    set_up_host();
+    CHECK(call_mixed(WARM_UP) == 0);
+    take_snapshot(&before);
+    CHECK(call_mixed(under_sanitizer() || under_valgrind() || under_emulator() ? CALLS_SLOW : CALLS) == 0);
+    take_snapshot(&after);
+    /* This one runs on; it was set, and not touched. */
+    CHECK(after.timers[2].it_value.tv_sec > 0);
+    memset(&before.timers[2], 0, sizeof before.timers[2]);
+    memset(&after.timers[2], 0, sizeof after.timers[2]);
+    CHECK(compare(&before, &after) == 0);
+    return 0;
+}
+
+static void a_thousand_calls_leave_nothing_behind(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(check_everything, NULL), 0);
+}
+
+/* ---- Limits of the host's own -------------------------------------------------------------------------------- */
+
+/* A memory file counts as a file. */
+static int limit_file_size(void *unused)
+{
+    const struct rlimit limit = {4096, 4096};
+    (void)unused;
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    for (size_t i = 0; i < tested_methods_count; i++) {
+        struct surroundings around = {.options = {.method = tested_methods[i]}};
+        CHECK(check_results(&around) == 0);
+        around.async = true;
+        CHECK(check_results(&around) == 0);
+    }
+    return 0;
+}
+
+static void host_with_a_low_RLIMIT_FSIZE(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(limit_file_size, NULL), 0);
+}
+
+#define HUGE ((size_t)512 << 20)
+
+static int child_answers_huge(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_extend(result, HUGE) == NULL ? 0 : 1;
+}
+
+static int limit_address_space(void *unused)
+{
+    const struct rlimit limit = {(rlim_t)256 << 20, (rlim_t)256 << 20};
+    (void)unused;
+    CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+    for (size_t i = 0; i < tested_methods_count; i++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct surroundings around = {.options = {.method = tested_methods[i]}};
+        CHECK(check_results(&around) == 0);
+        const struct forkcall_report report = forkcall_run(child_answers_huge, NULL, 0, &result, &around.options);
+        CHECK(report.status == FORKCALL_FAILED && report.code == ENOMEM);
+        CHECK(result.size == 0);
+        CHECK(check_results(&around) == 0);
+    }
+    return 0;
+}
+
+static void host_with_a_low_RLIMIT_AS(void **state)
+{
+    (void)state;
+    if (under_sanitizer() || under_valgrind() || under_emulator())
+        SKIP("the tool itself needs more memory");
+    assert_int_equal(host_run(limit_address_space, NULL), 0);
+}
+
+/* ---- No more processes --------------------------------------------------------------------------------------- */
+
+static int limit_processes(void *unused)
+{
+    const struct rlimit limit = {1, 1};
+    struct snapshot before;
+    struct snapshot after;
+    (void)unused;
+    CHECK(call_mixed(WARM_UP) == 0);
+    /* A user that nobody else is, and that can look at itself. */
+    CHECK(setgid(54321) == 0 && setuid(54321) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
+    CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
+    take_snapshot(&before);
+    for (int i = 0; i < 20; i++) {
+        const struct surroundings around = {.async = i % 2 != 0};
+        const struct forkcall_options options = {.timeout_ms = 10000};
+        const struct forkcall_report report = run_in(&around, child_returns_0, NULL, 0, NULL, &options);
+        CHECK(report.status == FORKCALL_NOT_STARTED && report.code == EAGAIN && report.ran == FORKCALL_RAN_NO);
+        CHECK(strstr(report.message, "fork") != NULL && report.pid == 0);
+    }
+    take_snapshot(&after);
+    CHECK(compare(&before, &after) == 0);
+    return 0;
+}
+
+static void RLIMIT_NPROC_leaves_no_process(void **state)
+{
+    (void)state;
+    if (getuid() != 0)
+        SKIP("only root can become a user without processes");
+    if (under_emulator())
+        SKIP("the emulator has threads of its own");
+    assert_int_equal(host_run(limit_processes, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_thousand_calls_leave_nothing_behind),
+        cmocka_unit_test(host_with_a_low_RLIMIT_FSIZE),
+        cmocka_unit_test(host_with_a_low_RLIMIT_AS),
+        cmocka_unit_test(RLIMIT_NPROC_leaves_no_process),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
