@@ -1,0 +1,281 @@
+/* Every call of the C library on the way of a call fails in turn: a definite end that names the step, or another way; and
+ * nothing is left behind. */
+#include "../hosts/outcomes.h"
+#include "fault.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DID_NOT_HAPPEN 77
+#define AT_MOST 400 /* calls of one function on the way of one call */
+#define PLENTY_MS 20000
+
+/* May the call end so, when this has failed? Bits. */
+enum ending {
+    WELL = 1,        /* there is another way */
+    NOT_STARTED = 2, /* with the errno, and the step in its message */
+    NO_MEMORY = 4,   /* FAILED or TOO_BIG, ENOMEM */
+    MUTE = 8,        /* the child could not say how it ended */
+};
+
+struct kind {
+    enum fault fault;
+    int error;
+    unsigned endings;
+    const char *step; /* of NOT_STARTED; NULL: any */
+    int stride;       /* of the calls, one in so many is tried */
+    int least;        /* so often at least it is called on the way of some call, or the test tests nothing */
+};
+
+struct trial {
+    const struct kind *kind;
+    int n;
+    unsigned variant;
+};
+enum variant { ASYNC = 1, LARGE = 2, STREAMS = 4, CLOSED = 8, VARIANTS = 16 }; /* bits, and one past all */
+
+static int take_output(void *user, int fd, const char *data, size_t size)
+{
+    (void)user;
+    (void)fd;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+static struct forkcall_options options_of(unsigned variant)
+{
+    static const int keep[] = {2};
+    struct forkcall_options options = {.timeout_ms = PLENTY_MS};
+    if ((variant & STREAMS) == 0)
+        return options;
+    options.close_fds = true;
+    options.keep_fds = keep;
+    options.keep_fds_count = 1;
+    options.standard_input = FORKCALL_STREAM_NULL;
+    options.standard_output = options.standard_error = FORKCALL_STREAM_CAPTURE;
+    options.output = take_output;
+    options.limits.core_bytes = FORKCALL_LIMIT_ZERO;
+    return options;
+}
+
+/* The event loop's descriptor may be refused; the call goes on without it. */
+static struct forkcall_report call(unsigned variant, int error, struct forkcall_buf *result, int *started)
+{
+    static const char args[] = " not aligned";
+    const struct forkcall_options options = options_of(variant);
+    forkcall_fn *fn = (variant & LARGE) != 0 ? child_answers_large : child_answers_42;
+    struct forkcall_call *handle = NULL;
+    *started = 0;
+    if ((variant & ASYNC) == 0)
+        return forkcall_run(fn, args + 1, 3, result, &options);
+    *started = forkcall_start(&handle, fn, args + 1, 3, result, &options);
+    if (*started == 0) {
+        const int fd = forkcall_fd(handle);
+        if (fd < 0 && fd != -ENOTSUP && fd != -error)
+            *started = fd;
+        forkcall_wait(handle, -1);
+    }
+    return forkcall_finish(handle);
+}
+
+static bool is_allowed(const struct trial *trial, bool happened, const struct forkcall_report *report,
+                       const struct forkcall_buf *result)
+{
+    const struct kind *kind = trial->kind;
+    const bool large = (trial->variant & LARGE) != 0;
+    switch (report->status) {
+    case FORKCALL_OK:
+        return (!happened || (kind->endings & WELL) != 0) &&
+               (large ? is_large_answer(result) : *(int *)result->data == 42);
+    case FORKCALL_NOT_STARTED:
+        return (kind->endings & NOT_STARTED) != 0 && report->code == kind->error && report->ran == FORKCALL_RAN_NO &&
+               strstr(report->message, kind->step == NULL ? "" : kind->step) != NULL && result->size == 0;
+    case FORKCALL_FAILED:
+    case FORKCALL_TOO_BIG:
+        return (kind->endings & NO_MEMORY) != 0 && report->code == ENOMEM && result->size == 0;
+    case FORKCALL_EXITED:
+        return (kind->endings & MUTE) != 0 && report->message[0] != '\0' && result->size == 0;
+    default:
+        return false;
+    }
+}
+
+static int check(const struct trial *trial, bool happened, const struct forkcall_report *report,
+                 const struct forkcall_buf *result)
+{
+    if (!is_allowed(trial, happened, report, result)) {
+        fprintf(stderr, "fault %d, number %d, variant %u: %s, code %d: %s\n", (int)trial->kind->fault, trial->n,
+                trial->variant, forkcall_status_name(report->status), report->code, report->message);
+        return 1;
+    }
+    return 0;
+}
+
+static int try_it(void *context)
+{
+    const struct trial *trial = context;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    struct forkcall_report report;
+    sigset_t mask_before;
+    sigset_t mask_after;
+    int started;
+    if ((trial->variant & CLOSED) != 0) {
+        close(0);
+        close(1);
+    }
+    fault_arm(FAULT_COUNT, 0, 0); /* maps its memory */
+    const struct traces before = traces_now();
+    pthread_sigmask(SIG_BLOCK, NULL, &mask_before);
+    fault_arm(trial->kind->fault, trial->n, trial->kind->error);
+    report = call(trial->variant, trial->kind->error, &result, &started);
+    const bool happened = fault_disarm();
+    pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
+    if (started == -ENOMEM && happened)
+        CHECK(trial->kind->fault == FAULT_MALLOC);
+    else
+        CHECK(started == 0 && check(trial, happened, &report, &result) == 0);
+    forkcall_buf_free(&result);
+    for (int signal = 1; signal < 65; signal++)
+        CHECK(sigismember(&mask_before, signal) == sigismember(&mask_after, signal));
+    const struct traces after = traces_now();
+    CHECK(after.descriptors == before.descriptors && after.children == before.children);
+    CHECK(after.mappings <= before.mappings + 3 || under_sanitizer()); /* the heap's */
+    CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+    /* Once is no reason to fail for ever. */
+    if (trial->kind->fault != FAULT_ATFORK) {
+        report = call(trial->variant, 0, &result, &started);
+        CHECK(started == 0 && report.status == FORKCALL_OK);
+        forkcall_buf_free(&result);
+    }
+    return happened ? 0 : DID_NOT_HAPPEN;
+}
+
+static const struct kind kinds[] = {
+    {FAULT_PIPE, EMFILE, NOT_STARTED, "pipe", 1, 2},
+    {FAULT_PIPE, ENFILE, NOT_STARTED, "pipe", 1, 2},
+    {FAULT_FCNTL, EMFILE, WELL | NOT_STARTED | MUTE, NULL, 1, 2},
+    {FAULT_FCNTL, EINVAL, WELL | NOT_STARTED | MUTE, NULL, 1, 2},
+    {FAULT_MEMFD, EMFILE, WELL, NULL, 1, 1},
+    {FAULT_MEMFD, ENOSYS, WELL, NULL, 1, 1},
+    {FAULT_FORK, EAGAIN, NOT_STARTED, "fork", 1, 1},
+    {FAULT_FORK, ENOMEM, NOT_STARTED, "fork", 1, 1},
+    {FAULT_PIDFD, EMFILE, WELL, NULL, 1, 1},
+    {FAULT_PIDFD, ENOMEM, WELL, NULL, 1, 1},
+    {FAULT_SETPGID, EACCES, WELL, NULL, 1, 1},
+    {FAULT_MALLOC, ENOMEM, WELL | NOT_STARTED | NO_MEMORY, "memory", 1, 1},
+    {FAULT_MMAP, ENOMEM, WELL | NO_MEMORY, NULL, 1, 1},
+    {FAULT_FTRUNCATE, ENOMEM, WELL | NO_MEMORY, NULL, 1, 1},
+    {FAULT_TIMERFD, EMFILE, NOT_STARTED, "descriptor", 1, 1},
+    {FAULT_EPOLL_CREATE, EMFILE, WELL, NULL, 1, 1},
+    {FAULT_EPOLL_CTL, ENOMEM, WELL, NULL, 1, 1},
+    {FAULT_EPOLL_CTL, ENOSPC, WELL, NULL, 1, 1},
+    {FAULT_ATFORK, ENOMEM, NOT_STARTED, NULL, 1, 1},
+    {FAULT_DUP2, EBUSY, NOT_STARTED, "standard streams", 1, 3},
+    {FAULT_DUP2, EINTR, WELL, NULL, 1, 3},
+    {FAULT_OPEN, EMFILE, WELL | NOT_STARTED, "standard streams", 1, 1},
+    {FAULT_SETRLIMIT, EPERM, NOT_STARTED, "limits", 1, 1},
+    {FAULT_SIGACTION, EINVAL, WELL, NULL, 7, 10},
+    {FAULT_READ, EINTR, WELL, NULL, 1, 2},
+    {FAULT_WRITEV, EINTR, WELL, NULL, 1, 1},
+    {FAULT_POLL, EINTR, WELL, NULL, 1, 1},
+};
+
+/* Without 0 and 1 only what opens descriptors is another. */
+static unsigned variants_of(enum fault fault)
+{
+    switch (fault) {
+    case FAULT_PIPE:
+    case FAULT_FCNTL:
+    case FAULT_MEMFD:
+    case FAULT_PIDFD:
+    case FAULT_TIMERFD:
+    case FAULT_EPOLL_CREATE:
+    case FAULT_DUP2:
+    case FAULT_OPEN:
+        return VARIANTS;
+    default:
+        return CLOSED;
+    }
+}
+
+static void run_kind(const struct kind *kind)
+{
+    int most = 0;
+    int failures = 0;
+    for (unsigned variant = 0; variant < variants_of(kind->fault); variant++) {
+        int r = 0;
+        int n = 1;
+        for (; r != DID_NOT_HAPPEN && n < AT_MOST; n += kind->stride) {
+            struct trial trial = {.kind = kind, .n = n, .variant = variant};
+            r = host_run(try_it, &trial);
+            if (r != 0 && r != DID_NOT_HAPPEN) {
+                print_error("fault %d (errno %d), number %d, variant %u: %d\n", (int)kind->fault, kind->error, n,
+                            variant, r);
+                failures++;
+            }
+        }
+        assert_int_equal(r, DID_NOT_HAPPEN);
+        most = n - kind->stride > most ? n - kind->stride : most;
+    }
+    assert_int_equal(failures, 0);
+    assert_true(most > kind->least);
+}
+
+static void run_kinds(enum fault fault)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].fault == fault)
+            run_kind(&kinds[i]);
+}
+
+#define FAILS(name, fault)                 \
+    static void name##_fails(void **state) \
+    {                                      \
+        (void)state;                       \
+        run_kinds(fault);                  \
+    }
+
+FAILS(pipe2, FAULT_PIPE)
+FAILS(fcntl, FAULT_FCNTL)
+FAILS(memfd_create, FAULT_MEMFD)
+FAILS(fork, FAULT_FORK)
+FAILS(pidfd_open, FAULT_PIDFD)
+FAILS(setpgid, FAULT_SETPGID)
+FAILS(malloc, FAULT_MALLOC)
+FAILS(mmap, FAULT_MMAP)
+FAILS(ftruncate, FAULT_FTRUNCATE)
+FAILS(timerfd_create, FAULT_TIMERFD)
+FAILS(epoll_create1, FAULT_EPOLL_CREATE)
+FAILS(epoll_ctl, FAULT_EPOLL_CTL)
+FAILS(pthread_atfork, FAULT_ATFORK)
+FAILS(dup2, FAULT_DUP2)
+FAILS(open, FAULT_OPEN)
+FAILS(setrlimit, FAULT_SETRLIMIT)
+FAILS(sigaction, FAULT_SIGACTION)
+FAILS(read, FAULT_READ)
+FAILS(writev, FAULT_WRITEV)
+FAILS(poll, FAULT_POLL)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pipe2_fails),          cmocka_unit_test(fcntl_fails),
+        cmocka_unit_test(memfd_create_fails),   cmocka_unit_test(fork_fails),
+        cmocka_unit_test(pidfd_open_fails),     cmocka_unit_test(setpgid_fails),
+        cmocka_unit_test(malloc_fails),         cmocka_unit_test(mmap_fails),
+        cmocka_unit_test(ftruncate_fails),      cmocka_unit_test(timerfd_create_fails),
+        cmocka_unit_test(epoll_create1_fails),  cmocka_unit_test(epoll_ctl_fails),
+        cmocka_unit_test(pthread_atfork_fails), cmocka_unit_test(dup2_fails),
+        cmocka_unit_test(open_fails),           cmocka_unit_test(setrlimit_fails),
+        cmocka_unit_test(sigaction_fails),      cmocka_unit_test(read_fails),
+        cmocka_unit_test(writev_fails),         cmocka_unit_test(poll_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

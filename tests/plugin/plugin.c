@@ -1,0 +1,90 @@
+/* A plugin that makes calls. It has the library by being linked with it, shared or static, or, with LOAD, by loading it
+ * itself. */
+#include <forkcall.h>
+
+#include <stddef.h>
+#ifdef LOAD
+#include <dlfcn.h>
+#endif
+
+/* 0: all is well; else the number of what is not. */
+int plugin_use(const char *path);
+
+struct functions {
+    struct forkcall_report (*run)(forkcall_fn *, const void *, size_t, struct forkcall_buf *,
+                                  const struct forkcall_options *);
+    int (*append)(struct forkcall_buf *, const void *, size_t);
+    void (*free)(struct forkcall_buf *);
+    bool (*in_child)(void);
+};
+static struct functions library;
+
+/* In the plugin's own code, and static: nothing finds it by name. */
+static int child_doubles(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int doubled = *(const int *)args * 2;
+    (void)args_size;
+    if (!library.in_child())
+        return 1;
+    return library.append(result, &doubled, sizeof doubled);
+}
+
+static int child_crashes(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    __builtin_trap();
+}
+
+#ifdef LOAD
+static void *loaded;
+
+static int open_library(const char *path)
+{
+    loaded = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (loaded == NULL)
+        return 1;
+    /* POSIX wants a function's address to fit into a pointer to an object, and C does not. */
+    *(void **)&library.run = dlsym(loaded, "forkcall_run");
+    *(void **)&library.append = dlsym(loaded, "forkcall_buf_append");
+    *(void **)&library.free = dlsym(loaded, "forkcall_buf_free");
+    *(void **)&library.in_child = dlsym(loaded, "forkcall_in_child");
+    return library.run == NULL || library.append == NULL || library.free == NULL || library.in_child == NULL ? 2 : 0;
+}
+
+static int close_library(void)
+{
+    return dlclose(loaded) == 0 ? 0 : 7;
+}
+#else
+static int open_library(const char *path)
+{
+    (void)path;
+    library = (struct functions){forkcall_run, forkcall_buf_append, forkcall_buf_free, forkcall_in_child};
+    return 0;
+}
+
+static int close_library(void)
+{
+    return 0;
+}
+#endif
+
+int plugin_use(const char *path)
+{
+    const int number = 21;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_options options = {.timeout_ms = 60000, .allow_unsafe_fork = true};
+    int r = open_library(path);
+    if (r != 0)
+        return r;
+    struct forkcall_report report = library.run(child_doubles, &number, sizeof number, &result, &options);
+    if (report.status != FORKCALL_OK || result.size != sizeof(int) || *(int *)result.data != 42)
+        r = 3;
+    library.free(&result);
+    report = library.run(child_crashes, NULL, 0, NULL, &options);
+    if (r == 0 && report.status != FORKCALL_SIGNALED)
+        r = 4;
+    return r != 0 ? r : close_library();
+}
