@@ -223,12 +223,14 @@ static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
         const struct timespec pause = {.tv_nsec = 1000000};
         nanosleep(&pause, NULL);
         for (int i = 0; i < SLOT_COUNT; i++)
-            slots[i].revents = slots[i].fd < 0 ? (short)0 : fc_poll_now(slots[i].fd, POLLIN);
+            if (slots[i].fd >= 0)
+                slots[i].revents = fc_poll_now(slots[i].fd, POLLIN);
         return;
     }
     count = 0;
     for (int i = 0; i < SLOT_COUNT; i++)
-        slots[i].revents = slots[i].fd < 0 || r <= 0 ? (short)0 : used[count++].revents;
+        if (slots[i].fd >= 0 && r > 0)
+            slots[i].revents = used[count++].revents;
 }
 
 static void fill_slots(const struct forkcall_call *call, struct pollfd slots[SLOT_COUNT])

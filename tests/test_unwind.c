@@ -448,7 +448,7 @@ static void hostile_round(unwind_fn *unwind)
     unsigned char bytes[512];
     uint64_t frames[FRAMES_MAX + 1];
     struct fc_registers registers = {0};
-    const size_t size = next_random() % (sizeof bytes + 1);
+    const size_t size = (size_t)next_random() % (sizeof bytes + 1);
     const uint64_t address = places[next_random() % (sizeof places / sizeof places[0])] + next_random() % 17;
     for (size_t i = 0; i + sizeof(uintptr_t) <= sizeof bytes; i += sizeof(uintptr_t)) {
         const uintptr_t word = (uintptr_t)hostile_word(address, size);
@@ -460,7 +460,7 @@ static void hostile_round(unwind_fn *unwind)
     registers.count = next_random() % 4 == 0 ? (uint32_t)next_random() : crash.registers.count;
     for (size_t i = 0; i < FC_REGISTERS_MAX; i++)
         registers.general[i] = hostile_word(address, size);
-    const size_t max = next_random() % (FRAMES_MAX + 1);
+    const size_t max = (size_t)next_random() % (FRAMES_MAX + 1);
     frames[max] = 0x5a5a5a5a;
     const struct fenced copy = fence(bytes, size, next_random() % 2 == 0);
     const size_t count = unwind(&registers, copy.bytes, address, size, frames, max);

@@ -15,6 +15,9 @@ static int replay(const char *directory, const char *name)
     unsigned char *bytes = malloc(INPUT_MAX);
     if (file == NULL || bytes == NULL) {
         perror(path);
+        free(bytes);
+        if (file != NULL)
+            fclose(file);
         return 1;
     }
     const size_t size = fread(bytes, 1, INPUT_MAX, file);
