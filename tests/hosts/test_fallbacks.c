@@ -35,6 +35,9 @@
 
 #define P_PIDFD_ 3
 #define PIDFD_IOCTLS 0xff00U
+#ifndef F_SETSIG
+#define F_SETSIG 10
+#endif
 #ifndef F_ADD_SEALS
 #define F_ADD_SEALS 1033
 #endif
@@ -87,23 +90,23 @@ static int run_in_sandbox(struct refusal rule, unsigned known)
 static void kernel_without_pidfd_open(void **state)
 {
     (void)state;
-    CHECK_SANDBOX(ANY(SYS_pidfd_open, ENOSYS), SYNCHRONOUS);
-    CHECK_SANDBOX(ANY(SYS_pidfd_open, ENOSYS), SYNCHRONOUS | IGNORE_SIGCHLD | MAY_BE_LOST | GROUP_MAY_LIVE);
+    CHECK_SANDBOX(ANY(SYS_pidfd_open, ENOSYS), 0);
+    CHECK_SANDBOX(ANY(SYS_pidfd_open, ENOSYS), IGNORE_SIGCHLD | MAY_BE_LOST | GROUP_MAY_LIVE);
 }
 
 static void sandbox_that_refuses_pidfd_open(void **state)
 {
     (void)state;
-    CHECK_SANDBOX(ANY(SYS_pidfd_open, EPERM), SYNCHRONOUS);
-    CHECK_SANDBOX(ANY(SYS_pidfd_open, EMFILE), SYNCHRONOUS);
+    CHECK_SANDBOX(ANY(SYS_pidfd_open, EPERM), 0);
+    CHECK_SANDBOX(ANY(SYS_pidfd_open, EMFILE), 0);
 }
 
 static void kernel_without_waitid_on_a_pidfd(void **state)
 {
     const struct refusal rule = {SYS_waitid, EINVAL, 0, REFUSE_IF_MASKED_IS, UINT32_MAX, P_PIDFD_};
     (void)state;
-    CHECK_SANDBOX(rule, SYNCHRONOUS);
-    CHECK_SANDBOX(rule, SYNCHRONOUS | IGNORE_SIGCHLD | MAY_BE_LOST | GROUP_MAY_LIVE);
+    CHECK_SANDBOX(rule, 0);
+    CHECK_SANDBOX(rule, IGNORE_SIGCHLD | MAY_BE_LOST | GROUP_MAY_LIVE);
 }
 
 static void kernel_that_keeps_no_exit_codes(void **state)
@@ -152,6 +155,13 @@ static void kernel_without_huge_pages_for_files(void **state)
 }
 
 /* ---- The rest ------------------------------------------------------------------------------------------------ */
+
+static void kernel_without_signals_for_pipes(void **state)
+{
+    const struct refusal rule = {SYS_FCNTL, EINVAL, 1, REFUSE_IF_MASKED_IS, UINT32_MAX, F_SETSIG};
+    (void)state;
+    CHECK_SANDBOX(rule, 0);
+}
 
 static void sandbox_that_refuses_setpgid(void **state)
 {
@@ -275,6 +285,7 @@ int main(void)
         cmocka_unit_test(kernel_without_memory_files),
         cmocka_unit_test(kernel_without_seals),
         cmocka_unit_test(kernel_without_huge_pages_for_files),
+        cmocka_unit_test(kernel_without_signals_for_pipes),
         cmocka_unit_test(sandbox_that_refuses_setpgid),
         cmocka_unit_test(kernel_without_close_range),
         cmocka_unit_test(sandbox_that_refuses_unshare),
