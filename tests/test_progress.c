@@ -195,6 +195,58 @@ static void reports_from_several_threads(void **state)
     forkcall_buf_free(&result);
 }
 
+/* They do not stop for the result, which takes many writes. */
+static void *report_for_ever(void *unused)
+{
+    (void)unused;
+    for (;;)
+        forkcall_progress(1, 1, "beside the result");
+    return NULL;
+}
+
+static int child_answers_beside_its_threads(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const size_t size = (size_t)4 << 20;
+    (void)args;
+    (void)args_size;
+    for (int i = 0; i < 3; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, report_for_ever, NULL) != 0)
+            return 1;
+    }
+    void *to = forkcall_buf_extend(result, size);
+    if (to == NULL)
+        return 2;
+    memset(to, 0xa7, size);
+    return 0;
+}
+
+static int count_reports(void *user, double done, double total, const char *note)
+{
+    (void)done;
+    (void)total;
+    *(int *)user += strcmp(note, "beside the result") != 0;
+    return 0;
+}
+
+static void reports_of_other_threads_beside_a_large_result(void **state)
+{
+    (void)state;
+    int bad = 0;
+    const struct forkcall_options options = {.progress = count_reports,
+                                             .user = &bad,
+                                             .timeout_ms = DEADLINE_S * 1000,
+                                             .limits = {.file_size_bytes = 4096}}; /* so it goes through the pipe */
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_report report = forkcall_run(child_answers_beside_its_threads, NULL, 0, &result, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(bad, 0);
+    assert_int_equal(result.size, (size_t)4 << 20);
+    for (size_t i = 0; i < result.size; i++)
+        assert_int_equal(((unsigned char *)result.data)[i], 0xa7);
+    forkcall_buf_free(&result);
+}
+
 /* A callback may use the library, but for the same call. */
 struct nesting {
     int answers;
@@ -236,6 +288,7 @@ int main(void)
         cmocka_unit_test(progress_never_waits_for_a_reader),
         cmocka_unit_test(many_reports_beside_a_result),
         cmocka_unit_test(reports_from_several_threads),
+        cmocka_unit_test(reports_of_other_threads_beside_a_large_result),
         cmocka_unit_test(call_within_the_callback),
     };
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
