@@ -288,7 +288,7 @@ static void fixed_buffer_of_0_bytes(void **state)
 static void the_smaller_limit_counts(void **state)
 {
     (void)state;
-    char storage[100];
+    _Alignas(max_align_t) char storage[100];
     for (int i = 0; i < 2; i++) {
         const struct forkcall_options options = {.max_result = i == 0 ? 50 : 200};
         const struct order fits = {i == 0 ? 50 : 100, ONE_EXTEND};
