@@ -48,10 +48,12 @@ extern "C" {
 #define FORKCALL_PUBLIC __attribute__((visibility("default")))
 #define FORKCALL_NORETURN __attribute__((noreturn))
 #define FORKCALL_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
+#define FORKCALL_UNUSED __attribute__((unused))
 #else
 #define FORKCALL_PUBLIC
 #define FORKCALL_NORETURN
 #define FORKCALL_PRINTF(format_index, first_index)
+#define FORKCALL_UNUSED
 #endif
 
 /* The version of the library that is linked, in the form of FORKCALL_VERSION. */
@@ -62,7 +64,7 @@ FORKCALL_PUBLIC int forkcall_version(void);
 /* Bytes that grow. data and size may be read; the rest is private. data is aligned for any type while size > 0.
  *
  * As the result of a call: the call replaces what was there. Unless the outcome is FORKCALL_OK, size is 0 afterwards
- * (and the storage of a fixed buffer is indeterminate).
+ * (and the storage of a fixed buffer is indeterminate); after bad options all is as before.
  *
  * Free only with forkcall_buf_free; do not copy the struct while it is in use. One thread at a time. */
 struct forkcall_buf {
@@ -89,7 +91,7 @@ FORKCALL_PUBLIC struct forkcall_buf forkcall_buf_fixed(void *storage, size_t cap
 
 /* Appends a copy of size bytes. data may be NULL where size is 0; data must not lie inside the buffer.
  * -ENOMEM: no memory. -EFBIG: more than the fixed storage, or the call's max_result, allows. -EINVAL: NULL arguments.
- * After any of these the buffer holds what it held before. Inside a call the error also sticks to the result: a
+ * After any of these the buffer holds what it held before. Inside a call -ENOMEM and -EFBIG also stick to the result: a
  * function that returns 0 all the same does not end as FORKCALL_OK (forkcall_buf_truncate forgives it). */
 FORKCALL_PUBLIC int forkcall_buf_append(struct forkcall_buf *buf, const void *data, size_t size);
 
@@ -119,9 +121,12 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * lets it run the caller's code, the caller's atexit handlers, or flush the caller's streams; what it wrote itself to
  * stdout and stderr is flushed at return, throw and exit(). A C++ exception that leaves it ends in std::terminate.
  * longjmp() to a frame of the caller is undefined (it is told where the escaped child next calls this library or
- * exit()).
+ * exit()). What cannot be kept from running at exit() under glibc: destructors of the calling thread's own C++
+ * thread_local objects. Where the status of exit() is not known (see FORKCALL_EXITED), a process that the function
+ * itself has forked ends with status 1 at exit(); _exit() is told right everywhere.
  *
- * Threads that it started end with its return. Processes that it started go on after FORKCALL_OK and FORKCALL_FAILED
+ * It is killed when the caller dies (Linux, FreeBSD), unless it execs or closes every descriptor. Threads that it
+ * started end with its return. Processes that it started go on after FORKCALL_OK and FORKCALL_FAILED
  * and are killed on any other outcome, as far as they are in its process group. A descendant that left the group is not
  * followed. */
 typedef int forkcall_fn(const void *args, size_t args_size, struct forkcall_buf *result);
@@ -170,8 +175,8 @@ enum forkcall_stream {
 };
 
 /* Called in the caller's process, by the thread that is inside forkcall_run, forkcall_wait or forkcall_finish. Each may
- * call any function of this library but those on the same call (forkcall_cancel is allowed). A return value other than
- * 0 cancels the call. */
+ * call any function of this library but those on the same call (forkcall_cancel is allowed), and must return: not end
+ * by longjmp, an exception or forkcall_throw. A return value other than 0 cancels the call. */
 typedef int forkcall_progress_fn(void *user, double done, double total, const char *note);
 /* fd is 1 or 2: which stream. data holds size > 0 bytes, as they come, not lines. */
 typedef int forkcall_output_fn(void *user, int fd, const char *data, size_t size);
@@ -251,7 +256,7 @@ enum forkcall_status {                      /* treat an unknown value as failure
 };
 
 /* Did the function run? NO: a retry is safe. YES: its first instruction was reached, or the child was one step before.
- */
+ * A function that sets out to deceive can deny having run. */
 enum forkcall_ran { FORKCALL_RAN_UNKNOWN = 0, FORKCALL_RAN_NO = 1, FORKCALL_RAN_YES = 2 };
 
 /* Bits of hazards. */
@@ -319,14 +324,15 @@ FORKCALL_PUBLIC int forkcall_explain(const struct forkcall_report *report, char 
 
 /* ---- Calls --------------------------------------------------------------------------------------------------- */
 
-/* The full call. args_size bytes of args travel to the child, whose copy is aligned for any type; or
- * FORKCALL_BY_POINTER. result NULL: the answer is dropped. options NULL: defaults. Thread-safe.
+/* The full call. args_size bytes of args travel to the child, whose copy is aligned for any type (FORK: there is no copy
+ * of memory that processes share, MAP_SHARED); or FORKCALL_BY_POINTER. result NULL: the answer is dropped. options NULL:
+ * defaults. Thread-safe; not for signal handlers.
  *
- * Descriptors while it runs: at most 4, and 1 per captured stream. Outcomes that the caller can act on: see
- * enum forkcall_status; ran says whether a retry is safe.
+ * Descriptors while it runs: at most 4, and 1 per captured stream (at the moment of the fork 2 more, and 1 more).
+ * Outcomes that the caller can act on: see enum forkcall_status; ran says whether a retry is safe.
  *
- * With timeout_ms it returns in bounded time whatever the child does: after SIGKILL it waits at most 1 s more. A
- * process in uninterruptible sleep is then reported with wait_status -1 and reaped by a later call. */
+ * With timeout_ms it returns in bounded time whatever the child does: after SIGKILL it waits at most 1 s more. A process
+ * in uninterruptible sleep is then reported with wait_status -1 and reaped by a later call. */
 FORKCALL_PUBLIC struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t args_size,
                                                     struct forkcall_buf *result,
                                                     const struct forkcall_options *options);
@@ -372,26 +378,26 @@ FORKCALL_PUBLIC struct forkcall_report forkcall_finish(struct forkcall_call *cal
  * int fn(const args_type *, result_type *)  in a child with default options. Both types are complete, trivially
  * copyable and free of pointers. *result changes only on FORKCALL_OK; the function finds its own all zero. To be
  * followed by a semicolon. */
-#define FORKCALL_WRAP(name, fn, args_type, result_type)                                               \
-    static int name##_forkcall_child(const void *args, size_t args_size, struct forkcall_buf *result) \
-    {                                                                                                 \
-        result_type *value = (result_type *)forkcall_buf_extend(result, sizeof(result_type));         \
-        (void)args_size;                                                                              \
-        if (value == NULL)                                                                            \
-            return 12; /* ENOMEM: sticks to the result in any case */                                 \
-        memset((void *)value, 0, sizeof *value);                                                      \
-        return fn((const args_type *)args, value);                                                    \
-    }                                                                                                 \
-    static inline struct forkcall_report name(const args_type *args, result_type *result)             \
-    {                                                                                                 \
-        struct forkcall_buf forkcall_answer = FORKCALL_BUF_INIT;                                      \
-        struct forkcall_report forkcall_outcome =                                                     \
-            forkcall_run(name##_forkcall_child, args, sizeof(args_type), &forkcall_answer, NULL);     \
-        if (forkcall_outcome.status == FORKCALL_OK && result != NULL)                                 \
-            memcpy((void *)result, forkcall_answer.data, sizeof(result_type));                        \
-        forkcall_buf_free(&forkcall_answer);                                                          \
-        return forkcall_outcome;                                                                      \
-    }                                                                                                 \
+#define FORKCALL_WRAP(name, fn, args_type, result_type)                                                   \
+    static int name##_forkcall_child(const void *args, size_t args_size, struct forkcall_buf *result)     \
+    {                                                                                                     \
+        result_type *value = (result_type *)forkcall_buf_extend(result, sizeof(result_type));             \
+        (void)args_size;                                                                                  \
+        if (value == NULL)                                                                                \
+            return 12; /* ENOMEM: sticks to the result in any case */                                     \
+        memset((void *)value, 0, sizeof *value);                                                          \
+        return fn((const args_type *)args, value);                                                        \
+    }                                                                                                     \
+    FORKCALL_UNUSED static inline struct forkcall_report name(const args_type *args, result_type *result) \
+    {                                                                                                     \
+        struct forkcall_buf forkcall_answer = FORKCALL_BUF_INIT;                                          \
+        struct forkcall_report forkcall_outcome =                                                         \
+            forkcall_run(name##_forkcall_child, args, sizeof(args_type), &forkcall_answer, NULL);         \
+        if (forkcall_outcome.status == FORKCALL_OK && result != NULL)                                     \
+            memcpy((void *)result, forkcall_answer.data, sizeof(result_type));                            \
+        forkcall_buf_free(&forkcall_answer);                                                              \
+        return forkcall_outcome;                                                                          \
+    }                                                                                                     \
     struct forkcall_report name(const args_type *args, result_type *result)
 
 #ifdef __cplusplus

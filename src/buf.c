@@ -26,11 +26,12 @@ struct forkcall_buf forkcall_buf_fixed(void *storage, size_t capacity)
     return buf;
 }
 
-struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd)
+struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd, bool arena_is_free)
 {
     struct forkcall_buf buf = forkcall_buf_fixed(storage, capacity);
     buf.kind_private = FC_BUF_SMALL;
     buf.reserved[0] = (uint64_t)(int64_t)region_fd;
+    buf.reserved[1] = arena_is_free;
     return buf;
 }
 
@@ -112,7 +113,7 @@ static void move_to(struct forkcall_buf *buf, void *data, size_t capacity)
 /* A child's result that has outgrown its place: from the stack to the arena, to the region, else to the heap. */
 static int grow_in_child(struct forkcall_buf *buf, size_t needed)
 {
-    if (kind_is(buf, FC_BUF_SMALL) && needed <= sizeof fc_small_result) {
+    if (kind_is(buf, FC_BUF_SMALL) && buf->reserved[1] != 0 && needed <= sizeof fc_small_result) {
         move_to(buf, fc_small_result, sizeof fc_small_result);
         return 0;
     }
@@ -195,8 +196,10 @@ void forkcall_buf_free(struct forkcall_buf *buf)
 {
     if (buf == NULL)
         return;
+    const size_t limit = buf->limit_private; /* of the call that it is the result of */
     release(buf);
     *buf = (struct forkcall_buf)FORKCALL_BUF_INIT;
+    buf->limit_private = limit;
 }
 
 int fc_buf_deliver(struct forkcall_buf *to, struct forkcall_buf *from)

@@ -16,7 +16,7 @@ enum fc_buf_kind {
 bool fc_buf_is_valid(const struct forkcall_buf *buf);
 
 /* What a child's result begins with: a place for capacity bytes, then the region of this descriptor (-1: none). */
-struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd);
+struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd, bool arena_is_free);
 
 /* No more than limit bytes from now on. */
 void fc_buf_set_limit(struct forkcall_buf *buf, size_t limit);

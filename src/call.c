@@ -70,9 +70,7 @@ static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *a
 {
     const struct forkcall_options *o = &call->options;
     const size_t of_options = o->max_result == 0 ? PTRDIFF_MAX : o->max_result;
-    const size_t of_buf = call->result != NULL && call->result->kind_private == FC_BUF_FIXED
-                              ? call->result->capacity_private
-                              : PTRDIFF_MAX;
+    const size_t of_buf = call->result != NULL ? fc_buf_limit(call->result) : PTRDIFF_MAX;
     struct fc_task *task = &call->task;
     task->fn = fn;
     task->args = args;
@@ -86,8 +84,10 @@ static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *a
     task->stream[1] = o->standard_output;
     task->stream[2] = o->standard_error;
     task->limits = o->limits;
-    call->rules = (struct fc_reply_rules){
-        .nonce = task->nonce, .max_result = task->max_result, .progress = o->progress, .user = o->user};
+    call->rules = (struct fc_reply_rules){.nonce = task->nonce,
+                                          .max_result = task->drop_result ? 0 : task->max_result,
+                                          .progress = o->progress,
+                                          .user = o->user};
 }
 
 struct args {
@@ -147,8 +147,8 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
         return;
     }
     fill_task(call, fn, args.aligned, args_size);
-    r = fc_fds_open(&call->fds);
-    if (r == 0 && call->async)
+    r = call->report.method == FORKCALL_INLINE ? 0 : fc_fds_open(&call->fds);
+    if (r == 0 && call->async && call->report.method != FORKCALL_INLINE)
         r = fc_loop_open(&call->fds);
     if (r < 0)
         fc_call_not_started(call, -r, "a descriptor to wait for");
@@ -210,7 +210,7 @@ static void end_elsewhere(struct forkcall_call *call)
     call->report.ran = FORKCALL_RAN_UNKNOWN;
     fc_report_message(&call->report, "the call was started in another process (%ld)", (long)call->owner);
     call->stage = FC_STAGE_DONE;
-    call->fds.listed = false; /* they were closed at the fork, and the numbers may be others' by now */
+    fc_fds_forget(&call->fds);
 }
 
 void fc_call_end(struct forkcall_call *call)
@@ -275,22 +275,15 @@ int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *arg
     return 0;
 }
 
-int forkcall_fd(struct forkcall_call *call)
+static int open_loop(struct forkcall_call *call)
 {
-    if (call == NULL)
-        return -EINVAL;
-    if (call->owner != getpid())
-        return -EPERM;
-    if (!call->fds.listed) { /* ended before it had descriptors: bad options */
-        const int r = fc_fds_open(&call->fds);
-        if (r < 0)
-            return r;
-    }
-    if (call->fds.fd[FC_FD_WAKE] < 0) {
-        const int r = fc_loop_open(&call->fds);
-        if (r < 0)
-            return r;
-    }
+    int r = 0;
+    if (!call->fds.listed) /* INLINE, or ended before it had descriptors */
+        r = fc_fds_open(&call->fds);
+    if (r == 0 && call->fds.fd[FC_FD_WAKE] < 0)
+        r = fc_loop_open(&call->fds);
+    if (r < 0)
+        return r;
     const int cancel_fd = call->options.cancel_fd_plus_one - 1;
     const int fd = fc_loop_fd(&call->fds, call->stage == FC_STAGE_RUNNING ? cancel_fd : -1);
     if (call->stage != FC_STAGE_DONE)
@@ -299,6 +292,18 @@ int forkcall_fd(struct forkcall_call *call)
     if (call->stage == FC_STAGE_DONE || atomic_load(&call->cancel_requested) ||
         (cancel_fd >= 0 && fc_poll_now(cancel_fd, POLLIN) != 0))
         fc_loop_wake(&call->fds);
+    return fd;
+}
+
+int forkcall_fd(struct forkcall_call *call)
+{
+    if (call == NULL)
+        return -EINVAL;
+    if (call->owner != getpid())
+        return -EPERM;
+    const int state = disable_cancel();
+    const int fd = open_loop(call);
+    restore_cancel(state);
     return fd;
 }
 

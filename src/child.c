@@ -10,9 +10,9 @@
 #include "go.h"
 #include "io.h"
 #include "lifeline.h"
-#include "limits.h"
 #include "mark.h"
 #include "region.h"
+#include "rlimits.h"
 #include "streams.h"
 
 #include <errno.h>
@@ -26,6 +26,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+/* How far from its beginning a first thread's stack is taken to reach: twice the usual limit. */
+#define FIRST_STACK_MAX ((uintptr_t)16 << 20)
 
 /* What fits here, on the child's stack, costs no page. */
 #define FIRST_RESULT 1024U
@@ -50,8 +53,13 @@ static struct {
     bool ended; /* protected by writing */
 } child;
 
-static atomic_flag writing = ATOMIC_FLAG_INIT;
-static atomic_flag messaging = ATOMIC_FLAG_INIT; /* for fc_message and child.message_size */
+/* A spinlock that its owner cannot wait for: a signal handler may have interrupted it. */
+struct lock {
+    atomic_flag taken;
+    _Atomic(uintptr_t) owner; /* pthread_self; 0 where it is not kept, because the owner ends the process */
+};
+static struct lock writing = {.taken = ATOMIC_FLAG_INIT};
+static struct lock messaging = {.taken = ATOMIC_FLAG_INIT}; /* for fc_message and child.message_size */
 
 bool fc_child_is_running(void)
 {
@@ -75,19 +83,38 @@ const void *fc_child_entry_frame(void)
 
 /* ---- Writing ------------------------------------------------------------------------------------------------- */
 
-static bool lock(atomic_flag *flag, bool wait)
+/* For good: the process ends next. False: this very thread has it. */
+static bool lock_for_good(struct lock *lock)
 {
-    while (atomic_flag_test_and_set_explicit(flag, memory_order_acquire)) {
-        if (!wait)
+    while (atomic_flag_test_and_set_explicit(&lock->taken, memory_order_acquire)) {
+        if (atomic_load(&lock->owner) == (uintptr_t)pthread_self())
             return false;
         sched_yield();
     }
     return true;
 }
 
-static void unlock(atomic_flag *flag)
+static bool lock(struct lock *lock, bool wait)
 {
-    atomic_flag_clear_explicit(flag, memory_order_release);
+    while (atomic_flag_test_and_set_explicit(&lock->taken, memory_order_acquire)) {
+        if (!wait || atomic_load(&lock->owner) == (uintptr_t)pthread_self())
+            return false;
+        sched_yield();
+    }
+    atomic_store(&lock->owner, (uintptr_t)pthread_self());
+    return true;
+}
+
+static void unlock(struct lock *lock)
+{
+    atomic_store(&lock->owner, 0);
+    atomic_flag_clear_explicit(&lock->taken, memory_order_release);
+}
+
+static void reset(struct lock *lock)
+{
+    atomic_store(&lock->owner, 0);
+    atomic_flag_clear(&lock->taken);
 }
 
 static bool write_locked(struct iovec *parts, int count)
@@ -144,7 +171,8 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     struct fc_frame_header headers[2];
     struct iovec parts[4];
     int count = 0;
-    lock(&messaging, true); /* for good, as the other below: another thread may be in forkcall_fail */
+    if (!lock_for_good(&messaging)) /* another thread may be in forkcall_fail */
+        leave(EXIT_MUTE);
     if (how == FC_END_RETURNED && code == 0 && !child.drop_result) {
         trailer.result_size = child.result.size;
         trailer.transport = child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION : FC_TRANSPORT_PIPE;
@@ -165,8 +193,8 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     headers[1] = fc_frame_header_make(FC_FRAME_DONE, sizeof trailer);
     parts[count++] = part(&headers[1], sizeof headers[1]);
     parts[count++] = part(&trailer, sizeof trailer);
-    lock(&writing, true); /* for good: nothing comes after the trailer */
-    const bool told = write_locked(parts, count);
+    /* Nothing comes after the trailer, and none comes into the middle of a frame. */
+    const bool told = lock_for_good(&writing) && write_locked(parts, count);
     child.ended = true;
     leave(told ? exit_status : EXIT_MUTE);
 }
@@ -224,13 +252,30 @@ void fc_child_thread_exit(void *unused)
     exited(FC_END_THREAD_EXIT, 0, 0);
 }
 
+/* The stack that the library was loaded on: the first thread's, in all but odd programs. */
+static const char *first_stack;
+
+__attribute__((constructor)) static void note_first_stack(void)
+{
+    first_stack = __builtin_frame_address(0);
+}
+
+static bool is_on_first_stack(const void *frame)
+{
+    const uintptr_t a = (uintptr_t)frame;
+    const uintptr_t b = (uintptr_t)first_stack;
+    return (a < b ? b - a : a - b) < FIRST_STACK_MAX;
+}
+
 void fc_child_check_escape(const void *frame)
 {
     static const char text[] = "the function was left by longjmp() to a frame of its caller";
-    /* Stacks grow down on every system this is for. The stack of a thread may lie below that of a coroutine; nothing lies
-     * above the stack of a process's first thread. */
-    if (!fc_child_is_running() || child.threaded || child.entry == NULL ||
-        !pthread_equal(pthread_self(), child.thread) || (uintptr_t)frame <= (uintptr_t)child.entry)
+    const uintptr_t entry = (uintptr_t)child.entry;
+    /* Stacks grow down on every system this is for. Above the stack of a process's first thread there is no other; above
+     * that of a thread or a coroutine there may be. */
+    if (!fc_child_is_running() || child.threaded || entry == 0 || !pthread_equal(pthread_self(), child.thread))
+        return;
+    if ((uintptr_t)frame <= entry || !is_on_first_stack(frame) || !is_on_first_stack(child.entry))
         return;
     struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, sizeof text - 1);
     struct iovec parts[] = {part(&header, sizeof header), part(text, sizeof text - 1)};
@@ -242,7 +287,8 @@ void fc_child_check_escape(const void *frame)
 
 void fc_child_fail(const char *format, va_list arguments)
 {
-    lock(&messaging, true);
+    if (!lock(&messaging, true))
+        return; /* from a signal handler that interrupted this very function */
     const int n = vsnprintf(fc_message, sizeof fc_message, format, arguments);
     child.message_size = n < 0 ? 0 : (size_t)n < sizeof fc_message ? (size_t)n : sizeof fc_message - 1;
     unlock(&messaging);
@@ -322,9 +368,12 @@ static int make_ready(const struct fc_task *task, enum fc_setup_step *step)
 
 static void become_child(const struct fc_task *task, void *storage)
 {
+    const bool nested = child.pid != 0; /* the outer call's result, which args may lie in, keeps its place */
     memset(&child, 0, sizeof child);
-    atomic_flag_clear(&writing);
-    atomic_flag_clear(&messaging);
+    if (nested)
+        fc_region_forget();
+    reset(&writing);
+    reset(&messaging);
     child.pid = getpid();
     child.thread = task->thread;
     child.reply_fd = task->reply_fd;
@@ -335,7 +384,7 @@ static void become_child(const struct fc_task *task, void *storage)
     child.want_progress = task->want_progress;
     child.threaded = task->threaded;
     child.measure = task->measure;
-    child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd);
+    child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
     fc_buf_set_limit(&child.result, task->max_result);
 }
 

@@ -13,6 +13,7 @@ enum fc_setup_step {
     FC_SETUP_STREAMS = 1,
     FC_SETUP_CLOSE_FDS = 2,
     FC_SETUP_LIMITS = 3,
+    FC_SETUP_GO = 4, /* the caller's step */
 };
 
 /* Makes this process ready, runs the task and ends the process. */

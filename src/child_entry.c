@@ -1,8 +1,14 @@
 /* The one frame between the caller's and the function's. This file is compiled without unwind tables: a C++ exception that
  * leaves the function finds no way on to the caller's catch, and ends in std::terminate. */
 #include "child.h"
+#include "inline.h"
 
 #include <pthread.h>
+
+int fc_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    return fn(args, args_size, result);
+}
 
 _Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result)
 {

@@ -42,6 +42,10 @@ void forkcall_throw(int code, const char *format, ...)
     va_end(arguments);
     if (code == 0)
         code = EINVAL;
+    if (call != NULL && fc_is_in_callback()) {
+        fputs("forkcall_throw: called from a callback\n", stderr);
+        abort();
+    }
     if (call != NULL) {
         call->code = code;
         longjmp(call->end, 1);

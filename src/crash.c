@@ -5,6 +5,7 @@
 #include "frame.h"
 #include "readable.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #define ABOVE_ENTRY 256U
 
 static atomic_flag crashing = ATOMIC_FLAG_INIT;
+static atomic_bool told;
 
 bool fc_crash_is_caught(int signal)
 {
@@ -81,10 +83,12 @@ static void tell(int signal, const siginfo_t *info, const void *context)
 static void handler(int signal, siginfo_t *info, void *context)
 {
     if (fc_child_is_running()) {
-        if (atomic_flag_test_and_set(&crashing))
-            for (;;) /* another thread has crashed and ends the process once it has told */
-                pause();
-        tell(signal, info, context);
+        if (!atomic_flag_test_and_set(&crashing)) {
+            tell(signal, info, context);
+            atomic_store(&told, true);
+        }
+        while (!atomic_load(&told)) /* another thread has crashed, and still tells */
+            sched_yield();
     }
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -101,6 +105,7 @@ void fc_crash_arm(void)
     const stack_t stack = {.ss_sp = fc_alternate_stack, .ss_size = sizeof fc_alternate_stack};
     sigaltstack(&stack, NULL);
     atomic_flag_clear(&crashing);
+    atomic_store(&told, false);
 }
 
 void fc_crash_catch(int signal)
@@ -109,6 +114,6 @@ void fc_crash_catch(int signal)
     memset(&action, 0, sizeof action);
     action.sa_sigaction = handler;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigemptyset(&action.sa_mask);
+    sigfillset(&action.sa_mask); /* what is sent meanwhile waits: the handler is not for two */
     sigaction(signal, &action, NULL);
 }

@@ -2,6 +2,7 @@
 #include "call.h"
 
 #include "buf.h"
+#include "inline.h"
 #include "io.h"
 #include "loop.h"
 #include "orphans.h"
@@ -25,6 +26,8 @@
 
 static void set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t deadline_ns)
 {
+    if (call->stage == FC_STAGE_RUNNING) /* nobody looks at that any more */
+        fc_loop_forget(&call->fds, call->options.cancel_fd_plus_one - 1);
     call->stage = stage;
     call->deadline_ns = deadline_ns;
 }
@@ -141,7 +144,10 @@ static void read_output(struct forkcall_call *call, enum fc_fd which)
         keep_tail(&call->stderr_tail, data, (size_t)n);
     if (call->options.output == NULL || call->quiet)
         return;
-    if (call->options.output(call->options.user, stream, data, (size_t)n) != 0) {
+    fc_callback_enter();
+    const int r = call->options.output(call->options.user, stream, data, (size_t)n);
+    fc_callback_leave();
+    if (r != 0) {
         call->quiet = true;
         terminate(call, FC_CAUSE_CANCEL);
     }
@@ -219,12 +225,12 @@ static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
             used[count++] = slots[i];
     const int r = poll(used, count, ms);
     if (r < 0 && errno != EINTR) {
-        /* Not to be had (ENOMEM, a limit): look at each, at leisure. */
+        /* Not to be had (ENOMEM, a limit): look at each, at leisure; a limit of 0 descriptors forbids even that. */
         const struct timespec pause = {.tv_nsec = 1000000};
         nanosleep(&pause, NULL);
         for (int i = 0; i < SLOT_COUNT; i++)
-            if (slots[i].fd >= 0)
-                slots[i].revents = fc_poll_now(slots[i].fd, POLLIN);
+            if (slots[i].fd >= 0 && i != SLOT_CANCEL)
+                slots[i].revents = POLLIN; /* reading does not wait, and the process is asked before it is believed */
         return;
     }
     count = 0;
@@ -289,6 +295,9 @@ void fc_call_rest(struct forkcall_call *call, bool woken)
         return;
     call->armed_ns = look;
     fc_loop_rest(&call->fds, look);
+    /* A wake-up that came meanwhile is lost: what it was to tell is not. */
+    if (call->stage == FC_STAGE_RUNNING && atomic_load(&call->cancel_requested))
+        fc_loop_wake(&call->fds);
 }
 
 static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_COUNT])
@@ -301,13 +310,11 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
         read_output(call, FC_FD_ERR);
     if (slots[SLOT_WAKE].revents != 0)
         fc_call_rest(call, true);
-    if (slots[SLOT_CANCEL].revents != 0) {
-        fc_loop_forget(&call->fds, slots[SLOT_CANCEL].fd);
+    if (slots[SLOT_CANCEL].revents != 0)
         terminate(call, FC_CAUSE_CANCEL);
-    }
     if (atomic_load(&call->cancel_requested))
         terminate(call, FC_CAUSE_CANCEL);
-    if (slots[SLOT_PROCESS].revents != 0 || (has_to_ask(call) && fc_process_is_over(&call->process)))
+    if ((slots[SLOT_PROCESS].revents != 0 || has_to_ask(call)) && fc_process_is_over(&call->process))
         conclude(call);
 }
 

@@ -53,19 +53,17 @@ static void after_fork_in_child(void)
 
 static int register_result;
 
-static void register_handlers(void)
+__attribute__((constructor)) static void register_handlers(void)
 {
     register_result = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
 int fc_fds_open(struct fc_fds *fds)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     for (int i = 0; i < FC_FD_COUNT; i++)
         fds->fd[i] = -1;
     fds->listed = false;
     fds->forking = false;
-    pthread_once(&once, register_handlers);
     if (register_result != 0)
         return register_result;
     fc_fds_lock();
@@ -92,6 +90,15 @@ void fc_fds_close_all(struct fc_fds *fds)
         fds->next->link = fds->link;
     fds->listed = false;
     fc_fds_unlock();
+}
+
+void fc_fds_forget(struct fc_fds *fds)
+{
+    fc_fds_lock();
+    if (tables == fds) /* this process is the very child of that call */
+        tables = NULL;
+    fc_fds_unlock();
+    fds->listed = false;
 }
 
 void fc_fds_lock(void)

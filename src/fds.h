@@ -44,6 +44,10 @@ int fc_fds_open(struct fc_fds *fds);
 /* Closes all and takes the table out of the list. */
 void fc_fds_close_all(struct fc_fds *fds);
 
+/* In another process than the table's: its memory is about to go. The descriptors were closed at the fork, and their numbers
+ * may be others' by now. */
+void fc_fds_forget(struct fc_fds *fds);
+
 /* What opens a descriptor for a table does so between these two, so that no fork comes between opening and entering. */
 void fc_fds_lock(void);
 void fc_fds_unlock(void);

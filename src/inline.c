@@ -8,6 +8,22 @@
 #include <unistd.h>
 
 static _Thread_local struct fc_inline *current;
+static _Thread_local unsigned callbacks;
+
+void fc_callback_enter(void)
+{
+    callbacks++;
+}
+
+void fc_callback_leave(void)
+{
+    callbacks--;
+}
+
+bool fc_is_in_callback(void)
+{
+    return callbacks > 0;
+}
 
 struct fc_inline *fc_inline_current(void)
 {
@@ -48,8 +64,9 @@ void fc_inline_progress(struct fc_inline *call, double done, double total, const
         return;
     if (note != NULL)
         memcpy(cut, note, strnlen(note, FC_NOTE_MAX));
-    if (call->progress(call->user, done, total, cut) == 0)
+    if (call->canceled || call->progress(call->user, done, total, cut) == 0)
         return;
     call->canceled = true;
-    longjmp(call->end, 1);
+    if (!fc_is_in_callback()) /* else a call inside this one would be left running: this one ends when its function does */
+        longjmp(call->end, 1);
 }

@@ -23,6 +23,15 @@ struct fc_inline *fc_inline_current(void);
 void fc_inline_enter(struct fc_inline *call);
 void fc_inline_leave(void);
 
+/* The function, from a frame that no exception gets past (child_entry.c). */
+int fc_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result);
+
+/* Around a callback of the host's, which may run under an INLINE call of the same thread: what is between the two must not
+ * be left by longjmp. */
+void fc_callback_enter(void);
+void fc_callback_leave(void);
+bool fc_is_in_callback(void);
+
 void fc_inline_fail(struct fc_inline *call, const char *format, va_list arguments);
 void fc_inline_progress(struct fc_inline *call, double done, double total, const char *note);
 

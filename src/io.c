@@ -57,7 +57,7 @@ short fc_poll_now(int fd, short events)
     struct pollfd p = {.fd = fd, .events = events};
     while (poll(&p, 1, 0) < 0)
         if (errno != EINTR)
-            return 0;
+            return events;
     return p.revents;
 }
 

@@ -5,10 +5,10 @@
 #include "child.h"
 #include "go.h"
 #include "io.h"
-#include "limits.h"
 #include "method.h"
 #include "region.h"
 #include "report.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -112,6 +112,8 @@ static const char *step_name(uint32_t step)
         return "close_fds";
     case FC_SETUP_LIMITS:
         return "limits";
+    case FC_SETUP_GO:
+        return "letting the child go";
     default:
         return "making the child ready";
     }
@@ -121,7 +123,7 @@ static void say_failed(struct forkcall_call *call)
 {
     struct forkcall_report *report = &call->report;
     if (call->reply.done && call->reply.trailer.end == FC_END_NO_MEMORY)
-        fc_report_message(report, "the function returned 0 after there had been no memory for its result");
+        fc_report_message(report, FC_NO_MEMORY_MESSAGE);
     else if (call->reply.message.size > 0)
         fc_report_message_bytes(report, call->reply.message.data, call->reply.message.size);
     if (report->message[0] == '\0')
@@ -217,14 +219,15 @@ static void say(struct forkcall_call *call, const struct fc_ending *ending)
 
 /* ---- The whole ----------------------------------------------------------------------------------------------- */
 
-static void set_usage(struct forkcall_report *report, const struct fc_reply *reply, const struct fc_ending *ending)
+static void set_usage(struct forkcall_report *report, const struct fc_reply *reply, bool measured,
+                      const struct fc_ending *ending)
 {
     if (ending->usage_known) {
         report->usage_known = true;
         report->user_ns = ending->user_ns;
         report->system_ns = ending->system_ns;
         report->max_rss_bytes = ending->max_rss_bytes;
-    } else if (reply->done) {
+    } else if (reply->done && measured) {
         report->usage_known = true;
         report->user_ns = reply->trailer.user_ns;
         report->system_ns = reply->trailer.system_ns;
@@ -254,7 +257,7 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     report->ran = has_run(call);
     if (call->reply.setup_failed && report->ran != FORKCALL_RAN_NO)
         call->reply.malformed = true; /* it ran, and says that it did not */
-    set_usage(report, &call->reply, ending);
+    set_usage(report, &call->reply, call->task.measure, ending);
     set_crash(call, ending);
     set_status(call, ending);
     /* It may explain a failure; a call that succeeds need not pay for it. */

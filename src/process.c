@@ -1,9 +1,5 @@
 #include "process.h"
 
-#include "io.h"
-
-#include <poll.h>
-
 void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds)
 {
     process->pid = pid;
@@ -16,9 +12,7 @@ void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds)
 
 bool fc_process_is_over(const struct fc_process *process)
 {
-    if (process->fd >= 0)
-        return fc_poll_now(process->fd, POLLIN) != 0;
-    return fc_wait_posix_is_over(process);
+    return process->fd >= 0 ? fc_wait_is_over(process) : fc_wait_posix_is_over(process);
 }
 
 bool fc_process_has_ended(const struct fc_process *process, struct fc_ending *ending)

@@ -51,6 +51,7 @@ int fc_process_backoff_ms(unsigned tries);
 int fc_wait_open(pid_t pid);
 
 /* As fc_process_has_ended and so on, with a descriptor from fc_wait_open. */
+bool fc_wait_is_over(const struct fc_process *process);
 bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending);
 void fc_wait_signal(const struct fc_process *process, int signal);
 void fc_wait_signal_group(const struct fc_process *process, int signal);

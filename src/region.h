@@ -17,6 +17,9 @@ void *fc_region_grow(int fd, size_t *capacity);
 /* In the child: the region holds size bytes, and that is all. No mapping from now on: the caller wants to seal. */
 void fc_region_finish(int fd, size_t size);
 
+/* In the child, first: the mapping of an outer call is not this one's. */
+void fc_region_forget(void);
+
 /* In the child: no mapping from now on. */
 void fc_region_unmap(void);
 

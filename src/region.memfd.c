@@ -110,6 +110,12 @@ void fc_region_finish(int fd, size_t size)
         return; /* it is merely larger then */
 }
 
+void fc_region_forget(void)
+{
+    region.data = NULL;
+    region.mapped = 0;
+}
+
 void fc_region_unmap(void)
 {
     if (region.data != NULL)

@@ -1,5 +1,6 @@
 #include "reply.h"
 
+#include "inline.h"
 #include "io.h"
 
 #include <math.h>
@@ -61,8 +62,10 @@ static void take_progress(struct fc_reply *reply, const struct fc_reply_rules *r
         return;
     reply->small.bytes[reply->decoder.header.size] = '\0';
     const char *note = (const char *)reply->small.bytes + sizeof *p;
+    fc_callback_enter();
     if (rules->progress(rules->user, p->done, p->total, note) != 0)
         reply->cancel = true;
+    fc_callback_leave();
 }
 
 static bool trailer_is_valid(const struct fc_reply *reply, const struct fc_reply_rules *rules)

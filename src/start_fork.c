@@ -108,9 +108,14 @@ static void take_hold(struct forkcall_call *call, pid_t pid)
     if (!call->options.share_group)
         call->process.own_group = setpgid(pid, pid) == 0;
     /* This process still holds the reading end, too: no SIGPIPE, whatever became of the child. */
-    fc_write_all(call->fds.fd[FC_FD_GO], &go, 1);
-    if (call->task.lifeline)
+    const int r = fc_write_all(call->fds.fd[FC_FD_GO], &go, 1);
+    if (r < 0) {
+        call->reply.setup_failed = true;
+        call->reply.setup = (struct fc_setup_failure){.step = FC_SETUP_GO, .error = -r};
+        fc_process_signal(&call->process, SIGKILL);
+    } else if (call->task.lifeline) {
         fc_lifeline_give(call->fds.fd[FC_FD_CHILD_GO], pid);
+    }
     fc_fds_lock();
     for (int i = FC_FD_CHILD_REPLY; i <= FC_FD_CHILD_ERR; i++) {
         if (call->fds.fd[i] >= 0)
@@ -133,9 +138,14 @@ static void start(struct forkcall_call *call)
     call->task.threaded = (call->report.hazards & FORKCALL_HAZARD_THREADS) != 0;
     call->task.purge = call->task.threaded || fc_streams_are_pending();
     call->task.measure = has_rival(call);
+    /* Under the lock that a fork holds: no thread of ours is in the list of handlers when the child is made. */
+    fc_fds_lock();
     fc_exit_guard_prepare(call->task.threaded);
+    fc_fds_unlock();
     const pid_t pid = fork_child(call);
+    fc_fds_lock();
     fc_exit_guard_release(call->task.threaded);
+    fc_fds_unlock();
     if (pid < 0) {
         fc_call_not_started(call, -pid, "fork");
         return;

@@ -3,6 +3,7 @@
 
 #include "inline.h"
 #include "io.h"
+#include "report.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static void start(struct forkcall_call *call)
     fc_buf_set_limit(result, call->task.max_result);
     fc_inline_enter(&frame);
     if (setjmp(frame.end) == 0)
-        code = call->task.fn(call->task.args, call->task.args_size, result);
+        code = fc_enter(call->task.fn, call->task.args, call->task.args_size, result);
     else
         code = frame.code;
     fc_inline_leave();
@@ -49,6 +50,8 @@ static void start(struct forkcall_call *call)
         settle(call, FORKCALL_FAILED, -error);
     else
         settle(call, FORKCALL_OK, 0);
+    if (call->report.status == FORKCALL_FAILED && code == 0)
+        fc_report_message(&call->report, FC_NO_MEMORY_MESSAGE);
 }
 
 const struct fc_method fc_method_inline = {.refuses = refuses, .start = start, .shares_addresses = true};

@@ -27,6 +27,11 @@ int fc_wait_open(pid_t pid)
     return -error;
 }
 
+bool fc_wait_is_over(const struct fc_process *process)
+{
+    return fc_wait_posix_is_over(process);
+}
+
 bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending)
 {
     const struct timespec now = {0, 0};
@@ -35,7 +40,7 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
         return false;
     /* Reaped by somebody else: the queue still has what the kernel put there at the child's end. */
     if (!ending->status_known && kevent(process->fd, NULL, 0, &event, 1, &now) == 1 &&
-        (event.fflags & NOTE_EXIT) != 0) {
+        (event.fflags & NOTE_EXIT) != 0 && (event.fflags & NOTE_EXITSTATUS) == NOTE_EXITSTATUS) {
         ending->status_known = true;
         ending->wait_status = (int)event.data;
     }

@@ -87,6 +87,15 @@ static void ask_for_exit_code(int fd, struct fc_ending *ending)
     } while (fc_now_ns() - start < PUBLISH_NS);
 }
 
+bool fc_wait_is_over(const struct fc_process *process)
+{
+    siginfo_t info;
+    const long r = wait_on(process->fd, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+    if (r < 0 && r != -ECHILD)
+        return fc_wait_posix_is_over(process);
+    return r < 0 || info.si_pid != 0;
+}
+
 bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending)
 {
     struct kernel_usage usage;

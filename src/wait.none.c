@@ -9,6 +9,11 @@ int fc_wait_open(pid_t pid)
     return -ENOSYS;
 }
 
+bool fc_wait_is_over(const struct fc_process *process)
+{
+    return fc_wait_posix_is_over(process);
+}
+
 bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending)
 {
     return fc_wait_posix_has_ended(process, ending);

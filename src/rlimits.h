@@ -1,5 +1,5 @@
-#ifndef FC_LIMITS_H
-#define FC_LIMITS_H
+#ifndef FC_RLIMITS_H
+#define FC_RLIMITS_H
 
 #include <forkcall.h>
 

@@ -1,4 +1,4 @@
-#include "limits.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -47,7 +47,7 @@ const char *fc_limits_reason(const struct forkcall_limits *limits, int signal, u
     if (signal == SIGXFSZ && limits->file_size_bytes != 0)
         return "limits.file_size_bytes was reached";
     if (signal == SIGKILL && limits->cpu_seconds != 0 && limits->cpu_seconds != FORKCALL_LIMIT_ZERO &&
-        cpu_ns / 1000000000U > limits->cpu_seconds)
+        cpu_ns / 1000000000U >= limits->cpu_seconds)
         return "limits.cpu_seconds was reached";
     return NULL;
 }
