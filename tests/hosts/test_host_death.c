@@ -140,13 +140,18 @@ struct starter {
     const void *args;
     struct forkcall_buf *result;
     struct forkcall_call *call;
+    int running; /* a byte comes when the function runs; -1: is not waited for */
 };
 
 static void *start_call(void *context)
 {
     struct starter *starter = context;
     const struct forkcall_options options = {.method = FORKCALL_FORK, .allow_unsafe_fork = true};
+    char byte;
     forkcall_start(&starter->call, starter->fn, starter->args, FORKCALL_BY_POINTER, starter->result, &options);
+    /* The function runs: what binds the child to this thread has done so by now. */
+    if (starter->running >= 0 && read(starter->running, &byte, 1) != 1)
+        abort();
     return NULL;
 }
 
@@ -171,11 +176,16 @@ static bool start_in_a_thread_that_ends(struct starter *starter)
            wait_until(is_alone, NULL);
 }
 
-/* args: a pointer to the reading end of a pipe: waits for its end. */
+struct pipes {
+    int running[2], go[2];
+};
+
+/* args: a pointer to struct pipes. */
 static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
 {
+    const struct pipes *pipes = args;
     char byte;
-    if (read(*(const int *)args, &byte, 1) != 1)
+    if (write_byte(pipes->running[1]) != 0 || read(pipes->go[0], &byte, 1) != 1)
         return 1;
     return child_answers_42(NULL, args_size, result);
 }
@@ -183,13 +193,14 @@ static int child_waits_for_a_byte(const void *args, size_t args_size, struct for
 static int outlive_the_starting_thread(void *unused)
 {
     int answer = 0;
-    int go[2];
+    struct pipes pipes;
     struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
-    struct starter starter = {.fn = child_waits_for_a_byte, .args = &go[0], .result = &result};
     (void)unused;
-    CHECK(pipe(go) == 0);
+    CHECK(pipe(pipes.running) == 0 && pipe(pipes.go) == 0);
+    struct starter starter = {
+        .fn = child_waits_for_a_byte, .args = &pipes, .result = &result, .running = pipes.running[0]};
     CHECK(start_in_a_thread_that_ends(&starter));
-    CHECK(write_byte(go[1]) == 0);
+    CHECK(write_byte(pipes.go[1]) == 0);
     const struct forkcall_report report = forkcall_finish(starter.call);
     CHECK(report.status == FORKCALL_OK && answer == 42);
     return 0;
@@ -203,7 +214,7 @@ static void thread_that_started_the_call_ends(void **state)
 
 static int start_in_a_thread_and_stay(struct stage *stage)
 {
-    struct starter starter = {.fn = child_stays, .args = stage};
+    struct starter starter = {.fn = child_stays, .args = stage, .running = -1};
     CHECK(start_in_a_thread_that_ends(&starter));
     CHECK(write_byte(stage->ready[1]) == 0);
     hang();

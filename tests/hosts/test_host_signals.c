@@ -2,9 +2,11 @@
 #include "outcomes.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -119,10 +121,53 @@ static void handler_of_the_host_does_not_run_in_the_child(void **state)
     assert_int_equal(host_run(raise_in_child, NULL), 0);
 }
 
+static pid_t host;
+static volatile sig_atomic_t *handled_in_children; /* shared with them */
+static volatile bool raise_in_fork;
+
+static void count_in_children(int signal)
+{
+    (void)signal;
+    if (forkcall_in_child() || getpid() != host)
+        ++*handled_in_children;
+}
+
+static void raise_early(void)
+{
+    if (raise_in_fork)
+        raise(SIGURG);
+}
+
+/* The signal comes before the child could set the host's handlers back. SIGURG: ignored by default. */
+static int raise_in_fork_handler(void *unused)
+{
+    (void)unused;
+    host = getpid();
+    handled_in_children =
+        mmap(NULL, sizeof *handled_in_children, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(handled_in_children != MAP_FAILED);
+    CHECK(pthread_atfork(NULL, NULL, raise_early) == 0);
+    signal(SIGURG, count_in_children);
+    raise_in_fork = true;
+    const struct forkcall_options options = {.method = FORKCALL_FORK};
+    const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+    raise_in_fork = false;
+    CHECK(report.status == FORKCALL_OK);
+    CHECK(*handled_in_children == 0);
+    return 0;
+}
+
+static void signal_before_the_handlers_are_set_back(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(raise_in_fork_handler, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(storm_of_signals_without_SA_RESTART),
+        cmocka_unit_test(signal_before_the_handlers_are_set_back),
         cmocka_unit_test(handler_of_the_host_does_not_run_in_the_child),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

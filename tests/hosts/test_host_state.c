@@ -227,12 +227,15 @@ static void set_up_host(void)
 
 static int check_everything(void *unused)
 {
+    struct snapshot fresh;
     struct snapshot before;
     struct snapshot after;
     (void)unused;
     set_up_host();
+    take_snapshot(&fresh);
     CHECK(call_mixed(WARM_UP) == 0);
     take_snapshot(&before);
+    CHECK(same_signals(&fresh, &before) && fresh.traces.descriptors == before.traces.descriptors);
     CHECK(call_mixed(under_sanitizer() || under_valgrind() || under_emulator() ? CALLS_SLOW : CALLS) == 0);
     take_snapshot(&after);
     /* This one runs on; it was set, and not touched. */
