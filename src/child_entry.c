@@ -7,7 +7,8 @@
 
 int fc_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    return fn(args, args_size, result);
+    volatile int code = fn(args, args_size, result); /* no tail call: the frame is the point */
+    return code;
 }
 
 _Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result)

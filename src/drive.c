@@ -146,8 +146,7 @@ static void read_output(struct forkcall_call *call, enum fc_fd which)
         return;
     fc_callback_enter();
     const int r = call->options.output(call->options.user, stream, data, (size_t)n);
-    fc_callback_leave();
-    if (r != 0) {
+    if (fc_callback_leave() || r != 0) {
         call->quiet = true;
         terminate(call, FC_CAUSE_CANCEL);
     }

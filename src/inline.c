@@ -8,6 +8,11 @@
 #include <unistd.h>
 
 static _Thread_local struct fc_inline *current;
+struct fc_inline *fc_inline_current(void)
+{
+    return current != NULL && current->process == getpid() ? current : NULL;
+}
+
 static _Thread_local unsigned callbacks;
 
 void fc_callback_enter(void)
@@ -15,19 +20,16 @@ void fc_callback_enter(void)
     callbacks++;
 }
 
-void fc_callback_leave(void)
+bool fc_callback_leave(void)
 {
+    const struct fc_inline *call = fc_inline_current();
     callbacks--;
+    return call != NULL && call->canceled;
 }
 
 bool fc_is_in_callback(void)
 {
     return callbacks > 0;
-}
-
-struct fc_inline *fc_inline_current(void)
-{
-    return current != NULL && current->process == getpid() ? current : NULL;
 }
 
 void fc_inline_enter(struct fc_inline *call)
@@ -67,6 +69,6 @@ void fc_inline_progress(struct fc_inline *call, double done, double total, const
     if (call->canceled || call->progress(call->user, done, total, cut) == 0)
         return;
     call->canceled = true;
-    if (!fc_is_in_callback()) /* else a call inside this one would be left running: this one ends when its function does */
+    if (!fc_is_in_callback()) /* else a call inside this one would be left running: fc_callback_leave tells it */
         longjmp(call->end, 1);
 }

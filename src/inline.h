@@ -29,7 +29,7 @@ int fc_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcal
 /* Around a callback of the host's, which may run under an INLINE call of the same thread: what is between the two must not
  * be left by longjmp. */
 void fc_callback_enter(void);
-void fc_callback_leave(void);
+bool fc_callback_leave(void); /* true: the INLINE call that this is under was cancelled inside */
 bool fc_is_in_callback(void);
 
 void fc_inline_fail(struct fc_inline *call, const char *format, va_list arguments);

@@ -63,9 +63,8 @@ static void take_progress(struct fc_reply *reply, const struct fc_reply_rules *r
     reply->small.bytes[reply->decoder.header.size] = '\0';
     const char *note = (const char *)reply->small.bytes + sizeof *p;
     fc_callback_enter();
-    if (rules->progress(rules->user, p->done, p->total, note) != 0)
-        reply->cancel = true;
-    fc_callback_leave();
+    const int r = rules->progress(rules->user, p->done, p->total, note);
+    reply->cancel = fc_callback_leave() || r != 0;
 }
 
 static bool trailer_is_valid(const struct fc_reply *reply, const struct fc_reply_rules *rules)

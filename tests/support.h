@@ -38,22 +38,22 @@ bool process_is_gone(void *pid); /* for wait_until: pointer to an int */
 int host_run(int (*body)(void *), void *context);
 
 /* In such a body: prints the place and returns 1 from it. */
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            check_failed(__FILE__, __LINE__, #condition);                                                              \
-            return 1;                                                                                                  \
-        }                                                                                                              \
+#define CHECK(condition)                                  \
+    do {                                                  \
+        if (!(condition)) {                               \
+            check_failed(__FILE__, __LINE__, #condition); \
+            return 1;                                     \
+        }                                                 \
     } while (0)
 void check_failed(const char *file, int line, const char *condition);
 
 /* Functions for children, of general use. */
-int child_returns_0(const void *args, size_t args_size, struct forkcall_buf *result);      /* result: none */
-int child_answers_42(const void *args, size_t args_size, struct forkcall_buf *result);     /* result: int 42 */
-int child_echoes(const void *args, size_t args_size, struct forkcall_buf *result);         /* result: the args */
-int child_fails_7(const void *args, size_t args_size, struct forkcall_buf *result);        /* returns 7 */
-int child_hangs(const void *args, size_t args_size, struct forkcall_buf *result);          /* never returns */
-int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *result);   /* SIGKILL */
+int child_returns_0(const void *args, size_t args_size, struct forkcall_buf *result);    /* result: none */
+int child_answers_42(const void *args, size_t args_size, struct forkcall_buf *result);   /* result: int 42 */
+int child_echoes(const void *args, size_t args_size, struct forkcall_buf *result);       /* result: the args */
+int child_fails_7(const void *args, size_t args_size, struct forkcall_buf *result);      /* returns 7 */
+int child_hangs(const void *args, size_t args_size, struct forkcall_buf *result);        /* never returns */
+int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *result); /* SIGKILL */
 
 /* A call has ended as it should, or the test fails with its explanation. */
 #define assert_status(report, wanted) assert_status_at(&(report), wanted, __FILE__, __LINE__)
@@ -67,11 +67,11 @@ bool under_emulator(void);
 bool kernel_keeps_exit_codes(void);
 
 /* cmocka's skip(), with the reason printed. */
-#define SKIP(reason)                                                                                                   \
-    do {                                                                                                               \
-        print_message("skipped %s: %s\n", __func__, reason);                                                           \
-        skip();                                                                                                        \
-        return;                                                                                                        \
+#define SKIP(reason)                                         \
+    do {                                                     \
+        print_message("skipped %s: %s\n", __func__, reason); \
+        skip();                                              \
+        return;                                              \
     } while (0)
 
 #endif

@@ -299,6 +299,8 @@ static void announced_length_of_a_tebibyte(void **state)
         if (limited)
             assert_true(verdict.malformed);
     }
+    if (sizeof(void *) < 8) /* half of a small address space may well be had */
+        return;
     header.size = PTRDIFF_MAX;
     const struct fc_reply_rules rules = rules_of(NO_LIMIT, NULL);
     struct forkcall_buf stream = FORKCALL_BUF_INIT;

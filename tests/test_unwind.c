@@ -110,12 +110,12 @@ NOINLINE static void level_3(void)
     after = 3;
 }
 
-NOINLINE static void crash_in_child(const int *mark)
+NOINLINE static void crash_in_child(const void *callers_frame)
 {
     static unsigned char signal_stack[65536];
     const stack_t alternate = {.ss_sp = signal_stack, .ss_size = sizeof signal_stack};
     struct sigaction action;
-    stack_end = (uintptr_t)(mark + 64);
+    stack_end = (uintptr_t)callers_frame; /* a variable may lie elsewhere: sanitizers move them */
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_crash;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
@@ -129,7 +129,6 @@ NOINLINE static void crash_in_child(const int *mark)
 /* Fills crash with what a child sends that ends in function. */
 static void take_crash(void (*function)(void))
 {
-    int mark[128] = {0};
     int ends[2];
     int status = 0;
     size_t size = 0;
@@ -141,7 +140,7 @@ static void take_crash(void (*function)(void))
     if (child == 0) {
         (void)close(ends[0]);
         crash_pipe = ends[1];
-        crash_in_child(mark);
+        crash_in_child(__builtin_frame_address(0));
     }
     (void)close(ends[1]);
     for (ssize_t n = 1; n > 0; size += n > 0 ? (size_t)n : 0)

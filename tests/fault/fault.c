@@ -101,13 +101,6 @@ WRAP64(FAULT_MMAP, void *, MAP_FAILED, mmap, MMAP_PARAMETERS, (at, size, protect
 /* The C library calls these resources an enum, which the linker does not mind. */
 WRAP64(FAULT_SETRLIMIT, int, -1, setrlimit, (int resource, const struct rlimit *limit), (resource, limit))
 
-int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
-int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
-int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
-{
-    return fails(FAULT_ATFORK) ? errno : __real_pthread_atfork(prepare, parent, child);
-}
-
 /* The third argument of these is passed on whatever it is: an int or a pointer, in the register of a long. */
 WRAP64(FAULT_OPEN, int, -1, open, (const char *path, int flags, long mode), (path, flags, mode))
 

@@ -253,7 +253,7 @@ static int check_ended_with_group(const struct surroundings *around)
     struct forkcall_options options = around->options;
     options.user = &reports;
     options.progress = count_progress;
-    options.timeout_ms = 200;
+    options.timeout_ms = 60;
     CHECK(watch_open(&watch));
     struct forkcall_report report = run_in(around, child_leaves_a_process, &end, sizeof end, NULL, &options);
     CHECK(report.status == FORKCALL_TIMED_OUT);

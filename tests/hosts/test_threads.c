@@ -47,9 +47,23 @@ static int child_counts_descriptors(const void *args, size_t args_size, struct f
     return forkcall_buf_append(result, &more, sizeof more);
 }
 
+/* The thread sanitizer's own locks do not survive every fork of a threaded process: the child then hangs. */
+#ifdef __SANITIZE_THREAD__
+#define MAY_HANG true
+#define FORK_MS 5000
+#else
+#define MAY_HANG false
+#define FORK_MS PLENTY_MS
+#endif
+
 static struct forkcall_options unsafe_options(void)
 {
-    return (struct forkcall_options){.method = FORKCALL_FORK, .allow_unsafe_fork = true, .timeout_ms = PLENTY_MS};
+    return (struct forkcall_options){.method = FORKCALL_FORK, .allow_unsafe_fork = true, .timeout_ms = FORK_MS};
+}
+
+static bool hangs(const struct forkcall_report *report)
+{
+    return MAY_HANG && report->status == FORKCALL_TIMED_OUT;
 }
 
 static int call_in_turn(int i)
@@ -63,17 +77,19 @@ static int call_in_turn(int i)
     case 0:
     case 1:
         report = forkcall_run(child_counts_descriptors, NULL, 0, &small, &options);
+        if (hangs(&report))
+            return 0;
         CHECK(report.status == FORKCALL_OK);
         CHECK(more >= 1 && more <= 3); /* its reply, its go, the memory of its result */
         break;
     case 2:
         report = forkcall_run(child_answers_large, NULL, 0, &large, &options);
-        CHECK(report.status == FORKCALL_OK && is_large_answer(&large));
+        CHECK(hangs(&report) || (report.status == FORKCALL_OK && is_large_answer(&large)));
         forkcall_buf_free(&large);
         break;
     default:
         report = forkcall_run(child_ends_4, NULL, 0, NULL, &options);
-        CHECK(report.status == FORKCALL_EXITED && report.code == 4);
+        CHECK(hangs(&report) || (report.status == FORKCALL_EXITED && report.code == 4));
         break;
     }
     return 0;
