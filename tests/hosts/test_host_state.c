@@ -21,7 +21,7 @@
 #define CALLS_SLOW 200 /* where a fork costs much: sanitizers, valgrind, emulators */
 #define WARM_UP 60
 #define SIGNALS 65
-#define NOISE_BYTES 4096 /* of the heap: a leak of some bytes in each call is more */
+#define NOISE_BYTES 512 /* of the heap: what is lost by one kind of call in sixteen is more */
 
 /* ---- Everything ---------------------------------------------------------------------------------------------- */
 
