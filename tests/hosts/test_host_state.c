@@ -42,12 +42,20 @@ struct snapshot {
 
 static long long heap_in_use(void)
 {
-#if defined __GLIBC__ && __GLIBC_PREREQ(2, 33)
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 33)
     if (!under_sanitizer())
         return (long long)mallinfo2().uordblks;
 #endif
+#endif
     return 0;
 }
+
+#ifdef __GLIBC__
+typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+#else
+typedef int resource_t;
+#endif
 
 static void take_snapshot(struct snapshot *s)
 {
@@ -62,7 +70,7 @@ static void take_snapshot(struct snapshot *s)
     getitimer(ITIMER_VIRTUAL, &s->timers[1]);
     getitimer(ITIMER_PROF, &s->timers[2]);
     for (unsigned i = 0; i < RLIM_NLIMITS; i++)
-        getrlimit(i, &s->limits[i]);
+        getrlimit((resource_t)i, &s->limits[i]);
     if (getcwd(s->directory, sizeof s->directory) == NULL)
         s->directory[0] = '\0';
     s->umask = umask(077);
