@@ -42,6 +42,7 @@ struct forkcall_call {
     unsigned polls;                 /* how often a process without a descriptor was asked */
     bool async;                     /* forkcall_cancel may come */
     bool unreapable;                /* it has ended, and something keeps the kernel from telling */
+    bool not_let_go;                /* the go byte could not be written */
     bool quiet;                     /* no callback is called any more */
     atomic_bool cancel_requested;
     struct forkcall_report report;

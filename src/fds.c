@@ -64,9 +64,13 @@ int fc_fds_open(struct fc_fds *fds)
         fds->fd[i] = -1;
     fds->listed = false;
     fds->forking = false;
-    if (register_result != 0)
-        return register_result;
     fc_fds_lock();
+    if (register_result != 0) /* there was no memory for it; late is better than never */
+        register_handlers();
+    if (register_result != 0) {
+        fc_fds_unlock();
+        return register_result;
+    }
     fds->next = tables;
     fds->link = &tables;
     if (tables != NULL)

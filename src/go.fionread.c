@@ -8,8 +8,10 @@ bool fc_go_tells(void)
     return true;
 }
 
-bool fc_go_was_taken(int fd)
+int fc_go_was_taken(int fd)
 {
     int bytes = 0;
-    return ioctl(fd, FIONREAD, &bytes) == 0 && bytes == 0;
+    if (ioctl(fd, FIONREAD, &bytes) < 0)
+        return -1;
+    return bytes == 0;
 }

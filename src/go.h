@@ -7,7 +7,7 @@
 /* Can the caller see whether the byte was taken? Where not, the child says STARTED in a frame of its own. */
 bool fc_go_tells(void);
 
-/* In the caller, at its end of the pipe. */
-bool fc_go_was_taken(int fd);
+/* In the caller, at its end of the pipe: 1 yes, 0 no, -1 not known (a sandbox). */
+int fc_go_was_taken(int fd);
 
 #endif

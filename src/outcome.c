@@ -90,10 +90,13 @@ static void set_status(struct forkcall_call *call, const struct fc_ending *endin
 
 static enum forkcall_ran has_run(const struct forkcall_call *call)
 {
+    static const enum forkcall_ran of_go[] = {FORKCALL_RAN_UNKNOWN, FORKCALL_RAN_NO, FORKCALL_RAN_YES};
     if (call->reply.done)
         return FORKCALL_RAN_YES;
+    if (call->not_let_go)
+        return FORKCALL_RAN_NO;
     if (fc_go_tells())
-        return fc_go_was_taken(call->fds.fd[FC_FD_GO]) ? FORKCALL_RAN_YES : FORKCALL_RAN_NO;
+        return of_go[fc_go_was_taken(call->fds.fd[FC_FD_GO]) + 1];
     if (call->reply.setup_failed)
         return FORKCALL_RAN_NO;
     if (call->reply.started)

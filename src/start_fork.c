@@ -110,6 +110,7 @@ static void take_hold(struct forkcall_call *call, pid_t pid)
     /* This process still holds the reading end, too: no SIGPIPE, whatever became of the child. */
     const int r = fc_write_all(call->fds.fd[FC_FD_GO], &go, 1);
     if (r < 0) {
+        call->not_let_go = true;
         call->reply.setup_failed = true;
         call->reply.setup = (struct fc_setup_failure){.step = FC_SETUP_GO, .error = -r};
         fc_process_signal(&call->process, SIGKILL);

@@ -113,7 +113,7 @@ static int child_has_no_memory(const void *args, size_t args_size, struct forkca
     (void)args_size;
     forkcall_buf_truncate(result, 0);
     forkcall_buf_append(result, "x", 1);
-    (void)forkcall_buf_extend(result, PTRDIFF_MAX - 1);
+    (void)forkcall_buf_extend(result, PTRDIFF_MAX); /* with the one byte more than any object has */
     return 0;
 }
 

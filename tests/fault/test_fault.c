@@ -181,6 +181,7 @@ static const struct kind kinds[] = {
     {FAULT_SIGACTION, EINVAL, WELL, NULL, 7, 10},
     {FAULT_READ, EINTR, WELL, NULL, 1, 2},
     {FAULT_WRITEV, EINTR, WELL, NULL, 1, 1},
+    {FAULT_WRITEV, ENOMEM, NOT_STARTED | MUTE, NULL, 1, 1},
     {FAULT_POLL, EINTR, WELL, NULL, 1, 1},
 };
 
