@@ -7,9 +7,9 @@ library=$2
 header=$3
 
 declared=$(sed -n 's/^\(.* \)\{0,1\}FORKCALL_PUBLIC [^(]*[ *]\([a-z_]*\)(.*/\2/p' "$header" | LC_ALL=C sort)
-# Sanitizers and coverage add symbols of their own.
+# Sanitizers and coverage add symbols of their own, and so do musl's start files.
 exported=$("$nm" -D --defined-only "$library" | sed 's/.* //; s/@.*//' |
-    grep -v -e '^__odr_asan' -e '^__gcov' -e '^__llvm' -e '^__start_' -e '^__stop_' | LC_ALL=C sort)
+    grep -v -e '^__odr_asan' -e '^__gcov' -e '^__llvm' -e '^__start_' -e '^__stop_' -e '^_init$' -e '^_fini$' | LC_ALL=C sort)
 [ -n "$declared" ] || {
     echo "no declarations found in $header" >&2
     exit 1

@@ -1,4 +1,5 @@
 /* The host does not notice: after a thousand calls of all kinds everything is as it was; and limits of its own hold. */
+#include "config.h"
 #include "outcomes.h"
 
 #include <errno.h>
@@ -21,7 +22,11 @@
 #define CALLS_SLOW 200 /* where a fork costs much: sanitizers, valgrind, emulators */
 #define WARM_UP 60
 #define SIGNALS 65
+#ifdef HAVE_LIBDW
+#define NOISE_BYTES 65536 /* libdw keeps what it has learnt about the C library */
+#else
 #define NOISE_BYTES 512 /* of the heap: what is lost by one kind of call in sixteen is more */
+#endif
 
 /* ---- Everything ---------------------------------------------------------------------------------------------- */
 
