@@ -76,7 +76,7 @@ static void ask_for_exit_code(int fd, struct fc_ending *ending)
         struct info info = {.mask = INFO_EXIT};
         const bool answered = syscall(SYS_ioctl, fd, GET_INFO, &info) == 0;
         if (!answered && errno != ESRCH)
-            return; /* older than 6.13 */
+            return;                                     /* older than 6.13 */
         if (answered && (info.mask & INFO_EXIT) != 0) { /* without an answer the mask is still the question */
             ending->status_known = true;
             ending->wait_status = info.exit_code;
