@@ -73,17 +73,19 @@ static void ask_for_exit_code(int fd, struct fc_ending *ending)
 {
     const uint64_t start = fc_now_ns();
     do {
+        const bool let_go = (fc_poll_now(fd, POLLIN) & POLLHUP) != 0; /* looked at before the question, not after */
         struct info info = {.mask = INFO_EXIT};
         const bool answered = syscall(SYS_ioctl, fd, GET_INFO, &info) == 0;
         if (!answered && errno != ESRCH)
-            return;                                     /* older than 6.13 */
-        if (answered && (info.mask & INFO_EXIT) != 0) { /* without an answer the mask is still the question */
+            return; /* older than 6.13 */
+        /* Without an answer the mask is still the question. */
+        if (answered && (info.mask & INFO_EXIT) != 0) {
             ending->status_known = true;
             ending->wait_status = info.exit_code;
             return;
         }
-        if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0)
-            return; /* it has let go, and told nothing: older than 6.15 */
+        if (let_go)
+            return; /* and told nothing: older than 6.15 */
         poll(NULL, 0, 1);
     } while (fc_now_ns() - start < PUBLISH_NS);
 }
