@@ -20,7 +20,7 @@ static void keep(const char *name, unsigned char limit, unsigned char cancels, s
     if (file == NULL || fwrite(prefix, 1, sizeof prefix, file) != sizeof prefix ||
         fwrite(stream->data, 1, stream->size, file) != stream->size || fclose(file) != 0) {
         perror(path);
-        exit(1); // NOLINT(concurrency-mt-unsafe)
+        exit(1); // NOLINT(concurrency-mt-unsafe): one thread
     }
     forkcall_buf_truncate(stream, 0);
 }

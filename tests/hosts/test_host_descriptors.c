@@ -244,7 +244,7 @@ static rlim_t raise_limit(void)
     struct rlimit limit;
     FILE *file = fopen("/proc/sys/fs/nr_open", "re");
     if (file != NULL) {
-        if (fscanf(file, "%llu", &most) != 1) // NOLINT(cert-err34-c)
+        if (fscanf(file, "%llu", &most) != 1) // NOLINT(cert-err34-c): the kernel wrote it
             most = 0;
         fclose(file);
     }
