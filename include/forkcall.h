@@ -295,6 +295,15 @@ struct forkcall_crash {
     uint64_t reserved[8];
 };
 
+/* Bits of hints: signs in the child of a library that was used on both sides of a fork. forkcall_explain tells the cure.
+ * An outcome that is OK does not rule them out: some of CoreFoundation's functions warn and go on. */
+enum forkcall_hint {
+    FORKCALL_HINT_COREFOUNDATION = 1, /* macOS's "The process has forked and you cannot use this CoreFoundation
+                                         functionality safely" in standard_error; seen only where that is captured */
+    FORKCALL_HINT_DISPATCH = 2,       /* a crash in libdispatch, at the address that it leaves in the queues of a
+                                         forked child for that purpose */
+};
+
 struct forkcall_report {
     enum forkcall_status status;
     enum forkcall_ran ran;
@@ -303,7 +312,8 @@ struct forkcall_report {
     pid_t pid;                   /* of the child; 0 where there was none. The process is gone: not to be signalled */
     enum forkcall_method method; /* the one that was used */
     unsigned hazards;            /* FORKCALL_HAZARD_ bits seen at the start; _LIBRARY only unless OK */
-    bool usage_known;            /* the four fields below but elapsed_ns, which is always known */
+    bool usage_known;            /* user_ns, system_ns and max_rss_bytes are; elapsed_ns always is */
+    uint16_t hints;              /* FORKCALL_HINT_ bits, whatever the outcome */
     uint64_t elapsed_ns;         /* from start to the end of the child */
     uint64_t user_ns, system_ns; /* of the child and those of its descendants that it waited for */
     uint64_t max_rss_bytes;

@@ -3,6 +3,7 @@
 #define FC_CALL_H
 
 #include "fds.h"
+#include "hints.h"
 #include "process.h"
 #include "reply.h"
 #include "task.h"
@@ -34,6 +35,7 @@ struct forkcall_call {
     struct fc_reply_rules rules;
     struct fc_reply reply;
     struct forkcall_buf stderr_tail;
+    struct fc_hint_scan hint_scan; /* of standard_error */
 
     enum fc_stage stage;
     enum fc_cause cause;

@@ -140,6 +140,8 @@ static void read_output(struct forkcall_call *call, enum fc_fd which)
         close_fd(call, which);
         return;
     }
+    if (stream == STDERR_FILENO)
+        fc_hints_scan(&call->hint_scan, data, (size_t)n);
     if (stream == STDERR_FILENO && call->options.details != NULL)
         keep_tail(&call->stderr_tail, data, (size_t)n);
     if (call->options.output == NULL || call->quiet)

@@ -76,6 +76,29 @@ static void add_hazards(struct text *text, unsigned hazards)
         add(text, "\nA library that may not be used on both sides of a fork is loaded in the caller.");
 }
 
+static void add_hints(struct text *text, unsigned hints)
+{
+    if ((hints & FORKCALL_HINT_COREFOUNDATION) != 0)
+        add(text, "\nCoreFoundation warned that it was used on both sides of a fork: its answers cannot be relied on.");
+    if ((hints & FORKCALL_HINT_DISPATCH) != 0)
+        add(text, "\nThe crash is how libdispatch ends a forked child that uses a queue of its parent's.");
+    if ((hints & (unsigned)(FORKCALL_HINT_COREFOUNDATION | FORKCALL_HINT_DISPATCH)) != 0)
+        add(text,
+            "\nThe cure: call forkcall_init() first thing in main() and use FORKCALL_SERVER or FORKCALL_SPAWN, or use "
+            "that library in children alone.");
+}
+
+static void add_circumstances(struct text *text, const struct forkcall_report *report)
+{
+    add_frames(text, &report->crash);
+    if (report->ran == FORKCALL_RAN_NO)
+        add(text, "\nThe function did not run: a retry is safe.");
+    else if (report->ran == FORKCALL_RAN_UNKNOWN)
+        add(text, "\nWhether the function ran is not known.");
+    if (report->status != FORKCALL_FAILED)
+        add_hazards(text, report->hazards);
+}
+
 int forkcall_explain(const struct forkcall_report *report, char *to, size_t size)
 {
     struct text text = {.to = to, .size = size};
@@ -87,14 +110,8 @@ int forkcall_explain(const struct forkcall_report *report, char *to, size_t size
     if (report->fn != NULL)
         fc_symbol_function_name((uint64_t)(uintptr_t)report->fn, name, sizeof name);
     add_verdict(&text, report, name);
-    if (report->status == FORKCALL_OK)
-        return (int)text.length;
-    add_frames(&text, &report->crash);
-    if (report->ran == FORKCALL_RAN_NO)
-        add(&text, "\nThe function did not run: a retry is safe.");
-    else if (report->ran == FORKCALL_RAN_UNKNOWN)
-        add(&text, "\nWhether the function ran is not known.");
-    if (report->status != FORKCALL_FAILED)
-        add_hazards(&text, report->hazards);
+    if (report->status != FORKCALL_OK)
+        add_circumstances(&text, report);
+    add_hints(&text, report->hints);
     return (int)text.length;
 }

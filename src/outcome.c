@@ -262,6 +262,7 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
         call->reply.malformed = true; /* it ran, and says that it did not */
     set_usage(report, &call->reply, call->task.measure, ending);
     set_crash(call, ending);
+    report->hints = fc_hints(&call->hint_scan, &report->crash);
     set_status(call, ending);
     /* It may explain a failure; a call that succeeds need not pay for it. */
     if (report->status != FORKCALL_OK)

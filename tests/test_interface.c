@@ -96,6 +96,7 @@ static void layout_of_report(void **state)
     OFFSET(forkcall_report, method, 20, 20, 20);
     OFFSET(forkcall_report, hazards, 24, 24, 24);
     OFFSET(forkcall_report, usage_known, 28, 28, 28);
+    OFFSET(forkcall_report, hints, 30, 30, 30);
     OFFSET(forkcall_report, elapsed_ns, 32, 32, 32);
     OFFSET(forkcall_report, user_ns, 40, 40, 40);
     OFFSET(forkcall_report, system_ns, 48, 48, 48);
@@ -131,6 +132,8 @@ static void numbers_of_enumerators(void **state)
     assert_int_equal(FORKCALL_HAZARD_FORKED, 2);
     assert_int_equal(FORKCALL_HAZARD_LIBRARY, 4);
     assert_int_equal(FORKCALL_HAZARDS_REFUSE, 3);
+    assert_int_equal(FORKCALL_HINT_COREFOUNDATION, 1);
+    assert_int_equal(FORKCALL_HINT_DISPATCH, 2);
     assert_int_equal(FORKCALL_CRASH_STACK_OVERFLOW, 1);
     assert_int_equal(FORKCALL_CRASH_MAPPED_IN_CALLER, 2);
     assert_int_equal(FORKCALL_CRASH_FRAMES, 32);

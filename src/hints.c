@@ -1,0 +1,56 @@
+#include "hints.h"
+
+#include "image.h"
+
+#include <signal.h>
+#include <string.h>
+
+/* What CoreFoundation writes, up to where its versions agree. Its first byte occurs nowhere else in it: a match that breaks
+ * off can begin again only at the byte that broke it. */
+static const char sentence[] = "The process has forked and you cannot use this CoreFoundation functionality safely.";
+#define SENTENCE_SIZE (sizeof sentence - 1)
+
+void fc_hints_scan(struct fc_hint_scan *scan, const char *data, size_t size)
+{
+    const char *end = data + size;
+    while (data < end && !scan->found) {
+        if (scan->matched == 0) {
+            data = memchr(data, sentence[0], (size_t)(end - data));
+            if (data == NULL)
+                return;
+        }
+        if (*data == sentence[scan->matched]) {
+            scan->matched++;
+            data++;
+        } else {
+            scan->matched = 0; /* and this byte is looked at once more, as a first one */
+        }
+        scan->found = scan->matched == SENTENCE_SIZE;
+    }
+}
+
+/* In a forked child libdispatch sets the ends of its queues to 0x100; what is then queued touches a member behind it (on
+ * 64-bit systems 0x108 or 0x110). A NULL pointer to a struct can fault there as well: only libdispatch's own code counts. */
+#define POISON 0x100U
+#define POISON_SIZE 0x20U
+
+static bool is_poison(const struct forkcall_crash *crash)
+{
+    static const char name[] = "libdispatch.";
+    struct fc_image image;
+    if ((crash->signal != SIGSEGV && crash->signal != SIGBUS) || crash->si_code <= 0 ||
+        crash->address - POISON >= POISON_SIZE || !fc_image_find(crash->program_counter, &image))
+        return false;
+    const char *slash = strrchr(image.path, '/');
+    return strncmp(slash != NULL ? slash + 1 : image.path, name, sizeof name - 1) == 0;
+}
+
+uint16_t fc_hints(const struct fc_hint_scan *scan, const struct forkcall_crash *crash)
+{
+    unsigned hints = 0;
+    if (scan->found)
+        hints |= FORKCALL_HINT_COREFOUNDATION;
+    if (is_poison(crash))
+        hints |= FORKCALL_HINT_DISPATCH;
+    return (uint16_t)hints;
+}
