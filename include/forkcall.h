@@ -382,6 +382,54 @@ FORKCALL_PUBLIC int forkcall_cancel(struct forkcall_call *call);
 /* Waits for the end, frees the call and returns its report. NULL gives NOT_STARTED, EINVAL. */
 FORKCALL_PUBLIC struct forkcall_report forkcall_finish(struct forkcall_call *call);
 
+/* ---- Many items ---------------------------------------------------------------------------------------------- */
+
+/* Called in the caller's process, by the thread that is inside forkcall_map, under the rules of forkcall_progress_fn,
+ * with the index of the item. A return value other than 0 cancels the map; then none of them is called any more.
+ *
+ * item_done: an item has ended and its report stands; done of count items have. Once for each item that was tried. */
+typedef int forkcall_map_done_fn(void *user, size_t index, const struct forkcall_report *report, size_t done,
+                                 size_t count);
+typedef int forkcall_map_progress_fn(void *user, size_t index, double done, double total, const char *note);
+typedef int forkcall_map_output_fn(void *user, size_t index, int fd, const char *data, size_t size);
+
+/* All zero: the defaults. */
+struct forkcall_map_options {
+    /* Of every item's call: timeout_ms, for example, is each item's own. cancel_fd_plus_one cancels the map. output,
+     * progress, user and details must be NULL here: the map has its own. */
+    struct forkcall_options call;
+    size_t processes; /* so many items at once, at most; 0: the processors that this process may use. Up to 65536 */
+    /* The first outcome but OK cancels the items that run, with the grace of call, and starts no more. */
+    bool stop_at_failure;
+    forkcall_map_done_fn *item_done;
+    forkcall_map_progress_fn *progress;
+    forkcall_map_output_fn *output;
+    void *user;                   /* for item_done, progress and output */
+    struct forkcall_buf *details; /* NULL, or count buffers of the caller's: details of each item */
+    uint64_t reserved[8];         /* must be 0 */
+};
+
+/* Runs fn on each of count items, in processes of their own, some at once, and waits for all. Item i has the item_size
+ * bytes at (char *)items + i * item_size; items may be NULL where item_size is 0. With FORKCALL_BY_POINTER as item_size,
+ * items is an array of count pointers, each of which is handed over itself. options NULL: defaults. Under INLINE the
+ * items run one after another.
+ *
+ * results and reports: arrays of count elements of the caller's, for item i at index i; either may be NULL. Items are
+ * begun in their order. An item that was not tried, because the map was stopped or canceled, is reported as NOT_STARTED,
+ * ECANCELED. An item that finds no room (EMFILE, ENFILE, EAGAIN, ENOMEM) while others run is tried again when one of them
+ * has ended; so fewer than processes may run.
+ *
+ * Its own report: OK: every item ended so (or there was none). CANCELED: a callback or the descriptor has canceled it
+ * before all were done. Else the outcome of the item that was the first, in time, to end otherwise than OK, whose index
+ * the message ends with; an item that is refused (UNSAFE) is one, too. NOT_STARTED with a message that begins with the
+ * name of an argument or field (EINVAL), or with "memory for the map" (ENOMEM): nothing was done or changed. ran is NO
+ * where no item has run; elapsed_ns is that of the map, user_ns and system_ns are sums, max_rss_bytes is the largest.
+ *
+ * Thread-safe; not for signal handlers. Descriptors while it runs: for each process those of forkcall_start. */
+FORKCALL_PUBLIC struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t item_size, size_t count,
+                                                    struct forkcall_buf *results, struct forkcall_report *reports,
+                                                    const struct forkcall_map_options *options);
+
 /* ---- The decorator ------------------------------------------------------------------------------------------- */
 
 /* Defines  static struct forkcall_report name(const args_type *args, result_type *result)  that runs

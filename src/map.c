@@ -1,0 +1,502 @@
+/* forkcall_map: many calls under one poll(2), at most so many at once; those that have no descriptor are asked in turns. */
+#include "buf.h"
+#include "child.h"
+#include "inline.h"
+#include "io.h"
+#include "options.h"
+#include "processors.h"
+#include "report.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PROCESSES_MAX 65536U
+/* A call without a descriptor is asked again after 1, 2, 4 … ms, as long as nothing happens. */
+#define TURN_MAX_MS 16
+
+enum stop {
+    STOP_NOT,
+    STOP_FAILURE, /* by stop_at_failure */
+    STOP_CANCEL,
+};
+
+struct slot {
+    struct map *map;
+    size_t index;               /* of the item */
+    struct forkcall_call *call; /* NULL: the slot is free */
+    int fd;                     /* what forkcall_fd said last */
+    size_t place;               /* of fd among those polled */
+    struct slot *next_free;
+};
+
+struct map {
+    forkcall_fn *fn;
+    const char *items;
+    size_t item_size, count;
+    struct forkcall_buf *results;
+    struct forkcall_report *reports;
+    struct forkcall_map_options options; /* call: what all items have in common */
+    int cancel_fd;                       /* the map's, not the calls'; -1: none */
+
+    size_t slot_count;
+    struct slot *slots, *free;
+    struct pollfd *fds; /* room for the slots and cancel_fd */
+    size_t *again;      /* items that found no room, to be started again; never more than there are slots */
+    size_t again_count;
+
+    size_t next; /* the first item that was not tried yet */
+    size_t running, ended;
+    bool full;   /* there was no room for another call: not before one has ended */
+    bool quiet;  /* no callback is called any more */
+    bool cut;    /* an item was canceled or not started */
+    int turn_ms; /* how long to rest between two turns */
+    enum stop stop;
+
+    uint64_t start_ns;
+    struct forkcall_report first; /* of the first item, in time, that was not OK */
+    struct forkcall_report total; /* usage, hazards and method of all; ran: did any run? */
+};
+
+/* ---- Arguments ----------------------------------------------------------------------------------------------- */
+
+static bool is_array(size_t count, size_t size)
+{
+    return count <= PTRDIFF_MAX / (size > 0 ? size : 1);
+}
+
+static const char *check_sizes(const void *items, size_t item_size, size_t count)
+{
+    const size_t size = item_size == FORKCALL_BY_POINTER ? sizeof(void *) : item_size;
+    if (size > PTRDIFF_MAX)
+        return "item_size: more than any object has";
+    if (!is_array(count, size) || !is_array(count, sizeof(struct forkcall_report)))
+        return "count: more items than memory can hold";
+    if (items == NULL && size > 0 && count > 0)
+        return "items: is NULL, but item_size is not 0";
+    return NULL;
+}
+
+static const char *check_bufs(const struct map *map)
+{
+    if (map->options.details != NULL && map->options.details == map->results)
+        return "details: is the same array as results";
+    for (size_t i = 0; map->results != NULL && i < map->count; i++)
+        if (!fc_buf_is_valid(&map->results[i]))
+            return "results: one was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is "
+                   "NULL";
+    for (size_t i = 0; map->options.details != NULL && i < map->count; i++)
+        if (!fc_buf_is_valid(&map->options.details[i]))
+            return "details: one was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is "
+                   "NULL";
+    return NULL;
+}
+
+static const char *check_options(const struct forkcall_map_options *o)
+{
+    static const uint64_t zero[sizeof o->reserved / sizeof *o->reserved];
+    if (memcmp(o->reserved, zero, sizeof zero) != 0)
+        return "reserved: is not all 0";
+    if (o->processes > PROCESSES_MAX)
+        return "processes: more than 65536";
+    if (o->call.output != NULL)
+        return "call.output: is not NULL; a map has an output callback of its own";
+    if (o->call.progress != NULL)
+        return "call.progress: is not NULL; a map has a progress callback of its own";
+    if (o->call.user != NULL)
+        return "call.user: is not NULL; a map has a user of its own";
+    if (o->call.details != NULL)
+        return "call.details: is not NULL; a map has an array of its own";
+    return NULL;
+}
+
+static int on_progress(void *user, double done, double total, const char *note);
+static int on_output(void *user, int fd, const char *data, size_t size);
+
+/* What is common to the calls of all items, checked as that of one. */
+static const char *prepare_call(struct map *map)
+{
+    struct forkcall_options *call = &map->options.call;
+    /* Its place in the call is taken, for the time of the check, by any of the details. */
+    struct forkcall_buf any = FORKCALL_BUF_INIT;
+    call->progress = map->options.progress != NULL ? on_progress : NULL;
+    call->output = map->options.output != NULL ? on_output : NULL;
+    call->details = map->options.details != NULL ? &any : NULL;
+    const char *wrong = fc_options_check(map->fn, NULL, 0, NULL, call);
+    if (wrong == NULL)
+        wrong = fc_options_from_environment(call);
+    if (wrong == NULL && map->item_size == FORKCALL_BY_POINTER &&
+        (call->method == FORKCALL_SERVER || call->method == FORKCALL_SPAWN))
+        wrong = "item_size: FORKCALL_BY_POINTER means nothing to another program's memory";
+    map->cancel_fd = call->cancel_fd_plus_one - 1;
+    call->cancel_fd_plus_one = 0;
+    call->details = NULL;
+    return wrong;
+}
+
+static const char *check(struct map *map)
+{
+    const char *wrong = map->fn == NULL ? "fn: is NULL" : NULL;
+    if (wrong == NULL)
+        wrong = check_sizes(map->items, map->item_size, map->count);
+    if (wrong == NULL)
+        wrong = check_options(&map->options);
+    if (wrong == NULL)
+        wrong = check_bufs(map);
+    return wrong != NULL ? wrong : prepare_call(map);
+}
+
+/* ---- Memory -------------------------------------------------------------------------------------------------- */
+
+static void free_memory(struct map *map)
+{
+    free(map->slots);
+    free(map->fds);
+    free(map->again);
+}
+
+static bool get_memory(struct map *map)
+{
+    const size_t processes = map->options.processes > 0 ? map->options.processes : fc_processors();
+    map->slot_count = processes < map->count ? processes : map->count;
+    map->slots = calloc(map->slot_count + 1, sizeof *map->slots); /* not 0 bytes, for which NULL is an answer */
+    map->fds = calloc(map->slot_count + 1, sizeof *map->fds);
+    map->again = calloc(map->slot_count + 1, sizeof *map->again);
+    if (map->slots == NULL || map->fds == NULL || map->again == NULL)
+        return false;
+    for (size_t i = map->slot_count; i-- > 0;) {
+        map->slots[i].map = map;
+        map->slots[i].next_free = map->free;
+        map->free = &map->slots[i];
+    }
+    return true;
+}
+
+/* ---- Stopping ------------------------------------------------------------------------------------------------ */
+
+static void stop(struct map *map, enum stop cause)
+{
+    if (map->stop != STOP_NOT)
+        return;
+    map->stop = cause;
+    for (size_t i = 0; i < map->slot_count; i++)
+        if (map->slots[i].call != NULL)
+            forkcall_cancel(map->slots[i].call);
+}
+
+static void canceled_by_callback(struct map *map)
+{
+    map->quiet = true;
+    stop(map, STOP_CANCEL);
+}
+
+static void look_for_cancel(struct map *map)
+{
+    struct pollfd p = {.fd = map->cancel_fd, .events = POLLIN};
+    if (map->cancel_fd >= 0 && map->stop == STOP_NOT && poll(&p, 1, 0) == 1)
+        stop(map, STOP_CANCEL);
+}
+
+/* ---- Callbacks ----------------------------------------------------------------------------------------------- */
+
+static int on_progress(void *user, double done, double total, const char *note)
+{
+    const struct slot *slot = user;
+    struct map *map = slot->map;
+    if (map->quiet || map->options.progress(map->options.user, slot->index, done, total, note) == 0)
+        return 0;
+    canceled_by_callback(map);
+    return 1;
+}
+
+static int on_output(void *user, int fd, const char *data, size_t size)
+{
+    const struct slot *slot = user;
+    struct map *map = slot->map;
+    if (map->quiet || map->options.output(map->options.user, slot->index, fd, data, size) == 0)
+        return 0;
+    canceled_by_callback(map);
+    return 1;
+}
+
+static void tell(struct map *map, size_t index, const struct forkcall_report *report)
+{
+    if (map->options.item_done == NULL || map->quiet)
+        return;
+    fc_callback_enter();
+    const int r = map->options.item_done(map->options.user, index, report, map->ended, map->count);
+    if (fc_callback_leave() || r != 0)
+        canceled_by_callback(map);
+}
+
+/* ---- An item ------------------------------------------------------------------------------------------------- */
+
+static void add_to_total(struct map *map, const struct forkcall_report *report)
+{
+    struct forkcall_report *total = &map->total;
+    total->method = report->method;
+    total->hazards |= report->hazards;
+    if (report->ran == FORKCALL_RAN_NO)
+        return;
+    if (total->ran != FORKCALL_RAN_YES)
+        total->ran = report->ran;
+    total->usage_known = total->usage_known && report->usage_known;
+    total->user_ns += report->user_ns;
+    total->system_ns += report->system_ns;
+    if (report->max_rss_bytes > total->max_rss_bytes)
+        total->max_rss_bytes = report->max_rss_bytes;
+}
+
+static void item_ended(struct map *map, size_t index, const struct forkcall_report *report)
+{
+    map->ended++;
+    add_to_total(map, report);
+    if (map->reports != NULL)
+        map->reports[index] = *report;
+    if (report->status != FORKCALL_OK && map->first.status == FORKCALL_OK) {
+        map->first = *report;
+        fc_report_message(&map->first, "%.224s (item %zu)", report->message, index);
+    }
+    if (report->status == FORKCALL_CANCELED) {
+        map->cut = true;
+        stop(map,
+             STOP_CANCEL); /* where a callback's own INLINE call was canceled, this is the first that is heard of it */
+    } else if (report->status != FORKCALL_OK && map->options.stop_at_failure) {
+        stop(map, STOP_FAILURE);
+    }
+    tell(map, index, report);
+}
+
+static struct forkcall_report not_started(const struct map *map, int error)
+{
+    struct forkcall_report report;
+    memset(&report, 0, sizeof report);
+    report.status = FORKCALL_NOT_STARTED;
+    report.ran = FORKCALL_RAN_NO;
+    report.code = error;
+    report.wait_status = -1;
+    report.method = map->total.method;
+    report.fn = map->fn;
+    return report;
+}
+
+static void clear_answer(struct map *map, size_t index)
+{
+    if (map->results != NULL)
+        fc_buf_clear(&map->results[index]);
+    if (map->options.details != NULL)
+        fc_buf_clear(&map->options.details[index]);
+}
+
+/* Something that running calls hold, too, and will give back. */
+static bool found_no_room(const struct forkcall_report *report)
+{
+    return report->status == FORKCALL_NOT_STARTED && report->ran == FORKCALL_RAN_NO &&
+           (report->code == EMFILE || report->code == ENFILE || report->code == EAGAIN || report->code == ENOMEM);
+}
+
+static void finish_item(struct map *map, struct slot *slot)
+{
+    struct forkcall_report report;
+    if (slot->call != NULL) {
+        report = forkcall_finish(slot->call);
+    } else {
+        report = not_started(map, ENOMEM);
+        fc_report_message(&report, "memory for the call: %s", strerror(ENOMEM));
+        clear_answer(map, slot->index);
+    }
+    slot->call = NULL;
+    slot->next_free = map->free;
+    map->free = slot;
+    map->running--;
+    if (found_no_room(&report) && map->running > 0 && map->stop == STOP_NOT) {
+        map->again[map->again_count++] = slot->index;
+        map->full = true;
+        return;
+    }
+    map->full = false;
+    item_ended(map, slot->index, &report);
+}
+
+static const void *args_of(const struct map *map, size_t index)
+{
+    const void *args;
+    if (map->item_size == 0 || map->items == NULL)
+        return map->items;
+    if (map->item_size != FORKCALL_BY_POINTER)
+        return map->items + index * map->item_size;
+    memcpy(&args, map->items + index * sizeof args, sizeof args);
+    return args;
+}
+
+static void start_item(struct map *map)
+{
+    struct slot *slot = map->free;
+    struct forkcall_options options = map->options.call;
+    map->free = slot->next_free;
+    map->running++;
+    slot->index = map->again_count > 0 ? map->again[--map->again_count] : map->next++;
+    slot->fd = -EAGAIN;
+    options.user = slot;
+    options.details = map->options.details != NULL ? &map->options.details[slot->index] : NULL;
+    const int r = forkcall_start(&slot->call, map->fn, args_of(map, slot->index), map->item_size,
+                                 map->results != NULL ? &map->results[slot->index] : NULL, &options);
+    /* INLINE, and what could not be started, is done by now. */
+    if (r < 0 || forkcall_wait(slot->call, 0) != 0)
+        finish_item(map, slot);
+}
+
+/* ---- All items ----------------------------------------------------------------------------------------------- */
+
+static void start_items(struct map *map)
+{
+    look_for_cancel(map);
+    while (map->stop == STOP_NOT && !map->full && map->free != NULL &&
+           (map->again_count > 0 || map->next < map->count)) {
+        start_item(map);
+        look_for_cancel(map);
+    }
+}
+
+/* Enters the descriptors to wait for. True: there are calls without one. */
+static bool fill_fds(struct map *map, nfds_t *count)
+{
+    bool some_without = false;
+    *count = 0;
+    if (map->cancel_fd >= 0 && map->stop == STOP_NOT)
+        map->fds[(*count)++] = (struct pollfd){.fd = map->cancel_fd, .events = POLLIN};
+    for (size_t i = 0; i < map->slot_count; i++) {
+        struct slot *slot = &map->slots[i];
+        if (slot->call == NULL)
+            continue;
+        if (slot->fd < 0 && slot->fd != -ENOTSUP)
+            slot->fd = forkcall_fd(slot->call);
+        if (slot->fd < 0) {
+            some_without = true;
+            continue;
+        }
+        slot->place = *count;
+        map->fds[(*count)++] = (struct pollfd){.fd = slot->fd, .events = POLLIN};
+    }
+    return some_without;
+}
+
+/* Until something has happened, or it is time for another turn. */
+static void wait_for_calls(struct map *map)
+{
+    nfds_t count;
+    const size_t ended = map->ended;
+    const bool in_turns = fill_fds(map, &count);
+    const int r = poll(map->fds, count, in_turns ? map->turn_ms : -1);
+    const bool ask_all = r < 0 && errno != EINTR; /* not to be had (ENOMEM, a limit): look at each, at leisure */
+    if (ask_all) {
+        const struct timespec pause = {.tv_nsec = 1000000};
+        nanosleep(&pause, NULL);
+    }
+    for (size_t i = 0; i < map->slot_count; i++) {
+        struct slot *slot = &map->slots[i];
+        if (slot->call == NULL)
+            continue;
+        const bool look = ask_all || slot->fd < 0 || (r > 0 && map->fds[slot->place].revents != 0);
+        if (look && forkcall_wait(slot->call, 0) != 0)
+            finish_item(map, slot);
+    }
+    map->turn_ms = map->ended > ended ? 1 : map->turn_ms < TURN_MAX_MS ? map->turn_ms * 2 : TURN_MAX_MS;
+}
+
+static void leave_out(struct map *map, size_t index)
+{
+    map->cut = true;
+    clear_answer(map, index);
+    if (map->reports == NULL)
+        return;
+    map->reports[index] = not_started(map, ECANCELED);
+    fc_report_message(&map->reports[index], map->stop == STOP_FAILURE ? "not started: another item had failed"
+                                                                      : "not started: canceled by the caller");
+}
+
+static void run(struct map *map)
+{
+    map->turn_ms = 1;
+    for (;;) {
+        start_items(map);
+        if (map->running == 0)
+            break;
+        wait_for_calls(map);
+    }
+    while (map->again_count > 0)
+        leave_out(map, map->again[--map->again_count]);
+    while (map->next < map->count)
+        leave_out(map, map->next++);
+}
+
+static struct forkcall_report report_of_all(const struct map *map)
+{
+    struct forkcall_report report = map->first;
+    if (map->stop == STOP_CANCEL && map->cut) {
+        report = map->total;
+        report.status = FORKCALL_CANCELED;
+        fc_report_message(&report, "canceled by the caller");
+    }
+    report.ran = map->total.ran;
+    report.method = map->total.method;
+    report.hazards = map->total.hazards;
+    report.elapsed_ns = fc_now_ns() - map->start_ns;
+    report.usage_known = map->total.usage_known;
+    report.user_ns = map->total.user_ns;
+    report.system_ns = map->total.system_ns;
+    report.max_rss_bytes = map->total.max_rss_bytes;
+    return report;
+}
+
+static struct forkcall_report run_checked(struct map *map)
+{
+    struct forkcall_report report;
+    const char *wrong = check(map);
+    if (wrong != NULL) {
+        report = not_started(map, EINVAL);
+        fc_report_message(&report, "%s", wrong);
+        return report;
+    }
+    if (get_memory(map)) {
+        run(map);
+        report = report_of_all(map);
+    } else {
+        report = not_started(map, ENOMEM);
+        fc_report_message(&report, "memory for the map: %s", strerror(ENOMEM));
+    }
+    free_memory(map);
+    return report;
+}
+
+struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t item_size, size_t count,
+                                    struct forkcall_buf *results, struct forkcall_report *reports,
+                                    const struct forkcall_map_options *options)
+{
+    struct map map;
+    int state = PTHREAD_CANCEL_ENABLE;
+    fc_child_check_escape(__builtin_frame_address(0));
+    memset(&map, 0, sizeof map);
+    if (options != NULL)
+        map.options = *options;
+    map.fn = fn;
+    map.items = items;
+    map.item_size = item_size;
+    map.count = count;
+    map.results = results;
+    map.reports = reports;
+    map.start_ns = fc_now_ns();
+    map.total.method = map.options.call.method;
+    map.total.ran = FORKCALL_RAN_NO;
+    map.total.wait_status = -1;
+    map.total.usage_known = true;
+    map.total.fn = fn;
+    map.first = map.total;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* to be ended in the middle would leak the children */
+    const struct forkcall_report report = run_checked(&map);
+    pthread_setcancelstate(state, NULL);
+    return report;
+}

@@ -1,0 +1,10 @@
+/* How many processors there are for this process. */
+#ifndef FC_PROCESSORS_H
+#define FC_PROCESSORS_H
+
+#include <stddef.h>
+
+/* Those that it may use, where the system tells; else those that are online. At least 1. */
+size_t fc_processors(void);
+
+#endif
