@@ -84,6 +84,21 @@ static void layout_of_options(void **state)
     OFFSET(forkcall_options, reserved, 136, 112, 108);
 }
 
+static void layout_of_map_options(void **state)
+{
+    (void)state;
+    SIZE(forkcall_map_options, 320, 272, 264);
+    OFFSET(forkcall_map_options, call, 0, 0, 0);
+    OFFSET(forkcall_map_options, processes, 200, 176, 172);
+    OFFSET(forkcall_map_options, stop_at_failure, 208, 180, 176);
+    OFFSET(forkcall_map_options, item_done, 216, 184, 180);
+    OFFSET(forkcall_map_options, progress, 224, 188, 184);
+    OFFSET(forkcall_map_options, output, 232, 192, 188);
+    OFFSET(forkcall_map_options, user, 240, 196, 192);
+    OFFSET(forkcall_map_options, details, 248, 200, 196);
+    OFFSET(forkcall_map_options, reserved, 256, 208, 200);
+}
+
 static void layout_of_report(void **state)
 {
     (void)state;
@@ -254,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layout_of_buf_limits_and_crash),
         cmocka_unit_test(layout_of_options),
+        cmocka_unit_test(layout_of_map_options),
         cmocka_unit_test(layout_of_report),
         cmocka_unit_test(numbers_of_enumerators),
         cmocka_unit_test(version_of_header_and_library),
