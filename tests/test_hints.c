@@ -62,6 +62,7 @@ static void sentence_in_two_pieces_at_every_place(void **state)
 
 static void sentence_after_every_beginning_of_itself(void **state)
 {
+    static const char begun_again[] = {'T', 'T', 'T', 'h', 'T'};
     char text[2 * SENTENCE_SIZE + 8];
     (void)state;
     for (size_t begun = 0; begun <= SENTENCE_SIZE; begun++) {
@@ -69,9 +70,9 @@ static void sentence_after_every_beginning_of_itself(void **state)
         memcpy(text + begun, WARNING, SENTENCE_SIZE);
         assert_found(text, begun + SENTENCE_SIZE, true);
     }
-    memcpy(text, "TTThT", 5);
-    memcpy(text + 5, WARNING, SENTENCE_SIZE);
-    assert_found(text, 5 + SENTENCE_SIZE, true);
+    memcpy(text, begun_again, sizeof begun_again);
+    memcpy(text + sizeof begun_again, WARNING, SENTENCE_SIZE);
+    assert_found(text, sizeof begun_again + SENTENCE_SIZE, true);
 }
 
 static void sentence_that_is_not_whole(void **state)

@@ -1,0 +1,39 @@
+/* GIO: blocking work is given to a pool of threads, and a forked child waits for what is left of the pool. */
+#include "hostile.h"
+
+#include <gio/gio.h>
+
+#define ANSWER 815
+
+static void work(GTask *task, gpointer source, gpointer data, GCancellable *cancellable)
+{
+    (void)source;
+    (void)data;
+    (void)cancellable;
+    g_task_return_int(task, ANSWER);
+}
+
+static int work_in_pool(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    GTask *task = g_task_new(NULL, NULL, NULL, NULL);
+    (void)args;
+    (void)args_size;
+    g_task_run_in_thread_sync(task, work);
+    const int value = (int)g_task_propagate_int(task, NULL);
+    g_object_unref(task);
+    return forkcall_buf_append(result, &value, sizeof value);
+}
+
+static const struct hostile pool = {
+    .name = "GIO's thread pool",
+    .use = work_in_pool,
+    .answer = ANSWER,
+    .has_threads = true,
+    .is_listed = true,
+    .status = FORKCALL_TIMED_OUT,
+};
+
+int main(int argc, char **argv)
+{
+    return hostile_main(&pool, argc, argv);
+}

@@ -1,0 +1,109 @@
+/* The GCC Objective-C runtime: while one thread is in a class's +initialize it holds the lock that the first message to any
+ * other class takes. A child that is forked meanwhile waits for it for ever. */
+#include "hostile.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+
+#define ANSWER 99
+
+/* What takes its time to be initialised, once in a process: there are as many as there are uses. */
+static sem_t entered, leave;
+
+#define SLOW_CLASS(name)                             \
+    __attribute__((objc_root_class)) @interface name \
+    +(int)touch;                                     \
+    @end                                             \
+    @implementation name                             \
+    +(void)initialize                                \
+    {                                                \
+        sem_post(&entered);                          \
+        sem_wait(&leave);                            \
+    }                                                \
+    +(int)touch                                      \
+    {                                                \
+        return 1;                                    \
+    }                                                \
+    @end
+
+SLOW_CLASS(SlowFirst)
+SLOW_CLASS(SlowSecond)
+SLOW_CLASS(SlowThird)
+
+/* What the calls use. */
+static int value;
+
+__attribute__((objc_root_class)) @interface Answer
++ (int)get;
+@end
+
+@implementation Answer
++ (void)initialize
+{
+    value = ANSWER;
+}
++ (int)get
+{
+    return value;
+}
+@end
+
+static int ask(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int answer = [Answer get];
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &answer, sizeof answer);
+}
+
+static int uses;
+static pthread_t thread;
+
+static void *touch(void *unused)
+{
+    (void)unused;
+    switch (++uses) {
+    case 1:
+        [SlowFirst touch];
+        break;
+    case 2:
+        [SlowSecond touch];
+        break;
+    default:
+        [SlowThird touch];
+        break;
+    }
+    return NULL;
+}
+
+static int begin(void)
+{
+    const int r = pthread_create(&thread, NULL, touch, NULL);
+    if (r == 0)
+        sem_wait(&entered);
+    return r;
+}
+
+static int end(void)
+{
+    sem_post(&leave);
+    return pthread_join(thread, NULL);
+}
+
+static const struct hostile runtime = {
+    .name = "Objective-C's +initialize",
+    .use = ask,
+    .answer = ANSWER,
+    .dirty = begin,
+    .settle = end,
+    .has_threads = true,
+    .is_listed = true,
+    .status = FORKCALL_TIMED_OUT,
+};
+
+int main(int argc, char **argv)
+{
+    sem_init(&entered, 0, 0);
+    sem_init(&leave, 0, 0);
+    return hostile_main(&runtime, argc, argv);
+}

@@ -1,0 +1,29 @@
+/* GNU OpenMP: the threads of the first parallel region are kept for the next one, and a forked child waits for them. */
+#include "hostile.h"
+
+#define TERMS 1000
+
+static int sum_in_parallel(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int sum = 0;
+    (void)args;
+    (void)args_size;
+#pragma omp parallel for num_threads(4) reduction(+ : sum)
+    for (int i = 1; i <= TERMS; i++)
+        sum += i;
+    return forkcall_buf_append(result, &sum, sizeof sum);
+}
+
+static const struct hostile openmp = {
+    .name = "GNU OpenMP",
+    .use = sum_in_parallel,
+    .answer = TERMS * (TERMS + 1) / 2,
+    .has_threads = true,
+    .is_listed = true,
+    .status = FORKCALL_TIMED_OUT,
+};
+
+int main(int argc, char **argv)
+{
+    return hostile_main(&openmp, argc, argv);
+}
