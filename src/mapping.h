@@ -1,0 +1,23 @@
+/* The file that is mapped at an address, told by the kernel: whatever name it was opened by, and from which directory. */
+#ifndef FC_MAPPING_H
+#define FC_MAPPING_H
+
+#include <limits.h>
+#include <stdint.h>
+
+#ifdef PATH_MAX
+#define FC_MAPPING_PATH_MAX PATH_MAX
+#else
+#define FC_MAPPING_PATH_MAX 4096
+#endif
+
+struct fc_mapping {
+    uint64_t device;                /* file systems of several layers may give another one to stat() */
+    uint64_t inode;                 /* never 0 */
+    char path[FC_MAPPING_PATH_MAX]; /* where the file was, if it was deleted or another has taken its place */
+};
+
+/* 0; -ENOENT: no file is mapped there, or this system does not tell; -ENAMETOOLONG. Opens a descriptor for a moment. */
+int fc_mapping_find(uint64_t address, struct fc_mapping *mapping);
+
+#endif

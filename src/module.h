@@ -1,0 +1,65 @@
+/* The name of a function that another process of the same program finds it by: module, offset and build identity. Static
+ * functions and those of static programs have such a name, too.
+ *
+ * A name is never taken for a function of another build: where the module is not surely the same, it is refused. */
+#ifndef FC_MODULE_H
+#define FC_MODULE_H
+
+#include <forkcall.h>
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef PATH_MAX
+#define FC_MODULE_PATH_MAX PATH_MAX
+#else
+#define FC_MODULE_PATH_MAX 4096
+#endif
+#define FC_MODULE_ID_MAX 64
+
+/* All of them hold the layout of the segments, too. */
+enum fc_module_id_kind {
+    FC_MODULE_ID_BUILD = 1,   /* what the linker gave it for this purpose */
+    FC_MODULE_ID_CONTENT = 2, /* a hash of all that it does not write to; what it has for initial data is not in it */
+    FC_MODULE_ID_FILE = 3,    /* device, inode, size and time of change: for code that is relocated, or not readable */
+};
+
+/* Equal where kind, size and all the bytes are; those after size are 0. */
+struct fc_module_id {
+    uint32_t kind;
+    uint32_t size;
+    unsigned char bytes[FC_MODULE_ID_MAX];
+};
+
+/* Without padding before path. Of path only path_size bytes count, so offsetof(…, path) + path_size bytes are all. */
+struct fc_module_function {
+    uint64_t offset; /* from where the module was moved to: the address inside the file, as addr2line takes it */
+    struct fc_module_id id;
+    uint32_t path_size;            /* with the terminating 0: at least 1 */
+    bool is_program;               /* in the program itself: found without path, which is empty */
+    char path[FC_MODULE_PATH_MAX]; /* absolute; or just a name, where the module's file is not known */
+};
+
+/* In the caller. Under 1 µs from the second time on that something in this module is named. Thread-safe; not
+ * async-signal-safe; takes no lock that a fork could leave locked, but the loader's.
+ * 0; -ENOENT: fn lies in no code of a module (generated code, NULL); -ENAMETOOLONG: the path does;
+ * -ESTALE: only its file could tell the module, and that has been deleted or replaced, or cannot be looked up. */
+int fc_module_name(forkcall_fn *fn, struct fc_module_function *name);
+
+/* In a process from which children are forked that will call fc_module_find: makes that fast for the program's own
+ * functions. */
+void fc_module_prepare(void);
+
+/* In the copy: finds the function, in a module that is loaded, from whatever path, or by loading it. name may have any
+ * content. 0 or a negative errno: -EINVAL: no name at all; -ENOENT: the module cannot be loaded; -ESTALE: it is another
+ * build. Then why is a text for a person, cut to why_size bytes. */
+int fc_module_find(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size);
+
+/* ---- What module.c needs of a platform ----------------------------------------------------------------------- */
+
+/* Finds the function in the modules that are loaded. False: in none, or in another build only. */
+bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn);
+
+#endif

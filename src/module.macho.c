@@ -1,0 +1,152 @@
+/* Modules by the headers of Mach-O and what dyld tells.
+ *
+ * Nothing is kept from one call to the next: dyld does not tell cheaply whether something has been unloaded, and starting
+ * a process takes a thousand times as long.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "module.h"
+
+#include "hash.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <mach-o/dyld.h>
+#include <mach-o/loader.h>
+#include <mach/vm_prot.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct load_command *first_command(const struct mach_header_64 *header)
+{
+    return (const struct load_command *)(header + 1);
+}
+
+static const struct load_command *next_command(const struct load_command *command)
+{
+    return (const struct load_command *)((const unsigned char *)command + command->cmdsize);
+}
+
+static const struct segment_command_64 *as_segment(const struct load_command *command)
+{
+    return command->cmd == LC_SEGMENT_64 ? (const struct segment_command_64 *)command : NULL;
+}
+
+/* The segment that begins with the header. NULL: there is none. */
+static const struct segment_command_64 *find_text(const struct mach_header_64 *header)
+{
+    const struct load_command *command = first_command(header);
+    for (uint32_t i = 0; i < header->ncmds; i++, command = next_command(command)) {
+        const struct segment_command_64 *segment = as_segment(command);
+        if (segment != NULL && strncmp(segment->segname, SEG_TEXT, sizeof segment->segname) == 0)
+            return segment;
+    }
+    return NULL;
+}
+
+/* offset: from the header. */
+static bool is_code(const struct mach_header_64 *header, uint64_t offset)
+{
+    const struct segment_command_64 *text = find_text(header);
+    const struct load_command *command = first_command(header);
+    for (uint32_t i = 0; i < header->ncmds && text != NULL; i++, command = next_command(command)) {
+        const struct segment_command_64 *segment = as_segment(command);
+        if (segment != NULL && (segment->initprot & VM_PROT_EXECUTE) != 0 &&
+            offset - (segment->vmaddr - text->vmaddr) < segment->vmsize)
+            return true;
+    }
+    return false;
+}
+
+static void append(struct fc_module_id *id, const void *data, size_t size)
+{
+    memcpy(id->bytes + id->size, data, size);
+    id->size += (uint32_t)size;
+}
+
+/* The layout of the segments, and what the linker gave the image for this purpose, or a hash of the code. */
+static bool identify(const struct mach_header_64 *header, struct fc_module_id *id)
+{
+    const struct segment_command_64 *text = find_text(header);
+    const struct load_command *command = first_command(header);
+    const struct uuid_command *uuid = NULL;
+    uint64_t hash = FC_HASH_START;
+    if (text == NULL)
+        return false;
+    for (uint32_t i = 0; i < header->ncmds; i++, command = next_command(command)) {
+        const struct segment_command_64 *segment = as_segment(command);
+        if (command->cmd == LC_UUID)
+            uuid = (const struct uuid_command *)command;
+        if (segment == NULL)
+            continue;
+        const uint64_t values[] = {segment->vmaddr - text->vmaddr, segment->vmsize, (uint64_t)segment->initprot};
+        hash = fc_hash(hash, values, sizeof values);
+    }
+    *id = (struct fc_module_id){.kind = uuid != NULL ? FC_MODULE_ID_BUILD : FC_MODULE_ID_CONTENT};
+    append(id, &hash, sizeof hash);
+    if (uuid != NULL) {
+        append(id, uuid->uuid, sizeof uuid->uuid);
+    } else {
+        hash = fc_hash(FC_HASH_START, header, text->vmsize);
+        append(id, &hash, sizeof hash);
+    }
+    return true;
+}
+
+static int set_path(struct fc_module_function *name, const char *path)
+{
+    const size_t length = strlen(path);
+    if (length >= sizeof name->path)
+        return -ENAMETOOLONG;
+    memcpy(name->path, path, length + 1);
+    name->path_size = (uint32_t)length + 1;
+    return 0;
+}
+
+/* dyld has made most paths absolute when it loaded the images. */
+static int set_absolute_path(struct fc_module_function *name, const char *path)
+{
+    char *absolute = path[0] == '/' ? NULL : realpath(path, NULL);
+    const int r = set_path(name, absolute != NULL ? absolute : path);
+    free(absolute);
+    return r;
+}
+
+int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
+{
+    Dl_info info;
+    const uintptr_t address = (uintptr_t)fn;
+    if (fn == NULL || dladdr((const void *)address, &info) == 0 || info.dli_fbase == NULL)
+        return -ENOENT;
+    const struct mach_header_64 *header = info.dli_fbase;
+    if (header->magic != MH_MAGIC_64)
+        return -ENOENT;
+    name->offset = address - (uintptr_t)header;
+    name->is_program = header->filetype == MH_EXECUTE;
+    if (!is_code(header, name->offset) || !identify(header, &name->id))
+        return -ENOENT;
+    return name->is_program || info.dli_fname == NULL ? set_path(name, "") : set_absolute_path(name, info.dli_fname);
+}
+
+void fc_module_prepare(void)
+{
+}
+
+static bool is_module(const struct mach_header_64 *header, const struct fc_module_function *name)
+{
+    struct fc_module_id id;
+    return header != NULL && header->magic == MH_MAGIC_64 && (header->filetype == MH_EXECUTE) == name->is_program &&
+           is_code(header, name->offset) && identify(header, &id) && id.kind == name->id.kind &&
+           id.size == name->id.size && memcmp(id.bytes, name->id.bytes, sizeof id.bytes) == 0;
+}
+
+bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
+{
+    for (uint32_t i = 0; i < _dyld_image_count(); i++) {
+        const struct mach_header_64 *header = (const struct mach_header_64 *)_dyld_get_image_header(i);
+        if (!is_module(header, name))
+            continue;
+        *fn = (forkcall_fn *)((uintptr_t)header + (uintptr_t)name->offset);
+        return true;
+    }
+    return false;
+}
