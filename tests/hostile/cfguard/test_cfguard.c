@@ -1,0 +1,261 @@
+/* The founding case: a library that warns, or refuses, once it was used on both sides of a fork. */
+#include "../../support.h"
+#include "cfguard.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define NUMBER 77
+#define PLENTY_MS 60000
+#define FIRST_LINE \
+    "The process has forked and you cannot use this CoreFoundation functionality safely. You MUST exec().\n"
+#define SECOND_LINE                                                                                               \
+    "Break on __THE_PROCESS_HAS_FORKED_AND_YOU_CANNOT_USE_THIS_COREFOUNDATION_FUNCTIONALITY___YOU_MUST_EXEC__() " \
+    "to debug.\n"
+
+/* ---- What is called ---------------------------------------------------------------------------------------------- */
+
+static int get_run_loop(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int turns = cfguard_run_loop_main()->turns;
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &turns, sizeof turns);
+}
+
+static int make_port(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct cfguard_port *port = cfguard_port_new(NUMBER);
+    (void)args;
+    (void)args_size;
+    if (port == NULL)
+        return forkcall_fail(EPERM, "no port");
+    const int r = forkcall_buf_append(result, &port->number, sizeof port->number);
+    cfguard_port_free(port);
+    return r;
+}
+
+static int measure(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int length = cfguard_string_length(args);
+    (void)args_size;
+    return forkcall_buf_append(result, &length, sizeof length);
+}
+
+/* What it forks itself has the mark, too. */
+static int make_port_in_grandchild(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int status = -1;
+    (void)args;
+    (void)args_size;
+    (void)result;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        struct cfguard_port *port = cfguard_port_new(NUMBER);
+        _exit(port != NULL ? 0 : 5);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+        return 1;
+    return WEXITSTATUS(status);
+}
+
+/* ---- Calling ----------------------------------------------------------------------------------------------------- */
+
+struct outcome {
+    struct forkcall_report report;
+    int answer;
+    char written[1024]; /* to standard error, after the message of the function, if there is one */
+    char explained[4096];
+};
+
+static struct outcome call(enum forkcall_method method, forkcall_fn *fn)
+{
+    static const char text[] = "twelve chars";
+    struct outcome outcome;
+    memset(&outcome, 0, sizeof outcome);
+    struct forkcall_buf result = forkcall_buf_fixed(&outcome.answer, sizeof outcome.answer);
+    struct forkcall_buf details = forkcall_buf_fixed(outcome.written, sizeof outcome.written - 1);
+    const struct forkcall_options options = {
+        .method = method, .timeout_ms = PLENTY_MS, .standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
+    outcome.report = forkcall_run(fn, text, sizeof text, &result, &options);
+    outcome.written[details.size] = '\0';
+    forkcall_explain(&outcome.report, outcome.explained, sizeof outcome.explained);
+    if (outcome.report.status != FORKCALL_OK)
+        outcome.answer = -1;
+    return outcome;
+}
+
+/* 0: it did not trip, and the answer is right. */
+static int check_quiet(enum forkcall_method method, forkcall_fn *fn, int answer)
+{
+    const struct outcome outcome = call(method, fn);
+    if (outcome.report.status != FORKCALL_OK)
+        fprintf(stderr, "%s\n", outcome.explained);
+    CHECK(outcome.report.status == FORKCALL_OK);
+    CHECK(outcome.report.method == method);
+    CHECK(outcome.answer == answer);
+    CHECK(outcome.written[0] == '\0');
+    CHECK(outcome.report.hints == 0);
+    CHECK(strstr(outcome.explained, "CoreFoundation") == NULL);
+    return 0;
+}
+
+/* 0: it tripped, and it is told. */
+static int check_tripped(const struct outcome *outcome)
+{
+    CHECK(strstr(outcome->written, FIRST_LINE SECOND_LINE) != NULL);
+    CHECK(outcome->report.hints == FORKCALL_HINT_COREFOUNDATION);
+    CHECK(strstr(outcome->explained, "CoreFoundation warned") != NULL);
+    CHECK(strstr(outcome->explained, "forkcall_init()") != NULL);
+    CHECK(strstr(outcome->explained, "FORKCALL_SPAWN") != NULL);
+    return 0;
+}
+
+static int use_here(void)
+{
+    struct cfguard_port *port = cfguard_port_new(NUMBER);
+    CHECK(port != NULL && port->number == NUMBER);
+    cfguard_port_free(port);
+    return 0;
+}
+
+static int check_all_quiet(enum forkcall_method method)
+{
+    CHECK(check_quiet(method, get_run_loop, 1) == 0);
+    CHECK(check_quiet(method, make_port, NUMBER) == 0);
+    CHECK(check_quiet(method, measure, 12) == 0);
+    CHECK(check_quiet(method, get_run_loop, 1) == 0); /* each has a fresh process */
+    return 0;
+}
+
+/* ---- FORK -------------------------------------------------------------------------------------------------------- */
+
+static int fork_after_use(void *unused)
+{
+    (void)unused;
+    CHECK(use_here() == 0);
+    struct outcome outcome = call(FORKCALL_FORK, get_run_loop);
+    CHECK(outcome.report.status == FORKCALL_OK && outcome.answer == 1); /* it warns and goes on */
+    CHECK(check_tripped(&outcome) == 0);
+    outcome = call(FORKCALL_FORK, make_port);
+    CHECK(outcome.report.status == FORKCALL_FAILED && outcome.report.code == EPERM);
+    CHECK(strcmp(outcome.report.message, "no port") == 0);
+    CHECK(check_tripped(&outcome) == 0);
+    outcome = call(FORKCALL_FORK, make_port_in_grandchild);
+    CHECK(outcome.report.status == FORKCALL_FAILED && outcome.report.code == 5);
+    CHECK(check_tripped(&outcome) == 0);
+    CHECK(check_quiet(FORKCALL_FORK, measure, 12) == 0); /* not all of it is guarded */
+    CHECK(use_here() == 0);                              /* and nothing is wrong in the caller */
+    return 0;
+}
+
+static void guard_trips_under_FORK_after_use_in_the_caller(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(fork_after_use, NULL), 0);
+}
+
+static int fork_without_use(void *unused)
+{
+    (void)unused;
+    CHECK(check_all_quiet(FORKCALL_FORK) == 0);
+    CHECK(cfguard_string_length("in the caller") == 13); /* that is no use */
+    CHECK(check_all_quiet(FORKCALL_FORK) == 0);
+    return 0;
+}
+
+static void guard_stays_quiet_under_FORK_while_only_children_use_it(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(fork_without_use, NULL), 0);
+}
+
+/* A child that was the first to use it, and calls from there. */
+static int calls_from_a_child_that_uses_it(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    CHECK(use_here() == 0);
+    const struct outcome outcome = call(FORKCALL_FORK, make_port);
+    CHECK(outcome.report.status == FORKCALL_FAILED);
+    return check_tripped(&outcome);
+}
+
+static int fork_from_child(void *unused)
+{
+    (void)unused;
+    const struct forkcall_report report = run_in_forked_process(calls_from_a_child_that_uses_it, NULL, NULL);
+    CHECK(report.status == FORKCALL_OK);
+    CHECK(report.hints == 0); /* not of this call */
+    return check_all_quiet(FORKCALL_FORK);
+}
+
+static void guard_trips_in_a_call_that_is_nested_in_a_child_that_used_it(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(fork_from_child, NULL), 0);
+}
+
+/* ---- The cure ---------------------------------------------------------------------------------------------------- */
+
+static enum forkcall_method cure;
+
+static int start_before_use(void *unused)
+{
+    (void)unused;
+    CHECK(check_all_quiet(cure) == 0);
+    CHECK(use_here() == 0);
+    return check_all_quiet(cure);
+}
+
+static int start_after_use(void *unused)
+{
+    (void)unused;
+    CHECK(use_here() == 0);
+    CHECK(check_all_quiet(cure) == 0);
+    const struct outcome outcome = call(FORKCALL_FORK, make_port); /* beside it, what is cured */
+    CHECK(check_tripped(&outcome) == 0);
+    return check_all_quiet(cure);
+}
+
+static void guard_stays_quiet_when_started_before_use_in_the_caller(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(start_before_use, NULL), 0);
+}
+
+static void guard_stays_quiet_when_started_after_use_in_the_caller(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(start_after_use, NULL), 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest with_fork[] = {
+        cmocka_unit_test(guard_trips_under_FORK_after_use_in_the_caller),
+        cmocka_unit_test(guard_stays_quiet_under_FORK_while_only_children_use_it),
+        cmocka_unit_test(guard_trips_in_a_call_that_is_nested_in_a_child_that_used_it),
+    };
+    const struct CMUnitTest with_cure[] = {
+        cmocka_unit_test(guard_stays_quiet_when_started_before_use_in_the_caller),
+        cmocka_unit_test(guard_stays_quiet_when_started_after_use_in_the_caller),
+    };
+    const char *name = argc == 2 ? argv[1] : "";
+    if (strcmp(name, "fork") == 0)
+        return cmocka_run_group_tests(with_fork, NULL, NULL);
+    if (strcmp(name, "server") == 0) {
+        cure = FORKCALL_SERVER;
+        return cmocka_run_group_tests(with_cure, NULL, NULL);
+    }
+    if (strcmp(name, "spawn") == 0) {
+        cure = FORKCALL_SPAWN;
+        return cmocka_run_group_tests(with_cure, NULL, NULL);
+    }
+    fprintf(stderr, "usage: %s fork|server|spawn\n", argv[0]);
+    return 2;
+}

@@ -1,0 +1,98 @@
+/* A crash by which libdispatch ends a forked child is told from other crashes near NULL. */
+#include "../../support.h"
+#include "dispatch.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define NUMBER 5
+#define NOT_KNOWN 77
+
+/* The access itself is to fail, not a check of a sanitizer's before it. */
+#define UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("undefined")))
+
+static int push_and_pop(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    dispatch_push(NUMBER);
+    const int number = dispatch_pop();
+    return forkcall_buf_append(result, &number, sizeof number);
+}
+
+static int pop(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    const int number = dispatch_pop();
+    return forkcall_buf_append(result, &number, sizeof number);
+}
+
+struct large {
+    char head[0x108];
+    int tail;
+};
+
+/* The same address, and none of libdispatch's doing. */
+UNCHECKED static int read_member_of_NULL(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct large *volatile nothing = args;
+    (void)args_size;
+    (void)result;
+    return *(const volatile int *)&nothing->tail;
+}
+
+static struct forkcall_report call(forkcall_fn *fn)
+{
+    int number = 0;
+    struct forkcall_buf result = forkcall_buf_fixed(&number, sizeof number);
+    const struct forkcall_report report = forkcall_run(fn, NULL, FORKCALL_BY_POINTER, &result, NULL);
+    return report;
+}
+
+/* 0: it crashed near 0x100, and libdispatch is blamed for it or not. */
+static int check_crash(const struct forkcall_report *report, bool blamed)
+{
+    char text[4096];
+    forkcall_explain(report, text, sizeof text);
+    print_message("%s\n", text);
+    CHECK(report->status == FORKCALL_SIGNALED && report->code == SIGSEGV);
+    CHECK(report->crash.address > 0x100 && report->crash.address < 0x120);
+    CHECK(report->hints == (blamed ? FORKCALL_HINT_DISPATCH : 0));
+    CHECK((strstr(text, "libdispatch ends") != NULL) == blamed);
+    CHECK((strstr(text, "forkcall_init()") != NULL) == blamed);
+    return 0;
+}
+
+static int crash_host(void *unused)
+{
+    (void)unused;
+    struct forkcall_report report = call(push_and_pop); /* before any use here */
+    CHECK(report.status == FORKCALL_OK && report.hints == 0);
+    dispatch_push(NUMBER);
+    report = call(push_and_pop);
+    if (report.status == FORKCALL_SIGNALED && report.crash.program_counter == 0)
+        return NOT_KNOWN;
+    CHECK(check_crash(&report, true) == 0);
+    CHECK((report.hazards & FORKCALL_HAZARD_LIBRARY) != 0);
+    report = call(pop);
+    CHECK(check_crash(&report, true) == 0);
+    CHECK(dispatch_pop() == NUMBER);
+    report = call(read_member_of_NULL);
+    return check_crash(&report, false);
+}
+
+static void crash_at_the_poison_of_a_queue(void **state)
+{
+    (void)state;
+    const int r = host_run(crash_host, NULL);
+    if (r == NOT_KNOWN)
+        SKIP("where a crash happened is not known for this processor");
+    assert_int_equal(r, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(crash_at_the_poison_of_a_queue)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
