@@ -59,6 +59,15 @@ extern "C" {
 /* The version of the library that is linked, in the form of FORKCALL_VERSION. */
 FORKCALL_PUBLIC int forkcall_version(void);
 
+/* ---- Start ---------------------------------------------------------------------------------------------------- */
+
+/* First thing in main(), before anything else of the program: lets the library start clean copies of this program, for the
+ * start methods SERVER and SPAWN, and makes SERVER (macOS: SPAWN) what AUTO means. In such a copy it serves and never
+ * returns; in every other process it returns at once. What the program's constructors do, a copy does, too.
+ *
+ * Does nothing in a program that runs with more rights than its user (set-user-id). Thread-safe; once is enough. */
+FORKCALL_PUBLIC void forkcall_init(void);
+
 /* ---- Result bytes -------------------------------------------------------------------------------------------- */
 
 /* Bytes that grow. data and size may be read; the rest is private. data is aligned for any type while size > 0.

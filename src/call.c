@@ -2,6 +2,7 @@
 
 #include "buf.h"
 #include "child.h"
+#include "copy.h"
 #include "hazard.h"
 #include "inline.h"
 #include "io.h"
@@ -38,11 +39,11 @@ static int compare_ints(const void *a, const void *b)
 }
 
 /* Sorted, without doubles and without 0 to 2, with room for the child's own. */
-static int copy_keep_fds(struct forkcall_call *call)
+static int copy_keep_fds(struct forkcall_call *call, const struct fc_method *method)
 {
     const struct forkcall_options *o = &call->options;
     size_t count = 0;
-    if (!o->close_fds)
+    if (method->shares_addresses ? !o->close_fds : o->keep_fds_count == 0)
         return 0;
     call->keep_fds = malloc((o->keep_fds_count + FC_TASK_OWN_FDS) * sizeof *call->keep_fds);
     if (call->keep_fds == NULL)
@@ -139,7 +140,7 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
         call->stage = FC_STAGE_DONE;
         return;
     }
-    int r = copy_keep_fds(call);
+    int r = copy_keep_fds(call, method);
     if (r == 0)
         r = align_args(&args, args_size);
     if (r < 0) {
@@ -164,6 +165,8 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
     fc_reply_init(&call->reply);
     memset((char *)call + offsetof(struct forkcall_call, stderr_tail), 0,
            sizeof *call - offsetof(struct forkcall_call, stderr_tail));
+    if (fc_copy_is_unfinished())
+        _exit(FC_COPY_UNFINISHED);
     call->start_ns = fc_now_ns();
     call->owner = getpid();
     call->async = async;
@@ -173,6 +176,7 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
     call->report.wait_status = -1;
     call->deadline_ns = UINT64_MAX;
     call->armed_ns = UINT64_MAX;
+    call->ready_by_ns = UINT64_MAX;
     if (options != NULL)
         call->options = *options;
     const char *wrong = fc_options_check(fn, args, args_size, result, &call->options);

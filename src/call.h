@@ -21,7 +21,14 @@ enum fc_stage {
 };
 
 /* Why the library ended the call. */
-enum fc_cause { FC_CAUSE_NONE, FC_CAUSE_TIMEOUT, FC_CAUSE_CANCEL, FC_CAUSE_MALFORMED, FC_CAUSE_NO_MEMORY };
+enum fc_cause {
+    FC_CAUSE_NONE,
+    FC_CAUSE_TIMEOUT,
+    FC_CAUSE_CANCEL,
+    FC_CAUSE_MALFORMED,
+    FC_CAUSE_NO_MEMORY,
+    FC_CAUSE_NOT_READY
+};
 
 struct forkcall_call {
     struct fc_task task;
@@ -41,6 +48,7 @@ struct forkcall_call {
     enum fc_cause cause;
     uint64_t start_ns, deadline_ns; /* UINT64_MAX: none */
     uint64_t armed_ns;              /* what fc_loop_rest was last told */
+    uint64_t ready_by_ns;           /* until then a copy must have said that it is ready; UINT64_MAX: none, or it has */
     unsigned polls;                 /* how often a process without a descriptor was asked */
     bool async;                     /* forkcall_cancel may come */
     bool unreapable;                /* it has ended, and something keeps the kernel from telling */

@@ -11,6 +11,7 @@
 #include "io.h"
 #include "lifeline.h"
 #include "mark.h"
+#include "module.h"
 #include "region.h"
 #include "rlimits.h"
 #include "streams.h"
@@ -351,10 +352,42 @@ static int close_others(const struct fc_task *task)
     return fc_close_all_but(task->keep_fds, count);
 }
 
-static int make_ready(const struct fc_task *task, enum fc_setup_step *step)
+/* Why it is not found is told in words. */
+static int find_function(struct fc_task *task)
 {
-    *step = FC_SETUP_STREAMS;
-    int r = fc_streams_redirect(task);
+    char why[512] = "";
+    const int r = fc_module_find(task->name, &task->fn, why, sizeof why);
+    if (r < 0) {
+        struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, strlen(why));
+        struct iovec parts[] = {part(&header, sizeof header), part(why, strlen(why))};
+        fc_child_write(parts, 2, true);
+    }
+    return r;
+}
+
+/* What a child must have from another process that a fork has by itself. */
+static int make_like_fork(struct fc_task *task, enum fc_setup_step *step)
+{
+    *step = FC_SETUP_GROUP;
+    int r = task->group != 0 && setpgid(0, task->group) < 0 ? -errno : 0;
+    if (r == 0) {
+        *step = FC_SETUP_ARGS;
+        r = task->no_args ? -ENOMEM : 0;
+    }
+    if (r == 0) {
+        *step = FC_SETUP_FUNCTION;
+        r = find_function(task);
+    }
+    return r;
+}
+
+static int make_ready(struct fc_task *task, enum fc_setup_step *step)
+{
+    int r = task->name != NULL ? make_like_fork(task, step) : 0;
+    if (r == 0) {
+        *step = FC_SETUP_STREAMS;
+        r = fc_streams_redirect(task);
+    }
     if (r == 0 && task->close_fds) {
         *step = FC_SETUP_CLOSE_FDS;
         r = close_others(task);
@@ -411,7 +444,7 @@ static bool take_go(int fd)
     return fc_read(fd, &byte, 1) == 1;
 }
 
-_Noreturn void fc_child_run(const struct fc_task *task)
+_Noreturn void fc_child_run(struct fc_task *task)
 {
     _Alignas(max_align_t) unsigned char first_result[FIRST_RESULT];
     enum fc_setup_step step;

@@ -14,10 +14,13 @@ enum fc_setup_step {
     FC_SETUP_CLOSE_FDS = 2,
     FC_SETUP_LIMITS = 3,
     FC_SETUP_GO = 4, /* the caller's step */
+    FC_SETUP_FUNCTION = 5,
+    FC_SETUP_ARGS = 6,
+    FC_SETUP_GROUP = 7,
 };
 
 /* Makes this process ready, runs the task and ends the process. */
-_Noreturn void fc_child_run(const struct fc_task *task);
+_Noreturn void fc_child_run(struct fc_task *task);
 
 /* This process is such a child; a process that it forked is not. */
 bool fc_child_is_running(void);

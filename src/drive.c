@@ -116,6 +116,8 @@ static void read_reply(struct forkcall_call *call)
     } else if (call->reply.cancel) {
         terminate(call, FC_CAUSE_CANCEL);
     }
+    if (call->reply.ready)
+        call->ready_by_ns = UINT64_MAX;
     if (r <= 0 || call->reply.done || call->reply.malformed || call->reply.no_memory)
         close_fd(call, FC_FD_REPLY);
 }
@@ -269,9 +271,14 @@ static bool has_to_ask(const struct forkcall_call *call)
     return call->process.fd < 0 || call->unreapable;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static int timeout_ms(struct forkcall_call *call, uint64_t until_ns)
 {
-    const uint64_t first = until_ns < call->deadline_ns ? until_ns : call->deadline_ns;
+    const uint64_t first = earlier(until_ns, earlier(call->deadline_ns, call->ready_by_ns));
     int ms = to_ms(fc_now_ns(), first);
     if (has_to_ask(call)) {
         const int backoff = fc_process_backoff_ms(call->polls++);
@@ -283,10 +290,10 @@ static int timeout_ms(struct forkcall_call *call, uint64_t until_ns)
 /* When the event loop's descriptor is to be readable though nothing has come. */
 static uint64_t next_look(const struct forkcall_call *call)
 {
+    const uint64_t deadline = earlier(call->deadline_ns, call->ready_by_ns);
     if (!has_to_ask(call))
-        return call->deadline_ns;
-    const uint64_t look = fc_now_ns() + (uint64_t)fc_process_backoff_ms(call->polls) * 1000000U;
-    return look < call->deadline_ns ? look : call->deadline_ns;
+        return deadline;
+    return earlier(deadline, fc_now_ns() + (uint64_t)fc_process_backoff_ms(call->polls) * 1000000U);
 }
 
 void fc_call_rest(struct forkcall_call *call, bool woken)
@@ -334,6 +341,10 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
             read_waiting(call, FC_FD_REPLY); /* a trailer and a deadline together: the trailer wins */
             if (call->stage == stage)
                 deadline_passed(call);
+        }
+        if (now >= call->ready_by_ns) {
+            call->ready_by_ns = UINT64_MAX;
+            terminate(call, FC_CAUSE_NOT_READY);
         }
         fc_call_rest(call, false);
         if (now >= until_ns && call->stage != FC_STAGE_DONE)

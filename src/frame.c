@@ -13,6 +13,7 @@ static bool size_is_plausible(const struct fc_frame_header *header)
 {
     const uint64_t size = header->size;
     switch (header->type) {
+    case FC_FRAME_READY:
     case FC_FRAME_STARTED:
         return size == 0;
     case FC_FRAME_PROGRESS:

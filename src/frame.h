@@ -1,7 +1,7 @@
 /* The reply's wire format: what a child says to its caller, in length-framed messages. Both ends are the same library on
  * the same machine, so numbers are in the machine's own order. Pure functions over bytes.
  *
- * A reply is any number of STARTED, PROGRESS and MESSAGE frames, at most one RESULT, at most one of SETUP and CRASH, and
+ * A reply is any number of READY, STARTED, PROGRESS and MESSAGE frames, at most one RESULT, at most one of SETUP and CRASH, and
  * the trailer DONE. What comes after the trailer is not read. */
 #ifndef FC_FRAME_H
 #define FC_FRAME_H
@@ -20,6 +20,7 @@ enum fc_frame_type {
     FC_FRAME_SETUP = 5,    /* struct fc_setup_failure: the child could not be made ready; the function did not run */
     FC_FRAME_CRASH = 6,    /* struct fc_crash_notice and a part of the stack */
     FC_FRAME_DONE = 7,     /* struct fc_trailer */
+    FC_FRAME_READY = 8,    /* no payload: a copy of the program has come so far as to wait for its request */
 };
 
 struct fc_frame_header {

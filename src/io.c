@@ -29,6 +29,19 @@ static ssize_t write_parts(int fd, const struct iovec *parts, int count)
 #endif
 }
 
+void fc_iovec_advance(struct iovec **parts, int *count, size_t written)
+{
+    while (*count > 0 && written >= (*parts)->iov_len) {
+        written -= (*parts)->iov_len;
+        ++*parts;
+        --*count;
+    }
+    if (*count > 0) {
+        (*parts)->iov_base = (char *)(*parts)->iov_base + written;
+        (*parts)->iov_len -= written;
+    }
+}
+
 int fc_write_all(int fd, struct iovec *parts, int count)
 {
     while (count > 0) {
@@ -38,16 +51,7 @@ int fc_write_all(int fd, struct iovec *parts, int count)
                 continue;
             return -errno;
         }
-        size_t written = (size_t)n;
-        while (count > 0 && written >= parts->iov_len) {
-            written -= parts->iov_len;
-            parts++;
-            count--;
-        }
-        if (count > 0) {
-            parts->iov_base = (char *)parts->iov_base + written;
-            parts->iov_len -= written;
-        }
+        fc_iovec_advance(&parts, &count, (size_t)n);
     }
     return 0;
 }

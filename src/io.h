@@ -13,6 +13,9 @@ ssize_t fc_read(int fd, void *data, size_t size);
 /* Writes all of it; changes parts. 0 or a negative errno. */
 int fc_write_all(int fd, struct iovec *parts, int count);
 
+/* Leaves of *count parts what follows the first written bytes. */
+void fc_iovec_advance(struct iovec **parts, int *count, size_t written);
+
 /* The parts of events that are true of fd now, without waiting; all of them where poll(2) cannot tell (RLIMIT_NOFILE 0). */
 short fc_poll_now(int fd, short events);
 

@@ -14,7 +14,7 @@ struct fc_method {
     bool shares_addresses;
 };
 
-extern const struct fc_method fc_method_fork, fc_method_inline;
+extern const struct fc_method fc_method_fork, fc_method_spawn, fc_method_inline;
 
 /* The row of a method that is not AUTO; NULL: not in this version. */
 const struct fc_method *fc_method_of(enum forkcall_method method);

@@ -3,6 +3,7 @@
 
 #include "buf.h"
 #include "child.h"
+#include "copy.h"
 #include "go.h"
 #include "io.h"
 #include "method.h"
@@ -68,6 +69,31 @@ static bool trailer_counts(const struct forkcall_call *call)
     return !ended_by_us || end == FC_END_RETURNED || end == FC_END_TOO_BIG || end == FC_END_NO_MEMORY;
 }
 
+/* A copy of the program that did not come to forkcall_init, or not in time. */
+static bool never_got_ready(const struct forkcall_call *call)
+{
+    return call->report.method == FORKCALL_SPAWN && call->report.ran == FORKCALL_RAN_NO && !call->reply.ready;
+}
+
+static void say_not_ready(struct forkcall_report *report, const struct fc_ending *ending)
+{
+    char number[32];
+    if (report->code == ETIMEDOUT)
+        fc_report_message(report, "the copy of this program did not come to forkcall_init() in time");
+    else if (ending->status_known && WIFEXITED(ending->wait_status) &&
+             WEXITSTATUS(ending->wait_status) == FC_COPY_UNFINISHED)
+        fc_report_message(report, "the copy of this program called the library before forkcall_init()");
+    else if (ending->status_known && WIFEXITED(ending->wait_status))
+        fc_report_message(report,
+                          "the copy of this program ended with exit status %d before it came to forkcall_init()",
+                          WEXITSTATUS(ending->wait_status));
+    else if (ending->status_known)
+        fc_report_message(report, "the copy of this program was killed by %s before it came to forkcall_init()",
+                          fc_signal_name(WTERMSIG(ending->wait_status), number));
+    else
+        fc_report_message(report, "the copy of this program ended before it came to forkcall_init()");
+}
+
 static void set_status(struct forkcall_call *call, const struct fc_ending *ending)
 {
     struct forkcall_report *report = &call->report;
@@ -83,6 +109,10 @@ static void set_status(struct forkcall_call *call, const struct fc_ending *endin
     } else if (call->reply.setup_failed && report->ran == FORKCALL_RAN_NO) {
         report->status = FORKCALL_NOT_STARTED;
         report->code = call->reply.setup.error;
+    } else if (never_got_ready(call)) {
+        report->status = FORKCALL_NOT_STARTED;
+        report->code = call->cause == FC_CAUSE_NOT_READY ? ETIMEDOUT : ENOEXEC;
+        say_not_ready(report, ending);
     } else {
         by_kernel(call, ending);
     }
@@ -117,6 +147,12 @@ static const char *step_name(uint32_t step)
         return "limits";
     case FC_SETUP_GO:
         return "letting the child go";
+    case FC_SETUP_FUNCTION:
+        return "finding the function in a copy of this program";
+    case FC_SETUP_ARGS:
+        return "memory for the arguments";
+    case FC_SETUP_GROUP:
+        return "share_group";
     default:
         return "making the child ready";
     }
@@ -207,6 +243,8 @@ static void say(struct forkcall_call *call, const struct fc_ending *ending)
         say_too_big(call);
         break;
     case FORKCALL_NOT_STARTED:
+        if (report->message[0] == '\0' && call->reply.message.size > 0)
+            fc_report_message_bytes(report, call->reply.message.data, call->reply.message.size);
         if (report->message[0] == '\0')
             fc_report_message(report, "%s: %s", step_name(call->reply.setup.step), strerror(report->code));
         break;

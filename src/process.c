@@ -1,5 +1,9 @@
 #include "process.h"
 
+#include "io.h"
+
+#include <poll.h>
+
 void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds)
 {
     process->pid = pid;
@@ -12,6 +16,8 @@ void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds)
 
 bool fc_process_is_over(const struct fc_process *process)
 {
+    if (process->remote)
+        return process->fd >= 0 && fc_poll_now(process->fd, POLLIN) != 0;
     return process->fd >= 0 ? fc_wait_is_over(process) : fc_wait_posix_is_over(process);
 }
 

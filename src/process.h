@@ -15,6 +15,7 @@ struct fc_process {
     pid_t pid;
     int fd; /* readable when the process has ended; -1: to be asked again and again. Belongs to the call's table */
     bool own_group;
+    bool remote; /* a server's child, not ours: nothing here reaps it (remote.h) */
 };
 
 /* How a process ended, as far as the kernel tells. */

@@ -1,12 +1,12 @@
 #include "region.h"
 
 #include "buf.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,13 +32,6 @@ int fc_region_open(void)
 {
     const int fd = memfd_create("forkcall", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     return fd < 0 ? -errno : fd;
-}
-
-/* A memory file counts as a file: growing it past RLIMIT_FSIZE raises SIGXFSZ. */
-static bool file_limit_allows(size_t size)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= size);
 }
 
 /* mmap, at an address that huge pages can be used at. */
@@ -86,7 +79,7 @@ void *fc_region_grow(int fd, size_t *capacity)
         return NULL;
     const size_t unit = size < HUGE_MIN ? CAPACITY_MIN : HUGE_PAGE;
     size = (size + unit - 1) / unit * unit;
-    if (fd < 0 || !file_limit_allows(size) || ftruncate(fd, (off_t)size) < 0)
+    if (fd < 0 || !fc_limits_allow_file(size) || ftruncate(fd, (off_t)size) < 0)
         return NULL;
     char *data = map_aligned(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     if (data == NULL)

@@ -92,6 +92,9 @@ static bool trailer_is_valid(const struct fc_reply *reply, const struct fc_reply
 static bool take_frame(struct fc_reply *reply, const struct fc_reply_rules *rules)
 {
     switch (reply->decoder.header.type) {
+    case FC_FRAME_READY:
+        reply->ready = true;
+        return true;
     case FC_FRAME_STARTED:
         reply->started = true;
         return true;

@@ -19,6 +19,7 @@ struct fc_reply_rules {
 struct fc_reply {
     struct fc_decoder decoder;
     bool malformed; /* the rest is not read; done is false */
+    bool ready;
     bool started;
     bool setup_failed;
     bool has_result;

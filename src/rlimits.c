@@ -51,3 +51,9 @@ const char *fc_limits_reason(const struct forkcall_limits *limits, int signal, u
         return "limits.cpu_seconds was reached";
     return NULL;
 }
+
+bool fc_limits_allow_file(size_t size)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= size);
+}

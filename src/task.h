@@ -11,8 +11,11 @@
 
 #define FC_TASK_OWN_FDS 3
 
+struct fc_module_function;
+
 struct fc_task {
     forkcall_fn *fn;
+    const struct fc_module_function *name; /* in place of fn, in a child that must find it; else NULL */
     const void *args;
     size_t args_size;
     uint64_t nonce;
@@ -22,10 +25,12 @@ struct fc_task {
     bool drop_result;
     bool want_progress;
     bool own_group;
+    pid_t group;   /* to join this one; 0: stay */
     bool lifeline; /* fc_lifeline_prepare */
     bool purge;    /* the caller's streams hold what it has not flushed */
     bool measure;  /* the child's resource usage goes into its trailer: the kernel's may be taken by somebody else */
     bool close_fds;
+    bool no_args;     /* they could not be had */
     pthread_t thread; /* that forks: the child's only one has the same identity */
     bool threaded;    /* the caller was: some of libc's locks may be held for ever */
     enum forkcall_stream stream[3];

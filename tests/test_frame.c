@@ -183,7 +183,7 @@ static void types_and_magics_that_are_not_ours(void **state)
     for (int bit = 0; bit < 32; bit++)
         assert_false(header_is_taken(FC_FRAME_MAGIC ^ (1U << bit), FC_FRAME_STARTED, 0));
     assert_false(header_is_taken(FC_FRAME_MAGIC, 0, 0));
-    for (uint32_t type = FC_FRAME_DONE + 1; type != 0; type = type * 2)
+    for (uint32_t type = FC_FRAME_READY + 1; type != 0; type = type * 2)
         assert_false(header_is_taken(FC_FRAME_MAGIC, type, 0));
     assert_false(header_is_taken(FC_FRAME_MAGIC, UINT32_MAX, 0));
 }

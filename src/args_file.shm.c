@@ -1,0 +1,67 @@
+/* POSIX shared memory, whose name is gone before anybody else can use it. */
+#include "args_file.h"
+
+#include "io.h"
+#include "rlimits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TRIES 100
+
+static int open_unnamed(void)
+{
+    static atomic_uint made;
+    for (int i = 0; i < TRIES; i++) {
+        char name[31]; /* PSHMNAMLEN of macOS */
+        snprintf(name, sizeof name, "/fc-%lx-%x-%x", (long)getpid(), atomic_fetch_add(&made, 1),
+                 (unsigned)(fc_now_ns() & 0xffffU));
+        const int fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+        if (fd >= 0) {
+            shm_unlink(name);
+            return fd;
+        }
+        if (errno != EEXIST)
+            return -errno;
+    }
+    return -EEXIST;
+}
+
+static int fill(int fd, const void *data, size_t size)
+{
+    if (ftruncate(fd, (off_t)size) < 0)
+        return -errno;
+    void *to = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (to == MAP_FAILED)
+        return -errno;
+    memcpy(to, data, size);
+    munmap(to, size);
+    return 0;
+}
+
+int fc_args_file_make(const void *data, size_t size)
+{
+    if (!fc_limits_allow_file(size))
+        return -EFBIG;
+    const int fd = open_unnamed();
+    if (fd < 0)
+        return fd;
+    fcntl(fd, F_SETFD, FD_CLOEXEC); /* shm_open does so; said again for those that do not */
+    const int r = fill(fd, data, size);
+    if (r == 0)
+        return fd;
+    close(fd);
+    return r;
+}
+
+const void *fc_args_file_map(int fd, size_t size)
+{
+    const void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    return data == MAP_FAILED ? NULL : data;
+}

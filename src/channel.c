@@ -1,0 +1,145 @@
+#include "channel.h"
+
+#include "arena.h"
+#include "args_file.h"
+#include "child.h"
+#include "io.h"
+#include "lifeline.h"
+#include "region.h"
+#include "request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* A pipe that the child writes. Reading never waits: a hostile child could take back what poll has seen. */
+static int open_pipe(struct forkcall_call *call, enum fc_fd ours, enum fc_fd childs)
+{
+    const int r = fc_fds_pipe(&call->fds, ours, childs);
+    if (r < 0)
+        return r;
+    return fcntl(call->fds.fd[ours], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int fc_channel_open_streams(struct forkcall_call *call)
+{
+    int r = 0;
+    if (call->options.standard_output == FORKCALL_STREAM_CAPTURE)
+        r = open_pipe(call, FC_FD_OUT, FC_FD_CHILD_OUT);
+    if (r == 0 && call->options.standard_error == FORKCALL_STREAM_CAPTURE)
+        r = open_pipe(call, FC_FD_ERR, FC_FD_CHILD_ERR);
+    return r;
+}
+
+int fc_channel_open(struct forkcall_call *call)
+{
+    struct fc_fds *fds = &call->fds;
+    int r = open_pipe(call, FC_FD_REPLY, FC_FD_CHILD_REPLY);
+    if (r == 0)
+        r = fc_fds_pipe(fds, FC_FD_CHILD_GO, FC_FD_GO);
+    if (r == 0)
+        call->task.lifeline = fc_lifeline_prepare(fds->fd[FC_FD_CHILD_GO]);
+    if (r == 0)
+        r = fc_channel_open_streams(call);
+    if (r < 0 || call->task.drop_result || call->task.max_result <= FC_SMALL_RESULT)
+        return r;
+    /* Without a region a large result takes the slow way through the pipe: no reason to fail. */
+    fc_fds_lock();
+    const int region = fc_fd_above_streams(fc_region_open());
+    fds->fd[FC_FD_REGION] = region < 0 ? -1 : region;
+    fc_fds_unlock();
+    return 0;
+}
+
+int fc_channel_open_args(struct forkcall_call *call)
+{
+    if (call->task.args_size <= FC_REQUEST_ARGS_MAX)
+        return 0;
+    const int fd = fc_args_file_make(call->task.args, call->task.args_size);
+    fc_fds_lock();
+    const int above = fc_fd_above_streams(fd);
+    call->fds.fd[FC_FD_ARGS] = above < 0 ? -1 : above;
+    fc_fds_unlock();
+    return above < 0 ? above : 0;
+}
+
+/* How long to wait for room in the pipe before looking at a process that cannot be polled. */
+#define LOOK_MS 50
+
+/* Waits until the pipe has room. 1: it may have; 0: the child has ended; -ETIMEDOUT. */
+static int await_room(const struct forkcall_call *call)
+{
+    struct pollfd fds[] = {{.fd = call->fds.fd[FC_FD_GO], .events = POLLOUT},
+                           {.fd = call->process.fd, .events = POLLIN}};
+    const uint64_t now = fc_now_ns();
+    int ms = LOOK_MS;
+    if (now >= call->deadline_ns)
+        return -ETIMEDOUT;
+    if (call->deadline_ns - now < (uint64_t)LOOK_MS * 1000000U)
+        ms = (int)((call->deadline_ns - now) / 1000000U) + 1;
+    poll(fds, 2, ms);
+    return fc_process_is_over(&call->process) ? 0 : 1;
+}
+
+/* This process still holds the reading end, too: no SIGPIPE, whatever became of the child. */
+static int write_request(const struct forkcall_call *call, struct iovec *parts, int count)
+{
+    while (count > 0) {
+        const ssize_t n = writev(call->fds.fd[FC_FD_GO], parts, count);
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            return -errno;
+        if (n < 0) {
+            const int r = await_room(call);
+            if (r <= 0)
+                return r;
+            continue;
+        }
+        fc_iovec_advance(&parts, &count, (size_t)n);
+    }
+    return 0;
+}
+
+int fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name)
+{
+    struct fc_request_parts request;
+    fc_request_make(&request, &call->task, name, call->fds.fd[FC_FD_ARGS] >= 0);
+    if (fcntl(call->fds.fd[FC_FD_GO], F_SETFL, O_NONBLOCK) < 0)
+        return -errno;
+    return write_request(call, request.parts, request.count);
+}
+
+/* Of FC_FD_REGION both have the same. */
+static void close_ends_of_child(struct forkcall_call *call)
+{
+    fc_fds_lock();
+    for (int i = FC_FD_CHILD_REPLY; i <= FC_FD_CHILD_ERR; i++) {
+        if (call->fds.fd[i] >= 0)
+            close(call->fds.fd[i]);
+        call->fds.fd[i] = -1;
+    }
+    fc_fds_unlock();
+}
+
+void fc_channel_hold_back(struct forkcall_call *call, int error)
+{
+    call->not_let_go = true;
+    call->reply.setup_failed = true;
+    call->reply.setup = (struct fc_setup_failure){.step = FC_SETUP_GO, .error = -error};
+    fc_process_signal(&call->process, SIGKILL);
+    close_ends_of_child(call);
+}
+
+void fc_channel_let_go(struct forkcall_call *call, pid_t child)
+{
+    struct iovec go = {.iov_base = "g", .iov_len = 1};
+    const int r = write_request(call, &go, 1);
+    if (r < 0) {
+        fc_channel_hold_back(call, r);
+        return;
+    }
+    if (call->task.lifeline)
+        fc_lifeline_give(call->fds.fd[FC_FD_CHILD_GO], child);
+    close_ends_of_child(call);
+}

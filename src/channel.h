@@ -1,0 +1,28 @@
+/* The channel between a caller and its child: a pipe for the reply, one for the request and the go byte, one for each captured
+ * stream, and the region. */
+#ifndef FC_CHANNEL_H
+#define FC_CHANNEL_H
+
+#include "call.h"
+#include "module.h"
+
+/* Both ends of all that the call needs, in call->fds. 0 or a negative errno. */
+int fc_channel_open(struct forkcall_call *call);
+
+/* Only the pipes of captured streams. */
+int fc_channel_open_streams(struct forkcall_call *call);
+
+/* For a child that is no fork: makes a file of arguments that are too large for the pipe. 0 or a negative errno. */
+int fc_channel_open_args(struct forkcall_call *call);
+
+/* For a child that is no fork: says which call it is to run; not to run it yet. 0; -ETIMEDOUT: the deadline has passed; or
+ * another negative errno. A child that has ended meanwhile is no error here. */
+int fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name);
+
+/* Lets the child, which cannot have ended yet but by somebody else's signal, run the function, and closes its ends. */
+void fc_channel_let_go(struct forkcall_call *call, pid_t child);
+
+/* In place of the former: it is not to run; error is a negative errno. */
+void fc_channel_hold_back(struct forkcall_call *call, int error);
+
+#endif

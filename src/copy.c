@@ -1,0 +1,119 @@
+#include "copy.h"
+
+#include "config.h"
+#include "init.h"
+#include "rights.h"
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HELLO_MAGIC 0x684c4346U /* "FCLh" */
+/* Where the program's path tells nothing. Its value is the nonce of the hello. */
+#define MARKER "FORKCALL_COPY"
+#define MARKER_SIZE (sizeof MARKER "=" + 16)
+
+struct hello {
+    uint32_t magic;
+    uint32_t role;
+    uint64_t nonce;
+    int64_t maker; /* its pid, where sockets do not tell */
+};
+
+/* ---- In the maker -------------------------------------------------------------------------------------------- */
+
+int fc_copy_hello(int fd, enum fc_copy_role role, uint64_t *nonce)
+{
+    struct hello hello = {.magic = HELLO_MAGIC, .role = (uint32_t)role, .maker = getpid()};
+    if (getentropy(&hello.nonce, sizeof hello.nonce) < 0)
+        return -errno;
+    *nonce = hello.nonce;
+    return fc_rights_send(fd, &hello, sizeof hello, NULL, 0);
+}
+
+int fc_copy_check(const char **why)
+{
+    struct fc_image_path image;
+    const int r = fc_image_path_get(&image);
+    if (r < 0) {
+        *why = "the file of this program cannot be found (no /proc, and it was started by a relative path)";
+        return -r;
+    }
+    /* The copy would run with other rights than this process has now. */
+    if (fc_image_is_privileged() || getuid() != geteuid() || getgid() != getegid() || fc_image_path_raises(&image)) {
+        *why = "a copy of this program would be started with the rights of a set-user-id program";
+        return EPERM;
+    }
+    return 0;
+}
+
+int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid)
+{
+    struct fc_image_path image;
+    char marker[MARKER_SIZE];
+    int r = fc_image_path_get(&image);
+    if (r < 0)
+        return r;
+    snprintf(marker, sizeof marker, MARKER "=%016llx", (unsigned long long)nonce);
+    return fc_spawn(image.path, image.tells ? NULL : marker, fd, own_group, pid);
+}
+
+/* ---- In the copy --------------------------------------------------------------------------------------------- */
+
+static bool marker_is(uint64_t nonce)
+{
+    char wanted[MARKER_SIZE];
+    const char *value = getenv(MARKER);
+    snprintf(wanted, sizeof wanted, "%016llx", (unsigned long long)nonce);
+    return value != NULL && strcmp(value, wanted) == 0;
+}
+
+/* The hello lies in the socket before the copy is started, so nothing is waited for. It is looked at and not taken: the socket
+ * may be a stranger's. */
+static bool has_hello(struct hello *hello)
+{
+    if (!fc_image_path_is_this() && getenv(MARKER) == NULL)
+        return false;
+    if (recv(FC_COPY_FD, hello, sizeof *hello, MSG_PEEK | MSG_DONTWAIT) != (ssize_t)sizeof *hello)
+        return false;
+    return hello->magic == HELLO_MAGIC && (fc_image_path_is_this() || marker_is(hello->nonce));
+}
+
+static bool maker_is_parent(const struct hello *hello)
+{
+    const pid_t told = fc_rights_maker(FC_COPY_FD);
+    return getppid() == (told >= 0 ? told : (pid_t)hello->maker);
+}
+
+bool fc_copy_is_unfinished(void)
+{
+    static atomic_int known; /* 1 no, 2 yes; the same for every thread */
+    struct hello hello;
+    if (atomic_load(&known) == 0)
+        atomic_store(&known, !fc_init_was_called() && has_hello(&hello) ? 2 : 1);
+    return atomic_load(&known) == 2;
+}
+
+bool fc_copy_is_this(enum fc_copy_role *role, int *fd)
+{
+    struct hello hello;
+    size_t count;
+    if (!has_hello(&hello))
+        return false;
+    /* From here on this is a copy, and the host's main is not for it. */
+    if (fc_image_is_privileged() || !maker_is_parent(&hello) ||
+        (hello.role != FC_COPY_SPARE && hello.role != FC_COPY_SERVER) ||
+        fc_rights_receive(FC_COPY_FD, &hello, sizeof hello, NULL, 0, &count, 0) < 0)
+        _exit(FC_COPY_REFUSED);
+    unsetenv(MARKER);
+    fcntl(FC_COPY_FD, F_SETFD, FD_CLOEXEC);
+    *role = (enum fc_copy_role)hello.role;
+    *fd = FC_COPY_FD;
+    return true;
+}

@@ -1,0 +1,83 @@
+/* Linux: /proc/self/exe is the image that runs, whatever became of its file. Written in an odd way, it is also the mark of a
+ * copy: the kernel tells every program the path that it was started by (getauxval(3), AT_EXECFN), and no other program is
+ * started by this one. */
+#include "copy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define ODD_PATH "/proc/self/task/../exe"
+
+static const char *started_by(void)
+{
+    return (const char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr): so the kernel gives it
+}
+
+static struct stat started; /* the file at that path, at the program's start; where st_ino is not 0 */
+
+void fc_image_path_note(void)
+{
+    const char *path = started_by();
+    if (path == NULL || path[0] != '/' || stat(path, &started) < 0)
+        started.st_ino = 0;
+}
+
+/* No /proc: an absolute path is still good while it leads to the same file. */
+static int use_start_path(struct fc_image_path *image)
+{
+    struct stat now;
+    image->path = started_by();
+    image->tells = false;
+    if (started.st_ino == 0 || stat(image->path, &now) < 0)
+        return -ENOENT;
+    return now.st_ino == started.st_ino && now.st_dev == started.st_dev ? 0 : -ENOENT;
+}
+
+bool fc_image_path_is_this(void)
+{
+    const char *path = started_by();
+    return path != NULL && strcmp(path, ODD_PATH) == 0;
+}
+
+bool fc_image_is_privileged(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
+
+/* Under valgrind and qemu-user /proc/self/exe is the tool; only the link's text is the program. */
+static bool is_emulated(const char *link)
+{
+    struct stat real, named;
+    return stat(link, &named) == 0 && stat("/proc/self/exe", &real) == 0 &&
+           (named.st_dev != real.st_dev || named.st_ino != real.st_ino);
+}
+
+int fc_image_path_get(struct fc_image_path *image)
+{
+    static char link[4096];
+    char read_now[sizeof link];
+    const ssize_t n = readlink("/proc/self/exe", read_now, sizeof read_now - 1);
+    if (n < 0)
+        return use_start_path(image);
+    read_now[n] = '\0';
+    if (!is_emulated(read_now)) {
+        *image = (struct fc_image_path){.path = ODD_PATH, .tells = true};
+        return 0;
+    }
+    memcpy(link, read_now, (size_t)n + 1); /* the same bytes for every thread */
+    *image = (struct fc_image_path){.path = link, .tells = false};
+    return 0;
+}
+
+bool fc_image_path_raises(const struct fc_image_path *image)
+{
+    struct stat file;
+    if (stat(image->path, &file) < 0)
+        return false;
+    return (file.st_mode & (S_ISUID | S_ISGID)) != 0 || getxattr(image->path, "security.capability", NULL, 0) > 0;
+}

@@ -1,0 +1,40 @@
+/* macOS: dyld knows the path. An image that was replaced or deleted cannot be started again; the copy's identity is checked
+ * before any call (module.h). */
+#include "copy.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <mach-o/dyld.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void fc_image_path_note(void)
+{
+}
+
+bool fc_image_path_is_this(void)
+{
+    return false;
+}
+
+bool fc_image_is_privileged(void)
+{
+    return issetugid() != 0;
+}
+
+int fc_image_path_get(struct fc_image_path *image)
+{
+    static char path[PATH_MAX]; /* the same bytes for every thread */
+    uint32_t size = sizeof path;
+    if (_NSGetExecutablePath(path, &size) < 0)
+        return -ENAMETOOLONG;
+    *image = (struct fc_image_path){.path = path, .tells = false};
+    return 0;
+}
+
+bool fc_image_path_raises(const struct fc_image_path *image)
+{
+    struct stat file;
+    return stat(image->path, &file) == 0 && (file.st_mode & (S_ISUID | S_ISGID)) != 0;
+}

@@ -1,0 +1,32 @@
+/* No way is known here to the file of the running image. */
+#include "copy.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <unistd.h>
+
+void fc_image_path_note(void)
+{
+}
+
+bool fc_image_path_is_this(void)
+{
+    return false;
+}
+
+bool fc_image_is_privileged(void)
+{
+    return issetugid() != 0;
+}
+
+int fc_image_path_get(struct fc_image_path *image)
+{
+    *image = (struct fc_image_path){.path = NULL};
+    return -ENOTSUP;
+}
+
+bool fc_image_path_raises(const struct fc_image_path *image)
+{
+    (void)image;
+    return false;
+}

@@ -1,0 +1,70 @@
+#include "init.h"
+
+#include "copy.h"
+#include "report.h"
+#include "spare.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+static atomic_bool initialised;
+
+void forkcall_init(void)
+{
+    enum fc_copy_role role;
+    int socket;
+    if (atomic_load(&initialised))
+        return;
+    if (fc_copy_is_this(&role, &socket)) {
+        atomic_store(&initialised, true); /* its children may make copies of their own */
+        fc_spare_main(socket);
+    }
+    if (fc_image_is_privileged())
+        return;
+    fc_image_path_note();
+    atomic_store(&initialised, true);
+}
+
+bool fc_init_was_called(void)
+{
+    return atomic_load(&initialised);
+}
+
+static void refuse(struct forkcall_call *call, int error, const char *why)
+{
+    fc_call_not_started(call, error, "method");
+    fc_report_message(&call->report, "%s", why);
+}
+
+bool fc_init_allows(struct forkcall_call *call)
+{
+    const char *why;
+    if (!fc_init_was_called()) {
+        refuse(call, ENOTSUP,
+               fc_image_is_privileged()
+                   ? "method: SERVER and SPAWN are not for set-user-id programs"
+                   : "method: SERVER and SPAWN need forkcall_init() as the first thing in this program's main()");
+        return false;
+    }
+    const int error = fc_copy_check(&why);
+    if (error != 0)
+        refuse(call, error, why);
+    return error == 0;
+}
+
+bool fc_init_names(struct forkcall_call *call, struct fc_module_function *name)
+{
+    switch (-fc_module_name(call->report.fn, name)) {
+    case 0:
+        return true;
+    case ENAMETOOLONG:
+        refuse(call, ENAMETOOLONG, "fn: the path of its module is too long");
+        return false;
+    case ESTALE:
+        refuse(call, ESTALE, "fn: the file of its module was deleted or replaced, and nothing else tells its build");
+        return false;
+    default:
+        refuse(call, ENOENT, "fn: lies in no program, library or plugin, so that no other process can find it");
+        return false;
+    }
+}

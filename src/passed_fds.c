@@ -1,0 +1,193 @@
+#include "passed_fds.h"
+
+#include "rights.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MAGIC 0x664c4346U /* "FCLf" */
+
+struct message {
+    uint32_t magic;
+    uint32_t count;
+    uint32_t more; /* messages to come */
+    struct {
+        int32_t use;
+        int32_t close_on_exec;
+    } item[FC_RIGHTS_MAX];
+};
+
+int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count)
+{
+    const int *fd = call->fds.fd;
+    const struct fc_passed_fd own[] = {
+        {STDOUT_FILENO, fd[FC_FD_CHILD_OUT]},
+        {STDERR_FILENO, fd[FC_FD_CHILD_ERR]},
+        {FC_PASSED_ARGS, fd[FC_FD_ARGS]},
+        {FC_PASSED_REQUEST, with_channel ? fd[FC_FD_CHILD_GO] : -1},
+        {FC_PASSED_REPLY, with_channel ? fd[FC_FD_CHILD_REPLY] : -1},
+        {FC_PASSED_REGION, with_channel ? fd[FC_FD_REGION] : -1},
+    };
+    const size_t own_count = sizeof own / sizeof *own;
+    *count = 0;
+    *list = malloc((own_count + call->task.keep_fds_count) * sizeof **list);
+    if (*list == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < own_count; i++)
+        if (own[i].fd >= 0)
+            (*list)[(*count)++] = own[i];
+    for (size_t i = 0; i < call->task.keep_fds_count; i++)
+        (*list)[(*count)++] = (struct fc_passed_fd){call->task.keep_fds[i], call->task.keep_fds[i]};
+    return 0;
+}
+
+int fc_passed_send(int socket, const struct fc_passed_fd *list, size_t count)
+{
+    size_t done = 0;
+    do {
+        struct message message = {.magic = MAGIC};
+        int fds[FC_RIGHTS_MAX];
+        for (; message.count < FC_RIGHTS_MAX && done < count; message.count++, done++) {
+            const int flags = fcntl(list[done].fd, F_GETFD);
+            fds[message.count] = list[done].fd;
+            message.item[message.count].use = list[done].use;
+            message.item[message.count].close_on_exec = flags > 0 && (flags & FD_CLOEXEC) != 0;
+        }
+        message.more = done < count;
+        const int r = fc_rights_send(socket, &message, sizeof message, fds, message.count);
+        if (r < 0)
+            return r;
+    } while (done < count);
+    return 0;
+}
+
+/* ---- Receiving ----------------------------------------------------------------------------------------------- */
+
+struct arrived {
+    int use;
+    int fd;
+    bool close_on_exec;
+};
+
+struct arrivals {
+    struct arrived *list;
+    size_t count;
+};
+
+static int receive(int socket, struct arrivals *all)
+{
+    struct message message;
+    do {
+        int fds[FC_RIGHTS_MAX];
+        size_t count;
+        const int r = fc_rights_receive(socket, &message, sizeof message, fds, FC_RIGHTS_MAX, &count, 1);
+        if (r < 0)
+            return r;
+        if (message.magic != MAGIC || message.count != count)
+            return -EPROTO;
+        struct arrived *longer = realloc(all->list, (all->count + count + 1) * sizeof *longer);
+        if (longer == NULL)
+            return -ENOMEM;
+        all->list = longer;
+        for (size_t i = 0; i < count; i++)
+            all->list[all->count++] = (struct arrived){message.item[i].use, fds[i], message.item[i].close_on_exec != 0};
+    } while (message.more != 0);
+    return 0;
+}
+
+/* Who has a number: an arrival, or (number below) one of own. */
+struct places {
+    int **owner; /* by descriptor: where its number is kept; NULL: nobody of ours */
+    int size;
+};
+
+static int *occupant(const struct places *places, int fd)
+{
+    return fd < places->size ? places->owner[fd] : NULL;
+}
+
+static int enter(struct places *places, int fd, int *owner)
+{
+    if (fd >= places->size) {
+        const int size = fd + 64;
+        int **longer = realloc(places->owner, (size_t)size * sizeof *longer);
+        if (longer == NULL)
+            return -ENOMEM;
+        for (int i = places->size; i < size; i++)
+            longer[i] = NULL;
+        places->owner = longer;
+        places->size = size;
+    }
+    places->owner[fd] = owner;
+    return 0;
+}
+
+/* Frees the number for what is to have it. */
+static int clear(struct places *places, int fd)
+{
+    int *owner = occupant(places, fd);
+    if (owner == NULL)
+        return 0;
+    const int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (moved < 0)
+        return -errno;
+    *owner = moved;
+    places->owner[fd] = NULL;
+    return enter(places, moved, owner);
+}
+
+static int put(struct places *places, struct arrived *one)
+{
+    if (one->fd == one->use)
+        return fcntl(one->fd, F_SETFD, one->close_on_exec ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
+    const int r = clear(places, one->use);
+    if (r < 0)
+        return r;
+    if (dup2(one->fd, one->use) < 0)
+        return -errno;
+    places->owner[one->fd] = NULL;
+    close(one->fd);
+    one->fd = one->use;
+    if (one->close_on_exec)
+        fcntl(one->use, F_SETFD, FD_CLOEXEC);
+    return enter(places, one->use, &one->fd);
+}
+
+static int place_all(struct places *places, const struct arrivals *all, int own[FC_PASSED_USES])
+{
+    int r = 0;
+    for (int i = 0; r == 0 && i < FC_PASSED_USES; i++)
+        if (own[i] >= 0)
+            r = enter(places, own[i], &own[i]);
+    for (size_t i = 0; r == 0 && i < all->count; i++) {
+        struct arrived *one = &all->list[i];
+        if (one->use >= 0) {
+            r = enter(places, one->fd, &one->fd);
+        } else if (one->use >= -FC_PASSED_USES) {
+            own[-one->use - 1] = one->fd;
+            r = enter(places, one->fd, &own[-one->use - 1]);
+        } else {
+            r = -EPROTO;
+        }
+    }
+    for (size_t i = 0; r == 0 && i < all->count; i++)
+        if (all->list[i].use >= 0)
+            r = put(places, &all->list[i]);
+    return r;
+}
+
+int fc_passed_receive(int socket, int own[FC_PASSED_USES])
+{
+    struct arrivals all = {NULL, 0};
+    struct places places = {NULL, 0};
+    int r = receive(socket, &all);
+    close(socket); /* its number may be wanted */
+    if (r == 0)
+        r = place_all(&places, &all, own);
+    free(places.owner);
+    free(all.list);
+    return r;
+}

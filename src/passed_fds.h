@@ -1,0 +1,35 @@
+/* Descriptors that travel from a caller to a child that is no fork of it. */
+#ifndef FC_PASSED_FDS_H
+#define FC_PASSED_FDS_H
+
+#include "call.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a descriptor is for: a number, which the child gets it as, or one of these. */
+enum fc_passed_use {
+    FC_PASSED_REQUEST = -1, /* the child's end */
+    FC_PASSED_REPLY = -2,
+    FC_PASSED_REGION = -3,
+    FC_PASSED_ARGS = -4, /* a file that holds the arguments */
+    FC_PASSED_USES = 4,
+};
+
+struct fc_passed_fd {
+    int use;
+    int fd;
+};
+
+/* All that a call's child is to have: keep_fds, captured streams, arguments; with_channel: its ends of the pipes and the region.
+ * The list is to be freed. 0 or -ENOMEM. */
+int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count);
+
+/* Sends all of them, never waiting. Their close-on-exec flags come along. 0 or a negative errno. */
+int fc_passed_send(int socket, const struct fc_passed_fd *list, size_t count);
+
+/* In the child: takes them, closes the socket, and puts every one that is for a number at it. own[-use - 1] is set for the others; before, it holds
+ * those that the child has already, or -1. None of them stays at a number that is taken by another. 0 or a negative errno. */
+int fc_passed_receive(int socket, int own[FC_PASSED_USES]);
+
+#endif

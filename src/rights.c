@@ -1,0 +1,145 @@
+#include "rights.h"
+
+#include "config.h"
+#include "fds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE in its place */
+#endif
+#ifndef MSG_CMSG_CLOEXEC
+#define MSG_CMSG_CLOEXEC 0
+#endif
+
+union control {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(FC_RIGHTS_MAX * sizeof(int))];
+};
+
+int fc_rights_pair(int ends[2])
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+        return -errno;
+    int r = 0;
+    for (int i = 0; i < 2; i++) {
+        ends[i] = fc_fd_above_streams(ends[i]);
+        if (ends[i] < 0)
+            r = ends[i];
+        else if (fcntl(ends[i], F_SETFD, FD_CLOEXEC) < 0)
+            r = -errno;
+#ifdef SO_NOSIGPIPE
+        const int on = 1;
+        if (ends[i] >= 0)
+            setsockopt(ends[i], SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+    }
+    for (int i = 0; r < 0 && i < 2; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
+    return r;
+}
+
+int fc_rights_send(int fd, const void *data, size_t size, const int *fds, size_t count)
+{
+    union control control;
+    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count > FC_RIGHTS_MAX)
+        return -EINVAL;
+    if (count > 0) {
+        memset(&control, 0, sizeof control);
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+    }
+    ssize_t n;
+    do
+        n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    return (size_t)n == size ? 0 : -EAGAIN;
+}
+
+static void close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+/* False: there were more than fit, or one could not be moved. */
+static int take_fds(struct msghdr *message, int *fds, size_t max, size_t *count)
+{
+    int r = (message->msg_flags & MSG_CTRUNC) != 0 ? -EMFILE : 0;
+    *count = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        const size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            if (MSG_CMSG_CLOEXEC == 0)
+                fcntl(fd, F_SETFD, FD_CLOEXEC);
+            fd = fc_fd_above_streams(fd);
+            if (fd >= 0 && *count < max) {
+                fds[(*count)++] = fd;
+                continue;
+            }
+            if (fd >= 0)
+                close(fd);
+            r = fd < 0 ? fd : -EPROTO;
+        }
+    }
+    return r;
+}
+
+int fc_rights_receive(int fd, void *data, size_t size, int *fds, size_t max, size_t *count, int wait)
+{
+    union control control;
+    struct iovec part = {.iov_base = data, .iov_len = size};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    ssize_t n;
+    *count = 0;
+    do
+        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | (wait != 0 ? MSG_WAITALL : MSG_DONTWAIT));
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+    int r = take_fds(&message, fds, max, count);
+    if (r == 0 && (size_t)n != size)
+        r = n == 0 ? -ECONNRESET : -EPROTO;
+    if (r < 0) {
+        close_all(fds, *count);
+        *count = 0;
+    }
+    return r;
+}
+
+pid_t fc_rights_maker(int fd)
+{
+#ifdef HAVE_STRUCT_UCRED
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : -1;
+#elif defined LOCAL_PEERPID
+    pid_t peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_LOCAL, LOCAL_PEERPID, &peer, &size) == 0 ? peer : -1;
+#else
+    (void)fd;
+    return -1;
+#endif
+}

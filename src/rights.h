@@ -1,0 +1,26 @@
+/* Messages that carry descriptors, over a Unix socket (unix(7), SCM_RIGHTS). */
+#ifndef FC_RIGHTS_H
+#define FC_RIGHTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The most descriptors in one message: Linux takes 253. */
+#define FC_RIGHTS_MAX 200
+
+/* A connected pair of stream sockets, close-on-exec, above 2. 0 or a negative errno. */
+int fc_rights_pair(int ends[2]);
+
+/* Sends a message of size bytes, which the reader must take whole, never waiting and without SIGPIPE. 0 or a negative errno. */
+int fc_rights_send(int fd, const void *data, size_t size, const int *fds, size_t count);
+
+/* Takes one message of exactly size bytes and at most max descriptors, which are close-on-exec and above 2; sets *count. Waits
+ * only where wait is set. 0; -EAGAIN: nothing is there; -ECONNRESET: the other end is closed; or another negative errno, with
+ * no descriptor open. */
+int fc_rights_receive(int fd, void *data, size_t size, int *fds, size_t max, size_t *count, int wait);
+
+/* The process that made the pair; -1: this system does not tell. */
+pid_t fc_rights_maker(int fd);
+
+#endif

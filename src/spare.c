@@ -1,0 +1,89 @@
+#include "spare.h"
+
+#include "arena.h"
+#include "args_file.h"
+#include "child.h"
+#include "copy.h"
+#include "fds.h"
+#include "io.h"
+#include "request.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+/* False: the caller is gone, or has no use for this spare. */
+static bool read_exactly(int fd, void *to, size_t size)
+{
+    for (size_t have = 0; have < size;) {
+        const ssize_t n = fc_read(fd, (char *)to + have, size - have);
+        if (n <= 0)
+            return false;
+        have += (size_t)n;
+    }
+    return true;
+}
+
+/* What the function forks is to have none of these. */
+static void list_descriptors(const int own[FC_PASSED_USES])
+{
+    static struct fc_fds fds;
+    if (fc_fds_open(&fds) < 0)
+        _exit(FC_COPY_REFUSED);
+    fds.fd[FC_FD_CHILD_GO] = own[-FC_PASSED_REQUEST - 1];
+    fds.fd[FC_FD_CHILD_REPLY] = own[-FC_PASSED_REPLY - 1];
+    fds.fd[FC_FD_REGION] = own[-FC_PASSED_REGION - 1];
+}
+
+static void tell_ready_to(int fd)
+{
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_READY, 0);
+    struct iovec part = {.iov_base = &header, .iov_len = sizeof header};
+    if (fc_write_all(fd, &part, 1) < 0)
+        _exit(0);
+}
+
+static void map_args(struct fc_task *task, int fd)
+{
+    if (fd < 0)
+        return;
+    task->args = fc_args_file_map(fd, task->args_size);
+    task->no_args = task->args == NULL;
+    close(fd);
+}
+
+_Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool tell_ready)
+{
+    struct fc_request head;
+    struct fc_task task = {.reply_fd = own[-FC_PASSED_REPLY - 1],
+                           .go_fd = own[-FC_PASSED_REQUEST - 1],
+                           .region_fd = own[-FC_PASSED_REGION - 1],
+                           .out_fd = -1,
+                           .err_fd = -1,
+                           .measure = true,
+                           .thread = pthread_self()};
+    list_descriptors(own);
+    task.mark = fc_mark(task.reply_fd);
+    if (tell_ready)
+        tell_ready_to(task.reply_fd);
+    if (!read_exactly(task.go_fd, &head, sizeof head))
+        _exit(0);
+    const long rest = fc_request_rest(&head);
+    if (rest < 0 || !read_exactly(task.go_fd, fc_request_bytes, (size_t)rest))
+        _exit(0);
+    task.name = fc_request_read(&head, fc_request_bytes, &task);
+    if (task.name == NULL)
+        _exit(FC_COPY_REFUSED);
+    map_args(&task, own[-FC_PASSED_ARGS - 1]);
+    fc_child_run(&task);
+}
+
+_Noreturn void fc_spare_main(int socket)
+{
+    int own[FC_PASSED_USES] = {-1, -1, -1, -1};
+    if (fc_passed_receive(socket, own) < 0 || own[-FC_PASSED_REQUEST - 1] < 0 || own[-FC_PASSED_REPLY - 1] < 0)
+        _exit(FC_COPY_REFUSED);
+    fc_spare_run(own, true);
+}

@@ -1,0 +1,13 @@
+/* A child that waits for its call: of SPAWN, for which it was made, and of a server, which makes some ahead. */
+#ifndef FC_SPARE_H
+#define FC_SPARE_H
+
+#include "passed_fds.h"
+
+/* In an exec'ed copy: takes its descriptors from the socket, waits for the request and runs it. */
+_Noreturn void fc_spare_main(int socket);
+
+/* Waits for the request and runs it; own: by use, as in passed_fds.h. tell_ready: with a frame that says that it is there. */
+_Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool tell_ready);
+
+#endif

@@ -1,0 +1,110 @@
+#include "spawn.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static char *program_name(void)
+{
+#ifdef HAVE_PROGRAM_INVOCATION_NAME
+    return program_invocation_name;
+#else
+    return (char *)(uintptr_t)getprogname();
+#endif
+}
+
+/* NULL: no memory. */
+static char **environment_with(const char *marker)
+{
+    size_t count = 0;
+    while (environ != NULL && environ[count] != NULL)
+        count++;
+    char **with = malloc((count + 2) * sizeof *with);
+    if (with == NULL)
+        return NULL;
+    if (count > 0)
+        memcpy(with, environ, count * sizeof *with);
+    with[count] = (char *)(uintptr_t)marker;
+    with[count + 1] = NULL;
+    return with;
+}
+
+/* Standard streams that are close-on-exec in the host are the copy's all the same, as they would be a fork's. */
+static int keep_streams(posix_spawn_file_actions_t *actions)
+{
+    int r = 0;
+    for (int fd = 0; r == 0 && fd < 3; fd++) {
+        const int flags = fcntl(fd, F_GETFD);
+        if (flags >= 0 && (flags & FD_CLOEXEC) != 0)
+            r = posix_spawn_file_actions_adddup2(actions, fd, fd);
+    }
+    return r;
+}
+
+static int set_descriptors(posix_spawn_file_actions_t *actions, int fd, short *flags)
+{
+    int r = keep_streams(actions);
+    if (r == 0)
+        r = posix_spawn_file_actions_adddup2(actions, fd,
+                                             FC_COPY_FD); /* also where they are the same: clears close-on-exec */
+    return r != 0 ? r : fc_spawn_close_others(actions, flags);
+}
+
+static int set_attributes(posix_spawnattr_t *attributes, short flags)
+{
+    sigset_t all, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    int r = posix_spawnattr_setsigdefault(attributes, &all);
+    if (r == 0)
+        r = posix_spawnattr_setsigmask(attributes, &none);
+    if (r == 0)
+        r = posix_spawnattr_setpgroup(attributes, 0);
+    return r != 0 ? r : posix_spawnattr_setflags(attributes, flags);
+}
+
+static int start(const char *path, char **environment, int fd, bool own_group, pid_t *pid)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    char *arguments[] = {program_name(), NULL};
+    short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
+    if (own_group)
+        flags = (short)(flags | POSIX_SPAWN_SETPGROUP);
+    int r = posix_spawn_file_actions_init(&actions);
+    if (r != 0)
+        return r;
+    r = posix_spawnattr_init(&attributes);
+    if (r == 0) {
+        r = set_descriptors(&actions, fd, &flags);
+        if (r == 0)
+            r = set_attributes(&attributes, flags);
+        if (r == 0)
+            r = posix_spawn(pid, path, &actions, &attributes, arguments, environment);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return r;
+}
+
+int fc_spawn(const char *path, const char *marker, int fd, bool own_group, pid_t *pid)
+{
+    char **environment = environ;
+    if (marker != NULL) {
+        environment = environment_with(marker);
+        if (environment == NULL)
+            return -ENOMEM;
+    }
+    const int r = start(path, environment, fd, own_group, pid);
+    if (marker != NULL)
+        free(environment);
+    return -r;
+}

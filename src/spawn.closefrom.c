@@ -1,0 +1,8 @@
+/* glibc 2.34, Solaris. */
+#include "spawn.h"
+
+int fc_spawn_close_others(posix_spawn_file_actions_t *actions, short *flags)
+{
+    (void)flags;
+    return posix_spawn_file_actions_addclosefrom_np(actions, FC_COPY_FD + 1);
+}

@@ -1,0 +1,22 @@
+/* posix_spawn(3) of a copy. */
+#ifndef FC_SPAWN_H
+#define FC_SPAWN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Where a copy finds its socket. */
+#define FC_COPY_FD 3
+
+/* Starts path with descriptors 0 to 2 and fd, which becomes FC_COPY_FD, and no other; every signal at its default, none
+ * blocked; the environment of this process and marker ("name=value"; NULL: none). 0 or a negative errno. */
+int fc_spawn(const char *path, const char *marker, int fd, bool own_group, pid_t *pid);
+
+/* ---- What the platform's file (spawn.*.c) gives -------------------------------------------------------------- */
+
+#include <spawn.h>
+
+/* Makes the copy start without the descriptors above FC_COPY_FD. 0 or an errno. */
+int fc_spawn_close_others(posix_spawn_file_actions_t *actions, short *flags);
+
+#endif

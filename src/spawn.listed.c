@@ -1,0 +1,35 @@
+/* Without a way to close all: those that are open now and not close-on-exec, as /proc or /dev lists them. What another thread
+ * opens meanwhile is closed by the copy itself, in forkcall_init. */
+#include "spawn.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+static int close_listed(DIR *list, posix_spawn_file_actions_t *actions)
+{
+    int r = 0;
+    for (struct dirent *entry = readdir(list); r == 0 && entry != NULL; entry = readdir(list)) {
+        char *end;
+        const long fd = strtol(entry->d_name, &end, 10);
+        if (end == entry->d_name || *end != '\0' || fd <= FC_COPY_FD)
+            continue;
+        const int flags = fcntl((int)fd, F_GETFD);
+        if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
+            r = posix_spawn_file_actions_addclose(actions, (int)fd);
+    }
+    return r;
+}
+
+int fc_spawn_close_others(posix_spawn_file_actions_t *actions, short *flags)
+{
+    (void)flags;
+    DIR *list = opendir("/proc/self/fd");
+    if (list == NULL)
+        list = opendir("/dev/fd");
+    if (list == NULL)
+        return 0;
+    const int r = close_listed(list, actions);
+    closedir(list);
+    return r;
+}

@@ -1,0 +1,97 @@
+/* SPAWN: a copy of this program, made for the call. */
+#include "method.h"
+
+#include "channel.h"
+#include "copy.h"
+#include "init.h"
+#include "passed_fds.h"
+#include "report.h"
+#include "rights.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool refuses(struct forkcall_call *call)
+{
+    (void)call;
+    return false;
+}
+
+static int open_hello(struct forkcall_call *call)
+{
+    int ends[2];
+    fc_fds_lock();
+    const int r = fc_rights_pair(ends);
+    call->fds.fd[FC_FD_HELLO] = r < 0 ? -1 : ends[0];
+    call->fds.fd[FC_FD_COPY] = r < 0 ? -1 : ends[1];
+    fc_fds_unlock();
+    return r;
+}
+
+/* What the copy finds in the socket once it has come to forkcall_init. */
+static int say_hello(struct forkcall_call *call, uint64_t *nonce)
+{
+    struct fc_passed_fd *list;
+    size_t count;
+    const int socket = call->fds.fd[FC_FD_HELLO];
+    int r = fc_passed_list(call, true, &list, &count);
+    if (r == 0)
+        r = fc_copy_hello(socket, FC_COPY_SPARE, nonce);
+    if (r == 0)
+        r = fc_passed_send(socket, list, count);
+    free(list);
+    return r;
+}
+
+static int start_copy(struct forkcall_call *call, const char **step)
+{
+    uint64_t nonce;
+    pid_t pid;
+    *step = "socket";
+    int r = open_hello(call);
+    if (r == 0)
+        r = say_hello(call, &nonce);
+    if (r < 0)
+        return r;
+    *step = "posix_spawn";
+    r = fc_copy_start(call->fds.fd[FC_FD_COPY], nonce, !call->options.share_group, &pid);
+    fc_fds_close(&call->fds, FC_FD_COPY);
+    fc_fds_close(&call->fds, FC_FD_HELLO);
+    if (r < 0)
+        return r;
+    call->report.pid = pid;
+    call->ready_by_ns = call->start_ns + FC_READY_NS;
+    fc_process_open(&call->process, pid, &call->fds);
+    call->process.own_group = !call->options.share_group;
+    return 0;
+}
+
+static void start(struct forkcall_call *call)
+{
+    struct fc_module_function name;
+    const char *step;
+    if (!fc_init_allows(call) || !fc_init_names(call, &name))
+        return;
+    step = "pipe";
+    int r = fc_channel_open(call);
+    if (r == 0) {
+        step = "memory for the arguments";
+        r = fc_channel_open_args(call);
+    }
+    call->task.own_group = !call->options.share_group;
+    call->task.measure = true;
+    if (r == 0)
+        r = start_copy(call, &step);
+    if (r < 0) {
+        fc_call_not_started(call, -r, step);
+        return;
+    }
+    r = fc_channel_send_request(call, &name);
+    if (r < 0)
+        fc_channel_hold_back(call, r);
+    else
+        fc_channel_let_go(call, call->report.pid);
+}
+
+const struct fc_method fc_method_spawn = {.refuses = refuses, .start = start, .shares_addresses = false};
