@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* A static program is not to have the loader, and the linker's warning about it, only because of this file: such a
- * program can have other modules only if it brings the loader itself. */
+/* A static program is not to have the loader only because of this file: it can have other modules only if it brings the
+ * loader itself. */
 #pragma weak dlopen
 #pragma weak dlclose
 #pragma weak dlerror
