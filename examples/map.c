@@ -38,31 +38,35 @@ static int count_primes(const void *args, size_t args_size, struct forkcall_buf 
     return forkcall_buf_append(result, &count, sizeof count);
 }
 
-/* Called in this process whenever a range is done. On a terminal: a bar over the bar of the time before; elsewhere only
- * the last one. */
+struct bar {
+    const char *name;
+    bool terminal; /* drawn over the bar of the time before; elsewhere only the last one is */
+};
+
+/* Called in this process whenever a range is done. */
 static int draw_bar(void *user, size_t index, const struct forkcall_report *report, size_t done, size_t count)
 {
-    char bar[BAR_WIDTH + 1];
-    const char *name = user;
-    const bool terminal = isatty(STDERR_FILENO) == 1;
+    const struct bar *bar = user;
+    char cells[BAR_WIDTH + 1];
     (void)index, (void)report;
-    if (!terminal && done < count)
+    if (!bar->terminal && done < count)
         return 0;
     for (size_t i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i * count < done * BAR_WIDTH ? '#' : '.';
-    bar[BAR_WIDTH] = '\0';
-    fprintf(stderr, "%s%-14s [%s] %zu of %zu%s", terminal ? "\r" : "", name, bar, done, count,
+        cells[i] = i * count < done * BAR_WIDTH ? '#' : '.';
+    cells[BAR_WIDTH] = '\0';
+    fprintf(stderr, "%s%-14s [%s] %zu of %zu%s", bar->terminal ? "\r" : "", bar->name, cells, done, count,
             done == count ? "\n" : "");
     return 0; /* anything else would cancel the map */
 }
 
 /* Returns the seconds that it took; *count is -1 where it did not succeed. */
-static double count_all(const struct range *ranges, size_t processes, char *name, long *count)
+static double count_all(const struct range *ranges, size_t processes, const char *name, long *count)
 {
     long counts[RANGES];
     struct forkcall_buf results[RANGES];
+    struct bar bar = {.name = name, .terminal = isatty(STDERR_FILENO) == 1};
     const struct forkcall_map_options options = {
-        .processes = processes, .stop_at_failure = true, .item_done = draw_bar, .user = name};
+        .processes = processes, .stop_at_failure = true, .item_done = draw_bar, .user = &bar};
 
     for (int i = 0; i < RANGES; i++)
         results[i] = forkcall_buf_fixed(&counts[i], sizeof counts[i]);
@@ -83,10 +87,8 @@ static double count_all(const struct range *ranges, size_t processes, char *name
 int main(int argc, char **argv)
 {
     static const long expected[] = {0, 4, 25, 168, 1229, 9592, 78498, 664579, 5761455, 50847534};
-    const int power = argc > 1 ? atoi(argv[1]) : 6;
+    const long power = argc > 1 ? strtol(argv[1], NULL, 10) : 6;
     struct range ranges[RANGES];
-    char slow_name[] = "one process";
-    char fast_name[] = "all processors";
     long limit = 1;
     long one_by_one;
     long at_once;
@@ -95,14 +97,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: map [n]    counts the primes below 10^n; n is 1 to 9\n");
         return EXIT_FAILURE;
     }
-    for (int i = 0; i < power; i++)
+    for (long i = 0; i < power; i++)
         limit *= 10;
     for (int i = 0; i < RANGES; i++) {
         ranges[i].begin = limit / RANGES * i + limit % RANGES * i / RANGES;
         ranges[i].end = limit / RANGES * (i + 1) + limit % RANGES * (i + 1) / RANGES;
     }
-    const double slow = count_all(ranges, 1, slow_name, &one_by_one);
-    const double fast = count_all(ranges, 0, fast_name, &at_once); /* 0: as many as there are processors */
+    const double slow = count_all(ranges, 1, "one process", &one_by_one);
+    const double fast = count_all(ranges, 0, "all processors", &at_once); /* 0: as many as there are processors */
 
     printf("primes below %ld: %ld by one process at a time, %ld by many\n", limit, one_by_one, at_once);
     printf("one process: %.3f s; all processors: %.3f s; speed-up: %.2f\n", slow, fast, slow / fast);

@@ -128,7 +128,6 @@ static void results_and_reports_are_in_item_order(void **state)
     for (size_t m = 0; m < METHODS; m++)
         for (size_t processes = 0; processes < 5; processes++) {
             struct job *job = new_job(methods[m]);
-            unsigned item = MAX;
             job->options.processes = processes;
             job->options.item_done = hear_end;
             run_job(job, child_ends_by_number, MAX);
@@ -139,7 +138,7 @@ static void results_and_reports_are_in_item_order(void **state)
             /* The map's own report is that of the first one that was not OK. */
             const char *named = strstr(job->report.message, " (item ");
             assert_non_null(named);
-            assert_int_equal(sscanf(named, " (item %u)", &item), 1);
+            const unsigned long item = strtoul(named + strlen(" (item "), NULL, 10);
             assert_true(item < MAX);
             assert_int_equal(job->report.status, job->reports[item].status);
             assert_int_equal(job->report.code, job->reports[item].code);
