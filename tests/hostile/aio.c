@@ -57,5 +57,6 @@ static const struct hostile posix_aio = {
 
 int main(int argc, char **argv)
 {
+    forkcall_init();
     return hostile_main(&posix_aio, argc, argv);
 }

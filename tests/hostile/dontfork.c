@@ -41,5 +41,6 @@ static const struct hostile device = {
 
 int main(int argc, char **argv)
 {
+    forkcall_init();
     return hostile_main(&device, argc, argv);
 }

@@ -208,7 +208,8 @@ static int start_after_use(void *unused)
     CHECK(use_here() == 0);
     CHECK(answers_by_method() == 0);
     CHECK(answers_by_method() == 0);
-    CHECK(answers(&defaults) == 0);
+    if (method == FORKCALL_SERVER) /* which is what they choose */
+        CHECK(answers(&defaults) == 0);
     CHECK(settle() == 0);
     CHECK(answers_here() == 0);
     return 0;
@@ -217,12 +218,16 @@ static int start_after_use(void *unused)
 static void first_called_before_the_caller_has_used_it(void **state)
 {
     (void)state;
+    if (under_emulator())
+        SKIP("qemu-user cannot start the program once more");
     assert_int_equal(host_run(start_before_use, NULL), 0);
 }
 
 static void first_called_after_the_caller_has_used_it(void **state)
 {
     (void)state;
+    if (under_emulator())
+        SKIP("qemu-user cannot start the program once more");
     assert_int_equal(host_run(start_after_use, NULL), 0);
 }
 

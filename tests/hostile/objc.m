@@ -112,6 +112,7 @@ const char *__lsan_default_suppressions(void)
 
 int main(int argc, char **argv)
 {
+    forkcall_init();
     sem_init(&entered, 0, 0);
     sem_init(&leave, 0, 0);
     return hostile_main(&runtime, argc, argv);

@@ -25,5 +25,6 @@ static const struct hostile openmp = {
 
 int main(int argc, char **argv)
 {
+    forkcall_init();
     return hostile_main(&openmp, argc, argv);
 }

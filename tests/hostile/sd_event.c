@@ -45,5 +45,6 @@ static const struct hostile event = {
 
 int main(int argc, char **argv)
 {
+    forkcall_init();
     return hostile_main(&event, argc, argv);
 }

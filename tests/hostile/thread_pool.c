@@ -66,5 +66,6 @@ static const struct hostile pool = {
 
 int main(int argc, char **argv)
 {
+    forkcall_init();
     return hostile_main(&pool, argc, argv);
 }
