@@ -30,6 +30,7 @@ qemu_suite()
     cross_file "$triplet" "$3" "$4" "$PWD/sysroot" "$triplet-gcc" "$triplet-g++" "" "$triplet-ar" "$triplet-strip" \
         "'qemu-$qemu', '-L', '/usr/$triplet'" >cross.ini
     cat cross.ini
+    export FORKCALL_TEST_EMULATOR=qemu-$qemu # the tests know what cannot be had there
     setup build --cross-file cross.ini "${strict[@]}" -Dbuildtype=debugoptimized
     compile build
     local name reason names=()
