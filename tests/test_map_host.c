@@ -1,4 +1,4 @@
-/* forkcall_map in processes that make it hard: few descriptors, few processes, threads, signals, calls around it. */
+/* forkcall_map in processes that make it hard: few descriptors, few processes, threads, signals. */
 #include "support.h"
 
 #include "processors.h"
@@ -339,7 +339,7 @@ static void thread_that_is_canceled_in_the_middle(void **state)
     assert_no_traces(before, false);
 }
 
-/* ---- Signals and calls around it ----------------------------------------------------------------------------------- */
+/* ---- Signals ------------------------------------------------------------------------------------------------------- */
 
 static void count_signal(int signal)
 {
@@ -385,91 +385,6 @@ static void SIGCHLD_is_ignored(void **state)
     assert_int_equal(host_run(host_that_ignores_SIGCHLD, NULL), 0);
 }
 
-static int child_maps(const void *args, size_t args_size, struct forkcall_buf *result)
-{
-    const int items[4] = {*(const int *)args, 2, 3, 4};
-    struct forkcall_buf results[4];
-    int sum = 0;
-    (void)args_size;
-    memset(results, 0, sizeof results);
-    const struct forkcall_map_options options = fork_options(2);
-    const struct forkcall_report report = forkcall_map(child_echoes, items, sizeof *items, 4, results, NULL, &options);
-    for (int i = 0; i < 4; i++) {
-        sum += report.status == FORKCALL_OK ? *(int *)results[i].data : 0;
-        forkcall_buf_free(&results[i]);
-    }
-    return report.status == FORKCALL_OK ? forkcall_buf_append(result, &sum, sizeof sum)
-                                        : forkcall_fail(1, "%s", report.message);
-}
-
-static void map_inside_a_map(void **state)
-{
-    (void)state;
-#ifdef __SANITIZE_THREAD__
-    SKIP("the thread sanitizer ends what its children fork");
-#endif
-    static const enum forkcall_method methods[] = {FORKCALL_FORK, FORKCALL_INLINE};
-    for (int m = 0; m < 2; m++) {
-        const int items[4] = {10, 20, 30, 40};
-        struct forkcall_buf results[4];
-        struct forkcall_map_options options = fork_options(2);
-        memset(results, 0, sizeof results);
-        options.call.method = methods[m];
-        const struct forkcall_report report =
-            forkcall_map(child_maps, items, sizeof *items, 4, results, NULL, &options);
-        assert_status(report, FORKCALL_OK);
-        for (int i = 0; i < 4; i++) {
-            assert_int_equal(*(int *)results[i].data, items[i] + 9);
-            forkcall_buf_free(&results[i]);
-        }
-    }
-}
-
-static int tell_the_outer_call(void *user, size_t index, const struct forkcall_report *report, size_t done,
-                               size_t count)
-{
-    (void)index;
-    (void)report;
-    *(size_t *)user = done;
-    forkcall_progress((double)done, (double)count, NULL); /* of the INLINE call around the map: cancels it */
-    return 0;
-}
-
-static struct forkcall_report report_of_inner;
-
-static int map_under_INLINE(const void *args, size_t args_size, struct forkcall_buf *result)
-{
-    struct forkcall_map_options options = fork_options(2);
-    size_t done = 0;
-    (void)args;
-    (void)args_size;
-    (void)result;
-    options.item_done = tell_the_outer_call;
-    options.user = &done;
-    report_of_inner = forkcall_map(child_returns_0, NULL, 0, 20, NULL, NULL, &options);
-    return done == 1 ? 0 : 1;
-}
-
-static int cancel_at_once(void *user, double done, double total, const char *note)
-{
-    (void)user;
-    (void)done;
-    (void)total;
-    (void)note;
-    return 1;
-}
-
-static void INLINE_call_around_it_is_canceled(void **state)
-{
-    (void)state;
-    const struct forkcall_options options = {.method = FORKCALL_INLINE, .progress = cancel_at_once};
-    const struct traces before = traces_now();
-    const struct forkcall_report outer = forkcall_run(map_under_INLINE, NULL, 0, NULL, &options);
-    assert_status(report_of_inner, FORKCALL_CANCELED); /* it was left in order, not by a jump */
-    assert_status(outer, FORKCALL_CANCELED);
-    assert_no_traces(before, false);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,8 +400,6 @@ int main(void)
         cmocka_unit_test(thread_that_is_canceled_in_the_middle),
         cmocka_unit_test(storm_of_signals),
         cmocka_unit_test(SIGCHLD_is_ignored),
-        cmocka_unit_test(map_inside_a_map),
-        cmocka_unit_test(INLINE_call_around_it_is_canceled),
     };
     return cmocka_run_group_tests_name("map_host", tests, NULL, NULL);
 }
