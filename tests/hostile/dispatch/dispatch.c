@@ -58,3 +58,8 @@ __attribute__((no_sanitize("address"), no_sanitize("undefined"))) int dispatch_p
     free(item);
     return number;
 }
+
+__attribute__((no_sanitize("address"), no_sanitize("undefined"))) int dispatch_read(const int *number)
+{
+    return *(const volatile int *)number;
+}

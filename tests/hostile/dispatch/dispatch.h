@@ -7,4 +7,7 @@
 void dispatch_push(int number);
 int dispatch_pop(void);
 
+/* Reads where it is told: a crash of another kind. */
+int dispatch_read(const int *number);
+
 #endif
