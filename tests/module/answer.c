@@ -28,6 +28,15 @@ const void *answer_relocated(void)
 #error "how to write it is not known for this processor"
 #endif
 
+#ifdef INCOMPLETE
+void answer_that_is_nowhere(void);
+
+void answer_incompletely(void)
+{
+    answer_that_is_nowhere();
+}
+#endif
+
 forkcall_fn *ANSWER_FUNCTION(void)
 {
     return static_answer;

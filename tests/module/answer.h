@@ -13,6 +13,10 @@ forkcall_fn *ANSWER_FUNCTION(void);
 /* Of the library that the test program needs. */
 forkcall_fn *needed_answer_function(void);
 
+#ifdef INCOMPLETE
+void answer_incompletely(void);
+#endif
+
 #ifdef RELOCATED
 const void *answer_relocated(void);
 #endif

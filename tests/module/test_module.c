@@ -2,6 +2,7 @@
  * there is refused. */
 #include "answer.h"
 #include "copy.h"
+#include "hash.h"
 #include "support.h"
 
 #include <dirent.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@ struct pair {
     const char *one, *two;
 };
 static struct pair with_build_id, without_build_id, relocated;
+static const char *incomplete; /* refers to what does not exist */
 
 static int static_function(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -291,6 +294,73 @@ static void many_modules_are_not_taken_for_each_other(void **state)
     remove_place(&place);
 }
 
+/* Without descriptors the kernel cannot be asked. */
+static void relative_path_is_completed_without_the_kernels_help(void **state)
+{
+    struct place place;
+    struct fc_module_function name;
+    struct rlimit limit;
+    char before[PATH_MAX];
+    void *module;
+    (void)state;
+    make_place(&place);
+    replace(&place, with_build_id.one);
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(place.directory), 0);
+    forkcall_fn *const fn = load("./plugin.so", &module);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {0, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const int r = fc_module_name(fn, &name);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(r, 0);
+    assert_string_equal(name.path, place.plugin);
+    dlclose(module);
+    assert_int_equal(chdir(before), 0);
+    remove_place(&place);
+}
+
+/* As programs do that put their code into huge pages: no file is mapped there any more. */
+static void code_in_anonymous_memory_has_a_name(void **state)
+{
+    struct place place;
+    struct fc_module_function name;
+    void *module;
+    const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    (void)state;
+    make_place(&place);
+    replace(&place, with_build_id.one);
+    forkcall_fn *const fn = load(place.plugin, &module);
+    void *const page = (void *)((uintptr_t)fn & ~(uintptr_t)(size - 1));
+    void *const anonymous = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(anonymous != MAP_FAILED);
+    memcpy(anonymous, page, size);
+    assert_int_equal(mprotect(anonymous, size, PROT_READ | PROT_EXEC), 0);
+    assert_true(mremap(anonymous, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page) == page);
+    assert_int_equal(fc_module_name(fn, &name), 0);
+    assert_string_equal(name.path, place.plugin);
+    assert_found_here(fn, &name);
+    dlclose(module);
+    remove_place(&place);
+}
+
+static void hash_takes_every_byte(void **state)
+{
+    unsigned char bytes[40];
+    uint64_t seen[sizeof bytes + 1] = {0};
+    (void)state;
+    memset(bytes, 0, sizeof bytes);
+    for (size_t size = 0; size <= sizeof bytes; size++) {
+        seen[size] = fc_hash(FC_HASH_START, bytes, size);
+        for (size_t i = 0; i < size; i++) {
+            assert_int_not_equal(seen[size], seen[i]);
+            bytes[i] = 0x80;
+            assert_int_not_equal(seen[size], fc_hash(FC_HASH_START, bytes, size));
+            bytes[i] = 0;
+        }
+    }
+}
+
 static int count_descriptors(void)
 {
     int n = 0;
@@ -530,6 +600,23 @@ static void path_of_the_loader_is_kept(void **state)
     remove_place(&place);
 }
 
+/* The caller has loaded it all the same, as what is missing is never called. */
+static void plugin_that_misses_something_is_loaded(void **state)
+{
+    forkcall_fn *(*get)(void) = NULL;
+    struct fc_module_function name;
+    void *module = dlopen(incomplete, RTLD_LAZY | RTLD_LOCAL);
+    (void)state;
+    NOT_WITHOUT_EXEC;
+    if (module == NULL)
+        SKIP("nothing is bound lazily here");
+    *(void **)&get = dlsym(module, "answer_function");
+    assert_non_null(get);
+    assert_int_equal(fc_module_name(get(), &name), 0);
+    assert_answers(&name, NULL, 4);
+    dlclose(module);
+}
+
 static void deleted_is_no_part_of_the_path(void **state)
 {
     static const char ending[] = " (deleted)";
@@ -567,6 +654,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(malformed_name_is_refused),
         cmocka_unit_test(memory_of_an_unloaded_module_is_not_believed),
         cmocka_unit_test(many_modules_are_not_taken_for_each_other),
+        cmocka_unit_test(relative_path_is_completed_without_the_kernels_help),
+        cmocka_unit_test(code_in_anonymous_memory_has_a_name),
+        cmocka_unit_test(hash_takes_every_byte),
         cmocka_unit_test(nothing_is_left_open),
         cmocka_unit_test(threads_name_while_modules_come_and_go),
         cmocka_unit_test(copy_finds_the_programs_function),
@@ -580,24 +670,26 @@ int main(int argc, char **argv)
         cmocka_unit_test(same_plugin_from_another_path_is_taken),
         cmocka_unit_test(plugin_is_found_after_a_change_of_directory),
         cmocka_unit_test(path_of_the_loader_is_kept),
+        cmocka_unit_test(plugin_that_misses_something_is_loaded),
         cmocka_unit_test(deleted_is_no_part_of_the_path),
     };
     copy_preload = preload;
     copy_serve(argc, argv);
-    if (argc != 5 && argc != 7) {
-        fprintf(stderr, "usage: %s WITH-BUILD-ID LATER WITHOUT LATER [RELOCATED LATER]\n", argv[0]);
+    if (argc != 6 && argc != 8) {
+        fprintf(stderr, "usage: %s INCOMPLETE WITH-BUILD-ID LATER WITHOUT LATER [RELOCATED LATER]\n", argv[0]);
         return 2;
     }
-    static char paths[6][PATH_MAX];
+    static char paths[7][PATH_MAX];
     for (int i = 1; i < argc; i++) {
         if (realpath(argv[i], paths[i - 1]) == NULL) {
             perror(argv[i]);
             return 2;
         }
     }
-    with_build_id = (struct pair){paths[0], paths[1]};
-    without_build_id = (struct pair){paths[2], paths[3]};
-    if (argc == 7)
-        relocated = (struct pair){paths[4], paths[5]};
+    incomplete = paths[0];
+    with_build_id = (struct pair){paths[1], paths[2]};
+    without_build_id = (struct pair){paths[3], paths[4]};
+    if (argc == 8)
+        relocated = (struct pair){paths[5], paths[6]};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
