@@ -59,15 +59,6 @@ extern "C" {
 /* The version of the library that is linked, in the form of FORKCALL_VERSION. */
 FORKCALL_PUBLIC int forkcall_version(void);
 
-/* ---- Start ---------------------------------------------------------------------------------------------------- */
-
-/* First thing in main(), before anything else of the program: lets the library start clean copies of this program, for the
- * start methods SERVER and SPAWN, and makes SERVER (macOS: SPAWN) what AUTO means. In such a copy it serves and never
- * returns; in every other process it returns at once. What the program's constructors do, a copy does, too.
- *
- * Does nothing in a program that runs with more rights than its user (set-user-id). Thread-safe; once is enough. */
-FORKCALL_PUBLIC void forkcall_init(void);
-
 /* ---- Result bytes -------------------------------------------------------------------------------------------- */
 
 /* Bytes that grow. data and size may be read; the rest is private. data is aligned for any type while size > 0.
@@ -240,6 +231,42 @@ struct forkcall_options {
     struct forkcall_buf *details;
     uint64_t reserved[8]; /* must be 0 */
 };
+
+/* ---- Clean copies of this program ---------------------------------------------------------------------------- */
+
+/* First thing in main(), before anything else of the program: lets the library start clean copies of this program, for the
+ * start methods SERVER and SPAWN, and makes SERVER (macOS: SPAWN) what AUTO means. In such a copy it serves and never
+ * returns; in every other process it returns at once. What the program's constructors do, a copy does, too.
+ *
+ * Does nothing in a program that runs with more rights than its user (set-user-id). Thread-safe; once is enough. */
+FORKCALL_PUBLIC void forkcall_init(void);
+
+/* The server of SERVER: a clean copy of this program, which keeps children ready. All zero: the defaults. */
+struct forkcall_server_options {
+    uint32_t spares; /* children that wait for a call, at most 1000; 0: 2 */
+    int timeout_ms;  /* how long forkcall_server_start may take, in milliseconds; 0: as long as prepare takes */
+    /* Runs once in the server, before the first call; every call's child then has what it has left in memory (a table that
+     * is loaded, a library that is warm). Its result is dropped. Non-zero: the server does not serve; forkcall_fail
+     * says why. NULL: nothing to prepare. Where children are exec'ed (see exec_spares) it runs in each of them. */
+    forkcall_fn *prepare;
+    const void *prepare_args; /* copied; at most 32 KiB */
+    size_t prepare_args_size;
+    /* Children are not forked by the server but exec'ed, each a fresh copy of the program. On macOS they always are, and
+     * where the server has threads (of a constructor, or of prepare), which do not survive a fork. */
+    bool exec_spares;
+    uint64_t reserved[8]; /* must be 0 */
+};
+
+/* Starts the server now rather than at the first call that needs it; options NULL: defaults. A server that is started again
+ * (after forkcall_server_stop, or because it was killed, or does not have what this process has now) has the options of the
+ * last start. Thread-safe.
+ * -EINVAL: options. -ENOTSUP: no forkcall_init(). -EALREADY: there is one. -ECANCELED: prepare failed. -ETIMEDOUT.
+ * -EPERM: this is, or would be, a set-user-id program. -ENOEXEC: the copy did not come to forkcall_init(). */
+FORKCALL_PUBLIC int forkcall_server_start(const struct forkcall_server_options *options);
+
+/* Ends the server and the children that wait; calls that are running go on, and it ends with the last of them. 0, also where
+ * there is none. The next call that needs a server starts one. Thread-safe. */
+FORKCALL_PUBLIC int forkcall_server_stop(void);
 
 /* ---- Outcomes ------------------------------------------------------------------------------------------------ */
 

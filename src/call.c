@@ -11,6 +11,7 @@
 #include "options.h"
 #include "orphans.h"
 #include "report.h"
+#include "server.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -189,7 +190,7 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
     }
     if (call->options.timeout_ms > 0)
         call->deadline_ns = call->start_ns + (uint64_t)call->options.timeout_ms * 1000000U;
-    call->report.method = fc_method_choose(call->options.method);
+    call->report.method = fc_method_choose(call->options.method, args_size == FORKCALL_BY_POINTER);
     fc_orphans_reap();
     start(call, fn, args, args_size);
     if (call->stage == FC_STAGE_DONE && call->fds.listed && async)
@@ -224,6 +225,8 @@ void fc_call_end(struct forkcall_call *call)
     else
         fc_call_drive(call, UINT64_MAX);
     fc_call_deliver(call);
+    if (call->server != NULL && call->owner == getpid())
+        fc_server_give_back(call, call->process.own_group && !fc_call_has_done_its_work(call));
     fc_fds_close_all(&call->fds);
     fc_reply_free(&call->reply);
     forkcall_buf_free(&call->stderr_tail);

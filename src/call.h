@@ -53,6 +53,8 @@ struct forkcall_call {
     bool async;                     /* forkcall_cancel may come */
     bool unreapable;                /* it has ended, and something keeps the kernel from telling */
     bool not_let_go;                /* the go byte could not be written */
+    bool awaits_ready;              /* the child is a copy, and says when it has come to forkcall_init */
+    struct fc_server *server;       /* that the child is of; NULL: none */
     bool quiet;                     /* no callback is called any more */
     atomic_bool cancel_requested;
     struct forkcall_report report;
@@ -65,6 +67,9 @@ void fc_call_end(struct forkcall_call *call);
 
 /* drive.c: moves a started call on until it is done (true) or until_ns has passed. */
 bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
+
+/* OK or FAILED by its own word: then what it has started may go on. */
+bool fc_call_has_done_its_work(const struct forkcall_call *call);
 
 /* Until when the event loop may rest; a wake-up that was seen (woken) is taken back. */
 void fc_call_rest(struct forkcall_call *call, bool woken);

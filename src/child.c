@@ -352,22 +352,30 @@ static int close_others(const struct fc_task *task)
     return fc_close_all_but(task->keep_fds, count);
 }
 
-/* Why it is not found is told in words. */
+static void tell_why(const char *why)
+{
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, strlen(why));
+    struct iovec parts[] = {part(&header, sizeof header), part(why, strlen(why))};
+    fc_child_write(parts, 2, true);
+}
+
 static int find_function(struct fc_task *task)
 {
     char why[512] = "";
     const int r = fc_module_find(task->name, &task->fn, why, sizeof why);
-    if (r < 0) {
-        struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, strlen(why));
-        struct iovec parts[] = {part(&header, sizeof header), part(why, strlen(why))};
-        fc_child_write(parts, 2, true);
-    }
+    if (r < 0)
+        tell_why(why);
     return r;
 }
 
 /* What a child must have from another process that a fork has by itself. */
 static int make_like_fork(struct fc_task *task, enum fc_setup_step *step)
 {
+    *step = FC_SETUP_PREPARE;
+    if (task->failed != NULL) {
+        tell_why(task->failed);
+        return -ECANCELED;
+    }
     *step = FC_SETUP_GROUP;
     int r = task->group != 0 && setpgid(0, task->group) < 0 ? -errno : 0;
     if (r == 0) {

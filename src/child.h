@@ -17,6 +17,7 @@ enum fc_setup_step {
     FC_SETUP_FUNCTION = 5,
     FC_SETUP_ARGS = 6,
     FC_SETUP_GROUP = 7,
+    FC_SETUP_PREPARE = 8,
 };
 
 /* Makes this process ready, runs the task and ends the process. */

@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "init.h"
+#include "report.h"
 #include "rights.h"
 #include "spawn.h"
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define HELLO_MAGIC 0x684c4346U /* "FCLh" */
@@ -64,6 +66,19 @@ int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid)
     return fc_spawn(image.path, image.tells ? NULL : marker, fd, own_group, pid);
 }
 
+void fc_copy_explain_ending(int wait_status, char *why, size_t why_size)
+{
+    char number[32];
+    if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == FC_COPY_UNFINISHED)
+        snprintf(why, why_size, "the copy of this program called the library before forkcall_init()");
+    else if (WIFEXITED(wait_status))
+        snprintf(why, why_size, "the copy of this program ended with exit status %d before it came to forkcall_init()",
+                 WEXITSTATUS(wait_status));
+    else
+        snprintf(why, why_size, "the copy of this program was killed by %s before it came to forkcall_init()",
+                 fc_signal_name(WTERMSIG(wait_status), number));
+}
+
 /* ---- In the copy --------------------------------------------------------------------------------------------- */
 
 static bool marker_is(uint64_t nonce)
@@ -107,8 +122,8 @@ bool fc_copy_is_this(enum fc_copy_role *role, int *fd)
     if (!has_hello(&hello))
         return false;
     /* From here on this is a copy, and the host's main is not for it. */
-    if (fc_image_is_privileged() || !maker_is_parent(&hello) ||
-        (hello.role != FC_COPY_SPARE && hello.role != FC_COPY_SERVER) ||
+    if (fc_image_is_privileged() || !maker_is_parent(&hello) || hello.role < FC_COPY_SPARE ||
+        hello.role > FC_COPY_SPARE_OF_SERVER ||
         fc_rights_receive(FC_COPY_FD, &hello, sizeof hello, NULL, 0, &count, 0) < 0)
         _exit(FC_COPY_REFUSED);
     unsetenv(MARKER);

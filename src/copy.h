@@ -12,7 +12,7 @@
 #define FC_COPY_UNFINISHED 123
 #define FC_COPY_REFUSED 124
 
-enum fc_copy_role { FC_COPY_SPARE = 1, FC_COPY_SERVER = 2 };
+enum fc_copy_role { FC_COPY_SPARE = 1, FC_COPY_SERVER = 2, FC_COPY_SPARE_OF_SERVER = 3 };
 
 /* In every program, by forkcall_init: is this process such a copy? False: no. Else *fd is the socket to its maker. Ends the
  * process where it is one that must not go on: its maker is gone, or it runs with more rights than its maker. */
@@ -29,6 +29,9 @@ int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid);
 
 /* Writes the hello that a copy looks for into a pair's end of the maker. nonce: for fc_copy_start. */
 int fc_copy_hello(int fd, enum fc_copy_role role, uint64_t *nonce);
+
+/* How it ended that it did not come to forkcall_init, in words. */
+void fc_copy_explain_ending(int wait_status, char *why, size_t why_size);
 
 /* ---- What the platform's file (image_path.*.c) gives --------------------------------------------------------- */
 

@@ -67,7 +67,8 @@ static void terminate(struct forkcall_call *call, enum fc_cause cause)
 static void abandon(struct forkcall_call *call)
 {
     const struct fc_ending unknown = {.wait_status = -1};
-    fc_orphans_add(&call->process, &call->fds);
+    if (!call->process.remote) /* the server reaps its own */
+        fc_orphans_add(&call->process, &call->fds);
     fc_call_conclude(call, &unknown);
     set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
@@ -183,7 +184,7 @@ static void read_rest(struct forkcall_call *call)
 /* ---- The end ------------------------------------------------------------------------------------------------- */
 
 /* OK or FAILED: then what it has started may go on. */
-static bool has_done_its_work(const struct forkcall_call *call)
+bool fc_call_has_done_its_work(const struct forkcall_call *call)
 {
     const uint32_t end = call->reply.trailer.end;
     return call->reply.done && (end == FC_END_RETURNED || end == FC_END_NO_MEMORY);
@@ -196,7 +197,7 @@ static void conclude(struct forkcall_call *call)
     if (!call->unreapable) {
         read_rest(call);
         /* Before the leader is reaped, while the group's number is surely its own. */
-        if (!has_done_its_work(call))
+        if (!fc_call_has_done_its_work(call))
             fc_process_signal_group(&call->process, SIGKILL);
     }
     if (fc_process_has_ended(&call->process, &ending)) {
@@ -207,6 +208,16 @@ static void conclude(struct forkcall_call *call)
         if (call->stage != FC_STAGE_KILLED)
             set_stage(call, FC_STAGE_KILLED, fc_now_ns() + END_NS);
     }
+}
+
+/* The server looks after the end of its child. */
+static void conclude_by_answer(struct forkcall_call *call)
+{
+    const struct fc_ending not_waited_for = {.wait_status = -1};
+    read_waiting(call, FC_FD_OUT);
+    read_waiting(call, FC_FD_ERR);
+    fc_call_conclude(call, &not_waited_for);
+    set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
 
 /* ---- Waiting ------------------------------------------------------------------------------------------------- */
@@ -322,6 +333,10 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
         terminate(call, FC_CAUSE_CANCEL);
     if (atomic_load(&call->cancel_requested))
         terminate(call, FC_CAUSE_CANCEL);
+    if (call->process.remote && call->reply.done && call->stage == FC_STAGE_ANSWERED) {
+        conclude_by_answer(call);
+        return;
+    }
     if ((slots[SLOT_PROCESS].revents != 0 || has_to_ask(call)) && fc_process_is_over(&call->process))
         conclude(call);
 }

@@ -2,12 +2,13 @@
 
 #include "copy.h"
 #include "report.h"
+#include "serve.h"
 #include "spare.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 
-static atomic_bool initialised;
+static atomic_bool initialised, is_copy;
 
 void forkcall_init(void)
 {
@@ -16,8 +17,16 @@ void forkcall_init(void)
     if (atomic_load(&initialised))
         return;
     if (fc_copy_is_this(&role, &socket)) {
-        atomic_store(&initialised, true); /* its children may make copies of their own */
-        fc_spare_main(socket);
+        atomic_store(&is_copy, true);
+        atomic_store(&initialised, true); /* it may make copies of its own */
+        switch (role) {
+        case FC_COPY_SPARE:
+            fc_spare_main(socket);
+        case FC_COPY_SERVER:
+            fc_serve(socket);
+        case FC_COPY_SPARE_OF_SERVER:
+            fc_serve_as_spare(socket);
+        }
     }
     if (fc_image_is_privileged())
         return;
@@ -28,6 +37,11 @@ void forkcall_init(void)
 bool fc_init_was_called(void)
 {
     return atomic_load(&initialised);
+}
+
+bool fc_init_is_in_copy(void)
+{
+    return atomic_load(&is_copy);
 }
 
 static void refuse(struct forkcall_call *call, int error, const char *why)

@@ -11,6 +11,9 @@
 /* Copies of this program know what they are. */
 bool fc_init_was_called(void);
 
+/* This process is such a copy, or was forked from one. */
+bool fc_init_is_in_copy(void);
+
 /* A copy can be made now; else the call is ended. */
 bool fc_init_allows(struct forkcall_call *call);
 

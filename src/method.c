@@ -1,5 +1,9 @@
 #include "method.h"
 
+#include "config.h"
+#include "exit_guard.h"
+#include "init.h"
+
 #include <stddef.h>
 
 const struct fc_method *fc_method_of(enum forkcall_method method)
@@ -7,18 +11,23 @@ const struct fc_method *fc_method_of(enum forkcall_method method)
     switch (method) {
     case FORKCALL_FORK:
         return &fc_method_fork;
+    case FORKCALL_SERVER:
+        return &fc_method_server;
     case FORKCALL_SPAWN:
         return &fc_method_spawn;
     case FORKCALL_INLINE:
         return &fc_method_inline;
     case FORKCALL_AUTO:
-    case FORKCALL_SERVER:
         break;
     }
     return NULL;
 }
 
-enum forkcall_method fc_method_choose(enum forkcall_method wanted)
+enum forkcall_method fc_method_choose(enum forkcall_method wanted, bool by_pointer)
 {
-    return wanted == FORKCALL_AUTO ? FORKCALL_FORK : wanted;
+    if (wanted != FORKCALL_AUTO)
+        return wanted;
+    if (by_pointer || !fc_init_was_called() || fc_init_is_in_copy() || fc_is_child())
+        return FORKCALL_FORK;
+    return FC_SPARES_ARE_COPIES ? FORKCALL_SPAWN : FORKCALL_SERVER;
 }

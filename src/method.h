@@ -14,12 +14,12 @@ struct fc_method {
     bool shares_addresses;
 };
 
-extern const struct fc_method fc_method_fork, fc_method_spawn, fc_method_inline;
+extern const struct fc_method fc_method_fork, fc_method_server, fc_method_spawn, fc_method_inline;
 
 /* The row of a method that is not AUTO; NULL: not in this version. */
 const struct fc_method *fc_method_of(enum forkcall_method method);
 
-/* What AUTO means here and now; other methods mean themselves. */
-enum forkcall_method fc_method_choose(enum forkcall_method wanted);
+/* What AUTO means here, for arguments that are handed over by pointer or not; other methods mean themselves. */
+enum forkcall_method fc_method_choose(enum forkcall_method wanted, bool by_pointer);
 
 #endif

@@ -72,26 +72,18 @@ static bool trailer_counts(const struct forkcall_call *call)
 /* A copy of the program that did not come to forkcall_init, or not in time. */
 static bool never_got_ready(const struct forkcall_call *call)
 {
-    return call->report.method == FORKCALL_SPAWN && call->report.ran == FORKCALL_RAN_NO && !call->reply.ready;
+    return call->awaits_ready && call->report.ran == FORKCALL_RAN_NO && !call->reply.ready;
 }
 
 static void say_not_ready(struct forkcall_report *report, const struct fc_ending *ending)
 {
-    char number[32];
+    char why[200] = "the copy of this program ended before it came to forkcall_init()";
     if (report->code == ETIMEDOUT)
         fc_report_message(report, "the copy of this program did not come to forkcall_init() in time");
-    else if (ending->status_known && WIFEXITED(ending->wait_status) &&
-             WEXITSTATUS(ending->wait_status) == FC_COPY_UNFINISHED)
-        fc_report_message(report, "the copy of this program called the library before forkcall_init()");
-    else if (ending->status_known && WIFEXITED(ending->wait_status))
-        fc_report_message(report,
-                          "the copy of this program ended with exit status %d before it came to forkcall_init()",
-                          WEXITSTATUS(ending->wait_status));
     else if (ending->status_known)
-        fc_report_message(report, "the copy of this program was killed by %s before it came to forkcall_init()",
-                          fc_signal_name(WTERMSIG(ending->wait_status), number));
-    else
-        fc_report_message(report, "the copy of this program ended before it came to forkcall_init()");
+        fc_copy_explain_ending(ending->wait_status, why, sizeof why);
+    if (report->code != ETIMEDOUT)
+        fc_report_message(report, "%s", why);
 }
 
 static void set_status(struct forkcall_call *call, const struct fc_ending *ending)
@@ -151,6 +143,8 @@ static const char *step_name(uint32_t step)
         return "finding the function in a copy of this program";
     case FC_SETUP_ARGS:
         return "memory for the arguments";
+    case FC_SETUP_PREPARE:
+        return "prepare";
     case FC_SETUP_GROUP:
         return "share_group";
     default:

@@ -77,9 +77,10 @@ struct arrivals {
     size_t count;
 };
 
-static int receive(int socket, struct arrivals *all)
+static int receive(int socket, struct arrivals *all, int *more)
 {
     struct message message;
+    *more = -1;
     do {
         int fds[FC_RIGHTS_MAX];
         size_t count;
@@ -93,7 +94,11 @@ static int receive(int socket, struct arrivals *all)
             return -ENOMEM;
         all->list = longer;
         for (size_t i = 0; i < count; i++)
-            all->list[all->count++] = (struct arrived){message.item[i].use, fds[i], message.item[i].close_on_exec != 0};
+            if (message.item[i].use == FC_PASSED_MORE)
+                *more = fds[i];
+            else
+                all->list[all->count++] =
+                    (struct arrived){message.item[i].use, fds[i], message.item[i].close_on_exec != 0};
     } while (message.more != 0);
     return 0;
 }
@@ -183,8 +188,11 @@ int fc_passed_receive(int socket, int own[FC_PASSED_USES])
 {
     struct arrivals all = {NULL, 0};
     struct places places = {NULL, 0};
-    int r = receive(socket, &all);
-    close(socket); /* its number may be wanted */
+    int r = 0;
+    for (int more = -1; r == 0 && socket >= 0; socket = more) {
+        r = receive(socket, &all, &more);
+        close(socket); /* its number may be wanted */
+    }
     if (r == 0)
         r = place_all(&places, &all, own);
     free(places.owner);

@@ -14,6 +14,7 @@ enum fc_passed_use {
     FC_PASSED_REGION = -3,
     FC_PASSED_ARGS = -4, /* a file that holds the arguments */
     FC_PASSED_USES = 4,
+    FC_PASSED_MORE = -5, /* a socket with more of them */
 };
 
 struct fc_passed_fd {

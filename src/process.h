@@ -7,6 +7,7 @@
 
 #include "fds.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -15,7 +16,9 @@ struct fc_process {
     pid_t pid;
     int fd; /* readable when the process has ended; -1: to be asked again and again. Belongs to the call's table */
     bool own_group;
-    bool remote; /* a server's child, not ours: nothing here reaps it (remote.h) */
+    bool remote;   /* a child of the server, which reaps it */
+    bool fd_tells; /* fd is a socket, through which the server says how it has ended */
+    struct fc_server *server;
 };
 
 /* How a process ended, as far as the kernel tells. */
@@ -57,11 +60,20 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
 void fc_wait_signal(const struct fc_process *process, int signal);
 void fc_wait_signal_group(const struct fc_process *process, int signal);
 
+/* Another process can be given such a descriptor (unix(7)). */
+bool fc_wait_is_passable(void);
+
+/* In the parent: pid has ended, in this way, and is not reaped. False: it lives. */
+bool fc_wait_peek(pid_t pid, struct fc_ending *ending);
+
 /* ---- The portable way, by waitpid, for any system (wait.posix.c) -------------------------------------------- */
 
 bool fc_wait_posix_is_over(const struct fc_process *process);
 bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending *ending);
 void fc_wait_posix_signal(const struct fc_process *process, int signal);
 void fc_wait_posix_signal_group(const struct fc_process *process, int signal);
+bool fc_wait_posix_peek(pid_t pid, struct fc_ending *ending);
+/* The wait status that a siginfo_t of waitid(2) tells of. */
+int fc_wait_posix_status(const siginfo_t *info);
 
 #endif

@@ -54,7 +54,7 @@ static void map_args(struct fc_task *task, int fd)
     close(fd);
 }
 
-_Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool tell_ready)
+_Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool tell_ready, const char *failed)
 {
     struct fc_request head;
     struct fc_task task = {.reply_fd = own[-FC_PASSED_REPLY - 1],
@@ -63,6 +63,7 @@ _Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool tell_ready)
                            .out_fd = -1,
                            .err_fd = -1,
                            .measure = true,
+                           .failed = failed,
                            .thread = pthread_self()};
     list_descriptors(own);
     task.mark = fc_mark(task.reply_fd);
@@ -85,5 +86,5 @@ _Noreturn void fc_spare_main(int socket)
     int own[FC_PASSED_USES] = {-1, -1, -1, -1};
     if (fc_passed_receive(socket, own) < 0 || own[-FC_PASSED_REQUEST - 1] < 0 || own[-FC_PASSED_REPLY - 1] < 0)
         _exit(FC_COPY_REFUSED);
-    fc_spare_run(own, true);
+    fc_spare_run(own, true, NULL);
 }

@@ -61,6 +61,7 @@ static int start_copy(struct forkcall_call *call, const char **step)
     if (r < 0)
         return r;
     call->report.pid = pid;
+    call->awaits_ready = true;
     call->ready_by_ns = call->start_ns + FC_READY_NS;
     fc_process_open(&call->process, pid, &call->fds);
     call->process.own_group = !call->options.share_group;

@@ -24,6 +24,7 @@ struct fc_task {
     int reply_fd, go_fd, region_fd, out_fd, err_fd; /* -1: none */
     bool drop_result;
     bool want_progress;
+    const char *failed; /* why it cannot be run, which is known already; NULL: it can */
     bool own_group;
     pid_t group;   /* to join this one; 0: stay */
     bool lifeline; /* fc_lifeline_prepare */

@@ -56,3 +56,13 @@ void fc_wait_signal_group(const struct fc_process *process, int signal)
 {
     fc_wait_posix_signal_group(process, signal);
 }
+
+bool fc_wait_is_passable(void)
+{
+    return false;
+}
+
+bool fc_wait_peek(pid_t pid, struct fc_ending *ending)
+{
+    return fc_wait_posix_peek(pid, ending); /* the usage is known only when it is reaped */
+}

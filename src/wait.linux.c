@@ -44,12 +44,12 @@ struct kernel_usage {
     long user_s, user_us, system_s, system_us, max_rss_kib, rest[13];
 };
 
-static long wait_on(int fd, siginfo_t *info, int options, struct kernel_usage *usage)
+static long wait_on(idtype_t type, int id, siginfo_t *info, int options, struct kernel_usage *usage)
 {
     long r;
     memset(info, 0, sizeof *info);
     do
-        r = syscall(SYS_waitid, P_PIDFD_, fd, info, options, usage);
+        r = syscall(SYS_waitid, type, id, info, options, usage);
     while (r < 0 && errno == EINTR);
     return r < 0 ? -errno : 0;
 }
@@ -58,13 +58,6 @@ int fc_wait_open(pid_t pid)
 {
     const long fd = syscall(SYS_pidfd_open, pid, 0);
     return fd < 0 ? -errno : (int)fd;
-}
-
-static int wait_status(const siginfo_t *info)
-{
-    if (info->si_code == CLD_EXITED)
-        return (info->si_status & 0xff) << 8;
-    return (info->si_status & 0x7f) | (info->si_code == CLD_DUMPED ? 0x80 : 0);
 }
 
 /* Reaped by somebody else: the kernel keeps the exit code for those who hold a pidfd, from when it lets go of the process
@@ -90,10 +83,20 @@ static void ask_for_exit_code(int fd, struct fc_ending *ending)
     } while (fc_now_ns() - start < PUBLISH_NS);
 }
 
+static void fill(struct fc_ending *ending, const siginfo_t *info, const struct kernel_usage *usage)
+{
+    ending->status_known = true;
+    ending->wait_status = fc_wait_posix_status(info);
+    ending->usage_known = true;
+    ending->user_ns = (uint64_t)usage->user_s * 1000000000U + (uint64_t)usage->user_us * 1000U;
+    ending->system_ns = (uint64_t)usage->system_s * 1000000000U + (uint64_t)usage->system_us * 1000U;
+    ending->max_rss_bytes = (uint64_t)usage->max_rss_kib * 1024U;
+}
+
 bool fc_wait_is_over(const struct fc_process *process)
 {
     siginfo_t info;
-    const long r = wait_on(process->fd, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+    const long r = wait_on(P_PIDFD_, process->fd, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
     if (r < 0 && r != -ECHILD)
         return fc_wait_posix_is_over(process);
     return r < 0 || info.si_pid != 0;
@@ -103,19 +106,14 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
 {
     struct kernel_usage usage;
     siginfo_t info;
-    const long r = wait_on(process->fd, &info, WEXITED | WNOHANG, &usage);
+    const long r = wait_on(P_PIDFD_, process->fd, &info, WEXITED | WNOHANG, &usage);
     if (r == 0 && info.si_pid == 0)
         return false;
     if (r < 0 && r != -ECHILD) /* a kernel or sandbox that knows pidfd_open and not this */
         return fc_wait_posix_has_ended(process, ending);
     *ending = (struct fc_ending){.wait_status = -1};
     if (r == 0) {
-        ending->status_known = true;
-        ending->wait_status = wait_status(&info);
-        ending->usage_known = true;
-        ending->user_ns = (uint64_t)usage.user_s * 1000000000U + (uint64_t)usage.user_us * 1000U;
-        ending->system_ns = (uint64_t)usage.system_s * 1000000000U + (uint64_t)usage.system_us * 1000U;
-        ending->max_rss_bytes = (uint64_t)usage.max_rss_kib * 1024U;
+        fill(ending, &info, &usage);
     } else {
         ask_for_exit_code(process->fd, ending);
     }
@@ -134,4 +132,20 @@ void fc_wait_signal_group(const struct fc_process *process, int signal)
         return;
     /* Older than 6.9, or a sandbox: by number, while the child is ours and so the number still its own. */
     fc_wait_posix_signal_group(process, signal);
+}
+
+bool fc_wait_is_passable(void)
+{
+    return true;
+}
+
+bool fc_wait_peek(pid_t pid, struct fc_ending *ending)
+{
+    struct kernel_usage usage;
+    siginfo_t info;
+    if (wait_on(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, &usage) < 0 || info.si_pid == 0)
+        return false;
+    memset(ending, 0, sizeof *ending);
+    fill(ending, &info, &usage);
+    return true;
 }

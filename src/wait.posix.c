@@ -2,6 +2,8 @@
  * before each signal; a host that reaps in another thread between the two steps is beyond this file. */
 #include "process.h"
 
+#include "server.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -41,12 +43,12 @@ bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending 
 }
 
 /* si_pid of info is 0 while it lives. False: not ours any more. */
-static bool peek(const struct fc_process *process, siginfo_t *info)
+static bool peek(pid_t pid, siginfo_t *info)
 {
     int r;
     memset(info, 0, sizeof *info);
     do
-        r = waitid(P_PID, (id_t)process->pid, info, WEXITED | WNOHANG | WNOWAIT);
+        r = waitid(P_PID, (id_t)pid, info, WEXITED | WNOHANG | WNOWAIT);
     while (r < 0 && errno == EINTR);
     return r == 0;
 }
@@ -54,13 +56,15 @@ static bool peek(const struct fc_process *process, siginfo_t *info)
 static bool is_ours(const struct fc_process *process)
 {
     siginfo_t info;
-    return peek(process, &info);
+    if (process->remote) /* the server reaps it when this process has no more to do with it */
+        return process->server != NULL && !fc_server_is_dead(process->server);
+    return peek(process->pid, &info);
 }
 
 bool fc_wait_posix_is_over(const struct fc_process *process)
 {
     siginfo_t info;
-    return !peek(process, &info) || info.si_pid != 0;
+    return !peek(process->pid, &info) || info.si_pid != 0;
 }
 
 void fc_wait_posix_signal(const struct fc_process *process, int signal)
@@ -73,4 +77,20 @@ void fc_wait_posix_signal_group(const struct fc_process *process, int signal)
 {
     if (is_ours(process))
         kill(-process->pid, signal);
+}
+
+int fc_wait_posix_status(const siginfo_t *info)
+{
+    if (info->si_code == CLD_EXITED)
+        return (info->si_status & 0xff) << 8;
+    return (info->si_status & 0x7f) | (info->si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
+bool fc_wait_posix_peek(pid_t pid, struct fc_ending *ending)
+{
+    siginfo_t info;
+    if (!peek(pid, &info) || info.si_pid == 0)
+        return false;
+    *ending = (struct fc_ending){.status_known = true, .wait_status = fc_wait_posix_status(&info)};
+    return true;
 }

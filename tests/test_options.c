@@ -197,7 +197,7 @@ static void fn_that_is_NULL_in_the_short_call(void **state)
     assert_refusal(&report, "fn");
 }
 
-static void methods_that_are_not_in_this_version(void **state)
+static void methods_that_need_forkcall_init(void **state)
 {
     (void)state;
     static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
@@ -323,7 +323,7 @@ int main(void)
         cmocka_unit_test(arguments_that_make_no_sense),
         cmocka_unit_test(buffers_that_were_not_initialised),
         cmocka_unit_test(fn_that_is_NULL_in_the_short_call),
-        cmocka_unit_test(methods_that_are_not_in_this_version),
+        cmocka_unit_test(methods_that_need_forkcall_init),
         cmocka_unit_test(values_at_the_edge_of_their_range),
         cmocka_unit_test(method_from_the_environment),
         cmocka_unit_test(debugging_from_the_environment),

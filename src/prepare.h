@@ -1,0 +1,19 @@
+/* The function that a server runs once, before it makes children. */
+#ifndef FC_PREPARE_H
+#define FC_PREPARE_H
+
+#include "server_wire.h"
+
+struct fc_prepare {
+    struct fc_server_setup setup;
+    struct fc_module_function function;
+    char *args; /* setup.prepare_args_size bytes, aligned for any type; NULL: none */
+};
+
+/* Takes what fc_server_setup_send wrote. 0 or a negative errno. */
+int fc_prepare_receive(int socket, struct fc_prepare *prepare);
+
+/* Runs it, if there is one. 0, or a negative errno and why. */
+int fc_prepare_run(const struct fc_prepare *prepare, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,188 @@
+#include "serve.h"
+
+#include "config.h"
+#include "copy.h"
+#include "fds.h"
+#include "hazard.h"
+#include "io.h"
+#include "parent_death.h"
+#include "pipe.h"
+#include "prepare.h"
+#include "process.h"
+#include "rights.h"
+#include "server_children.h"
+#include "spare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct fc_prepare prepare;
+static int control_fd = -1, host_fd = -1;
+
+/* ---- SIGCHLD ------------------------------------------------------------------------------------------------- */
+
+static int bell[2] = {-1, -1}; /* a pipe, so that poll(2) sees the signal */
+
+static void on_child(int signal)
+{
+    const int error = errno;
+    (void)signal;
+    if (write(bell[1], "c", 1) < 0) {
+        /* It is full: as good as rung. */
+    }
+    errno = error;
+}
+
+static int hang_bell(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_child;
+    action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+    const int r = fc_pipe(bell);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < 2; i++)
+        fcntl(bell[i], F_SETFL, O_NONBLOCK);
+    return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
+}
+
+static void silence_bell(void)
+{
+    char rung[64];
+    while (fc_read(bell[0], rung, sizeof rung) > 0) {
+    }
+}
+
+/* In a child, first. */
+void fc_serve_leave(void)
+{
+    signal(SIGCHLD, SIG_DFL);
+    close(bell[0]);
+    close(bell[1]);
+    close(control_fd);
+    if (host_fd >= 0)
+        close(host_fd);
+}
+
+/* ---- Serving ------------------------------------------------------------------------------------------------- */
+
+/* False: the host wants no more. */
+static bool take_order(void)
+{
+    struct fc_server_order order;
+    size_t count;
+    int socket = -1;
+    const int r = fc_rights_receive(control_fd, &order, sizeof order, &socket, 1, &count, 0);
+    if (r == -EAGAIN || r == -EMFILE)
+        return true;
+    if (r < 0)
+        return false;
+    switch ((enum fc_server_order_kind)order.kind) {
+    case FC_ORDER_SPARE:
+        fc_children_make_for(socket);
+        break;
+    case FC_ORDER_DONE:
+        fc_children_release(order.pid, order.kill_group);
+        fc_children_fill(order.in_use);
+        break;
+    case FC_ORDER_STATUS:
+        fc_children_tell(order.pid, socket);
+        return true; /* and leaves the socket */
+    }
+    if (count == 1)
+        close(socket);
+    return true;
+}
+
+static bool host_is_gone(void)
+{
+    return host_fd >= 0 && fc_poll_now(host_fd, POLLIN) != 0;
+}
+
+_Noreturn static void serve(void)
+{
+    fc_children_fill(0);
+    for (;;) {
+        struct pollfd fds[] = {
+            {.fd = control_fd, .events = POLLIN}, {.fd = bell[0], .events = POLLIN}, {.fd = host_fd, .events = POLLIN}};
+        poll(fds, 3, fc_children_timeout_ms());
+        if (fds[1].revents != 0) {
+            silence_bell();
+            fc_children_look();
+        }
+        fc_children_kill_overdue();
+        if (host_is_gone() || (fds[0].revents != 0 && !take_order()))
+            break;
+    }
+    fc_children_kill_all();
+    _exit(0);
+}
+
+/* ---- Beginning ----------------------------------------------------------------------------------------------- */
+
+static void tell_ready(int error, const char why[200])
+{
+    struct fc_server_ready ready = {.error = error, .pid = getpid()};
+    memcpy(ready.why, why, sizeof ready.why);
+    const int self = fc_wait_is_passable() ? fc_wait_open(getpid()) : -1;
+    if (fc_rights_send(control_fd, &ready, sizeof ready, &self, self >= 0 ? 1 : 0) < 0)
+        _exit(0);
+    if (self >= 0)
+        close(self);
+    if (error != 0)
+        _exit(FC_COPY_REFUSED);
+}
+
+/* The host reaps the process that it has made, at once, and has no child by this one. */
+static void leave_host(pid_t host)
+{
+    /* While this process is its child, the host's number is its own. */
+    const int fd = fc_wait_open(host);
+    host_fd = fd < 0 ? -1 : fd;
+    if (getppid() != host)
+        _exit(0);
+    const pid_t pid = fork();
+    if (pid != 0)
+        _exit(pid < 0 ? FC_COPY_REFUSED : 0);
+    setpgid(0, 0); /* a Ctrl-C for the host is none for the server */
+}
+
+_Noreturn void fc_serve_as_spare(int socket)
+{
+    int own[FC_PASSED_USES] = {-1, -1, -1, -1};
+    char why[200] = "";
+    fc_end_with_parent(getppid());
+    if (fc_prepare_receive(socket, &prepare) < 0 || fc_passed_receive(socket, own) < 0)
+        _exit(FC_COPY_REFUSED);
+    const int r = fc_prepare_run(&prepare, why, sizeof why);
+    fc_spare_run(own, true, r < 0 ? why : NULL);
+}
+
+_Noreturn void fc_serve(int control)
+{
+    char why[200] = "";
+    int r = fc_prepare_receive(control, &prepare);
+    if (r < 0)
+        _exit(FC_COPY_REFUSED);
+    control_fd = control;
+    bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_COPIES || fc_has_other_threads();
+    leave_host(getppid());
+    if (!exec_spares) {
+        r = fc_prepare_run(&prepare, why, sizeof why);
+        exec_spares = fc_has_other_threads(); /* a fork of it is of no use then */
+    }
+    if (r == 0)
+        r = hang_bell();
+    if (r < 0 && why[0] == '\0')
+        snprintf(why, sizeof why, "%s", strerror(-r));
+    fc_children_open(control_fd, exec_spares ? &prepare : NULL, prepare.setup.spares);
+    tell_ready(-r, why);
+    serve();
+}

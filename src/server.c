@@ -1,0 +1,224 @@
+/* The one server of this process: got, started, retired. */
+#include "server.h"
+
+#include "copy.h"
+#include "init.h"
+#include "io.h"
+#include "rights.h"
+#include "server_start.h"
+#include "server_wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How long a stopped server may take to go. */
+#define STOP_NS 1000000000U
+/* Between two looks at what another thread does. */
+#define TURN_MS 5
+
+/* Under fc_fds_lock. */
+static struct fc_server *current;
+
+bool fc_server_await(const struct fc_server *server, int fd, int ms)
+{
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
+    return poll(fds, 2, ms) > 0 && fds[0].revents != 0;
+}
+
+/* ---- The one server ------------------------------------------------------------------------------------------ */
+
+void fc_server_unref(struct fc_server *server)
+{
+    if (atomic_fetch_sub(&server->refs, 1) != 1)
+        return;
+    fc_fds_close_all(&server->fds);
+    fc_snapshot_free(server->snapshot);
+    free(server);
+}
+
+/* NULL: there is none. A fork of the host has its parent's memory, not its server. */
+static struct fc_server *ref_current(void)
+{
+    fc_fds_lock();
+    if (current != NULL && current->owner != getpid())
+        current = NULL;
+    struct fc_server *server = current;
+    if (server != NULL)
+        atomic_fetch_add(&server->refs, 1);
+    fc_fds_unlock();
+    return server;
+}
+
+void fc_server_retire(struct fc_server *server)
+{
+    fc_fds_lock();
+    const bool was_current = current == server;
+    if (was_current)
+        current = NULL;
+    fc_fds_unlock();
+    if (was_current)
+        fc_server_unref(server);
+}
+
+bool fc_server_is_dead(const struct fc_server *server)
+{
+    const int pidfd = server->fds.fd[FC_FD_PROCESS];
+    if (pidfd >= 0)
+        return fc_poll_now(pidfd, POLLIN) != 0;
+    return (fc_poll_now(server->fds.fd[FC_FD_HELLO], POLLIN) & POLLHUP) != 0;
+}
+
+/* Only one thread at a time starts a server. Not a mutex: a deadline must pass, and a fork may come at any time. */
+static _Atomic(pid_t) starter;
+
+static bool begin_start(void)
+{
+    const pid_t self = getpid();
+    pid_t seen = 0;
+    if (atomic_compare_exchange_strong(&starter, &seen, self))
+        return true;
+    return seen != self && atomic_compare_exchange_strong(&starter, &seen, self); /* it was the parent's thread */
+}
+
+static void end_start(void)
+{
+    atomic_store(&starter, 0);
+}
+
+static int start_new(const struct forkcall_server_options *options, uint64_t deadline_ns, char *why, size_t why_size)
+{
+    struct fc_server *server;
+    int r = fc_server_start(options, deadline_ns, &server, why, why_size);
+    if (r < 0)
+        return r;
+    fc_fds_lock();
+    current = server;
+    fc_fds_unlock();
+    return 0;
+}
+
+/* The first message of the server says that it serves, or why not. */
+static int take_ready(struct fc_server *server, char *why, size_t why_size)
+{
+    struct fc_server_ready ready;
+    size_t count;
+    int r = 0;
+    fc_fds_lock();
+    if (!atomic_load(&server->ready)) {
+        int pidfd = -1;
+        r = fc_rights_receive(server->fds.fd[FC_FD_HELLO], &ready, sizeof ready, &pidfd, 1, &count, 0);
+        if (r == 0) {
+            if (count == 0)
+                pidfd = fc_fd_above_streams(fc_wait_open(ready.pid));
+            server->fds.fd[FC_FD_PROCESS] = pidfd < 0 ? -1 : pidfd;
+            server->pid = ready.pid;
+            server->error = ready.error;
+            memcpy(server->why, ready.why, sizeof server->why);
+            server->why[sizeof server->why - 1] = '\0';
+            atomic_store(&server->ready, true);
+        }
+    }
+    if (r == 0 && server->error != 0) {
+        snprintf(why, why_size, "%s", server->why);
+        r = -server->error;
+    }
+    fc_fds_unlock();
+    return r;
+}
+
+static int await_ready(struct fc_server *server, uint64_t deadline_ns, char *why, size_t why_size)
+{
+    for (;;) {
+        const int r = take_ready(server, why, why_size);
+        if (r != -EAGAIN)
+            return r;
+        if (fc_now_ns() >= deadline_ns)
+            return -ETIMEDOUT;
+        fc_server_await(server, server->fds.fd[FC_FD_HELLO], TURN_MS);
+    }
+}
+
+int fc_server_get(uint64_t deadline_ns, struct fc_server **server, char *why, size_t why_size)
+{
+    for (;;) {
+        int r = 0;
+        *server = ref_current();
+        if (*server != NULL) {
+            const bool served = atomic_load(&(*server)->ready);
+            r = served && fc_server_is_dead(*server) ? -ECONNRESET : await_ready(*server, deadline_ns, why, why_size);
+            if (r == 0)
+                return 0;
+            if (r != -ETIMEDOUT)
+                fc_server_retire(*server);
+            fc_server_unref(*server);
+            if (!served)
+                return r;
+        } else if (begin_start()) {
+            r = start_new(NULL, deadline_ns, why, why_size);
+            end_start();
+            if (r < 0)
+                return r;
+        } else if (fc_now_ns() >= deadline_ns) {
+            return -ETIMEDOUT;
+        } else {
+            poll(NULL, 0, TURN_MS);
+        }
+    }
+}
+
+/* ---- The public functions ------------------------------------------------------------------------------------ */
+
+int forkcall_server_start(const struct forkcall_server_options *options)
+{
+    static const struct forkcall_server_options defaults;
+    char why[200] = "";
+    const char *reason;
+    struct fc_server *server = ref_current();
+    if (fc_copy_is_unfinished())
+        _exit(FC_COPY_UNFINISHED);
+    const bool serves = server != NULL && !(atomic_load(&server->ready) && fc_server_is_dead(server));
+    if (server != NULL)
+        fc_server_unref(server);
+    if (fc_server_options_check(options != NULL ? options : &defaults) != NULL)
+        return -EINVAL;
+    if (!fc_init_was_called())
+        return -ENOTSUP;
+    if (serves)
+        return -EALREADY;
+    const int error = fc_copy_check(&reason);
+    if (error != 0)
+        return -error;
+    const int timeout_ms = options != NULL ? options->timeout_ms : 0;
+    const uint64_t deadline_ns = timeout_ms == 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U;
+    if (!begin_start())
+        return -EALREADY;
+    int r = start_new(options != NULL ? options : &defaults, deadline_ns, why, sizeof why);
+    end_start();
+    if (r == 0)
+        r = fc_server_get(deadline_ns, &server, why, sizeof why);
+    if (r == 0)
+        fc_server_unref(server);
+    return r;
+}
+
+/* It goes when the last descriptor of the control socket here is closed, which calls that have a child keep open. */
+int forkcall_server_stop(void)
+{
+    struct fc_server *server = ref_current();
+    if (server == NULL)
+        return 0;
+    fc_server_retire(server);
+    const uint64_t deadline_ns = fc_now_ns() + STOP_NS;
+    if (atomic_load(&server->refs) == 1) {
+        shutdown(server->fds.fd[FC_FD_HELLO], SHUT_WR);
+        while (!fc_server_is_dead(server) && fc_now_ns() < deadline_ns)
+            fc_server_await(server, server->fds.fd[FC_FD_PROCESS], TURN_MS);
+    }
+    fc_server_unref(server);
+    return 0;
+}

@@ -1,0 +1,250 @@
+/* The host's dealings with the server about a call's child. */
+#include "server.h"
+
+#include "init.h"
+#include "io.h"
+#include "passed_fds.h"
+#include "rights.h"
+#include "server_start.h"
+#include "server_wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How often a server that goes away under a call's hands is replaced by another. */
+#define TRIES 3
+/* How long a server may take to say how a child has ended that has. */
+#define STATUS_NS 1000000000U
+/* How long a server may take to make a child: it does little else. */
+#define SPARE_NS FC_READY_NS
+
+static int send_order(struct fc_server *server, enum fc_server_order_kind kind, pid_t pid, bool kill_group, int socket)
+{
+    const struct fc_server_order order = {
+        .kind = (uint32_t)kind, .pid = (int32_t)pid, .in_use = atomic_load(&server->in_use), .kill_group = kill_group};
+    return fc_rights_send(server->fds.fd[FC_FD_HELLO], &order, sizeof order, &socket, socket >= 0 ? 1 : 0);
+}
+
+/* Takes a handover that lies in the socket. 0, -EAGAIN: none does, or another negative errno. */
+static int take_handover(struct forkcall_call *call, int socket)
+{
+    struct fc_server_handover handover;
+    int fds[FC_HANDOVER_FDS];
+    size_t count;
+    int *own = call->fds.fd;
+    fc_fds_lock();
+    int r = fc_rights_receive(socket, &handover, sizeof handover, fds, FC_HANDOVER_FDS, &count, 0);
+    if (r == 0 && handover.error != 0)
+        r = -handover.error;
+    if (r == 0 && count != 3U + handover.has_pidfd + handover.has_region)
+        r = -EPROTO;
+    if (r == 0) {
+        own[FC_FD_GO] = fds[0];
+        own[FC_FD_CHILD_GO] = fds[1];
+        own[FC_FD_REPLY] = fds[2];
+        own[FC_FD_PROCESS] = handover.has_pidfd ? fds[3] : fc_fd_above_streams(fc_wait_open(handover.pid));
+        own[FC_FD_REGION] = handover.has_region ? fds[count - 1] : -1;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            close(fds[i]);
+    }
+    fc_fds_unlock();
+    if (r < 0)
+        return r;
+    call->report.pid = handover.pid;
+    call->process.pid = handover.pid;
+    call->process.fd = own[FC_FD_PROCESS] = own[FC_FD_PROCESS] < 0 ? -1 : own[FC_FD_PROCESS];
+    call->awaits_ready = handover.is_copy;
+    return 0;
+}
+
+/* Opens a socket to the server, for one question or one child. */
+static int open_private(struct forkcall_call *call)
+{
+    int ends[2];
+    fc_fds_lock();
+    const int r = fc_rights_pair(ends);
+    call->fds.fd[FC_FD_HELLO] = r < 0 ? -1 : ends[0];
+    call->fds.fd[FC_FD_COPY] = r < 0 ? -1 : ends[1];
+    fc_fds_unlock();
+    return r;
+}
+
+static int await_handover(struct forkcall_call *call, uint64_t deadline_ns)
+{
+    const int socket = call->fds.fd[FC_FD_HELLO];
+    for (;;) {
+        const int r = take_handover(call, socket);
+        if (r != -EAGAIN)
+            return r;
+        const uint64_t now = fc_now_ns();
+        if (now >= deadline_ns)
+            return -ETIMEDOUT;
+        const uint64_t left_ms = (deadline_ns - now) / 1000000U + 1;
+        if (!fc_server_await(call->server, socket, left_ms > 1000 ? 1000 : (int)left_ms) &&
+            fc_server_is_dead(call->server))
+            return -ECONNRESET;
+    }
+}
+
+/* A child that is made now, with the descriptors that the call passes. */
+static int ask_for_spare(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count,
+                         uint64_t deadline_ns)
+{
+    int r = open_private(call);
+    if (r == 0)
+        r = fc_passed_send(call->fds.fd[FC_FD_HELLO], list, count);
+    if (r == 0)
+        r = send_order(call->server, FC_ORDER_SPARE, 0, false, call->fds.fd[FC_FD_COPY]);
+    fc_fds_close(&call->fds, FC_FD_COPY);
+    if (r == 0)
+        r = await_handover(call, deadline_ns);
+    fc_fds_close(&call->fds, FC_FD_HELLO);
+    return r == -EPIPE || r == -EAGAIN ? -ECONNRESET : r;
+}
+
+/* It has died while it waited: nobody has called anything yet. */
+static bool spare_is_dead(const struct forkcall_call *call)
+{
+    if (call->process.fd >= 0)
+        return fc_poll_now(call->process.fd, POLLIN) != 0;
+    return (fc_poll_now(call->fds.fd[FC_FD_REPLY], POLLIN) & POLLHUP) != 0;
+}
+
+static void drop_child(struct forkcall_call *call)
+{
+    static const enum fc_fd of_child[] = {FC_FD_GO, FC_FD_CHILD_GO, FC_FD_REPLY, FC_FD_PROCESS, FC_FD_REGION};
+    for (size_t i = 0; i < sizeof of_child / sizeof *of_child; i++)
+        fc_fds_close(&call->fds, of_child[i]);
+    call->process.fd = -1;
+}
+
+static int take_child(struct forkcall_call *call, uint64_t deadline_ns)
+{
+    struct fc_passed_fd *list;
+    size_t count;
+    int r = fc_passed_list(call, false, &list, &count);
+    if (r < 0)
+        return r;
+    r = -EAGAIN;
+    while (count == 0 && r == -EAGAIN) { /* else only a child that is made for it has what it needs */
+        r = take_handover(call, call->server->fds.fd[FC_FD_HELLO]);
+        if (r != 0)
+            break;
+        if (!spare_is_dead(call))
+            break;
+        send_order(call->server, FC_ORDER_DONE, call->process.pid, false, -1);
+        drop_child(call);
+        r = fc_server_is_dead(call->server) ? -ECONNRESET : -EAGAIN;
+    }
+    if (r == -EAGAIN)
+        r = ask_for_spare(call, list, count, deadline_ns);
+    free(list);
+    return r;
+}
+
+/* A socket through which the server will tell how the child has ended. */
+static int ask_for_status(const struct fc_process *process)
+{
+    int ends[2];
+    fc_fds_lock();
+    int r = fc_rights_pair(ends);
+    if (r == 0) {
+        r = send_order(process->server, FC_ORDER_STATUS, process->pid, false, ends[1]);
+        close(ends[1]);
+        if (r < 0)
+            close(ends[0]);
+    }
+    fc_fds_unlock();
+    return r < 0 ? r : ends[0];
+}
+
+/* Without a descriptor for the process: the server says when it has ended. */
+static void watch(struct forkcall_call *call)
+{
+    const int fd = ask_for_status(&call->process);
+    fc_fds_lock();
+    call->fds.fd[FC_FD_PROCESS] = fd < 0 ? -1 : fd;
+    fc_fds_unlock();
+    call->process.fd = fd < 0 ? -1 : fd;
+    call->process.fd_tells = fd >= 0;
+}
+
+int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
+{
+    uint64_t limit_ns = fc_now_ns() + SPARE_NS;
+    int r = -ECONNRESET;
+    for (int i = 0; i < TRIES && r == -ECONNRESET; i++) {
+        r = fc_server_get(call->deadline_ns, &call->server, why, why_size);
+        if (r < 0) {
+            call->server = NULL;
+            return r;
+        }
+        const bool limited = limit_ns < call->deadline_ns;
+        r = take_child(call, limited ? limit_ns : call->deadline_ns);
+        if (r == 0)
+            break;
+        drop_child(call);
+        if (r == -ECONNRESET || limited) /* gone, or it does not answer at all */
+            fc_server_retire(call->server);
+        fc_server_unref(call->server);
+        call->server = NULL;
+    }
+    if (r < 0)
+        return r;
+    atomic_fetch_add(&call->server->in_use, 1);
+    call->process.remote = true;
+    call->process.server = call->server;
+    call->process.own_group = !call->options.share_group;
+    if (call->process.fd < 0)
+        watch(call);
+    return 0;
+}
+
+bool fc_server_is_stale(const struct forkcall_call *call)
+{
+    return !fc_snapshot_holds(call->server->snapshot, call->server->pid);
+}
+
+void fc_server_give_back(struct forkcall_call *call, bool kill_group)
+{
+    struct fc_server *server = call->server;
+    call->server = NULL;
+    call->process.server = NULL;
+    atomic_fetch_sub(&server->in_use, 1);
+    /* A server that takes no more messages has stopped: it is of no use, and its children go with it. */
+    if (send_order(server, FC_ORDER_DONE, call->process.pid, kill_group, -1) < 0)
+        fc_server_retire(server);
+    drop_child(call);
+    fc_server_unref(server);
+}
+
+/* ---- How a child has ended ----------------------------------------------------------------------------------- */
+
+static bool receive_ending(const struct fc_process *process, int socket, struct fc_ending *ending)
+{
+    const uint64_t deadline_ns = fc_now_ns() + STATUS_NS;
+    size_t count;
+    int r = -EAGAIN;
+    while (r == -EAGAIN && fc_now_ns() < deadline_ns) {
+        r = fc_rights_receive(socket, ending, sizeof *ending, NULL, 0, &count, 0);
+        if (r == -EAGAIN && !fc_server_await(process->server, socket, 100) && fc_server_is_dead(process->server))
+            break;
+    }
+    return r == 0;
+}
+
+bool fc_server_ask(const struct fc_process *process, struct fc_ending *ending)
+{
+    if (process->fd_tells)
+        return receive_ending(process, process->fd, ending);
+    const int socket = ask_for_status(process);
+    if (socket < 0)
+        return false;
+    const bool told = receive_ending(process, socket, ending);
+    close(socket);
+    return told;
+}

@@ -1,0 +1,173 @@
+#include "server_start.h"
+
+#include "copy.h"
+#include "init.h"
+#include "io.h"
+#include "process.h"
+#include "request.h"
+#include "rights.h"
+#include "server_wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SPARES 2
+#define SPARES_MAX 1000U
+
+/* ---- Options ------------------------------------------------------------------------------------------------- */
+
+/* Those of the last start, for servers that are started again. Written by the thread that starts. */
+static struct {
+    struct fc_server_setup setup;
+    struct fc_module_function prepare;
+    char args[FC_REQUEST_ARGS_MAX];
+} last = {.setup = {.spares = SPARES}};
+
+const char *fc_server_options_check(const struct forkcall_server_options *o)
+{
+    static const uint64_t zero[sizeof o->reserved / sizeof *o->reserved];
+    if (o->spares > SPARES_MAX)
+        return "spares";
+    if (o->timeout_ms < 0)
+        return "timeout_ms";
+    if (o->prepare_args_size > FC_REQUEST_ARGS_MAX || (o->prepare_args == NULL && o->prepare_args_size > 0))
+        return "prepare_args";
+    if (o->prepare == NULL && o->prepare_args != NULL)
+        return "prepare";
+    if (memcmp(o->reserved, zero, sizeof zero) != 0)
+        return "reserved";
+    return NULL;
+}
+
+static int keep_options(const struct forkcall_server_options *o)
+{
+    if (o->prepare != NULL) {
+        const int r = fc_module_name(o->prepare, &last.prepare);
+        if (r < 0)
+            return r;
+    }
+    last.setup = (struct fc_server_setup){.spares = o->spares == 0 ? SPARES : o->spares,
+                                          .exec_spares = o->exec_spares,
+                                          .has_prepare = o->prepare != NULL,
+                                          .has_prepare_args = o->prepare_args != NULL,
+                                          .prepare_args_size = (uint32_t)o->prepare_args_size};
+    if (o->prepare_args_size > 0)
+        memcpy(last.args, o->prepare_args, o->prepare_args_size);
+    return 0;
+}
+
+int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const struct fc_module_function *prepare,
+                         const void *args)
+{
+    int r = fc_rights_send(socket, setup, sizeof *setup, NULL, 0);
+    if (r == 0 && setup->has_prepare)
+        r = fc_rights_send(socket, prepare, sizeof *prepare, NULL, 0);
+    if (r == 0 && setup->prepare_args_size > 0)
+        r = fc_rights_send(socket, args, setup->prepare_args_size, NULL, 0);
+    return r;
+}
+
+/* ---- Starting ------------------------------------------------------------------------------------------------ */
+
+static struct fc_server *make(void)
+{
+    struct fc_server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return NULL;
+    server->owner = getpid();
+    atomic_init(&server->refs, 1);
+    server->snapshot = fc_snapshot_take();
+    if (server->snapshot != NULL && fc_fds_open(&server->fds) == 0)
+        return server;
+    fc_snapshot_free(server->snapshot);
+    free(server);
+    return NULL;
+}
+
+static void unmake(struct fc_server *server)
+{
+    fc_fds_close_all(&server->fds);
+    fc_snapshot_free(server->snapshot);
+    free(server);
+}
+
+static int open_control(struct fc_server *server)
+{
+    int ends[2];
+    fc_fds_lock();
+    const int r = fc_rights_pair(ends);
+    server->fds.fd[FC_FD_HELLO] = r < 0 ? -1 : ends[0];
+    server->fds.fd[FC_FD_COPY] = r < 0 ? -1 : ends[1];
+    fc_fds_unlock();
+    return r;
+}
+
+/* The copy ends as soon as it has come to forkcall_init and made the server, which so is no child of this process. */
+static int await_copy(struct fc_process *copy, uint64_t deadline_ns, char *why, size_t why_size)
+{
+    const uint64_t limit_ns = fc_now_ns() + FC_READY_NS;
+    const uint64_t until_ns = limit_ns < deadline_ns ? limit_ns : deadline_ns;
+    struct fc_ending ending;
+    bool killed = false;
+    for (unsigned tries = 0; !fc_process_has_ended(copy, &ending); tries++) {
+        struct pollfd end = {.fd = copy->fd, .events = POLLIN};
+        if (fc_now_ns() >= until_ns && !killed) {
+            fc_process_signal(copy, SIGKILL);
+            killed = true;
+        }
+        poll(&end, 1, fc_process_backoff_ms(tries));
+    }
+    if (killed && until_ns == deadline_ns)
+        return -ETIMEDOUT;
+    if (killed)
+        snprintf(why, why_size, "the copy of this program did not come to forkcall_init() in time");
+    else if (ending.status_known && ending.wait_status != 0)
+        fc_copy_explain_ending(ending.wait_status, why, why_size);
+    else
+        return 0; /* where its status was taken by somebody else, the socket tells */
+    return -ENOEXEC;
+}
+
+static int start_copy(struct fc_server *server, uint64_t deadline_ns, char *why, size_t why_size)
+{
+    struct fc_process copy = {.fd = -1};
+    uint64_t nonce;
+    pid_t pid;
+    int r = open_control(server);
+    const int socket = server->fds.fd[FC_FD_HELLO];
+    if (r == 0)
+        r = fc_copy_hello(socket, FC_COPY_SERVER, &nonce);
+    if (r == 0)
+        r = fc_server_setup_send(socket, &last.setup, &last.prepare, last.args);
+    if (r == 0)
+        r = fc_copy_start(server->fds.fd[FC_FD_COPY], nonce, true, &pid);
+    fc_fds_close(&server->fds, FC_FD_COPY);
+    if (r < 0) {
+        snprintf(why, why_size, "starting a copy of this program: %s", strerror(-r));
+        return r;
+    }
+    fc_process_open(&copy, pid, &server->fds);
+    r = await_copy(&copy, deadline_ns, why, why_size);
+    fc_fds_close(&server->fds, FC_FD_PROCESS);
+    return r;
+}
+
+int fc_server_start(const struct forkcall_server_options *options, uint64_t deadline_ns, struct fc_server **server,
+                    char *why, size_t why_size)
+{
+    int r = options != NULL ? keep_options(options) : 0;
+    if (r < 0)
+        return r;
+    *server = make();
+    if (*server == NULL)
+        return -ENOMEM;
+    r = start_copy(*server, deadline_ns, why, why_size);
+    if (r < 0)
+        unmake(*server);
+    return r;
+}

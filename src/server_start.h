@@ -1,0 +1,39 @@
+/* Starting a server: what happens before it serves. */
+#ifndef FC_SERVER_START_H
+#define FC_SERVER_START_H
+
+#include "fds.h"
+#include "module.h"
+#include "server_wire.h"
+#include "snapshot.h"
+
+#include <forkcall.h>
+
+#include <stdatomic.h>
+
+struct fc_server {
+    struct fc_fds
+        fds; /* FC_FD_HELLO: the control socket; FC_FD_PROCESS: its pidfd, if there is such, once it is ready */
+    atomic_uint refs;
+    pid_t owner; /* the host */
+    struct fc_snapshot *snapshot;
+    atomic_bool ready; /* it has said that it serves, or why not */
+    int error;         /* a positive errno; from here on: set before ready */
+    pid_t pid;
+    char why[200];
+    atomic_uint in_use; /* calls that have a child of it */
+};
+
+/* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0; -ETIMEDOUT; or another negative
+ * errno with why, a text that may be empty. */
+int fc_server_start(const struct forkcall_server_options *options, uint64_t deadline_ns, struct fc_server **server,
+                    char *why, size_t why_size);
+
+/* Writes what a server, or a spare that it execs, is to be; setup first, and only what it says that there is. */
+int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const struct fc_module_function *prepare,
+                         const void *args);
+
+/* What is wrong with them, as the name of the field; NULL: nothing. */
+const char *fc_server_options_check(const struct forkcall_server_options *options);
+
+#endif

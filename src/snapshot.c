@@ -1,0 +1,167 @@
+#include "snapshot.h"
+
+#include "hazard.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define GROUPS_MAX 1024 /* more are told apart by their number and these */
+
+struct place {
+    dev_t device;
+    ino_t inode;
+};
+
+struct stream {
+    bool open;
+    struct place file;
+    mode_t type;
+    int access;
+};
+
+/* All 0 before it is filled, padding too: compared by memcmp. */
+struct fc_snapshot {
+    uid_t uid, euid;
+    gid_t gid, egid;
+    int groups;
+    uint64_t groups_hash;
+    struct place root, directory;
+    unsigned umask;
+    struct stream stream[3];
+    struct rlimit limit[16];
+    unsigned char extra[FC_SNAPSHOT_EXTRA];
+};
+
+#ifdef __GLIBC__
+typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+#else
+typedef int resource_t;
+#endif
+
+static const resource_t limits[] = {
+    RLIMIT_CPU,        RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_AS,
+#ifdef RLIMIT_NPROC
+    RLIMIT_NPROC,
+#endif
+#ifdef RLIMIT_MEMLOCK
+    RLIMIT_MEMLOCK,
+#endif
+#ifdef RLIMIT_SIGPENDING
+    RLIMIT_SIGPENDING,
+#endif
+#ifdef RLIMIT_MSGQUEUE
+    RLIMIT_MSGQUEUE,
+#endif
+#ifdef RLIMIT_NICE
+    RLIMIT_NICE,
+#endif
+#ifdef RLIMIT_RTPRIO
+    RLIMIT_RTPRIO,
+#endif
+#ifdef RLIMIT_RTTIME
+    RLIMIT_RTTIME,
+#endif
+};
+
+static void take_groups(struct fc_snapshot *s)
+{
+    gid_t list[GROUPS_MAX];
+    uint64_t hash = 14695981039346656037U; /* FNV-1a */
+    s->groups = getgroups(GROUPS_MAX, list);
+    for (int i = 0; i < s->groups; i++)
+        hash = (hash ^ list[i]) * 1099511628211U;
+    s->groups_hash = hash;
+}
+
+static struct place place_of(const char *path)
+{
+    struct stat file;
+    struct place place;
+    memset(&place, 0, sizeof place);
+    if (stat(path, &file) == 0) {
+        place.device = file.st_dev;
+        place.inode = file.st_ino;
+    }
+    return place;
+}
+
+/* Other threads must not see another umask, nor handlers of this one. */
+static unsigned umask_now(void)
+{
+    sigset_t all, old;
+    if (fc_has_other_threads())
+        return fc_snapshot_umask();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    const mode_t mask = umask(077);
+    umask(mask);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return (unsigned)mask | FC_SNAPSHOT_UMASK_KNOWN;
+}
+
+static void take_stream(struct stream *stream, int fd)
+{
+    struct stat file;
+    if (fstat(fd, &file) < 0)
+        return;
+    stream->open = true;
+    stream->file.device = file.st_dev;
+    stream->file.inode = file.st_ino;
+    stream->type = file.st_mode & S_IFMT;
+    stream->access = fcntl(fd, F_GETFL) & O_ACCMODE;
+}
+
+static void fill(struct fc_snapshot *s)
+{
+    memset(s, 0, sizeof *s);
+    s->uid = getuid();
+    s->euid = geteuid();
+    s->gid = getgid();
+    s->egid = getegid();
+    take_groups(s);
+    s->root = place_of("/");
+    s->directory = place_of(".");
+    s->umask = umask_now();
+    for (int fd = 0; fd < 3; fd++)
+        take_stream(&s->stream[fd], fd);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        getrlimit(limits[i], &s->limit[i]);
+    fc_snapshot_extra(s->extra);
+}
+
+struct fc_snapshot *fc_snapshot_take(void)
+{
+    struct fc_snapshot *snapshot = malloc(sizeof *snapshot);
+    if (snapshot != NULL)
+        fill(snapshot);
+    return snapshot;
+}
+
+bool fc_snapshot_holds(const struct fc_snapshot *snapshot, pid_t holder)
+{
+    struct fc_snapshot now;
+    fill(&now);
+    if ((snapshot->umask & now.umask & FC_SNAPSHOT_UMASK_KNOWN) == 0)
+        now.umask = snapshot->umask;
+    if (memcmp(snapshot, &now, sizeof now) != 0)
+        return false;
+    for (int fd = 0; fd < 3; fd++)
+        if (now.stream[fd].open && S_ISREG(now.stream[fd].type) && !fc_snapshot_is_same_file(fd, holder))
+            return false;
+    return true;
+}
+
+void fc_snapshot_free(struct fc_snapshot *snapshot)
+{
+    free(snapshot);
+}

@@ -1,0 +1,138 @@
+/* Linux: capabilities, what a sandbox has taken, and namespaces. */
+#include "snapshot.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define CAPABILITY_VERSION 0x20080522U /* _LINUX_CAPABILITY_VERSION_3 */
+#define CAP_SYS_ADMIN_ 21
+#define KCMP_FILE_ 0
+#define SECCOMP_FILTER 2
+
+struct capabilities {
+    uint32_t effective, permitted, inheritable;
+};
+
+struct extra {
+    uid_t saved_uid, file_uid;
+    gid_t saved_gid, file_gid;
+    struct capabilities capabilities[2];
+    int secure_bits, no_new_privs, seccomp, seccomp_filters;
+    uint64_t root_mount, directory_mount; /* of a mount namespace, too, which has mounts of its own */
+    uint32_t user_namespace, others[3];
+    char node[65], domain[65];
+};
+
+_Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "room for the snapshot");
+
+static size_t read_status(char *text, size_t size)
+{
+    const int fd = open("/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    const ssize_t n = read(fd, text, size - 1);
+    close(fd);
+    text[n < 0 ? 0 : n] = '\0';
+    return n < 0 ? 0 : (size_t)n;
+}
+
+/* A number of /proc/thread-self/status; -1: not there. */
+static long status_number(const char *name, int base)
+{
+    char text[4096];
+    if (read_status(text, sizeof text) == 0)
+        return -1;
+    const char *line = strstr(text, name);
+    return line == NULL ? -1 : strtol(line + strlen(name), NULL, base);
+}
+
+unsigned fc_snapshot_umask(void)
+{
+    const long mask = status_number("\nUmask:", 8);
+    return mask < 0 ? 0 : (unsigned)mask | FC_SNAPSHOT_UMASK_KNOWN;
+}
+
+bool fc_snapshot_is_same_file(int fd, pid_t other)
+{
+    /* Not permitted, or not built in: -1. */
+    return syscall(SYS_kcmp, getpid(), other, KCMP_FILE_, fd, fd) <= 0;
+}
+
+static void take_credentials(struct extra *e)
+{
+    struct {
+        uint32_t version;
+        int pid;
+    } header = {CAPABILITY_VERSION, 0};
+    uid_t uid, euid;
+    gid_t gid, egid;
+    if (getresuid(&uid, &euid, &e->saved_uid) < 0 || getresgid(&gid, &egid, &e->saved_gid) < 0)
+        return;
+    e->file_uid = (uid_t)syscall(SYS_setfsuid, (uid_t)-1); /* no user has that number: it tells and changes nothing */
+    e->file_gid = (gid_t)syscall(SYS_setfsgid, (gid_t)-1);
+    syscall(SYS_capget, &header, e->capabilities);
+    e->secure_bits = prctl(PR_GET_SECUREBITS);
+    e->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+    e->seccomp = prctl(PR_GET_SECCOMP);
+    if (e->seccomp == SECCOMP_FILTER)
+        e->seccomp_filters = (int)status_number("\nSeccomp_filters:", 10);
+}
+
+static uint64_t mount_of(const char *path)
+{
+#ifdef STATX_MNT_ID
+    struct statx file;
+    if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &file) == 0 && (file.stx_mask & STATX_MNT_ID) != 0)
+        return file.stx_mnt_id;
+#else
+    (void)path;
+#endif
+    return 0;
+}
+
+/* "net:[4026531840]" */
+static uint32_t namespace_number(const char *path)
+{
+    char link[64];
+    const ssize_t n = readlink(path, link, sizeof link - 1);
+    if (n <= 0)
+        return 0;
+    link[n] = '\0';
+    const char *bracket = strchr(link, '[');
+    return bracket == NULL ? 0 : (uint32_t)strtoul(bracket + 1, NULL, 10);
+}
+
+/* Without CAP_SYS_ADMIN no namespace can be left but by making a user namespace. */
+static void take_namespaces(struct extra *e)
+{
+    struct utsname names;
+    e->user_namespace = namespace_number("/proc/thread-self/ns/user");
+    if (uname(&names) == 0) {
+        memcpy(e->node, names.nodename, sizeof e->node);
+        memcpy(e->domain, names.domainname, sizeof e->domain);
+    }
+    if ((e->capabilities[0].permitted & (1U << CAP_SYS_ADMIN_)) == 0)
+        return;
+    e->others[0] = namespace_number("/proc/thread-self/ns/net");
+    e->others[1] = namespace_number("/proc/thread-self/ns/pid_for_children");
+    e->others[2] = namespace_number("/proc/thread-self/ns/ipc");
+}
+
+void fc_snapshot_extra(void *extra)
+{
+    struct extra e;
+    memset(&e, 0, sizeof e);
+    take_credentials(&e);
+    e.root_mount = mount_of("/");
+    e.directory_mount = mount_of(".");
+    take_namespaces(&e);
+    memcpy(extra, &e, sizeof e);
+}

@@ -1,0 +1,114 @@
+#include "spare_make.h"
+
+#include "copy.h"
+#include "fds.h"
+#include "parent_death.h"
+#include "passed_fds.h"
+#include "pipe.h"
+#include "region.h"
+#include "rights.h"
+#include "serve.h"
+#include "server_children.h"
+#include "server_start.h"
+#include "spare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static int open_pipe(int ends[2], int end_of_host)
+{
+    int r = fc_pipe(ends);
+    for (int i = 0; r == 0 && i < 2; i++) {
+        ends[i] = fc_fd_above_streams(ends[i]);
+        if (ends[i] < 0)
+            r = ends[i];
+    }
+    return r == 0 && fcntl(ends[end_of_host], F_SETFL, O_NONBLOCK) < 0 ? -errno : r;
+}
+
+static int open_channel(struct fc_new_spare *spare)
+{
+    *spare = (struct fc_new_spare){.request = {-1, -1}, .reply = {-1, -1}, .region = -1};
+    int r = open_pipe(spare->request, 1);
+    if (r == 0)
+        r = open_pipe(spare->reply, 0);
+    if (r == 0)
+        spare->region = fc_fd_above_streams(fc_region_open());
+    return r;
+}
+
+void fc_spare_close_channel(const struct fc_new_spare *spare)
+{
+    const int fds[] = {spare->request[0], spare->request[1], spare->reply[0], spare->reply[1], spare->region};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+/* ---- By fork ------------------------------------------------------------------------------------------------- */
+
+_Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server, int extra)
+{
+    int own[FC_PASSED_USES] = {spare->request[0], spare->reply[1], spare->region, -1};
+    fc_end_with_parent(server);
+    fc_serve_leave();
+    fc_children_forget();
+    setpgid(0, 0);
+    close(spare->request[1]);
+    close(spare->reply[0]);
+    if (extra >= 0 && fc_passed_receive(extra, own) < 0)
+        _exit(FC_COPY_REFUSED);
+    fc_spare_run(own, false, NULL);
+}
+
+static int by_fork(struct fc_new_spare *spare, int extra)
+{
+    const pid_t server = getpid();
+    spare->pid = fork();
+    if (spare->pid == 0)
+        run_forked(spare, server, extra);
+    return spare->pid < 0 ? -errno : 0;
+}
+
+/* ---- By exec ------------------------------------------------------------------------------------------------- */
+
+static int say_hello(int socket, const struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra,
+                     uint64_t *nonce)
+{
+    struct fc_passed_fd list[4] = {{FC_PASSED_REQUEST, spare->request[0]}, {FC_PASSED_REPLY, spare->reply[1]}};
+    size_t count = 2;
+    if (spare->region >= 0)
+        list[count++] = (struct fc_passed_fd){FC_PASSED_REGION, spare->region};
+    if (extra >= 0)
+        list[count++] = (struct fc_passed_fd){FC_PASSED_MORE, extra};
+    int r = fc_copy_hello(socket, FC_COPY_SPARE_OF_SERVER, nonce);
+    if (r == 0)
+        r = fc_server_setup_send(socket, &prepare->setup, &prepare->function, prepare->args);
+    return r == 0 ? fc_passed_send(socket, list, count) : r;
+}
+
+static int by_exec(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra)
+{
+    int ends[2];
+    uint64_t nonce;
+    int r = fc_rights_pair(ends);
+    if (r < 0)
+        return r;
+    r = say_hello(ends[0], spare, prepare, extra, &nonce);
+    if (r == 0)
+        r = fc_copy_start(ends[1], nonce, true, &spare->pid);
+    close(ends[0]);
+    close(ends[1]);
+    return r;
+}
+
+int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra)
+{
+    int r = open_channel(spare);
+    if (r == 0)
+        r = prepare != NULL ? by_exec(spare, prepare, extra) : by_fork(spare, extra);
+    if (r < 0)
+        fc_spare_close_channel(spare);
+    return r;
+}

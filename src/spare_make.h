@@ -1,0 +1,21 @@
+/* A spare that a server makes: its channel and its process. */
+#ifndef FC_SPARE_MAKE_H
+#define FC_SPARE_MAKE_H
+
+#include "prepare.h"
+
+#include <sys/types.h>
+
+struct fc_new_spare {
+    pid_t pid;
+    int request[2], reply[2], region; /* -1: none */
+};
+
+/* Makes one by fork; or, where prepare is not NULL, by exec, and that is what it prepares. extra: a socket that holds what it is
+ * to have besides; -1: nothing. 0 or a negative errno. */
+int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra);
+
+/* The server has no more to do with the channel. */
+void fc_spare_close_channel(const struct fc_new_spare *spare);
+
+#endif
