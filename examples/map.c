@@ -86,6 +86,8 @@ static double count_all(const struct range *ranges, size_t processes, const char
 
 int main(int argc, char **argv)
 {
+    forkcall_init(); /* first thing, so that it works in a program with threads, too */
+
     static const long expected[] = {0, 4, 25, 168, 1229, 9592, 78498, 664579, 5761455, 50847534};
     const long power = argc > 1 ? strtol(argv[1], NULL, 10) : 6;
     struct range ranges[RANGES];

@@ -1,5 +1,5 @@
 /* forkcall_map: order, number at once, stopping, cancelling and arguments, by each method. */
-#include "support.h"
+#include "map_methods.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,9 +9,6 @@
 #include <unistd.h>
 
 #define MAX 40
-
-static const enum forkcall_method methods[] = {FORKCALL_FORK, FORKCALL_INLINE};
-#define METHODS (sizeof methods / sizeof *methods)
 
 struct item {
     int number;
@@ -125,7 +122,7 @@ static void assert_ended_by_number(const struct job *job, int number)
 static void results_and_reports_are_in_item_order(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++)
+    for (size_t m = 0; m < method_count; m++)
         for (size_t processes = 0; processes < 5; processes++) {
             struct job *job = new_job(methods[m]);
             job->options.processes = processes;
@@ -194,7 +191,7 @@ static int let_the_one_before_go(void *user, size_t index, const struct forkcall
 static void items_that_end_in_reverse(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         struct job *job = new_job(methods[m]);
         struct reversal reversal = {.count = 0};
         if (methods[m] != FORKCALL_INLINE) {
@@ -235,7 +232,7 @@ static int child_fails_at_2(const void *args, size_t args_size, struct forkcall_
 static void first_failure_stops_the_rest(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         struct job *job = new_job(methods[m]);
         job->options.stop_at_failure = true;
         job->options.item_done = hear_end;
@@ -264,7 +261,7 @@ static int child_fails_when_odd(const void *args, size_t args_size, struct forkc
 static void failures_stop_nothing_unless_asked(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         struct job *job = new_job(methods[m]);
         run_job(job, child_fails_when_odd, 10);
         assert_status(job->report, FORKCALL_FAILED);
@@ -283,7 +280,7 @@ static int child_answers_its_number(const void *args, size_t args_size, struct f
 static void canceled_by_item_done_after_each_item(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++)
+    for (size_t m = 0; m < method_count; m++)
         for (int at = 1; at <= 7; at++) {
             struct job *job = new_job(methods[m]);
             int ok = 0;
@@ -336,7 +333,7 @@ static int hear_output(void *user, size_t index, int fd, const char *data, size_
 static void canceled_by_progress_and_by_output(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++)
+    for (size_t m = 0; m < method_count; m++)
         for (int by_output = 0; by_output < (methods[m] == FORKCALL_INLINE ? 1 : 2); by_output++) {
             struct job *job = new_job(methods[m]);
             job->cancel_at = 3;
@@ -355,11 +352,11 @@ static void canceled_by_progress_and_by_output(void **state)
         }
 }
 
-/* Item 1 asks for the cancel, by the descriptor. */
-static int child_writes_at_1(const void *args, size_t args_size, struct forkcall_buf *result)
+/* Item 2 asks for the cancel, by the descriptor, when the caller has had time to go to rest. */
+static int child_writes_at_2(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct item *item = args;
-    if (item->number == 1 && write(item->fd, "x", 1) != 1)
+    if (item->number == 2 && (usleep(20000) != 0 || write(item->fd, "x", 1) != 1))
         return 1;
     return forkcall_in_child() ? child_hangs(args, args_size, result) : 0;
 }
@@ -367,10 +364,10 @@ static int child_writes_at_1(const void *args, size_t args_size, struct forkcall
 static void canceled_by_descriptor_in_the_middle(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         struct job *job = new_job(methods[m]);
         job->options.call.cancel_fd_plus_one = job->ends[0] + 1;
-        run_job(job, child_writes_at_1, 8);
+        run_job(job, child_writes_at_2, 8);
         assert_status(job->report, FORKCALL_CANCELED);
         for (int i = 0; i < 3; i++)
             assert_true(job->reports[i].status == FORKCALL_CANCELED || methods[m] == FORKCALL_INLINE);
@@ -383,8 +380,12 @@ static void canceled_by_descriptor_in_the_middle(void **state)
 static void canceled_by_descriptor_before_it_began(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         struct job *job = new_job(methods[m]);
+        struct forkcall_buf details[5];
+        memset(details, 0, sizeof details);
+        assert_int_equal(forkcall_buf_append(&details[4], "old", 3), 0);
+        job->options.details = details;
         job->options.call.cancel_fd_plus_one = job->ends[0] + 1;
         job->options.item_done = hear_end;
         assert_int_equal(write(job->ends[1], "x", 1), 1);
@@ -395,6 +396,8 @@ static void canceled_by_descriptor_before_it_began(void **state)
         for (int i = 0; i < 5; i++)
             assert_not_tried(&job->reports[i]);
         assert_int_equal(job->total_heard, 0);
+        assert_int_equal(details[4].size, 0);
+        forkcall_buf_free(&details[4]);
         end_job(job);
     }
 }
@@ -405,7 +408,7 @@ static void canceled_by_descriptor_before_it_began(void **state)
 static void timeout_is_each_items_own(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         struct job *job = new_job(methods[m]);
         if (methods[m] != FORKCALL_INLINE) {
             job->options.call.timeout_ms = 60;
@@ -434,7 +437,7 @@ static int child_says_who_it_is(const void *args, size_t args_size, struct forkc
 static void progress_output_and_details_by_item(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         struct job *job = new_job(methods[m]);
         struct forkcall_buf details[8];
         memset(details, 0, sizeof details);
@@ -465,6 +468,7 @@ static void progress_output_and_details_by_item(void **state)
 
 int main(void)
 {
+    find_methods();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_and_reports_are_in_item_order),
         cmocka_unit_test(usage_of_all_items_is_summed),

@@ -1,14 +1,11 @@
 /* forkcall_map: what it takes as items, results, reports and options, and what it refuses. */
-#include "support.h"
+#include "map_methods.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #define COUNT 5
-
-static const enum forkcall_method methods[] = {FORKCALL_FORK, FORKCALL_INLINE};
-#define METHODS (sizeof methods / sizeof *methods)
 
 static struct forkcall_map_options options_of(enum forkcall_method method)
 {
@@ -21,7 +18,7 @@ static struct forkcall_map_options options_of(enum forkcall_method method)
 static void no_items(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         const struct forkcall_map_options options = options_of(methods[m]);
         const struct traces before = traces_now();
         struct forkcall_report report = forkcall_map(child_fails_7, NULL, 8, 0, NULL, NULL, &options);
@@ -42,7 +39,7 @@ static int child_has_no_args(const void *args, size_t args_size, struct forkcall
 static void items_without_bytes(void **state)
 {
     (void)state;
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         const struct forkcall_map_options options = options_of(methods[m]);
         struct forkcall_buf results[COUNT];
         memset(results, 0, sizeof results);
@@ -74,7 +71,7 @@ static void items_of_every_size_are_aligned_for_any_type(void **state)
     (void)state;
     static const size_t sizes[] = {1, 3, 16, 127, 129, 1001, 100003};
     static unsigned char bytes[COUNT * 100003];
-    for (size_t m = 0; m < METHODS; m++)
+    for (size_t m = 0; m < method_count; m++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
             const struct forkcall_map_options options = options_of(methods[m]);
             struct forkcall_buf results[COUNT];
@@ -106,7 +103,7 @@ static void items_by_pointer(void **state)
         values[COUNT - 1 - i] = i;
         pointers[i] = &values[COUNT - 1 - i];
     }
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         const struct forkcall_map_options options = options_of(methods[m]);
         long answers[COUNT];
         struct forkcall_buf results[COUNT];
@@ -126,7 +123,7 @@ static void limits_of_results_are_each_items_own(void **state)
 {
     (void)state;
     static const char items[COUNT][40] = {"a", "b", "c", "d", "e"};
-    for (size_t m = 0; m < METHODS; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         struct forkcall_map_options options = options_of(methods[m]);
         char storage[39];
         struct forkcall_buf results[COUNT];
@@ -355,6 +352,7 @@ static void good_arguments_are_taken(void **state)
 
 int main(void)
 {
+    find_methods();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_items),
         cmocka_unit_test(items_without_bytes),

@@ -1,5 +1,5 @@
 /* forkcall_map in processes that make it hard: few descriptors, few processes, threads, signals. */
-#include "support.h"
+#include "map_methods.h"
 
 #include "processors.h"
 
@@ -15,11 +15,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* The others run one item after another, or are SERVER and SPAWN, whose children are not this process's. */
-static struct forkcall_map_options fork_options(size_t processes)
+static struct forkcall_map_options options_of(enum forkcall_method method, size_t processes)
 {
     return (struct forkcall_map_options){
-        .call = {.method = FORKCALL_FORK, .timeout_ms = DEADLINE_S * 1000, .allow_unsafe_fork = under_sanitizer()},
+        .call = {.method = method, .timeout_ms = DEADLINE_S * 1000, .allow_unsafe_fork = under_sanitizer()},
         .processes = processes};
 }
 
@@ -89,12 +88,14 @@ static int open_board(void)
 }
 
 /* How many of count items there were at once, when each waits until wait_for are; -1: it did not go well. */
-static int most_at_once(size_t processes, int count, int wait_for)
+static int most_at_once(enum forkcall_method method, size_t processes, int count, int wait_for)
 {
     struct guest guests[16];
     struct board board = {0, -1};
-    const struct forkcall_map_options options = fork_options(processes);
+    struct forkcall_map_options options = options_of(method, processes);
     const int fd = open_board();
+    options.call.keep_fds = &fd;
+    options.call.keep_fds_count = 1;
     for (int i = 0; i < count; i++)
         guests[i] = (struct guest){fd, wait_for};
     const struct forkcall_report report =
@@ -108,12 +109,16 @@ static int most_at_once(size_t processes, int count, int wait_for)
 static void as_many_at_once_as_asked_and_no_more(void **state)
 {
     (void)state;
-    const struct traces before = traces_now();
-    assert_int_equal(most_at_once(1, 4, 1), 1);
-    assert_int_equal(most_at_once(2, 6, 2), 2);
-    assert_int_equal(most_at_once(5, 15, 5), 5);
-    assert_int_equal(most_at_once(65536, 9, 9), 9);
-    assert_no_traces(before, false);
+    for (size_t m = 0; m < method_count; m++) {
+        const struct traces before = traces_now();
+        assert_int_equal(most_at_once(methods[m], 1, 4, 1), 1);
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        assert_int_equal(most_at_once(methods[m], 2, 6, 2), 2);
+        assert_int_equal(most_at_once(methods[m], 5, 15, 5), 5);
+        assert_int_equal(most_at_once(methods[m], 65536, 9, 9), 9);
+        assert_no_traces(before, false);
+    }
 }
 
 #ifdef CPU_SET
@@ -130,7 +135,7 @@ static int host_with_one_processor(void *unused)
             CPU_SET(i, &one);
     CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
     CHECK(fc_processors() == 1);
-    CHECK(most_at_once(0, 4, 1) == 1);
+    CHECK(most_at_once(FORKCALL_FORK, 0, 4, 1) == 1);
     return 0;
 }
 
@@ -149,23 +154,25 @@ static void default_is_the_processors_allowed(void **state)
 static void hundreds_of_items_leave_nothing_behind(void **state)
 {
     (void)state;
-    const struct forkcall_map_options options = fork_options(8);
-    const size_t count = under_valgrind() ? 40 : 400;
-    struct forkcall_report report = forkcall_map(child_returns_0, NULL, 0, count, NULL, NULL, &options);
-    assert_status(report, FORKCALL_OK);
-    const struct traces before = traces_now();
-    report = forkcall_map(child_returns_0, NULL, 0, count, NULL, NULL, &options);
-    assert_status(report, FORKCALL_OK);
-    assert_no_traces(before, !under_sanitizer() && !under_valgrind());
+    for (size_t m = 0; m < method_count; m++) {
+        const struct forkcall_map_options options = options_of(methods[m], 8);
+        const size_t count = under_valgrind() ? 40 : 400;
+        struct forkcall_report report = forkcall_map(child_returns_0, NULL, 0, count, NULL, NULL, &options);
+        assert_status(report, FORKCALL_OK);
+        const struct traces before = traces_now();
+        report = forkcall_map(child_returns_0, NULL, 0, count, NULL, NULL, &options);
+        assert_status(report, FORKCALL_OK);
+        assert_no_traces(before, !under_sanitizer() && !under_valgrind());
+    }
 }
 
 /* ---- Room ---------------------------------------------------------------------------------------------------------- */
 
 #define ITEMS 12
 
-static struct forkcall_report run_items(size_t processes, struct forkcall_report *reports)
+static struct forkcall_report run_items(enum forkcall_method method, size_t processes, struct forkcall_report *reports)
 {
-    const struct forkcall_map_options options = fork_options(processes);
+    const struct forkcall_map_options options = options_of(method, processes);
     return forkcall_map(child_answers_42, NULL, 0, ITEMS, NULL, reports, &options);
 }
 
@@ -179,20 +186,20 @@ static bool only_for_want_of_descriptors(const struct forkcall_report *reports)
 }
 
 /* With room for one call at a time and more, up to room for all, the items wait for each other; with less they cannot. */
-static int host_with_few_descriptors(void *unused)
+static int host_with_few_descriptors(void *context)
 {
+    const enum forkcall_method *method = context;
     struct forkcall_report one[ITEMS];
     struct forkcall_report many[ITEMS];
     int tight = 0;
     int starved = 0;
     const int lowest = dup(0); /* the first number that is free */
-    (void)unused;
     CHECK(lowest >= 0 && close(lowest) == 0);
     for (int room = 0; room < 40; room++) {
         const struct rlimit limit = {(rlim_t)(lowest + room), (rlim_t)1024};
         CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-        const struct forkcall_report alone = run_items(1, one);
-        const struct forkcall_report together = run_items(6, many);
+        const struct forkcall_report alone = run_items(*method, 1, one);
+        const struct forkcall_report together = run_items(*method, 6, many);
         CHECK(only_for_want_of_descriptors(one) && only_for_want_of_descriptors(many));
         CHECK(alone.status != FORKCALL_OK || together.status == FORKCALL_OK);
         tight += alone.status == FORKCALL_OK;
@@ -210,7 +217,9 @@ static void room_for_fewer_descriptors_than_processes(void **state)
     (void)state;
     if (under_valgrind())
         SKIP("valgrind keeps descriptors of its own under the limit");
-    assert_int_equal(host_run(host_with_few_descriptors, NULL), 0);
+    enum forkcall_method method =
+        FORKCALL_FORK; /* elsewhere the children have the limit, too, and need some for exec */
+    assert_int_equal(host_run(host_with_few_descriptors, &method), 0);
 }
 
 static int host_with_few_processes(void *unused)
@@ -220,13 +229,13 @@ static int host_with_few_processes(void *unused)
     (void)unused;
     CHECK(setgid(61234) == 0 && setuid(61234) == 0); /* nobody else's */
     CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
-    const struct forkcall_report report = run_items(8, reports);
+    const struct forkcall_report report = run_items(FORKCALL_FORK, 8, reports);
     for (int i = 0; i < ITEMS; i++)
         CHECK(reports[i].status == FORKCALL_OK);
     CHECK(report.status == FORKCALL_OK);
     const struct rlimit none = {1, 1};
     CHECK(setrlimit(RLIMIT_NPROC, &none) == 0);
-    const struct forkcall_report starved = run_items(8, reports);
+    const struct forkcall_report starved = run_items(FORKCALL_FORK, 8, reports);
     CHECK(starved.status == FORKCALL_NOT_STARTED && starved.code == EAGAIN && starved.ran == FORKCALL_RAN_NO);
     return 0;
 }
@@ -248,9 +257,9 @@ static void *map_in_a_thread(void *failed)
     int items[10];
     int answers[10] = {0};
     struct forkcall_buf results[10];
-    struct forkcall_map_options options = fork_options(3);
-    options.call.allow_unsafe_fork = true;
-    for (int round = 0; round < 3; round++) {
+    for (int round = 0; round < 3 * (int)method_count; round++) {
+        struct forkcall_map_options options = options_of(methods[(size_t)round % method_count], 3);
+        options.call.allow_unsafe_fork = true;
         for (int i = 0; i < 10; i++) {
             items[i] = round * 100 + i;
             results[i] = forkcall_buf_fixed(&answers[i], sizeof answers[i]);
@@ -279,7 +288,7 @@ static void several_threads_at_once(void **state)
 
 static void *map_that_is_not_safe(void *unused)
 {
-    struct forkcall_map_options options = fork_options(2);
+    struct forkcall_map_options options = options_of(FORKCALL_FORK, 2);
     struct forkcall_report reports[5];
     (void)unused;
     memset(reports, 0, sizeof reports);
@@ -315,7 +324,7 @@ static int cancel_this_thread(void *user, size_t index, const struct forkcall_re
 
 static void *map_in_a_canceled_thread(void *ended)
 {
-    struct forkcall_map_options options = fork_options(2);
+    struct forkcall_map_options options = options_of(FORKCALL_FORK, 2);
     options.call.allow_unsafe_fork = true;
     options.item_done = cancel_this_thread;
     int state = PTHREAD_CANCEL_DISABLE;
@@ -356,8 +365,9 @@ static int host_under_signals(void *unused)
     memset(&action, 0, sizeof action);
     action.sa_handler = count_signal; /* and without SA_RESTART */
     CHECK(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
-    for (int round = 0; round < 5; round++)
-        CHECK(run_items(4, reports).status == FORKCALL_OK);
+    for (size_t m = 0; m < method_count; m++)
+        for (int round = 0; round < 5; round++)
+            CHECK(run_items(methods[m], 4, reports).status == FORKCALL_OK);
     CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
     return 0;
 }
@@ -375,7 +385,8 @@ static int host_that_ignores_SIGCHLD(void *unused)
     struct forkcall_report reports[ITEMS];
     (void)unused;
     CHECK(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
-    CHECK(run_items(4, reports).status == FORKCALL_OK);
+    for (size_t m = 0; m < method_count; m++)
+        CHECK(run_items(methods[m], 4, reports).status == FORKCALL_OK);
     return 0;
 }
 
@@ -387,6 +398,7 @@ static void SIGCHLD_is_ignored(void **state)
 
 int main(void)
 {
+    find_methods();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_many_at_once_as_asked_and_no_more),
 #ifdef CPU_SET

@@ -1,5 +1,5 @@
 /* forkcall_map in children, inside other calls, and left in ways that it is not made for. */
-#include "support.h"
+#include "map_methods.h"
 
 #include <setjmp.h>
 #include <string.h>
@@ -36,8 +36,7 @@ static void map_inside_a_map(void **state)
 #ifdef __SANITIZE_THREAD__
     SKIP("the thread sanitizer ends what its children fork");
 #endif
-    static const enum forkcall_method methods[] = {FORKCALL_FORK, FORKCALL_INLINE};
-    for (int m = 0; m < 2; m++) {
+    for (size_t m = 0; m < method_count; m++) {
         const int items[4] = {10, 20, 30, 40};
         struct forkcall_buf results[4];
         struct forkcall_map_options options = fork_options(2);
@@ -208,6 +207,7 @@ static void child_that_jumps_out_and_maps(void **state)
 
 int main(void)
 {
+    find_methods();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(map_inside_a_map),
         cmocka_unit_test(INLINE_call_around_it_is_canceled),
