@@ -188,6 +188,24 @@ int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *
     return 0;
 }
 
+enum forkcall_method tested_method(void)
+{
+    const char *name = getenv("FORKCALL_TEST_METHOD");
+    if (name == NULL || strcmp(name, "fork") == 0)
+        return FORKCALL_FORK;
+    if (strcmp(name, "server") == 0)
+        return FORKCALL_SERVER;
+    if (strcmp(name, "spawn") == 0)
+        return FORKCALL_SPAWN;
+    fprintf(stderr, "FORKCALL_TEST_METHOD: %s is none\n", name);
+    abort();
+}
+
+bool method_shares_memory(void)
+{
+    return tested_method() == FORKCALL_FORK;
+}
+
 void assert_status_at(const struct forkcall_report *report, enum forkcall_status wanted, const char *file, int line)
 {
     char text[2048];

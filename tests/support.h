@@ -55,6 +55,12 @@ int child_fails_7(const void *args, size_t args_size, struct forkcall_buf *resul
 int child_hangs(const void *args, size_t args_size, struct forkcall_buf *result);        /* never returns */
 int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *result); /* SIGKILL */
 
+/* The method that this run of the program tests: FORKCALL_TEST_METHOD in the environment is fork (also where it is not set),
+ * server or spawn. main() of a program that is run so calls forkcall_init() first. */
+enum forkcall_method tested_method(void);
+/* By that method the function sees the caller's memory: pointers, variables, MAP_SHARED. */
+bool method_shares_memory(void);
+
 /* A call has ended as it should, or the test fails with its explanation. */
 #define assert_status(report, wanted) assert_status_at(&(report), wanted, __FILE__, __LINE__)
 void assert_status_at(const struct forkcall_report *report, enum forkcall_status wanted, const char *file, int line);
