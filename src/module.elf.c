@@ -453,8 +453,12 @@ static int visit_search(struct dl_phdr_info *info, size_t size, void *arg)
     const ElfW(Phdr) *code = find_code(&module, address);
     if (code == NULL || !is_module(&module, code, &search->name->id))
         return 0;
-    search->address = address;
-    return 1;
+    /* One file may be loaded several times, by copies of it, each with data of its own. */
+    const bool has_path =
+        module.is_program || (info->dlpi_name != NULL && strcmp(info->dlpi_name, search->name->path) == 0);
+    if (has_path || search->address == 0)
+        search->address = address;
+    return has_path ? 1 : 0;
 }
 
 bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)

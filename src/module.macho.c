@@ -141,12 +141,19 @@ static bool is_module(const struct mach_header_64 *header, const struct fc_modul
 
 bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
 {
+    uintptr_t found = 0;
     for (uint32_t i = 0; i < _dyld_image_count(); i++) {
         const struct mach_header_64 *header = (const struct mach_header_64 *)_dyld_get_image_header(i);
         if (!is_module(header, name))
             continue;
-        *fn = (forkcall_fn *)((uintptr_t)header + (uintptr_t)name->offset);
-        return true;
+        /* One file may be loaded several times, by copies of it, each with data of its own. */
+        const char *path = _dyld_get_image_name(i);
+        const bool has_path = name->is_program || (path != NULL && strcmp(path, name->path) == 0);
+        if (has_path || found == 0)
+            found = (uintptr_t)header + (uintptr_t)name->offset;
+        if (has_path)
+            break;
     }
-    return false;
+    *fn = (forkcall_fn *)found;
+    return found != 0;
 }

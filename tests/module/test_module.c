@@ -282,6 +282,7 @@ static void many_modules_are_not_taken_for_each_other(void **state)
             for (int again = 0; again < 2; again++) {
                 assert_int_equal(fc_module_name(functions[i], &name), 0);
                 assert_string_equal(name.path, paths[i]);
+                assert_found_here(functions[i], &name);
             }
         }
         assert_int_equal(fc_module_name(static_function, &name), 0);
