@@ -158,10 +158,13 @@ FORKCALL_PUBLIC bool forkcall_in_child(void);
 /* ---- Options ------------------------------------------------------------------------------------------------- */
 
 enum forkcall_method {
-    FORKCALL_AUTO = 0,   /* FORK */
-    FORKCALL_FORK = 1,   /* fork() of the caller */
-    FORKCALL_SERVER = 2, /* not in this version */
-    FORKCALL_SPAWN = 3,  /* not in this version */
+    FORKCALL_AUTO = 0,   /* where the program has called forkcall_init(): SERVER (on macOS: SPAWN), but FORK with
+                            FORKCALL_BY_POINTER and in a child of this library. Else FORK */
+    FORKCALL_FORK = 1,   /* fork() of the caller: the function sees the caller's memory. Refused (FORKCALL_UNSAFE) where
+                            that is not safe, see forkcall_hazards. Costs more the more memory the caller has */
+    FORKCALL_SERVER = 2, /* a child that a clean copy of this program has made ahead: safe in any process, and the cost does
+                            not depend on it. Needs forkcall_init(). See struct forkcall_server_options */
+    FORKCALL_SPAWN = 3,  /* a fresh copy of this program by posix_spawn(3), for each call. Needs forkcall_init() */
     FORKCALL_INLINE = 4, /* a direct call in this process, for debuggers and coverage: result, code, message, progress
                             and max_result work as in a child; exit(), a crash and a hang are then the caller's own. The
                             other options are checked and have no effect. */
@@ -211,7 +214,7 @@ struct forkcall_options {
     /* Fork although other threads run (see forkcall_hazards). The child then has one thread, and locks that others held
      * at that moment are held for ever: setlocale, localtime, dlopen and exit() are known to hang. Set a timeout. */
     bool allow_unsafe_fork;
-    /* Let the environment override: FORKCALL_METHOD=fork|inline sets method; FORKCALL_DEBUG=1 writes the explanation of
+    /* Let the environment override: FORKCALL_METHOD=fork|server|spawn|inline sets method; FORKCALL_DEBUG=1 writes the explanation of
      * every outcome but OK to stderr. Read by secure_getenv(3); never makes an unsafe fork allowed. */
     bool allow_env;
     bool close_fds; /* the child has only descriptors 0, 1, 2 and keep_fds */

@@ -180,9 +180,9 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
     call->ready_by_ns = UINT64_MAX;
     if (options != NULL)
         call->options = *options;
-    const char *wrong = fc_options_check(fn, args, args_size, result, &call->options);
+    const char *wrong = fc_options_from_environment(&call->options);
     if (wrong == NULL)
-        wrong = fc_options_from_environment(&call->options);
+        wrong = fc_options_check(fn, args, args_size, result, &call->options);
     call->report.method = call->options.method;
     if (wrong != NULL) {
         bad_options(call, wrong);

@@ -139,9 +139,7 @@ static const char *prepare_call(struct map *map)
 
 static const char *check(struct map *map)
 {
-    const char *wrong = map->fn == NULL ? "fn: is NULL" : NULL;
-    if (wrong == NULL)
-        wrong = check_sizes(map->items, map->item_size, map->count);
+    const char *wrong = check_sizes(map->items, map->item_size, map->count);
     if (wrong == NULL)
         wrong = check_options(&map->options);
     if (wrong == NULL)

@@ -97,13 +97,20 @@ const char *fc_options_from_environment(struct forkcall_options *options)
     const char *method = options->allow_env ? fc_getenv("FORKCALL_METHOD") : NULL;
     if (method == NULL || *method == '\0')
         return NULL;
-    if (strcmp(method, "fork") == 0)
-        options->method = FORKCALL_FORK;
-    else if (strcmp(method, "inline") == 0)
-        options->method = FORKCALL_INLINE;
-    else
-        return "FORKCALL_METHOD: in the environment, is neither fork nor inline";
-    return NULL;
+    static const struct {
+        const char *name;
+        enum forkcall_method method;
+    } known[] = {{"fork", FORKCALL_FORK},
+                 {"server", FORKCALL_SERVER},
+                 {"spawn", FORKCALL_SPAWN},
+                 {"inline", FORKCALL_INLINE}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(method, known[i].name) != 0)
+            continue;
+        options->method = known[i].method;
+        return NULL;
+    }
+    return "FORKCALL_METHOD: in the environment, is none of fork, server, spawn and inline";
 }
 
 bool fc_options_debug(const struct forkcall_options *options)

@@ -21,10 +21,10 @@ static bool refuses(struct forkcall_call *call)
         return false;
     fc_report_message(report,
                       (bits & FORKCALL_HAZARD_THREADS) != 0
-                          ? "a fork is not safe now: other threads run in this process (make the call before they are "
-                            "started, or set allow_unsafe_fork and a timeout)"
-                          : "a fork is not safe now: this process was forked and has not exec'ed (make the call in the "
-                            "process that forked it, or set allow_unsafe_fork and a timeout)");
+                          ? "a fork is not safe now: other threads run in this process (call forkcall_init() first thing "
+                            "in main() and use AUTO, or set allow_unsafe_fork and a timeout)"
+                          : "a fork is not safe now: this process was forked and has not exec'ed (call forkcall_init() "
+                            "first thing in main() and use AUTO, or set allow_unsafe_fork and a timeout)");
     return true;
 }
 

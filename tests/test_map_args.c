@@ -2,6 +2,7 @@
 #include "map_methods.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -260,6 +261,12 @@ static void bad_arguments_change_nothing(void **state)
     assert_refused(bad, "count");
     bad.count = SIZE_MAX / sizeof *items + 2; /* or begins again at 0 */
     assert_refused(bad, "count");
+    bad.item_size = 4096; /* more than a report has */
+    bad.count = PTRDIFF_MAX / 4096 + 1;
+    assert_refused(bad, "count");
+    bad.item_size = 1; /* less than a report has */
+    bad.count = PTRDIFF_MAX;
+    assert_refused(bad, "count");
     bad = good();
     bad.item_size = 0;
     bad.count = SIZE_MAX; /* a negative number, perhaps */
@@ -338,6 +345,16 @@ static void bad_options_change_nothing(void **state)
     assert_refused(bad, "output");
 }
 
+static void bad_environment_changes_nothing(void **state)
+{
+    (void)state;
+    struct bad bad = good();
+    bad.options.call.allow_env = true;
+    assert_int_equal(setenv("FORKCALL_METHOD", "nonsense", 1), 0);
+    assert_refused(bad, "FORKCALL_METHOD");
+    assert_int_equal(unsetenv("FORKCALL_METHOD"), 0);
+}
+
 /* What the tests above change is what makes the difference. */
 static void good_arguments_are_taken(void **state)
 {
@@ -362,6 +379,7 @@ int main(void)
         cmocka_unit_test(bad_arguments_change_nothing),
         cmocka_unit_test(bad_buffers_change_nothing),
         cmocka_unit_test(bad_options_change_nothing),
+        cmocka_unit_test(bad_environment_changes_nothing),
         cmocka_unit_test(good_arguments_are_taken),
     };
     return cmocka_run_group_tests_name("map_args", tests, NULL, NULL);
