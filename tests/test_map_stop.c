@@ -1,0 +1,230 @@
+/* forkcall_map stopped by a failure, and canceled by callbacks and by a descriptor, by each method. */
+#include "map_job.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+static void assert_not_tried(const struct forkcall_report *report)
+{
+    assert_status(*report, FORKCALL_NOT_STARTED);
+    assert_int_equal(report->code, ECANCELED);
+    assert_int_equal(report->ran, FORKCALL_RAN_NO);
+    assert_int_equal(report->wait_status, -1);
+    assert_string_not_equal(report->message, "");
+}
+
+/* Item 2 fails; those before it would never end in a child. */
+static int child_fails_at_2(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int number = ((const struct item *)args)->number;
+    if (number == 2)
+        return forkcall_fail(7, "this one fails");
+    return number < 2 && forkcall_in_child() ? child_hangs(args, args_size, result) : 0;
+}
+
+static void first_failure_stops_the_rest(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct job *job = new_job(methods[m]);
+        job->options.stop_at_failure = true;
+        job->options.item_done = hear_end;
+        run_job(job, child_fails_at_2, 6);
+        assert_status(job->report, FORKCALL_FAILED);
+        assert_int_equal(job->report.code, 7);
+        assert_string_equal(job->report.message, "this one fails (item 2)");
+        for (int i = 0; i < 2; i++)
+            assert_status(job->reports[i], methods[m] == FORKCALL_INLINE ? FORKCALL_OK : FORKCALL_CANCELED);
+        assert_status(job->reports[2], FORKCALL_FAILED);
+        for (int i = 3; i < 6; i++)
+            assert_not_tried(&job->reports[i]);
+        assert_int_equal(job->total_heard, 3);
+        end_job(job);
+    }
+}
+
+static int child_answers_its_number(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    return forkcall_buf_append(result, args, sizeof(int));
+}
+
+static void canceled_by_item_done_after_each_item(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++)
+        for (int at = 1; at <= 7; at++) {
+            struct job *job = new_job(methods[m]);
+            int ok = 0;
+            int tried = 0;
+            job->options.item_done = hear_end;
+            job->cancel_at = at;
+            run_job(job, child_answers_its_number, 7);
+            for (int i = 0; i < 7; i++) {
+                ok += job->reports[i].status == FORKCALL_OK;
+                tried += job->reports[i].status != FORKCALL_NOT_STARTED;
+                if (job->reports[i].status == FORKCALL_NOT_STARTED)
+                    assert_not_tried(&job->reports[i]);
+                else if (job->reports[i].status != FORKCALL_OK)
+                    assert_status(job->reports[i], FORKCALL_CANCELED);
+            }
+            assert_status(job->report, ok == 7 ? FORKCALL_OK : FORKCALL_CANCELED);
+            assert_int_equal(job->report.ran, FORKCALL_RAN_YES);
+            assert_true(ok >= at);
+            assert_true(tried <= at + 2); /* 3 at once: when the last was heard of, no more than 2 others ran */
+            assert_int_equal(job->total_heard, at); /* and then of none any more */
+            end_job(job);
+        }
+}
+
+static int child_reports_and_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct item *item = args;
+    forkcall_progress(item->number, 3, "note");
+    if (!forkcall_in_child())
+        return 0;
+    if (dprintf(STDOUT_FILENO, "%d", item->number) < 0)
+        return 1;
+    return child_hangs(args, args_size, result);
+}
+
+static void canceled_by_progress_and_by_output(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++)
+        for (int by_output = 0; by_output < (methods[m] == FORKCALL_INLINE ? 1 : 2); by_output++) {
+            struct job *job = new_job(methods[m]);
+            job->cancel_at = 3;
+            job->options.item_done = hear_end;
+            job->options.progress = by_output ? NULL : hear_progress;
+            job->options.output = by_output ? hear_output : NULL;
+            job->options.call.standard_output = by_output ? FORKCALL_STREAM_CAPTURE : FORKCALL_STREAM_NULL;
+            run_job(job, child_reports_and_hangs, 8);
+            assert_status(job->report, FORKCALL_CANCELED);
+            assert_status(job->reports[2], FORKCALL_CANCELED);
+            assert_int_equal(by_output ? job->output[2] : job->progress[2], 1);
+            assert_int_equal(job->heard[2], 0); /* after that nothing is heard */
+            for (int i = 3; i < 8; i++)
+                assert_not_tried(&job->reports[i]);
+            end_job(job);
+        }
+}
+
+/* To be ended by SIGKILL, when the grace is over. */
+static int child_talks_on_and_on(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    if (forkcall_in_child())
+        signal(SIGTERM, SIG_IGN);
+    for (;;) {
+        forkcall_progress(1, 3, NULL);
+        if (write(STDOUT_FILENO, "x", 1) != 1 || usleep(1000) != 0)
+            return 1;
+    }
+}
+
+static int hear_any_progress(void *user, size_t index, double done, double total, const char *note)
+{
+    (void)done;
+    (void)total;
+    (void)note;
+    ((struct job *)user)->progress[index]++;
+    return 1;
+}
+
+static int hear_any_output(void *user, size_t index, int fd, const char *data, size_t size)
+{
+    (void)fd;
+    (void)data;
+    (void)size;
+    ((struct job *)user)->output[index]++;
+    return 1;
+}
+
+static void nothing_is_heard_after_a_callback_canceled(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++)
+        for (int by_output = 0; by_output < (methods[m] == FORKCALL_INLINE ? 1 : 2); by_output++) {
+            struct job *job = new_job(methods[m]);
+            int heard = 0;
+            job->options.item_done = hear_end;
+            job->options.progress = by_output ? NULL : hear_any_progress;
+            job->options.output = by_output ? hear_any_output : NULL;
+            job->options.call.standard_output = by_output ? FORKCALL_STREAM_CAPTURE : FORKCALL_STREAM_NULL;
+            job->options.call.grace_ms = 40;
+            run_job(job, child_talks_on_and_on, 8);
+            assert_status(job->report, FORKCALL_CANCELED);
+            for (int i = 0; i < 8; i++)
+                heard += by_output ? job->output[i] : job->progress[i];
+            assert_int_equal(heard, 1);
+            assert_int_equal(job->total_heard, 0);
+            end_job(job);
+        }
+}
+
+/* Item 2 asks for the cancel, by the descriptor, when the caller has had time to go to rest. */
+static int child_writes_at_2(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct item *item = args;
+    if (item->number == 2 && (usleep(20000) != 0 || write(item->fd, "x", 1) != 1))
+        return 1;
+    return forkcall_in_child() ? child_hangs(args, args_size, result) : 0;
+}
+
+static void canceled_by_descriptor_in_the_middle(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct job *job = new_job(methods[m]);
+        job->options.call.cancel_fd_plus_one = job->ends[0] + 1;
+        run_job(job, child_writes_at_2, 8);
+        assert_status(job->report, FORKCALL_CANCELED);
+        for (int i = 0; i < 3; i++)
+            assert_true(job->reports[i].status == FORKCALL_CANCELED || methods[m] == FORKCALL_INLINE);
+        for (int i = 3; i < 8; i++)
+            assert_not_tried(&job->reports[i]);
+        end_job(job);
+    }
+}
+
+static void canceled_by_descriptor_before_it_began(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct job *job = new_job(methods[m]);
+        struct forkcall_buf details[5];
+        memset(details, 0, sizeof details);
+        assert_int_equal(forkcall_buf_append(&details[4], "old", 3), 0);
+        job->options.details = details;
+        job->options.call.cancel_fd_plus_one = job->ends[0] + 1;
+        job->options.item_done = hear_end;
+        assert_int_equal(write(job->ends[1], "x", 1), 1);
+        run_job(job, child_answers_its_number, 5);
+        assert_status(job->report, FORKCALL_CANCELED);
+        assert_int_equal(job->report.ran, FORKCALL_RAN_NO);
+        assert_string_not_equal(job->report.message, "");
+        for (int i = 0; i < 5; i++)
+            assert_not_tried(&job->reports[i]);
+        assert_int_equal(job->total_heard, 0);
+        assert_int_equal(details[4].size, 0);
+        forkcall_buf_free(&details[4]);
+        end_job(job);
+    }
+}
+
+int main(void)
+{
+    find_methods();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_failure_stops_the_rest),
+        cmocka_unit_test(canceled_by_item_done_after_each_item),
+        cmocka_unit_test(canceled_by_progress_and_by_output),
+        cmocka_unit_test(nothing_is_heard_after_a_callback_canceled),
+        cmocka_unit_test(canceled_by_descriptor_in_the_middle),
+        cmocka_unit_test(canceled_by_descriptor_before_it_began),
+    };
+    return cmocka_run_group_tests_name("map_stop", tests, NULL, NULL);
+}
