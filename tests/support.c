@@ -206,6 +206,41 @@ bool method_shares_memory(void)
     return tested_method() == FORKCALL_FORK;
 }
 
+static struct forkcall_options by_tested_method(const struct forkcall_options *options)
+{
+    struct forkcall_options with = {.method = FORKCALL_AUTO};
+    if (options != NULL)
+        with = *options;
+    if (with.method == FORKCALL_AUTO)
+        with.method = tested_method();
+    return with;
+}
+
+struct forkcall_report run_tested(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result,
+                                  const struct forkcall_options *options)
+{
+    const struct forkcall_options with = by_tested_method(options);
+    return forkcall_run(fn, args, args_size, result, &with);
+}
+
+int start_tested(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
+                 struct forkcall_buf *result, const struct forkcall_options *options)
+{
+    const struct forkcall_options with = by_tested_method(options);
+    return forkcall_start(call, fn, args, args_size, result, &with);
+}
+
+bool warm_up(void)
+{
+    const struct forkcall_options options = {.allow_unsafe_fork = true};
+    return run_tested(child_returns_0, NULL, 0, NULL, &options).status == FORKCALL_OK;
+}
+
+int wait_status_of_told_end(int as_waitpid_gives_it)
+{
+    return tested_method() == FORKCALL_SERVER ? -1 : as_waitpid_gives_it;
+}
+
 void assert_status_at(const struct forkcall_report *report, enum forkcall_status wanted, const char *file, int line)
 {
     char text[2048];

@@ -60,6 +60,15 @@ int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *
 enum forkcall_method tested_method(void);
 /* By that method the function sees the caller's memory: pointers, variables, MAP_SHARED. */
 bool method_shares_memory(void);
+/* forkcall_run and forkcall_start by that method, where options do not name one. */
+struct forkcall_report run_tested(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result,
+                                  const struct forkcall_options *options);
+int start_tested(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
+                 struct forkcall_buf *result, const struct forkcall_options *options);
+/* One call by that method, before traces are counted: a server of this process is there from its first call on. */
+bool warm_up(void);
+/* What wait_status is where the child has told its own end: by SERVER it was not waited for. */
+int wait_status_of_told_end(int as_waitpid_gives_it);
 
 /* A call has ended as it should, or the test fails with its explanation. */
 #define assert_status(report, wanted) assert_status_at(&(report), wanted, __FILE__, __LINE__)
