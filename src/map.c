@@ -185,12 +185,6 @@ static void stop(struct map *map, enum stop cause)
             forkcall_cancel(map->slots[i].call);
 }
 
-static void canceled_by_callback(struct map *map)
-{
-    map->quiet = true;
-    stop(map, STOP_CANCEL);
-}
-
 static void look_for_cancel(struct map *map)
 {
     struct pollfd p = {.fd = map->cancel_fd, .events = POLLIN};
@@ -200,34 +194,43 @@ static void look_for_cancel(struct map *map)
 
 /* ---- Callbacks ----------------------------------------------------------------------------------------------- */
 
+/* What follows a callback. True: it has canceled the map, or an INLINE call that the map is under. */
+static bool canceled(struct map *map, int answer_of_callback)
+{
+    if (!fc_callback_leave() && answer_of_callback == 0)
+        return false;
+    map->quiet = true;
+    stop(map, STOP_CANCEL);
+    return true;
+}
+
 static int on_progress(void *user, double done, double total, const char *note)
 {
     const struct slot *slot = user;
-    struct map *map = slot->map;
-    if (map->quiet || map->options.progress(map->options.user, slot->index, done, total, note) == 0)
+    const struct forkcall_map_options *options = &slot->map->options;
+    if (slot->map->quiet)
         return 0;
-    canceled_by_callback(map);
-    return 1;
+    fc_callback_enter();
+    return canceled(slot->map, options->progress(options->user, slot->index, done, total, note));
 }
 
 static int on_output(void *user, int fd, const char *data, size_t size)
 {
     const struct slot *slot = user;
-    struct map *map = slot->map;
-    if (map->quiet || map->options.output(map->options.user, slot->index, fd, data, size) == 0)
+    const struct forkcall_map_options *options = &slot->map->options;
+    if (slot->map->quiet)
         return 0;
-    canceled_by_callback(map);
-    return 1;
+    fc_callback_enter();
+    return canceled(slot->map, options->output(options->user, slot->index, fd, data, size));
 }
 
 static void tell(struct map *map, size_t index, const struct forkcall_report *report)
 {
-    if (map->options.item_done == NULL || map->quiet)
+    const struct forkcall_map_options *options = &map->options;
+    if (options->item_done == NULL || map->quiet)
         return;
     fc_callback_enter();
-    const int r = map->options.item_done(map->options.user, index, report, map->ended, map->count);
-    if (fc_callback_leave() || r != 0)
-        canceled_by_callback(map);
+    canceled(map, options->item_done(options->user, index, report, map->ended, map->count));
 }
 
 /* ---- An item ------------------------------------------------------------------------------------------------- */
@@ -258,13 +261,9 @@ static void item_ended(struct map *map, size_t index, const struct forkcall_repo
         map->first = *report;
         fc_report_message(&map->first, "%.224s (item %zu)", report->message, index);
     }
-    if (report->status == FORKCALL_CANCELED) {
-        map->cut = true;
-        stop(map,
-             STOP_CANCEL); /* where a callback's own INLINE call was canceled, this is the first that is heard of it */
-    } else if (report->status != FORKCALL_OK && map->options.stop_at_failure) {
+    map->cut = map->cut || report->status == FORKCALL_CANCELED;
+    if (report->status != FORKCALL_OK && map->options.stop_at_failure)
         stop(map, STOP_FAILURE);
-    }
     tell(map, index, report);
 }
 

@@ -73,7 +73,7 @@ static int tell_of_the_end(void *user, size_t index, const struct forkcall_repor
     (void)report;
     (void)done;
     (void)count;
-    return around->by_progress ? 0 : tell_the_outer_call(around);
+    return tell_the_outer_call(around);
 }
 
 static int tell_of_progress(void *user, size_t index, double done, double total, const char *note)
@@ -83,7 +83,7 @@ static int tell_of_progress(void *user, size_t index, double done, double total,
     (void)done;
     (void)total;
     (void)note;
-    return around->by_progress ? tell_the_outer_call(around) : 0;
+    return tell_the_outer_call(around);
 }
 
 static int child_reports_once(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -101,9 +101,9 @@ static int map_under_INLINE(const void *args, size_t args_size, struct forkcall_
     struct around *around;
     (void)args_size;
     (void)result;
-    memcpy(&around, args, sizeof around);
-    options.item_done = tell_of_the_end;
-    options.progress = tell_of_progress;
+    memcpy(&around, args, sizeof(void *));
+    options.item_done = around->by_progress ? NULL : tell_of_the_end;
+    options.progress = around->by_progress ? tell_of_progress : NULL;
     options.user = around;
     around->map = forkcall_map(child_reports_once, NULL, 0, 20, NULL, NULL, &options);
     return 0;
