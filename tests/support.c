@@ -82,18 +82,24 @@ void assert_no_traces(struct traces before, bool check_mappings)
         assert_int_equal(after.mappings, before.mappings);
 }
 
-bool process_lives(int pid)
+char process_state(int pid)
 {
     char path[64];
-    char state = 'X';
+    char state = '-';
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return false;
-    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
-        state = 'X';
+        return '-';
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1 || state == 'X')
+        state = '-';
     fclose(file);
-    return state != 'Z' && state != 'X';
+    return state;
+}
+
+bool process_lives(int pid)
+{
+    const char state = process_state(pid);
+    return state != 'Z' && state != '-';
 }
 
 bool process_is_gone(void *pid)
@@ -250,6 +256,20 @@ void assert_status_at(const struct forkcall_report *report, enum forkcall_status
     print_error("%s:%d: %s instead of %s: %s\n", file, line, forkcall_status_name(report->status),
                 forkcall_status_name(wanted), text);
     fail();
+}
+
+unsigned long memory_available(void)
+{
+    char line[256];
+    unsigned long kb = 0;
+    FILE *file = fopen("/proc/meminfo", "re");
+    if (file == NULL)
+        return 0;
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "MemAvailable:", 13) == 0)
+            kb = strtoul(line + 13, NULL, 10);
+    fclose(file);
+    return kb;
 }
 
 bool under_sanitizer(void)

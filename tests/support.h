@@ -28,6 +28,8 @@ struct traces traces_now(void);
 /* Fails the test where the process has other descriptors or children than before (mappings: where check_mappings). */
 void assert_no_traces(struct traces before, bool check_mappings);
 
+/* 'R', 'S', 'T' (stopped), 'Z' (zombie), …, as proc(5) has it; '-': there is no such process. */
+char process_state(int pid);
 /* Does the process exist, and is it no zombie? */
 bool process_lives(int pid);
 bool process_is_gone(void *pid); /* for wait_until: pointer to an int */
@@ -73,6 +75,9 @@ int wait_status_of_told_end(int as_waitpid_gives_it);
 /* A call has ended as it should, or the test fails with its explanation. */
 #define assert_status(report, wanted) assert_status_at(&(report), wanted, __FILE__, __LINE__)
 void assert_status_at(const struct forkcall_report *report, enum forkcall_status wanted, const char *file, int line);
+
+/* In kB; 0: not known. */
+unsigned long memory_available(void);
 
 /* Built with -Db_sanitize, run by valgrind, or by qemu-user: some kernel features and limits do not work there. */
 bool under_sanitizer(void);
