@@ -165,6 +165,25 @@ static void nothing_is_heard_after_a_callback_canceled(void **state)
         }
 }
 
+static int child_fails_at_0(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    return ((const struct item *)args)->number == 0 ? 7 : child_hangs(args, args_size, result);
+}
+
+static void cancel_after_a_failure(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct job *job = new_job(methods[m]);
+        job->options.item_done = hear_end;
+        job->cancel_at = 1;
+        run_job(job, child_fails_at_0, 3);
+        assert_status(job->reports[0], FORKCALL_FAILED);
+        assert_status(job->report, FORKCALL_CANCELED); /* it is why the others have no answer */
+        end_job(job);
+    }
+}
+
 /* Item 2 asks for the cancel, by the descriptor, when the caller has had time to go to rest. */
 static int child_writes_at_2(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -225,6 +244,7 @@ int main(void)
         cmocka_unit_test(canceled_by_item_done_after_each_item),
         cmocka_unit_test(canceled_by_progress_and_by_output),
         cmocka_unit_test(nothing_is_heard_after_a_callback_canceled),
+        cmocka_unit_test(cancel_after_a_failure),
         cmocka_unit_test(canceled_by_descriptor_in_the_middle),
         cmocka_unit_test(canceled_by_descriptor_before_it_began),
     };
