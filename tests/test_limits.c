@@ -17,7 +17,7 @@
 static struct forkcall_report run(forkcall_fn *fn, const struct forkcall_limits *limits, struct forkcall_buf *result)
 {
     const struct forkcall_options options = {.limits = *limits, .timeout_ms = DEADLINE_S * 1000};
-    return forkcall_run(fn, NULL, 0, result, &options);
+    return run_tested(fn, NULL, 0, result, &options);
 }
 
 /* ---- What the child sees ----------------------------------------------------------------------------------------- */
@@ -344,6 +344,7 @@ static void usage_of_the_child(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_reach_the_child_and_not_the_caller),
         cmocka_unit_test(limit_of_zero),

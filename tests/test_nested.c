@@ -37,7 +37,7 @@ static int child_passes_its_result_on(const void *args, size_t args_size, struct
     unsigned char *bytes = forkcall_buf_extend(result, size);
     for (size_t i = 0; bytes != NULL && i < size; i++)
         bytes[i] = byte_at(i);
-    const struct forkcall_report report = forkcall_run(child_checks_args, result->data, result->size, &inner, NULL);
+    const struct forkcall_report report = run_tested(child_checks_args, result->data, result->size, &inner, NULL);
     forkcall_buf_free(&inner);
     return report.status == FORKCALL_OK ? 0 : forkcall_fail(3, "%s", report.message);
 }
@@ -49,7 +49,7 @@ static void arguments_inside_the_outer_result(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct forkcall_buf result = FORKCALL_BUF_INIT;
         const struct forkcall_report report =
-            forkcall_run(child_passes_its_result_on, &sizes[i], sizeof sizes[i], &result, NULL);
+            run_tested(child_passes_its_result_on, &sizes[i], sizeof sizes[i], &result, NULL);
         assert_status(report, FORKCALL_OK);
         assert_true(result.size == sizes[i] && bytes_are_right(result.data, result.size));
         forkcall_buf_free(&result);
@@ -69,7 +69,7 @@ static int child_fills(const void *args, size_t args_size, struct forkcall_buf *
 /* Gives its own result to a call of its own as the result, and ends with that call's status. */
 static int child_delegates(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    return (int)forkcall_run(child_fills, args, args_size, result, NULL).status;
+    return (int)run_tested(child_fills, args, args_size, result, NULL).status;
 }
 
 static void limit_of_the_outer_result(void **state)
@@ -80,7 +80,7 @@ static void limit_of_the_outer_result(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct forkcall_buf result = FORKCALL_BUF_INIT;
         const struct forkcall_report report =
-            forkcall_run(child_delegates, &sizes[i], sizeof sizes[i], &result, &options);
+            run_tested(child_delegates, &sizes[i], sizeof sizes[i], &result, &options);
         assert_status(report, sizes[i] <= 100 ? FORKCALL_OK : FORKCALL_FAILED);
         assert_int_equal(report.code, sizes[i] <= 100 ? 0 : FORKCALL_TOO_BIG);
         assert_int_equal(result.size, sizes[i] <= 100 ? sizes[i] : 0);
@@ -113,7 +113,7 @@ static int run_inside(const void *args, size_t args_size, struct forkcall_buf *r
     (void)args;
     (void)args_size;
     (void)result;
-    return (int)forkcall_run(child_reports_for_ever, NULL, 0, NULL, &options).status;
+    return (int)run_tested(child_reports_for_ever, NULL, 0, NULL, &options).status;
 }
 
 static int cancel(void *user, double done, double total, const char *note)
@@ -130,11 +130,12 @@ static void cancel_through_an_inner_call(void **state)
 {
     const struct forkcall_options options = {.method = FORKCALL_INLINE, .progress = cancel};
     (void)state;
+    assert_true(warm_up());
     const struct traces before = traces_now();
-    const struct forkcall_report report = forkcall_run(run_inside, NULL, 0, NULL, &options);
+    const struct forkcall_report report = run_tested(run_inside, NULL, 0, NULL, &options);
     assert_status(report, FORKCALL_CANCELED);
     assert_no_traces(before, false);
-    assert_int_equal(forkcall_run(child_returns_0, NULL, 0, NULL, NULL).status, FORKCALL_OK);
+    assert_int_equal(run_tested(child_returns_0, NULL, 0, NULL, NULL).status, FORKCALL_OK);
 }
 
 static int child_nests(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -142,7 +143,7 @@ static int child_nests(const void *args, size_t args_size, struct forkcall_buf *
     const int depth = *(const int *)args - 1;
     if (depth == 0)
         return child_answers_42(args, args_size, result);
-    return (int)forkcall_run(child_nests, &depth, sizeof depth, result, NULL).status;
+    return (int)run_tested(child_nests, &depth, sizeof depth, result, NULL).status;
 }
 
 static void calls_five_deep(void **state)
@@ -151,13 +152,14 @@ static void calls_five_deep(void **state)
     int answer = 0;
     (void)state;
     struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
-    const struct forkcall_report report = forkcall_run(child_nests, &depth, sizeof depth, &result, NULL);
+    const struct forkcall_report report = run_tested(child_nests, &depth, sizeof depth, &result, NULL);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(answer, 42);
 }
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arguments_inside_the_outer_result),
         cmocka_unit_test(limit_of_the_outer_result),

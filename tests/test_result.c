@@ -4,7 +4,6 @@
 #include "buf.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,7 +96,7 @@ static void assert_result(const struct forkcall_report *report, const struct for
 static void try_everywhere(struct order order, const struct forkcall_options *options)
 {
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    struct forkcall_report report = forkcall_run(child_makes, &order, sizeof order, &result, options);
+    struct forkcall_report report = run_tested(child_makes, &order, sizeof order, &result, options);
     assert_result(&report, &result, order.size);
     forkcall_buf_free(&result);
 
@@ -105,12 +104,12 @@ static void try_everywhere(struct order order, const struct forkcall_options *op
         void *storage = malloc(order.size + 1);
         assert_non_null(storage);
         result = forkcall_buf_fixed(storage, order.size);
-        report = forkcall_run(child_makes, &order, sizeof order, &result, options);
+        report = run_tested(child_makes, &order, sizeof order, &result, options);
         assert_result(&report, &result, order.size);
         assert_ptr_equal(result.data, storage);
         free(storage);
     }
-    report = forkcall_run(child_makes, &order, sizeof order, NULL, options);
+    report = run_tested(child_makes, &order, sizeof order, NULL, options);
     assert_status(report, FORKCALL_OK);
 }
 
@@ -121,6 +120,7 @@ static void results_around_every_threshold(void **state)
                                    1024,    1025,  4095,    4096,        4097,          32767,       32768,
                                    32769,   65535, 65536,   65537,       256 * KIB - 1, 256 * KIB,   256 * KIB + 1,
                                    MIB - 1, MIB,   MIB + 1, 2 * MIB - 1, 2 * MIB,       2 * MIB + 1, 4 * MIB + 1};
+    assert_true(warm_up());
     const struct traces before = traces_now();
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int way = 0; way < WAYS; way++)
@@ -135,27 +135,12 @@ static void result_of_16_MiB(void **state)
         try_everywhere((struct order){16 * MIB, (enum way)way}, NULL);
 }
 
-/* In kB; 0: not known. */
-static unsigned long memory_available(void)
-{
-    char line[256];
-    unsigned long kb = 0;
-    FILE *file = fopen("/proc/meminfo", "re");
-    if (file == NULL)
-        return 0;
-    while (fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, "MemAvailable:", 13) == 0)
-            kb = strtoul(line + 13, NULL, 10);
-    fclose(file);
-    return kb;
-}
-
 static void large_result(size_t size)
 {
     for (int way = 0; way < WAYS; way++) {
         const struct order order = {size, (enum way)way};
         struct forkcall_buf result = FORKCALL_BUF_INIT;
-        const struct forkcall_report report = forkcall_run(child_makes, &order, sizeof order, &result, NULL);
+        const struct forkcall_report report = run_tested(child_makes, &order, sizeof order, &result, NULL);
         assert_result(&report, &result, size);
         forkcall_buf_free(&result);
     }
@@ -201,8 +186,7 @@ static void result_larger_than_the_pipe_and_nobody_reads(void **state)
         const struct order order = {8 * MIB, ONE_EXTEND};
         struct forkcall_buf result = FORKCALL_BUF_INIT;
         struct forkcall_call *call;
-        assert_int_equal(forkcall_start(&call, child_makes, &order, sizeof order, &result, i == 0 ? NULL : &by_pipe),
-                         0);
+        assert_int_equal(start_tested(&call, child_makes, &order, sizeof order, &result, i == 0 ? NULL : &by_pipe), 0);
         assert_int_equal(result.size, 0);
         const struct forkcall_report report = forkcall_finish(call);
         assert_result(&report, &result, order.size);
@@ -254,7 +238,7 @@ static void result_of_exactly_the_limit_and_one_more(void **state)
                 result = forkcall_buf_fixed(storage, limits[i]);
             storage[limits[i]] = 0x5a;
             const struct forkcall_report report =
-                forkcall_run(child_appends_regardless, &order, sizeof order, &result, &options);
+                run_tested(child_appends_regardless, &order, sizeof order, &result, &options);
             if (over) {
                 assert_too_big(&report, &result);
             } else {
@@ -274,7 +258,7 @@ static void fixed_buffer_of_0_bytes(void **state)
     for (int i = 0; i < 4; i++) {
         struct forkcall_buf result = forkcall_buf_fixed((i & 1) != 0 ? storage : NULL, 0);
         const struct order order = {(i & 2) != 0, ONE_EXTEND};
-        const struct forkcall_report report = forkcall_run(child_makes, &order, sizeof order, &result, NULL);
+        const struct forkcall_report report = run_tested(child_makes, &order, sizeof order, &result, NULL);
         if (order.size == 0) {
             assert_status(report, FORKCALL_OK);
         } else {
@@ -294,9 +278,9 @@ static void the_smaller_limit_counts(void **state)
         const struct order fits = {i == 0 ? 50 : 100, ONE_EXTEND};
         const struct order over = {fits.size + 1, ONE_EXTEND};
         struct forkcall_buf result = forkcall_buf_fixed(storage, sizeof storage);
-        struct forkcall_report report = forkcall_run(child_makes, &fits, sizeof fits, &result, &options);
+        struct forkcall_report report = run_tested(child_makes, &fits, sizeof fits, &result, &options);
         assert_result(&report, &result, fits.size);
-        report = forkcall_run(child_appends_regardless, &over, sizeof over, &result, &options);
+        report = run_tested(child_appends_regardless, &over, sizeof over, &result, &options);
         assert_too_big(&report, &result);
     }
 }
@@ -309,7 +293,7 @@ static void stale_bytes_are_never_left(void **state)
     forkcall_fn *const fns[] = {child_fails_7, child_kills_itself, child_returns_0};
     for (size_t i = 0; i < sizeof fns / sizeof *fns; i++) {
         assert_int_equal(forkcall_buf_append(&result, "stale", 5), 0);
-        forkcall_run(fns[i], NULL, 0, &result, NULL);
+        run_tested(fns[i], NULL, 0, &result, NULL);
         assert_int_equal(result.size, 0);
     }
     forkcall_buf_free(&result);
@@ -317,6 +301,7 @@ static void stale_bytes_are_never_left(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_around_every_threshold),
         cmocka_unit_test(result_of_16_MiB),
