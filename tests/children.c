@@ -37,6 +37,11 @@ void *shared_memory(void)
     return memory;
 }
 
+void clear_shared_memory(void)
+{
+    memset(shared_memory(), 0, SHARED_MEMORY_SIZE);
+}
+
 int set_up_group(void **state)
 {
     char name[] = "/tmp/forkcall-test-XXXXXX";
@@ -56,7 +61,7 @@ int set_up_group(void **state)
 int set_up_test(void **state)
 {
     (void)state;
-    memset(shared_memory(), 0, SHARED_MEMORY_SIZE);
+    clear_shared_memory();
     return warm_up() ? 0 : -1;
 }
 

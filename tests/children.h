@@ -9,6 +9,7 @@
  * they map. Set up and torn down by cmocka; set_up_test warms up the method, too. */
 #define SHARED_MEMORY_SIZE 4096
 void *shared_memory(void);
+void clear_shared_memory(void);
 int set_up_group(void **state);
 int set_up_test(void **state);
 int tear_down_group(void **state);

@@ -1,7 +1,7 @@
 /* Deadlines: a function that does not answer in time is ended, whatever it does, and one that does has answered.
  *
  * SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "children.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__linux__) && defined(__has_include)
@@ -25,76 +25,62 @@
 #endif
 #endif
 
-#define SHORT_MS 10
 #define LONG_MS (DEADLINE_S * 1000)
 #define BIG_ANSWER 20000
 
-/* Seen by host and child alike. */
+/* Seen by host and child alike, in shared_memory(). */
 struct evidence {
     atomic_int pid; /* of a child that is ready for its deadline */
     atomic_int grandchild_is_ready, terminated, grandchild, answers;
 };
-static struct evidence *evidence;
 
-static int make_evidence(void **state)
+static struct evidence *evidence(void)
 {
-    (void)state;
-    evidence = mmap(NULL, sizeof *evidence, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return evidence == MAP_FAILED ? -1 : 0;
-}
-
-static int clear_evidence(void **state)
-{
-    (void)state;
-    memset(evidence, 0, sizeof *evidence);
-    return 0;
+    return shared_memory();
 }
 
 static bool is_ready(void *unused)
 {
     (void)unused;
-    return evidence->pid != 0;
+    return evidence()->pid != 0;
 }
 
 static bool is_stopped(void *unused)
 {
-    siginfo_t info = {.si_pid = 0};
     (void)unused;
-    if (evidence->pid == 0)
-        return false;
-    return waitid(P_PID, (id_t)evidence->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+    return evidence()->pid != 0 && process_state(evidence()->pid) == 'T';
 }
 
 /* A deadline acts in forkcall_finish: however slow the machine is, it comes when the child is ready for it. */
 static struct forkcall_report run_until(bool (*condition)(void *), forkcall_fn *fn, int grace_ms,
                                         struct forkcall_buf *result)
 {
-    const struct forkcall_options options = {.timeout_ms = SHORT_MS, .grace_ms = grace_ms};
+    const struct forkcall_options options = {.timeout_ms = short_timeout_ms(), .grace_ms = grace_ms};
     struct forkcall_call *call;
-    evidence->pid = 0;
-    assert_int_equal(forkcall_start(&call, fn, NULL, 0, result, &options), 0);
+    evidence()->pid = 0;
+    assert_int_equal(start_tested(&call, fn, NULL, 0, result, &options), 0);
     assert_true(wait_until(condition, NULL));
     return forkcall_finish(call);
 }
 
 static void assert_timed_out(const struct forkcall_report *report, int by_signal)
 {
+    char message[64];
     assert_status(*report, FORKCALL_TIMED_OUT);
     assert_int_equal(report->ran, FORKCALL_RAN_YES);
-    assert_string_equal(report->message, "no answer within 10 ms");
+    snprintf(message, sizeof message, "no answer within %d ms", short_timeout_ms());
+    assert_string_equal(report->message, message);
     assert_int_equal(report->crash.signal, 0);
-    assert_false(process_lives(report->pid));
-    if (by_signal == 0)
-        assert_true(WIFEXITED(report->wait_status));
-    else
-        assert_true(WIFSIGNALED(report->wait_status) && WTERMSIG(report->wait_status) == by_signal);
+    assert_int_equal(report->wait_status, by_signal);
+    if (report->wait_status != -1)
+        assert_false(process_lives(report->pid));
 }
 
 /* ---- Functions that do not end ------------------------------------------------------------------------------- */
 
 static int hangs(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    evidence->pid = getpid();
+    evidence()->pid = getpid();
     return child_hangs(args, args_size, result);
 }
 
@@ -103,7 +89,7 @@ static int spins(const void *args, size_t args_size, struct forkcall_buf *result
     volatile unsigned turns = 0;
     (void)args_size;
     (void)result;
-    evidence->pid = getpid();
+    evidence()->pid = getpid();
     while (args == NULL)
         turns++;
     return 0;
@@ -114,7 +100,7 @@ static int stops_itself(const void *args, size_t args_size, struct forkcall_buf 
     (void)args;
     (void)args_size;
     (void)result;
-    evidence->pid = getpid();
+    evidence()->pid = getpid();
     raise(SIGSTOP);
     return 0;
 }
@@ -146,7 +132,7 @@ static void SIGTERM_comes_first_where_there_is_grace(void **state)
     (void)state;
     struct forkcall_report r = run_until(is_ready, hangs, LONG_MS, NULL);
     assert_timed_out(&r, SIGTERM);
-    r = run_until(is_ready, ignores_all_it_can, SHORT_MS, NULL);
+    r = run_until(is_ready, ignores_all_it_can, 10, NULL);
     assert_timed_out(&r, SIGKILL);
 }
 
@@ -168,7 +154,7 @@ static void wait_to_be_asked(void (*handler)(int), bool stop)
     sigaddset(&term, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &term, &old);
     signal(SIGTERM, handler);
-    evidence->pid = getpid();
+    evidence()->pid = getpid();
     if (stop)
         raise(SIGSTOP);
     while (!asked_to_end)
@@ -238,20 +224,14 @@ static void exit_within_the_grace_is_no_answer(void **state)
 {
     (void)state;
     const struct forkcall_report r = run_until(is_ready, exits_within_the_grace, LONG_MS, NULL);
-    assert_timed_out(&r, 0);
+    assert_timed_out(&r, wait_status_of_told_end(0));
 }
 
 static void note_in_evidence(int signal)
 {
     (void)signal;
-    evidence->terminated = 1;
+    evidence()->terminated = 1;
     asked_to_end = 1;
-}
-
-static bool grandchild_is_ready(void *unused)
-{
-    (void)unused;
-    return evidence->grandchild_is_ready != 0;
 }
 
 /* It and its own child wait for SIGTERM; the function answers when that child has seen it. */
@@ -260,12 +240,12 @@ static int waits_with_its_child(const void *args, size_t args_size, struct forkc
     signal(SIGTERM, note_in_evidence);
     const pid_t pid = fork();
     if (pid == 0) {
-        evidence->grandchild_is_ready = 1;
+        evidence()->grandchild_is_ready = 1;
         while (!asked_to_end)
             usleep(1000);
         _exit(0);
     }
-    if (pid < 0 || !wait_until(grandchild_is_ready, NULL))
+    if (pid < 0 || !wait_until(is_set, &evidence()->grandchild_is_ready))
         return 1;
     wait_to_be_asked(note_the_end, false);
     if (waitpid(pid, NULL, 0) != pid)
@@ -278,7 +258,7 @@ static void grace_is_for_the_whole_process_group(void **state)
     (void)state;
     const struct forkcall_report r = run_until(is_ready, waits_with_its_child, LONG_MS, NULL);
     assert_status(r, FORKCALL_OK);
-    assert_int_equal(evidence->terminated, 1);
+    assert_int_equal(evidence()->terminated, 1);
 }
 
 static void deadline_that_is_not_reached_changes_nothing(void **state)
@@ -287,7 +267,7 @@ static void deadline_that_is_not_reached_changes_nothing(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         const struct forkcall_options options = {.timeout_ms = times[i][0], .grace_ms = times[i][1]};
-        const struct forkcall_report r = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        const struct forkcall_report r = run_tested(child_returns_0, NULL, 0, NULL, &options);
         assert_status(r, FORKCALL_OK);
     }
 }
@@ -325,34 +305,36 @@ static int fails_and_lives_on(const void *args, size_t args_size, struct forkcal
     return block_the_end() < 0 ? ENOSYS : forkcall_fail(EPERM, "failed");
 }
 
+/* By the caller, or by the server. */
+static void assert_was_killed(const struct forkcall_report *report)
+{
+    int pid = report->pid;
+    assert_int_equal(report->wait_status, wait_status_of_told_end(SIGKILL));
+    assert_true(wait_until(process_is_gone, &pid));
+}
+
 static void child_that_lives_after_its_trailer_is_killed(void **state)
 {
     int answer = 0;
     struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
     (void)state;
     const struct traces before = traces_now();
-    struct forkcall_report r = run_in_forked_process(answers_and_lives_on, NULL, &result);
+    struct forkcall_report r = run_tested(answers_and_lives_on, NULL, 0, &result, NULL);
     if (r.status == FORKCALL_FAILED && r.code == ENOSYS)
         SKIP("no seccomp listener here to keep a process from its end");
     assert_status(r, FORKCALL_OK);
     assert_int_equal(answer, 42);
-    assert_true(WIFSIGNALED(r.wait_status) && WTERMSIG(r.wait_status) == SIGKILL);
-    r = run_in_forked_process(fails_and_lives_on, NULL, &result);
+    assert_was_killed(&r);
+    r = run_tested(fails_and_lives_on, NULL, 0, &result, NULL);
     assert_status(r, FORKCALL_FAILED);
     assert_int_equal(r.code, EPERM);
-    assert_true(WIFSIGNALED(r.wait_status) && WTERMSIG(r.wait_status) == SIGKILL);
+    assert_was_killed(&r);
     assert_no_traces(before, false);
 }
 static void answer(int signal)
 {
     (void)signal;
-    evidence->answers++;
-}
-
-static bool grandchild_has_answered(void *unused)
-{
-    (void)unused;
-    return evidence->answers != 0;
+    evidence()->answers++;
 }
 
 /* A long answer, all of it in the pipe, a process that is to go on, and no end. */
@@ -365,48 +347,64 @@ static int answers_at_length_and_lives_on(const void *args, size_t args_size, st
     if (pid == 0)
         for (;;)
             pause();
-    evidence->grandchild = pid;
+    evidence()->grandchild = pid;
     char *place = forkcall_buf_extend(result, BIG_ANSWER);
     if (place == NULL)
         return ENOMEM;
     memset(place, 'a', BIG_ANSWER);
-    evidence->pid = getpid();
+    evidence()->pid = getpid();
     return block_the_end() < 0 ? ENOSYS : 0;
 }
 
 /* It has written its trailer, and wants to end; or it has ended. */
-static bool wants_to_end(void *unused)
+static bool wants_to_end(void)
 {
     char path[64];
     char line[64];
-    (void)unused;
-    if (evidence->pid == 0)
+    if (evidence()->pid == 0)
         return false;
-    snprintf(path, sizeof path, "/proc/%d/syscall", (int)evidence->pid);
+    snprintf(path, sizeof path, "/proc/%d/syscall", (int)evidence()->pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return true;
     /* The number of the system call that it is in, or "running". */
     const bool wants = fgets(line, sizeof line, file) != NULL && strtol(line, NULL, 10) == SYS_exit_group;
     fclose(file);
-    return wants || !process_lives(evidence->pid);
+    return wants || !process_lives(evidence()->pid);
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000U + (uint64_t)now.tv_nsec / 1000000U;
+}
+
+static uint64_t deadline_ms;
+
+static bool wants_to_end_and_deadline_has_passed(void *unused)
+{
+    (void)unused;
+    return wants_to_end() && now_ms() > deadline_ms;
 }
 
 static void trailer_wins_over_a_deadline_that_has_passed_too(void **state)
 {
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     (void)state;
-    const struct forkcall_report r = run_until(wants_to_end, answers_at_length_and_lives_on, 0, &result);
-    if (r.status != FORKCALL_OK && evidence->grandchild > 0)
-        kill(evidence->grandchild, SIGKILL);
+    deadline_ms = now_ms() + 2 * (uint64_t)short_timeout_ms();
+    const struct forkcall_report r =
+        run_until(wants_to_end_and_deadline_has_passed, answers_at_length_and_lives_on, 0, &result);
+    if (r.status != FORKCALL_OK && evidence()->grandchild > 0)
+        kill(evidence()->grandchild, SIGKILL);
     if (r.status == FORKCALL_FAILED && r.code == ENOSYS)
         SKIP("no seccomp listener here to keep a process from its end");
     assert_status(r, FORKCALL_OK);
     assert_int_equal(result.size, BIG_ANSWER);
     /* The whole group would have been killed at the deadline. */
-    assert_true(evidence->grandchild > 0 && kill(evidence->grandchild, SIGUSR1) == 0);
-    assert_true(wait_until(grandchild_has_answered, NULL));
-    kill(evidence->grandchild, SIGKILL);
+    assert_true(evidence()->grandchild > 0 && kill(evidence()->grandchild, SIGUSR1) == 0);
+    assert_true(wait_until(is_set, &evidence()->answers));
+    kill(evidence()->grandchild, SIGKILL);
     forkcall_buf_free(&result);
 }
 #else /* not Linux, or without the kernel's headers */
@@ -425,7 +423,8 @@ static void trailer_wins_over_a_deadline_that_has_passed_too(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
         TEST(function_that_hangs_spins_stops_or_ignores_signals),
         TEST(SIGTERM_comes_first_where_there_is_grace),
@@ -437,5 +436,5 @@ int main(void)
         TEST(child_that_lives_after_its_trailer_is_killed),
         TEST(trailer_wins_over_a_deadline_that_has_passed_too),
     };
-    return cmocka_run_group_tests(tests, make_evidence, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
