@@ -1,7 +1,7 @@
 /* Processes that the function has started: none of them keeps the caller waiting, and which of them live on.
  *
  * SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "children.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,61 +9,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seen by host and child alike. */
+/* Seen by host and child alike, in shared_memory(). */
 struct evidence {
     atomic_int grandchild; /* its pid, once it runs */
     atomic_int child;
     atomic_int moved;   /* the child has left its group */
     atomic_int answers; /* how often the grandchild has answered */
 };
-static struct evidence *evidence;
 
-static int make_evidence(void **state)
+static struct evidence *evidence(void)
 {
-    (void)state;
-    evidence = mmap(NULL, sizeof *evidence, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return evidence == MAP_FAILED ? -1 : 0;
-}
-
-static int clear_evidence(void **state)
-{
-    (void)state;
-    memset(evidence, 0, sizeof *evidence);
-    return 0;
-}
-
-static bool grandchild_runs(void *unused)
-{
-    (void)unused;
-    return evidence->grandchild != 0;
-}
-
-static bool child_has_moved(void *unused)
-{
-    (void)unused;
-    return evidence->moved != 0;
-}
-
-static bool grandchild_has_answered(void *unused)
-{
-    (void)unused;
-    return evidence->answers != 0;
+    return shared_memory();
 }
 
 static void answer(int signal)
 {
     (void)signal;
-    evidence->answers++;
+    evidence()->answers++;
 }
 
 static void stay(void)
 {
     signal(SIGUSR1, answer);
-    evidence->grandchild = getpid();
+    evidence()->grandchild = getpid();
     for (;;)
         pause();
 }
@@ -74,20 +45,20 @@ static bool start_grandchild(void)
     const pid_t pid = fork();
     if (pid == 0)
         stay();
-    return pid > 0 && wait_until(grandchild_runs, NULL);
+    return pid > 0 && wait_until(is_set, &evidence()->grandchild);
 }
 
 /* It can still do something: one that has been sent SIGKILL may be there for a while, and cannot. */
 static bool grandchild_lives(void)
 {
-    evidence->answers = 0;
-    return evidence->grandchild > 0 && kill(evidence->grandchild, SIGUSR1) == 0 &&
-           wait_until(grandchild_has_answered, NULL);
+    evidence()->answers = 0;
+    return evidence()->grandchild > 0 && kill(evidence()->grandchild, SIGUSR1) == 0 &&
+           wait_until(is_set, &evidence()->answers);
 }
 
 static void kill_grandchild(void)
 {
-    int pid = evidence->grandchild;
+    int pid = evidence()->grandchild;
     assert_true(pid > 0);
     kill(pid, SIGKILL);
     assert_true(wait_until(process_is_gone, &pid));
@@ -135,7 +106,7 @@ static int leaves_a_process(const void *args, size_t args_size, struct forkcall_
     case BY_TOO_BIG:
         return forkcall_buf_append(result, "longer than eight", 17);
     case BY_HANGING:
-        evidence->child = getpid();
+        evidence()->child = getpid();
         for (;;)
             pause();
     }
@@ -146,7 +117,7 @@ static struct forkcall_report run(enum end how, struct forkcall_options options)
 {
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     options.max_result = how == BY_NO_MEMORY ? 0 : 8;
-    const struct forkcall_report r = forkcall_run(leaves_a_process, &how, sizeof how, &result, &options);
+    const struct forkcall_report r = run_tested(leaves_a_process, &how, sizeof how, &result, &options);
     forkcall_buf_free(&result);
     return r;
 }
@@ -158,7 +129,7 @@ static void grandchild_that_keeps_the_descriptors_lives_on_after_an_answer(void 
     (void)state;
     const struct traces before = traces_now();
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
-        clear_evidence(NULL);
+        clear_shared_memory();
         const struct forkcall_report r = run(answers[i], options);
         assert_status(r, answers[i] == BY_RETURN ? FORKCALL_OK : FORKCALL_FAILED);
         assert_true(grandchild_lives()); /* nobody has waited for it */
@@ -203,10 +174,10 @@ static void grandchild_is_killed_with_the_call_on_any_other_outcome(void **state
     (void)state;
     const struct traces before = traces_now();
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        clear_evidence(NULL);
+        clear_shared_memory();
         const struct forkcall_report r = run(ends[i].how, options);
         assert_status(r, ends[i].status);
-        int grandchild = evidence->grandchild;
+        int grandchild = evidence()->grandchild;
         assert_true(grandchild > 0);
         assert_true(wait_until(process_is_gone, &grandchild));
     }
@@ -215,21 +186,15 @@ static void grandchild_is_killed_with_the_call_on_any_other_outcome(void **state
 
 /* ---- Ended by the caller ------------------------------------------------------------------------------------- */
 
-static bool child_hangs_now(void *unused)
-{
-    (void)unused;
-    return evidence->child != 0;
-}
-
 /* The call is ended, by its deadline or by cancelling, when child and grandchild run. */
 static struct forkcall_report end_by_caller(bool cancel, struct forkcall_options options)
 {
     const enum end how = BY_HANGING;
     struct forkcall_call *call;
-    clear_evidence(NULL);
-    options.timeout_ms = cancel ? 0 : 1;
-    assert_int_equal(forkcall_start(&call, leaves_a_process, &how, sizeof how, NULL, &options), 0);
-    assert_true(wait_until(child_hangs_now, NULL));
+    clear_shared_memory();
+    options.timeout_ms = cancel ? 0 : short_timeout_ms();
+    assert_int_equal(start_tested(&call, leaves_a_process, &how, sizeof how, NULL, &options), 0);
+    assert_true(wait_until(is_set, &evidence()->child));
     if (cancel)
         assert_int_equal(forkcall_cancel(call), 0);
     return forkcall_finish(call);
@@ -244,9 +209,9 @@ static void grandchild_is_killed_on_timeout_and_cancel(void **state)
             const struct forkcall_options options = {.grace_ms = grace_ms};
             const struct forkcall_report r = end_by_caller(cancel == 1, options);
             assert_status(r, cancel == 1 ? FORKCALL_CANCELED : FORKCALL_TIMED_OUT);
-            int grandchild = evidence->grandchild;
+            int grandchild = evidence()->grandchild;
             assert_true(wait_until(process_is_gone, &grandchild));
-            assert_false(process_lives(evidence->child));
+            assert_false(process_lives(evidence()->child));
         }
     assert_no_traces(before, false);
 }
@@ -258,11 +223,11 @@ static void share_group_kills_the_child_alone(void **state)
     const struct traces before = traces_now();
     struct forkcall_report r = end_by_caller(false, options);
     assert_status(r, FORKCALL_TIMED_OUT);
-    assert_false(process_lives(evidence->child));
+    assert_false(process_lives(evidence()->child));
     assert_true(grandchild_lives());
-    assert_int_equal(getpgid(evidence->grandchild), getpgrp());
+    assert_int_equal(getpgid(evidence()->grandchild), getpgrp());
     kill_grandchild();
-    clear_evidence(NULL);
+    clear_shared_memory();
     r = run(BY_CRASH, options);
     assert_status(r, FORKCALL_SIGNALED);
     assert_true(grandchild_lives());
@@ -280,9 +245,9 @@ static int starts_a_daemon(const void *args, size_t args_size, struct forkcall_b
             _exit(0);
         stay();
     }
-    if (pid < 0 || waitpid(pid, NULL, 0) != pid || !wait_until(grandchild_runs, NULL))
+    if (pid < 0 || waitpid(pid, NULL, 0) != pid || !wait_until(is_set, &evidence()->grandchild))
         return -1;
-    if (args != NULL)
+    if (args_size > 0) /* "and crashes" */
         abort();
     return child_answers_42(args, args_size, result);
 }
@@ -290,12 +255,12 @@ static int starts_a_daemon(const void *args, size_t args_size, struct forkcall_b
 static void daemon_of_the_function_is_not_followed(void **state)
 {
     (void)state;
-    struct forkcall_report r = run_in_forked_process(starts_a_daemon, NULL, NULL);
+    struct forkcall_report r = run_tested(starts_a_daemon, NULL, 0, NULL, NULL);
     assert_status(r, FORKCALL_OK);
     assert_true(grandchild_lives());
     kill_grandchild();
-    clear_evidence(NULL);
-    r = run_in_forked_process(starts_a_daemon, "and crashes", NULL);
+    clear_shared_memory();
+    r = run_tested(starts_a_daemon, "and crashes", 12, NULL, NULL);
     assert_status(r, FORKCALL_SIGNALED);
     assert_true(grandchild_lives());
     kill_grandchild();
@@ -307,23 +272,24 @@ static int moves_into_the_group_of(const void *args, size_t args_size, struct fo
     (void)result;
     if (!start_grandchild() || setpgid(0, *(const pid_t *)args) != 0)
         return -1;
-    evidence->moved = 1;
+    evidence()->moved = 1;
     for (;;)
         pause();
 }
 
 static int host_whose_child_joins_its_group(void *unused)
 {
-    const struct forkcall_options options = {.timeout_ms = 1};
+    const struct forkcall_options options = {.timeout_ms = short_timeout_ms()};
     const pid_t group = getpgrp();
     struct forkcall_call *call;
     (void)unused;
-    CHECK(forkcall_start(&call, moves_into_the_group_of, &group, sizeof group, NULL, &options) == 0);
-    CHECK(wait_until(child_has_moved, NULL));
+    CHECK(warm_up());
+    CHECK(start_tested(&call, moves_into_the_group_of, &group, sizeof group, NULL, &options) == 0);
+    CHECK(wait_until(is_set, &evidence()->moved));
     const struct forkcall_report r = forkcall_finish(call);
     CHECK(r.status == FORKCALL_TIMED_OUT);
     CHECK(!process_lives(r.pid));
-    int grandchild = evidence->grandchild;
+    int grandchild = evidence()->grandchild;
     CHECK(wait_until(process_is_gone, &grandchild)); /* it is in the group that the call began with */
     return 42;
 }
@@ -336,7 +302,8 @@ static void child_that_moves_into_another_group_is_killed_and_that_group_is_not(
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
         TEST(grandchild_that_keeps_the_descriptors_lives_on_after_an_answer),
         TEST(grandchild_that_keeps_captured_streams_is_not_waited_for),
@@ -346,5 +313,5 @@ int main(void)
         TEST(daemon_of_the_function_is_not_followed),
         TEST(child_that_moves_into_another_group_is_killed_and_that_group_is_not),
     };
-    return cmocka_run_group_tests(tests, make_evidence, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
