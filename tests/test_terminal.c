@@ -1,7 +1,7 @@
 /* A host in the foreground of a real terminal: its child, in a process group of its own, is in the background.
  *
  * SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "children.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -21,58 +20,22 @@
 #define CTRL_C "\x03"
 #define CTRL_Z "\x1a"
 
-/* Seen by all. */
+/* Seen by all, in shared_memory(). */
 struct evidence {
     atomic_int child;       /* its pid, once it waits for what comes */
     atomic_int host_signal; /* the last that the host's handler has seen */
     atomic_int go_on;
 };
-static struct evidence *evidence;
 
-static int make_evidence(void **state)
+static struct evidence *evidence(void)
 {
-    (void)state;
-    evidence = mmap(NULL, sizeof *evidence, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return evidence == MAP_FAILED ? -1 : 0;
-}
-
-static int clear_evidence(void **state)
-{
-    (void)state;
-    memset(evidence, 0, sizeof *evidence);
-    return 0;
-}
-
-static bool child_waits(void *unused)
-{
-    (void)unused;
-    return evidence->child != 0;
-}
-
-static bool host_was_signalled(void *unused)
-{
-    (void)unused;
-    return evidence->host_signal != 0;
-}
-
-static bool may_go_on(void *unused)
-{
-    (void)unused;
-    return evidence->go_on != 0;
+    return shared_memory();
 }
 
 static bool child_is_stopped(void *unused)
 {
-    char path[64];
-    char state = '-';
     (void)unused;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)evidence->child);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    const bool known = fscanf(file, "%*d (%*[^)]) %c", &state) == 1;
-    fclose(file);
-    return known && state == 'T';
+    return process_state(evidence()->child) == 'T';
 }
 
 /* ---- A session ----------------------------------------------------------------------------------------------- */
@@ -165,7 +128,7 @@ static int nobody(int keyboard, pid_t host_group)
 static struct forkcall_report call(forkcall_fn *fn, bool share_group, struct forkcall_buf *result)
 {
     const struct forkcall_options options = {.timeout_ms = TIMEOUT_MS, .share_group = share_group};
-    return forkcall_run(fn, NULL, 0, result, &options);
+    return run_tested(fn, NULL, 0, result, &options);
 }
 
 /* ---- Reading and writing ------------------------------------------------------------------------------------- */
@@ -175,7 +138,7 @@ static int reads_a_line(const void *args, size_t args_size, struct forkcall_buf 
     char line[64];
     (void)args;
     (void)args_size;
-    evidence->child = getpid();
+    evidence()->child = getpid();
     const ssize_t n = read(STDIN_FILENO, line, sizeof line);
     return n < 0 ? errno : forkcall_buf_append(result, line, (size_t)n);
 }
@@ -206,7 +169,7 @@ static int host_whose_child_shares_its_group_and_reads(void)
 static int user_who_types_a_line(int keyboard, pid_t host_group)
 {
     (void)host_group;
-    CHECK(wait_until(child_waits, NULL));
+    CHECK(wait_until(is_set, &evidence()->child));
     CHECK(write(keyboard, "typed\n", 6) == 6);
     return 42;
 }
@@ -251,14 +214,14 @@ static void writing_to_a_terminal_that_stops_background_writers(void **state)
 
 static void note_signal(int signal)
 {
-    evidence->host_signal = signal;
+    evidence()->host_signal = signal;
 }
 
 /* The key has reached the host, and what it does to the child it has done. */
 static int answers_after_the_key(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    evidence->child = getpid();
-    return wait_until(host_was_signalled, NULL) ? child_answers_42(args, args_size, result) : 1;
+    evidence()->child = getpid();
+    return wait_until(is_set, &evidence()->host_signal) ? child_answers_42(args, args_size, result) : 1;
 }
 
 static int host_of_a_child_in_its_own_group(void)
@@ -273,18 +236,18 @@ static int host_of_a_child_in_its_own_group(void)
 static int user_who_interrupts(int keyboard, pid_t host_group)
 {
     (void)host_group;
-    CHECK(wait_until(child_waits, NULL));
+    CHECK(wait_until(is_set, &evidence()->child));
     CHECK(write(keyboard, CTRL_C, 1) == 1);
-    CHECK(wait_until(host_was_signalled, NULL) && evidence->host_signal == SIGINT);
+    CHECK(wait_until(is_set, &evidence()->host_signal) && evidence()->host_signal == SIGINT);
     return 42;
 }
 
 static int user_who_stops(int keyboard, pid_t host_group)
 {
     (void)host_group;
-    CHECK(wait_until(child_waits, NULL));
+    CHECK(wait_until(is_set, &evidence()->child));
     CHECK(write(keyboard, CTRL_Z, 1) == 1);
-    CHECK(wait_until(host_was_signalled, NULL) && evidence->host_signal == SIGTSTP);
+    CHECK(wait_until(is_set, &evidence()->host_signal) && evidence()->host_signal == SIGTSTP);
     return 42;
 }
 
@@ -304,7 +267,7 @@ static void Ctrl_Z_is_for_the_host_and_not_for_the_child(void **state)
 
 static int hangs(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    evidence->child = getpid();
+    evidence()->child = getpid();
     return child_hangs(args, args_size, result);
 }
 
@@ -325,8 +288,8 @@ static void Ctrl_C_reaches_a_child_that_shares_the_group(void **state)
 
 static int answers_when_it_may(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    evidence->child = getpid();
-    return wait_until(may_go_on, NULL) ? child_answers_42(args, args_size, result) : 1;
+    evidence()->child = getpid();
+    return wait_until(is_set, &evidence()->go_on) ? child_answers_42(args, args_size, result) : 1;
 }
 
 static int host_that_is_stopped_with_its_child(void)
@@ -339,10 +302,10 @@ static int host_that_is_stopped_with_its_child(void)
 /* As "fg" of a shell. */
 static int user_who_stops_and_continues(int keyboard, pid_t host_group)
 {
-    CHECK(wait_until(child_waits, NULL));
+    CHECK(wait_until(is_set, &evidence()->child));
     CHECK(write(keyboard, CTRL_Z, 1) == 1);
     CHECK(wait_until(child_is_stopped, NULL));
-    evidence->go_on = 1;
+    evidence()->go_on = 1;
     CHECK(kill(-host_group, SIGCONT) == 0);
     return 42;
 }
@@ -356,7 +319,8 @@ static void Ctrl_Z_stops_a_child_that_shares_the_group_and_fg_continues_it(void 
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
         TEST(reading_the_terminal_from_the_childs_group_is_EIO_and_no_stop),
         TEST(child_that_shares_the_group_reads_the_terminal),
@@ -366,5 +330,5 @@ int main(void)
         TEST(Ctrl_C_reaches_a_child_that_shares_the_group),
         TEST(Ctrl_Z_stops_a_child_that_shares_the_group_and_fg_continues_it),
     };
-    return cmocka_run_group_tests(tests, make_evidence, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
