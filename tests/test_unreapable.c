@@ -1,7 +1,7 @@
 /* A tracer holds the child: it has ended, and the kernel does not let its parent see the end.
  *
  * SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "children.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,59 +9,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seen by all. */
+/* Seen by all, in shared_memory(). */
 struct evidence {
     atomic_int pid;    /* of the child */
     atomic_int traced; /* 1: the tracer has it, -1: it may not */
     atomic_int release;
 };
-static struct evidence *evidence;
 
-static int make_evidence(void **state)
+static struct evidence *evidence(void)
 {
-    (void)state;
-    evidence = mmap(NULL, sizeof *evidence, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return evidence == MAP_FAILED ? -1 : 0;
-}
-
-static int clear_evidence(void **state)
-{
-    (void)state;
-    memset(evidence, 0, sizeof *evidence);
-    return 0;
-}
-
-static bool child_is_there(void *unused)
-{
-    (void)unused;
-    return evidence->pid != 0;
-}
-
-static bool tracer_has_tried(void *unused)
-{
-    (void)unused;
-    return evidence->traced != 0;
-}
-
-static bool tracer_may_end(void *unused)
-{
-    (void)unused;
-    return evidence->release != 0;
+    return shared_memory();
 }
 
 /* Takes hold of the child, of which it then never asks how it ended. */
 static int trace(void)
 {
-    if (!wait_until(child_is_there, NULL))
+    if (!wait_until(is_set, &evidence()->pid))
         return 1;
-    evidence->traced = ptrace(PTRACE_SEIZE, evidence->pid, NULL, NULL) == 0 ? 1 : -1;
-    return wait_until(tracer_may_end, NULL) ? 0 : 1;
+    evidence()->traced = ptrace(PTRACE_SEIZE, evidence()->pid, NULL, NULL) == 0 ? 1 : -1;
+    return wait_until(is_set, &evidence()->release) ? 0 : 1;
 }
 
 static pid_t start_tracer(void)
@@ -72,27 +43,13 @@ static pid_t start_tracer(void)
     return pid;
 }
 
-/* Is there a zombie among the children of this process? Its own pid, so that nothing else is taken for it. */
-static bool is_zombie(int pid)
-{
-    char path[64];
-    char state = '-';
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    const bool known = fscanf(file, "%*d (%*[^)]) %c", &state) == 1;
-    fclose(file);
-    return known && state == 'Z';
-}
-
 /* The function makes itself traceable for any process of this user, as far as that is restricted here. */
 static void be_traceable(void)
 {
 #ifdef PR_SET_PTRACER
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
 #endif
-    evidence->pid = getpid();
+    evidence()->pid = getpid();
 }
 
 static int hangs_traceable(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -104,7 +61,18 @@ static int hangs_traceable(const void *args, size_t args_size, struct forkcall_b
 static int answers_once_traced(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     be_traceable();
-    return wait_until(tracer_has_tried, NULL) ? child_answers_42(args, args_size, result) : 1;
+    return wait_until(is_set, &evidence()->traced) ? child_answers_42(args, args_size, result) : 1;
+}
+
+static bool is_zombie(void *pid)
+{
+    return process_state(*(int *)pid) == 'Z';
+}
+
+/* Not even a zombie. */
+static bool is_reaped(void *pid)
+{
+    return process_state(*(int *)pid) == '-';
 }
 
 #define NOT_TRACEABLE 77
@@ -122,26 +90,28 @@ static int host_of_a_traced_child(void *context)
     int answer = 0;
     struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
     struct forkcall_call *call;
+    CHECK(warm_up());
     const struct traces before = traces_now();
     const pid_t tracer = start_tracer();
     CHECK(tracer > 0);
-    CHECK(forkcall_start(&call, scene->fn, NULL, 0, &result, &options) == 0);
-    CHECK(wait_until(tracer_has_tried, NULL));
-    if (evidence->traced < 0) {
+    CHECK(start_tested(&call, scene->fn, NULL, 0, &result, &options) == 0);
+    CHECK(wait_until(is_set, &evidence()->traced));
+    if (evidence()->traced < 0) {
         forkcall_cancel(call);
         forkcall_finish(call);
         return NOT_TRACEABLE;
     }
     const struct forkcall_report r = forkcall_finish(call);
+    int pid = r.pid;
     CHECK(r.status == scene->status && r.wait_status == -1 && r.ran == FORKCALL_RAN_YES);
     CHECK(scene->status != FORKCALL_OK || answer == 42);
-    CHECK(is_zombie(r.pid)); /* what the call could not do anything about */
-    CHECK(run_in_forked_process(child_returns_0, NULL, NULL).status == FORKCALL_OK);
-    CHECK(is_zombie(r.pid));
-    evidence->release = 1;
+    CHECK(wait_until(is_zombie, &pid)); /* what the call could not do anything about; by SERVER it did not wait */
+    CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
+    CHECK(is_zombie(&pid));
+    evidence()->release = 1;
     CHECK(waitpid(tracer, NULL, 0) == tracer);
-    CHECK(run_in_forked_process(child_returns_0, NULL, NULL).status == FORKCALL_OK);
-    CHECK(!is_zombie(r.pid) && kill(r.pid, 0) < 0 && errno == ESRCH); /* a later call has reaped it */
+    CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
+    CHECK(tested_method() == FORKCALL_SERVER ? wait_until(is_reaped, &pid) : is_reaped(&pid)); /* by this later call */
     const struct traces after = traces_now();
     CHECK(after.descriptors == before.descriptors && after.children == before.children);
     return 42;
@@ -159,7 +129,7 @@ static void run_scene(struct scene scene, const char *name)
 
 static void killed_child_that_a_tracer_holds_is_reaped_by_a_later_call(void **state)
 {
-    const struct scene scene = {hangs_traceable, 1, FORKCALL_TIMED_OUT};
+    const struct scene scene = {hangs_traceable, short_timeout_ms(), FORKCALL_TIMED_OUT};
     (void)state;
     run_scene(scene, __func__);
 }
@@ -173,10 +143,11 @@ static void child_that_has_answered_and_a_tracer_holds_is_reaped_by_a_later_call
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
         TEST(killed_child_that_a_tracer_holds_is_reaped_by_a_later_call),
         TEST(child_that_has_answered_and_a_tracer_holds_is_reaped_by_a_later_call),
     };
-    return cmocka_run_group_tests(tests, make_evidence, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
