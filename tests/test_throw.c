@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define LONG_MESSAGE 20000
@@ -18,20 +17,22 @@
 /* More than any process can have. */
 #define IMPOSSIBLE_SIZE (SIZE_MAX / 2 + 1)
 
-static const enum forkcall_method both_methods[] = {FORKCALL_FORK, FORKCALL_INLINE};
+/* AUTO: the one that is tested (run_tested); and the one without another process. */
+static const enum forkcall_method both_methods[] = {FORKCALL_AUTO, FORKCALL_INLINE};
 
-/* A call by each method; args by pointer; the answer and the details. */
+/* A call by each method: the answer and the details. */
 struct outcome {
     struct forkcall_report report;
     struct forkcall_buf result, details;
 };
 
-static struct outcome run(enum forkcall_method method, forkcall_fn *fn, const void *args, size_t max_result)
+static struct outcome run(enum forkcall_method method, forkcall_fn *fn, const void *args, size_t args_size,
+                          size_t max_result)
 {
     struct outcome outcome = {.result = FORKCALL_BUF_INIT, .details = FORKCALL_BUF_INIT};
     const struct forkcall_options options = {
         .method = method, .timeout_ms = DEADLINE_S * 1000, .max_result = max_result, .details = &outcome.details};
-    outcome.report = forkcall_run(fn, args, FORKCALL_BY_POINTER, &outcome.result, &options);
+    outcome.report = run_tested(fn, args, args_size, &outcome.result, &options);
     return outcome;
 }
 
@@ -63,7 +64,7 @@ static void non_zero_return_is_a_failure_with_the_whole_code(void **state)
     (void)state;
     for (size_t m = 0; m < 2; m++)
         for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
-            struct outcome o = run(both_methods[m], returns_its_argument, &codes[i], 0);
+            struct outcome o = run(both_methods[m], returns_its_argument, &codes[i], sizeof codes[i], 0);
             assert_status(o.report, FORKCALL_FAILED);
             assert_int_equal(o.report.code, codes[i]);
             assert_int_equal(o.report.ran, FORKCALL_RAN_YES);
@@ -88,7 +89,7 @@ static void forkcall_fail_returns_its_code_and_0_becomes_EINVAL(void **state)
     (void)state;
     for (size_t m = 0; m < 2; m++)
         for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
-            struct outcome o = run(both_methods[m], fails_with_its_argument, &codes[i][0], 0);
+            struct outcome o = run(both_methods[m], fails_with_its_argument, &codes[i][0], sizeof codes[i][0], 0);
             assert_status(o.report, FORKCALL_FAILED);
             assert_int_equal(o.report.code, codes[i][1]);
             assert_string_equal(o.report.message, "no locale xx_YY");
@@ -109,7 +110,7 @@ static void fail_then_return_0_is_success_without_a_message(void **state)
 {
     (void)state;
     for (size_t m = 0; m < 2; m++) {
-        struct outcome o = run(both_methods[m], fails_then_returns_0, NULL, 0);
+        struct outcome o = run(both_methods[m], fails_then_returns_0, NULL, 0, 0);
         assert_status(o.report, FORKCALL_OK);
         assert_int_equal(o.report.code, 0);
         assert_string_equal(o.report.message, "");
@@ -133,7 +134,7 @@ static void last_message_and_returned_code_count(void **state)
 {
     (void)state;
     for (size_t m = 0; m < 2; m++) {
-        struct outcome o = run(both_methods[m], fails_twice_then_returns_another_code, NULL, 0);
+        struct outcome o = run(both_methods[m], fails_twice_then_returns_another_code, NULL, 0, 0);
         assert_status(o.report, FORKCALL_FAILED);
         assert_int_equal(o.report.code, CODE);
         assert_string_equal(o.report.message, "last 2");
@@ -168,7 +169,7 @@ static void throw_from_depth_ends_the_call(void **state)
 {
     (void)state;
     for (size_t m = 0; m < 2; m++) {
-        struct outcome o = run(both_methods[m], throws_from_depth, NULL, 0);
+        struct outcome o = run(both_methods[m], throws_from_depth, NULL, 0, 0);
         assert_status(o.report, FORKCALL_FAILED);
         assert_int_equal(o.report.code, CODE);
         assert_string_equal(o.report.message, "thrown from depth");
@@ -189,7 +190,7 @@ static void throw_of_0_becomes_EINVAL(void **state)
 {
     (void)state;
     for (size_t m = 0; m < 2; m++) {
-        struct outcome o = run(both_methods[m], throws_0, NULL, 0);
+        struct outcome o = run(both_methods[m], throws_0, NULL, 0, 0);
         assert_status(o.report, FORKCALL_FAILED);
         assert_int_equal(o.report.code, EINVAL);
         assert_string_equal(o.report.message, "zero");
@@ -218,7 +219,7 @@ static int waits_for_a_thread_that_throws(const void *args, size_t args_size, st
 static void throw_from_another_thread_of_the_child_ends_the_call(void **state)
 {
     (void)state;
-    struct outcome o = run(FORKCALL_FORK, waits_for_a_thread_that_throws, NULL, 0);
+    struct outcome o = run(FORKCALL_AUTO, waits_for_a_thread_that_throws, NULL, 0, 0);
     assert_status(o.report, FORKCALL_FAILED);
     assert_int_equal(o.report.code, CODE);
     assert_string_equal(o.report.message, "thrown by another thread");
@@ -271,7 +272,7 @@ static void throw_acts_on_the_innermost_call(void **state)
 {
     (void)state;
     for (size_t m = 0; m < 2; m++) {
-        struct outcome o = run(both_methods[m], calls_inline_and_throws_more, NULL, 0);
+        struct outcome o = run(both_methods[m], calls_inline_and_throws_more, NULL, 0, 0);
         assert_status(o.report, FORKCALL_FAILED);
         assert_int_equal(o.report.code, CODE + 1);
         assert_string_equal(o.report.message, "outer after thrown from depth");
@@ -286,7 +287,7 @@ static void fail_and_progress_outside_any_call_do_nothing(void **state)
     assert_int_equal(forkcall_fail(0, "nobody asks"), EINVAL);
     forkcall_progress(1, 2, "nobody asks");
     assert_false(forkcall_in_child());
-    struct outcome o = run(FORKCALL_FORK, child_fails_7, NULL, 0);
+    struct outcome o = run(FORKCALL_AUTO, child_fails_7, NULL, 0, 0);
     assert_string_equal(o.report.message, "the function returned 7");
     release(&o);
 }
@@ -322,7 +323,7 @@ static void control_characters_stay_in_details_alone(void **state)
     (void)state;
     for (size_t m = 0; m < 2; m++)
         for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
-            struct outcome o = run(both_methods[m], throws_its_argument, messages[i], 0);
+            struct outcome o = run(both_methods[m], throws_its_argument, messages[i], strlen(messages[i]) + 1, 0);
             assert_status(o.report, FORKCALL_FAILED);
             assert_one_clean_line(&o.report);
             assert_text(&o.details, messages[i]);
@@ -340,7 +341,7 @@ static void long_message_is_cut_in_the_report_and_whole_in_details(void **state)
         for (size_t i = shift; i + 3 <= LONG_MESSAGE; i += 3)
             memcpy(text + i, "\xe2\x82\xac", 4);
         for (size_t m = 0; m < 2; m++) {
-            struct outcome o = run(both_methods[m], throws_its_argument, text, 0);
+            struct outcome o = run(both_methods[m], throws_its_argument, text, strlen(text) + 1, 0);
             assert_status(o.report, FORKCALL_FAILED);
             const size_t length = strlen(o.report.message);
             assert_in_range(length, 250, 255);
@@ -361,7 +362,7 @@ static void message_is_cut_at_32_KiB(void **state)
     memset(text, 'm', size);
     text[size] = '\0';
     for (size_t m = 0; m < 2; m++) {
-        struct outcome o = run(both_methods[m], throws_its_argument, text, 0);
+        struct outcome o = run(both_methods[m], throws_its_argument, text, strlen(text) + 1, 0);
         assert_status(o.report, FORKCALL_FAILED);
         assert_int_equal(o.details.size, MESSAGE_MAX_KEPT);
         assert_memory_equal(o.details.data, text, o.details.size);
@@ -386,13 +387,13 @@ static void overlooked_append_past_max_result_is_TOO_BIG(void **state)
     (void)state;
     for (size_t m = 0; m < 2; m++)
         for (size_t i = 0; i < 2; i++) {
-            struct outcome o = run(both_methods[m], appends_6_and_ignores_the_error, &codes[i], 6);
+            struct outcome o = run(both_methods[m], appends_6_and_ignores_the_error, &codes[i], sizeof codes[i], 6);
             assert_status(o.report, FORKCALL_TOO_BIG);
             assert_int_equal(o.report.code, EFBIG);
             assert_int_equal(o.result.size, 0);
             assert_string_equal(o.report.message, "the result is larger than 6 bytes");
             release(&o);
-            o = run(both_methods[m], appends_6_and_ignores_the_error, &codes[0], 7);
+            o = run(both_methods[m], appends_6_and_ignores_the_error, &codes[0], sizeof codes[0], 7);
             assert_status(o.report, FORKCALL_OK);
             assert_text(&o.result, "abcdefg");
             release(&o);
@@ -416,13 +417,13 @@ static void overlooked_lack_of_memory_is_FAILED_with_ENOMEM(void **state)
     static const int codes[] = {0, 5, CODE};
     (void)state;
     for (size_t m = 0; m < 2; m++) {
-        struct outcome o = run(both_methods[m], asks_for_too_much_memory, &codes[0], 0);
+        struct outcome o = run(both_methods[m], asks_for_too_much_memory, &codes[0], sizeof codes[0], 0);
         assert_status(o.report, FORKCALL_FAILED);
         assert_int_equal(o.report.code, ENOMEM);
         assert_int_equal(o.result.size, 0);
         assert_true(o.report.message[0] != '\0');
         release(&o);
-        o = run(both_methods[m], asks_for_too_much_memory, &codes[1], 0);
+        o = run(both_methods[m], asks_for_too_much_memory, &codes[1], sizeof codes[1], 0);
         assert_status(o.report, FORKCALL_FAILED);
         assert_int_equal(o.report.code, 5);
         release(&o);
@@ -434,7 +435,7 @@ static void truncate_forgives_an_error(void **state)
     static const int code = CODE;
     (void)state;
     for (size_t m = 0; m < 2; m++) {
-        struct outcome o = run(both_methods[m], asks_for_too_much_memory, &code, 0);
+        struct outcome o = run(both_methods[m], asks_for_too_much_memory, &code, sizeof code, 0);
         assert_status(o.report, FORKCALL_OK);
         assert_text(&o.result, "he");
         release(&o);
@@ -443,6 +444,7 @@ static void truncate_forgives_an_error(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(non_zero_return_is_a_failure_with_the_whole_code),
         cmocka_unit_test(forkcall_fail_returns_its_code_and_0_becomes_EINVAL),
