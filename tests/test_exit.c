@@ -1,7 +1,7 @@
 /* A function that ends its process or its thread: it is told, and nothing of the host's runs in the child.
  *
  * SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "children.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,38 +19,40 @@
 #define WHOLE_STATUS 0
 #endif
 
-/* Seen by host and child alike. */
+/* Seen by host and child alike, in shared_memory(). */
 struct evidence {
-    atomic_int host_atexit, host_on_exit, host_at_quick_exit;
+    atomic_int host_atexit, host_on_exit, host_at_quick_exit, programs_atexit;
     atomic_int own_atexit, own_at_quick_exit, own_cleanup, host_cleanup;
     atomic_int after_exit; /* a line that must not be reached */
 };
-static struct evidence *evidence;
 
-static int make_evidence(void **state)
+static struct evidence *evidence(void)
 {
-    (void)state;
-    evidence = mmap(NULL, sizeof *evidence, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return evidence == MAP_FAILED ? -1 : 0;
-}
-
-static int clear_evidence(void **state)
-{
-    (void)state;
-    memset(evidence, 0, sizeof *evidence);
-    return 0;
+    return shared_memory();
 }
 
 /* ---- A host with handlers ------------------------------------------------------------------------------------ */
 
 static void host_atexit(void)
 {
-    evidence->host_atexit++;
+    evidence()->host_atexit++;
+}
+
+/* Registered before main, and so in every copy of the program, too. */
+static void programs_atexit(void)
+{
+    evidence()->programs_atexit++;
+}
+
+__attribute__((constructor)) static void register_for_the_program(void)
+{
+    if (atexit(programs_atexit) != 0)
+        abort();
 }
 
 static void host_at_quick_exit(void)
 {
-    evidence->host_at_quick_exit++;
+    evidence()->host_at_quick_exit++;
 }
 
 #ifdef __GLIBC__
@@ -59,7 +60,7 @@ static void host_on_exit(int status, void *unused)
 {
     (void)status;
     (void)unused;
-    evidence->host_on_exit++;
+    evidence()->host_on_exit++;
 }
 #endif
 
@@ -75,13 +76,14 @@ static int register_handlers(void)
 
 static bool host_handlers_ran(void)
 {
-    return evidence->host_atexit != 0 || evidence->host_on_exit != 0 || evidence->host_at_quick_exit != 0;
+    return evidence()->host_atexit != 0 || evidence()->host_on_exit != 0 || evidence()->host_at_quick_exit != 0 ||
+           evidence()->programs_atexit != 0;
 }
 
-static struct forkcall_report run_with_threads(forkcall_fn *fn, const void *args)
+static struct forkcall_report run_with_threads(forkcall_fn *fn, const int *args)
 {
     const struct forkcall_options options = {.allow_unsafe_fork = true, .timeout_ms = DEADLINE_S * 1000 / 2};
-    return forkcall_run(fn, args, FORKCALL_BY_POINTER, NULL, &options);
+    return run_tested(fn, args, sizeof *args, NULL, &options);
 }
 
 /* ---- exit() -------------------------------------------------------------------------------------------------- */
@@ -100,10 +102,11 @@ static int host_whose_function_exits(void *unused)
     CHECK(register_handlers() == 0);
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
         struct forkcall_buf result = FORKCALL_BUF_INIT;
-        const struct forkcall_report r = run_in_forked_process(exits_with, &statuses[i], &result);
+        const struct forkcall_report r = run_tested(exits_with, &statuses[i], sizeof statuses[i], &result, NULL);
         CHECK(r.status == FORKCALL_EXITED && r.ran == FORKCALL_RAN_YES && result.size == 0);
         CHECK(r.code == (WHOLE_STATUS ? statuses[i] : -1));
-        CHECK(!WHOLE_STATUS || (WIFEXITED(r.wait_status) && WEXITSTATUS(r.wait_status) == (statuses[i] & 0xff)));
+        const int wait_status = wait_status_of_told_end((statuses[i] & 0xff) << 8);
+        CHECK(!WHOLE_STATUS || r.wait_status == wait_status);
         CHECK(strstr(r.message, "exit(") != NULL);
         CHECK(!host_handlers_ran());
         forkcall_buf_free(&result);
@@ -115,8 +118,9 @@ static void exit_is_told_and_runs_no_handler_of_the_host(void **state)
 {
     (void)state;
     assert_int_equal(host_run(host_whose_function_exits, NULL), 42);
-    assert_int_equal(evidence->host_atexit, 1);
-    assert_int_equal(evidence->host_at_quick_exit, 0);
+    assert_int_equal(evidence()->host_atexit, 1);
+    assert_int_equal(evidence()->programs_atexit, 1);
+    assert_int_equal(evidence()->host_at_quick_exit, 0);
 }
 
 static int calls__exit(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -138,10 +142,10 @@ static int host_whose_function_ends_quickly(void *unused)
     const int status = 5;
     (void)unused;
     CHECK(register_handlers() == 0);
-    struct forkcall_report r = run_in_forked_process(calls__exit, &status, NULL);
+    struct forkcall_report r = run_tested(calls__exit, &status, sizeof status, NULL, NULL);
     CHECK(r.status == FORKCALL_EXITED && r.code == 5 && r.ran == FORKCALL_RAN_YES);
     CHECK(strstr(r.message, "5") != NULL);
-    r = run_in_forked_process(calls_quick_exit, &status, NULL);
+    r = run_tested(calls_quick_exit, &status, sizeof status, NULL, NULL);
     CHECK(r.status == FORKCALL_EXITED && r.code == -1 && r.ran == FORKCALL_RAN_YES);
     CHECK(strstr(r.message, "quick_exit") != NULL);
     CHECK(!host_handlers_ran());
@@ -157,12 +161,12 @@ static void _exit_and_quick_exit_are_told_and_run_no_handler_of_the_host(void **
 
 static void own_atexit(void)
 {
-    evidence->own_atexit++;
+    evidence()->own_atexit++;
 }
 
 static void own_at_quick_exit(void)
 {
-    evidence->own_at_quick_exit++;
+    evidence()->own_at_quick_exit++;
 }
 
 static int registers_handlers_and_exits(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -184,14 +188,14 @@ static void own_handlers_of_the_function_run_at_its_exit(void **state)
     const int quick = 0;
     const int slow = 1;
     (void)state;
-    struct forkcall_report r = run_in_forked_process(registers_handlers_and_exits, &slow, NULL);
+    struct forkcall_report r = run_tested(registers_handlers_and_exits, &slow, sizeof slow, NULL, NULL);
     assert_status(r, FORKCALL_EXITED);
-    assert_int_equal(evidence->own_atexit, 2);
-    assert_int_equal(evidence->own_at_quick_exit, 0);
-    r = run_in_forked_process(registers_handlers_and_exits, &quick, NULL);
+    assert_int_equal(evidence()->own_atexit, 2);
+    assert_int_equal(evidence()->own_at_quick_exit, 0);
+    r = run_tested(registers_handlers_and_exits, &quick, sizeof quick, NULL, NULL);
     assert_status(r, FORKCALL_EXITED);
-    assert_int_equal(evidence->own_atexit, 2);
-    assert_int_equal(evidence->own_at_quick_exit, 1);
+    assert_int_equal(evidence()->own_atexit, 2);
+    assert_int_equal(evidence()->own_at_quick_exit, 1);
 }
 
 static int registers_handlers_and_ends(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -211,9 +215,9 @@ static int host_whose_function_returns_and_throws(void *unused)
     const int throws = 1;
     (void)unused;
     CHECK(register_handlers() == 0);
-    CHECK(run_in_forked_process(registers_handlers_and_ends, &returns, NULL).status == FORKCALL_OK);
-    CHECK(run_in_forked_process(registers_handlers_and_ends, &throws, NULL).status == FORKCALL_FAILED);
-    CHECK(!host_handlers_ran() && evidence->own_atexit == 0);
+    CHECK(run_tested(registers_handlers_and_ends, &returns, sizeof returns, NULL, NULL).status == FORKCALL_OK);
+    CHECK(run_tested(registers_handlers_and_ends, &throws, sizeof throws, NULL, NULL).status == FORKCALL_FAILED);
+    CHECK(!host_handlers_ran() && evidence()->own_atexit == 0);
     return 42;
 }
 
@@ -240,7 +244,7 @@ static int exits_from_another_thread(const void *args, size_t args_size, struct 
     if (pthread_create(&thread, NULL, thread_that_exits, &status) != 0)
         return 1;
     pthread_join(thread, NULL);
-    evidence->after_exit++;
+    evidence()->after_exit++;
     return 0;
 }
 
@@ -249,9 +253,9 @@ static int host_whose_function_exits_from_another_thread(void *unused)
     const int status = 300;
     (void)unused;
     CHECK(register_handlers() == 0);
-    const struct forkcall_report r = run_in_forked_process(exits_from_another_thread, &status, NULL);
+    const struct forkcall_report r = run_tested(exits_from_another_thread, &status, sizeof status, NULL, NULL);
     CHECK(r.status == FORKCALL_EXITED && r.code == (WHOLE_STATUS ? 300 : -1));
-    CHECK(!host_handlers_ran() && evidence->after_exit == 0);
+    CHECK(!host_handlers_ran() && evidence()->after_exit == 0);
     return 42;
 }
 
@@ -296,7 +300,7 @@ static int host_whose_grandchildren_end(void *unused)
     for (enum grandchild_end how = 0; how < GRANDCHILD_ENDS; how++) {
         int status = -1;
         struct forkcall_buf result = forkcall_buf_fixed(&status, sizeof status);
-        const struct forkcall_report r = run_in_forked_process(forks_and_answers, &how, &result);
+        const struct forkcall_report r = run_tested(forks_and_answers, &how, sizeof how, &result, NULL);
         CHECK(r.status == FORKCALL_OK && result.size == sizeof status);
         CHECK(status == expected[how]);
         CHECK(!host_handlers_ran());
@@ -338,9 +342,9 @@ static int host_with_threads(void *unused)
     }
     static const int slow = 1;
     static const int quick = 0;
-    memset(evidence, 0, sizeof *evidence);
+    clear_shared_memory();
     CHECK(run_with_threads(registers_handlers_and_exits, &slow).status == FORKCALL_EXITED);
-    CHECK(evidence->own_atexit == 2);
+    CHECK(evidence()->own_atexit == 2);
     CHECK(run_with_threads(exits_from_another_thread, &statuses[0]).status == FORKCALL_EXITED);
     CHECK(run_with_threads(registers_handlers_and_exits, &quick).status == FORKCALL_EXITED);
     CHECK(!host_handlers_ran());
@@ -353,7 +357,7 @@ static void exit_in_the_child_of_a_threaded_host(void **state)
 {
     (void)state;
     assert_int_equal(host_run(host_with_threads, NULL), 42);
-    assert_int_equal(evidence->host_atexit, 1);
+    assert_int_equal(evidence()->host_atexit, 1);
 }
 
 static void *calling_thread(void *unused)
@@ -362,7 +366,7 @@ static void *calling_thread(void *unused)
     (void)unused;
     const struct forkcall_report r = run_with_threads(exits_with, &status);
     const bool right = r.status == FORKCALL_EXITED && r.code == (WHOLE_STATUS ? 3 : -1) && !host_handlers_ran();
-    return right ? evidence : NULL;
+    return right ? evidence() : NULL;
 }
 
 static int host_that_calls_from_a_thread(void *unused)
@@ -381,12 +385,13 @@ static void exit_in_the_child_of_another_thread_than_main(void **state)
 {
     (void)state;
     assert_int_equal(host_run(host_that_calls_from_a_thread, NULL), 42);
-    assert_int_equal(evidence->host_atexit, 1);
+    assert_int_equal(evidence()->host_atexit, 1);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
         TEST(exit_is_told_and_runs_no_handler_of_the_host),
         TEST(_exit_and_quick_exit_are_told_and_run_no_handler_of_the_host),
@@ -397,5 +402,5 @@ int main(void)
         TEST(exit_in_the_child_of_a_threaded_host),
         TEST(exit_in_the_child_of_another_thread_than_main),
     };
-    return cmocka_run_group_tests(tests, make_evidence, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
