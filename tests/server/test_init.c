@@ -1,0 +1,423 @@
+/* forkcall_init: what it needs, what it leaves, and what it does not believe. Arguments: the paths of subject and stranger. */
+#include "servers.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define NOBODY 65534
+#define REMEDY "need forkcall_init() as the first thing in this program's main()"
+
+static const char *subject, *stranger;
+
+static char output[16384];
+
+#define RUN(variables, ...)                                                               \
+    program_run(&(const struct program){.path = subject,                                  \
+                                        .args = (const char *const[]){__VA_ARGS__, NULL}, \
+                                        .environment = (variables)},                      \
+                output, sizeof output)
+
+static void assert_says(const char *text)
+{
+    if (strstr(output, text) != NULL)
+        return;
+    print_error("\"%s\" is not in:\n%s", text, output);
+    fail();
+}
+
+static void assert_silent_about(const char *text)
+{
+    if (strstr(output, text) == NULL)
+        return;
+    print_error("\"%s\" is in:\n%s", text, output);
+    fail();
+}
+
+/* ---- With and without ---------------------------------------------------------------------------------------- */
+
+static void main_without_forkcall_init(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN(NULL, "bare", "server", "spawn", "start", "auto"), 0);
+    assert_says("server: NOT_STARTED method 2 ran 1 code 95: method: SERVER and SPAWN " REMEDY);
+    assert_says("spawn: NOT_STARTED method 3 ran 1 code 95: method: SERVER and SPAWN " REMEDY);
+    assert_says("start: -95");
+    assert_says("auto: OK method 1 ran 2");
+}
+
+static void main_with_forkcall_init(void **state)
+{
+    (void)state;
+    assert_int_equal(RUN(NULL, "init", "auto", "server", "spawn", "fork"), 0);
+    assert_says("auto: OK method 2 ran 2");
+    assert_says("server: OK method 2 ran 2");
+    assert_says("spawn: OK method 3 ran 2");
+    assert_says("fork: OK method 1 ran 2");
+}
+
+/* ---- Copies -------------------------------------------------------------------------------------------------- */
+
+struct log {
+    char directory[64];
+    char path[96];
+    char entry[128]; /* of the environment */
+};
+
+static void log_open(struct log *log)
+{
+    assert_true(directory_make(log->directory));
+    snprintf(log->path, sizeof log->path, "%s/log", log->directory);
+    snprintf(log->entry, sizeof log->entry, "SUBJECT_LOG=%s", log->path);
+}
+
+/* How many processes have run main, and how many went on in it. */
+static void log_close(struct log *log, int started, int went_on)
+{
+    const int mains = count_in_file(log->path, "main");
+    const int after = count_in_file(log->path, "after") + count_in_file(log->path, "went on");
+    directory_remove(log->directory);
+    assert_int_equal(mains, started);
+    assert_int_equal(after, went_on);
+}
+
+static void copy_never_runs_a_line_of_main_after_it(void **state)
+{
+    struct log log;
+    (void)state;
+    log_open(&log);
+    const char *const environment[] = {log.entry, NULL};
+    assert_int_equal(RUN(environment, "init", "spawn", "spawn", "server", "server", "server", "auto"), 0);
+    log_close(&log, 1 + 2 + 1, 1); /* the host, a copy for each SPAWN, and the one that was the server */
+}
+
+/* The outcome of a SPAWN and of a SERVER whose copies do that in place of forkcall_init. */
+static void check_copies(const char *what, const char *why, int code)
+{
+    char copy[64], wanted[256];
+    struct log log;
+    log_open(&log);
+    snprintf(copy, sizeof copy, "SUBJECT_COPY=%s", what);
+    const char *const environment[] = {log.entry, copy, NULL};
+    assert_int_equal(RUN(environment, "init", "spawn", "server", "auto", "fork"), 0);
+    snprintf(wanted, sizeof wanted, "spawn: NOT_STARTED method 3 ran 1 code %d: %s", code, why);
+    assert_says(wanted);
+    snprintf(wanted, sizeof wanted, "server: NOT_STARTED method 2 ran 1 code %d: server: %s", code, why);
+    assert_says(wanted);
+    snprintf(wanted, sizeof wanted, "auto: NOT_STARTED method 2 ran 1 code %d: server: %s", code, why);
+    assert_says(wanted);
+    assert_says("fork: OK");
+    log_close(&log, 1 + 3, 1); /* no copy of a copy */
+}
+
+static void copy_that_calls_the_library_before_forkcall_init(void **state)
+{
+    (void)state;
+    check_copies("calls", "the copy of this program called the library before forkcall_init()", 8);
+}
+
+static void copy_that_makes_copies_before_forkcall_init(void **state)
+{
+    (void)state;
+    check_copies("recurses", "the copy of this program called the library before forkcall_init()", 8);
+}
+
+static void copy_that_starts_a_server_before_forkcall_init(void **state)
+{
+    (void)state;
+    check_copies("starts", "the copy of this program called the library before forkcall_init()", 8);
+}
+
+static void copy_that_exits_before_forkcall_init(void **state)
+{
+    (void)state;
+    check_copies("exits", "the copy of this program ended with exit status 3 before it came to forkcall_init()", 8);
+}
+
+static void copy_that_crashes_before_forkcall_init(void **state)
+{
+    (void)state;
+    check_copies("crashes", "the copy of this program was killed by SIGSEGV before it came to forkcall_init()", 8);
+}
+
+static void copy_that_never_comes_to_forkcall_init(void **state)
+{
+    struct log log;
+    (void)state;
+    log_open(&log);
+    const char *const environment[] = {log.entry, "SUBJECT_COPY=hangs", "SUBJECT_TIMEOUT=200", NULL};
+    assert_int_equal(RUN(environment, "init", "spawn", "server"), 0);
+    assert_says("spawn: TIMED_OUT method 3 ran 1");
+    assert_says("server: TIMED_OUT method 2 ran 1");
+    log_close(&log, 1 + 2, 1);
+}
+
+static void copy_that_never_comes_to_forkcall_init_and_no_timeout(void **state)
+{
+    (void)state;
+    if (under_emulator())
+        SKIP("it takes long enough as it is");
+    const char *const environment[] = {"SUBJECT_COPY=hangs", "SUBJECT_TIMEOUT=0", NULL};
+    assert_int_equal(RUN(environment, "init", "spawn"), 0);
+    assert_says("spawn: NOT_STARTED method 3 ran 1 code 110: the copy of this program did not come to "
+                "forkcall_init() in time");
+}
+
+/* ---- What is inherited --------------------------------------------------------------------------------------- */
+
+static void run_stranger(const char *how)
+{
+    const char *const args[] = {how, NULL};
+    const struct program program = {.path = stranger, .args = args};
+    print_message("%s\n", how);
+    const int status = program_run(&program, output, sizeof output);
+    if (status != 0)
+        print_error("%s", output);
+    assert_int_equal(status, 0);
+}
+
+static void inherited_marks_are_ignored(void **state)
+{
+    static const char *const hows[] = {"marker",      "marker_and_socket",   "marker_and_data",
+                                       "odd_path",    "odd_path_and_socket", "odd_path_and_data",
+                                       "wrong_nonce", "hello_alone",         "odd_path_and_marker"};
+    (void)state;
+    if (under_emulator())
+        SKIP("the emulator does not exec the program's own image");
+    for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
+        run_stranger(hows[i]);
+        assert_says("main\n");
+    }
+}
+
+static void copy_of_a_stranger_serves_nobody(void **state)
+{
+    static const char *const hows[] = {"hello_of_a_stranger", "odd_path_and_hello_of_a_stranger", "true_copy",
+                                       "true_copy_by_odd_path"};
+    (void)state;
+    if (under_emulator())
+        SKIP("the emulator does not exec the program's own image");
+    for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
+        run_stranger(hows[i]);
+        assert_silent_about("main");
+    }
+}
+
+/* What a program finds that was started by this command. */
+static void check_environment(const char *command, const char *method)
+{
+    static const char *const environment[] = {"SUBJECT_OWN=1", NULL};
+    assert_int_equal(RUN(environment, "init", "spawn", "server", command, method), 0);
+    assert_says("SUBJECT_OWN=1\n");
+    assert_says("done\n");
+    assert_silent_about("FORKCALL");
+    assert_silent_about("memfd:");
+    assert_silent_about("[eventpoll]");
+    assert_silent_about("[pidfd]");
+}
+
+static int count_in_output(const char *text)
+{
+    int count = 0;
+    for (const char *at = output; (at = strstr(at, text)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void programs_that_the_host_starts_find_nothing_of_ours(void **state)
+{
+    static const char *const environment[] = {"SUBJECT_OWN=1", NULL};
+    (void)state;
+    assert_int_equal(RUN(environment, "init", "environ"), 0);
+    const int sockets = count_in_output("socket:"), pipes = count_in_output("pipe:");
+    check_environment("environ", "environ"); /* twice */
+    assert_int_equal(count_in_output("socket:"), 2 * sockets);
+    assert_int_equal(count_in_output("pipe:"), 2 * pipes);
+}
+
+static void programs_that_a_child_starts_find_nothing_of_ours(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        check_environment("child_environ", i == 0 ? "spawn" : "server");
+        assert_int_equal(count_in_output("OK"), 3);
+        assert_silent_about("socket:");
+        assert_silent_about("pipe:");
+    }
+}
+
+/* ---- Rights -------------------------------------------------------------------------------------------------- */
+
+struct user {
+    uid_t uid, euid;
+};
+
+static int become(void *context)
+{
+    const struct user *user = context;
+    if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0)
+        return 1;
+    return setresuid(user->uid, user->euid, user->uid == 0 ? 0 : (uid_t)-1);
+}
+
+/* Runs a copy of the subject that belongs to root and has this mode, as nobody. */
+static void run_as_nobody(mode_t mode, const char *const *args, void (*change)(const char *))
+{
+    char directory[64], path[96];
+    struct statvfs mount;
+    assert_true(directory_make(directory));
+    snprintf(path, sizeof path, "%s/subject", directory);
+    assert_true(file_copy(subject, path, mode));
+    if (change != NULL)
+        change(path);
+    struct user nobody = {NOBODY, NOBODY};
+    const struct program program = {.path = path, .args = args, .before = become, .context = &nobody};
+    const bool no_suid = statvfs(path, &mount) < 0 || (mount.f_flag & ST_NOSUID) != 0;
+    const int status = program_run(&program, output, sizeof output);
+    directory_remove(directory);
+    if (no_suid)
+        SKIP("the file system knows no set-user-id programs");
+    assert_int_equal(status, 0);
+}
+
+#define SKIP_UNLESS_ROOT                                     \
+    do {                                                     \
+        if (geteuid() != 0)                                  \
+            SKIP("only root can make set-user-id programs"); \
+        if (under_emulator())                                \
+            SKIP("the emulator is no set-user-id program");  \
+        if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)     \
+            SKIP("no_new_privs is set");                     \
+    } while (0)
+
+static void set_user_id_program(void **state)
+{
+    static const char *const args[] = {"init", "server", "spawn", "start", "auto", NULL};
+    (void)state;
+    SKIP_UNLESS_ROOT;
+    run_as_nobody(04755, args, NULL);
+    assert_says("server: NOT_STARTED method 2 ran 1 code 1: method: SERVER and SPAWN are not for set-user-id programs");
+    assert_says("spawn: NOT_STARTED method 3 ran 1 code 1: method: SERVER and SPAWN are not for set-user-id programs");
+    assert_says("start: -1\n");
+    assert_says("auto: OK method 1 ran 2");
+}
+
+static void same_program_without_the_bit(void **state)
+{
+    static const char *const args[] = {"init", "server", "spawn", "start", "auto", NULL};
+    (void)state;
+    SKIP_UNLESS_ROOT;
+    run_as_nobody(0755, args, NULL);
+    assert_says("server: OK");
+    assert_says("spawn: OK");
+    assert_says("auto: OK method 2 ran 2");
+}
+
+static void host_with_another_effective_user(void **state)
+{
+    static const char *const args[] = {"init", "server", "spawn", "start", "fork", NULL};
+    struct user user = {0, NOBODY};
+    (void)state;
+    SKIP_UNLESS_ROOT;
+    /* Changed before exec: AT_SECURE is set, too. The change while it runs: host_that_calls_seteuid. */
+    const struct program program = {.path = subject, .args = args, .before = become, .context = &user};
+    assert_int_equal(program_run(&program, output, sizeof output), 0);
+    assert_says("server: NOT_STARTED method 2 ran 1 code 1");
+    assert_says("spawn: NOT_STARTED method 3 ran 1 code 1");
+    assert_says("start: -1\n");
+    assert_says("fork: OK");
+}
+
+static int call_after_seteuid(void *context)
+{
+    static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
+    (void)context;
+    CHECK(server_pid() > 0);
+    CHECK(seteuid(NOBODY) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        const struct forkcall_options options = {.method = methods[i], .timeout_ms = PLENTY_MS};
+        const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO));
+        CHECK(report.code == EPERM && strstr(report.message, "rights") != NULL);
+    }
+    CHECK(forkcall_server_stop() == 0);
+    CHECK(forkcall_server_start(NULL) == -EPERM);
+    CHECK(seteuid(0) == 0);
+    CHECK(forkcall_server_start(NULL) == 0);
+    CHECK(server_pid() > 0);
+    return 0;
+}
+
+static void host_that_calls_seteuid(void **state)
+{
+    (void)state;
+    SKIP_UNLESS_ROOT;
+    assert_int_equal(host_run(call_after_seteuid, NULL), 0);
+}
+
+/* A program that becomes set-user-id while it runs: a copy of it would have other rights. */
+static int make_set_user_id(void *context)
+{
+    return chmod(context, 04755);
+}
+
+static void program_file_that_became_set_user_id(void **state)
+{
+    static const char *const args[] = {"init", "server", "spawn", "start", "auto", NULL};
+    char directory[64], path[96];
+    (void)state;
+    if (under_emulator())
+        SKIP("the emulator is no set-user-id program");
+    assert_true(directory_make(directory));
+    snprintf(path, sizeof path, "%s/subject", directory);
+    assert_true(file_copy(subject, path, 0755));
+    /* For its own owner the bit gives no other rights at exec: AT_SECURE stays 0. */
+    const struct program program = {.path = path, .args = args, .before = make_set_user_id, .context = path};
+    const int status = program_run(&program, output, sizeof output);
+    directory_remove(directory);
+    assert_int_equal(status, 0);
+    assert_says("server: NOT_STARTED method 2 ran 1 code 1: ");
+    assert_says("a copy of this program would be started with the rights of a set-user-id program");
+    assert_says("start: -1\n");
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(main_without_forkcall_init),
+        cmocka_unit_test(main_with_forkcall_init),
+        cmocka_unit_test(copy_never_runs_a_line_of_main_after_it),
+        cmocka_unit_test(copy_that_calls_the_library_before_forkcall_init),
+        cmocka_unit_test(copy_that_makes_copies_before_forkcall_init),
+        cmocka_unit_test(copy_that_starts_a_server_before_forkcall_init),
+        cmocka_unit_test(copy_that_exits_before_forkcall_init),
+        cmocka_unit_test(copy_that_crashes_before_forkcall_init),
+        cmocka_unit_test(copy_that_never_comes_to_forkcall_init),
+        cmocka_unit_test(copy_that_never_comes_to_forkcall_init_and_no_timeout),
+        cmocka_unit_test(inherited_marks_are_ignored),
+        cmocka_unit_test(copy_of_a_stranger_serves_nobody),
+        cmocka_unit_test(programs_that_the_host_starts_find_nothing_of_ours),
+        cmocka_unit_test(programs_that_a_child_starts_find_nothing_of_ours),
+        cmocka_unit_test(set_user_id_program),
+        cmocka_unit_test(same_program_without_the_bit),
+        cmocka_unit_test(host_with_another_effective_user),
+        cmocka_unit_test(host_that_calls_seteuid),
+        cmocka_unit_test(program_file_that_became_set_user_id),
+    };
+    forkcall_init();
+    if (argc < 3) {
+        fprintf(stderr, "arguments: subject, stranger\n");
+        return 2;
+    }
+    subject = argv[1];
+    stranger = argv[2];
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
