@@ -94,7 +94,7 @@ static int host_that_prints(void *context)
         printf("[host]");
         fprintf(stderr, "[error of host]");
     }
-    const struct forkcall_report r = run_in_forked_process(prints_and_ends, &p->how, NULL);
+    const struct forkcall_report r = run_tested(prints_and_ends, &p->how, sizeof p->how, NULL, NULL);
     const char *expected = p->host_has_unwritten ? "[function][host]" : "[function]";
     const char *expected_error = p->host_has_unwritten ? "[error of function][error of host]" : "[error of function]";
     fflush(stdout);
@@ -142,7 +142,7 @@ static int host_that_captures(void *context)
     const int out = scratch_file();
     CHECK(out >= 0 && redirect(stdout, out));
     printf("[host]");
-    const struct forkcall_report r = forkcall_run(prints_and_ends, how, sizeof *how, NULL, &options);
+    const struct forkcall_report r = run_tested(prints_and_ends, how, sizeof *how, NULL, &options);
     CHECK(r.status == expected_status[*how]);
     CHECK(strcmp(captured.text[1], "[function]") == 0);
     CHECK(strcmp(captured.text[2], "[error of function]") == 0);
@@ -175,7 +175,7 @@ static int host_with_a_file_of_its_own(void *context)
     host_file = fd < 0 ? NULL : fdopen(fd, "w+");
     CHECK(host_file != NULL);
     fprintf(host_file, "[unwritten]");
-    const struct forkcall_report r = run_in_forked_process(ends, context, NULL);
+    const struct forkcall_report r = run_tested(ends, context, sizeof(enum end), NULL, NULL);
     CHECK(r.status == expected_status[*(enum end *)context]);
     CHECK(strcmp(contents(fd, text), "") == 0);
     fflush(host_file);
@@ -207,7 +207,7 @@ static int host_that_reads_lines(void *context)
         const off_t before = lseek(STDIN_FILENO, 0, SEEK_CUR);
         snprintf(wanted, sizeof wanted, "line %d\n", expected++);
         CHECK(strcmp(line, wanted) == 0);
-        const struct forkcall_report r = run_in_forked_process(ends, context, NULL);
+        const struct forkcall_report r = run_tested(ends, context, sizeof(enum end), NULL, NULL);
         CHECK(r.status == expected_status[*(enum end *)context]);
         CHECK(lseek(STDIN_FILENO, 0, SEEK_CUR) == before);
     }
@@ -247,7 +247,7 @@ static int host_with_null_streams(void *unused)
     CHECK(out >= 0 && write(out, "untouched", 9) == 9);
     CHECK(dup2(out, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0);
     CHECK(lseek(out, 0, SEEK_SET) == 0);
-    CHECK(forkcall_run(reads_and_writes_null, NULL, 0, NULL, &options).status == FORKCALL_OK);
+    CHECK(run_tested(reads_and_writes_null, NULL, 0, NULL, &options).status == FORKCALL_OK);
     CHECK(lseek(out, 0, SEEK_CUR) == 0);
     CHECK(strcmp(contents(out, text), "untouched") == 0);
     return 42;
@@ -293,7 +293,7 @@ static int host_whose_function_closes_all_descriptors(void *unused)
     const int fd = mkstemp(name);
     (void)unused;
     CHECK(fd >= 0 && fd < 50);
-    const struct forkcall_report r = forkcall_run(closes_all_and_opens_a_file, name, sizeof name, NULL, &options);
+    const struct forkcall_report r = run_tested(closes_all_and_opens_a_file, name, sizeof name, NULL, &options);
     unlink(name);
     CHECK(strcmp(contents(fd, text), "") == 0);
     CHECK(r.status == FORKCALL_EXITED && r.code == 125 && r.ran == FORKCALL_RAN_YES);
@@ -309,6 +309,7 @@ static void function_that_closes_the_reply_does_not_write_into_what_has_its_numb
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unwritten_output_of_host_and_function_appears_once),
         cmocka_unit_test(captured_output_holds_the_functions_own_alone),
