@@ -1,7 +1,7 @@
 /* Ways out of the function that are no return: the child must not go on as a second copy of its caller.
  *
  * SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "children.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -9,27 +9,16 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-/* Seen by host and child alike. */
+/* Seen by host and child alike, in shared_memory(). */
 struct evidence {
     atomic_int caller_cleanup, own_cleanup, own_destructor, caller_code_in_child, escaped;
 };
-static struct evidence *evidence;
 
-static int make_evidence(void **state)
+static struct evidence *evidence(void)
 {
-    (void)state;
-    evidence = mmap(NULL, sizeof *evidence, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return evidence == MAP_FAILED ? -1 : 0;
-}
-
-static int clear_evidence(void **state)
-{
-    (void)state;
-    memset(evidence, 0, sizeof *evidence);
-    return 0;
+    return shared_memory();
 }
 
 static pid_t host;
@@ -38,25 +27,25 @@ static pid_t host;
 static void caller_was_here(void)
 {
     if (getpid() != host)
-        evidence->caller_code_in_child++;
+        evidence()->caller_code_in_child++;
 }
 
 static void caller_cleanup(void *unused)
 {
     (void)unused;
-    evidence->caller_cleanup++;
+    evidence()->caller_cleanup++;
 }
 
 static void own_cleanup(void *unused)
 {
     (void)unused;
-    evidence->own_cleanup++;
+    evidence()->own_cleanup++;
 }
 
 static void own_destructor(void *unused)
 {
     (void)unused;
-    evidence->own_destructor++;
+    evidence()->own_destructor++;
 }
 
 /* ---- pthread_exit -------------------------------------------------------------------------------------------- */
@@ -67,7 +56,7 @@ static int calls_pthread_exit(const void *args, size_t args_size, struct forkcal
     (void)args;
     (void)args_size;
     (void)result;
-    if (pthread_key_create(&key, own_destructor) != 0 || pthread_setspecific(key, evidence) != 0)
+    if (pthread_key_create(&key, own_destructor) != 0 || pthread_setspecific(key, evidence()) != 0)
         return 1;
     pthread_cleanup_push(own_cleanup, NULL);
     pthread_exit(NULL);
@@ -91,7 +80,7 @@ static struct forkcall_report call_under_a_cleanup_handler(forkcall_fn *fn)
 {
     struct forkcall_report report;
     pthread_cleanup_push(caller_cleanup, NULL);
-    report = run_in_forked_process(fn, NULL, NULL);
+    report = run_tested(fn, NULL, 0, NULL, NULL);
     caller_was_here();
     pthread_cleanup_pop(0);
     return report;
@@ -105,8 +94,8 @@ static int host_with_a_cleanup_handler(void *context)
     CHECK(getpid() == host);
     CHECK(r.status == FORKCALL_EXITED && r.ran == FORKCALL_RAN_YES);
     CHECK(strstr(r.message, "pthread_exit") != NULL);
-    CHECK(evidence->caller_cleanup == 0 && evidence->caller_code_in_child == 0);
-    CHECK(evidence->own_cleanup == 1);
+    CHECK(evidence()->caller_cleanup == 0 && evidence()->caller_code_in_child == 0);
+    CHECK(evidence()->own_cleanup == 1);
     return 42;
 }
 
@@ -115,7 +104,7 @@ static void pthread_exit_runs_the_functions_handlers_and_not_the_callers(void **
     forkcall_fn *fn = calls_pthread_exit;
     (void)state;
     assert_int_equal(host_run(host_with_a_cleanup_handler, &fn), 42);
-    assert_int_equal(evidence->caller_cleanup, 0);
+    assert_int_equal(evidence()->caller_cleanup, 0);
 }
 
 static void pthread_cancel_of_the_functions_thread_is_told_alike(void **state)
@@ -123,7 +112,7 @@ static void pthread_cancel_of_the_functions_thread_is_told_alike(void **state)
     forkcall_fn *fn = cancels_itself;
     (void)state;
     assert_int_equal(host_run(host_with_a_cleanup_handler, &fn), 42);
-    assert_int_equal(evidence->caller_cleanup, 0);
+    assert_int_equal(evidence()->caller_cleanup, 0);
 }
 
 static void *calling_thread(void *unused)
@@ -132,7 +121,7 @@ static void *calling_thread(void *unused)
     const struct forkcall_options options = {.allow_unsafe_fork = true, .timeout_ms = DEADLINE_S * 1000 / 2};
     static struct forkcall_report report;
     pthread_cleanup_push(caller_cleanup, NULL);
-    report = forkcall_run(calls_pthread_exit, NULL, 0, NULL, &options);
+    report = run_tested(calls_pthread_exit, NULL, 0, NULL, &options);
     caller_was_here();
     pthread_cleanup_pop(0);
     return &report;
@@ -147,7 +136,7 @@ static int host_that_calls_from_a_thread(void *unused)
     CHECK(pthread_create(&thread, NULL, calling_thread, NULL) == 0);
     CHECK(pthread_join(thread, &report) == 0);
     CHECK(((struct forkcall_report *)report)->status == FORKCALL_EXITED);
-    CHECK(evidence->caller_cleanup == 0 && evidence->caller_code_in_child == 0 && evidence->own_cleanup == 1);
+    CHECK(evidence()->caller_cleanup == 0 && evidence()->caller_code_in_child == 0 && evidence()->own_cleanup == 1);
     return 42;
 }
 
@@ -177,7 +166,7 @@ static void pthread_exit_of_another_thread_ends_that_alone(void **state)
     int answer = 0;
     struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
     (void)state;
-    const struct forkcall_report r = run_in_forked_process(answers_after_a_thread, NULL, &result);
+    const struct forkcall_report r = run_tested(answers_after_a_thread, NULL, 0, &result, NULL);
     assert_status(r, FORKCALL_OK);
     assert_int_equal(answer, 42);
 }
@@ -201,9 +190,10 @@ static int answers_beside_a_thread(const void *args, size_t args_size, struct fo
 static void threads_of_the_function_end_with_its_return(void **state)
 {
     (void)state;
-    const struct forkcall_report r = run_in_forked_process(answers_beside_a_thread, NULL, NULL);
+    const struct forkcall_report r = run_tested(answers_beside_a_thread, NULL, 0, NULL, NULL);
     assert_status(r, FORKCALL_OK);
-    assert_false(process_lives(r.pid));
+    int pid = r.pid;
+    assert_true(r.wait_status == -1 ? wait_until(process_is_gone, &pid) : !process_lives(pid));
 }
 
 /* ---- longjmp ------------------------------------------------------------------------------------------------- */
@@ -222,27 +212,21 @@ static int jumps_to_the_caller(const void *args, size_t args_size, struct forkca
 /* What the escaped child does next, as the caller. */
 enum next { NEXT_EXIT, NEXT_RUN, NEXT_FAIL, NEXT__EXIT, NEXT_THROW, NEXT_PROGRESS, NEXT_HANG, NEXT_COUNT };
 
-static bool child_has_escaped(void *unused)
-{
-    (void)unused;
-    return evidence->escaped != 0;
-}
-
 static int host_that_is_jumped_into(void *context)
 {
     const enum next next = *(const enum next *)context;
     /* The deadline decides for the last one only; it acts in forkcall_finish. */
     const struct forkcall_options options = {.timeout_ms = next == NEXT_HANG ? 1 : DEADLINE_S * 1000 / 2};
     struct forkcall_call *call;
-    evidence->escaped = 0;
+    evidence()->escaped = 0;
     host = getpid();
     if (setjmp(callers_frame) != 0) { // NOLINT(cert-err52-cpp)
         callers_jumps++;
-        evidence->escaped = 1;
+        evidence()->escaped = 1;
         if (next == NEXT_EXIT)
             exit(0); // NOLINT(concurrency-mt-unsafe)
         if (next == NEXT_RUN)
-            run_in_forked_process(child_returns_0, NULL, NULL);
+            run_tested(child_returns_0, NULL, 0, NULL, NULL);
         if (next == NEXT_FAIL)
             (void)forkcall_fail(1, "failed in the caller's copy");
         if (next == NEXT__EXIT)
@@ -254,8 +238,8 @@ static int host_that_is_jumped_into(void *context)
         for (;;)
             pause();
     }
-    CHECK(forkcall_start(&call, jumps_to_the_caller, NULL, 0, NULL, &options) == 0);
-    CHECK(wait_until(child_has_escaped, NULL));
+    CHECK(start_tested(&call, jumps_to_the_caller, NULL, 0, NULL, &options) == 0);
+    CHECK(wait_until(is_set, &evidence()->escaped));
     const struct forkcall_report r = forkcall_finish(call);
     CHECK(getpid() == host);
     CHECK(callers_jumps == 0);
@@ -274,6 +258,8 @@ static int host_that_is_jumped_into(void *context)
 static void longjmp_to_the_caller_is_told_at_the_next_call_or_exit_or_at_the_deadline(void **state)
 {
     (void)state;
+    if (!method_shares_memory())
+        SKIP("the child has no frame of its caller's");
     for (enum next next = 0; next < NEXT_COUNT; next++)
         assert_int_equal(host_run(host_that_is_jumped_into, &next), 42);
 }
@@ -303,14 +289,15 @@ static void longjmp_inside_the_function_is_none_of_ours(void **state)
     int answer = 0;
     struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
     (void)state;
-    const struct forkcall_report r = run_in_forked_process(jumps_within_itself, NULL, &result);
+    const struct forkcall_report r = run_tested(jumps_within_itself, NULL, 0, &result, NULL);
     assert_status(r, FORKCALL_OK);
     assert_int_equal(answer, 42);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
         TEST(pthread_exit_runs_the_functions_handlers_and_not_the_callers),
         TEST(pthread_cancel_of_the_functions_thread_is_told_alike),
@@ -320,5 +307,5 @@ int main(void)
         TEST(longjmp_to_the_caller_is_told_at_the_next_call_or_exit_or_at_the_deadline),
         TEST(longjmp_inside_the_function_is_none_of_ours),
     };
-    return cmocka_run_group_tests(tests, make_evidence, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
