@@ -23,13 +23,14 @@ static struct forkcall_call *start(forkcall_fn *fn, const struct forkcall_option
     if (options != NULL)
         with = *options;
     with.allow_unsafe_fork = under_sanitizer(); /* the thread sanitizer has a thread of its own */
-    assert_int_equal(forkcall_start(&call, fn, NULL, 0, NULL, &with), 0);
+    assert_int_equal(start_tested(&call, fn, NULL, 0, NULL, &with), 0);
     return call;
 }
 
 static void canceled_before_and_while_it_is_waited_for(void **state)
 {
     (void)state;
+    assert_true(warm_up());
     const struct traces before = traces_now();
     for (int i = 0; i < 4; i++) {
         struct forkcall_call *call = start(child_hangs, NULL);
@@ -82,7 +83,7 @@ static void canceled_by_another_thread_while_one_waits(void **state)
 
 /* ---- Grace ------------------------------------------------------------------------------------------------------- */
 
-static int stream; /* the child's end of a pipe to the test */
+static int stream; /* in the child: its end of a pipe to the test */
 
 static void catch_SIGTERM(int signal)
 {
@@ -93,8 +94,8 @@ static void catch_SIGTERM(int signal)
 
 static int child_cleans_up(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    (void)args;
     (void)args_size;
+    stream = *(const int *)args;
     signal(SIGTERM, catch_SIGTERM);
     forkcall_progress(1, 1, "ready");
     pause();
@@ -103,9 +104,9 @@ static int child_cleans_up(const void *args, size_t args_size, struct forkcall_b
 
 static int child_is_stubborn(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    (void)args;
     (void)args_size;
     (void)result;
+    stream = *(const int *)args;
     signal(SIGTERM, catch_SIGTERM);
     forkcall_progress(1, 1, "ready");
     for (;;)
@@ -133,13 +134,18 @@ static int note_ready(void *user, double done, double total, const char *note)
     return 0;
 }
 
-static struct forkcall_report cancel_with_grace(forkcall_fn *fn, int grace_ms, struct forkcall_buf *result)
+/* end: the child's, of a pipe. */
+static struct forkcall_report cancel_with_grace(forkcall_fn *fn, int end, int grace_ms, struct forkcall_buf *result)
 {
     bool ready = false;
-    const struct forkcall_options options = {
-        .grace_ms = grace_ms, .progress = note_ready, .user = &ready, .allow_unsafe_fork = under_sanitizer()};
+    const struct forkcall_options options = {.grace_ms = grace_ms,
+                                             .progress = note_ready,
+                                             .user = &ready,
+                                             .keep_fds = &end,
+                                             .keep_fds_count = 1,
+                                             .allow_unsafe_fork = under_sanitizer()};
     struct forkcall_call *call;
-    assert_int_equal(forkcall_start(&call, fn, NULL, 0, result, &options), 0);
+    assert_int_equal(start_tested(&call, fn, &end, sizeof end, result, &options), 0);
     while (!ready)
         assert_int_equal(forkcall_wait(call, 100), 0);
     assert_int_equal(forkcall_cancel(call), 0);
@@ -153,18 +159,17 @@ static void grace_to_answer_clean_up_or_be_killed(void **state)
     int ends[2];
     char byte;
     assert_int_equal(pipe(ends), 0);
-    stream = ends[1];
-    struct forkcall_report report = cancel_with_grace(child_cleans_up, 20000, &result);
+    struct forkcall_report report = cancel_with_grace(child_cleans_up, ends[1], 20000, &result);
     assert_status(report, FORKCALL_OK); /* it has answered within the grace */
     assert_int_equal(result.size, 5);
     assert_int_equal(read(ends[0], &byte, 1), 1);
 
-    report = cancel_with_grace(child_exits_at_SIGTERM, 20000, &result);
+    report = cancel_with_grace(child_exits_at_SIGTERM, ends[1], 20000, &result);
     assert_canceled(&report);
     assert_int_equal(WTERMSIG(report.wait_status), SIGTERM);
     assert_int_equal(result.size, 0);
 
-    report = cancel_with_grace(child_is_stubborn, 30, &result);
+    report = cancel_with_grace(child_is_stubborn, ends[1], 30, &result);
     assert_canceled(&report);
     assert_int_equal(WTERMSIG(report.wait_status), SIGKILL);
     assert_int_equal(read(ends[0], &byte, 1), 1); /* it was asked first */
@@ -285,7 +290,7 @@ static int late_cancel_host(void *unused)
     const struct forkcall_options options = {
         .cancel_fd_plus_one = ends[0] + 1, .timeout_ms = 20000, .allow_unsafe_fork = true};
     CHECK(pthread_create(&thread, NULL, write_later, &ends[1]) == 0);
-    const struct forkcall_report report = forkcall_run(child_hangs, NULL, 0, NULL, &options);
+    const struct forkcall_report report = run_tested(child_hangs, NULL, 0, NULL, &options);
     CHECK(pthread_join(thread, &written) == 0 && written != NULL);
     CHECK(report.status == FORKCALL_CANCELED);
     return 0;
@@ -338,6 +343,7 @@ static void cancel_fd_in_an_event_loop(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(canceled_before_and_while_it_is_waited_for),
         cmocka_unit_test(canceled_when_it_is_done),

@@ -79,6 +79,7 @@ static int child_writes_to_both(const void *args, size_t args_size, struct forkc
 static void streams_separately_and_both(void **state)
 {
     (void)state;
+    assert_true(warm_up());
     const struct traces before = traces_now();
     for (int streams = OUT; streams <= (OUT | ERR); streams++) {
         struct heard heard = {.calls = 0};
@@ -87,7 +88,7 @@ static void streams_separately_and_both(void **state)
             options.standard_output = FORKCALL_STREAM_NULL;
         if ((streams & ERR) == 0)
             options.standard_error = FORKCALL_STREAM_NULL;
-        const struct forkcall_report report = forkcall_run(child_writes_to_both, NULL, 0, NULL, &options);
+        const struct forkcall_report report = run_tested(child_writes_to_both, NULL, 0, NULL, &options);
         assert_status(report, FORKCALL_OK);
         assert_heard(&heard.bytes[1], (streams & OUT) != 0 ? "by stdio, out and unflushed" : "");
         assert_heard(&heard.bytes[2], (streams & ERR) != 0 ? "error so" : "");
@@ -128,7 +129,7 @@ static void binary_output_of_1_MiB_with_a_slow_callback(void **state)
     struct heard heard = {.slow = true};
     const struct forkcall_options options = capture(OUT, &heard);
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    const struct forkcall_report report = forkcall_run(child_writes_1_MiB, NULL, 0, &result, &options);
+    const struct forkcall_report report = run_tested(child_writes_1_MiB, NULL, 0, &result, &options);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(result.size, 6);
     assert_int_equal(heard.bytes[1].size, MIB);
@@ -183,8 +184,7 @@ static void last_output_is_not_lost_whatever_the_end(void **state)
         struct heard heard = {.calls = 0};
         struct forkcall_options options = capture(OUT | ERR, &heard);
         options.details = &details;
-        const struct forkcall_report report =
-            forkcall_run(child_says_last_words, &ending, sizeof ending, NULL, &options);
+        const struct forkcall_report report = run_tested(child_says_last_words, &ending, sizeof ending, NULL, &options);
         assert_status(report, wanted[ending]);
         assert_heard(&heard.bytes[1], ending == THROWS || ending == EXITS ? "last words, by stdio" : "last words");
         assert_heard(&heard.bytes[2], "and curses");
@@ -216,8 +216,7 @@ static void details_hold_the_last_8_KiB_of_stderr(void **state)
         const struct forkcall_options options = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
         char message[32];
         assert_int_equal(forkcall_buf_append(&details, "stale", 5), 0);
-        const struct forkcall_report report =
-            forkcall_run(child_fills_stderr, &sizes[i], sizeof *sizes, NULL, &options);
+        const struct forkcall_report report = run_tested(child_fills_stderr, &sizes[i], sizeof *sizes, NULL, &options);
         assert_status(report, FORKCALL_FAILED);
         const size_t tail = sizes[i] < 8192 ? sizes[i] : 8192;
         snprintf(message, sizeof message, "after %zu bytes\n", sizes[i]);
@@ -239,7 +238,7 @@ static void details_that_do_not_fit_are_cut(void **state)
     for (size_t capacity = 0; capacity < sizeof storage; capacity++) {
         struct forkcall_buf details = forkcall_buf_fixed(storage, capacity);
         const struct forkcall_options options = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
-        const struct forkcall_report report = forkcall_run(child_fills_stderr, &size, sizeof size, NULL, &options);
+        const struct forkcall_report report = run_tested(child_fills_stderr, &size, sizeof size, NULL, &options);
         assert_status(report, FORKCALL_FAILED);
         const size_t all = strlen("after 100 bytes") + 1 + 100;
         const size_t wanted = capacity < all ? capacity : all;
@@ -251,7 +250,10 @@ static void details_that_do_not_fit_are_cut(void **state)
 
 /* ---- Descendants ------------------------------------------------------------------------------------------------- */
 
-static int left_behind[2];
+struct speaker {
+    bool waits;
+    int left_behind; /* where it writes the grandchild's pid; 0: it waits */
+};
 
 static void flood(int begun)
 {
@@ -265,7 +267,7 @@ static void flood(int begun)
 
 static int child_has_a_child_speak(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    const bool waits = *(const bool *)args;
+    const struct speaker *speaker = args;
     int begun[2];
     char byte;
     (void)args_size;
@@ -276,14 +278,14 @@ static int child_has_a_child_speak(const void *args, size_t args_size, struct fo
     if (pid == 0) {
         setpgid(0, 0);
         write_text(1, "grandchild");
-        if (waits)
+        if (speaker->waits)
             _exit(0);
         flood(begun[1]); /* to the end of the test it has the pipe open, and fills it */
     }
     setpgid(pid, pid);
-    if (waits)
+    if (speaker->waits)
         return waitpid(pid, NULL, 0) == pid ? 0 : 1;
-    if (write(left_behind[1], &pid, sizeof pid) != sizeof pid)
+    if (write(speaker->left_behind, &pid, sizeof pid) != sizeof pid)
         return 1;
     return read(begun[0], &byte, 1) == 1 ? 0 : 1;
 }
@@ -291,10 +293,10 @@ static int child_has_a_child_speak(const void *args, size_t args_size, struct fo
 static void output_of_a_grandchild(void **state)
 {
     (void)state;
-    const bool waits = true;
+    const struct speaker speaker = {.waits = true};
     struct heard heard = {.calls = 0};
     const struct forkcall_options options = capture(OUT, &heard);
-    const struct forkcall_report report = forkcall_run(child_has_a_child_speak, &waits, sizeof waits, NULL, &options);
+    const struct forkcall_report report = run_tested(child_has_a_child_speak, &speaker, sizeof speaker, NULL, &options);
     assert_status(report, FORKCALL_OK);
     assert_heard(&heard.bytes[1], "grandchild");
     forget(&heard);
@@ -303,12 +305,15 @@ static void output_of_a_grandchild(void **state)
 static void grandchild_that_goes_on_writing_does_not_hold_the_call(void **state)
 {
     (void)state;
-    const bool waits = false;
     struct heard heard = {.slow = true}; /* there is always more by the time it returns */
-    const struct forkcall_options options = capture(OUT, &heard);
+    struct forkcall_options options = capture(OUT, &heard);
     pid_t pid = 0;
+    int left_behind[2];
     assert_int_equal(pipe(left_behind), 0);
-    const struct forkcall_report report = forkcall_run(child_has_a_child_speak, &waits, sizeof waits, NULL, &options);
+    const struct speaker speaker = {.left_behind = left_behind[1]};
+    options.keep_fds = &left_behind[1];
+    options.keep_fds_count = 1;
+    const struct forkcall_report report = run_tested(child_has_a_child_speak, &speaker, sizeof speaker, NULL, &options);
     assert_int_equal(read(left_behind[0], &pid, sizeof pid), sizeof pid);
     /* Nobody reads any more: it has SIGPIPE by now, or is about to. The call has not waited for its end. */
     kill(pid, SIGKILL);
@@ -335,7 +340,7 @@ static void output_callback_that_cancels(void **state)
     (void)state;
     struct heard heard = {.cancel_at = 3};
     const struct forkcall_options options = capture(OUT, &heard);
-    const struct forkcall_report report = forkcall_run(child_writes_for_ever, NULL, 0, NULL, &options);
+    const struct forkcall_report report = run_tested(child_writes_for_ever, NULL, 0, NULL, &options);
     assert_status(report, FORKCALL_CANCELED);
     assert_int_equal(heard.calls, 3); /* and is not called again */
     forget(&heard);
@@ -370,11 +375,12 @@ static int null_host(void *closed)
     } else {
         CHECK(dup2(heard[0], 0) == 0 && dup2(said[1], 1) == 1);
     }
-    const struct forkcall_report report = forkcall_run(child_reads_and_writes, NULL, 0, &result, &options);
+    const struct forkcall_report report = run_tested(child_reads_and_writes, NULL, 0, &result, &options);
     CHECK(report.status == FORKCALL_OK && result.size == 6);
     forkcall_buf_free(&result);
     close(1);
     close(said[1]);
+    forkcall_server_stop();               /* it has the host's streams */
     CHECK(read(said[0], &byte, 1) == 0);  /* nothing was written to the host's */
     CHECK(read(heard[0], &byte, 1) == 1); /* nor read from it */
     return 0;
@@ -396,7 +402,7 @@ static int closed_host(void *unused)
     (void)unused;
     close(0);
     close(1);
-    const struct forkcall_report report = forkcall_run(child_writes_to_both, NULL, 0, NULL, &options);
+    const struct forkcall_report report = run_tested(child_writes_to_both, NULL, 0, NULL, &options);
     CHECK(report.status == FORKCALL_OK);
     CHECK(heard.bytes[1].size == strlen("by stdio, out and unflushed"));
     CHECK(heard.bytes[2].size == strlen("error so"));
@@ -414,6 +420,7 @@ static void captured_though_the_host_has_them_closed(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_separately_and_both),
         cmocka_unit_test(binary_output_of_1_MiB_with_a_slow_callback),

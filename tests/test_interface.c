@@ -99,6 +99,19 @@ static void layout_of_map_options(void **state)
     OFFSET(forkcall_map_options, reserved, 256, 208, 200);
 }
 
+static void layout_of_server_options(void **state)
+{
+    (void)state;
+    SIZE(forkcall_server_options, 104, 88, 88);
+    OFFSET(forkcall_server_options, spares, 0, 0, 0);
+    OFFSET(forkcall_server_options, timeout_ms, 4, 4, 4);
+    OFFSET(forkcall_server_options, prepare, 8, 8, 8);
+    OFFSET(forkcall_server_options, prepare_args, 16, 12, 12);
+    OFFSET(forkcall_server_options, prepare_args_size, 24, 16, 16);
+    OFFSET(forkcall_server_options, exec_spares, 32, 20, 20);
+    OFFSET(forkcall_server_options, reserved, 40, 24, 24);
+}
+
 static void layout_of_report(void **state)
 {
     (void)state;
@@ -266,10 +279,13 @@ static void function_called_directly(void **state)
 
 int main(void)
 {
+    if (!method_shares_memory()) /* else this is a program as it was before it knew of forkcall_init() */
+        forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layout_of_buf_limits_and_crash),
         cmocka_unit_test(layout_of_options),
         cmocka_unit_test(layout_of_map_options),
+        cmocka_unit_test(layout_of_server_options),
         cmocka_unit_test(layout_of_report),
         cmocka_unit_test(numbers_of_enumerators),
         cmocka_unit_test(version_of_header_and_library),

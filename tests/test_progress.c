@@ -31,7 +31,7 @@ static struct forkcall_report run(forkcall_fn *fn, const void *args, size_t args
 {
     const struct forkcall_options options = {
         .progress = heard == NULL ? NULL : hear, .user = heard, .timeout_ms = DEADLINE_S * 1000};
-    return forkcall_run(fn, args, args_size, NULL, &options);
+    return run_tested(fn, args, args_size, NULL, &options);
 }
 
 struct step {
@@ -114,14 +114,14 @@ static void progress_never_waits_for_a_reader(void **state)
 {
     (void)state;
     struct heard heard = {.count = 0};
-    const struct forkcall_options options = {.progress = hear, .user = &heard, .timeout_ms = DEADLINE_S * 1000};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     struct forkcall_call *call;
     char byte;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(forkcall_start(&call, child_reports_much_then_tells, &ends[1], sizeof *ends, &result, &options),
-                     0);
+    const struct forkcall_options options = {
+        .progress = hear, .user = &heard, .timeout_ms = DEADLINE_S * 1000, .keep_fds = &ends[1], .keep_fds_count = 1};
+    assert_int_equal(start_tested(&call, child_reports_much_then_tells, &ends[1], sizeof *ends, &result, &options), 0);
     close(ends[1]);
     assert_int_equal(read(ends[0], &byte, 1), 1);
     assert_int_equal(heard.count, 0);
@@ -140,7 +140,7 @@ static void many_reports_beside_a_result(void **state)
     struct heard heard = {.count = 0};
     const struct forkcall_options options = {.progress = hear, .user = &heard, .timeout_ms = DEADLINE_S * 1000};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    const struct forkcall_report report = forkcall_run(child_reports_much, NULL, 0, &result, &options);
+    const struct forkcall_report report = run_tested(child_reports_much, NULL, 0, &result, &options);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(result.size, 4);
     assert_true(heard.count > 0);
@@ -188,7 +188,7 @@ static void reports_from_several_threads(void **state)
     const struct forkcall_options options = {
         .progress = hear_whole_notes, .user = &bad, .timeout_ms = DEADLINE_S * 1000};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    const struct forkcall_report report = forkcall_run(child_reports_from_threads, NULL, 0, &result, &options);
+    const struct forkcall_report report = run_tested(child_reports_from_threads, NULL, 0, &result, &options);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(result.size, 4);
     assert_int_equal(bad, 0);
@@ -238,7 +238,7 @@ static void reports_of_other_threads_beside_a_large_result(void **state)
                                              .timeout_ms = DEADLINE_S * 1000,
                                              .limits = {.file_size_bytes = 4096}}; /* so it goes through the pipe */
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    const struct forkcall_report report = forkcall_run(child_answers_beside_its_threads, NULL, 0, &result, &options);
+    const struct forkcall_report report = run_tested(child_answers_beside_its_threads, NULL, 0, &result, &options);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(bad, 0);
     assert_int_equal(result.size, (size_t)4 << 20);
@@ -261,7 +261,7 @@ static int call_from_the_callback(void *user, double done, double total, const c
     (void)done;
     (void)total;
     (void)note;
-    const struct forkcall_report report = forkcall_run(child_answers_42, NULL, 0, &result, NULL);
+    const struct forkcall_report report = run_tested(child_answers_42, NULL, 0, &result, NULL);
     nesting->answers++;
     nesting->wrong |= report.status != FORKCALL_OK || answer != 42;
     return 0;
@@ -273,7 +273,7 @@ static void call_within_the_callback(void **state)
     const struct step step = {1, 1, 0};
     struct nesting nesting = {0, false};
     const struct forkcall_options options = {.progress = call_from_the_callback, .user = &nesting};
-    const struct forkcall_report report = forkcall_run(child_steps, &step, sizeof step, NULL, &options);
+    const struct forkcall_report report = run_tested(child_steps, &step, sizeof step, NULL, &options);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(nesting.answers, 1);
     assert_false(nesting.wrong);
@@ -281,6 +281,7 @@ static void call_within_the_callback(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(notes_and_numbers),
         cmocka_unit_test(numbers_that_are_not_finite_are_dropped),

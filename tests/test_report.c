@@ -74,7 +74,7 @@ static struct forkcall_report outcome(enum forkcall_status status)
     forkcall_fn *const fns[] = {child_answers_42, child_fails_7,           child_exits, child_crashes,   child_hangs,
                                 child_hangs,      child_answers_100_bytes, NULL,        child_answers_42};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    struct forkcall_report report = forkcall_run(fns[status], NULL, 0, &result, &options);
+    struct forkcall_report report = run_tested(fns[status], NULL, 0, &result, &options);
     forkcall_buf_free(&result);
     assert_status(report, status);
     return report;
@@ -157,7 +157,7 @@ static int child_says(const void *args, size_t args_size, struct forkcall_buf *r
 
 static struct forkcall_report say(const char *text)
 {
-    const struct forkcall_report report = run_in_forked_process(child_says, text, NULL);
+    const struct forkcall_report report = run_tested(child_says, text, strlen(text) + 1, NULL, NULL);
     assert_status(report, FORKCALL_FAILED);
     assert_int_equal(report.code, 5);
     assert_string_not_equal(report.message, "");
@@ -242,14 +242,14 @@ static void every_signal_has_a_name(void **state)
         struct sigaction now;
         if (!ends || sigaction(number, NULL, &now) < 0 || now.sa_handler == SIG_IGN)
             continue;
-        const struct forkcall_report report = forkcall_run(child_raises, &number, sizeof number, NULL, NULL);
+        const struct forkcall_report report = run_tested(child_raises, &number, sizeof number, NULL, NULL);
         assert_status(report, FORKCALL_SIGNALED);
         assert_int_equal(report.code, number);
         assert_non_null(strstr(report.message, "killed by SIG"));
     }
 #ifdef SIGRTMIN
     const int number = SIGRTMIN;
-    const struct forkcall_report report = forkcall_run(child_raises, &number, sizeof number, NULL, NULL);
+    const struct forkcall_report report = run_tested(child_raises, &number, sizeof number, NULL, NULL);
     assert_status(report, FORKCALL_SIGNALED);
     assert_non_null(strstr(report.message, "signal "));
 #endif
@@ -257,6 +257,7 @@ static void every_signal_has_a_name(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_of_every_status_and_of_none),
         cmocka_unit_test(message_and_explanation_of_every_outcome),

@@ -1,0 +1,289 @@
+/* Descriptors that the function is to have, whatever their numbers and however it comes to them. */
+#include "support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MANY 600    /* more than one message between processes carries */
+#define HIGHEST 700 /* that a child looks at */
+
+/* What lies at a number. */
+struct place {
+    bool open, close_on_exec;
+    dev_t device;
+    ino_t inode;
+    off_t offset;
+};
+
+static struct place look_at(int fd)
+{
+    struct place place;
+    struct stat file;
+    memset(&place, 0, sizeof place);
+    place.open = fstat(fd, &file) == 0;
+    if (!place.open)
+        return place;
+    place.close_on_exec = (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0;
+    place.device = file.st_dev;
+    place.inode = file.st_ino;
+    place.offset = lseek(fd, 0, SEEK_CUR);
+    return place;
+}
+
+static bool is_same(const struct place *a, const struct place *b)
+{
+    return a->open == b->open && a->close_on_exec == b->close_on_exec && a->device == b->device &&
+           a->inode == b->inode && a->offset == b->offset;
+}
+
+/* Answers what it finds at each number. */
+static int child_looks(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    for (int fd = 0; fd < HIGHEST; fd++) {
+        const struct place place = look_at(fd);
+        if (forkcall_buf_append(result, &place, sizeof place) != 0)
+            return ENOMEM;
+    }
+    return 0;
+}
+
+struct set {
+    size_t count;
+    int fds[MANY];
+    bool captured, large_args;
+};
+
+/* A file of its own at each number, at an offset of its own. Nothing else but 0 to 2 is open then. */
+static bool open_files(const struct set *set)
+{
+    for (int fd = 3; fd < HIGHEST + 10; fd++)
+        close(fd);
+    for (size_t i = 0; i < set->count; i++) {
+        FILE *file = tmpfile();
+        const int fd = set->fds[i];
+        if (file == NULL)
+            return false;
+        const int high = fcntl(fileno(file), F_DUPFD, HIGHEST + 1);
+        fclose(file);
+        if (high < 0 || lseek(high, (off_t)i + 1, SEEK_SET) < 0 || dup2(high, fd) != fd ||
+            fcntl(fd, F_SETFD, i % 3 == 0 ? FD_CLOEXEC : 0) < 0)
+            return false;
+        close(high);
+    }
+    return true;
+}
+
+static bool raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return false;
+    if (limit.rlim_cur > 2 * HIGHEST)
+        return true;
+    limit.rlim_cur = 2 * HIGHEST < limit.rlim_max ? 2 * HIGHEST : limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+static int drop_output(void *user, int fd, const char *data, size_t size)
+{
+    (void)user;
+    (void)fd;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+static bool contains(const struct set *set, int fd)
+{
+    for (size_t i = 0; i < set->count; i++)
+        if (set->fds[i] == fd)
+            return true;
+    return false;
+}
+
+static int check_found(const struct set *set, const struct place found[HIGHEST])
+{
+    int others = 0;
+    for (int fd = 3; fd < HIGHEST; fd++) {
+        const struct place own = look_at(fd);
+        if (contains(set, fd) && !is_same(&found[fd], &own)) {
+            fprintf(stderr, "%d is another for the child\n", fd);
+            return 1;
+        }
+        others += found[fd].open && !contains(set, fd);
+    }
+    CHECK(others <= 3); /* its request, its reply and the memory of its result */
+    return 0;
+}
+
+static int keep(void *context)
+{
+    const struct set *set = context;
+    static char large[100000];
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    struct forkcall_options options = {
+        .close_fds = true, .keep_fds = set->fds, .keep_fds_count = set->count, .timeout_ms = DEADLINE_S * 1000};
+    if (set->captured) {
+        options.standard_output = options.standard_error = FORKCALL_STREAM_CAPTURE;
+        options.output = drop_output;
+    }
+    CHECK(raise_limit() && open_files(set));
+    for (int turn = 0; turn < 2; turn++) {
+        const struct forkcall_report report =
+            run_tested(child_looks, large, set->large_args ? sizeof large : 0, &result, &options);
+        if (report.status != FORKCALL_OK)
+            fprintf(stderr, "%s\n", report.message);
+        CHECK(report.status == FORKCALL_OK);
+        CHECK(result.size == HIGHEST * sizeof(struct place));
+        CHECK(check_found(set, result.data) == 0);
+    }
+    forkcall_buf_free(&result);
+    return 0;
+}
+
+static void assert_kept(struct set set)
+{
+    for (int i = 0; i < 4; i++) {
+        set.captured = (i & 1) != 0;
+        set.large_args = (i & 2) != 0;
+        assert_int_equal(host_run(keep, &set), 0);
+    }
+}
+
+static void numbers_in_every_order(void **state)
+{
+    static const struct set sets[] = {
+        {.count = 1, .fds = {3}},
+        {.count = 1, .fds = {200}},
+        {.count = 2, .fds = {200, 3}},
+        {.count = 10, .fds = {3, 4, 5, 6, 7, 8, 9, 10, 11, 12}},
+        {.count = 10, .fds = {12, 11, 10, 9, 8, 7, 6, 5, 4, 3}},
+        {.count = 9, .fds = {4, 6, 8, 10, 12, 14, 16, 5, 3}},
+        {.count = 6, .fds = {20, 19, 3, 699, 4, 18}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        assert_kept(sets[i]);
+}
+
+/* The numbers under which descriptors arrive are the lowest that are free: these cross them in many ways. */
+static void numbers_that_cross_those_under_which_they_arrive(void **state)
+{
+    uint32_t random = 12345;
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        struct set set = {.count = 0};
+        for (int fd = 3; fd < 24; fd++) {
+            random = random * 1103515245U + 12345U;
+            if ((random >> 16) % 2 == 0)
+                set.fds[set.count++] = fd;
+        }
+        assert_kept(set);
+    }
+}
+
+static void more_than_one_message_carries(void **state)
+{
+    static struct set set;
+    (void)state;
+    if (!raise_limit())
+        SKIP("so many descriptors are not allowed");
+    set.count = 0;
+    for (int fd = 3 + MANY - 1; fd >= 3; fd--)
+        set.fds[set.count++] = fd;
+    assert_kept(set);
+}
+
+/* ---- Named twice; streams; shared -------------------------------------------------------------------------------- */
+
+static int child_reads_from_all(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int *fds = args;
+    for (size_t i = 0; i < args_size / sizeof *fds; i++) {
+        char byte;
+        if (read(fds[i], &byte, 1) != 1)
+            return forkcall_fail(errno, "nothing from %d", fds[i]);
+        forkcall_buf_append(result, &byte, 1);
+    }
+    return 0;
+}
+
+static void descriptor_that_is_named_twice(void **state)
+{
+    int ends[2];
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    const int fds[] = {ends[0], 1, ends[0], 0, 2, ends[0]};
+    const struct forkcall_options options = {.close_fds = true, .keep_fds = fds, .keep_fds_count = 6};
+    assert_int_equal(write(ends[1], "abc", 3), 3);
+    const struct forkcall_report report =
+        run_tested(child_reads_from_all, (const int[]){ends[0], ends[0]}, 2 * sizeof(int), &result, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(result.size, 2);
+    assert_memory_equal(result.data, "ab", 2);
+    forkcall_buf_free(&result);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* It is the caller's, not another one of the same file. */
+static void file_that_both_read(void **state)
+{
+    char byte = 0;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    FILE *file = tmpfile();
+    (void)state;
+    assert_non_null(file);
+    const int fd = fileno(file);
+    const struct forkcall_options options = {.close_fds = true, .keep_fds = &fd, .keep_fds_count = 1};
+    assert_int_equal(write(fd, "abc", 3), 3);
+    assert_int_equal(lseek(fd, 1, SEEK_SET), 1);
+    const struct forkcall_report report = run_tested(child_reads_from_all, &fd, sizeof fd, &result, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_memory_equal(result.data, "b", 1);
+    assert_int_equal(read(fd, &byte, 1), 1);
+    assert_int_equal(byte, 'c');
+    forkcall_buf_free(&result);
+    fclose(file);
+}
+
+/* A socket of the caller's other end: nothing that the library keeps of it holds it open. */
+static void descriptors_are_let_go_with_the_call(void **state)
+{
+    int ends[2];
+    char byte;
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    const struct forkcall_options options = {.close_fds = true, .keep_fds = &ends[1], .keep_fds_count = 1};
+    assert_true(warm_up());
+    const struct traces before = traces_now();
+    const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_no_traces(before, false);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0); /* the child's was the last */
+    close(ends[0]);
+}
+
+int main(void)
+{
+    forkcall_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_in_every_order),
+        cmocka_unit_test(numbers_that_cross_those_under_which_they_arrive),
+        cmocka_unit_test(more_than_one_message_carries),
+        cmocka_unit_test(descriptor_that_is_named_twice),
+        cmocka_unit_test(file_that_both_read),
+        cmocka_unit_test(descriptors_are_let_go_with_the_call),
+    };
+    return cmocka_run_group_tests_name("keep_fds", tests, NULL, NULL);
+}
