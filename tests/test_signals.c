@@ -1,7 +1,7 @@
 /* Signals: the host's handlers never run in the child, the child starts with a clean slate, and the host keeps its own.
  *
  * SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "children.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -20,37 +19,27 @@
 #define UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("undefined")))
 #define ALTERNATE_STACK_SIZE 65536
 
-/* Seen by host and child alike. */
+/* Seen by host and child alike, in shared_memory(). */
 struct evidence {
     atomic_int pid;             /* of a child that is ready for what comes */
     atomic_int handler_in_host; /* how often the host's handler ran where */
     atomic_int handler_in_child;
     atomic_int runner_in_child; /* the host's code went on in the child */
 };
-static struct evidence *evidence;
 static pid_t host;
 
-static int make_evidence(void **state)
+static struct evidence *evidence(void)
 {
-    (void)state;
-    evidence = mmap(NULL, sizeof *evidence, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return evidence == MAP_FAILED ? -1 : 0;
-}
-
-static int clear_evidence(void **state)
-{
-    (void)state;
-    memset(evidence, 0, sizeof *evidence);
-    return 0;
+    return shared_memory();
 }
 
 static void host_handler(int signal)
 {
     (void)signal;
     if (getpid() == host)
-        evidence->handler_in_host++;
+        evidence()->handler_in_host++;
     else
-        evidence->handler_in_child++;
+        evidence()->handler_in_child++;
 }
 
 /* ---- What the child finds ------------------------------------------------------------------------------------ */
@@ -71,12 +60,12 @@ static int host_with_handlers(void *unused)
     for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
         signal(handled[i], host_handler);
     for (size_t i = 0; i < sizeof handled / sizeof *handled; i++) {
-        const struct forkcall_report r = run_in_forked_process(raises, &handled[i], NULL);
+        const struct forkcall_report r = run_tested(raises, &handled[i], sizeof handled[i], NULL, NULL);
         CHECK(r.status == FORKCALL_SIGNALED && r.code == handled[i]);
     }
-    CHECK(evidence->handler_in_child == 0 && evidence->handler_in_host == 0);
+    CHECK(evidence()->handler_in_child == 0 && evidence()->handler_in_host == 0);
     raise(SIGTERM); /* and the host's own still stands */
-    CHECK(evidence->handler_in_host == 1);
+    CHECK(evidence()->handler_in_host == 1);
     return 42;
 }
 
@@ -92,12 +81,14 @@ static int host_that_ignores(void *unused)
     (void)unused;
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
+    /* Over exec the library sets them back to the default. */
+    const enum forkcall_status expected = method_shares_memory() ? FORKCALL_OK : FORKCALL_SIGNALED;
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
-        CHECK(run_in_forked_process(raises, &ignored[i], NULL).status == FORKCALL_OK);
+        CHECK(run_tested(raises, &ignored[i], sizeof ignored[i], NULL, NULL).status == expected);
     return 42;
 }
 
-static void what_the_host_ignores_stays_ignored(void **state)
+static void what_the_host_ignores_is_ignored_in_a_fork_alone(void **state)
 {
     (void)state;
     assert_int_equal(host_run(host_that_ignores, NULL), 42);
@@ -133,8 +124,8 @@ static int host_that_blocks_all(void *unused)
     CHECK(pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &before) == 0);
     raise(SIGTERM); /* waits for the host; it is not the child's */
-    CHECK(run_in_forked_process(counts_blocked_signals, NULL, NULL).status == FORKCALL_OK);
-    CHECK(run_in_forked_process(child_fails_7, NULL, NULL).status == FORKCALL_FAILED);
+    CHECK(run_tested(counts_blocked_signals, NULL, 0, NULL, NULL).status == FORKCALL_OK);
+    CHECK(run_tested(child_fails_7, NULL, 0, NULL, NULL).status == FORKCALL_FAILED);
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &after) == 0);
     CHECK(same_mask(&before, &after));
     return 42;
@@ -173,10 +164,10 @@ static int host_that_compares(void *unused)
     CHECK(pthread_sigmask(SIG_SETMASK, &mask_before, NULL) == 0);
     for (int i = 1; i < NSIG; i++)
         sigaction(i, NULL, &before[i]);
-    CHECK(run_in_forked_process(child_returns_0, NULL, NULL).status == FORKCALL_OK);
-    CHECK(run_in_forked_process(crashes, NULL, NULL).status == FORKCALL_SIGNALED);
-    CHECK(run_in_forked_process(child_kills_itself, NULL, NULL).status == FORKCALL_SIGNALED);
-    CHECK(forkcall_run(child_hangs, NULL, 0, NULL, &options).status == FORKCALL_TIMED_OUT);
+    CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
+    CHECK(run_tested(crashes, NULL, 0, NULL, NULL).status == FORKCALL_SIGNALED);
+    CHECK(run_tested(child_kills_itself, NULL, 0, NULL, NULL).status == FORKCALL_SIGNALED);
+    CHECK(run_tested(child_hangs, NULL, 0, NULL, &options).status == FORKCALL_TIMED_OUT);
     for (int i = 1; i < NSIG; i++) {
         struct sigaction after;
         CHECK(sigaction(i, NULL, &after) != 0 || same_disposition(&before[i], &after));
@@ -206,16 +197,43 @@ static void wait_for_its_end(void)
     }
 }
 
+static int host_of_a_fork_that_ends(void)
+{
+    CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK); /* its fork handlers come first */
+    CHECK(pthread_atfork(NULL, wait_for_its_end, end_in_child) == 0);
+    const struct forkcall_report r = run_tested(child_returns_0, NULL, 0, NULL, NULL);
+    CHECK(r.status == FORKCALL_EXITED && r.code == 9);
+    CHECK(r.ran == FORKCALL_RAN_NO);
+    return 42;
+}
+
+#define COPY_ENDS "FORKCALL_TEST_COPY_ENDS"
+
+__attribute__((constructor)) static void end_in_copy(void)
+{
+    if (getenv(COPY_ENDS) != NULL)
+        _exit(9);
+}
+
+static int host_of_a_copy_that_ends(void)
+{
+    CHECK(setenv(COPY_ENDS, "1", 1) == 0);
+    for (int i = 0; i < 20; i++) { /* it may end before, while and after the request is written */
+        const struct forkcall_report r = run_tested(child_returns_0, NULL, 0, NULL, NULL);
+        CHECK(r.status == FORKCALL_NOT_STARTED && r.code == ENOEXEC);
+        CHECK(r.ran == FORKCALL_RAN_NO);
+        CHECK(strstr(r.message, "exit status 9") != NULL);
+    }
+    CHECK(unsetenv(COPY_ENDS) == 0);
+    CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
+    return 42;
+}
+
 static int host_with_default_SIGPIPE(void *unused)
 {
     (void)unused;
     signal(SIGPIPE, SIG_DFL);
-    CHECK(run_in_forked_process(child_returns_0, NULL, NULL).status == FORKCALL_OK); /* its fork handlers come first */
-    CHECK(pthread_atfork(NULL, wait_for_its_end, end_in_child) == 0);
-    const struct forkcall_report r = run_in_forked_process(child_returns_0, NULL, NULL);
-    CHECK(r.status == FORKCALL_EXITED && r.code == 9);
-    CHECK(r.ran == FORKCALL_RAN_NO);
-    return 42;
+    return method_shares_memory() ? host_of_a_fork_that_ends() : host_of_a_copy_that_ends();
 }
 
 static void host_with_default_SIGPIPE_outlives_a_child_that_ends_before_it_starts(void **state)
@@ -239,7 +257,7 @@ static void crash_handlers_of_cmocka_do_not_run_in_the_child(void **state)
 {
     const pid_t runner = getpid();
     (void)state;
-    const struct forkcall_report r = run_in_forked_process(crashes, NULL, NULL);
+    const struct forkcall_report r = run_tested(crashes, NULL, 0, NULL, NULL);
     if (getpid() != runner)
         _exit(99); /* and the status above is not what the runner sees */
     assert_status(r, FORKCALL_SIGNALED);
@@ -262,15 +280,15 @@ static int host_with_crash_handlers(void *unused)
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         signal(caught[i], jump_into_the_runner);
     if (sigsetjmp(runner_frame, 1) != 0) { // NOLINT(cert-err52-cpp)
-        evidence->runner_in_child++;
+        evidence()->runner_in_child++;
         _exit(99);
     }
-    CHECK(run_in_forked_process(crashes, NULL, NULL).status == FORKCALL_SIGNALED);
+    CHECK(run_tested(crashes, NULL, 0, NULL, NULL).status == FORKCALL_SIGNALED);
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
-        const struct forkcall_report r = run_in_forked_process(raises, &caught[i], NULL);
+        const struct forkcall_report r = run_tested(raises, &caught[i], sizeof caught[i], NULL, NULL);
         CHECK(r.status == FORKCALL_SIGNALED && r.code == caught[i] && r.crash.signal == caught[i]);
     }
-    CHECK(evidence->runner_in_child == 0 && evidence->handler_in_child == 0);
+    CHECK(evidence()->runner_in_child == 0 && evidence()->handler_in_child == 0);
     return 42;
 }
 
@@ -318,13 +336,13 @@ static void function_with_a_crash_handler_of_its_own(void **state)
     int answer = 0;
     struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
     (void)state;
-    struct forkcall_report r = run_in_forked_process(survives_its_crash, NULL, &result);
+    struct forkcall_report r = run_tested(survives_its_crash, NULL, 0, &result, NULL);
     assert_status(r, FORKCALL_OK);
     assert_int_equal(answer, 42);
-    r = run_in_forked_process(exits_from_its_crash, NULL, NULL);
+    r = run_tested(exits_from_its_crash, NULL, 0, NULL, NULL);
     assert_status(r, FORKCALL_EXITED);
     assert_int_equal(r.code, 4);
-    r = run_in_forked_process(crashes_by_default, NULL, NULL);
+    r = run_tested(crashes_by_default, NULL, 0, NULL, NULL);
     assert_status(r, FORKCALL_SIGNALED);
     assert_int_equal(r.code, SIGSEGV);
     assert_int_equal(r.crash.signal, 0);
@@ -335,14 +353,8 @@ static void function_with_a_crash_handler_of_its_own(void **state)
 
 static int tells_its_pid_and_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    evidence->pid = getpid();
+    evidence()->pid = getpid();
     return child_hangs(args, args_size, result);
-}
-
-static bool pid_is_told(void *unused)
-{
-    (void)unused;
-    return evidence->pid != 0;
 }
 
 static void signal_from_outside(void **state)
@@ -351,15 +363,15 @@ static void signal_from_outside(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         struct forkcall_call *call;
-        evidence->pid = 0;
-        assert_int_equal(forkcall_start(&call, tells_its_pid_and_hangs, NULL, 0, NULL, NULL), 0);
-        assert_true(wait_until(pid_is_told, NULL));
-        kill(evidence->pid, signals[i]);
+        evidence()->pid = 0;
+        assert_int_equal(start_tested(&call, tells_its_pid_and_hangs, NULL, 0, NULL, NULL), 0);
+        assert_true(wait_until(is_set, &evidence()->pid));
+        kill(evidence()->pid, signals[i]);
         const struct forkcall_report r = forkcall_finish(call);
         assert_status(r, FORKCALL_SIGNALED);
         assert_int_equal(r.code, signals[i]);
         assert_int_equal(r.ran, FORKCALL_RAN_YES);
-        assert_int_equal(r.pid, evidence->pid);
+        assert_int_equal(r.pid, evidence()->pid);
         assert_true(WIFSIGNALED(r.wait_status));
         if (signals[i] == SIGSEGV) {
             assert_int_equal(r.crash.si_code, SI_USER);
@@ -403,11 +415,11 @@ static int host_with_core_files(void *directory)
     CHECK(chdir(directory) == 0 && getrlimit(RLIMIT_CORE, &limit) == 0);
     limit.rlim_cur = limit.rlim_max;
     CHECK(setrlimit(RLIMIT_CORE, &limit) == 0);
-    struct forkcall_report r = forkcall_run(crashes, NULL, 0, NULL, &options);
+    struct forkcall_report r = run_tested(crashes, NULL, 0, NULL, &options);
     CHECK(r.status == FORKCALL_SIGNALED && r.crash.signal == SIGSEGV && !WCOREDUMP(r.wait_status));
     CHECK(count_files() == 0);
     options.limits.core_bytes = 0; /* as the host's */
-    r = forkcall_run(crashes, NULL, 0, NULL, &options);
+    r = run_tested(crashes, NULL, 0, NULL, &options);
     CHECK(r.status == FORKCALL_SIGNALED && r.code == SIGSEGV && r.crash.signal == SIGSEGV);
     CHECK(!WCOREDUMP(r.wait_status) || count_files() == 1);
     CHECK(limit.rlim_max != RLIM_INFINITY || WCOREDUMP(r.wait_status));
@@ -428,10 +440,11 @@ static void core_file_as_the_host_has_it_or_none(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
         TEST(handlers_of_the_host_never_run_in_the_child),
-        TEST(what_the_host_ignores_stays_ignored),
+        TEST(what_the_host_ignores_is_ignored_in_a_fork_alone),
         TEST(host_that_blocks_all_signals),
         TEST(mask_dispositions_and_alternate_stack_of_the_host_stay),
         TEST(host_with_default_SIGPIPE_outlives_a_child_that_ends_before_it_starts),
@@ -441,5 +454,5 @@ int main(void)
         TEST(signal_from_outside),
         TEST(core_file_as_the_host_has_it_or_none),
     };
-    return cmocka_run_group_tests(tests, make_evidence, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
