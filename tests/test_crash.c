@@ -1,7 +1,7 @@
 /* A function that crashes: what the report tells of it.
  *
  * SPDX-License-Identifier: MIT */
-#include "support.h"
+#include "children.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -22,10 +22,26 @@
 
 static const uint64_t page = 4096;
 
-static struct forkcall_report run(forkcall_fn *fn, const void *args)
+/* Told by the child, in shared_memory(). */
+struct evidence {
+    atomic_uintptr_t memory; /* where it has made the memory that it crashes in */
+};
+
+static struct evidence *evidence(void)
+{
+    return shared_memory();
+}
+
+static struct forkcall_report run(forkcall_fn *fn, const void *args, size_t args_size)
 {
     const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000};
-    return forkcall_run(fn, args, FORKCALL_BY_POINTER, NULL, &options);
+    return run_tested(fn, args, args_size, NULL, &options);
+}
+
+/* Frames are addresses, and of use where they are the caller's as well. */
+static bool frames_are_told(void)
+{
+    return method_shares_memory();
 }
 
 static void assert_crash(const struct forkcall_report *report, int signal)
@@ -42,6 +58,10 @@ static void assert_inside(const struct forkcall_report *report, forkcall_fn *fn)
     const uint64_t start = (uint64_t)(uintptr_t)fn;
     if (report->crash.program_counter == 0 && under_emulator())
         return; /* a processor that is not known */
+    if (!frames_are_told()) {
+        assert_true(report->crash.program_counter != 0);
+        return;
+    }
     assert_in_range(report->crash.program_counter, start, start + FUNCTION_MAX);
     assert_true(report->crash.frame_count >= 1);
     assert_int_equal(report->crash.frames[0], report->crash.program_counter);
@@ -61,11 +81,12 @@ static void assert_explained(const struct forkcall_report *report, const char *t
 /* Exported, so that they are known by name. */
 forkcall_fn stores_at_its_argument, loads_from_its_argument;
 
+/* The argument is the address, as a uintptr_t: in the child's memory. */
 UNCHECKED NOINLINE int stores_at_its_argument(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args_size;
     (void)result;
-    *(volatile char *)(uintptr_t)args = 1; // NOLINT(clang-analyzer-core.NullDereference)
+    **(volatile char *const *)args = 1; // NOLINT(clang-analyzer-core.NullDereference)
     return 0;
 }
 
@@ -73,13 +94,14 @@ UNCHECKED NOINLINE int loads_from_its_argument(const void *args, size_t args_siz
 {
     (void)args_size;
     (void)result;
-    return *(const volatile char *)args;
+    return **(const volatile char *const *)args;
 }
 
 static void null_pointer(void **state)
 {
+    const uintptr_t nowhere = 0;
     (void)state;
-    const struct forkcall_report r = run(stores_at_its_argument, NULL);
+    const struct forkcall_report r = run(stores_at_its_argument, &nowhere, sizeof nowhere);
     assert_crash(&r, SIGSEGV);
     assert_int_equal(r.crash.si_code, SEGV_MAPERR);
     assert_int_equal(r.crash.address, 0);
@@ -87,21 +109,55 @@ static void null_pointer(void **state)
     assert_inside(&r, stores_at_its_argument);
     assert_string_equal(r.message, "killed by SIGSEGV (address not mapped) at 0x0");
     assert_explained(&r, "stores_at_its_argument was killed by SIGSEGV (address not mapped) at 0x0");
-    assert_explained(&r, "\n  #0 stores_at_its_argument");
+    if (frames_are_told())
+        assert_explained(&r, "\n  #0 stores_at_its_argument");
+}
+
+/* The child makes the memory, and uses it from OFFSET on. */
+#define OFFSET 7
+enum memory { UNMAPPED, READ_ONLY, PAST_THE_END };
+
+static char *map(enum memory kind)
+{
+    char name[] = "/tmp/forkcall-test-XXXXXX";
+    struct evidence *seen = evidence(); /* now: its mapping must not take the place of what is unmapped */
+    char *memory;
+    if (kind == PAST_THE_END) {
+        const int fd = mkstemp(name);
+        unlink(name);
+        memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        close(fd);
+    } else {
+        memory = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (kind == UNMAPPED && memory != MAP_FAILED)
+            munmap(memory, page);
+    }
+    if (memory == MAP_FAILED)
+        _exit(91);
+    seen->memory = (uintptr_t)memory;
+    return memory;
+}
+
+static int uses_memory_of_a_kind(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const enum memory kind = *(const enum memory *)args;
+    /* Itself, not a copy that the compiler makes for this place. */
+    forkcall_fn *volatile crash = kind == UNMAPPED ? loads_from_its_argument : stores_at_its_argument;
+    const char *address = map(kind) + OFFSET;
+    (void)args_size;
+    return crash(&address, sizeof address, result);
 }
 
 static void wild_pointer(void **state)
 {
+    const enum memory kind = UNMAPPED;
     char expected[32];
     (void)state;
-    char *memory = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(memory != MAP_FAILED);
-    munmap(memory, page);
-    const struct forkcall_report r = run(loads_from_its_argument, memory + 123);
+    const struct forkcall_report r = run(uses_memory_of_a_kind, &kind, sizeof kind);
     assert_crash(&r, SIGSEGV);
     assert_int_equal(r.crash.si_code, SEGV_MAPERR);
     if (!under_emulator()) {
-        assert_int_equal(r.crash.address, (uint64_t)(uintptr_t)memory + 123);
+        assert_int_equal(r.crash.address, evidence()->memory + OFFSET);
         snprintf(expected, sizeof expected, "at 0x%llx", (unsigned long long)r.crash.address);
         assert_non_null(strstr(r.message, expected));
     }
@@ -111,24 +167,22 @@ static void wild_pointer(void **state)
 
 static void write_to_read_only_memory(void **state)
 {
+    const enum memory kind = READ_ONLY;
     (void)state;
-    char *memory = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(memory != MAP_FAILED);
-    const struct forkcall_report r = run(stores_at_its_argument, memory + 7);
+    const struct forkcall_report r = run(uses_memory_of_a_kind, &kind, sizeof kind);
     assert_crash(&r, SIGSEGV);
     assert_int_equal(r.crash.si_code, SEGV_ACCERR);
-    assert_int_equal(r.crash.address & ~(page - 1), (uint64_t)(uintptr_t)memory);
+    assert_int_equal(r.crash.address & ~(page - 1), evidence()->memory);
     assert_int_equal(r.crash.flags, 0);
     assert_non_null(strstr(r.message, "access not allowed"));
-    munmap(memory, page);
 }
 
 #ifdef __x86_64__
 static void address_that_no_process_can_have(void **state)
 {
+    const uintptr_t address = 0xdead000000000000U;
     (void)state;
-    const struct forkcall_report r =
-        run(stores_at_its_argument, (const void *)(uintptr_t)0xdead000000000000U); // NOLINT(performance-no-int-to-ptr)
+    const struct forkcall_report r = run(stores_at_its_argument, &address, sizeof address);
     assert_crash(&r, SIGSEGV);
     assert_int_equal(r.crash.flags & FORKCALL_CRASH_MAPPED_IN_CALLER, 0);
     assert_inside(&r, stores_at_its_argument);
@@ -137,37 +191,36 @@ static void address_that_no_process_can_have(void **state)
 
 static void mapping_past_the_end_of_its_file(void **state)
 {
-    char name[] = "/tmp/forkcall-test-XXXXXX";
-    const int fd = mkstemp(name);
+    const enum memory kind = PAST_THE_END;
     (void)state;
-    assert_true(fd >= 0);
-    unlink(name);
-    char *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    assert_true(memory != MAP_FAILED);
-    const struct forkcall_report r = run(stores_at_its_argument, memory + 16);
+    const struct forkcall_report r = run(uses_memory_of_a_kind, &kind, sizeof kind);
     assert_crash(&r, SIGBUS);
     assert_int_equal(r.crash.si_code, BUS_ADRERR);
-    assert_int_equal(r.crash.address & ~(page - 1), (uint64_t)(uintptr_t)memory);
+    assert_int_equal(r.crash.address & ~(page - 1), evidence()->memory);
     assert_inside(&r, stores_at_its_argument);
     assert_non_null(strstr(r.message, "SIGBUS"));
-    munmap(memory, page);
-    close(fd);
 }
 
-static void memory_marked_MADV_DONTFORK(void **state)
+static void memory_that_is_mapped_in_the_caller_alone(void **state)
 {
+    const unsigned expected = method_shares_memory() ? FORKCALL_CRASH_MAPPED_IN_CALLER : 0;
     (void)state;
     if (under_emulator())
         SKIP("qemu-user does not pass on MADV_DONTFORK");
     char *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(memory != MAP_FAILED);
     assert_int_equal(madvise(memory, page, MADV_DONTFORK), 0);
-    const struct forkcall_report r = run(stores_at_its_argument, memory + 8);
-    assert_crash(&r, SIGSEGV);
-    assert_int_equal(r.crash.flags, FORKCALL_CRASH_MAPPED_IN_CALLER);
-    assert_non_null(strstr(r.message, "mapped in the caller but not in the child (MADV_DONTFORK)"));
-    assert_explained(&r, "MADV_DONTFORK");
+    const char *address = memory + 8;
+    const struct forkcall_report r = run(stores_at_its_argument, &address, sizeof address);
     munmap(memory, page);
+    if (r.status == FORKCALL_OK && !method_shares_memory())
+        SKIP("chance has given the child memory of its own there");
+    assert_crash(&r, SIGSEGV);
+    assert_int_equal(r.crash.flags & FORKCALL_CRASH_MAPPED_IN_CALLER, expected);
+    if (expected != 0) {
+        assert_non_null(strstr(r.message, "mapped in the caller but not in the child (MADV_DONTFORK)"));
+        assert_explained(&r, "MADV_DONTFORK");
+    }
 }
 
 /* ---- Instructions -------------------------------------------------------------------------------------------- */
@@ -183,7 +236,7 @@ static int traps(const void *args, size_t args_size, struct forkcall_buf *result
 static void trap_instruction(void **state)
 {
     (void)state;
-    const struct forkcall_report r = run(traps, NULL);
+    const struct forkcall_report r = run(traps, NULL, 0);
     assert_status(r, FORKCALL_SIGNALED);
     assert_int_equal(r.crash.signal, r.code);
 #if defined(__x86_64__) || defined(__i386__)
@@ -199,7 +252,7 @@ static void trap_instruction(void **state)
 #if defined(__x86_64__) || defined(__i386__)
 UNCHECKED NOINLINE static int divides(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    volatile int divisor = (int)(uintptr_t)args;
+    volatile int divisor = *(const int *)args;
     (void)args_size;
     (void)result;
     return 42 / divisor; // NOLINT(clang-analyzer-core.DivideZero)
@@ -207,8 +260,9 @@ UNCHECKED NOINLINE static int divides(const void *args, size_t args_size, struct
 
 static void division_by_zero(void **state)
 {
+    const int zero = 0;
     (void)state;
-    const struct forkcall_report r = run(divides, NULL);
+    const struct forkcall_report r = run(divides, &zero, sizeof zero);
     assert_crash(&r, SIGFPE);
     assert_int_equal(r.crash.si_code, FPE_INTDIV);
     assert_inside(&r, divides);
@@ -227,11 +281,11 @@ static int aborts(const void *args, size_t args_size, struct forkcall_buf *resul
 static void call_of_abort(void **state)
 {
     (void)state;
-    const struct forkcall_report r = run(aborts, NULL);
+    const struct forkcall_report r = run(aborts, NULL, 0);
     assert_crash(&r, SIGABRT);
     assert_int_equal(r.crash.address, 0);
     assert_string_equal(r.message, "killed by SIGABRT");
-    assert_true(r.crash.frame_count >= 1);
+    assert_true(r.crash.frame_count >= 1 || !frames_are_told());
 }
 
 static int raises(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -247,7 +301,7 @@ static void crash_signal_that_was_sent(void **state)
     static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
     (void)state;
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
-        const struct forkcall_report r = run(raises, &caught[i]);
+        const struct forkcall_report r = run(raises, &caught[i], sizeof caught[i]);
         assert_crash(&r, caught[i]);
         assert_true(r.crash.si_code <= 0);
         assert_int_equal(r.crash.address, 0);
@@ -260,7 +314,7 @@ static void signal_that_is_no_crash(void **state)
     static const int others[] = {SIGTERM, SIGUSR1, SIGALRM, SIGPIPE, SIGKILL};
     (void)state;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        const struct forkcall_report r = run(raises, &others[i]);
+        const struct forkcall_report r = run(raises, &others[i], sizeof others[i]);
         assert_status(r, FORKCALL_SIGNALED);
         assert_int_equal(r.code, others[i]);
         assert_int_equal(r.ran, FORKCALL_RAN_YES);
@@ -293,7 +347,7 @@ static int overflows_its_stack(const void *args, size_t args_size, struct forkca
 static void stack_overflow(void **state)
 {
     (void)state;
-    const struct forkcall_report r = run(overflows_its_stack, NULL);
+    const struct forkcall_report r = run(overflows_its_stack, NULL, 0);
     assert_crash(&r, SIGSEGV);
     assert_int_equal(r.crash.flags & FORKCALL_CRASH_STACK_OVERFLOW, FORKCALL_CRASH_STACK_OVERFLOW);
     assert_non_null(strstr(r.message, "(stack overflow)"));
@@ -329,7 +383,7 @@ static void crash_in_another_thread_and_in_several_at_once(void **state)
 {
     (void)state;
     for (unsigned count = 1; count <= 8; count++) {
-        const struct forkcall_report r = run(crashes_in_threads, &count);
+        const struct forkcall_report r = run(crashes_in_threads, &count, sizeof count);
         assert_status(r, FORKCALL_SIGNALED);
         assert_int_equal(r.code, SIGSEGV);
 #ifndef TEST_PORTABLE /* there the guard page beside a thread's stack is taken for readable, and the report is lost */
@@ -366,7 +420,7 @@ static void crash_in_a_broken_heap(void **state)
         SKIP("the sanitizer's heap is checked otherwise");
     const struct forkcall_options options = {
         .timeout_ms = DEADLINE_S * 1000, .standard_error = FORKCALL_STREAM_NULL}; /* the C library complains there */
-    const struct forkcall_report r = forkcall_run(breaks_the_heap, &too_much, sizeof too_much, NULL, &options);
+    const struct forkcall_report r = run_tested(breaks_the_heap, &too_much, sizeof too_much, NULL, &options);
     assert_status(r, FORKCALL_SIGNALED);
     assert_int_equal(r.crash.signal, r.code);
     assert_true(r.code == SIGABRT || r.code == SIGSEGV || r.code == SIGILL);
@@ -374,8 +428,7 @@ static void crash_in_a_broken_heap(void **state)
 
 static int crashes_undumpable(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    forkcall_fn *volatile crash =
-        stores_at_its_argument; /* itself, not a copy that the compiler makes for this place */
+    forkcall_fn *volatile crash = stores_at_its_argument;
     if (prctl(PR_SET_DUMPABLE, 0) != 0)
         return 1;
     return crash(args, args_size, result);
@@ -383,8 +436,9 @@ static int crashes_undumpable(const void *args, size_t args_size, struct forkcal
 
 static void crash_with_PR_SET_DUMPABLE_0(void **state)
 {
+    const uintptr_t nowhere = 0;
     (void)state;
-    const struct forkcall_report r = run(crashes_undumpable, NULL);
+    const struct forkcall_report r = run(crashes_undumpable, &nowhere, sizeof nowhere);
     assert_crash(&r, SIGSEGV);
     assert_inside(&r, stores_at_its_argument);
     assert_false(WCOREDUMP(r.wait_status));
@@ -397,65 +451,65 @@ extern pid_t _Fork(void) __attribute__((weak)); // NOLINT: the C library's name
 
 struct family {
     bool without_handlers;
-    char *address; /* where the child then crashes, too; NULL: it does not */
+    bool child_crashes; /* too, and elsewhere */
 };
 
 static int crashes_after_its_child(const void *args, size_t args_size, struct forkcall_buf *result)
 {
+    const enum memory kind = READ_ONLY;
+    const uintptr_t nowhere = 0;
     const struct family *family = args;
     int status;
+    (void)args_size;
     const pid_t pid = family->without_handlers && _Fork != NULL ? _Fork() : fork();
     if (pid == 0)
-        return stores_at_its_argument(NULL, 0, NULL);
+        return stores_at_its_argument(&nowhere, sizeof nowhere, NULL);
     if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV)
         return 1;
-    if (family->address == NULL)
-        return 0;
-    return stores_at_its_argument(family->address, args_size, result);
+    return family->child_crashes ? uses_memory_of_a_kind(&kind, sizeof kind, result) : 0;
 }
 
 static void crash_of_a_grandchild_is_not_the_childs(void **state)
 {
-    char *memory = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     (void)state;
-    assert_true(memory != MAP_FAILED);
     for (int i = 0; i < 2; i++) {
-        struct family family = {i == 1, memory};
-        struct forkcall_report r = run(crashes_after_its_child, &family);
+        struct family family = {i == 1, true};
+        struct forkcall_report r = run(crashes_after_its_child, &family, sizeof family);
         assert_crash(&r, SIGSEGV);
-        assert_int_equal(r.crash.address & ~(page - 1), (uint64_t)(uintptr_t)memory);
+        assert_int_equal(r.crash.address & ~(page - 1), evidence()->memory);
         assert_int_equal(r.crash.si_code, SEGV_ACCERR);
-        family.address = NULL;
-        r = run(crashes_after_its_child, &family);
+        family.child_crashes = false;
+        r = run(crashes_after_its_child, &family, sizeof family);
         assert_status(r, FORKCALL_OK);
         assert_int_equal(r.crash.signal, 0);
     }
-    munmap(memory, page);
 }
 
 int main(void)
 {
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(null_pointer),
-        cmocka_unit_test(wild_pointer),
-        cmocka_unit_test(write_to_read_only_memory),
+        TEST(null_pointer),
+        TEST(wild_pointer),
+        TEST(write_to_read_only_memory),
 #ifdef __x86_64__
-        cmocka_unit_test(address_that_no_process_can_have),
+        TEST(address_that_no_process_can_have),
 #endif
-        cmocka_unit_test(mapping_past_the_end_of_its_file),
-        cmocka_unit_test(memory_marked_MADV_DONTFORK),
-        cmocka_unit_test(trap_instruction),
+        TEST(mapping_past_the_end_of_its_file),
+        TEST(memory_that_is_mapped_in_the_caller_alone),
+        TEST(trap_instruction),
 #if defined(__x86_64__) || defined(__i386__)
-        cmocka_unit_test(division_by_zero),
+        TEST(division_by_zero),
 #endif
-        cmocka_unit_test(call_of_abort),
-        cmocka_unit_test(crash_signal_that_was_sent),
-        cmocka_unit_test(signal_that_is_no_crash),
-        cmocka_unit_test(stack_overflow),
-        cmocka_unit_test(crash_in_another_thread_and_in_several_at_once),
-        cmocka_unit_test(crash_in_a_broken_heap),
-        cmocka_unit_test(crash_with_PR_SET_DUMPABLE_0),
-        cmocka_unit_test(crash_of_a_grandchild_is_not_the_childs),
+        TEST(call_of_abort),
+        TEST(crash_signal_that_was_sent),
+        TEST(signal_that_is_no_crash),
+        TEST(stack_overflow),
+        TEST(crash_in_another_thread_and_in_several_at_once),
+        TEST(crash_in_a_broken_heap),
+        TEST(crash_with_PR_SET_DUMPABLE_0),
+        TEST(crash_of_a_grandchild_is_not_the_childs),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
