@@ -404,6 +404,17 @@ static void wait_for_calls(struct map *map)
     map->turn_ms = map->ended > ended ? 1 : map->turn_ms < TURN_MAX_MS ? map->turn_ms * 2 : TURN_MAX_MS;
 }
 
+/* The only one that runs, where nothing but itself can end it: it needs no descriptor for poll. */
+static struct slot *only_one(struct map *map)
+{
+    struct slot *slot = map->slots;
+    if (map->running > 1 || (map->cancel_fd >= 0 && map->stop == STOP_NOT))
+        return NULL;
+    while (slot->call == NULL)
+        slot++;
+    return slot;
+}
+
 static void leave_out(struct map *map, size_t index)
 {
     map->cut = true;
@@ -422,7 +433,11 @@ static void run(struct map *map)
         start_items(map);
         if (map->running == 0)
             break;
-        wait_for_calls(map);
+        struct slot *only = only_one(map);
+        if (only == NULL)
+            wait_for_calls(map);
+        else if (forkcall_wait(only->call, -1) != 0)
+            finish_item(map, only);
     }
     while (map->again_count > 0)
         leave_out(map, map->again[--map->again_count]);
