@@ -6,206 +6,16 @@
 #endif
 #include "module.h"
 
+#include "elf_module.h"
 #include "fds.h"
-#include "hash.h"
 #include "mapping.h"
 
 #include <errno.h>
-#include <link.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#ifndef ElfW /* BSD has it under the name of its own */
-#define ElfW(type) Elf_##type
-#endif
-
-#define NOTE_BUILD_ID 3 /* NT_GNU_BUILD_ID, which not every elf.h has */
-
-/* Shorter ones are chosen by hand. */
-#define BUILD_ID_MIN 8
-
-/* What is looked at, while it is loaded. */
-struct module {
-    uintptr_t bias;
-    const ElfW(Phdr) * segments;
-    ElfW(Half) segment_count;
-    bool is_program; /* the first that is told of */
-};
-
-/* What dl_iterate_phdr() tells as numbers. */
-static const void *at(uintptr_t address)
-{
-    return (const void *)address;
-}
-
-static struct module make_module(const struct dl_phdr_info *info, bool is_program)
-{
-    return (struct module){info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum, is_program};
-}
-
-static const ElfW(Phdr) * find_segment(const struct module *module, uintptr_t address)
-{
-    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
-        const ElfW(Phdr) *segment = &module->segments[i];
-        if (segment->p_type == PT_LOAD && address - (module->bias + segment->p_vaddr) < segment->p_memsz)
-            return segment;
-    }
-    return NULL;
-}
-
-static const ElfW(Phdr) * find_code(const struct module *module, uintptr_t address)
-{
-    const ElfW(Phdr) *segment = find_segment(module, address);
-    return segment != NULL && (segment->p_flags & PF_X) != 0 ? segment : NULL;
-}
-
-/* ---- Identity ------------------------------------------------------------------------------------------------ */
-
-/* Every identity begins with it: it is cheap, and tells most modules apart. */
-static uint64_t layout(const struct module *module)
-{
-    uint64_t hash = FC_HASH_START;
-    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
-        const ElfW(Phdr) *segment = &module->segments[i];
-        if (segment->p_type != PT_LOAD)
-            continue;
-        const uint64_t values[] = {segment->p_offset, segment->p_vaddr, segment->p_filesz, segment->p_memsz,
-                                   segment->p_flags};
-        hash = fc_hash(hash, values, sizeof values);
-    }
-    return hash;
-}
-
-static void append(struct fc_module_id *id, const void *data, size_t size)
-{
-    memcpy(id->bytes + id->size, data, size);
-    id->size += (uint32_t)size;
-}
-
-static size_t round_up(size_t size, size_t alignment)
-{
-    return (size + alignment - 1) / alignment * alignment;
-}
-
-static bool append_build_id(const unsigned char *notes, size_t size, size_t alignment, struct fc_module_id *id)
-{
-    ElfW(Nhdr) note;
-    while (size >= sizeof note) {
-        memcpy(&note, notes, sizeof note);
-        const size_t name = sizeof note;
-        const size_t content = round_up(name + note.n_namesz, alignment);
-        const size_t end = content + note.n_descsz;
-        if (note.n_namesz > size || note.n_descsz > size || end > size)
-            return false;
-        if (note.n_type == NOTE_BUILD_ID && note.n_namesz == 4 && memcmp(notes + name, "GNU", 4) == 0 &&
-            note.n_descsz >= BUILD_ID_MIN && note.n_descsz <= sizeof id->bytes - id->size) {
-            append(id, notes + content, note.n_descsz);
-            return true;
-        }
-        const size_t next = round_up(end, alignment);
-        if (next > size)
-            return false;
-        notes += next;
-        size -= next;
-    }
-    return false;
-}
-
-static bool find_build_id(const struct module *module, struct fc_module_id *id)
-{
-    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
-        const ElfW(Phdr) *notes = &module->segments[i];
-        const uintptr_t start = module->bias + notes->p_vaddr;
-        if (notes->p_type != PT_NOTE)
-            continue;
-        const ElfW(Phdr) *segment = find_segment(module, start);
-        if (segment == NULL || (segment->p_flags & PF_R) == 0 ||
-            notes->p_memsz > segment->p_memsz - (notes->p_vaddr - segment->p_vaddr))
-            continue;
-        if (append_build_id(at(start), notes->p_memsz, notes->p_align == 8 ? 8 : 4, id))
-            return true;
-    }
-    return false;
-}
-
-/* Then code differs from one process to the next. */
-static bool relocates_code(const struct module *module)
-{
-    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
-        if (module->segments[i].p_type != PT_DYNAMIC)
-            continue;
-        const ElfW(Dyn) *entry = at(module->bias + module->segments[i].p_vaddr);
-        for (; entry->d_tag != DT_NULL; entry++)
-            if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0))
-                return true;
-    }
-    return false;
-}
-
-/* Code that a debugger has set breakpoints in is other code. */
-static bool hash_content(const struct module *module, uint64_t *hash)
-{
-    *hash = FC_HASH_START;
-    if (relocates_code(module))
-        return false;
-    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
-        const ElfW(Phdr) *segment = &module->segments[i];
-        if (segment->p_type != PT_LOAD)
-            continue;
-        const bool is_writable = (segment->p_flags & PF_W) != 0;
-        const bool is_code = (segment->p_flags & PF_X) != 0;
-        if (is_writable ? is_code : (segment->p_flags & PF_R) == 0)
-            return false;
-        if (!is_writable)
-            *hash = fc_hash(*hash, at(module->bias + segment->p_vaddr), segment->p_filesz);
-    }
-    return true;
-}
-
-/* Is this the file that is mapped, and not another that has taken its place? */
-static bool is_mapped_file(const char *path, const struct fc_mapping *mapping, struct stat *status)
-{
-    return stat(path, status) == 0 && status->st_ino == mapping->inode;
-}
-
-static int identify_file(const struct module *module, const struct fc_mapping *mapping, struct fc_module_id *id)
-{
-    struct stat status;
-    if (mapping == NULL || (!is_mapped_file(mapping->path, mapping, &status) &&
-                            !(module->is_program && is_mapped_file("/proc/self/exe", mapping, &status))))
-        return -ESTALE;
-    if (status.st_dev != mapping->device)
-        return -ESTALE;
-    const uint64_t values[] = {(uint64_t)status.st_dev, (uint64_t)status.st_ino, (uint64_t)status.st_size,
-                               (uint64_t)status.st_mtim.tv_sec, (uint64_t)status.st_mtim.tv_nsec};
-    id->kind = FC_MODULE_ID_FILE;
-    append(id, values, sizeof values);
-    return 0;
-}
-
-/* -ENODATA: only the file can tell. */
-static int identify_memory(const struct module *module, struct fc_module_id *id)
-{
-    const uint64_t layout_hash = layout(module);
-    uint64_t hash;
-    *id = (struct fc_module_id){.kind = FC_MODULE_ID_BUILD};
-    append(id, &layout_hash, sizeof layout_hash);
-    if (find_build_id(module, id))
-        return 0;
-    if (!hash_content(module, &hash))
-        return -ENODATA;
-    id->kind = FC_MODULE_ID_CONTENT;
-    append(id, &hash, sizeof hash);
-    return 0;
-}
-
-static bool is_equal(const struct fc_module_id *a, const struct fc_module_id *b)
-{
-    return a->kind == b->kind && a->size == b->size && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
-}
 
 /* ---- What was named lately ----------------------------------------------------------------------------------- */
 
@@ -288,14 +98,15 @@ static uintptr_t recall_program(const struct fc_module_function *name)
     for (size_t i = 0; i < sizeof cache / sizeof *cache && found == 0; i++) {
         const struct known *known = &cache[i];
         const uintptr_t address = known->bias + (uintptr_t)name->offset;
-        if (known->name.is_program && address - known->start < known->size && is_equal(&known->name.id, &name->id))
+        if (known->name.is_program && address - known->start < known->size &&
+            fc_module_id_is_equal(&known->name.id, &name->id))
             found = address;
     }
     unlock_cache();
     return found;
 }
 
-static void remember(const struct module *module, const ElfW(Phdr) * code, unsigned long long unloads,
+static void remember(const struct fc_elf_module *module, const ElfW(Phdr) * code, unsigned long long unloads,
                      const struct fc_module_function *name)
 {
     if (!lock_cache())
@@ -314,7 +125,7 @@ static void remember(const struct module *module, const ElfW(Phdr) * code, unsig
 struct lookup {
     uintptr_t address; /* 0: the program's first code */
     struct fc_module_function *name;
-    struct module module;
+    struct fc_elf_module module;
     const ElfW(Phdr) * code;
     unsigned modules;
     int result;
@@ -330,7 +141,7 @@ static int set_path(struct fc_module_function *name, const char *path)
     return 0;
 }
 
-static const ElfW(Phdr) * find_first_code(const struct module *module)
+static const ElfW(Phdr) * find_first_code(const struct fc_elf_module *module)
 {
     for (ElfW(Half) i = 0; i < module->segment_count; i++)
         if (module->segments[i].p_type == PT_LOAD && (module->segments[i].p_flags & PF_X) != 0)
@@ -342,9 +153,9 @@ static int visit_lookup(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct lookup *lookup = arg;
     (void)size;
-    lookup->module = make_module(info, lookup->modules++ == 0);
+    lookup->module = fc_elf_module(info, lookup->modules++ == 0);
     lookup->code =
-        lookup->address == 0 ? find_first_code(&lookup->module) : find_code(&lookup->module, lookup->address);
+        lookup->address == 0 ? find_first_code(&lookup->module) : fc_elf_find_code(&lookup->module, lookup->address);
     if (lookup->code == NULL)
         return lookup->address == 0 ? 1 : 0;
     const bool has_name = !lookup->module.is_program && info->dlpi_name != NULL;
@@ -358,7 +169,7 @@ static int improve_path(struct fc_module_function *name, const struct fc_mapping
 {
     struct stat status;
     if (name->path[0] == '/' && strncmp(name->path, "/proc/", 6) != 0 && strncmp(name->path, "/dev/", 5) != 0 &&
-        is_mapped_file(name->path, mapping, &status))
+        fc_is_mapped_file(name->path, mapping, &status))
         return 0;
     return set_path(name, mapping->path);
 }
@@ -378,7 +189,7 @@ static int complete(struct lookup *lookup)
 {
     struct fc_module_function *name = lookup->name;
     struct fc_mapping mapping;
-    int r = identify_memory(&lookup->module, &name->id);
+    int r = fc_elf_identify_memory(&lookup->module, &name->id);
     name->is_program = lookup->module.is_program;
     if (name->is_program && r == 0)
         return 0;
@@ -386,7 +197,7 @@ static int complete(struct lookup *lookup)
     const int mapped = fc_mapping_find(lookup->module.bias + lookup->code->p_vaddr, &mapping);
     fc_fds_unlock();
     if (r == -ENODATA)
-        r = identify_file(&lookup->module, mapped == 0 ? &mapping : NULL, &name->id);
+        r = fc_elf_identify_file(&lookup->module, mapped == 0 ? &mapping : NULL, &name->id);
     if (r < 0 || name->is_program)
         return r;
     if (mapped == -ENOENT)
@@ -429,28 +240,28 @@ struct search {
     unsigned modules;
 };
 
-static bool is_module(const struct module *module, const ElfW(Phdr) * code, const struct fc_module_id *wanted)
+static bool is_module(const struct fc_elf_module *module, const ElfW(Phdr) * code, const struct fc_module_id *wanted)
 {
-    const uint64_t layout_hash = layout(module);
+    const uint64_t layout_hash = fc_elf_layout(module);
     struct fc_module_id id;
     struct fc_mapping mapping;
     if (memcmp(&layout_hash, wanted->bytes, sizeof layout_hash) != 0)
         return false;
-    int r = identify_memory(module, &id);
+    int r = fc_elf_identify_memory(module, &id);
     if (r == -ENODATA && fc_mapping_find(module->bias + code->p_vaddr, &mapping) == 0)
-        r = identify_file(module, &mapping, &id);
-    return r == 0 && is_equal(&id, wanted);
+        r = fc_elf_identify_file(module, &mapping, &id);
+    return r == 0 && fc_module_id_is_equal(&id, wanted);
 }
 
 static int visit_search(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct search *search = arg;
     (void)size;
-    const struct module module = make_module(info, search->modules++ == 0);
+    const struct fc_elf_module module = fc_elf_module(info, search->modules++ == 0);
     if (module.is_program != search->name->is_program)
         return search->name->is_program ? 1 : 0;
     const uintptr_t address = module.bias + (uintptr_t)search->name->offset;
-    const ElfW(Phdr) *code = find_code(&module, address);
+    const ElfW(Phdr) *code = fc_elf_find_code(&module, address);
     if (code == NULL || !is_module(&module, code, &search->name->id))
         return 0;
     /* One file may be loaded several times, by copies of it, each with data of its own. */

@@ -1,0 +1,191 @@
+/* Segments and identity of a loaded module.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dl_iterate_phdr */
+#endif
+#include "elf_module.h"
+
+#include "hash.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NOTE_BUILD_ID 3 /* NT_GNU_BUILD_ID, which not every elf.h has */
+
+/* Shorter ones are chosen by hand. */
+#define BUILD_ID_MIN 8
+
+/* What dl_iterate_phdr() tells as numbers. */
+static const void *at(uintptr_t address)
+{
+    return (const void *)address;
+}
+
+struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_program)
+{
+    return (struct fc_elf_module){info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum, is_program};
+}
+
+const ElfW(Phdr) * fc_elf_find_segment(const struct fc_elf_module *module, uintptr_t address)
+{
+    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
+        const ElfW(Phdr) *segment = &module->segments[i];
+        if (segment->p_type == PT_LOAD && address - (module->bias + segment->p_vaddr) < segment->p_memsz)
+            return segment;
+    }
+    return NULL;
+}
+
+const ElfW(Phdr) * fc_elf_find_code(const struct fc_elf_module *module, uintptr_t address)
+{
+    const ElfW(Phdr) *segment = fc_elf_find_segment(module, address);
+    return segment != NULL && (segment->p_flags & PF_X) != 0 ? segment : NULL;
+}
+
+/* ---- Identity ------------------------------------------------------------------------------------------------ */
+
+uint64_t fc_elf_layout(const struct fc_elf_module *module)
+{
+    uint64_t hash = FC_HASH_START;
+    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
+        const ElfW(Phdr) *segment = &module->segments[i];
+        if (segment->p_type != PT_LOAD)
+            continue;
+        const uint64_t values[] = {segment->p_offset, segment->p_vaddr, segment->p_filesz, segment->p_memsz,
+                                   segment->p_flags};
+        hash = fc_hash(hash, values, sizeof values);
+    }
+    return hash;
+}
+
+static void append(struct fc_module_id *id, const void *data, size_t size)
+{
+    memcpy(id->bytes + id->size, data, size);
+    id->size += (uint32_t)size;
+}
+
+static size_t round_up(size_t size, size_t alignment)
+{
+    return (size + alignment - 1) / alignment * alignment;
+}
+
+static bool append_build_id(const unsigned char *notes, size_t size, size_t alignment, struct fc_module_id *id)
+{
+    ElfW(Nhdr) note;
+    while (size >= sizeof note) {
+        memcpy(&note, notes, sizeof note);
+        const size_t name = sizeof note;
+        const size_t content = round_up(name + note.n_namesz, alignment);
+        const size_t end = content + note.n_descsz;
+        if (note.n_namesz > size || note.n_descsz > size || end > size)
+            return false;
+        if (note.n_type == NOTE_BUILD_ID && note.n_namesz == 4 && memcmp(notes + name, "GNU", 4) == 0 &&
+            note.n_descsz >= BUILD_ID_MIN && note.n_descsz <= sizeof id->bytes - id->size) {
+            append(id, notes + content, note.n_descsz);
+            return true;
+        }
+        const size_t next = round_up(end, alignment);
+        if (next > size)
+            return false;
+        notes += next;
+        size -= next;
+    }
+    return false;
+}
+
+static bool find_build_id(const struct fc_elf_module *module, struct fc_module_id *id)
+{
+    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
+        const ElfW(Phdr) *notes = &module->segments[i];
+        const uintptr_t start = module->bias + notes->p_vaddr;
+        if (notes->p_type != PT_NOTE)
+            continue;
+        const ElfW(Phdr) *segment = fc_elf_find_segment(module, start);
+        if (segment == NULL || (segment->p_flags & PF_R) == 0 ||
+            notes->p_memsz > segment->p_memsz - (notes->p_vaddr - segment->p_vaddr))
+            continue;
+        if (append_build_id(at(start), notes->p_memsz, notes->p_align == 8 ? 8 : 4, id))
+            return true;
+    }
+    return false;
+}
+
+/* Then code differs from one process to the next. */
+static bool relocates_code(const struct fc_elf_module *module)
+{
+    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
+        if (module->segments[i].p_type != PT_DYNAMIC)
+            continue;
+        const ElfW(Dyn) *entry = at(module->bias + module->segments[i].p_vaddr);
+        for (; entry->d_tag != DT_NULL; entry++)
+            if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0))
+                return true;
+    }
+    return false;
+}
+
+/* Code that a debugger has set breakpoints in is other code. */
+static bool hash_content(const struct fc_elf_module *module, uint64_t *hash)
+{
+    *hash = FC_HASH_START;
+    if (relocates_code(module))
+        return false;
+    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
+        const ElfW(Phdr) *segment = &module->segments[i];
+        if (segment->p_type != PT_LOAD)
+            continue;
+        const bool is_writable = (segment->p_flags & PF_W) != 0;
+        const bool is_code = (segment->p_flags & PF_X) != 0;
+        if (is_writable ? is_code : (segment->p_flags & PF_R) == 0)
+            return false;
+        if (!is_writable)
+            *hash = fc_hash(*hash, at(module->bias + segment->p_vaddr), segment->p_filesz);
+    }
+    return true;
+}
+
+bool fc_is_mapped_file(const char *path, const struct fc_mapping *mapping, struct stat *status)
+{
+    return stat(path, status) == 0 && status->st_ino == mapping->inode;
+}
+
+int fc_elf_identify_file(const struct fc_elf_module *module, const struct fc_mapping *mapping, struct fc_module_id *id)
+{
+    struct stat status;
+    if (mapping == NULL || (!fc_is_mapped_file(mapping->path, mapping, &status) &&
+                            !(module->is_program && fc_is_mapped_file("/proc/self/exe", mapping, &status))))
+        return -ESTALE;
+    if (status.st_dev != mapping->device)
+        return -ESTALE;
+    const uint64_t values[] = {(uint64_t)status.st_dev, (uint64_t)status.st_ino, (uint64_t)status.st_size,
+                               (uint64_t)status.st_mtim.tv_sec, (uint64_t)status.st_mtim.tv_nsec};
+    id->kind = FC_MODULE_ID_FILE;
+    append(id, values, sizeof values);
+    return 0;
+}
+
+bool fc_elf_identify_build(const struct fc_elf_module *module, struct fc_module_id *id)
+{
+    const uint64_t layout = fc_elf_layout(module);
+    *id = (struct fc_module_id){.kind = FC_MODULE_ID_BUILD};
+    append(id, &layout, sizeof layout);
+    return find_build_id(module, id);
+}
+
+int fc_elf_identify_memory(const struct fc_elf_module *module, struct fc_module_id *id)
+{
+    uint64_t hash;
+    if (fc_elf_identify_build(module, id))
+        return 0;
+    if (!hash_content(module, &hash))
+        return -ENODATA;
+    id->kind = FC_MODULE_ID_CONTENT;
+    append(id, &hash, sizeof hash);
+    return 0;
+}
+
+bool fc_module_id_is_equal(const struct fc_module_id *a, const struct fc_module_id *b)
+{
+    return a->kind == b->kind && a->size == b->size && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}

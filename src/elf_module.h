@@ -1,0 +1,45 @@
+/* A module as dl_iterate_phdr() tells of it: its segments, and what it is known by. Valid while it is loaded. */
+#ifndef FC_ELF_MODULE_H
+#define FC_ELF_MODULE_H
+
+#include "mapping.h"
+#include "module.h"
+
+#include <link.h>
+#include <sys/stat.h>
+
+#ifndef ElfW /* BSD has it under the name of its own */
+#define ElfW(type) Elf_##type
+#endif
+
+struct fc_elf_module {
+    uintptr_t bias;
+    const ElfW(Phdr) * segments;
+    ElfW(Half) segment_count;
+    bool is_program; /* the first that is told of */
+};
+
+struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_program);
+
+/* The loaded segment that holds the address, and that which holds it as code. NULL: none. */
+const ElfW(Phdr) * fc_elf_find_segment(const struct fc_elf_module *module, uintptr_t address);
+const ElfW(Phdr) * fc_elf_find_code(const struct fc_elf_module *module, uintptr_t address);
+
+/* A hash of where its segments lie. Every identity begins with it: it is cheap, and tells most modules apart. */
+uint64_t fc_elf_layout(const struct fc_elf_module *module);
+
+/* From the headers alone: the layout, and what the linker gave it for this purpose. False: it gave nothing. */
+bool fc_elf_identify_build(const struct fc_elf_module *module, struct fc_module_id *id);
+
+/* By that, or by its content. -ENODATA: only the file can tell. */
+int fc_elf_identify_memory(const struct fc_elf_module *module, struct fc_module_id *id);
+
+/* After that: by the file. mapping NULL: not known. 0 or -ESTALE. */
+int fc_elf_identify_file(const struct fc_elf_module *module, const struct fc_mapping *mapping, struct fc_module_id *id);
+
+bool fc_module_id_is_equal(const struct fc_module_id *a, const struct fc_module_id *b);
+
+/* Is this the file that is mapped, and not another that has taken its place? */
+bool fc_is_mapped_file(const char *path, const struct fc_mapping *mapping, struct stat *status);
+
+#endif
