@@ -10,11 +10,11 @@
 #include <pthread.h>
 #include <stdexcept>
 #include <string>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <vector>
 
 extern "C" {
+#include "children.h"
 #include "support.h"
 }
 
@@ -25,19 +25,10 @@ namespace
 struct evidence {
     volatile int caller_caught, caller_destroyed, own_destroyed, own_caught;
 };
-evidence *seen;
 
-int make_evidence(void **)
+evidence *seen()
 {
-    void *memory = mmap(nullptr, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    seen = static_cast<evidence *>(memory);
-    return memory == MAP_FAILED ? -1 : 0;
-}
-
-int clear_evidence(void **)
-{
-    seen->caller_caught = seen->caller_destroyed = seen->own_destroyed = seen->own_caught = 0;
-    return 0;
+    return static_cast<evidence *>(shared_memory());
 }
 
 pid_t host;
@@ -46,14 +37,14 @@ struct callers_object {
     ~callers_object()
     {
         if (getpid() != host)
-            seen->caller_destroyed = 1;
+            seen()->caller_destroyed = 1;
     }
 };
 
 struct own_object {
     ~own_object()
     {
-        seen->own_destroyed = 1;
+        seen()->own_destroyed = 1;
     }
 };
 
@@ -62,9 +53,9 @@ forkcall_report run_in_a_try_block(forkcall_fn *fn)
     forkcall_report report = forkcall_report();
     try {
         const callers_object object;
-        report = run_in_forked_process(fn, nullptr, nullptr);
+        report = run_tested(fn, nullptr, 0, nullptr, nullptr);
     } catch (...) {
-        seen->caller_caught = 1;
+        seen()->caller_caught = 1;
         if (getpid() != host)
             _exit(99); // a second copy of the host
     }
@@ -91,7 +82,7 @@ int host_whose_function_throws(void *context)
     CHECK(getpid() == host);
     CHECK(report.status == FORKCALL_SIGNALED && report.code == SIGABRT && report.ran == FORKCALL_RAN_YES);
     CHECK(report.crash.signal == SIGABRT);
-    CHECK(seen->caller_caught == 0 && seen->caller_destroyed == 0);
+    CHECK(seen()->caller_caught == 0 && seen()->caller_destroyed == 0);
     return 42;
 }
 
@@ -110,7 +101,7 @@ int catches(const void *args, std::size_t args_size, forkcall_buf *result)
         const own_object object;
         throws(args, args_size, result);
     } catch (const std::exception &e) {
-        seen->own_caught = 1;
+        seen()->own_caught = 1;
         return forkcall_buf_append(result, e.what(), std::strlen(e.what()));
     }
     return 1;
@@ -119,10 +110,10 @@ int catches(const void *args, std::size_t args_size, forkcall_buf *result)
 void exception_inside_the_function_is_caught_there(void **)
 {
     forkcall_buf result = FORKCALL_BUF_INIT;
-    const forkcall_report report = run_in_forked_process(catches, nullptr, &result);
+    const forkcall_report report = run_tested(catches, nullptr, 0, &result, nullptr);
     assert_status(report, FORKCALL_OK);
-    assert_int_equal(seen->own_destroyed, 1);
-    assert_int_equal(seen->own_caught, 1);
+    assert_int_equal(seen()->own_destroyed, 1);
+    assert_int_equal(seen()->own_caught, 1);
     const std::string text(static_cast<const char *>(result.data), result.size);
     assert_string_equal(text.c_str(), "thrown in the function");
     forkcall_buf_free(&result);
@@ -140,7 +131,7 @@ int host_whose_function_ends_its_thread(void *)
     const forkcall_report report = run_in_a_try_block(ends_its_thread);
     CHECK(getpid() == host);
     CHECK(report.status == FORKCALL_EXITED && report.ran == FORKCALL_RAN_YES);
-    CHECK(seen->caller_caught == 0 && seen->caller_destroyed == 0);
+    CHECK(seen()->caller_caught == 0 && seen()->caller_destroyed == 0);
     return 42;
 }
 
@@ -149,7 +140,7 @@ void pthread_exit_is_not_seen_by_the_callers_catch(void **)
 {
     assert_int_equal(host_run(host_whose_function_ends_its_thread, nullptr), 42);
 #ifdef __GLIBC__
-    assert_int_equal(seen->own_destroyed, 1);
+    assert_int_equal(seen()->own_destroyed, 1);
 #endif
 }
 
@@ -165,7 +156,7 @@ int translates(const void *args, std::size_t args_size, forkcall_buf *result)
 
 void exception_becomes_a_message(void **)
 {
-    const forkcall_report report = run_in_forked_process(translates, nullptr, nullptr);
+    const forkcall_report report = run_tested(translates, nullptr, 0, nullptr, nullptr);
     assert_status(report, FORKCALL_FAILED);
     assert_int_equal(report.code, 5);
     assert_string_equal(report.message, "thrown in the function");
@@ -221,7 +212,7 @@ void options_and_fixed_buffers_work_from_cplusplus(void **)
     forkcall_buf result = forkcall_buf_fixed(&sum, sizeof sum);
     forkcall_options options = forkcall_options();
     options.timeout_ms = DEADLINE_S * 1000;
-    const forkcall_report report = forkcall_run(sums, values.data(), values.size() * sizeof(int), &result, &options);
+    const forkcall_report report = run_tested(sums, values.data(), values.size() * sizeof(int), &result, &options);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(sum, 42);
 }
@@ -230,7 +221,9 @@ void options_and_fixed_buffers_work_from_cplusplus(void **)
 
 int main()
 {
-#define TEST(name) cmocka_unit_test_setup(name, clear_evidence)
+    if (!method_shares_memory()) // else this is a program as it was before it knew of forkcall_init()
+        forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const CMUnitTest tests[] = {
         TEST(exception_out_of_the_function_does_not_reach_the_callers_catch),
         TEST(exception_inside_the_function_is_caught_there),
@@ -239,5 +232,5 @@ int main()
         TEST(decorator_works_from_cplusplus),
         TEST(options_and_fixed_buffers_work_from_cplusplus),
     };
-    return cmocka_run_group_tests(tests, make_evidence, nullptr);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
