@@ -4,3 +4,4 @@ _Alignas(max_align_t) unsigned char fc_small_result[FC_SMALL_RESULT];
 _Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 _Alignas(max_align_t) unsigned char fc_request_bytes[FC_REQUEST_REST_MAX];
 char fc_message[FC_MESSAGE_MAX];
+struct fc_placement fc_placements[FC_PLACEMENTS_MAX];

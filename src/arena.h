@@ -4,6 +4,7 @@
 #define FC_ARENA_H
 
 #include "frame.h"
+#include "placement.h"
 #include "request.h"
 
 /* Results up to this size stay in one place and travel in the pipe, in one write. Above it shared memory is faster
@@ -15,7 +16,8 @@
 
 extern unsigned char fc_small_result[FC_SMALL_RESULT];
 extern unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
-extern unsigned char fc_request_bytes[FC_REQUEST_REST_MAX]; /* what follows a request's head */
-extern char fc_message[FC_MESSAGE_MAX];                     /* of forkcall_fail */
+extern unsigned char fc_request_bytes[FC_REQUEST_REST_MAX];  /* what follows a request's head */
+extern char fc_message[FC_MESSAGE_MAX];                      /* of forkcall_fail */
+extern struct fc_placement fc_placements[FC_PLACEMENTS_MAX]; /* of this process's modules: see crash.h */
 
 #endif

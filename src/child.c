@@ -365,6 +365,8 @@ static int find_function(struct fc_task *task)
     const int r = fc_module_find(task->name, &task->fn, why, sizeof why);
     if (r < 0)
         tell_why(why);
+    else
+        fc_crash_note_function(task->fn);
     return r;
 }
 
@@ -458,7 +460,7 @@ _Noreturn void fc_child_run(struct fc_task *task)
     enum fc_setup_step step;
     sigset_t none;
     become_child(task, first_result);
-    fc_crash_arm();
+    fc_crash_arm(task->name == NULL);
     set_signals(task->own_group);
     const int r = make_ready(task, &step);
     if (r < 0) {

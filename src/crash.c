@@ -19,6 +19,9 @@
 static atomic_flag crashing = ATOMIC_FLAG_INIT;
 static atomic_bool told;
 
+static size_t placement_count;
+static bool tells_placements;
+
 bool fc_crash_is_caught(int signal)
 {
     switch (signal) { /* not a table: its page would have to be faulted in by every child */
@@ -33,6 +36,20 @@ bool fc_crash_is_caught(int signal)
     default:
         return false;
     }
+}
+
+void fc_crash_note_modules(void)
+{
+    placement_count = 0; /* a module's constructor may crash meanwhile */
+    placement_count = fc_placements_list(fc_placements, FC_PLACEMENTS_MAX);
+}
+
+void fc_crash_note_function(forkcall_fn *fn)
+{
+    for (size_t i = 0; i < placement_count; i++)
+        if ((uintptr_t)fn - fc_placements[i].start < fc_placements[i].size)
+            return;
+    fc_crash_note_modules();
 }
 
 static uint64_t page_after(uint64_t address)
@@ -71,13 +88,16 @@ static void tell(int signal, const siginfo_t *info, const void *context)
     fc_registers_get(&notice.registers, context);
     const uint64_t sp = notice.registers.sp;
     const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, &notice.stack_address) : 0;
-    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_CRASH, sizeof notice + size);
+    notice.placement_count = tells_placements ? (uint32_t)placement_count : 0;
+    const size_t placements_size = notice.placement_count * sizeof *fc_placements;
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_CRASH, sizeof notice + placements_size + size);
     struct iovec parts[] = {
         {.iov_base = &header, .iov_len = sizeof header},
         {.iov_base = &notice, .iov_len = sizeof notice},
+        {.iov_base = fc_placements, .iov_len = placements_size},
         {.iov_base = (void *)(uintptr_t)notice.stack_address, .iov_len = size},
     };
-    fc_child_write(parts, 3, false);
+    fc_child_write(parts, 4, false);
 }
 
 static void handler(int signal, siginfo_t *info, void *context)
@@ -100,12 +120,13 @@ static void handler(int signal, siginfo_t *info, void *context)
         raise(signal);
 }
 
-void fc_crash_arm(void)
+void fc_crash_arm(bool by_fork)
 {
     const stack_t stack = {.ss_sp = fc_alternate_stack, .ss_size = sizeof fc_alternate_stack};
     sigaltstack(&stack, NULL);
     atomic_flag_clear(&crashing);
     atomic_store(&told, false);
+    tells_placements = !by_fork;
 }
 
 void fc_crash_catch(int signal)

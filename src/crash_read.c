@@ -1,5 +1,6 @@
 #include "crash.h"
 #include "readable.h"
+#include "translation.h"
 #include "unwind.h"
 
 #include <signal.h>
@@ -17,22 +18,108 @@ static bool is_overflow(const struct fc_crash_notice *notice)
     return notice->address < sp + OVERFLOW_ABOVE && notice->address + OVERFLOW_BELOW > sp;
 }
 
-void fc_crash_read(struct forkcall_crash *crash, const void *notice_bytes, size_t size, bool by_fork)
+/* The parts of a notice. */
+struct parts {
+    struct fc_crash_notice head;
+    const unsigned char *placements;
+    unsigned char *stack;
+    size_t stack_size;
+};
+
+/* False: it claims more than it has. */
+static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
 {
-    struct fc_crash_notice notice;
-    memcpy(&notice, notice_bytes, sizeof notice);
-    crash->signal = notice.signal;
-    crash->si_code = notice.si_code;
-    crash->address = notice.address;
-    crash->program_counter = notice.registers.pc;
-    if (is_overflow(&notice))
+    memcpy(&parts->head, notice, sizeof parts->head);
+    const size_t rest = size - sizeof parts->head;
+    if (parts->head.placement_count > rest / sizeof(struct fc_placement))
+        return false;
+    const size_t placements_size = parts->head.placement_count * sizeof(struct fc_placement);
+    parts->placements = notice + sizeof parts->head;
+    parts->stack = notice + sizeof parts->head + placements_size;
+    parts->stack_size = rest - placements_size;
+    return true;
+}
+
+/* ---- From the child's addresses to this process's ------------------------------------------------------------ */
+
+/* What lies in none of its modules must not be taken for code here. */
+static uint64_t translate_code(const struct fc_translation *translation, uint64_t address)
+{
+    uint64_t stripped = fc_unwind_strip(address);
+    if (fc_translate(translation, &stripped))
+        return stripped;
+    return fc_translation_is_ours(translation, stripped) ? 0 : address;
+}
+
+/* Any word that a function may have kept. The stack is left where it was in the child, wherever that is. */
+static uint64_t translate_word(const struct parts *parts, const struct fc_translation *translation, uint64_t word)
+{
+    return word - parts->head.stack_address < parts->stack_size ? word : translate_code(translation, word);
+}
+
+static void translate_registers(struct parts *parts, const struct fc_translation *translation)
+{
+    struct fc_registers *registers = &parts->head.registers;
+    registers->pc = translate_code(translation, registers->pc);
+    registers->fp = translate_word(parts, translation, registers->fp);
+    for (size_t i = 0; i < FC_REGISTERS_MAX; i++)
+        registers->general[i] = translate_word(parts, translation, registers->general[i]);
+}
+
+static void translate_stack(const struct parts *parts, const struct fc_translation *translation)
+{
+    uintptr_t word;
+    const size_t first = (size_t)(-parts->head.stack_address % sizeof word);
+    for (size_t i = first; i < parts->stack_size && parts->stack_size - i >= sizeof word; i += sizeof word) {
+        memcpy(&word, parts->stack + i, sizeof word);
+        word = (uintptr_t)translate_word(parts, translation, word);
+        memcpy(parts->stack + i, &word, sizeof word);
+    }
+}
+
+/* A fault in a module, or at an instruction. */
+static void translate_fault(struct parts *parts, const struct fc_translation *translation)
+{
+    (void)fc_translate(translation, &parts->head.address);
+}
+
+/* False: no memory. */
+static bool translate(struct parts *parts)
+{
+    struct fc_translation *translation = fc_translation_make(parts->placements, parts->head.placement_count);
+    if (translation == NULL)
+        return false;
+    translate_registers(parts, translation);
+    translate_stack(parts, translation);
+    translate_fault(parts, translation);
+    fc_translation_free(translation);
+    return true;
+}
+
+/* ---- The whole ----------------------------------------------------------------------------------------------- */
+
+static bool is_mapped_in_caller(const struct fc_crash_notice *notice)
+{
+    return notice->signal == SIGSEGV && notice->si_code == SEGV_MAPERR && notice->address <= UINTPTR_MAX &&
+           fc_is_mapped((const void *)(uintptr_t)notice->address);
+}
+
+void fc_crash_read(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork)
+{
+    struct parts parts;
+    const bool is_whole = take_apart(&parts, notice, size);
+    const bool is_overflown = is_overflow(&parts.head);
+    crash->signal = parts.head.signal;
+    crash->si_code = parts.head.si_code;
+    if (is_overflown)
         crash->flags |= FORKCALL_CRASH_STACK_OVERFLOW;
-    if (!by_fork)
-        return;
-    if (notice.signal == SIGSEGV && notice.si_code == SEGV_MAPERR && notice.address <= UINTPTR_MAX &&
-        fc_is_mapped((const void *)(uintptr_t)notice.address))
+    if (by_fork && is_mapped_in_caller(&parts.head))
         crash->flags |= FORKCALL_CRASH_MAPPED_IN_CALLER;
-    const unsigned char *stack = (const unsigned char *)notice_bytes + sizeof notice;
-    crash->frame_count = (uint32_t)fc_unwind(&notice.registers, stack, notice.stack_address, size - sizeof notice,
-                                             crash->frames, FORKCALL_CRASH_FRAMES);
+    const bool is_known = is_whole && (by_fork || translate(&parts));
+    crash->address = parts.head.address;
+    if (!is_known)
+        return;
+    crash->program_counter = parts.head.registers.pc;
+    crash->frame_count = (uint32_t)fc_unwind(&parts.head.registers, parts.stack, parts.head.stack_address,
+                                             parts.stack_size, crash->frames, FORKCALL_CRASH_FRAMES);
 }

@@ -18,7 +18,7 @@ enum fc_frame_type {
     FC_FRAME_MESSAGE = 3,  /* text of the failure */
     FC_FRAME_RESULT = 4,   /* the whole result, where it travels in the pipe */
     FC_FRAME_SETUP = 5,    /* struct fc_setup_failure: the child could not be made ready; the function did not run */
-    FC_FRAME_CRASH = 6,    /* struct fc_crash_notice and a part of the stack */
+    FC_FRAME_CRASH = 6,    /* struct fc_crash_notice, where modules lie, and a part of the stack */
     FC_FRAME_DONE = 7,     /* struct fc_trailer */
     FC_FRAME_READY = 8,    /* no payload: a copy of the program has come so far as to wait for its request */
 };

@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "copy.h"
+#include "crash.h"
 #include "fds.h"
 #include "hazard.h"
 #include "io.h"
@@ -182,6 +183,7 @@ _Noreturn void fc_serve(int control)
         r = hang_bell();
     if (r < 0 && why[0] == '\0')
         snprintf(why, sizeof why, "%s", strerror(-r));
+    fc_crash_note_modules();
     fc_children_open(control_fd, exec_spares ? &prepare : NULL, prepare.setup.spares);
     tell_ready(-r, why);
     serve();

@@ -4,6 +4,7 @@
 #include "args_file.h"
 #include "child.h"
 #include "copy.h"
+#include "crash.h"
 #include "fds.h"
 #include "io.h"
 #include "request.h"
@@ -67,8 +68,10 @@ _Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool tell_ready, cons
                            .thread = pthread_self()};
     list_descriptors(own);
     task.mark = fc_mark(task.reply_fd);
-    if (tell_ready)
+    if (tell_ready) {
         tell_ready_to(task.reply_fd);
+        fc_crash_note_modules(); /* a fork of the server has its notes */
+    }
     if (!read_exactly(task.go_fd, &head, sizeof head))
         _exit(0);
     const long rest = fc_request_rest(&head);

@@ -57,8 +57,7 @@ bool fc_stack_read(const struct fc_stack *stack, uint64_t address, uint64_t *val
     return true;
 }
 
-/* Takes off the signature that pointer authentication puts on return addresses. */
-static uint64_t strip(uint64_t address)
+uint64_t fc_unwind_strip(uint64_t address)
 {
 #if defined(__aarch64__)
     register uint64_t link __asm__("x30") = address;
@@ -78,7 +77,7 @@ static bool read_frame(const struct fc_stack *stack, const struct layout *layout
     const uint64_t base = abi.has_back_chain ? *next : fp;
     if (!fc_stack_read(stack, base + (uint64_t)layout->return_address, return_address))
         return false;
-    *return_address = strip(*return_address);
+    *return_address = fc_unwind_strip(*return_address);
     return fc_image_is_return_address(*return_address);
 }
 
@@ -96,7 +95,7 @@ bool fc_unwind_wild_jump(struct fc_registers *registers, const struct fc_stack *
     if (fc_image_is_code(registers->pc))
         return false;
     if (abi.link_register != NONE)
-        return_address = strip(registers->general[abi.link_register]);
+        return_address = fc_unwind_strip(registers->general[abi.link_register]);
     else if (abi.stack_pointer == NONE || !fc_stack_read(stack, registers->sp, &return_address))
         return false;
     if (!fc_image_is_return_address(return_address))
@@ -118,7 +117,7 @@ static uint64_t find_unsaved_return_address(const struct fc_registers *registers
     uint64_t return_address = 0;
     if (abi.link_register != NONE) {
         /* The register may be left over from a call that the function itself made. */
-        return_address = strip(registers->general[abi.link_register]);
+        return_address = fc_unwind_strip(registers->general[abi.link_register]);
         const uint64_t function = fc_image_function_start(registers->pc);
         if (function == 0 || fc_image_function_start(return_address - 1) == function)
             return 0;

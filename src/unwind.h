@@ -25,6 +25,9 @@ size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64
 size_t fc_unwind_frame_pointers(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
                                 size_t stack_size, uint64_t *frames, size_t max);
 
+/* Takes off the signature that pointer authentication puts on return addresses. */
+uint64_t fc_unwind_strip(uint64_t address);
+
 struct fc_stack {
     const unsigned char *bytes;
     uint64_t address;

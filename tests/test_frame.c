@@ -161,7 +161,7 @@ static void sizes_that_a_type_cannot_have(void **state)
         {FC_FRAME_MESSAGE, 0, FC_MESSAGE_MAX},
         {FC_FRAME_RESULT, 0, PTRDIFF_MAX},
         {FC_FRAME_SETUP, sizeof(struct fc_setup_failure), sizeof(struct fc_setup_failure)},
-        {FC_FRAME_CRASH, sizeof(struct fc_crash_notice), sizeof(struct fc_crash_notice) + FC_CRASH_STACK_MAX},
+        {FC_FRAME_CRASH, sizeof(struct fc_crash_notice), FC_CRASH_NOTICE_MAX},
         {FC_FRAME_DONE, sizeof(struct fc_trailer), sizeof(struct fc_trailer)},
     };
     for (size_t i = 0; i < sizeof range / sizeof *range; i++) {

@@ -87,7 +87,7 @@ static void check(const struct fc_reply *reply, const struct fc_reply_rules *rul
     /* memory: of the limits' order, whatever was announced */
     MUST(reply->result.capacity_private <= 2 * rules->max_result + 512);
     MUST(reply->message.capacity_private <= (size_t)2 * FC_MESSAGE_MAX);
-    MUST(reply->crash.capacity_private <= 2 * ((size_t)FC_CRASH_STACK_MAX + sizeof(struct fc_crash_notice)));
+    MUST(reply->crash.capacity_private <= 2 * FC_CRASH_NOTICE_MAX);
     if (reply->done)
         check_trailer(reply, rules);
     if (reply->has_crash)
