@@ -1,0 +1,312 @@
+/* The frames of a crash, by every method: where a child's modules lie elsewhere, they are told as if it had been a fork.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include "crash_chain.h"
+#include "symbol.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
+#define METHODS (sizeof methods / sizeof *methods)
+
+static const char *plugin_path;
+
+static struct forkcall_report crash(forkcall_fn *fn, enum chain_end end, enum forkcall_method method)
+{
+    const struct forkcall_options options = {.method = method, .timeout_ms = DEADLINE_S * 1000};
+    const struct forkcall_report r = forkcall_run(fn, &end, sizeof end, NULL, &options);
+    assert_status(r, FORKCALL_SIGNALED);
+    assert_int_equal(r.crash.signal, r.code);
+    return r;
+}
+
+/* How many frames there are up to that of the named function; 0: it is not among them. */
+static uint32_t count_frames_to(const struct forkcall_crash *crash, const char *function)
+{
+    for (uint32_t i = 0; i < crash->frame_count; i++) {
+        char where[512];
+        fc_symbol_describe(crash->frames[i], i > 0, where, sizeof where);
+        if (strncmp(where, function, strlen(function)) == 0 && where[strlen(function)] == '+')
+            return i + 1;
+    }
+    return 0;
+}
+
+static void print_both(const struct forkcall_report *fork, const struct forkcall_report *other)
+{
+    char text[2][4096];
+    forkcall_explain(fork, text[0], sizeof text[0]);
+    forkcall_explain(other, text[1], sizeof text[1]);
+    print_message("By fork:\n%s\nBy the other method:\n%s\n", text[0], text[1]);
+}
+
+/* Both processes are the same program: not only the names, also the addresses that they are told by are this process's. */
+static void assert_same_crash(const struct forkcall_report *fork, const struct forkcall_report *other, uint32_t frames)
+{
+    const struct forkcall_crash *a = &fork->crash;
+    const struct forkcall_crash *b = &other->crash;
+    if (a->program_counter != b->program_counter || a->address != b->address || b->frame_count < frames ||
+        memcmp(a->frames, b->frames, frames * sizeof *a->frames) != 0)
+        print_both(fork, other);
+    assert_int_equal(a->si_code, b->si_code);
+    assert_int_equal(a->address, b->address);
+    assert_int_equal(a->program_counter, b->program_counter);
+    assert_in_range(b->frame_count, frames, FORKCALL_CRASH_FRAMES);
+    assert_memory_equal(a->frames, b->frames, frames * sizeof *a->frames);
+    assert_int_equal(a->flags, b->flags);
+}
+
+/* function: the outermost that frames lead to. */
+static void check_methods(forkcall_fn *fn, const char *function, enum chain_end end)
+{
+    const struct forkcall_report fork = crash(fn, end, FORKCALL_FORK);
+    uint32_t frames = count_frames_to(&fork.crash, function);
+    if (frames == 0) { /* the way there leads through code without tables or frame pointers: what there is */
+        print_message("end %d: %s is not among the frames of a fork\n", (int)end, function);
+        frames = fork.crash.frame_count > 0 ? 1 : 0;
+        assert_true(end == CHAIN_IN_CALLBACK || under_emulator());
+    }
+    for (size_t i = 0; i < METHODS; i++) {
+        const struct forkcall_report other = crash(fn, end, methods[i]);
+        assert_int_equal(other.method, methods[i]);
+        assert_same_crash(&fork, &other, frames);
+    }
+}
+
+/* ---- In the program ------------------------------------------------------------------------------------------ */
+
+static int tells_where_it_lies(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const uintptr_t here = (uintptr_t)tells_where_it_lies;
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &here, sizeof here);
+}
+
+/* Else all of this would show nothing. */
+static void modules_lie_elsewhere_in_the_child(void **state)
+{
+    uintptr_t there = 0;
+    (void)state;
+    for (size_t i = 0; i < METHODS; i++) {
+        struct forkcall_buf result = forkcall_buf_fixed(&there, sizeof there);
+        const struct forkcall_options options = {.method = methods[i], .timeout_ms = DEADLINE_S * 1000};
+        const struct forkcall_report r = forkcall_run(tells_where_it_lies, NULL, 0, &result, &options);
+        assert_status(r, FORKCALL_OK);
+        if (there == (uintptr_t)tells_where_it_lies)
+            SKIP("this system, or a debugger, puts programs where they were before");
+    }
+}
+
+static void crash_in_the_program(void **state)
+{
+    (void)state;
+    for (int end = 0; end < CHAIN_ENDS; end++)
+        check_methods(program_outer, end == CHAIN_ON_STATIC_STACK ? "program_store" : "program_outer",
+                      (enum chain_end)end);
+}
+
+static void explanation_names_the_functions(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < METHODS; i++) {
+        char text[4096];
+        const struct forkcall_report r = crash(program_outer, CHAIN_NULL_POINTER, methods[i]);
+        if (r.crash.program_counter == 0 && under_emulator())
+            SKIP("a processor whose registers are not known");
+        forkcall_explain(&r, text, sizeof text);
+        const char *inner = strstr(text, "\n  #0 program_inner+");
+        const char *middle = strstr(text, "\n  #1 program_middle+");
+        const char *outer = strstr(text, "\n  #2 program_outer+");
+        if (inner == NULL || middle == NULL || outer == NULL)
+            fail_msg("not named: %s", text);
+    }
+}
+
+static void address_of_the_fault_in_a_module(void **state)
+{
+    (void)state;
+    if (under_emulator())
+        SKIP("qemu-user does not tell every address");
+    for (size_t i = 0; i < METHODS; i++) {
+        const struct forkcall_report r = crash(program_outer, CHAIN_WRITE_TO_CONSTANT, methods[i]);
+        assert_int_equal(r.crash.address, (uint64_t)(uintptr_t)program_constant);
+    }
+}
+
+/* ---- In a plugin --------------------------------------------------------------------------------------------- */
+
+static forkcall_fn *load(const char *path)
+{
+    forkcall_fn *fn = NULL;
+    void *plugin = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (plugin == NULL)
+        fail_msg("%s", dlerror()); // NOLINT(concurrency-mt-unsafe): one thread
+    *(void **)&fn = dlsym(plugin, "plugin_outer");
+    assert_non_null(fn);
+    return fn;
+}
+
+/* The server has never heard of it: its child loads it for the call. */
+static void crash_in_a_plugin(void **state)
+{
+    (void)state;
+    forkcall_fn *fn = load(plugin_path);
+    for (int end = 0; end < CHAIN_ENDS; end++)
+        check_methods(fn, end == CHAIN_ON_STATIC_STACK ? "plugin_store" : "plugin_outer", (enum chain_end)end);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char bytes[4096];
+    FILE *in = fopen(from, "rb");
+    FILE *out = fopen(to, "wb");
+    assert_true(in != NULL && out != NULL);
+    for (size_t n = fread(bytes, 1, sizeof bytes, in); n > 0; n = fread(bytes, 1, sizeof bytes, in))
+        assert_int_equal(fwrite(bytes, 1, n, out), n);
+    (void)fclose(in);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* Their builds are the same: only where they were loaded from tells them apart. */
+static void crash_in_one_of_several_copies_of_a_plugin(void **state)
+{
+    char directory[] = "/tmp/forkcall-test-XXXXXX";
+    char paths[3][sizeof directory + 8];
+    forkcall_fn *fns[3];
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    for (int i = 0; i < 3; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s/%d.so", directory, i);
+        copy_file(plugin_path, paths[i]);
+        fns[i] = load(paths[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        check_methods(fns[i], "plugin_outer", CHAIN_NULL_POINTER);
+    for (int i = 0; i < 3; i++)
+        unlink(paths[i]);
+    rmdir(directory);
+}
+
+/* ---- Other servers, other callers ---------------------------------------------------------------------------- */
+
+static void check_server(const struct forkcall_server_options *options)
+{
+    assert_int_equal(forkcall_server_stop(), 0);
+    assert_int_equal(forkcall_server_start(options), 0);
+    check_methods(program_outer, "program_outer", CHAIN_NULL_POINTER);
+    check_methods(load(plugin_path), "plugin_outer", CHAIN_NULL_POINTER);
+    assert_int_equal(forkcall_server_stop(), 0);
+}
+
+static void crash_in_a_child_that_was_execed_by_the_server(void **state)
+{
+    const struct forkcall_server_options options = {.exec_spares = true};
+    (void)state;
+    check_server(&options);
+}
+
+static int loads_the_plugin(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    return dlopen(args, RTLD_NOW | RTLD_LOCAL) != NULL ? 0 : 1;
+}
+
+static void crash_in_a_plugin_that_the_server_has_loaded(void **state)
+{
+    const struct forkcall_server_options options = {
+        .prepare = loads_the_plugin, .prepare_args = plugin_path, .prepare_args_size = strlen(plugin_path) + 1};
+    (void)state;
+    check_server(&options);
+}
+
+/* A fork of a child that was none: its modules lie where its caller's do. */
+static int tells_of_a_fork_that_crashed(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct forkcall_options options = {
+        .method = FORKCALL_FORK, .allow_unsafe_fork = true, .timeout_ms = DEADLINE_S * 1000};
+    char text[4096] = "";
+    const struct forkcall_report r = forkcall_run(program_outer, args, args_size, NULL, &options);
+    forkcall_explain(&r, text, sizeof text);
+    return forkcall_buf_append(result, text, strlen(text) + 1);
+}
+
+static void crash_in_a_fork_of_such_a_child(void **state)
+{
+    const enum chain_end end = CHAIN_NULL_POINTER;
+    (void)state;
+    for (size_t i = 0; i < METHODS; i++) {
+        struct forkcall_buf text = FORKCALL_BUF_INIT;
+        const struct forkcall_options options = {.method = methods[i], .timeout_ms = DEADLINE_S * 1000};
+        const struct forkcall_report r = forkcall_run(tells_of_a_fork_that_crashed, &end, sizeof end, &text, &options);
+        assert_status(r, FORKCALL_OK);
+        assert_true(under_emulator() || strstr(text.data, "\n  #2 program_outer+") != NULL);
+        forkcall_buf_free(&text);
+    }
+}
+
+static void *crash_repeatedly(void *arg)
+{
+    const struct forkcall_report *expected = arg;
+    for (int i = 0; i < 10; i++) {
+        const enum chain_end end = CHAIN_NULL_POINTER;
+        const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = DEADLINE_S * 1000};
+        const struct forkcall_report r = forkcall_run(program_outer, &end, sizeof end, NULL, &options);
+        if (r.status != FORKCALL_SIGNALED || r.crash.frame_count < 3 ||
+            memcmp(r.crash.frames, expected->crash.frames, 3 * sizeof *r.crash.frames) != 0)
+            return NULL;
+    }
+    return arg;
+}
+
+static void crashes_in_many_children_at_once(void **state)
+{
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    bool passed = true;
+    (void)state;
+    struct forkcall_report expected = crash(program_outer, CHAIN_NULL_POINTER, FORKCALL_FORK);
+    if (expected.crash.frame_count < 3)
+        SKIP("a processor whose stacks are not known");
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, crash_repeatedly, &expected), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *result = NULL;
+        assert_int_equal(pthread_join(threads[i], &result), 0);
+        passed = passed && result != NULL;
+    }
+    assert_true(passed);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(modules_lie_elsewhere_in_the_child),
+        cmocka_unit_test(crash_in_the_program),
+        cmocka_unit_test(explanation_names_the_functions),
+        cmocka_unit_test(address_of_the_fault_in_a_module),
+        cmocka_unit_test(crash_in_a_plugin),
+        cmocka_unit_test(crash_in_one_of_several_copies_of_a_plugin),
+        cmocka_unit_test(crash_in_a_child_that_was_execed_by_the_server),
+        cmocka_unit_test(crash_in_a_plugin_that_the_server_has_loaded),
+        cmocka_unit_test(crash_in_a_fork_of_such_a_child),
+        cmocka_unit_test(crashes_in_many_children_at_once),
+    };
+    forkcall_init();
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s PLUGIN\n", argv[0]);
+        return 2;
+    }
+    plugin_path = argv[1];
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
