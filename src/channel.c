@@ -101,15 +101,6 @@ static int write_request(const struct forkcall_call *call, struct iovec *parts, 
     return 0;
 }
 
-int fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name)
-{
-    struct fc_request_parts request;
-    fc_request_make(&request, &call->task, name, call->fds.fd[FC_FD_ARGS] >= 0);
-    if (fcntl(call->fds.fd[FC_FD_GO], F_SETFL, O_NONBLOCK) < 0)
-        return -errno;
-    return write_request(call, request.parts, request.count);
-}
-
 /* Of FC_FD_REGION both have the same. */
 static void close_ends_of_child(struct forkcall_call *call)
 {
@@ -122,7 +113,8 @@ static void close_ends_of_child(struct forkcall_call *call)
     fc_fds_unlock();
 }
 
-void fc_channel_hold_back(struct forkcall_call *call, int error)
+/* error: a negative errno. */
+static void hold_back(struct forkcall_call *call, int error)
 {
     call->not_let_go = true;
     call->reply.setup_failed = true;
@@ -131,15 +123,27 @@ void fc_channel_hold_back(struct forkcall_call *call, int error)
     close_ends_of_child(call);
 }
 
-void fc_channel_let_go(struct forkcall_call *call, pid_t child)
+static void let_go(struct forkcall_call *call, struct iovec *parts, int count)
 {
-    struct iovec go = {.iov_base = "g", .iov_len = 1};
-    const int r = write_request(call, &go, 1);
+    const int r = write_request(call, parts, count);
     if (r < 0) {
-        fc_channel_hold_back(call, r);
+        hold_back(call, r);
         return;
     }
     if (call->task.lifeline)
-        fc_lifeline_give(call->fds.fd[FC_FD_CHILD_GO], child);
+        fc_lifeline_give(call->fds.fd[FC_FD_CHILD_GO], call->report.pid);
     close_ends_of_child(call);
+}
+
+void fc_channel_let_go(struct forkcall_call *call)
+{
+    struct iovec go = {.iov_base = "g", .iov_len = 1};
+    let_go(call, &go, 1);
+}
+
+void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name)
+{
+    struct fc_request_parts request;
+    fc_request_make(&request, &call->task, name, call->fds.fd[FC_FD_ARGS] >= 0);
+    let_go(call, request.parts, request.count);
 }

@@ -15,14 +15,10 @@ int fc_channel_open_streams(struct forkcall_call *call);
 /* For a child that is no fork: makes a file of arguments that are too large for the pipe. 0 or a negative errno. */
 int fc_channel_open_args(struct forkcall_call *call);
 
-/* For a child that is no fork: says which call it is to run; not to run it yet. 0; -ETIMEDOUT: the deadline has passed; or
- * another negative errno. A child that has ended meanwhile is no error here. */
-int fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name);
-
 /* Lets the child, which cannot have ended yet but by somebody else's signal, run the function, and closes its ends. */
-void fc_channel_let_go(struct forkcall_call *call, pid_t child);
+void fc_channel_let_go(struct forkcall_call *call);
 
-/* In place of the former: it is not to run; error is a negative errno. */
-void fc_channel_hold_back(struct forkcall_call *call, int error);
+/* The same, for a child that is no fork: says which call it is to run, too. The child may have ended already. */
+void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name);
 
 #endif

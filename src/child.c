@@ -46,7 +46,7 @@ static struct {
     int reply_fd, region_fd;
     struct fc_mark mark;
     uint64_t nonce;
-    bool drop_result, want_progress, threaded, measure;
+    bool drop_result, want_progress, threaded, measure, yields;
     pthread_t thread; /* the function's */
     const void *entry;
     struct forkcall_buf result;
@@ -197,6 +197,10 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     /* Nothing comes after the trailer, and none comes into the middle of a frame. */
     const bool told = lock_for_good(&writing) && write_locked(parts, count);
     child.ended = true;
+    /* The caller does not wait for the end of this process: it is to have the processor first. Else, where both are on the
+     * same, its answer comes after the teardown, which takes several times as long as all before it. */
+    if (child.yields)
+        sched_yield();
     leave(told ? exit_status : EXIT_MUTE);
 }
 
@@ -310,7 +314,7 @@ void fc_child_progress(double done, double total, const char *note)
 
 /* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec. What a crash raises is caught;
  * all signals are still blocked. */
-static void set_signals(bool own_group)
+static void set_signals(void)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -323,10 +327,14 @@ static void set_signals(bool own_group)
         else if ((old.sa_flags & SA_SIGINFO) != 0 || (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN))
             sigaction(signal, &action, NULL);
     }
-    if (!own_group)
-        return;
-    /* In the background of a terminal these would stop the process for ever; ignored, reading gives EIO. */
-    action.sa_handler = SIG_IGN;
+}
+
+/* In the background of a terminal these would stop the process for ever; ignored, reading gives EIO. */
+static void set_terminal_signals(bool background)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = background ? SIG_IGN : SIG_DFL;
     sigaction(SIGTTIN, &action, NULL);
     sigaction(SIGTTOU, &action, NULL);
 }
@@ -427,6 +435,7 @@ static void become_child(const struct fc_task *task, void *storage)
     child.want_progress = task->want_progress;
     child.threaded = task->threaded;
     child.measure = task->measure;
+    child.yields = task->armed;
     child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
     fc_buf_set_limit(&child.result, task->max_result);
 }
@@ -454,14 +463,45 @@ static bool take_go(int fd)
     return fc_read(fd, &byte, 1) == 1;
 }
 
+void fc_child_arm(void)
+{
+    fc_crash_arm(false);
+    set_signals();
+    set_terminal_signals(true); /* it has a group of its own, as a rule */
+    fc_exit_guard_arm(false);
+}
+
+void fc_child_touch(const struct fc_task *task)
+{
+    struct fc_trailer trailer;
+    struct iovec none = {.iov_base = &trailer, .iov_len = 0};
+    measure(&trailer);
+    (void)fc_now_ns();
+    (void)fc_poll_now(task->reply_fd, 0);
+    (void)fc_write_all(task->reply_fd, &none, 1);
+    fc_streams_flush();
+    memset(&child, 0, sizeof child);
+}
+
+/* The same, in a child that has its task from the beginning. */
+static void arm(const struct fc_task *task)
+{
+    fc_crash_arm(task->name == NULL);
+    set_signals();
+    if (task->own_group)
+        set_terminal_signals(true);
+}
+
 _Noreturn void fc_child_run(struct fc_task *task)
 {
     _Alignas(max_align_t) unsigned char first_result[FIRST_RESULT];
     enum fc_setup_step step;
     sigset_t none;
     become_child(task, first_result);
-    fc_crash_arm(task->name == NULL);
-    set_signals(task->own_group);
+    if (!task->armed)
+        arm(task);
+    else if (!task->own_group)
+        set_terminal_signals(false);
     const int r = make_ready(task, &step);
     if (r < 0) {
         tell_setup_failure(step, -r);
@@ -470,10 +510,12 @@ _Noreturn void fc_child_run(struct fc_task *task)
     }
     if (task->purge)
         fc_streams_purge();
-    fc_exit_guard_arm(task->threaded);
+    if (!task->armed)
+        fc_exit_guard_arm(task->threaded);
     if (!take_go(task->go_fd))
         _exit(1);
-    fc_lifeline_hold(task->go_fd, task->lifeline);
+    if (task->lifeline || !task->armed) /* a server ends its children itself */
+        fc_lifeline_hold(task->go_fd, task->lifeline);
     if (!fc_go_tells()) {
         struct fc_frame_header header = fc_frame_header_make(FC_FRAME_STARTED, 0);
         struct iovec started = part(&header, sizeof header);

@@ -20,6 +20,13 @@ enum fc_setup_step {
     FC_SETUP_PREPARE = 8,
 };
 
+/* Before there is a task, in a process that is to wait for one: what fc_child_run would do that does not depend on it. The task
+ * then has armed set. */
+void fc_child_arm(void);
+
+/* After that: touches the memory that fc_child_run needs. */
+void fc_child_touch(const struct fc_task *task);
+
 /* Makes this process ready, runs the task and ends the process. */
 _Noreturn void fc_child_run(struct fc_task *task);
 

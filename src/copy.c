@@ -1,10 +1,10 @@
 #include "copy.h"
 
 #include "config.h"
+#include "copy_spawn.h"
 #include "init.h"
 #include "report.h"
 #include "rights.h"
-#include "spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -39,29 +40,26 @@ int fc_copy_hello(int fd, enum fc_copy_role role, uint64_t *nonce)
     return fc_rights_send(fd, &hello, sizeof hello, NULL, 0);
 }
 
-int fc_copy_check(const char **why)
+/* The copy would run with other rights than this process has now. */
+static bool raises(const struct fc_image_path *image)
 {
-    struct fc_image_path image;
-    const int r = fc_image_path_get(&image);
-    if (r < 0) {
-        *why = "the file of this program cannot be found (no /proc, and it was started by a relative path)";
-        return -r;
-    }
-    /* The copy would run with other rights than this process has now. */
-    if (fc_image_is_privileged() || getuid() != geteuid() || getgid() != getegid() || fc_image_path_raises(&image)) {
-        *why = "a copy of this program would be started with the rights of a set-user-id program";
-        return EPERM;
-    }
-    return 0;
+    return getuid() != geteuid() || getgid() != getegid() || fc_image_is_privileged() || fc_image_path_raises(image);
 }
 
-int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid)
+int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char **why)
 {
     struct fc_image_path image;
     char marker[MARKER_SIZE];
-    int r = fc_image_path_get(&image);
-    if (r < 0)
+    const int r = fc_image_path_get(&image);
+    if (r < 0) {
+        *why = "the file of this program cannot be found (no /proc, and it was started by a relative path)";
         return r;
+    }
+    if (raises(&image)) {
+        *why = "a copy of this program would be started with the rights of a set-user-id program";
+        return -EPERM;
+    }
+    *why = "posix_spawn of this program";
     snprintf(marker, sizeof marker, MARKER "=%016llx", (unsigned long long)nonce);
     return fc_spawn(image.path, image.tells ? NULL : marker, fd, own_group, pid);
 }

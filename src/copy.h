@@ -21,11 +21,9 @@ bool fc_copy_is_this(enum fc_copy_role *role, int *fd);
 /* This process is a copy that has not come to forkcall_init yet: it may not call anything of the library. */
 bool fc_copy_is_unfinished(void);
 
-/* Why no copy can be made now, as the errno and a sentence; 0: one can. */
-int fc_copy_check(const char **why);
-
-/* Starts a copy. fd: the maker's hello was written to the other end of it. -> 0 or a negative errno. */
-int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid);
+/* Starts a copy. fd: the maker's hello was written to the other end of it. 0 or a negative errno; *why is what could not be done.
+ * -EPERM: it would have other rights. */
+int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char **why);
 
 /* Writes the hello that a copy looks for into a pair's end of the maker. nonce: for fc_copy_start. */
 int fc_copy_hello(int fd, enum fc_copy_role role, uint64_t *nonce);

@@ -52,18 +52,13 @@ static void refuse(struct forkcall_call *call, int error, const char *why)
 
 bool fc_init_allows(struct forkcall_call *call)
 {
-    const char *why;
-    if (!fc_init_was_called()) {
-        refuse(call, ENOTSUP,
-               fc_image_is_privileged()
-                   ? "method: SERVER and SPAWN are not for set-user-id programs"
-                   : "method: SERVER and SPAWN need forkcall_init() as the first thing in this program's main()");
-        return false;
-    }
-    const int error = fc_copy_check(&why);
-    if (error != 0)
-        refuse(call, error, why);
-    return error == 0;
+    if (fc_init_was_called())
+        return true;
+    refuse(call, fc_image_is_privileged() ? EPERM : ENOTSUP,
+           fc_image_is_privileged()
+               ? "method: SERVER and SPAWN are not for set-user-id programs"
+               : "method: SERVER and SPAWN need forkcall_init() as the first thing in this program's main()");
+    return false;
 }
 
 bool fc_init_names(struct forkcall_call *call, struct fc_module_function *name)

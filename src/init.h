@@ -14,7 +14,7 @@ bool fc_init_was_called(void);
 /* This process is such a copy, or was forked from one. */
 bool fc_init_is_in_copy(void);
 
-/* A copy can be made now; else the call is ended. */
+/* It was called; else the call is ended. */
 bool fc_init_allows(struct forkcall_call *call);
 
 /* The name of the call's function; false: it has none, and the call is ended. */

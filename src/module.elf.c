@@ -232,6 +232,19 @@ void fc_module_prepare(void)
     (void)look_up(0, &name);
 }
 
+/* A search that ends at the program's own entry, which fc_module_prepare has put first. */
+void fc_module_touch(void)
+{
+    struct fc_module_function name;
+    forkcall_fn *fn;
+    char why[64];
+    if (!cache[0].name.is_program)
+        return;
+    copy_name(&name, &cache[0].name);
+    name.offset = cache[0].start - cache[0].bias;
+    (void)fc_module_find(&name, &fn, why, sizeof why);
+}
+
 /* ---- From name to address ------------------------------------------------------------------------------------ */
 
 struct search {

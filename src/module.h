@@ -52,6 +52,9 @@ int fc_module_name(forkcall_fn *fn, struct fc_module_function *name);
  * functions. */
 void fc_module_prepare(void);
 
+/* In such a child: touches the memory that the first fc_module_find needs. */
+void fc_module_touch(void);
+
 /* In the copy: finds the function, in a module that is loaded, from whatever path, or by loading it. name may have any
  * content. 0 or a negative errno: -EINVAL: no name at all; -ENOENT: the module cannot be loaded; -ESTALE: it is another
  * build. Then why is a text for a person, cut to why_size bytes. */

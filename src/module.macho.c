@@ -132,6 +132,10 @@ void fc_module_prepare(void)
 {
 }
 
+void fc_module_touch(void)
+{
+}
+
 static bool is_module(const struct mach_header_64 *header, const struct fc_module_function *name)
 {
     struct fc_module_id id;

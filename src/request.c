@@ -43,10 +43,11 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
     request->count = 0;
     request->parts[request->count++] = part(&request->head, sizeof request->head);
     request->parts[request->count++] = part(name, name_size);
-    if (args_in_file || task->args_size == 0)
-        return;
-    request->parts[request->count++] = part(zero, padded(name_size) - name_size);
-    request->parts[request->count++] = part(task->args, task->args_size);
+    if (!args_in_file && task->args_size > 0) {
+        request->parts[request->count++] = part(zero, padded(name_size) - name_size);
+        request->parts[request->count++] = part(task->args, task->args_size);
+    }
+    request->parts[request->count++] = part("g", 1);
 }
 
 static bool has_args_in_rest(const struct fc_request *head)

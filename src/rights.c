@@ -55,11 +55,11 @@ int fc_rights_send(int fd, const void *data, size_t size, const int *fds, size_t
     if (count > 0) {
         memset(&control, 0, sizeof control);
         message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(count * sizeof(int));
+        header->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
         memcpy(CMSG_DATA(header), fds, count * sizeof(int));
     }
     ssize_t n;
@@ -82,25 +82,24 @@ static void close_all(const int *fds, size_t count)
 static int take_fds(struct msghdr *message, int *fds, size_t max, size_t *count)
 {
     int r = (message->msg_flags & MSG_CTRUNC) != 0 ? -EMFILE : 0;
+    const struct cmsghdr *header = CMSG_FIRSTHDR(message); /* all of them come in one (unix(7)) */
     *count = 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+    if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+        return r;
+    const size_t n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < n; i++) {
+        int fd;
+        memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+        if (MSG_CMSG_CLOEXEC == 0)
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+        fd = fc_fd_above_streams(fd);
+        if (fd >= 0 && *count < max) {
+            fds[(*count)++] = fd;
             continue;
-        const size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < n; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (MSG_CMSG_CLOEXEC == 0)
-                fcntl(fd, F_SETFD, FD_CLOEXEC);
-            fd = fc_fd_above_streams(fd);
-            if (fd >= 0 && *count < max) {
-                fds[(*count)++] = fd;
-                continue;
-            }
-            if (fd >= 0)
-                close(fd);
-            r = fd < 0 ? fd : -EPROTO;
         }
+        if (fd >= 0)
+            close(fd);
+        r = fd < 0 ? fd : -EPROTO;
     }
     return r;
 }

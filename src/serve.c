@@ -1,5 +1,6 @@
 #include "serve.h"
 
+#include "child.h"
 #include "config.h"
 #include "copy.h"
 #include "crash.h"
@@ -179,10 +180,12 @@ _Noreturn void fc_serve(int control)
         r = fc_prepare_run(&prepare, why, sizeof why);
         exec_spares = fc_has_other_threads(); /* a fork of it is of no use then */
     }
+    fc_child_arm(); /* for all that are forked */
     if (r == 0)
         r = hang_bell();
     if (r < 0 && why[0] == '\0')
         snprintf(why, sizeof why, "%s", strerror(-r));
+    fc_module_prepare();
     fc_crash_note_modules();
     fc_children_open(control_fd, exec_spares ? &prepare : NULL, prepare.setup.spares);
     tell_ready(-r, why);

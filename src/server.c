@@ -150,7 +150,7 @@ int fc_server_get(uint64_t deadline_ns, struct fc_server **server, char *why, si
         *server = ref_current();
         if (*server != NULL) {
             const bool served = atomic_load(&(*server)->ready);
-            r = served && fc_server_is_dead(*server) ? -ECONNRESET : await_ready(*server, deadline_ns, why, why_size);
+            r = await_ready(*server, deadline_ns, why, why_size);
             if (r == 0)
                 return 0;
             if (r != -ETIMEDOUT)
@@ -177,7 +177,6 @@ int forkcall_server_start(const struct forkcall_server_options *options)
 {
     static const struct forkcall_server_options defaults;
     char why[200] = "";
-    const char *reason;
     struct fc_server *server = ref_current();
     if (fc_copy_is_unfinished())
         _exit(FC_COPY_UNFINISHED);
@@ -187,12 +186,9 @@ int forkcall_server_start(const struct forkcall_server_options *options)
     if (fc_server_options_check(options != NULL ? options : &defaults) != NULL)
         return -EINVAL;
     if (!fc_init_was_called())
-        return -ENOTSUP;
+        return fc_image_is_privileged() ? -EPERM : -ENOTSUP;
     if (serves)
         return -EALREADY;
-    const int error = fc_copy_check(&reason);
-    if (error != 0)
-        return -error;
     const int timeout_ms = options != NULL ? options->timeout_ms : 0;
     const uint64_t deadline_ns = timeout_ms == 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U;
     if (!begin_start())

@@ -106,12 +106,15 @@ static int ask_for_spare(struct forkcall_call *call, const struct fc_passed_fd *
     return r == -EPIPE || r == -EAGAIN ? -ECONNRESET : r;
 }
 
-/* It has died while it waited: nobody has called anything yet. */
+/* It has died while it waited, or is about to, with its server: nobody has called anything yet. */
 static bool spare_is_dead(const struct forkcall_call *call)
 {
-    if (call->process.fd >= 0)
-        return fc_poll_now(call->process.fd, POLLIN) != 0;
-    return (fc_poll_now(call->fds.fd[FC_FD_REPLY], POLLIN) & POLLHUP) != 0;
+    const bool has_pidfd = call->process.fd >= 0;
+    struct pollfd fds[] = {{.fd = has_pidfd ? call->process.fd : call->fds.fd[FC_FD_REPLY], .events = POLLIN},
+                           {.fd = call->server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
+    if (poll(fds, 2, 0) <= 0)
+        return false;
+    return fds[1].revents != 0 || (has_pidfd ? fds[0].revents != 0 : (fds[0].revents & POLLHUP) != 0);
 }
 
 static void drop_child(struct forkcall_call *call)

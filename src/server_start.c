@@ -138,6 +138,7 @@ static int start_copy(struct fc_server *server, uint64_t deadline_ns, char *why,
     struct fc_process copy = {.fd = -1};
     uint64_t nonce;
     pid_t pid;
+    const char *step = "the socket to the server";
     int r = open_control(server);
     const int socket = server->fds.fd[FC_FD_HELLO];
     if (r == 0)
@@ -145,10 +146,10 @@ static int start_copy(struct fc_server *server, uint64_t deadline_ns, char *why,
     if (r == 0)
         r = fc_server_setup_send(socket, &last.setup, &last.prepare, last.args);
     if (r == 0)
-        r = fc_copy_start(server->fds.fd[FC_FD_COPY], nonce, true, &pid);
+        r = fc_copy_start(server->fds.fd[FC_FD_COPY], nonce, true, &pid, &step);
     fc_fds_close(&server->fds, FC_FD_COPY);
     if (r < 0) {
-        snprintf(why, why_size, "starting a copy of this program: %s", strerror(-r));
+        snprintf(why, why_size, "%s: %s", step, strerror(-r));
         return r;
     }
     fc_process_open(&copy, pid, &server->fds);

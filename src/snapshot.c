@@ -2,7 +2,6 @@
 
 #include "hazard.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -26,16 +25,13 @@ struct stream {
     bool open;
     struct place file;
     mode_t type;
-    int access;
 };
 
-/* All 0 before it is filled, padding too: compared by memcmp. */
+/* All 0 before it is filled, padding too: compared by memcmp. What is not here is in the platform's file, which asks for it in the
+ * cheapest way: this is done at every call. */
 struct fc_snapshot {
-    uid_t uid, euid;
-    gid_t gid, egid;
     int groups;
     uint64_t groups_hash;
-    struct place root, directory;
     unsigned umask;
     struct stream stream[3];
     struct rlimit limit[16];
@@ -83,18 +79,6 @@ static void take_groups(struct fc_snapshot *s)
     s->groups_hash = hash;
 }
 
-static struct place place_of(const char *path)
-{
-    struct stat file;
-    struct place place;
-    memset(&place, 0, sizeof place);
-    if (stat(path, &file) == 0) {
-        place.device = file.st_dev;
-        place.inode = file.st_ino;
-    }
-    return place;
-}
-
 /* Other threads must not see another umask, nor handlers of this one. */
 static unsigned umask_now(void)
 {
@@ -118,19 +102,12 @@ static void take_stream(struct stream *stream, int fd)
     stream->file.device = file.st_dev;
     stream->file.inode = file.st_ino;
     stream->type = file.st_mode & S_IFMT;
-    stream->access = fcntl(fd, F_GETFL) & O_ACCMODE;
 }
 
 static void fill(struct fc_snapshot *s)
 {
     memset(s, 0, sizeof *s);
-    s->uid = getuid();
-    s->euid = geteuid();
-    s->gid = getgid();
-    s->egid = getegid();
     take_groups(s);
-    s->root = place_of("/");
-    s->directory = place_of(".");
     s->umask = umask_now();
     for (int fd = 0; fd < 3; fd++)
         take_stream(&s->stream[fd], fd);

@@ -21,13 +21,19 @@ struct capabilities {
     uint32_t effective, permitted, inheritable;
 };
 
+struct place {
+    uint64_t mount; /* a mount namespace has mounts of its own */
+    uint64_t inode;
+    uint32_t device_major, device_minor;
+};
+
 struct extra {
-    uid_t saved_uid, file_uid;
-    gid_t saved_gid, file_gid;
+    uid_t uid, effective_uid, saved_uid, file_uid;
+    gid_t gid, effective_gid, saved_gid, file_gid;
     struct capabilities capabilities[2];
     int secure_bits, no_new_privs, seccomp, seccomp_filters;
-    uint64_t root_mount, directory_mount; /* of a mount namespace, too, which has mounts of its own */
-    uint32_t user_namespace, others[3];
+    struct place root, directory;
+    uint32_t user, network, ipc; /* namespaces */
     char node[65], domain[65];
 };
 
@@ -72,9 +78,8 @@ static void take_credentials(struct extra *e)
         uint32_t version;
         int pid;
     } header = {CAPABILITY_VERSION, 0};
-    uid_t uid, euid;
-    gid_t gid, egid;
-    if (getresuid(&uid, &euid, &e->saved_uid) < 0 || getresgid(&gid, &egid, &e->saved_gid) < 0)
+    if (getresuid(&e->uid, &e->effective_uid, &e->saved_uid) < 0 ||
+        getresgid(&e->gid, &e->effective_gid, &e->saved_gid) < 0)
         return;
     e->file_uid = (uid_t)syscall(SYS_setfsuid, (uid_t)-1); /* no user has that number: it tells and changes nothing */
     e->file_gid = (gid_t)syscall(SYS_setfsgid, (gid_t)-1);
@@ -86,16 +91,43 @@ static void take_credentials(struct extra *e)
         e->seccomp_filters = (int)status_number("\nSeccomp_filters:", 10);
 }
 
-static uint64_t mount_of(const char *path)
-{
+#ifdef STATX_INO
 #ifdef STATX_MNT_ID
-    struct statx file;
-    if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_MNT_ID, &file) == 0 && (file.stx_mask & STATX_MNT_ID) != 0)
-        return file.stx_mnt_id;
+#define MOUNT_ID STATX_MNT_ID
+static uint64_t mount_of(const struct statx *file)
+{
+    return file->stx_mnt_id;
+}
 #else
-    (void)path;
-#endif
+#define MOUNT_ID 0U
+static uint64_t mount_of(const struct statx *file)
+{
+    (void)file;
     return 0;
+}
+#endif
+#endif
+
+static struct place place_of(const char *path)
+{
+    struct place place;
+    memset(&place, 0, sizeof place);
+#ifdef STATX_INO
+    struct statx file;
+    if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO | MOUNT_ID, &file) == 0) {
+        place.mount = mount_of(&file);
+        place.inode = file.stx_ino;
+        place.device_major = file.stx_dev_major;
+        place.device_minor = file.stx_dev_minor;
+        return place;
+    }
+#endif
+    struct stat old;
+    if (stat(path, &old) == 0) {
+        place.inode = old.st_ino;
+        place.device_minor = (uint32_t)old.st_dev;
+    }
+    return place;
 }
 
 /* "net:[4026531840]" */
@@ -110,20 +142,20 @@ static uint32_t namespace_number(const char *path)
     return bracket == NULL ? 0 : (uint32_t)strtoul(bracket + 1, NULL, 10);
 }
 
-/* Without CAP_SYS_ADMIN no namespace can be left but by making a user namespace. */
+/* Mounts are told apart by place_of. Without CAP_SYS_ADMIN no namespace can be left but by making a user namespace. That of
+ * process numbers is the children's, not this process's own: it takes nothing from this one. */
 static void take_namespaces(struct extra *e)
 {
     struct utsname names;
-    e->user_namespace = namespace_number("/proc/thread-self/ns/user");
+    e->user = namespace_number("/proc/thread-self/ns/user");
     if (uname(&names) == 0) {
         memcpy(e->node, names.nodename, sizeof e->node);
         memcpy(e->domain, names.domainname, sizeof e->domain);
     }
     if ((e->capabilities[0].permitted & (1U << CAP_SYS_ADMIN_)) == 0)
         return;
-    e->others[0] = namespace_number("/proc/thread-self/ns/net");
-    e->others[1] = namespace_number("/proc/thread-self/ns/pid_for_children");
-    e->others[2] = namespace_number("/proc/thread-self/ns/ipc");
+    e->network = namespace_number("/proc/thread-self/ns/net");
+    e->ipc = namespace_number("/proc/thread-self/ns/ipc");
 }
 
 void fc_snapshot_extra(void *extra)
@@ -131,8 +163,8 @@ void fc_snapshot_extra(void *extra)
     struct extra e;
     memset(&e, 0, sizeof e);
     take_credentials(&e);
-    e.root_mount = mount_of("/");
-    e.directory_mount = mount_of(".");
+    e.root = place_of("/");
+    e.directory = place_of(".");
     take_namespaces(&e);
     memcpy(extra, &e, sizeof e);
 }

@@ -92,12 +92,13 @@ static int by_exec(struct fc_new_spare *spare, const struct fc_prepare *prepare,
 {
     int ends[2];
     uint64_t nonce;
+    const char *step;
     int r = fc_rights_pair(ends);
     if (r < 0)
         return r;
     r = say_hello(ends[0], spare, prepare, extra, &nonce);
     if (r == 0)
-        r = fc_copy_start(ends[1], nonce, true, &spare->pid);
+        r = fc_copy_start(ends[1], nonce, true, &spare->pid, &step);
     close(ends[0]);
     close(ends[1]);
     return r;

@@ -19,12 +19,12 @@ static bool refuses(struct forkcall_call *call)
     const unsigned bits = report->hazards & FORKCALL_HAZARDS_REFUSE;
     if (bits == 0 || call->options.allow_unsafe_fork)
         return false;
-    fc_report_message(report,
-                      (bits & FORKCALL_HAZARD_THREADS) != 0
-                          ? "a fork is not safe now: other threads run in this process (call forkcall_init() first thing "
-                            "in main() and use AUTO, or set allow_unsafe_fork and a timeout)"
-                          : "a fork is not safe now: this process was forked and has not exec'ed (call forkcall_init() "
-                            "first thing in main() and use AUTO, or set allow_unsafe_fork and a timeout)");
+    fc_report_message(
+        report, (bits & FORKCALL_HAZARD_THREADS) != 0
+                    ? "a fork is not safe now: other threads run in this process (call forkcall_init() first thing "
+                      "in main() and use AUTO, or set allow_unsafe_fork and a timeout)"
+                    : "a fork is not safe now: this process was forked and has not exec'ed (call forkcall_init() "
+                      "first thing in main() and use AUTO, or set allow_unsafe_fork and a timeout)");
     return true;
 }
 
@@ -90,7 +90,7 @@ static void start(struct forkcall_call *call)
     fc_process_open(&call->process, pid, &call->fds);
     if (!call->options.share_group)
         call->process.own_group = setpgid(pid, pid) == 0;
-    fc_channel_let_go(call, pid);
+    fc_channel_let_go(call);
 }
 
 const struct fc_method fc_method_fork = {.refuses = refuses, .start = start, .shares_addresses = true};

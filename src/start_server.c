@@ -40,23 +40,6 @@ static void not_taken(struct forkcall_call *call, int r, const char *why)
         fc_report_message(&call->report, "server: %s", why);
 }
 
-/* False: the server is not to be used, and was retired. */
-static bool hand_over(struct forkcall_call *call, const struct fc_module_function *name)
-{
-    const int r = fc_channel_send_request(call, name);
-    /* The child reads while this process looks whether it may be used at all: the function waits for the go byte. */
-    if (r == 0 && fc_server_is_stale(call)) {
-        fc_server_retire(call->server);
-        fc_server_give_back(call, true);
-        return false;
-    }
-    if (r < 0)
-        fc_channel_hold_back(call, r);
-    else
-        fc_channel_let_go(call, call->report.pid);
-    return true;
-}
-
 static void start(struct forkcall_call *call)
 {
     struct fc_module_function name;
@@ -79,8 +62,12 @@ static void start(struct forkcall_call *call)
             not_taken(call, r, why);
             return;
         }
-        if (hand_over(call, &name))
+        if (!fc_server_is_stale(call)) {
+            fc_channel_send_request(call, &name);
             return;
+        }
+        fc_server_retire(call->server);
+        fc_server_give_back(call, true);
     }
     fc_call_not_started(call, EAGAIN, "server");
     fc_report_message(&call->report, "server: this process changes its credentials, limits or directory all the time");

@@ -9,6 +9,7 @@
 #include "rights.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -54,8 +55,7 @@ static int start_copy(struct forkcall_call *call, const char **step)
         r = say_hello(call, &nonce);
     if (r < 0)
         return r;
-    *step = "posix_spawn";
-    r = fc_copy_start(call->fds.fd[FC_FD_COPY], nonce, !call->options.share_group, &pid);
+    r = fc_copy_start(call->fds.fd[FC_FD_COPY], nonce, !call->options.share_group, &pid, step);
     fc_fds_close(&call->fds, FC_FD_COPY);
     fc_fds_close(&call->fds, FC_FD_HELLO);
     if (r < 0)
@@ -88,11 +88,9 @@ static void start(struct forkcall_call *call)
         fc_call_not_started(call, -r, step);
         return;
     }
-    r = fc_channel_send_request(call, &name);
-    if (r < 0)
-        fc_channel_hold_back(call, r);
-    else
-        fc_channel_let_go(call, call->report.pid);
+    /* The copy reads it once it has come so far: not to be waited for where it is longer than the pipe. */
+    fcntl(call->fds.fd[FC_FD_GO], F_SETFL, O_NONBLOCK);
+    fc_channel_send_request(call, &name);
 }
 
 const struct fc_method fc_method_spawn = {.refuses = refuses, .start = start, .shares_addresses = false};

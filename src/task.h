@@ -25,6 +25,7 @@ struct fc_task {
     bool drop_result;
     bool want_progress;
     const char *failed; /* why it cannot be run, which is known already; NULL: it can */
+    bool armed;         /* fc_child_arm was called */
     bool own_group;
     pid_t group;   /* to join this one; 0: stay */
     bool lifeline; /* fc_lifeline_prepare */

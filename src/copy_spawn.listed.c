@@ -1,6 +1,6 @@
 /* Without a way to close all: those that are open now and not close-on-exec, as /proc or /dev lists them. What another thread
  * opens meanwhile is closed by the copy itself, in forkcall_init. */
-#include "spawn.h"
+#include "copy_spawn.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* posix_spawn(3) of a copy. */
-#ifndef FC_SPAWN_H
-#define FC_SPAWN_H
+#ifndef FC_COPY_SPAWN_H
+#define FC_COPY_SPAWN_H
 
 #include <stdbool.h>
 #include <sys/types.h>

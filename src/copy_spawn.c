@@ -1,4 +1,4 @@
-#include "spawn.h"
+#include "copy_spawn.h"
 
 #include "config.h"
 
@@ -103,7 +103,9 @@ int fc_spawn(const char *path, const char *marker, int fd, bool own_group, pid_t
         if (environment == NULL)
             return -ENOMEM;
     }
-    const int r = start(path, environment, fd, own_group, pid);
+    int r = start(path, environment, fd, own_group, pid);
+    if (r == EPERM && own_group) /* a sandbox may refuse setpgid(2): then it goes without, as a fork's child does */
+        r = start(path, environment, fd, false, pid);
     if (marker != NULL)
         free(environment);
     return -r;

@@ -1,5 +1,5 @@
 /* glibc 2.34, Solaris. */
-#include "spawn.h"
+#include "copy_spawn.h"
 
 int fc_spawn_close_others(posix_spawn_file_actions_t *actions, short *flags)
 {
