@@ -1,8 +1,5 @@
 /* A child that is gone after k bytes of its reply, for every k: the reply is written by hand, as the library would. */
-#include "support.h"
-
-#include "call.h"
-#include "forge.h"
+#include "forge_child.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,43 +7,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What the child is to write; it finds itself in its copy of these. */
-static struct {
-    struct forkcall_call *call;
-    struct forkcall_buf reply;
-    size_t cut;
+/* What the child is to write. */
+static struct plan {
+    size_t size, cut;
     bool exits; /* else it is killed */
 } plan;
 
-static void write_all(int fd, const unsigned char *data, size_t size)
+static struct forkcall_buf make_reply(size_t size, uint64_t nonce)
 {
-    while (size > 0) {
-        const ssize_t n = write(fd, data, size);
-        if (n < 0)
-            _exit(99);
-        data += n;
-        size -= (size_t)n;
-    }
-}
-
-/* The nonce in the last frame is not known before the call has begun. */
-static void set_nonce(void)
-{
-    struct fc_trailer trailer;
-    unsigned char *at = (unsigned char *)plan.reply.data + plan.reply.size - sizeof trailer;
-    memcpy(&trailer, at, sizeof trailer);
-    trailer.nonce = plan.call->task.nonce;
-    memcpy(at, &trailer, sizeof trailer);
+    struct forkcall_buf reply = FORKCALL_BUF_INIT;
+    unsigned char *bytes = calloc(1, size + 1);
+    if (bytes == NULL)
+        abort();
+    memset(bytes, 0xa7, size);
+    forge_ok(&reply, nonce, bytes, size);
+    free(bytes);
+    return reply;
 }
 
 static int child_says_a_part(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    (void)args;
+    const struct plan *todo = args;
     (void)args_size;
     (void)result;
-    set_nonce();
-    write_all(plan.call->task.reply_fd, plan.reply.data, plan.cut);
-    if (plan.exits)
+    const struct forkcall_buf reply = make_reply(todo->size, forge_nonce());
+    forge_write(reply.data, todo->cut);
+    if (todo->exits)
         _exit(3);
     kill(getpid(), SIGKILL);
     return 0;
@@ -56,18 +42,17 @@ static struct forkcall_report call_cut_at(size_t cut, struct forkcall_buf *resul
 {
     const struct forkcall_options options = {.timeout_ms = 20000};
     plan.cut = cut;
-    assert_int_equal(forkcall_start(&plan.call, child_says_a_part, NULL, 0, result, &options), 0);
-    return forkcall_finish(plan.call);
+    return forge_run(child_says_a_part, &plan, sizeof plan, result, &options);
 }
 
-static void make_reply(size_t size)
+/* How many bytes the whole reply has. */
+static size_t plan_reply(size_t size)
 {
-    unsigned char *bytes = calloc(1, size + 1);
-    assert_non_null(bytes);
-    memset(bytes, 0xa7, size);
-    forkcall_buf_free(&plan.reply);
-    forge_ok(&plan.reply, 0, bytes, size);
-    free(bytes);
+    struct forkcall_buf reply = make_reply(size, 0);
+    const size_t whole = reply.size;
+    forkcall_buf_free(&reply);
+    plan.size = size;
+    return whole;
 }
 
 static void assert_cut(const struct forkcall_report *report, const struct forkcall_buf *result)
@@ -97,20 +82,20 @@ static void child_killed_after_every_byte_of_its_reply(void **state)
     (void)state;
     char storage[12];
     const struct traces before = traces_now();
-    make_reply(sizeof storage);
+    const size_t whole = plan_reply(sizeof storage);
     for (int fixed = 0; fixed < 2; fixed++) {
         struct forkcall_buf result = FORKCALL_BUF_INIT;
         if (fixed)
             result = forkcall_buf_fixed(storage, sizeof storage);
-        for (size_t cut = 0; cut < plan.reply.size; cut++) {
+        for (size_t cut = 0; cut < whole; cut++) {
             forkcall_buf_truncate(&result, 0);
             forkcall_buf_append(&result, "stale", 5);
             const struct forkcall_report report = call_cut_at(cut, &result);
             assert_cut(&report, &result);
         }
-        const struct forkcall_report report = call_cut_at(plan.reply.size, &result);
+        const struct forkcall_report report = call_cut_at(whole, &result);
         assert_whole(&report, &result, sizeof storage); /* the trailer decides, not the end */
-        assert_true(WIFSIGNALED(report.wait_status) && WTERMSIG(report.wait_status) == SIGKILL);
+        assert_int_equal(report.wait_status, wait_status_of_told_end(SIGKILL));
         forkcall_buf_free(&result);
     }
     assert_no_traces(before, false);
@@ -120,13 +105,13 @@ static void child_exits_after_every_byte_of_its_reply(void **state)
 {
     (void)state;
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    make_reply(0);
+    const size_t whole = plan_reply(0);
     plan.exits = true;
-    for (size_t cut = 0; cut < plan.reply.size; cut++) {
+    for (size_t cut = 0; cut < whole; cut++) {
         const struct forkcall_report report = call_cut_at(cut, &result);
         assert_cut(&report, &result);
     }
-    const struct forkcall_report report = call_cut_at(plan.reply.size, &result);
+    const struct forkcall_report report = call_cut_at(whole, &result);
     assert_whole(&report, &result, 0);
     plan.exits = false;
     forkcall_buf_free(&result);
@@ -140,7 +125,7 @@ static void child_killed_within_a_large_reply(void **state)
     const size_t trailer = header + sizeof(struct fc_trailer);
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     uint32_t random = 99;
-    make_reply(size);
+    const size_t whole = plan_reply(size);
     const size_t cuts[] = {header,
                            header + 1,
                            header + 4096,
@@ -151,11 +136,11 @@ static void child_killed_within_a_large_reply(void **state)
                            header + size + 1,
                            header + size + trailer - 1};
     for (size_t i = 0; i < sizeof cuts / sizeof *cuts + 20; i++) {
-        const size_t cut = i < sizeof cuts / sizeof *cuts ? cuts[i] : forge_random(&random) % (uint32_t)plan.reply.size;
+        const size_t cut = i < sizeof cuts / sizeof *cuts ? cuts[i] : forge_random(&random) % (uint32_t)whole;
         const struct forkcall_report report = call_cut_at(cut, &result);
         assert_cut(&report, &result);
     }
-    const struct forkcall_report report = call_cut_at(plan.reply.size, &result);
+    const struct forkcall_report report = call_cut_at(whole, &result);
     assert_whole(&report, &result, size);
     forkcall_buf_free(&result);
 }
@@ -184,7 +169,7 @@ static void child_killed_from_outside_at_any_moment(void **state)
         const size_t size = sizes[i % 3];
         struct forkcall_buf result = FORKCALL_BUF_INIT;
         struct forkcall_call *call;
-        assert_int_equal(forkcall_start(&call, child_answers_much, &size, sizeof size, &result, NULL), 0);
+        assert_int_equal(start_tested(&call, child_answers_much, &size, sizeof size, &result, NULL), 0);
         for (uint32_t spin = forge_random(&random) % 200000; spin > 0; spin--)
             __asm__ volatile("" ::: "memory");
         if (call->report.pid > 0)
@@ -193,6 +178,12 @@ static void child_killed_from_outside_at_any_moment(void **state)
         if (report.status == FORKCALL_OK) {
             assert_whole(&report, &result, size);
             whole++;
+        } else if (report.status == FORKCALL_NOT_STARTED) {
+            assert_int_equal(tested_method(), FORKCALL_SPAWN); /* before the copy was one */
+            assert_int_equal(report.code, ENOEXEC);
+            assert_int_equal(report.ran, FORKCALL_RAN_NO);
+            assert_non_null(strstr(report.message, "SIGKILL"));
+            cut++;
         } else {
             assert_status(report, FORKCALL_SIGNALED);
             assert_int_equal(report.code, SIGKILL);
@@ -206,13 +197,13 @@ static void child_killed_from_outside_at_any_moment(void **state)
 
 int main(void)
 {
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(child_killed_after_every_byte_of_its_reply),
-        cmocka_unit_test(child_exits_after_every_byte_of_its_reply),
-        cmocka_unit_test(child_killed_within_a_large_reply),
-        cmocka_unit_test(child_killed_from_outside_at_any_moment),
+        TEST(child_killed_after_every_byte_of_its_reply),
+        TEST(child_exits_after_every_byte_of_its_reply),
+        TEST(child_killed_within_a_large_reply),
+        TEST(child_killed_from_outside_at_any_moment),
     };
-    const int failed = cmocka_run_group_tests_name("cut", tests, NULL, NULL);
-    forkcall_buf_free(&plan.reply);
-    return failed;
+    return cmocka_run_group_tests_name("cut", tests, set_up_group, tear_down_group);
 }
