@@ -1,9 +1,7 @@
 /* Children that do what they like to the memory file that a large result comes in, also after their trailer: a result is
  * whole and stays as it is, or is not there. */
-#include "support.h"
+#include "forge_child.h"
 
-#include "call.h"
-#include "forge.h"
 #include "region.h"
 
 #include <errno.h>
@@ -17,9 +15,6 @@
 #define SIZE ((size_t)4 << 20)
 #define TIB ((uint64_t)1 << 40)
 
-static struct forkcall_call *call; /* a child finds its own descriptors and nonce in its copy */
-static int left_behind[2];         /* a pipe: pids of the processes that children leave behind */
-
 static bool no_region(void)
 {
     const int fd = fc_region_open();
@@ -30,53 +25,29 @@ static bool no_region(void)
 
 static void say_region(uint64_t size)
 {
-    const struct fc_trailer trailer = forge_trailer(call->task.nonce, FC_END_RETURNED, 0, FC_TRANSPORT_REGION, size);
+    const struct fc_trailer trailer = forge_trailer(forge_nonce(), FC_END_RETURNED, 0, FC_TRANSPORT_REGION, size);
     struct forkcall_buf bytes = FORKCALL_BUF_INIT;
     forge_done(&bytes, &trailer);
-    if (write(call->task.reply_fd, bytes.data, bytes.size) != (ssize_t)bytes.size)
-        _exit(98);
+    forge_say(&bytes);
     _exit(0);
 }
 
 static unsigned char *fill_region(size_t size)
 {
-    if (ftruncate(call->task.region_fd, (off_t)size) < 0)
+    if (ftruncate(forge_region_fd(), (off_t)size) < 0)
         _exit(97);
-    unsigned char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, call->task.region_fd, 0);
+    unsigned char *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, forge_region_fd(), 0);
     if (data == MAP_FAILED)
         _exit(96);
     memset(data, 0xa7, size);
     return data;
 }
 
-/* A process that outlives the call: in a group of its own, known to the test by its pid. */
-static bool leave_behind(void)
-{
-    const pid_t pid = fork();
-    if (pid != 0) {
-        setpgid(pid, pid);
-        if (write(left_behind[1], &pid, sizeof pid) != sizeof pid)
-            _exit(95);
-        return false;
-    }
-    setpgid(0, 0);
-    return true;
-}
-
-static void kill_the_one_left_behind(void)
-{
-    pid_t pid = 0;
-    if (read(left_behind[0], &pid, sizeof pid) != sizeof pid || pid <= 0)
-        fail();
-    assert_true(process_lives(pid));
-    kill(pid, SIGKILL);
-}
-
-static struct forkcall_report call_hostile(forkcall_fn *fn, struct forkcall_buf *result, size_t max_result)
+static struct forkcall_report call_hostile(forkcall_fn *fn, const void *args, size_t args_size,
+                                           struct forkcall_buf *result, size_t max_result)
 {
     const struct forkcall_options options = {.timeout_ms = 20000, .max_result = max_result};
-    assert_int_equal(forkcall_start(&call, fn, NULL, 0, result, &options), 0);
-    const struct forkcall_report report = forkcall_finish(call);
+    const struct forkcall_report report = forge_run(fn, args, args_size, result, &options);
     assert_true(report.status == FORKCALL_OK || result->size == 0);
     assert_true(report.status == FORKCALL_OK || report.message[0] != '\0');
     return report;
@@ -107,7 +78,7 @@ static int child_truncates_before_its_trailer(const void *args, size_t args_size
     (void)args_size;
     (void)result;
     munmap(fill_region(SIZE), SIZE);
-    if (ftruncate(call->task.region_fd, (off_t)SIZE - 1) < 0)
+    if (ftruncate(forge_region_fd(), (off_t)SIZE - 1) < 0)
         _exit(94);
     say_region(SIZE);
     return 0;
@@ -123,7 +94,7 @@ static void memfd_truncated_before_the_trailer(void **state)
             SKIP("no memory files here");
         if (fixed)
             result = forkcall_buf_fixed(storage, sizeof storage);
-        const struct forkcall_report report = call_hostile(child_truncates_before_its_trailer, &result, 0);
+        const struct forkcall_report report = call_hostile(child_truncates_before_its_trailer, NULL, 0, &result, 0);
         assert_status(report, FORKCALL_LOST);
         assert_int_equal(report.ran, FORKCALL_RAN_YES);
         forkcall_buf_free(&result);
@@ -132,14 +103,14 @@ static void memfd_truncated_before_the_trailer(void **state)
 
 static int child_leaves_a_truncater(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    const int fd = dup(call->task.region_fd);
+    const int fd = dup(forge_region_fd());
     const bool sealed_against_sealing = *(const bool *)args;
     (void)args_size;
     (void)result;
     munmap(fill_region(SIZE), SIZE);
     if (sealed_against_sealing && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) < 0)
         _exit(94);
-    if (leave_behind())
+    if (forge_leave_behind())
         for (;;) {
             const int shorter = ftruncate(fd, 4096);
             const int longer = ftruncate(fd, (off_t)SIZE);
@@ -155,14 +126,12 @@ static void memfd_truncated_after_the_trailer(void **state)
     (void)state;
     if (no_region())
         SKIP("no memory files here");
-    assert_int_equal(pipe(left_behind), 0);
     const struct traces before = traces_now();
     for (int round = 0; round < 60; round++) {
         const bool no_sealing = round % 2 == 1;
         struct forkcall_buf result = FORKCALL_BUF_INIT;
-        assert_int_equal(forkcall_start(&call, child_leaves_a_truncater, &no_sealing, sizeof no_sealing, &result, NULL),
-                         0);
-        const struct forkcall_report report = forkcall_finish(call);
+        const struct forkcall_report report =
+            call_hostile(child_leaves_a_truncater, &no_sealing, sizeof no_sealing, &result, 0);
         if (report.status == FORKCALL_OK) {
             assert_stays(&result);
         } else {
@@ -173,8 +142,6 @@ static void memfd_truncated_after_the_trailer(void **state)
         forkcall_buf_free(&result);
     }
     assert_no_traces(before, false);
-    close(left_behind[0]);
-    close(left_behind[1]);
 }
 
 /* ---- Written to ------------------------------------------------------------------------------------------------- */
@@ -184,7 +151,7 @@ enum writing { BY_MAPPING, BY_DESCRIPTOR, BY_DESCRIPTOR_NO_SEALING, WRITINGS };
 static int child_leaves_a_writer(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const enum writing how = *(const enum writing *)args;
-    const int fd = dup(call->task.region_fd);
+    const int fd = dup(forge_region_fd());
     unsigned char *data = fill_region(SIZE);
     (void)args_size;
     (void)result;
@@ -192,7 +159,7 @@ static int child_leaves_a_writer(const void *args, size_t args_size, struct fork
         munmap(data, SIZE);
     if (how == BY_DESCRIPTOR_NO_SEALING && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL) < 0)
         _exit(94);
-    if (leave_behind())
+    if (forge_leave_behind())
         for (uint64_t i = 0;; i++) {
             if (how == BY_MAPPING)
                 *(volatile uint64_t *)(void *)(data + i * 4096 % SIZE) = i;
@@ -209,15 +176,13 @@ static void memfd_that_a_grandchild_keeps_writing_to(void **state)
     static unsigned char storage[SIZE];
     if (no_region())
         SKIP("no memory files here");
-    assert_int_equal(pipe(left_behind), 0);
     const struct traces before = traces_now();
     for (int round = 0; round < 4 * WRITINGS; round++) {
         const enum writing how = (enum writing)(round % WRITINGS);
         struct forkcall_buf result = FORKCALL_BUF_INIT;
         if (round >= 2 * WRITINGS)
             result = forkcall_buf_fixed(storage, sizeof storage);
-        assert_int_equal(forkcall_start(&call, child_leaves_a_writer, &how, sizeof how, &result, NULL), 0);
-        const struct forkcall_report report = forkcall_finish(call);
+        const struct forkcall_report report = call_hostile(child_leaves_a_writer, &how, sizeof how, &result, 0);
         assert_status(report, FORKCALL_OK);
         assert_stays(&result);
         ((unsigned char *)result.data)[SIZE - 1] = 1; /* it is the caller's own */
@@ -225,8 +190,6 @@ static void memfd_that_a_grandchild_keeps_writing_to(void **state)
         forkcall_buf_free(&result);
     }
     assert_no_traces(before, false);
-    close(left_behind[0]);
-    close(left_behind[1]);
 }
 
 /* No harm is meant: a process that the function left behind has the region mapped. */
@@ -238,7 +201,7 @@ static int child_leaves_a_daemon(const void *args, size_t args_size, struct fork
     if (data == NULL)
         return ENOMEM;
     memset(data, 0xa7, SIZE);
-    if (leave_behind())
+    if (forge_leave_behind())
         for (;;)
             pause();
     return 0;
@@ -248,16 +211,13 @@ static void daemon_that_has_the_result_mapped(void **state)
 {
     (void)state;
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    assert_int_equal(pipe(left_behind), 0);
-    const struct forkcall_report report = call_hostile(child_leaves_a_daemon, &result, 0);
+    const struct forkcall_report report = call_hostile(child_leaves_a_daemon, NULL, 0, &result, 0);
     kill_the_one_left_behind();
     assert_status(report, FORKCALL_OK);
     assert_int_equal(result.size, SIZE);
     for (size_t i = 0; i < SIZE; i++)
         assert_int_equal(((unsigned char *)result.data)[i], 0xa7);
     forkcall_buf_free(&result);
-    close(left_behind[0]);
-    close(left_behind[1]);
 }
 
 /* ---- Sizes that are only claims --------------------------------------------------------------------------------- */
@@ -267,9 +227,9 @@ static int child_digs_a_hole(const void *args, size_t args_size, struct forkcall
     const uint64_t size = *(const uint64_t *)args & ~(uint64_t)1;
     (void)args_size;
     (void)result;
-    if (ftruncate(call->task.region_fd, (off_t)size) < 0)
+    if (ftruncate(forge_region_fd(), (off_t)size) < 0)
         _exit(93);
-    if ((*(const uint64_t *)args & 1) != 0 && fcntl(call->task.region_fd, F_ADD_SEALS, F_SEAL_SEAL) < 0)
+    if ((*(const uint64_t *)args & 1) != 0 && fcntl(forge_region_fd(), F_ADD_SEALS, F_SEAL_SEAL) < 0)
         _exit(94);
     say_region(size);
     return 0;
@@ -294,8 +254,7 @@ static void memfd_that_is_one_large_hole(void **state)
     for (int i = 0; i < 6; i++) {
         const uint64_t size = sizes[i / 2] | (i % 2 == 0 ? 0U : 1U);
         struct forkcall_buf result = FORKCALL_BUF_INIT;
-        assert_int_equal(forkcall_start(&call, child_digs_a_hole, &size, sizeof size, &result, NULL), 0);
-        const struct forkcall_report report = forkcall_finish(call);
+        const struct forkcall_report report = call_hostile(child_digs_a_hole, &size, sizeof size, &result, 0);
         if (report.status == FORKCALL_OK) {
             const size_t got = result.size;
             assert_int_equal(got, sizes[i / 2]);
@@ -312,22 +271,24 @@ static void memfd_that_is_one_large_hole(void **state)
 
 static int child_claims_more_than_there_is(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    (void)args;
+    const bool fill = *(const bool *)args;
     (void)args_size;
     (void)result;
-    if (call->task.region_fd >= 0)
+    if (fill && forge_region_fd() >= 0)
         munmap(fill_region(SIZE), SIZE);
-    say_region(call->task.region_fd >= 0 ? SIZE + 1 : 100);
+    say_region(fill && forge_region_fd() >= 0 ? SIZE + 1 : 100);
     return 0;
 }
 
 static void region_that_is_not_there(void **state)
 {
     (void)state;
-    static const size_t limits[] = {0, 1000}; /* with the second no region is made */
+    static const size_t limits[] = {0, 1000}; /* with the second no region is made for the call */
     for (int i = 0; i < 2; i++) {
+        const bool fill = i == 0;
         struct forkcall_buf result = FORKCALL_BUF_INIT;
-        const struct forkcall_report report = call_hostile(child_claims_more_than_there_is, &result, limits[i]);
+        const struct forkcall_report report =
+            call_hostile(child_claims_more_than_there_is, &fill, sizeof fill, &result, limits[i]);
         assert_status(report, FORKCALL_LOST);
     }
 }
@@ -348,23 +309,25 @@ static void region_of_more_than_max_result(void **state)
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     if (no_region())
         SKIP("no memory files here");
-    struct forkcall_report report = call_hostile(child_fills_the_region_itself, &result, SIZE - 1);
+    struct forkcall_report report = call_hostile(child_fills_the_region_itself, NULL, 0, &result, SIZE - 1);
     assert_int_not_equal(report.status, FORKCALL_OK);
-    report = call_hostile(child_fills_the_region_itself, &result, SIZE);
+    report = call_hostile(child_fills_the_region_itself, NULL, 0, &result, SIZE);
     assert_status(report, FORKCALL_OK);
     forkcall_buf_free(&result);
 }
 
 int main(void)
 {
+    forkcall_init();
+#define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memfd_truncated_before_the_trailer),
-        cmocka_unit_test(memfd_truncated_after_the_trailer),
-        cmocka_unit_test(memfd_that_a_grandchild_keeps_writing_to),
-        cmocka_unit_test(daemon_that_has_the_result_mapped),
-        cmocka_unit_test(memfd_that_is_one_large_hole),
-        cmocka_unit_test(region_that_is_not_there),
-        cmocka_unit_test(region_of_more_than_max_result),
+        TEST(memfd_truncated_before_the_trailer),
+        TEST(memfd_truncated_after_the_trailer),
+        TEST(memfd_that_a_grandchild_keeps_writing_to),
+        TEST(daemon_that_has_the_result_mapped),
+        TEST(memfd_that_is_one_large_hole),
+        TEST(region_that_is_not_there),
+        TEST(region_of_more_than_max_result),
     };
-    return cmocka_run_group_tests_name("hostile region", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("hostile region", tests, set_up_group, tear_down_group);
 }
