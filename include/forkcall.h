@@ -313,19 +313,24 @@ FORKCALL_PUBLIC unsigned forkcall_hazards(void);
 
 enum forkcall_crash_flag {
     FORKCALL_CRASH_STACK_OVERFLOW = 1,   /* the fault address lies just below the stack pointer */
-    FORKCALL_CRASH_MAPPED_IN_CALLER = 2, /* the faulting address is mapped in the caller, not in the child: memory
-                                            marked MADV_DONTFORK, or mapped since */
+    FORKCALL_CRASH_MAPPED_IN_CALLER = 2, /* FORK only: the faulting address is mapped in the caller, not in the child:
+                                            memory marked MADV_DONTFORK, or mapped since */
 };
 
 #define FORKCALL_CRASH_FRAMES 32
 
 /* What a child that was killed by SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS or SIGABRT could still say. signal
- * is 0 where it could not. */
+ * is 0 where it could not.
+ *
+ * By SERVER and SPAWN the program and its libraries lie elsewhere in the child than in the caller. What lies in them
+ * (address, program_counter, frames) is told as the address that it has in the caller, so that it means the same by
+ * every method. For this a module must be loaded in both when the function is called (its own always is): where the
+ * function itself has loaded one by dlopen(), the frames end there. All other addresses are the child's own. */
 struct forkcall_crash {
     int32_t signal;
     int32_t si_code;
     uint64_t address;         /* the fault address; 0 where the signal has none */
-    uint64_t program_counter; /* 0 where not known for this processor */
+    uint64_t program_counter; /* 0 where not known: for this processor, or, see above, in the caller */
     uint32_t flags;           /* enum forkcall_crash_flag */
     uint32_t frame_count;
     /* Return addresses, innermost first; frames[0] is program_counter. How far they reach depends on the build: with
