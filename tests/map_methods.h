@@ -24,4 +24,11 @@ static inline void find_methods(void)
     }
 }
 
+/* The last thing: the group's teardown. */
+static inline int stop_server(void **state)
+{
+    (void)state;
+    return forkcall_server_stop() < 0 ? -1 : 0;
+}
+
 #endif

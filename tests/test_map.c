@@ -228,5 +228,5 @@ int main(void)
         cmocka_unit_test(timeout_is_each_items_own),
         cmocka_unit_test(progress_output_and_details_by_item),
     };
-    return cmocka_run_group_tests_name("map", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("map", tests, NULL, stop_server);
 }

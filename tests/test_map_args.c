@@ -382,5 +382,5 @@ int main(void)
         cmocka_unit_test(bad_environment_changes_nothing),
         cmocka_unit_test(good_arguments_are_taken),
     };
-    return cmocka_run_group_tests_name("map_args", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("map_args", tests, NULL, stop_server);
 }

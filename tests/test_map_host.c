@@ -413,5 +413,5 @@ int main(void)
         cmocka_unit_test(storm_of_signals),
         cmocka_unit_test(SIGCHLD_is_ignored),
     };
-    return cmocka_run_group_tests_name("map_host", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("map_host", tests, NULL, stop_server);
 }

@@ -214,5 +214,5 @@ int main(void)
         cmocka_unit_test(callback_that_forks_and_returns_twice),
         cmocka_unit_test(child_that_jumps_out_and_maps),
     };
-    return cmocka_run_group_tests_name("map_nested", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("map_nested", tests, NULL, stop_server);
 }

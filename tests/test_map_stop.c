@@ -248,5 +248,5 @@ int main(void)
         cmocka_unit_test(canceled_by_descriptor_in_the_middle),
         cmocka_unit_test(canceled_by_descriptor_before_it_began),
     };
-    return cmocka_run_group_tests_name("map_stop", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("map_stop", tests, NULL, stop_server);
 }
