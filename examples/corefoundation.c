@@ -1,11 +1,12 @@
-/* How do I use CoreFoundation without making this process unfit to fork?
+/* How do I call CoreFoundation in a child, from a program that uses CoreFoundation itself?
  *
  *     corefoundation [LOCALE ...]
  *
  * Once a process has used some of CoreFoundation, its forked children must not: "The process has forked and you cannot
- * use this CoreFoundation functionality safely. You MUST exec()." So this process never touches it. Each question about
- * locales and dates is answered in a child, which is the first to use the library and is gone afterwards. Linking with
- * it is harmless; only use counts. Exit status 0: every locale answered, and the date in American English is right. */
+ * use this CoreFoundation functionality safely. You MUST exec()." With forkcall_init() as the first line of main the
+ * library does just that: each question about locales and dates is answered by a fresh copy of this program, although
+ * this process runs a run loop of its own. Exit status 0: every locale answered, and the date in American English is
+ * right. */
 #include <forkcall.h>
 
 #include <CoreFoundation/CoreFoundation.h>
@@ -92,6 +93,11 @@ static bool ask(const char *locale, const char *expected)
 int main(int argc, char **argv)
 {
     int unexpected = 0;
+
+    forkcall_init(); /* before anything else: in a copy it does not return */
+
+    /* From here on a fork of this process must not use CoreFoundation any more. */
+    CFRunLoopRunInMode(kCFRunLoopDefaultMode, 0.0, true);
 
     for (int i = 1; i < argc; i++)
         unexpected += !ask(argv[i], NULL);
