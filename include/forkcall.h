@@ -117,6 +117,13 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * own, in the background of the terminal: reading the terminal gives EIO and SIGTTOU is ignored (but see share_group);
  * thread cancellation disabled, as pthread_setcancelstate(3) does it.
  *
+ * What it finds in a SERVER or SPAWN child: nothing of the caller's memory but args; the program's variables as they were
+ * at the start of main() (SERVER: as prepare has left them); of the caller's descriptors 0 to 2, captured streams and
+ * keep_fds, at their numbers; every signal at its default and none blocked; process group and terminal as above. SPAWN:
+ * the caller's environment, directory, umask, limits and credentials of the moment. SERVER: those that the caller had
+ * when the server was started; where they differ from what it has at the call, the server is replaced first (all but the
+ * environment: forkcall_server_stop refreshes that).
+ *
  * How it may end: by return, forkcall_throw, exit(), _exit(), quick_exit(), pthread_exit(), a signal. None of these
  * lets it run the caller's code, the caller's atexit handlers, or flush the caller's streams; what it wrote itself to
  * stdout and stderr is flushed at return, throw and exit(). A C++ exception that leaves it ends in std::terminate.
@@ -125,7 +132,8 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * thread_local objects. Where the status of exit() is not known (see FORKCALL_EXITED), a process that the function
  * itself has forked ends with status 1 at exit(); _exit() is told right everywhere.
  *
- * It is killed when the caller dies (Linux, FreeBSD), unless it execs or closes every descriptor. Threads that it
+ * It is killed when the caller dies (Linux, FreeBSD), unless it execs or closes every descriptor (SERVER: or takes on
+ * another user's rights by exec). Threads that it
  * started end with its return. Processes that it started go on after FORKCALL_OK and FORKCALL_FAILED
  * and are killed on any other outcome, as far as they are in its process group. A descendant that left the group is not
  * followed. */
@@ -158,11 +166,12 @@ FORKCALL_PUBLIC bool forkcall_in_child(void);
 /* ---- Options ------------------------------------------------------------------------------------------------- */
 
 enum forkcall_method {
-    FORKCALL_AUTO = 0,   /* where the program has called forkcall_init(): SERVER (on macOS: SPAWN), but FORK with
+    FORKCALL_AUTO = 0, /* where the program has called forkcall_init(): SERVER (on macOS: SPAWN), but FORK with
                             FORKCALL_BY_POINTER and in a child of this library. Else FORK */
-    FORKCALL_FORK = 1,   /* fork() of the caller: the function sees the caller's memory. Refused (FORKCALL_UNSAFE) where
+    FORKCALL_FORK = 1, /* fork() of the caller: the function sees the caller's memory. Refused (FORKCALL_UNSAFE) where
                             that is not safe, see forkcall_hazards. Costs more the more memory the caller has */
-    FORKCALL_SERVER = 2, /* a child that a clean copy of this program has made ahead: safe in any process, and the cost does
+    FORKCALL_SERVER =
+        2, /* a child that a clean copy of this program has made ahead: safe in any process, and the cost does
                             not depend on it. Needs forkcall_init(). See struct forkcall_server_options */
     FORKCALL_SPAWN = 3,  /* a fresh copy of this program by posix_spawn(3), for each call. Needs forkcall_init() */
     FORKCALL_INLINE = 4, /* a direct call in this process, for debuggers and coverage: result, code, message, progress
@@ -239,12 +248,23 @@ struct forkcall_options {
 
 /* First thing in main(), before anything else of the program: lets the library start clean copies of this program, for the
  * start methods SERVER and SPAWN, and makes SERVER (macOS: SPAWN) what AUTO means. In such a copy it serves and never
- * returns; in every other process it returns at once. What the program's constructors do, a copy does, too.
+ * returns; in every other process it returns at once, after some microseconds. What the program's constructors do, a copy
+ * does, too; any other call of this library in a copy before forkcall_init ends the copy.
+ *
+ * A copy is the image that runs, also where its file was replaced or deleted (Linux, by /proc/self/exe; without /proc the
+ * program must have been started by an absolute path, and elsewhere its file must be in place). It knows what it is by
+ * the path that it was started by (execve(2), getauxval(3) AT_EXECFN; elsewhere a variable that it takes out of its
+ * environment) and by a socket of its maker, so that a mark that was merely inherited is ignored. It cannot be made
+ * where the kernel runs another program in this one's place: an explicit dynamic linker, an emulator in user mode.
  *
  * Does nothing in a program that runs with more rights than its user (set-user-id). Thread-safe; once is enough. */
 FORKCALL_PUBLIC void forkcall_init(void);
 
-/* The server of SERVER: a clean copy of this program, which keeps children ready. All zero: the defaults. */
+/* The server of SERVER: a clean copy of this program, which keeps children ready. All zero: the defaults.
+ *
+ * There is one for each process, with a process group of its own. It is no child of the process (but where that is
+ * PID 1 or a subreaper), ends with it, and with exec; a fork of the process starts its own. It holds no descriptor of the
+ * process but 0 to 2. Its cost for the process: two descriptors. */
 struct forkcall_server_options {
     uint32_t spares; /* children that wait for a call, at most 1000; 0: 2 */
     int timeout_ms;  /* how long forkcall_server_start may take, in milliseconds; 0: as long as prepare takes */
@@ -404,7 +424,8 @@ FORKCALL_PUBLIC struct forkcall_report run_in_forked_process(forkcall_fn *fn, co
  * finish it, to free the memory (outcome LOST). */
 struct forkcall_call;
 
-/* 0: *call is to be finished; every problem, bad options too, is told by its report. -EINVAL: call is NULL.
+/* With SERVER it may have to wait for the server to start, or to make a child: not longer than timeout_ms.
+ * 0: *call is to be finished; every problem, bad options too, is told by its report. -EINVAL: call is NULL.
  * -ENOMEM: no memory for the call. Two descriptors more than forkcall_run. */
 FORKCALL_PUBLIC int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
                                    struct forkcall_buf *result, const struct forkcall_options *options);
