@@ -4,14 +4,20 @@
 #include "copy.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #define ODD_PATH "/proc/self/task/../exe"
+
+#define CAPABILITY_VERSION 0x20080522U /* _LINUX_CAPABILITY_VERSION_3 */
+#define SECBIT_NOROOT_ 1
 
 static const char *started_by(void)
 {
@@ -74,9 +80,35 @@ int fc_image_path_get(struct fc_image_path *image)
     return 0;
 }
 
+/* Exec gives root all capabilities again that are inheritable or in its bounding set, whatever it has dropped. */
+static bool exec_raises_root(void)
+{
+    struct {
+        uint32_t version;
+        int pid;
+    } header = {CAPABILITY_VERSION, 0};
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } has[2];
+    if ((getuid() != 0 && geteuid() != 0) || (prctl(PR_GET_SECUREBITS) & SECBIT_NOROOT_) != 0 ||
+        syscall(SYS_capget, &header, has) < 0)
+        return false;
+    for (unsigned i = 0; i < 64; i++) {
+        const uint32_t bit = 1U << i % 32;
+        const int bounding = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
+        if (bounding < 0) /* the kernel knows no more */
+            break;
+        if ((bounding == 1 || (has[i / 32].inheritable & bit) != 0) && (has[i / 32].permitted & bit) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool fc_image_path_raises(const struct fc_image_path *image)
 {
     struct stat file;
+    if (exec_raises_root())
+        return true;
     if (stat(image->path, &file) < 0)
         return false;
     return (file.st_mode & (S_ISUID | S_ISGID)) != 0 || getxattr(image->path, "security.capability", NULL, 0) > 0;

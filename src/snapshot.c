@@ -2,6 +2,7 @@
 
 #include "hazard.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct stream {
     bool open;
     struct place file;
     mode_t type;
+    int access; /* the same device, or the other end of a pipe, may be open for something else */
 };
 
 /* All 0 before it is filled, padding too: compared by memcmp. What is not here is in the platform's file, which asks for it in the
@@ -102,6 +104,7 @@ static void take_stream(struct stream *stream, int fd)
     stream->file.device = file.st_dev;
     stream->file.inode = file.st_ino;
     stream->type = file.st_mode & S_IFMT;
+    stream->access = fcntl(fd, F_GETFL) & O_ACCMODE;
 }
 
 static void fill(struct fc_snapshot *s)

@@ -33,7 +33,7 @@ struct extra {
     struct capabilities capabilities[2];
     int secure_bits, no_new_privs, seccomp, seccomp_filters;
     struct place root, directory;
-    uint32_t user, network, ipc; /* namespaces */
+    uint32_t user, network, ipc, cgroup; /* namespaces */
     char node[65], domain[65];
 };
 
@@ -156,6 +156,7 @@ static void take_namespaces(struct extra *e)
         return;
     e->network = namespace_number("/proc/thread-self/ns/net");
     e->ipc = namespace_number("/proc/thread-self/ns/ipc");
+    e->cgroup = namespace_number("/proc/thread-self/ns/cgroup");
 }
 
 void fc_snapshot_extra(void *extra)

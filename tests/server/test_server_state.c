@@ -1,0 +1,252 @@
+/* Rights that a host gives up, and namespaces that it leaves, its server does not keep. */
+#include "change.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- Credentials --------------------------------------------------------------------------------------------- */
+
+static int change_user(void)
+{
+    return done(setuid(NOBODY));
+}
+
+static void host_that_calls_setuid(void **state)
+{
+    CHECK_CHANGE(change_user);
+    CHECK_CHANGE(change_user, .threaded = true);
+}
+
+static int change_group(void)
+{
+    return done(setgid(NOBODY));
+}
+
+static void host_that_calls_setgid(void **state)
+{
+    CHECK_CHANGE(change_group);
+}
+
+static int change_groups(void)
+{
+    static const gid_t groups[] = {100, 200};
+    return done(setgroups(2, groups));
+}
+
+static void host_that_calls_setgroups(void **state)
+{
+    CHECK_CHANGE(change_groups);
+}
+
+static int change_saved_user(void)
+{
+    return done(geteuid() == 0 ? setresuid(NOBODY, NOBODY, 0) : -1);
+}
+
+static void host_that_keeps_a_saved_user(void **state)
+{
+    CHECK_CHANGE(change_saved_user, .exec_loses = true);
+}
+
+static int drop_capability(void)
+{
+    struct {
+        uint32_t version;
+        int pid;
+    } header = {0x20080522U, 0};
+    uint32_t sets[6];
+    if (syscall(SYS_capget, &header, sets) < 0 || (sets[0] & 2) == 0)
+        return NOT_HERE;
+    for (int i = 0; i < 2; i++)
+        sets[i] &= ~2U; /* CAP_DAC_OVERRIDE, effective and permitted */
+    return done((int)syscall(SYS_capset, &header, sets));
+}
+
+static int drop_capability_for_good(void)
+{
+    return prctl(PR_CAPBSET_DROP, 1, 0, 0, 0) < 0 ? NOT_HERE : drop_capability();
+}
+
+static void host_that_drops_a_capability(void **state)
+{
+    CHECK_CHANGE(drop_capability_for_good);
+}
+
+/* An exec by root gives back what is in the bounding set: no copy is made that has more than the host. */
+static int check_regained_capability(void *context)
+{
+    static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
+    (void)context;
+    if (geteuid() != 0 || prctl(PR_CAPBSET_READ, 1, 0, 0, 0) != 1)
+        return NOT_HERE;
+    CHECK(server_pid() > 0);
+    if (drop_capability() != 0)
+        return NOT_HERE;
+    for (size_t i = 0; i < 2; i++) {
+        const struct forkcall_options options = {.method = methods[i], .timeout_ms = PLENTY_MS};
+        const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report.code == EPERM);
+    }
+    CHECK(setuid(NOBODY) == 0); /* who gets nothing back */
+    CHECK(server_pid() > 0);
+    return 0;
+}
+
+static void host_that_drops_a_capability_which_exec_gives_back(void **state)
+{
+    (void)state;
+    const int status = host_run(check_regained_capability, NULL);
+    if (status == NOT_HERE)
+        SKIP("only root gets capabilities back");
+    assert_int_equal(status, 0);
+}
+
+/* ---- Sandboxes ----------------------------------------------------------------------------------------------- */
+
+static int set_no_new_privs(void)
+{
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? NOT_HERE : done(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+static void host_that_sets_no_new_privs(void **state)
+{
+    CHECK_CHANGE(set_no_new_privs);
+}
+
+static int enter_filter(void)
+{
+    struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    return done(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+static int enter_first_filter(void)
+{
+    return set_no_new_privs() == 0 ? enter_filter() : NOT_HERE;
+}
+
+static void host_that_enters_a_seccomp_filter(void **state)
+{
+    CHECK_CHANGE(enter_first_filter);
+}
+
+/* The second filter changes nothing that a child could see, but the server. */
+static int check_second_filter(void *context)
+{
+    (void)context;
+    if (enter_first_filter() != 0)
+        return NOT_HERE;
+    const pid_t before = server_pid();
+    CHECK(before > 0 && server_pid() == before);
+    CHECK(enter_filter() == 0);
+    const pid_t after = server_pid();
+    CHECK(after > 0 && after != before);
+    return 0;
+}
+
+static void host_that_enters_another_seccomp_filter(void **state)
+{
+    (void)state;
+    const int status = host_run(check_second_filter, NULL);
+    if (status == NOT_HERE)
+        SKIP("no seccomp filters here");
+    assert_int_equal(status, 0);
+}
+
+/* ---- Namespaces ---------------------------------------------------------------------------------------------- */
+
+static int leave(int what)
+{
+    return done(unshare(what));
+}
+
+static int leave_network(void)
+{
+    return leave(CLONE_NEWNET);
+}
+
+static int leave_mounts(void)
+{
+    return leave(CLONE_NEWNS);
+}
+
+static int leave_ipc(void)
+{
+    return leave(CLONE_NEWIPC);
+}
+
+static int leave_user(void)
+{
+    return leave(CLONE_NEWUSER);
+}
+
+static int leave_names(void)
+{
+    const int r = leave(CLONE_NEWUTS);
+    return r != 0 ? r : done(sethostname("elsewhere", 9));
+}
+
+static int leave_cgroups(void)
+{
+    return leave(CLONE_NEWCGROUP);
+}
+
+static void host_that_leaves_its_network_namespace(void **state)
+{
+    CHECK_CHANGE(leave_network);
+}
+
+static void host_that_leaves_its_mount_namespace(void **state)
+{
+    CHECK_CHANGE(leave_mounts);
+}
+
+static void host_that_leaves_its_ipc_namespace(void **state)
+{
+    CHECK_CHANGE(leave_ipc);
+}
+
+static void host_that_leaves_its_user_namespace(void **state)
+{
+    CHECK_CHANGE(leave_user, .exec_loses = true);
+}
+
+static void host_that_leaves_its_name_namespace(void **state)
+{
+    CHECK_CHANGE(leave_names);
+}
+
+static void host_that_leaves_its_cgroup_namespace(void **state)
+{
+    CHECK_CHANGE(leave_cgroups);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(host_that_calls_setuid),
+        cmocka_unit_test(host_that_calls_setgid),
+        cmocka_unit_test(host_that_calls_setgroups),
+        cmocka_unit_test(host_that_keeps_a_saved_user),
+        cmocka_unit_test(host_that_drops_a_capability),
+        cmocka_unit_test(host_that_drops_a_capability_which_exec_gives_back),
+        cmocka_unit_test(host_that_sets_no_new_privs),
+        cmocka_unit_test(host_that_enters_a_seccomp_filter),
+        cmocka_unit_test(host_that_enters_another_seccomp_filter),
+        cmocka_unit_test(host_that_leaves_its_network_namespace),
+        cmocka_unit_test(host_that_leaves_its_mount_namespace),
+        cmocka_unit_test(host_that_leaves_its_ipc_namespace),
+        cmocka_unit_test(host_that_leaves_its_user_namespace),
+        cmocka_unit_test(host_that_leaves_its_name_namespace),
+        cmocka_unit_test(host_that_leaves_its_cgroup_namespace),
+    };
+    forkcall_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
