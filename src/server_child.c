@@ -23,8 +23,12 @@
 
 static int send_order(struct fc_server *server, enum fc_server_order_kind kind, pid_t pid, bool kill_group, int socket)
 {
-    const struct fc_server_order order = {
-        .kind = (uint32_t)kind, .pid = (int32_t)pid, .in_use = atomic_load(&server->in_use), .kill_group = kill_group};
+    struct fc_server_order order;
+    memset(&order, 0, sizeof order); /* padding, too, goes to another process */
+    order.kind = (uint32_t)kind;
+    order.pid = (int32_t)pid;
+    order.in_use = atomic_load(&server->in_use);
+    order.kill_group = kill_group;
     return fc_rights_send(server->fds.fd[FC_FD_HELLO], &order, sizeof order, &socket, socket >= 0 ? 1 : 0);
 }
 
