@@ -1,0 +1,385 @@
+/* Notices of crashes from processes whose modules lie elsewhere: true ones, and what a hostile child would send.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "crash.h"
+#include "crashed.h"
+#include "forge.h"
+#include "image.h"
+#include "translation.h"
+#include "unwind.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define FRAMES FORKCALL_CRASH_FRAMES
+
+/* This process's modules, and where they are told to lie in the child. */
+static struct fc_placement here[FC_PLACEMENTS_MAX], there[FC_PLACEMENTS_MAX];
+static size_t count;
+
+/* Far from all that is here, as far as there is room, and each with a distance of its own. */
+static void move_modules(void)
+{
+    const uint64_t stride = sizeof(void *) == 8 ? 0x10000000U : 0x2000000U;
+    uint64_t next = sizeof(void *) == 8 ? UINT64_C(0x100000000000) : 0x8000000U;
+    count = fc_placements_list(here, FC_PLACEMENTS_MAX);
+    assert_in_range(count, 1, FC_PLACEMENTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        there[i] = here[i];
+        there[i].start = next;
+        next += (here[i].size / stride + 1) * stride;
+    }
+}
+
+static uint64_t move(uint64_t word)
+{
+    if (word - crash.stack_address < crash.stack_size)
+        return word;
+    for (size_t i = 0; i < count; i++)
+        if (word - here[i].start < here[i].size)
+            return word - here[i].start + there[i].start;
+    return word;
+}
+
+/* The crash as a process would tell it whose modules lie there. */
+static struct fc_crash_notice make_notice(void)
+{
+    struct fc_crash_notice notice;
+    memset(&notice, 0, sizeof notice);
+    notice.signal = SIGSEGV;
+    notice.si_code = SEGV_MAPERR;
+    notice.stack_address = crash.stack_address;
+    notice.placement_count = (uint32_t)count;
+    notice.registers = crash.registers;
+    notice.registers.pc = move(crash.registers.pc);
+    notice.registers.fp = move(crash.registers.fp);
+    for (size_t i = 0; i < FC_REGISTERS_MAX; i++)
+        notice.registers.general[i] = move(crash.registers.general[i]);
+    return notice;
+}
+
+static unsigned char stack[STACK_MAX];
+
+static void take_moved_crash(void (*function)(void))
+{
+    uintptr_t word;
+    take_crash(function);
+    move_modules();
+    memcpy(stack, crash.stack, (size_t)crash.stack_size);
+    for (size_t i = (size_t)(-crash.stack_address % sizeof word); i + sizeof word <= crash.stack_size;
+         i += sizeof word) {
+        memcpy(&word, stack + i, sizeof word);
+        word = (uintptr_t)move(word);
+        memcpy(stack + i, &word, sizeof word);
+    }
+}
+
+/* Reads it from memory of just its size: a sanitizer sees what is read past the end. */
+static struct forkcall_crash read_notice(const struct fc_crash_notice *notice, const struct fc_placement *placements,
+                                         size_t placement_count, const void *bytes, size_t size, bool by_fork)
+{
+    struct forkcall_crash read;
+    const size_t placements_size = placement_count * sizeof *placements;
+    unsigned char *payload = malloc(sizeof *notice + placements_size + size);
+    assert_non_null(payload);
+    memcpy(payload, notice, sizeof *notice);
+    if (placements_size > 0)
+        memcpy(payload + sizeof *notice, placements, placements_size);
+    if (size > 0)
+        memcpy(payload + sizeof *notice + placements_size, bytes, size);
+    memset(&read, 0, sizeof read);
+    fc_crash_read(&read, payload, sizeof *notice + placements_size + size, by_fork);
+    free(payload);
+    assert_int_equal(read.signal, notice->signal);
+    assert_int_equal(read.si_code, notice->si_code);
+    assert_in_range(read.frame_count, 0, FRAMES);
+    return read;
+}
+
+static struct forkcall_crash read_moved(const struct fc_crash_notice *notice)
+{
+    return read_notice(notice, there, count, stack, (size_t)crash.stack_size, false);
+}
+
+static bool registers_are_known(void)
+{
+    if (crash.registers.count > 0)
+        return true;
+    print_message("no registers for this processor: nothing to unwind\n");
+    return false;
+}
+
+/* ---- True ones ----------------------------------------------------------------------------------------------- */
+
+static void assert_as_if_not_moved(void)
+{
+    uint64_t frames[FRAMES];
+    const struct fc_crash_notice notice = make_notice();
+    const size_t expected =
+        fc_unwind(&crash.registers, crash.stack, crash.stack_address, (size_t)crash.stack_size, frames, FRAMES);
+    const struct forkcall_crash read = read_moved(&notice);
+    assert_in_range(expected, DEPTH + 1, FRAMES);
+    assert_int_equal(read.program_counter, crash.registers.pc);
+    assert_int_equal(read.frame_count, expected);
+    assert_memory_equal(read.frames, frames, expected * sizeof *frames);
+}
+
+static void crash_is_told_as_if_its_modules_lay_here(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    if (!registers_are_known())
+        skip();
+    assert_true(move(crash.registers.pc) != crash.registers.pc);
+    assert_as_if_not_moved();
+}
+
+static void jump_to_null_is_told_as_if_its_modules_lay_here(void **state)
+{
+    (void)state;
+    take_moved_crash(NULL);
+    if (!registers_are_known())
+        skip();
+    assert_as_if_not_moved();
+}
+
+static void fault_in_a_module_is_told_as_one_here(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    struct fc_crash_notice notice = make_notice();
+    const uint64_t place = (uint64_t)(uintptr_t)&count;
+    notice.address = move(place);
+    assert_int_equal(read_moved(&notice).address, place);
+    notice.address = 0x100;
+    assert_int_equal(read_moved(&notice).address, 0x100);
+}
+
+/* That it is mapped here says nothing of the child. */
+static void flags_of_a_crash_elsewhere(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    struct fc_crash_notice notice = make_notice();
+    notice.address = (uint64_t)(uintptr_t)&notice;
+    assert_int_equal(read_moved(&notice).flags & FORKCALL_CRASH_MAPPED_IN_CALLER, 0);
+    notice.registers.sp = 0x7000000;
+    notice.address = notice.registers.sp - 64;
+    assert_int_equal(read_moved(&notice).flags, FORKCALL_CRASH_STACK_OVERFLOW);
+}
+
+/* A fork's modules lie where its caller's do, whatever else it says. */
+static void fork_that_tells_of_modules_is_not_listened_to(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    if (!registers_are_known())
+        skip();
+    struct fc_crash_notice notice = make_notice();
+    notice.registers = crash.registers;
+    struct forkcall_crash read = read_notice(&notice, there, count, crash.stack, (size_t)crash.stack_size, true);
+    assert_int_equal(read.program_counter, crash.registers.pc);
+    assert_in_range(read.frame_count, DEPTH + 1, FRAMES);
+    notice = make_notice();
+    read = read_moved(&notice);
+    assert_int_equal(read.program_counter, crash.registers.pc);
+    read = read_notice(&notice, there, count, stack, (size_t)crash.stack_size, true);
+    assert_int_equal(read.program_counter, notice.registers.pc);
+    assert_int_equal(read.frame_count, 1);
+}
+
+/* ---- Forged ones --------------------------------------------------------------------------------------------- */
+
+/* The number is the child's word; the size is not. */
+static void more_modules_than_there_are_bytes(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    struct fc_crash_notice notice = make_notice();
+    static const uint32_t more[] = {1, 2, 1000, FC_PLACEMENTS_MAX + 1, UINT32_MAX / 32 + 1, UINT32_MAX};
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        for (size_t has = 0; has < more[i] && has <= count; has++) {
+            notice.placement_count = more[i];
+            const struct forkcall_crash read =
+                read_notice(&notice, there, has, stack, has < count ? sizeof *there - 1 : 0, false);
+            assert_int_equal(read.program_counter, 0);
+            assert_int_equal(read.frame_count, 0);
+        }
+    }
+}
+
+/* More than are ever told: those behind are not looked at. */
+static void more_modules_than_can_be(void **state)
+{
+    static struct fc_placement many[FC_PLACEMENTS_MAX + 2];
+    (void)state;
+    take_moved_crash(read_null);
+    struct fc_crash_notice notice = make_notice();
+    for (size_t i = 0; i < FC_PLACEMENTS_MAX + 2; i++)
+        many[i] = there[i % count];
+    notice.placement_count = FC_PLACEMENTS_MAX + 2;
+    const struct forkcall_crash read =
+        read_notice(&notice, many, FC_PLACEMENTS_MAX + 2, stack, (size_t)crash.stack_size, false);
+    assert_int_equal(read.program_counter, crash.registers.pc);
+}
+
+/* Addresses of code here mean nothing, if the child does not say what lies there. */
+static void addresses_in_no_module_of_the_childs_are_not_taken_for_ours(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    if (!registers_are_known())
+        skip();
+    struct fc_crash_notice notice = make_notice();
+    notice.registers = crash.registers;
+    for (int with = 0; with < 2; with++) { /* no modules at all; modules elsewhere */
+        notice.placement_count = with == 0 ? 0 : (uint32_t)count;
+        const struct forkcall_crash read =
+            read_notice(&notice, there, notice.placement_count, crash.stack, (size_t)crash.stack_size, false);
+        assert_int_equal(read.program_counter, 0);
+        assert_in_range(read.frame_count, 0, 1);
+        assert_int_equal(read.frames[0], 0);
+    }
+}
+
+static void modules_that_are_not_quite_ours(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    const struct fc_crash_notice notice = make_notice();
+    for (int change = 0; change < 3; change++) {
+        for (size_t i = 0; i < count; i++) {
+            there[i].size += change == 0;
+            there[i].size -= change == 1 ? 2 : 0;
+            there[i].key ^= change == 2 ? 1 : 0;
+        }
+        const struct forkcall_crash read = read_moved(&notice);
+        assert_int_equal(read.program_counter, notice.registers.pc); /* as it is: in none of ours */
+        assert_in_range(read.frame_count, 0, 1);
+        for (size_t i = 0; i < count; i++) {
+            there[i].size = here[i].size;
+            there[i].key = here[i].key;
+        }
+    }
+    assert_int_equal(read_moved(&notice).program_counter, crash.registers.pc);
+}
+
+/* Only where it was loaded from differs: the same build. */
+static void module_that_was_loaded_from_elsewhere(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    const struct fc_crash_notice notice = make_notice();
+    for (size_t i = 0; i < count; i++)
+        there[i].path ^= 1;
+    assert_int_equal(read_moved(&notice).program_counter, crash.registers.pc);
+}
+
+static uint32_t seed = 0x5eed;
+
+static uint64_t any_word(void)
+{
+    const uint64_t wide = (uint64_t)forge_random(&seed) << 32 | forge_random(&seed);
+    const size_t i = forge_random(&seed) % count;
+    switch (forge_random(&seed) % 8) {
+    case 0:
+        return wide;
+    case 1:
+        return forge_random(&seed) % 32;
+    case 2:
+        return UINT64_MAX - forge_random(&seed) % 32;
+    case 3:
+        return here[i].start + wide % here[i].size;
+    case 4:
+        return UINT64_MAX - here[i].size + forge_random(&seed) % 32;
+    case 5:
+        return crash.stack_address + forge_random(&seed) % 4096;
+    default:
+        return there[i].start + wide % there[i].size;
+    }
+}
+
+static void hostile_round(void)
+{
+    struct fc_placement forged[16];
+    uintptr_t words[64];
+    struct fc_crash_notice notice = make_notice();
+    const size_t placement_count = forge_random(&seed) % 17;
+    for (size_t i = 0; i < placement_count; i++) { /* often of ours, often one over the other */
+        forged[i] = there[forge_random(&seed) % count];
+        if (forge_random(&seed) % 2 == 0)
+            forged[i].start = any_word();
+        if (forge_random(&seed) % 8 == 0)
+            forged[i].size = any_word();
+        if (forge_random(&seed) % 8 == 0)
+            forged[i].key = any_word();
+    }
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        words[i] = (uintptr_t)any_word();
+    notice.placement_count = (uint32_t)placement_count;
+    notice.stack_address = forge_random(&seed) % 2 == 0 ? crash.stack_address : any_word();
+    notice.registers.sp = any_word();
+    notice.registers.fp = notice.stack_address + forge_random(&seed) % sizeof words;
+    notice.registers.pc = any_word();
+    notice.registers.count = forge_random(&seed) % 4 == 0 ? forge_random(&seed) : 0; /* 0: by frame pointers, fast */
+    const struct forkcall_crash read =
+        read_notice(&notice, forged, placement_count, words, forge_random(&seed) % (sizeof words + 1), false);
+    for (uint32_t i = 1; i < read.frame_count; i++)
+        assert_true(fc_image_is_code(read.frames[i]));
+}
+
+static void hostile_tables_of_modules_do_no_harm(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    for (int i = 0; i < 5000; i++)
+        hostile_round();
+}
+
+/* Whatever is claimed: what comes out lies in the module here that it was said to be. */
+static void forged_modules_lead_into_ours_alone(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    for (int i = 0; i < 2000; i++) {
+        struct fc_placement forged[4];
+        for (size_t k = 0; k < 4; k++) {
+            forged[k] = there[forge_random(&seed) % count];
+            forged[k].start = any_word();
+        }
+        struct fc_translation *translation = fc_translation_make(forged, 4);
+        assert_non_null(translation);
+        for (int k = 0; k < 50; k++) {
+            uint64_t address = any_word();
+            if (fc_translate(translation, &address))
+                assert_true(fc_translation_is_ours(translation, address));
+        }
+        fc_translation_free(translation);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(crash_is_told_as_if_its_modules_lay_here),
+        cmocka_unit_test(jump_to_null_is_told_as_if_its_modules_lay_here),
+        cmocka_unit_test(fault_in_a_module_is_told_as_one_here),
+        cmocka_unit_test(flags_of_a_crash_elsewhere),
+        cmocka_unit_test(fork_that_tells_of_modules_is_not_listened_to),
+        cmocka_unit_test(more_modules_than_there_are_bytes),
+        cmocka_unit_test(more_modules_than_can_be),
+        cmocka_unit_test(addresses_in_no_module_of_the_childs_are_not_taken_for_ours),
+        cmocka_unit_test(modules_that_are_not_quite_ours),
+        cmocka_unit_test(module_that_was_loaded_from_elsewhere),
+        cmocka_unit_test(hostile_tables_of_modules_do_no_harm),
+        cmocka_unit_test(forged_modules_lead_into_ours_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
