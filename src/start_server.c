@@ -31,6 +31,7 @@ static void timed_out(struct forkcall_call *call)
 
 static void not_taken(struct forkcall_call *call, int r, const char *why)
 {
+    call->report.pid = 0; /* of one that was dead, or had what this process has no more */
     if (r == -ETIMEDOUT && fc_now_ns() >= call->deadline_ns) {
         timed_out(call);
         return;
