@@ -44,13 +44,20 @@ void fc_server_unref(struct fc_server *server)
 /* NULL: there is none. A fork of the host has its parent's memory, not its server. */
 static struct fc_server *ref_current(void)
 {
+    struct fc_server *of_parent = NULL;
     fc_fds_lock();
-    if (current != NULL && current->owner != getpid())
+    if (current != NULL && current->owner != getpid()) {
+        of_parent = current;
         current = NULL;
+    }
     struct fc_server *server = current;
     if (server != NULL)
         atomic_fetch_add(&server->refs, 1);
     fc_fds_unlock();
+    if (of_parent != NULL) {
+        fc_fds_forget(&of_parent->fds); /* they were closed at the fork */
+        fc_server_unref(of_parent);
+    }
     return server;
 }
 
