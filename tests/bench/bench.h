@@ -13,6 +13,7 @@ struct bench {
     FILE *csv;       /* NULL: none */
     size_t failures; /* runs that did not end with the right answer */
     const char *group;
+    bool is_part; /* of the table that another process has begun */
 };
 
 enum measure_unit {
@@ -24,7 +25,7 @@ enum measure_unit {
 struct row {
     const char *what;
     const char *against;
-    const struct summary *limit;
+    const struct summary *limit; /* NULL: there is none, and the target is in microseconds */
     const struct summary *library;
     double target; /* of the ratio library / limit: at most (time) or at least (rate); 0: none set */
     enum measure_unit unit;
@@ -45,6 +46,7 @@ struct group {
     const char *name;
     const char *about;
     void (*run)(struct bench *bench);
+    bool with_libraries; /* run once more by the program that has many shared libraries */
 };
 
 /* In the order in which they run. */
@@ -55,5 +57,9 @@ extern const struct group crash_group;
 extern const struct group options_group;
 extern const struct group threads_group;
 extern const struct group result_group;
+extern const struct group spawn_group;
+extern const struct group server_group;
+extern const struct group server_threads_group;
+extern const struct group stall_group;
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+const struct forkcall_options by_fork = {.method = FORKCALL_FORK};
+
 static int answer_trivially(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     uint64_t question = 0;
@@ -29,7 +31,8 @@ int64_t library_call(void *context)
 {
     const uint64_t start = clock_ns();
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    const struct forkcall_report report = forkcall_run(answer_trivially, &start, sizeof start, &result, context);
+    const struct forkcall_options *const options = context != NULL ? context : &by_fork;
+    const struct forkcall_report report = forkcall_run(answer_trivially, &start, sizeof start, &result, options);
     uint64_t answer = 0;
     if (result.size == sizeof answer)
         memcpy(&answer, result.data, sizeof answer);

@@ -2,18 +2,24 @@
  * measured call ended as it should, with the right bytes, is. */
 #include "bench.h"
 
+#include "libraries.h"
+#include "self.h"
+
 #include <forkcall.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct group *const groups[] = {&call_group,    &steps_group,   &parent_group, &crash_group,
-                                             &options_group, &threads_group, &result_group, NULL};
+static const struct group *const groups[] = {&call_group,    &steps_group,          &parent_group, &crash_group,
+                                             &options_group, &threads_group,        &result_group, &spawn_group,
+                                             &server_group,  &server_threads_group, &stall_group,  NULL};
 
 void measure(struct bench *bench, const struct variant *variants, size_t count, struct effort full,
              struct summary *summaries)
@@ -53,6 +59,8 @@ static void print_help(FILE *out)
 
 static void print_circumstances(void)
 {
+    if (bench_libraries > 0)
+        printf("with %zu shared libraries more than needed; ", bench_libraries);
     struct utsname system;
     const int version = forkcall_version();
     if (uname(&system) == 0)
@@ -75,11 +83,10 @@ static const struct group *find_group(const char *name)
 /* Runs what the options ask for, or ends the program where they cannot be followed. */
 static const struct group *parse_options(int argc, char **argv, struct bench *bench)
 {
-    static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
-                                            {"only", required_argument, NULL, 'o'},
-                                            {"csv", required_argument, NULL, 'c'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"quick", no_argument, NULL, 'q'},     {"only", required_argument, NULL, 'o'},
+        {"csv", required_argument, NULL, 'c'}, {"part-to", required_argument, NULL, 'p'}, /* see run_with_libraries */
+        {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0}};
     const struct group *only = NULL;
     int option = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -93,6 +100,9 @@ static const struct group *parse_options(int argc, char **argv, struct bench *be
                 fprintf(stderr, "forkcall-bench: %s: %s\n", optarg, strerror(errno));
                 exit(2);
             }
+        } else if (option == 'p') {
+            bench->is_part = true;
+            bench->csv = strcmp(optarg, "-") == 0 ? NULL : fdopen((int)strtol(optarg, NULL, 10), "we");
         } else {
             print_help(option == 'h' ? stdout : stderr);
             exit(option == 'h' ? 0 : 2);
@@ -105,9 +115,41 @@ static const struct group *parse_options(int argc, char **argv, struct bench *be
     return only;
 }
 
+/* The same group by the program with many libraries, in place of this process: its table goes on with this one's. */
+_Noreturn static void become_other_program(const struct bench *bench, const struct group *group)
+{
+    static const char suffix[] = "-libraries";
+    char path[PATH_MAX + sizeof suffix];
+    char csv[16] = "-";
+    const ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
+    if (length > 0) {
+        memcpy(path + length, suffix, sizeof suffix);
+        if (bench->csv != NULL) {
+            const int fd = fileno(bench->csv);
+            snprintf(csv, sizeof csv, "%d", fd);
+            fcntl(fd, F_SETFD, 0);
+        }
+        execl(path, "forkcall-bench-libraries", "--only", group->name, "--part-to", csv,
+              bench->quick ? "--quick" : (char *)NULL, (char *)NULL);
+    }
+    fprintf(stderr, "forkcall-bench: %s: %s\n", path, strerror(errno));
+    _exit(1);
+}
+
+_Noreturn static void become_group(struct bench *bench, const struct group *group)
+{
+    bench->group = group->name;
+    group->run(bench);
+    if (bench->failures > 0)
+        fprintf(stderr, "forkcall-bench: %s: %zu runs did not end with the right answer\n", group->name,
+                bench->failures);
+    const bool written = fflush(stdout) == 0 && (bench->csv == NULL || fflush(bench->csv) == 0);
+    _exit(bench->failures == 0 && written ? 0 : 1);
+}
+
 /* In a process of its own: what a group leaves behind (threads' arenas and stacks, a larger heap) would make every fork
  * of the next one slower. Returns whether all went well. */
-static bool run_group(struct bench *bench, const struct group *group)
+static bool run_group(struct bench *bench, const struct group *group, bool other_program)
 {
     int how = 0;
     fflush(stdout);
@@ -120,25 +162,28 @@ static bool run_group(struct bench *bench, const struct group *group)
     }
     if (child > 0)
         return waitpid(child, &how, 0) == child && how == 0;
-    bench->group = group->name;
-    group->run(bench);
-    if (bench->failures > 0)
-        fprintf(stderr, "forkcall-bench: %s: %zu runs did not end with the right answer\n", group->name,
-                bench->failures);
-    const bool written = fflush(stdout) == 0 && (bench->csv == NULL || fflush(bench->csv) == 0);
-    _exit(bench->failures == 0 && written ? 0 : 1);
+    if (other_program)
+        become_other_program(bench, group);
+    become_group(bench, group);
 }
 
 int main(int argc, char **argv)
 {
     struct bench bench = {.quick = false};
+    self_begin(argc, argv);
     const struct group *const only = parse_options(argc, argv, &bench);
-    print_circumstances();
-    print_heading(&bench);
+    if (!bench.is_part) {
+        print_circumstances();
+        print_heading(&bench);
+    }
     bool good = true;
-    for (size_t i = 0; groups[i] != NULL; i++)
-        if (only == NULL || only == groups[i])
-            good = run_group(&bench, groups[i]) && good;
+    for (size_t i = 0; groups[i] != NULL; i++) {
+        if (only != NULL && only != groups[i])
+            continue;
+        good = run_group(&bench, groups[i], false) && good;
+        if (groups[i]->with_libraries && bench_libraries == 0)
+            good = run_group(&bench, groups[i], true) && good;
+    }
     if (bench.csv != NULL && fclose(bench.csv) != 0) {
         fprintf(stderr, "forkcall-bench: the CSV file could not be written\n");
         return 1;

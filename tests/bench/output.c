@@ -1,7 +1,18 @@
 /* The table as text and as CSV. */
 #include "bench.h"
 
-enum { NAME_WIDTH = 37, AGAINST_WIDTH = 34, TIME_WIDTH = 23 };
+#include "libraries.h"
+
+enum { NAME_WIDTH = 54, NAME_SIZE = 128, AGAINST_WIDTH = 34, TIME_WIDTH = 23 };
+
+/* The row's name, as it is in the table of both programs. */
+static const char *full_name(char text[NAME_SIZE], const char *what)
+{
+    if (bench_libraries == 0)
+        return what;
+    snprintf(text, NAME_SIZE, "%s, %zu libs", what, bench_libraries);
+    return text;
+}
 
 static double as_unit(double us, enum measure_unit unit)
 {
@@ -20,6 +31,8 @@ static void format_summary(char *text, size_t size, const struct summary *summar
 
 static double ratio_of(const struct row *row)
 {
+    if (row->limit == NULL)
+        return row->library->median_us;
     const double times = row->library->median_us / row->limit->median_us;
     return row->unit == UNIT_RATE ? 1 / times : times;
 }
@@ -50,9 +63,18 @@ void print_heading(const struct bench *bench)
 
 static void print_csv_row(const struct bench *bench, const struct row *row)
 {
-    fprintf(bench->csv, "%s,\"%s\",\"%s\",us/call,%.3f,%.3f,%.3f,%zu,%.3f,%.3f,%.3f,%zu,%.4f,", bench->group, row->what,
-            row->against, row->limit->median_us, row->limit->p10_us, row->limit->p90_us, row->limit->count,
-            row->library->median_us, row->library->p10_us, row->library->p90_us, row->library->count, ratio_of(row));
+    char name[NAME_SIZE];
+    fprintf(bench->csv, "%s,\"%s\",\"%s\",us/call,", bench->group, full_name(name, row->what), row->against);
+    if (row->limit != NULL)
+        fprintf(bench->csv, "%.3f,%.3f,%.3f,%zu,", row->limit->median_us, row->limit->p10_us, row->limit->p90_us,
+                row->limit->count);
+    else
+        fputs(",,,,", bench->csv);
+    fprintf(bench->csv, "%.3f,%.3f,%.3f,%zu,", row->library->median_us, row->library->p10_us, row->library->p90_us,
+            row->library->count);
+    if (row->limit != NULL)
+        fprintf(bench->csv, "%.4f", ratio_of(row));
+    fputc(',', bench->csv);
     if (row->target > 0)
         fprintf(bench->csv, "%s%.2f", row->unit == UNIT_RATE ? ">=" : "<=", row->target);
     fprintf(bench->csv, ",%s\n", mark_of(row));
@@ -60,19 +82,25 @@ static void print_csv_row(const struct bench *bench, const struct row *row)
 
 void print_row(const struct bench *bench, const struct row *row)
 {
-    if (row->limit->count == 0 || row->library->count == 0) {
+    if ((row->limit != NULL && row->limit->count == 0) || row->library->count == 0) {
         print_skip(bench, row->what, "no run ended with the right answer");
         return;
     }
-    char limit[64];
+    char name[NAME_SIZE];
+    char limit[64] = "";
     char library[64];
+    char ratio[32] = "";
     char target[32] = "";
-    format_summary(limit, sizeof limit, row->limit, row->unit);
     format_summary(library, sizeof library, row->library, row->unit);
+    if (row->limit != NULL) {
+        format_summary(limit, sizeof limit, row->limit, row->unit);
+        snprintf(ratio, sizeof ratio, "%.3f", ratio_of(row));
+    }
     if (row->target > 0)
-        snprintf(target, sizeof target, "%s %.2f", row->unit == UNIT_RATE ? ">=" : "<=", row->target);
-    printf("%-*s %-*s %*s %*s %8.3f  %-8s %s\n", NAME_WIDTH, row->what, AGAINST_WIDTH, row->against, TIME_WIDTH, limit,
-           TIME_WIDTH, library, ratio_of(row), target, mark_of(row));
+        snprintf(target, sizeof target, "%s %.2f%s", row->unit == UNIT_RATE ? ">=" : "<=", row->target,
+                 row->limit == NULL ? " us" : "");
+    printf("%-*s %-*s %*s %*s %8s  %-8s %s\n", NAME_WIDTH, full_name(name, row->what), AGAINST_WIDTH, row->against,
+           TIME_WIDTH, limit, TIME_WIDTH, library, ratio, target, mark_of(row));
     fflush(stdout);
     if (bench->csv != NULL)
         print_csv_row(bench, row);
@@ -80,8 +108,9 @@ void print_row(const struct bench *bench, const struct row *row)
 
 void print_skip(const struct bench *bench, const char *what, const char *why)
 {
-    printf("%-*s skipped: %s\n", NAME_WIDTH, what, why);
+    char name[NAME_SIZE];
+    printf("%-*s skipped: %s\n", NAME_WIDTH, full_name(name, what), why);
     fflush(stdout);
     if (bench->csv != NULL)
-        fprintf(bench->csv, "%s,\"%s\",,,,,,,,,,,,,\"skipped: %s\"\n", bench->group, what, why);
+        fprintf(bench->csv, "%s,\"%s\",,,,,,,,,,,,,\"skipped: %s\"\n", bench->group, full_name(name, what), why);
 }

@@ -45,7 +45,7 @@ static void run_call_rows(struct bench *bench)
     sched_setaffinity(0, sizeof all, &all);
 }
 
-const struct group call_group = {"call", "a trivial call from a small parent", run_call_rows};
+const struct group call_group = {"call", "a trivial call from a small parent", run_call_rows, false};
 
 /* Both sides of these rows are written by hand: they say what the library cannot do without. */
 static void run_steps_rows(struct bench *bench)
@@ -84,4 +84,4 @@ static void run_steps_rows(struct bench *bench)
                   &(struct row){names[i - 1], "pipe + fork + 8 bytes + waitpid", &times[0], &times[i], 0, UNIT_TIME});
 }
 
-const struct group steps_group = {"steps", "what each step of hygiene costs by hand", run_steps_rows};
+const struct group steps_group = {"steps", "what each step of hygiene costs by hand", run_steps_rows, false};

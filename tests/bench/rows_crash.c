@@ -28,7 +28,7 @@ static int64_t library_until_returned(void *context)
 {
     volatile uint64_t *const fault_ns = context;
     *fault_ns = 0;
-    const struct forkcall_report report = forkcall_run(crash_in_child, &fault_ns, sizeof fault_ns, NULL, NULL);
+    const struct forkcall_report report = forkcall_run(crash_in_child, &fault_ns, sizeof fault_ns, NULL, &by_fork);
     const int64_t elapsed = elapsed_since(*fault_ns);
     return crash_was_told(&report) ? elapsed : RUN_FAILED;
 }
@@ -52,7 +52,7 @@ static int64_t library_until_readable(void *context)
     volatile uint64_t *const fault_ns = context;
     struct forkcall_call *call = NULL;
     *fault_ns = 0;
-    if (forkcall_start(&call, crash_in_child, &fault_ns, sizeof fault_ns, NULL, NULL) != 0)
+    if (forkcall_start(&call, crash_in_child, &fault_ns, sizeof fault_ns, NULL, &by_fork) != 0)
         return RUN_FAILED;
     const int64_t elapsed = await_crash(call, fault_ns);
     const struct forkcall_report report = forkcall_finish(call);
@@ -93,4 +93,4 @@ static void run_crash_rows(struct bench *bench)
     munmap(fault_ns, sizeof(uint64_t));
 }
 
-const struct group crash_group = {"crash", "from the fault to the report (core files off)", run_crash_rows};
+const struct group crash_group = {"crash", "from the fault to the report (core files off)", run_crash_rows, false};

@@ -23,16 +23,19 @@ static int ignore_progress(void *user, double done, double total, const char *no
 static void run_options_rows(struct bench *bench)
 {
     struct forkcall_buf details = FORKCALL_BUF_INIT;
-    struct forkcall_options progress = {.progress = ignore_progress};
-    struct forkcall_options output = {.standard_output = FORKCALL_STREAM_CAPTURE, .output = ignore_output};
-    struct forkcall_options errors = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
-    struct forkcall_options all = {.progress = ignore_progress,
+    struct forkcall_options progress = {.method = FORKCALL_FORK, .progress = ignore_progress};
+    struct forkcall_options output = {
+        .method = FORKCALL_FORK, .standard_output = FORKCALL_STREAM_CAPTURE, .output = ignore_output};
+    struct forkcall_options errors = {
+        .method = FORKCALL_FORK, .standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
+    struct forkcall_options all = {.method = FORKCALL_FORK,
+                                   .progress = ignore_progress,
                                    .standard_output = FORKCALL_STREAM_CAPTURE,
                                    .standard_error = FORKCALL_STREAM_CAPTURE,
                                    .output = ignore_output,
                                    .details = &details};
-    struct forkcall_options deadline = {.timeout_ms = 60000};
-    struct forkcall_options closed = {.close_fds = true};
+    struct forkcall_options deadline = {.method = FORKCALL_FORK, .timeout_ms = 60000};
+    struct forkcall_options closed = {.method = FORKCALL_FORK, .close_fds = true};
     const struct variant variants[] = {
         {"call without options", library_call, NULL},
         {"call + progress callback", library_call, &progress},
@@ -52,4 +55,4 @@ static void run_options_rows(struct bench *bench)
     forkcall_buf_free(&details);
 }
 
-const struct group options_group = {"options", "what options cost a call that succeeds", run_options_rows};
+const struct group options_group = {"options", "what options cost a call that succeeds", run_options_rows, false};

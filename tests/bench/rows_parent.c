@@ -1,14 +1,11 @@
 /* A trivial call from parents of several sizes: the kernel copies page tables in fork and drops them in exit. */
+#include "ballast.h"
 #include "bench.h"
 #include "handmade.h"
 #include "library.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <unistd.h>
-
-#define MIB ((size_t)1 << 20)
 
 static int64_t bare(void *context)
 {
@@ -20,19 +17,6 @@ static int64_t with_hygiene(void *context)
 {
     (void)context;
     return handmade_call(STEPS_ALL);
-}
-
-/* Memory of 4 KiB pages that are really there. NULL: not to be had. */
-static void *make_ballast(size_t size)
-{
-    char *const memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return NULL;
-    madvise(memory, size, MADV_NOHUGEPAGE); /* EINVAL: a kernel without huge pages */
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    for (size_t at = 0; at < size; at += page)
-        memory[at] = 1;
-    return memory;
 }
 
 static void print_parent_rows(struct bench *bench, const char *what, struct effort effort, struct summary *library,
@@ -99,4 +83,5 @@ static void run_parent_rows(struct bench *bench)
     }
 }
 
-const struct group parent_group = {"parent", "parents of 0, 64 and 1024 MiB of touched 4 KiB pages", run_parent_rows};
+const struct group parent_group = {"parent", "parents of 0, 64 and 1024 MiB of touched 4 KiB pages", run_parent_rows,
+                                   false};

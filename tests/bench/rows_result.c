@@ -51,7 +51,7 @@ static int64_t ask_library(forkcall_fn *fn, size_t size, struct forkcall_buf *re
 {
     const uint64_t start = clock_ns();
     const struct question question = {start, size};
-    const struct forkcall_report report = forkcall_run(fn, &question, sizeof question, result, NULL);
+    const struct forkcall_report report = forkcall_run(fn, &question, sizeof question, result, &by_fork);
     const bool good =
         ended_as(&report, FORKCALL_OK) && result->size == size && answer_is_right(result->data, size, start);
     return good ? elapsed_since(start) : RUN_FAILED;
@@ -202,4 +202,4 @@ static void run_result_rows(struct bench *bench)
         measure_size(bench, &plans[i]);
 }
 
-const struct group result_group = {"result", "answers of 8 bytes to 256 MiB", run_result_rows};
+const struct group result_group = {"result", "answers of 8 bytes to 256 MiB", run_result_rows, false};

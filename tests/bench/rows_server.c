@@ -1,0 +1,217 @@
+/* Calls to children that wait: of a server of the library's, whose spares are forked or exec'ed. */
+#include "ballast.h"
+#include "bench.h"
+#include "burst.h"
+#include "handmade.h"
+#include "handmade_server.h"
+#include "library.h"
+#include "station.h"
+
+#include <sched.h>
+#include <stdio.h>
+
+static int64_t bare_fork(void *unused)
+{
+    (void)unused;
+    return handmade_call(STEPS_NONE);
+}
+
+static struct forkcall_options by_server = {.method = FORKCALL_SERVER};
+static const struct forkcall_server_options forked_spares = {.spares = 2};
+static const struct forkcall_server_options execed_spares = {.spares = 2, .exec_spares = true};
+
+/* Those that wait for a call. */
+struct hosts {
+    struct station small;  /* 0 MiB */
+    struct station large;  /* of the size at hand; not open where that is 0 MiB */
+    struct station copies; /* the same size, with exec'ed spares */
+};
+
+/* What is measured in turn. A spare by fork is there 0.5 ms after a call; one by exec takes longer. */
+enum run {
+    PING_SHORT,
+    SPARES_SHORT,
+    BARE_SHORT,
+    SERVER_SHORT,
+    SMALL_SHORT, /* the server of a small host */
+    PING_LONG,
+    SPARES_LONG,
+    SERVER_LONG,
+    SERVER_PATIENT,
+    COPIES_PATIENT,
+    BARE_FAST, /* back to back */
+    SPARES_FAST,
+    SERVER_FAST,
+    FORK,
+    RUN_COUNT
+};
+
+enum { SHORT_US = 500, LONG_US = 2000, PATIENT_US = 25000 };
+
+static struct burst bursts[RUN_COUNT] = {
+    [PING_SHORT] = {handmade_ping, NULL, SHORT_US, 5},
+    [SPARES_SHORT] = {handmade_spares_call, NULL, SHORT_US, 5},
+    [BARE_SHORT] = {bare_fork, NULL, SHORT_US, 5},
+    [SERVER_SHORT] = {library_call, &by_server, SHORT_US, 5},
+    [SMALL_SHORT] = {library_call, &by_server, SHORT_US, 5},
+    [PING_LONG] = {handmade_ping, NULL, LONG_US, 5},
+    [SPARES_LONG] = {handmade_spares_call, NULL, LONG_US, 5},
+    [SERVER_LONG] = {library_call, &by_server, LONG_US, 5},
+    [SERVER_PATIENT] = {library_call, &by_server, PATIENT_US, 2},
+    [COPIES_PATIENT] = {library_call, &by_server, PATIENT_US, 2},
+    [BARE_FAST] = {bare_fork, NULL, 0, 30},
+    [SPARES_FAST] = {handmade_spares_call, NULL, 0, 30},
+    [SERVER_FAST] = {library_call, &by_server, 0, 30},
+    [FORK] = {library_call, NULL, SHORT_US, 1},
+};
+
+static const char *const names[RUN_COUNT] = {
+    [PING_SHORT] = "ping-pong, pauses of 0.5 ms", [SPARES_SHORT] = "spares by hand, pauses of 0.5 ms",
+    [BARE_SHORT] = "pipe + fork by hand",         [SERVER_SHORT] = "SERVER, pauses of 0.5 ms",
+    [SMALL_SHORT] = "SERVER of a small host",     [PING_LONG] = "ping-pong, pauses of 2 ms",
+    [SPARES_LONG] = "spares by hand, 2 ms",       [SERVER_LONG] = "SERVER, pauses of 2 ms",
+    [SERVER_PATIENT] = "SERVER, 25 ms",           [COPIES_PATIENT] = "SERVER, exec'ed spares, 25 ms",
+    [BARE_FAST] = "fork by hand, back to back",   [SPARES_FAST] = "spares by hand, back to back",
+    [SERVER_FAST] = "SERVER, back to back",       [FORK] = "FORK",
+};
+
+/* Where and from whom. */
+struct place {
+    const char *cores; /* for the rows' names */
+    int core;          /* -1: any */
+    size_t size;
+};
+
+static void print_one(struct bench *bench, const struct place *place, const char *how, const char *against,
+                      const struct summary *limit, const struct summary *library, double target, enum measure_unit unit)
+{
+    char what[96];
+    snprintf(what, sizeof what, "SERVER%s, %zu MiB, %s", place->cores, place->size / MIB, how);
+    print_row(bench, &(struct row){what, against, limit, library, target, unit});
+}
+
+static void print_one_skip(struct bench *bench, const struct place *place, const char *why)
+{
+    char what[96];
+    snprintf(what, sizeof what, "SERVER%s, %zu MiB", place->cores, place->size / MIB);
+    print_skip(bench, what, why);
+}
+
+/* The targets are for one core: across cores, waking the other one is most of what is measured. */
+static void print_ready_rows(struct bench *bench, const struct place *place, const struct summary *times)
+{
+    const bool pinned = place->core >= 0;
+    print_one(bench, place, "0.5 ms pauses", "pipe ping-pong of two processes", &times[PING_SHORT],
+              &times[SERVER_SHORT], pinned ? 4.5 : 0, UNIT_TIME);
+    print_one(bench, place, "0.5 ms pauses", "spares by hand", &times[SPARES_SHORT], &times[SERVER_SHORT], 0,
+              UNIT_TIME);
+    print_one(bench, place, "0.5 ms pauses", "pipe + fork by hand, 0 MiB", &times[BARE_SHORT], &times[SERVER_SHORT],
+              pinned ? 0.30 : 0, UNIT_TIME);
+    print_one(bench, place, "2 ms pauses", "pipe ping-pong of two processes", &times[PING_LONG], &times[SERVER_LONG],
+              pinned ? 4.5 : 0, UNIT_TIME);
+    print_one(bench, place, "2 ms pauses", "spares by hand", &times[SPARES_LONG], &times[SERVER_LONG], 0, UNIT_TIME);
+    print_one(bench, place, "exec'ed spares", "SERVER, forked spares", &times[SERVER_PATIENT], &times[COPIES_PATIENT],
+              pinned ? 1.2 : 0, UNIT_TIME);
+}
+
+static void print_large_rows(struct bench *bench, const struct place *place, const struct summary *times)
+{
+    print_one(bench, place, "0.5 ms pauses", "SERVER, 0 MiB", &times[SMALL_SHORT], &times[SERVER_SHORT], 1.15,
+              UNIT_TIME);
+    if (place->size >= 1024 * MIB)
+        print_one(bench, place, "calls per second", "FORK, the same parent", &times[FORK], &times[SERVER_SHORT], 300,
+                  UNIT_RATE);
+}
+
+static void print_fast_rows(struct bench *bench, const struct place *place, const struct summary *times)
+{
+    print_one(bench, place, "back to back", "pipe + fork by hand", &times[BARE_FAST], &times[SERVER_FAST], 0.9,
+              UNIT_TIME);
+    print_one(bench, place, "back to back", "spares by hand", &times[SPARES_FAST], &times[SERVER_FAST], 0, UNIT_TIME);
+}
+
+/* Which of the runs a host of this size takes, and at which station. */
+static size_t plan(const struct hosts *hosts, size_t size, struct station_job jobs[RUN_COUNT],
+                   struct variant variants[RUN_COUNT], enum run order[RUN_COUNT])
+{
+    size_t count = 0;
+    for (int r = 0; r < RUN_COUNT; r++) {
+        const bool is_fast = r == BARE_FAST || r == SPARES_FAST || r == SERVER_FAST;
+        const struct station *at = size > 0 ? &hosts->large : &hosts->small;
+        if ((is_fast && size > 0) || (r == SMALL_SHORT && size == 0) || (r == FORK && size < 1024 * MIB))
+            continue;
+        if (r == COPIES_PATIENT)
+            at = &hosts->copies;
+        if (r == BARE_SHORT || r == SMALL_SHORT)
+            at = &hosts->small;
+        jobs[r] = (struct station_job){at, run_burst, &bursts[r]};
+        variants[count] = (struct variant){names[r], run_at_station, &jobs[r]};
+        order[count++] = (enum run)r;
+    }
+    return count;
+}
+
+static void measure_hosts(struct bench *bench, const struct hosts *hosts, const struct place *place)
+{
+    const struct effort effort = {.warm_up = 2, .min_rounds = 20, .max_rounds = 300, .seconds = 5};
+    struct station_job jobs[RUN_COUNT];
+    struct variant variants[RUN_COUNT];
+    enum run order[RUN_COUNT];
+    struct summary in_order[RUN_COUNT];
+    struct summary times[RUN_COUNT] = {{.count = 0}};
+    const size_t count = plan(hosts, place->size, jobs, variants, order);
+    measure(bench, variants, count, effort, in_order);
+    for (size_t i = 0; i < count; i++)
+        times[order[i]] = in_order[i];
+    print_ready_rows(bench, place, times);
+    if (place->size > 0)
+        print_large_rows(bench, place, times);
+    else
+        print_fast_rows(bench, place, times);
+}
+
+static void run_size(struct bench *bench, struct hosts *hosts, const struct place *place)
+{
+    const struct station_setup large = {.ballast = place->size, .core = place->core, .server = &forked_spares};
+    const struct station_setup copies = {.ballast = place->size, .core = place->core, .server = &execed_spares};
+    if (!memory_fits(2 * place->size)) {
+        print_one_skip(bench, place, "not enough free memory");
+        return;
+    }
+    if ((place->size == 0 || station_open(&hosts->large, &large)) && station_open(&hosts->copies, &copies)) {
+        measure_hosts(bench, hosts, place);
+    } else {
+        bench->failures++;
+        print_one_skip(bench, place, "no process with a server of the library's");
+    }
+    station_close(&hosts->large);
+    station_close(&hosts->copies);
+}
+
+static void run_place(struct bench *bench, const char *cores, int core)
+{
+    static const size_t sizes[] = {0, 64 * MIB, 1024 * MIB};
+    const struct station_setup small = {.core = core, .server = &forked_spares};
+    struct hosts hosts = {.small = {.pid = 0}};
+    if (!station_open(&hosts.small, &small)) {
+        bench->failures++;
+        print_skip(bench, "SERVER", "no process with a server of the library's");
+        return;
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        run_size(bench, &hosts, &(struct place){cores, core, sizes[i]});
+    station_close(&hosts.small);
+}
+
+static void run_server_rows(struct bench *bench)
+{
+    const int core = sched_getcpu();
+    if (core >= 0)
+        run_place(bench, ", one core", core);
+    else
+        print_skip(bench, "SERVER, one core", "the core is not known");
+    run_place(bench, "", -1);
+}
+
+const struct group server_group = {"server", "calls to children that wait, of parents of 0, 64 and 1024 MiB",
+                                   run_server_rows, true};

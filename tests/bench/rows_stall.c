@@ -1,0 +1,141 @@
+/* What calls do to a thread that has nothing to do with them: it works in steps of a fixed time, on a core of its own, and
+ * the longest of its steps are looked at while another thread calls from a large process. */
+#include "ballast.h"
+#include "bench.h"
+#include "library.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { STEP_NS = 100000, PAGES = 16, STEPS_MOST = 8000, STEPS_QUICK = 500 };
+
+struct scene {
+    struct forkcall_options *calls; /* NULL: nobody calls */
+    char *memory;                   /* that the innocent thread works on: PAGES pages */
+    size_t steps;
+    cpu_set_t others;
+    atomic_bool over;
+    atomic_size_t made;
+    atomic_bool failed;
+};
+
+static void *call_until_over(void *context)
+{
+    struct scene *const scene = context;
+    bool good = sched_setaffinity(0, sizeof scene->others, &scene->others) == 0;
+    do {
+        good = good && library_call(scene->calls) >= 0;
+        atomic_fetch_add(&scene->made, 1);
+    } while (good && !atomic_load(&scene->over));
+    if (!good)
+        atomic_store(&scene->failed, true);
+    return NULL;
+}
+
+static int compare_times(const void *left, const void *right)
+{
+    const int64_t a = *(const int64_t *)left;
+    const int64_t b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* The time of the step that 1 of 1000 is longer than. */
+static int64_t work_on(const struct scene *scene)
+{
+    static int64_t times[STEPS_MOST];
+    uint64_t last = clock_ns();
+    for (size_t step = 0; step < scene->steps; step++) {
+        uint64_t now = 0;
+        for (size_t page = 0; page < PAGES; page++)
+            *(volatile char *)&scene->memory[page * 4096] = (char)step;
+        do
+            now = clock_ns();
+        while (now - last < STEP_NS);
+        times[step] = (int64_t)(now - last);
+        last = now;
+    }
+    qsort(times, scene->steps, sizeof *times, compare_times);
+    return times[scene->steps - 1 - scene->steps / 1000];
+}
+
+static int64_t play(void *context)
+{
+    struct scene *const scene = context;
+    pthread_t caller;
+    if (scene->calls == NULL)
+        return work_on(scene);
+    atomic_store(&scene->over, false);
+    atomic_store(&scene->made, 0);
+    if (pthread_create(&caller, NULL, call_until_over, scene) != 0)
+        return RUN_FAILED;
+    while (atomic_load(&scene->made) == 0)
+        sched_yield();
+    const int64_t time = work_on(scene);
+    atomic_store(&scene->over, true);
+    pthread_join(caller, NULL);
+    return atomic_load(&scene->failed) ? RUN_FAILED : time;
+}
+
+/* The core of the innocent thread, and all others. */
+static bool split_cores(cpu_set_t *own, cpu_set_t *others)
+{
+    const int core = sched_getcpu();
+    if (core < 0 || sched_getaffinity(0, sizeof *others, others) != 0 || CPU_COUNT(others) < 2)
+        return false;
+    CPU_ZERO(own);
+    CPU_SET((size_t)core, own);
+    CPU_CLR((size_t)core, others);
+    return true;
+}
+
+static void print_stall_rows(struct bench *bench, char *memory, const cpu_set_t *others)
+{
+    static struct forkcall_options fork_anyway = {.method = FORKCALL_FORK, .allow_unsafe_fork = true};
+    static struct forkcall_options by_server = {.method = FORKCALL_SERVER};
+    static struct scene scenes[3];
+    static const char *const names[] = {"stall: no calls", "stall: FORK", "stall: SERVER"};
+    struct forkcall_options *const calls[] = {NULL, &fork_anyway, &by_server};
+    const struct effort effort = {.warm_up = 1, .min_rounds = 7, .max_rounds = 20, .seconds = 15};
+    struct variant variants[3];
+    struct summary times[3];
+    for (size_t i = 0; i < 3; i++) {
+        scenes[i].calls = calls[i];
+        scenes[i].memory = memory;
+        scenes[i].steps = bench->quick ? STEPS_QUICK : STEPS_MOST;
+        scenes[i].others = *others;
+        variants[i] = (struct variant){names[i], play, &scenes[i]};
+    }
+    measure(bench, variants, 3, effort, times);
+    print_row(bench, &(struct row){"innocent thread, FORK at 1024 MiB", "no calls (p99.9 of steps of 100 us)",
+                                   &times[0], &times[1], 0, UNIT_TIME});
+    print_row(bench, &(struct row){"innocent thread, SERVER at 1024 MiB", "no calls (p99.9 of steps of 100 us)",
+                                   &times[0], &times[2], 1.1, UNIT_TIME});
+}
+
+static void run_stall_rows(struct bench *bench)
+{
+    const size_t size = 1024 * MIB;
+    cpu_set_t own;
+    cpu_set_t others;
+    char *const ballast = memory_fits(size) ? make_ballast(size) : NULL;
+    if (ballast == NULL) {
+        print_skip(bench, "innocent thread", "not enough free memory");
+        return;
+    }
+    if (!split_cores(&own, &others)) {
+        print_skip(bench, "innocent thread", "no second core for the calls");
+    } else if (sched_setaffinity(0, sizeof others, &others) != 0 || forkcall_server_start(NULL) != 0 ||
+               sched_setaffinity(0, sizeof own, &own) != 0) { /* the server stays where it was started */
+        bench->failures++;
+        print_skip(bench, "innocent thread", "no server");
+    } else {
+        print_stall_rows(bench, ballast, &others);
+        forkcall_server_stop();
+    }
+    munmap(ballast, size);
+}
+
+const struct group stall_group = {"stall", "a thread that computes while others call", run_stall_rows, false};
