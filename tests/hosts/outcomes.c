@@ -13,9 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-const enum forkcall_method tested_methods[] = {FORKCALL_FORK};
-const size_t tested_methods_count = sizeof tested_methods / sizeof *tested_methods;
-
 /* What must succeed has much time, even on a machine that does a hundred other things. */
 #define PLENTY_MS 60000
 
@@ -179,8 +176,8 @@ struct forkcall_report run_in(const struct surroundings *around, forkcall_fn *fn
 {
     struct forkcall_call *call = NULL;
     if (!around->async)
-        return forkcall_run(fn, args, args_size, result, options);
-    if (forkcall_start(&call, fn, args, args_size, result, options) == 0)
+        return run_tested(fn, args, args_size, result, options);
+    if (start_tested(&call, fn, args, args_size, result, options) == 0)
         wait_by_descriptor(call);
     return forkcall_finish(call);
 }
@@ -219,7 +216,7 @@ int check_results(const struct surroundings *around)
     struct forkcall_report report = run_in(around, child_echoes, "some bytes", 10, &result, &options);
     CHECK(says(&report, FORKCALL_OK, 0));
     CHECK(result.size == 10 && memcmp(result.data, "some bytes", 10) == 0);
-    CHECK(report.wait_status == 0 || around->may_be_lost);
+    CHECK(report.wait_status == wait_status_of_told_end(0) || around->may_be_lost);
     CHECK(report.ran == FORKCALL_RAN_YES);
     report = run_in(around, child_answers_large, NULL, 0, &result, &options);
     CHECK(says(&report, FORKCALL_OK, 0));
@@ -255,6 +252,8 @@ static int check_ended_with_group(const struct surroundings *around)
     options.progress = count_progress;
     options.timeout_ms = 60;
     CHECK(watch_open(&watch));
+    options.keep_fds = &watch.write_end;
+    options.keep_fds_count = 1;
     struct forkcall_report report = run_in(around, child_leaves_a_process, &end, sizeof end, NULL, &options);
     CHECK(report.status == FORKCALL_TIMED_OUT);
     CHECK(watch_all_gone(&watch));
@@ -279,6 +278,8 @@ static int check_left_group(const struct surroundings *around)
         options.user = &reports;
         options.progress = count_progress;
         CHECK(watch_open(&watch));
+        options.keep_fds = &watch.write_end;
+        options.keep_fds_count = 1;
         const struct forkcall_report report =
             run_in(around, child_leaves_a_process, &ends[i], sizeof ends[i], NULL, &options);
         CHECK(report.status == (ends[i] == END_CRASH ? FORKCALL_SIGNALED : FORKCALL_EXITED) || lost(around, &report));
@@ -298,15 +299,12 @@ int check_outcomes(const struct surroundings *around)
     return 0;
 }
 
-int check_outcomes_of_methods(struct surroundings around)
+int check_outcomes_both_ways(struct surroundings around)
 {
-    for (size_t i = 0; i < tested_methods_count; i++) {
-        around.options.method = tested_methods[i];
-        around.async = false;
-        CHECK(check_outcomes(&around) == 0);
-        around.async = true;
-        CHECK(check_outcomes(&around) == 0);
-    }
+    around.async = false;
+    CHECK(check_outcomes(&around) == 0);
+    around.async = true;
+    CHECK(check_outcomes(&around) == 0);
     return 0;
 }
 
@@ -332,6 +330,8 @@ struct surroundings surroundings_of_reaper(void)
 #else
     const bool portable = false;
 #endif
+    if (tested_method() == FORKCALL_SERVER)
+        return (struct surroundings){.async = false};
     return (struct surroundings){.may_be_lost = portable || !kernel_keeps_exit_codes(),
                                  .group_may_live = portable || !kernel_signals_groups()};
 }

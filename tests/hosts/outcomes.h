@@ -5,10 +5,6 @@
 
 #include "../support.h"
 
-/* The start methods that the tests of hosts go through. */
-extern const enum forkcall_method tested_methods[];
-extern const size_t tested_methods_count;
-
 struct surroundings {
     struct forkcall_options options; /* what every call here needs */
     bool async;                      /* by forkcall_start, forkcall_fd and so on */
@@ -20,16 +16,19 @@ struct surroundings {
 int check_outcomes(const struct surroundings *around);
 /* The first part of it: a small and a large result. */
 int check_results(const struct surroundings *around);
-/* Calls it for each method, synchronous and not. */
-int check_outcomes_of_methods(struct surroundings around);
+/* Calls it twice: synchronous and not. */
+int check_outcomes_both_ways(struct surroundings around);
 
-/* A child that is reaped by somebody else: what the library can do there depends on the kernel and on the build. */
+/* A child that is reaped by somebody else: what the library can do there depends on the kernel and on the build. By SERVER it
+ * is no child of the host. */
 struct surroundings surroundings_of_reaper(void);
 
+/* By the tested method, where options do not name one. */
 struct forkcall_report run_in(const struct surroundings *around, forkcall_fn *fn, const void *args, size_t args_size,
                               struct forkcall_buf *result, const struct forkcall_options *options);
 
-/* Tells when the last of the processes that were forked after watch_open is gone, zombies not counted. */
+/* Tells when the last of the processes that were forked after watch_open, or have write_end by keep_fds, is gone; zombies are
+ * not counted. */
 struct watch {
     int read_end, write_end;
 };

@@ -54,6 +54,8 @@ static int check_in_sandbox(void *context)
     const struct sandbox *sandbox = context;
     struct surroundings around = {.may_be_lost = (sandbox->known & MAY_BE_LOST) != 0,
                                   .group_may_live = (sandbox->known & GROUP_MAY_LIVE) != 0};
+    if (tested_method() == FORKCALL_SERVER) /* the server looks after its children, and nobody else */
+        around = (struct surroundings){.async = false};
     if ((sandbox->known & IGNORE_SIGCHLD) != 0) {
         const struct surroundings reaper = surroundings_of_reaper();
         around.may_be_lost |= reaper.may_be_lost;
@@ -64,7 +66,7 @@ static int check_in_sandbox(void *context)
         return CANNOT;
     if ((sandbox->known & NO_GROUP) != 0)
         return check_results(&around);
-    return check_outcomes_of_methods(around);
+    return check_outcomes_both_ways(around);
 }
 
 static int run_in_sandbox(struct refusal rule, unsigned known)
@@ -194,7 +196,7 @@ static int close_without_close_range(void *unused)
     CHECK(dup2(STDERR_FILENO, KEPT) == KEPT && dup2(STDERR_FILENO, CLOSED) == CLOSED);
     if (!refuse(&rule, 1))
         return CANNOT;
-    const struct forkcall_report report = forkcall_run(child_lists_descriptors, NULL, 0, &result, &options);
+    const struct forkcall_report report = run_tested(child_lists_descriptors, NULL, 0, &result, &options);
     CHECK(report.status == FORKCALL_OK);
     CHECK((open & (uint64_t)1 << KEPT) != 0);
     CHECK((open & (uint64_t)1 << CLOSED) == 0);
@@ -221,12 +223,12 @@ static int count_threads_in_proc(void *unused)
     (void)unused;
     if (!refuse(&rule, 1))
         return CANNOT;
-    CHECK(check_outcomes_of_methods(around) == 0);
+    CHECK(check_outcomes_both_ways(around) == 0);
     /* Now the C library has seen a thread and knows no more. */
     CHECK(pthread_create(&thread, NULL, do_nothing, NULL) == 0);
     pthread_join(thread, NULL);
     for (int i = 0; i < 20; i++) {
-        const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, NULL);
+        const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, NULL);
         CHECK(report.status == FORKCALL_OK || i == 0); /* the kernel may take a moment to let go of the thread */
         usleep(report.status == FORKCALL_OK ? 0 : 100000);
     }
@@ -244,17 +246,31 @@ static void sandbox_that_refuses_unshare(void **state)
 
 /* ---- No /proc ------------------------------------------------------------------------------------------------ */
 
+/* Nothing tells here which file this program is; and a server that was started outside must not be used. */
+static int check_no_copy_is_to_be_had(void)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, NULL);
+        CHECK(report.status == FORKCALL_NOT_STARTED && report.code == ENOENT && report.ran == FORKCALL_RAN_NO);
+        CHECK(strstr(report.message, "the file of this program") != NULL);
+    }
+    return 0;
+}
+
 static int live_in_an_empty_root(void *root)
 {
     const struct surroundings around = {.async = false};
     const struct forkcall_options null = {.standard_input = FORKCALL_STREAM_NULL};
+    CHECK(warm_up());
     if (chroot(root) < 0 && (unshare(CLONE_NEWUSER) < 0 || chroot(root) < 0))
         return CANNOT;
     CHECK(chdir("/") == 0);
     CHECK(access("/proc", F_OK) < 0 && errno == ENOENT);
-    CHECK(check_outcomes_of_methods(around) == 0);
+    if (!method_shares_memory())
+        return check_no_copy_is_to_be_had();
+    CHECK(check_outcomes_both_ways(around) == 0);
     /* There is no /dev/null: a definite end, with the step's name. */
-    const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &null);
+    const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &null);
     CHECK(report.status == FORKCALL_NOT_STARTED && report.code == ENOENT && report.ran == FORKCALL_RAN_NO);
     CHECK(strstr(report.message, "standard streams") != NULL);
     return 0;
@@ -274,6 +290,7 @@ static void host_without_proc(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernel_without_pidfd_open),
         cmocka_unit_test(sandbox_that_refuses_pidfd_open),

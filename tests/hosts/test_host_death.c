@@ -15,29 +15,46 @@
 
 /* ---- Hosts that are to be killed ----------------------------------------------------------------------------- */
 
-/* What the host and the test say to each other: a byte on ready for each child that runs its function. */
+/* What the host and the test say to each other: a word on ready from each child that runs its function. */
 struct stage {
     int (*body)(struct stage *);
-    struct watch watch;  /* held by what must be gone */
-    int ready[2], go[2]; /* go: end of file sends a child back */
-    int children;        /* how many bytes come on ready */
+    struct watch watch; /* held by what must be gone */
+    int ready[2], go[2];
+    int children; /* how many words come on ready */
 };
 
-static int write_byte(int fd)
+/* By SERVER the parent is a server, which must be gone as well. */
+struct word {
+    pid_t process, parent;
+};
+
+static int tell(int fd)
 {
-    return write(fd, "r", 1) == 1 ? 0 : errno;
+    const struct word word = {getpid(), getppid()};
+    return write(fd, &word, sizeof word) == sizeof word ? 0 : errno;
 }
 
-/* args: a pointer to the stage. */
+/* args: the stage. */
 static int child_stays(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct stage *stage = args;
     (void)args_size;
     (void)result;
-    if (write_byte(stage->ready[1]) != 0)
+    if (tell(stage->ready[1]) != 0)
         return 1;
     hang();
     return 0;
+}
+
+/* The child needs both pipes, and holds what must be gone. */
+struct kept {
+    int fds[2];
+};
+
+static struct forkcall_options options_for(const struct stage *stage, struct kept *kept)
+{
+    *kept = (struct kept){{stage->ready[1], stage->watch.write_end}};
+    return (struct forkcall_options){.keep_fds = kept->fds, .keep_fds_count = 2, .allow_unsafe_fork = true};
 }
 
 static pid_t start_host(struct stage *stage)
@@ -58,26 +75,61 @@ static pid_t start_host(struct stage *stage)
     return host;
 }
 
-/* All children run their function; the host is killed; all are gone. */
+#define KIN_MAX 200
+
+struct kin {
+    int count;
+    pid_t pids[KIN_MAX];
+};
+
+/* A process and its children: of a server those that wait for calls, too. */
+static void add_family(struct kin *kin, pid_t parent)
+{
+    char path[64];
+    long pid;
+    kin->pids[kin->count++] = parent;
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)parent, (long)parent);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return;
+    while (kin->count < KIN_MAX && fscanf(file, "%ld", &pid) == 1) // NOLINT(cert-err34-c): the kernel wrote it
+        kin->pids[kin->count++] = (pid_t)pid;
+    fclose(file);
+}
+
+static void assert_gone(const struct kin *kin)
+{
+    for (int i = 0; i < kin->count; i++) {
+        int pid = (int)kin->pids[i];
+        assert_true(wait_until(process_is_gone, &pid));
+    }
+}
+
+/* All children run their function; the host is killed; all are gone, and so are their servers. */
 static void kill_host_and_see(struct stage *stage)
 {
     int status = 0;
-    char byte;
+    struct kin kin = {.count = 0};
     const pid_t host = start_host(stage);
-    for (int i = 0; i < stage->children; i++)
-        assert_int_equal(read(stage->ready[0], &byte, 1), 1);
+    for (int i = 0; i < stage->children; i++) {
+        struct word word;
+        assert_int_equal(read(stage->ready[0], &word, sizeof word), sizeof word);
+        if (tested_method() == FORKCALL_SERVER && word.process != host && kin.count < KIN_MAX / 2)
+            add_family(&kin, word.parent);
+    }
     assert_true(process_lives(host));
     kill(host, SIGKILL);
     assert_int_equal(waitpid(host, &status, 0), host);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     assert_true(watch_all_gone(&stage->watch));
+    assert_gone(&kin);
     close(stage->ready[0]);
 }
 
 static bool children_die_with_their_host(void)
 {
 #ifdef TEST_PORTABLE
-    return false;
+    return tested_method() == FORKCALL_SERVER; /* the server sees to it */
 #else
     return true;
 #endif
@@ -93,10 +145,9 @@ static bool children_die_with_their_host(void)
 
 static int call_and_wait(struct stage *stage)
 {
-    for (size_t i = 0; i < tested_methods_count; i++) {
-        const struct forkcall_options options = {.method = tested_methods[i]};
-        forkcall_run(child_stays, stage, FORKCALL_BY_POINTER, NULL, &options);
-    }
+    struct kept kept;
+    const struct forkcall_options options = options_for(stage, &kept);
+    run_tested(child_stays, stage, sizeof *stage, NULL, &options);
     return 1; /* not reached */
 }
 
@@ -117,8 +168,9 @@ static int child_becomes_another_user(const void *args, size_t args_size, struct
 
 static int call_and_wait_for_another_user(struct stage *stage)
 {
-    const struct forkcall_options options = {.method = FORKCALL_FORK};
-    forkcall_run(child_becomes_another_user, stage, FORKCALL_BY_POINTER, NULL, &options);
+    struct kept kept;
+    const struct forkcall_options options = options_for(stage, &kept);
+    run_tested(child_becomes_another_user, stage, sizeof *stage, NULL, &options);
     return 1;
 }
 
@@ -138,6 +190,8 @@ static void host_killed_while_the_child_is_another_user(void **state)
 struct starter {
     forkcall_fn *fn;
     const void *args;
+    size_t args_size;
+    struct forkcall_options options;
     struct forkcall_buf *result;
     struct forkcall_call *call;
     int running; /* a byte comes when the function runs; -1: is not waited for */
@@ -146,9 +200,8 @@ struct starter {
 static void *start_call(void *context)
 {
     struct starter *starter = context;
-    const struct forkcall_options options = {.method = FORKCALL_FORK, .allow_unsafe_fork = true};
     char byte;
-    forkcall_start(&starter->call, starter->fn, starter->args, FORKCALL_BY_POINTER, starter->result, &options);
+    start_tested(&starter->call, starter->fn, starter->args, starter->args_size, starter->result, &starter->options);
     /* The function runs: what binds the child to this thread has done so by now. */
     if (starter->running >= 0 && read(starter->running, &byte, 1) != 1)
         abort();
@@ -180,12 +233,12 @@ struct pipes {
     int running[2], go[2];
 };
 
-/* args: a pointer to struct pipes. */
+/* args: struct pipes. */
 static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct pipes *pipes = args;
     char byte;
-    if (write_byte(pipes->running[1]) != 0 || read(pipes->go[0], &byte, 1) != 1)
+    if (write(pipes->running[1], "r", 1) != 1 || read(pipes->go[0], &byte, 1) != 1)
         return 1;
     return child_answers_42(NULL, args_size, result);
 }
@@ -197,10 +250,15 @@ static int outlive_the_starting_thread(void *unused)
     struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
     (void)unused;
     CHECK(pipe(pipes.running) == 0 && pipe(pipes.go) == 0);
-    struct starter starter = {
-        .fn = child_waits_for_a_byte, .args = &pipes, .result = &result, .running = pipes.running[0]};
+    const int keep[] = {pipes.running[1], pipes.go[0]};
+    struct starter starter = {.fn = child_waits_for_a_byte,
+                              .args = &pipes,
+                              .args_size = sizeof pipes,
+                              .options = {.keep_fds = keep, .keep_fds_count = 2, .allow_unsafe_fork = true},
+                              .result = &result,
+                              .running = pipes.running[0]};
     CHECK(start_in_a_thread_that_ends(&starter));
-    CHECK(write_byte(pipes.go[1]) == 0);
+    CHECK(write(pipes.go[1], "g", 1) == 1);
     const struct forkcall_report report = forkcall_finish(starter.call);
     CHECK(report.status == FORKCALL_OK && answer == 42);
     return 0;
@@ -214,9 +272,14 @@ static void thread_that_started_the_call_ends(void **state)
 
 static int start_in_a_thread_and_stay(struct stage *stage)
 {
-    struct starter starter = {.fn = child_stays, .args = stage, .running = -1};
+    struct kept kept;
+    struct starter starter = {.fn = child_stays,
+                              .args = stage,
+                              .args_size = sizeof *stage,
+                              .options = options_for(stage, &kept),
+                              .running = -1};
     CHECK(start_in_a_thread_that_ends(&starter));
-    CHECK(write_byte(stage->ready[1]) == 0);
+    CHECK(tell(stage->ready[1]) == 0);
     hang();
     return 0;
 }
@@ -233,8 +296,9 @@ static void host_killed_after_the_starting_thread_has_ended(void **state)
 
 static void *call_in_a_thread(void *stage)
 {
-    const struct forkcall_options options = {.method = FORKCALL_FORK, .allow_unsafe_fork = true};
-    forkcall_run(child_stays, stage, FORKCALL_BY_POINTER, NULL, &options);
+    struct kept kept;
+    const struct forkcall_options options = options_for(stage, &kept);
+    run_tested(child_stays, stage, sizeof(struct stage), NULL, &options);
     return NULL;
 }
 
@@ -260,9 +324,10 @@ static void host_killed_with_calls_in_many_threads(void **state)
 static int start_many(struct stage *stage)
 {
     struct forkcall_call *calls[CHILDREN];
-    const struct forkcall_options options = {.method = FORKCALL_FORK};
+    struct kept kept;
+    const struct forkcall_options options = options_for(stage, &kept);
     for (int i = 0; i < CHILDREN; i++)
-        CHECK(forkcall_start(&calls[i], child_stays, stage, FORKCALL_BY_POINTER, NULL, &options) == 0);
+        CHECK(start_tested(&calls[i], child_stays, stage, sizeof *stage, NULL, &options) == 0);
     hang();
     return 0;
 }
@@ -281,8 +346,9 @@ static void host_killed_with_many_calls_started(void **state)
 static int fork_a_foreign_child(struct stage *stage)
 {
     struct forkcall_call *call = NULL;
-    const struct forkcall_options options = {.method = FORKCALL_FORK};
-    CHECK(forkcall_start(&call, child_stays, stage, FORKCALL_BY_POINTER, NULL, &options) == 0);
+    struct kept kept;
+    const struct forkcall_options options = options_for(stage, &kept);
+    CHECK(start_tested(&call, child_stays, stage, sizeof *stage, NULL, &options) == 0);
     const pid_t foreign = fork();
     if (foreign == 0) {
         watch_release(&stage->watch);
@@ -290,7 +356,7 @@ static int fork_a_foreign_child(struct stage *stage)
         hang();
     }
     CHECK(write(stage->go[1], &foreign, sizeof foreign) == sizeof foreign);
-    CHECK(write_byte(stage->ready[1]) == 0);
+    CHECK(tell(stage->ready[1]) == 0);
     hang();
     return 0;
 }
@@ -315,17 +381,18 @@ static void host_killed_whose_own_child_lives_on(void **state)
 /* Calls down to the third generation. args: the stage; children: how many generations are left. */
 static int child_calls(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    struct stage *stage = (struct stage *)(uintptr_t)args;
-    const struct forkcall_options options = {.method = FORKCALL_FORK};
-    if (--stage->children == 0)
+    struct stage stage = *(const struct stage *)args;
+    struct kept kept;
+    const struct forkcall_options options = options_for(&stage, &kept);
+    if (--stage.children == 0)
         return child_stays(args, args_size, result);
-    write_byte(stage->ready[1]);
-    return (int)forkcall_run(child_calls, args, FORKCALL_BY_POINTER, NULL, &options).status;
+    tell(stage.ready[1]);
+    return (int)run_tested(child_calls, &stage, sizeof stage, NULL, &options).status;
 }
 
 static int call_nested(struct stage *stage)
 {
-    return child_calls(stage, FORKCALL_BY_POINTER, NULL);
+    return child_calls(stage, sizeof *stage, NULL);
 }
 
 static void host_killed_in_nested_calls(void **state)
@@ -338,6 +405,7 @@ static void host_killed_in_nested_calls(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_killed_in_a_synchronous_call),
         cmocka_unit_test(host_killed_while_the_child_is_another_user),

@@ -12,7 +12,7 @@
 
 #define TRIED_DESCRIPTORS 256
 
-/* Waits for a byte, so that its call is under way as long as the test likes. args: a pointer to the pipe's end. */
+/* Waits for a byte, so that its call is under way as long as the test likes. args: the pipe's end. */
 static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     char byte;
@@ -34,16 +34,18 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
-static int begin(struct live *live)
+/* watch: NULL, or what the child is to hold. */
+static int begin(struct live *live, const struct watch *watch)
 {
-    const struct forkcall_options options = {.method = FORKCALL_FORK};
     memset(live, 0, sizeof *live);
     CHECK(pipe(live->go) == 0);
+    const int keep[] = {live->go[0], watch != NULL ? watch->write_end : 2};
+    const struct forkcall_options options = {.keep_fds = keep, .keep_fds_count = 2};
     for (int fd = 0; fd < TRIED_DESCRIPTORS; fd++)
         live->had[fd] = is_open(fd);
     live->result = forkcall_buf_fixed(&live->answer, sizeof live->answer);
-    CHECK(forkcall_start(&live->call, child_waits_for_a_byte, &live->go[0], FORKCALL_BY_POINTER, &live->result,
-                         &options) == 0);
+    CHECK(start_tested(&live->call, child_waits_for_a_byte, &live->go[0], sizeof live->go[0], &live->result,
+                       &options) == 0);
     return 0;
 }
 
@@ -92,7 +94,7 @@ static int fork_with_a_live_call(void *unused)
 {
     struct live live;
     (void)unused;
-    CHECK(begin(&live) == 0);
+    CHECK(begin(&live, NULL) == 0);
     CHECK(forkcall_fd(live.call) >= 0 || forkcall_fd(live.call) == -ENOTSUP);
     CHECK(in_a_fork(only_finish, &live) == 0);
     CHECK(in_a_fork(only_finish, &live) == 0);
@@ -126,7 +128,7 @@ static int fork_and_reuse(void *unused)
 {
     struct live live;
     (void)unused;
-    CHECK(begin(&live) == 0);
+    CHECK(begin(&live, NULL) == 0);
     CHECK(in_a_fork(reuse_the_numbers, &live) == 0);
     CHECK(end_well(&live) == 0);
     return 0;
@@ -142,7 +144,7 @@ static int call_here(struct live *live)
 {
     const struct surroundings around = {.async = false};
     (void)live;
-    return check_outcomes_of_methods(around);
+    return check_outcomes_both_ways(around);
 }
 
 static int call_in_forks(void *unused)
@@ -150,7 +152,7 @@ static int call_in_forks(void *unused)
     struct live live;
     (void)unused;
     CHECK(in_a_fork(call_here, NULL) == 0); /* before the library was ever used */
-    CHECK(begin(&live) == 0);
+    CHECK(begin(&live, NULL) == 0);
     CHECK(in_a_fork(call_here, &live) == 0); /* beside a call of the parent's */
     CHECK(end_well(&live) == 0);
     CHECK(in_a_fork(call_here, NULL) == 0);
@@ -180,7 +182,7 @@ static int child_nests(const void *args, size_t args_size, struct forkcall_buf *
     if (nested.depth > 0) {
         struct forkcall_buf deeper = forkcall_buf_fixed(&sum, sizeof sum);
         nested.depth--;
-        const struct forkcall_report report = forkcall_run(child_nests, &nested, sizeof nested, &deeper, &options);
+        const struct forkcall_report report = run_tested(child_nests, &nested, sizeof nested, &deeper, &options);
         if (report.status != FORKCALL_OK)
             return forkcall_fail(report.code, "%s: %s", forkcall_status_name(report.status), report.message);
         nested.depth++;
@@ -194,8 +196,9 @@ static int nest(struct nested nested)
     int sum = 0;
     struct forkcall_buf result = forkcall_buf_fixed(&sum, sizeof sum);
     const struct forkcall_options options = {.method = nested.methods[0]};
+    assert_true(warm_up());
     const struct traces before = traces_now();
-    const struct forkcall_report report = forkcall_run(child_nests, &nested, sizeof nested, &result, &options);
+    const struct forkcall_report report = run_tested(child_nests, &nested, sizeof nested, &result, &options);
     if (report.status != FORKCALL_OK)
         print_error("%s\n", report.message);
     assert_no_traces(before, false);
@@ -205,15 +208,19 @@ static int nest(struct nested nested)
 static void nested_calls_three_deep(void **state)
 {
     (void)state;
-    assert_int_equal(nest((struct nested){3, {FORKCALL_FORK, FORKCALL_FORK, FORKCALL_FORK, FORKCALL_FORK}}), 6);
+    const enum forkcall_method m = tested_method();
+    assert_int_equal(nest((struct nested){3, {m, m, m, m}}), 6);
+    assert_int_equal(nest((struct nested){3, {FORKCALL_FORK, m, FORKCALL_FORK, m}}), 6);
+    assert_int_equal(nest((struct nested){3, {m, FORKCALL_FORK, FORKCALL_AUTO, m}}), 6);
 }
 
 static void call_inside_INLINE_and_INLINE_inside_a_child(void **state)
 {
+    const enum forkcall_method m = tested_method();
     (void)state;
-    assert_int_equal(nest((struct nested){3, {FORKCALL_INLINE, FORKCALL_FORK, FORKCALL_INLINE, FORKCALL_FORK}}), 6);
-    assert_int_equal(nest((struct nested){3, {FORKCALL_FORK, FORKCALL_INLINE, FORKCALL_INLINE, FORKCALL_INLINE}}), 6);
-    assert_int_equal(nest((struct nested){2, {FORKCALL_INLINE, FORKCALL_FORK, FORKCALL_FORK, FORKCALL_FORK}}), 3);
+    assert_int_equal(nest((struct nested){3, {FORKCALL_INLINE, m, FORKCALL_INLINE, m}}), 6);
+    assert_int_equal(nest((struct nested){3, {m, FORKCALL_INLINE, FORKCALL_INLINE, FORKCALL_INLINE}}), 6);
+    assert_int_equal(nest((struct nested){2, {FORKCALL_INLINE, m, m, m}}), 3);
 }
 
 /* The inner child ends in every way; the outer one tells so. */
@@ -232,7 +239,7 @@ static void every_outcome_inside_a_child(void **state)
 {
     (void)state;
     const struct forkcall_options options = {.timeout_ms = 4 * DEADLINE_S * 1000};
-    const struct forkcall_report report = forkcall_run(child_sees_every_outcome, NULL, 0, NULL, &options);
+    const struct forkcall_report report = run_tested(child_sees_every_outcome, NULL, 0, NULL, &options);
     assert_status(report, FORKCALL_OK);
 }
 
@@ -243,7 +250,7 @@ static int exec_with_a_live_call(void *context)
 {
     struct watch *watch = context;
     struct live live;
-    CHECK(begin(&live) == 0);
+    CHECK(begin(&live, watch) == 0);
     forkcall_fd(live.call);
     for (int fd = 0; fd < TRIED_DESCRIPTORS; fd++)
         CHECK(live.had[fd] || !is_open(fd) || (fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
@@ -258,7 +265,8 @@ static void host_that_execs_with_a_live_call(void **state)
     struct watch watch;
     (void)state;
 #ifdef TEST_PORTABLE
-    SKIP("the portable build has no way to be told");
+    if (tested_method() != FORKCALL_SERVER)
+        SKIP("the portable build has no way to be told");
 #endif
     assert_true(watch_open(&watch));
     const pid_t host = fork();
@@ -274,6 +282,7 @@ static void host_that_execs_with_a_live_call(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_that_forks_with_a_live_call),
         cmocka_unit_test(child_of_the_host_that_finishes_closes_nothing_of_its_own),

@@ -159,7 +159,7 @@ static int take_output(void *user, int fd, const char *data, size_t size)
 static int canceled(void)
 {
     struct forkcall_call *call = NULL;
-    CHECK(forkcall_start(&call, child_hangs, NULL, 0, NULL, NULL) == 0);
+    CHECK(start_tested(&call, child_hangs, NULL, 0, NULL, NULL) == 0);
     forkcall_fd(call);
     forkcall_cancel(call);
     CHECK(forkcall_finish(call).status == FORKCALL_CANCELED);
@@ -176,21 +176,21 @@ static const int keep[] = {1, 2};
 
 static const struct row rows[] = {
     {child_returns_0, FORKCALL_OK, {.close_fds = true, .keep_fds = keep, .keep_fds_count = 2}},
-    {child_answers_large, FORKCALL_OK, {.method = FORKCALL_AUTO}},
+    {child_answers_large, FORKCALL_OK, {.timeout_ms = 0}},
     {child_answers_large, FORKCALL_TOO_BIG, {.max_result = 1000}},
     {child_answers_large, FORKCALL_TOO_BIG, {.max_result = 100000}},
     {child_fails_7, FORKCALL_FAILED, {.standard_input = FORKCALL_STREAM_NULL}},
     {child_throws, FORKCALL_FAILED, {.method = FORKCALL_INLINE}},
     {child_throws, FORKCALL_FAILED, {.standard_output = FORKCALL_STREAM_CAPTURE, .output = take_output}},
     {child_exits_3, FORKCALL_EXITED, {.share_group = true}},
-    {child_ends_4, FORKCALL_EXITED, {.method = FORKCALL_FORK}},
-    {child_crashes, FORKCALL_SIGNALED, {.method = FORKCALL_FORK}},
-    {child_kills_itself, FORKCALL_SIGNALED, {.method = FORKCALL_FORK}},
+    {child_ends_4, FORKCALL_EXITED, {.timeout_ms = 0}},
+    {child_crashes, FORKCALL_SIGNALED, {.timeout_ms = 0}},
+    {child_kills_itself, FORKCALL_SIGNALED, {.timeout_ms = 0}},
     {child_hangs, FORKCALL_TIMED_OUT, {.timeout_ms = 1}},
     {child_hangs, FORKCALL_TIMED_OUT, {.timeout_ms = 1, .grace_ms = 1}},
     {child_returns_0, FORKCALL_NOT_STARTED, {.timeout_ms = -1}},
-    {child_returns_0, FORKCALL_NOT_STARTED, {.method = FORKCALL_SPAWN}},
-    {child_changes_everything, FORKCALL_OK, {.method = FORKCALL_FORK}},
+    {child_returns_0, FORKCALL_NOT_STARTED, {.standard_output = FORKCALL_STREAM_CAPTURE}},
+    {child_changes_everything, FORKCALL_OK, {.timeout_ms = 0}},
 };
 #define ROWS (sizeof rows / sizeof *rows)
 
@@ -245,6 +245,7 @@ static int check_everything(void *unused)
     struct snapshot after;
     (void)unused;
     set_up_host();
+    CHECK(warm_up());
     take_snapshot(&fresh);
     CHECK(call_mixed(WARM_UP) == 0);
     take_snapshot(&before);
@@ -273,12 +274,10 @@ static int limit_file_size(void *unused)
     const struct rlimit limit = {4096, 4096};
     (void)unused;
     CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-    for (size_t i = 0; i < tested_methods_count; i++) {
-        struct surroundings around = {.options = {.method = tested_methods[i]}};
-        CHECK(check_results(&around) == 0);
-        around.async = true;
-        CHECK(check_results(&around) == 0);
-    }
+    struct surroundings around = {.async = false};
+    CHECK(check_results(&around) == 0);
+    around.async = true;
+    CHECK(check_results(&around) == 0);
     return 0;
 }
 
@@ -302,15 +301,13 @@ static int limit_address_space(void *unused)
     const struct rlimit limit = {(rlim_t)256 << 20, (rlim_t)256 << 20};
     (void)unused;
     CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
-    for (size_t i = 0; i < tested_methods_count; i++) {
-        struct forkcall_buf result = FORKCALL_BUF_INIT;
-        const struct surroundings around = {.options = {.method = tested_methods[i]}};
-        CHECK(check_results(&around) == 0);
-        const struct forkcall_report report = forkcall_run(child_answers_huge, NULL, 0, &result, &around.options);
-        CHECK(report.status == FORKCALL_FAILED && report.code == ENOMEM);
-        CHECK(result.size == 0);
-        CHECK(check_results(&around) == 0);
-    }
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct surroundings around = {.async = false};
+    CHECK(check_results(&around) == 0);
+    const struct forkcall_report report = run_tested(child_answers_huge, NULL, 0, &result, NULL);
+    CHECK(report.status == FORKCALL_FAILED && report.code == ENOMEM);
+    CHECK(result.size == 0);
+    CHECK(check_results(&around) == 0);
     return 0;
 }
 
@@ -324,6 +321,16 @@ static void host_with_a_low_RLIMIT_AS(void **state)
 
 /* ---- No more processes --------------------------------------------------------------------------------------- */
 
+static int check_no_process(bool async)
+{
+    const struct surroundings around = {.async = async};
+    const struct forkcall_options options = {.timeout_ms = 10000};
+    const struct forkcall_report report = run_in(&around, child_returns_0, NULL, 0, NULL, &options);
+    CHECK(report.status == FORKCALL_NOT_STARTED && report.code == EAGAIN && report.ran == FORKCALL_RAN_NO);
+    CHECK(strstr(report.message, method_shares_memory() ? "fork" : "posix_spawn") != NULL && report.pid == 0);
+    return 0;
+}
+
 static int limit_processes(void *unused)
 {
     const struct rlimit limit = {1, 1};
@@ -334,14 +341,11 @@ static int limit_processes(void *unused)
     /* A user that nobody else is, and that can look at itself. */
     CHECK(setgid(54321) == 0 && setuid(54321) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
     CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(check_no_process(i % 2 != 0) == 0); /* lets go of the server, which is root's */
     take_snapshot(&before);
-    for (int i = 0; i < 20; i++) {
-        const struct surroundings around = {.async = i % 2 != 0};
-        const struct forkcall_options options = {.timeout_ms = 10000};
-        const struct forkcall_report report = run_in(&around, child_returns_0, NULL, 0, NULL, &options);
-        CHECK(report.status == FORKCALL_NOT_STARTED && report.code == EAGAIN && report.ran == FORKCALL_RAN_NO);
-        CHECK(strstr(report.message, "fork") != NULL && report.pid == 0);
-    }
+    for (int i = 0; i < 20; i++)
+        CHECK(check_no_process(i % 2 != 0) == 0);
     take_snapshot(&after);
     CHECK(compare(&before, &after) == 0);
     return 0;
@@ -359,6 +363,7 @@ static void RLIMIT_NPROC_leaves_no_process(void **state)
 
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thousand_calls_leave_nothing_behind),
         cmocka_unit_test(host_with_a_low_RLIMIT_FSIZE),

@@ -36,14 +36,15 @@ static void *make_noise(void *unused)
     return NULL;
 }
 
-/* Answers how many descriptors it has that the host did not have. */
+/* Answers how many descriptors it has that the host did not have. (A child that is no fork knows of none that the host had, and
+ * has none of them.) */
 static int child_counts_descriptors(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     int more = 0;
     (void)args;
     (void)args_size;
     for (int fd = 0; fd < TRIED; fd++)
-        more += fcntl(fd, F_GETFD) >= 0 && !had[fd];
+        more += fd > 2 && fcntl(fd, F_GETFD) >= 0 && !had[fd];
     return forkcall_buf_append(result, &more, sizeof more);
 }
 
@@ -58,7 +59,7 @@ static int child_counts_descriptors(const void *args, size_t args_size, struct f
 
 static struct forkcall_options unsafe_options(void)
 {
-    return (struct forkcall_options){.method = FORKCALL_FORK, .allow_unsafe_fork = true, .timeout_ms = FORK_MS};
+    return (struct forkcall_options){.allow_unsafe_fork = true, .timeout_ms = FORK_MS};
 }
 
 static bool hangs(const struct forkcall_report *report)
@@ -76,19 +77,19 @@ static int call_in_turn(int i)
     switch (i % 4) {
     case 0:
     case 1:
-        report = forkcall_run(child_counts_descriptors, NULL, 0, &small, &options);
+        report = run_tested(child_counts_descriptors, NULL, 0, &small, &options);
         if (hangs(&report))
             return 0;
         CHECK(report.status == FORKCALL_OK);
         CHECK(more >= 1 && more <= 3); /* its reply, its go, the memory of its result */
         break;
     case 2:
-        report = forkcall_run(child_answers_large, NULL, 0, &large, &options);
+        report = run_tested(child_answers_large, NULL, 0, &large, &options);
         CHECK(hangs(&report) || (report.status == FORKCALL_OK && is_large_answer(&large)));
         forkcall_buf_free(&large);
         break;
     default:
-        report = forkcall_run(child_ends_4, NULL, 0, NULL, &options);
+        report = run_tested(child_ends_4, NULL, 0, NULL, &options);
         CHECK(hangs(&report) || (report.status == FORKCALL_EXITED && report.code == 4));
         break;
     }
@@ -113,6 +114,7 @@ static void thirty_two_threads_call_at_once(void **state)
     assert_non_null(sink);
     for (int fd = 0; fd < TRIED; fd++)
         had[fd] = fcntl(fd, F_GETFD) >= 0;
+    assert_true(warm_up());
     const struct traces before = traces_now();
     for (int i = 0; i < NOISE_THREADS; i++)
         assert_int_equal(pthread_create(&noise[i], NULL, make_noise, NULL), 0);
@@ -154,10 +156,12 @@ static int child_waits_for_a_byte(const void *args, size_t args_size, struct for
 static void *start_it(void *context)
 {
     struct hand *hand = context;
-    const struct forkcall_options options = unsafe_options();
+    struct forkcall_options options = unsafe_options();
+    options.keep_fds = &hand->go[0];
+    options.keep_fds_count = 1;
     hand->result = forkcall_buf_fixed(&hand->answer, sizeof hand->answer);
     hand->started =
-        forkcall_start(&hand->call, child_waits_for_a_byte, &hand->go[0], FORKCALL_BY_POINTER, &hand->result, &options);
+        start_tested(&hand->call, child_waits_for_a_byte, &hand->go[0], sizeof hand->go[0], &hand->result, &options);
     return NULL;
 }
 
@@ -193,6 +197,7 @@ static void in_a_thread(void *(*body)(void *), struct hand *hand)
 static void call_started_in_one_thread_and_finished_in_another(void **state)
 {
     (void)state;
+    assert_true(warm_up());
     const struct traces before = traces_now();
     for (int i = 0; i < 20; i++) {
         struct hand hand = {.answer = 0};
@@ -213,6 +218,7 @@ static void call_started_in_one_thread_and_finished_in_another(void **state)
 static void canceled_from_one_thread_while_another_waits(void **state)
 {
     (void)state;
+    assert_true(warm_up());
     const struct traces before = traces_now();
     for (int i = 0; i < 20; i++) {
         struct hand hand = {.answer = 0};
@@ -289,13 +295,48 @@ static int refuse_with_threads(void *unused)
 static void fork_is_refused_while_threads_run_and_not_afterwards(void **state)
 {
     (void)state;
+    if (!method_shares_memory())
+        SKIP("others do not fork this process");
     assert_int_equal(host_run(refuse_with_threads, NULL), 0);
+}
+
+static int allow_with_threads(void *unused)
+{
+    const enum forkcall_method allowing[] = {FORKCALL_AUTO, tested_method()};
+    const int number = 7;
+    pthread_t thread;
+    int go[2];
+    (void)unused;
+    CHECK(pipe(go) == 0 && pthread_create(&thread, NULL, wait_for_byte, &go[0]) == 0);
+    for (size_t i = 0; i < 2; i++) {
+        const struct forkcall_options options = {.method = allowing[i]};
+        const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(report.status == FORKCALL_OK && report.method != FORKCALL_FORK);
+        CHECK((report.hazards & FORKCALL_HAZARD_THREADS) != 0); /* seen, and no reason to refuse */
+    }
+    /* With pointers into this process AUTO is a fork. */
+    const struct forkcall_report report = forkcall_run(child_returns_0, &number, FORKCALL_BY_POINTER, NULL, NULL);
+    CHECK(report.status == FORKCALL_UNSAFE && report.method == FORKCALL_FORK);
+    CHECK(write(go[1], "g", 1) == 1);
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+static void other_methods_are_not_refused_while_threads_run(void **state)
+{
+    (void)state;
+    if (method_shares_memory())
+        SKIP("this program is without forkcall_init()");
+    assert_int_equal(host_run(allow_with_threads, NULL), 0);
 }
 
 int main(void)
 {
+    if (!method_shares_memory()) /* else this is a program as it was before it knew of forkcall_init() */
+        forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fork_is_refused_while_threads_run_and_not_afterwards),
+        cmocka_unit_test(other_methods_are_not_refused_while_threads_run),
         cmocka_unit_test(thirty_two_threads_call_at_once),
         cmocka_unit_test(call_started_in_one_thread_and_finished_in_another),
         cmocka_unit_test(canceled_from_one_thread_while_another_waits),
