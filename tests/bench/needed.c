@@ -13,5 +13,5 @@ int NAME(needed_, NUMBER)(int n);
 int NAME(needed_, NUMBER)(int n)
 {
     snprintf(NAME(text_, NUMBER), sizeof NAME(text_, NUMBER), "%d", n);
-    return atoi(NAME(needed_texts_, NUMBER)[n % 3]) + (int)strlen(NAME(text_, NUMBER));
+    return (int)strtol(NAME(needed_texts_, NUMBER)[n % 3], NULL, 10) + (int)strlen(NAME(text_, NUMBER));
 }
