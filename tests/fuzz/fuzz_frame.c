@@ -7,6 +7,7 @@
 #include "fuzz_frame.h"
 
 #include "crash.h"
+#include "image.h"
 #include "reply.h"
 
 #include <math.h>
@@ -71,13 +72,45 @@ static void check_trailer(const struct fc_reply *reply, const struct fc_reply_ru
         MUST(t->result_size <= rules->max_result);
 }
 
-static void check_crash(const struct fc_reply *reply)
+static void check_crash_by(const struct fc_reply *reply, bool by_fork)
 {
     struct forkcall_crash crash;
     memset(&crash, 0, sizeof crash);
-    MUST(reply->crash.size >= sizeof(struct fc_crash_notice));
-    fc_crash_read(&crash, reply->crash.data, reply->crash.size, true);
+    fc_crash_read(&crash, reply->crash.data, reply->crash.size, by_fork);
     MUST(crash.frame_count <= FORKCALL_CRASH_FRAMES);
+    for (uint32_t i = 1; i < crash.frame_count; i++)
+        MUST(fc_image_is_code(crash.frames[i]));
+}
+
+/* No input can know what this process's modules are known by: a key that is a small number stands for one of them. */
+static void give_keys(const struct fc_reply *reply)
+{
+    static struct fc_placement ours[FC_PLACEMENTS_MAX];
+    static size_t count;
+    struct fc_crash_notice notice;
+    struct fc_placement theirs;
+    unsigned char *at = (unsigned char *)reply->crash.data + sizeof notice;
+    const unsigned char *end = (unsigned char *)reply->crash.data + reply->crash.size;
+    if (count == 0)
+        count = fc_placements_list(ours, FC_PLACEMENTS_MAX);
+    memcpy(&notice, reply->crash.data, sizeof notice);
+    for (uint32_t i = 0; i < notice.placement_count && (size_t)(end - at) >= sizeof theirs; i++, at += sizeof theirs) {
+        memcpy(&theirs, at, sizeof theirs);
+        if (theirs.key >= count)
+            continue;
+        theirs.size = theirs.size == 0 ? ours[theirs.key].size : theirs.size;
+        theirs.path = ours[theirs.key].path;
+        theirs.key = ours[theirs.key].key;
+        memcpy(at, &theirs, sizeof theirs);
+    }
+}
+
+static void check_crash(const struct fc_reply *reply)
+{
+    MUST(reply->crash.size >= sizeof(struct fc_crash_notice));
+    give_keys(reply);
+    check_crash_by(reply, true);
+    check_crash_by(reply, false);
 }
 
 static void check(const struct fc_reply *reply, const struct fc_reply_rules *rules)

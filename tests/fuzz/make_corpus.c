@@ -87,24 +87,73 @@ static void keep_progress(struct forkcall_buf *stream)
     keep("progress-cancels", 2, 1, stream);
 }
 
+static struct fc_crash_notice forge_notice(uint64_t code)
+{
+    struct fc_crash_notice notice;
+    memset(&notice, 0, sizeof notice);
+    notice.signal = 11;
+    notice.si_code = 1;
+    notice.address = 8;
+    notice.stack_address = 0x7ffd00000000;
+    notice.registers.pc = code;
+    notice.registers.sp = notice.stack_address + 128;
+    notice.registers.fp = notice.stack_address + 144;
+    return notice;
+}
+
+/* A chain of frames. */
+static void forge_stack(uint64_t stack[32], const struct fc_crash_notice *notice, uint64_t code)
+{
+    for (uint64_t i = 0; i < 32; i++)
+        stack[i] = i % 2 == 0 ? notice->stack_address + (i + 2) * 8 : code + i;
+}
+
 static void keep_crash(struct forkcall_buf *stream)
 {
     struct {
         struct fc_crash_notice notice;
         uint64_t stack[32];
     } crash;
-    memset(&crash, 0, sizeof crash);
-    crash.notice.signal = 11;
-    crash.notice.si_code = 1;
-    crash.notice.address = 8;
-    crash.notice.stack_address = 0x7ffd00000000;
-    crash.notice.registers.pc = 0x401000;
-    crash.notice.registers.sp = crash.notice.stack_address + 128;
-    crash.notice.registers.fp = crash.notice.stack_address + 144;
-    for (uint64_t i = 0; i < 32; i++) /* a chain of frames */
-        crash.stack[i] = i % 2 == 0 ? crash.notice.stack_address + (i + 2) * 8 : 0x401000 + i;
+    crash.notice = forge_notice(0x401000);
+    forge_stack(crash.stack, &crash.notice, 0x401000);
     forge_frame(stream, FC_FRAME_CRASH, &crash, sizeof crash);
     keep("crash", 1, 0, stream);
+}
+
+/* With modules that lie elsewhere: as they should be, one over the other, past the end of all addresses, and more than
+ * there are. Their keys are numbers: see fuzz_frame.c. */
+static void keep_crash_elsewhere(struct forkcall_buf *stream)
+{
+    static const struct {
+        const char *name;
+        uint32_t count;
+        struct fc_placement placements[4];
+    } forged[] = {
+        {"crash-elsewhere",
+         4,
+         {{0x401000, 0, 0, 0}, {0x10000000, 0, 1, 0}, {0x20000000, 0, 2, 0}, {0x30000000, 0, 3, 0}}},
+        {"crash-overlapping", 4, {{0x401000, 0, 0, 0}, {0x401000, 0, 1, 0}, {0x402000, 0, 1, 0}, {0, 0, 2, 0}}},
+        {"crash-past-the-end",
+         4,
+         {{UINT64_MAX, 0, 0, 0}, {UINT64_MAX - 4096, 0, 1, 0}, {0, UINT64_MAX, 1, 0}, {1, 1, 1, 1}}},
+        {"crash-too-many", 5, {{0x401000, 0, 0, 0}}},
+        {"crash-far-too-many", UINT32_MAX, {{0x401000, 0, 0, 0}}},
+    };
+    struct {
+        struct fc_crash_notice notice;
+        struct fc_placement placements[4];
+        uint64_t stack[32];
+    } crash;
+    for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
+        crash.notice = forge_notice(0x401000);
+        crash.notice.placement_count = forged[i].count;
+        memcpy(crash.placements, forged[i].placements, sizeof crash.placements);
+        forge_stack(crash.stack, &crash.notice, 0x401000);
+        /* the last two end where the table that they claim does not */
+        const size_t size = forged[i].count > 4 ? sizeof crash - sizeof crash.stack : sizeof crash;
+        forge_frame(stream, FC_FRAME_CRASH, &crash, size);
+        keep(forged[i].name, 1, 0, stream);
+    }
 }
 
 int main(int count, char **arguments)
@@ -118,6 +167,7 @@ int main(int count, char **arguments)
     keep_failures(&stream);
     keep_progress(&stream);
     keep_crash(&stream);
+    keep_crash_elsewhere(&stream);
     forge_bytes(&stream, &huge, sizeof huge);
     keep("huge", 6, 0, &stream);
     forge_bytes(&stream, "this is no frame at all", 23);
