@@ -8,6 +8,7 @@
 #include "hazard.h"
 #include "io.h"
 #include "parent_death.h"
+#include "patience.h"
 #include "pipe.h"
 #include "prepare.h"
 #include "process.h"
@@ -108,8 +109,10 @@ static bool host_is_gone(void)
     return host_fd >= 0 && fc_poll_now(host_fd, POLLIN) != 0;
 }
 
+/* Patiently: the host's thread that says that its call is over is to return from it before another child is made. */
 _Noreturn static void serve(void)
 {
+    fc_be_patient(true);
     fc_children_fill(0);
     for (;;) {
         struct pollfd fds[] = {

@@ -4,6 +4,7 @@
 #include "fds.h"
 #include "parent_death.h"
 #include "passed_fds.h"
+#include "patience.h"
 #include "pipe.h"
 #include "region.h"
 #include "rights.h"
@@ -107,8 +108,10 @@ static int by_exec(struct fc_new_spare *spare, const struct fc_prepare *prepare,
 int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra)
 {
     int r = open_channel(spare);
+    fc_be_patient(false); /* a child is as the host is */
     if (r == 0)
         r = prepare != NULL ? by_exec(spare, prepare, extra) : by_fork(spare, extra);
+    fc_be_patient(true);
     if (r < 0)
         fc_spare_close_channel(spare);
     return r;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,6 +316,45 @@ static void host_that_becomes_a_daemon(void **state)
     assert_int_equal(host_run(become_daemon, NULL), 0);
 }
 
+/* ---- Scheduled as the host ----------------------------------------------------------------------------------- */
+
+#ifdef SCHED_BATCH
+static int child_tells_scheduling(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int policy = sched_getscheduler(0);
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &policy, sizeof policy);
+}
+
+/* The server itself may be scheduled otherwise. */
+static int compare_scheduling(void *policy)
+{
+    const struct sched_param none = {.sched_priority = 0};
+    CHECK(sched_setscheduler(0, *(int *)policy, &none) == 0);
+    for (int execed = 0; execed < 2; execed++) {
+        const struct forkcall_server_options options = {.exec_spares = execed != 0};
+        CHECK(forkcall_server_start(&options) == 0);
+        for (int i = 0; i < 4; i++) { /* the spares of the beginning, and later ones */
+            int of_child = -1;
+            CHECK(ask(FORKCALL_SERVER, child_tells_scheduling, NULL, 0, &of_child, sizeof of_child));
+            CHECK(of_child == *(int *)policy);
+        }
+        CHECK(forkcall_server_stop() == 0);
+    }
+    return 0;
+}
+
+static void children_are_scheduled_as_the_host(void **state)
+{
+    int usual = SCHED_OTHER;
+    int batch = SCHED_BATCH;
+    (void)state;
+    assert_int_equal(host_run(compare_scheduling, &usual), 0);
+    assert_int_equal(host_run(compare_scheduling, &batch), 0);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +368,9 @@ int main(void)
         cmocka_unit_test(fork_of_the_host_has_its_own_server),
         cmocka_unit_test(fork_of_the_host_while_a_call_runs),
         cmocka_unit_test(host_that_becomes_a_daemon),
+#ifdef SCHED_BATCH
+        cmocka_unit_test(children_are_scheduled_as_the_host),
+#endif
     };
     forkcall_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
