@@ -180,6 +180,17 @@ int fc_server_get(uint64_t deadline_ns, struct fc_server **server, char *why, si
 
 /* ---- The public functions ------------------------------------------------------------------------------------ */
 
+/* One that does not come to serve is not to be waited for by others. */
+static void give_up(void)
+{
+    struct fc_server *server = ref_current();
+    if (server == NULL)
+        return;
+    if (!atomic_load(&server->ready))
+        fc_server_retire(server);
+    fc_server_unref(server);
+}
+
 int forkcall_server_start(const struct forkcall_server_options *options)
 {
     static const struct forkcall_server_options defaults;
@@ -206,6 +217,8 @@ int forkcall_server_start(const struct forkcall_server_options *options)
         r = fc_server_get(deadline_ns, &server, why, sizeof why);
     if (r == 0)
         fc_server_unref(server);
+    else if (r == -ETIMEDOUT)
+        give_up();
     return r;
 }
 
