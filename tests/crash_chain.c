@@ -20,10 +20,16 @@ UNCHECKED static int compare(const void *a, const void *b)
     return *(const char *)a - *(const char *)b;
 }
 
-UNCHECKED void *CHAIN(store)(void *unused)
+UNCHECKED NOINLINE void CHAIN(store)(void)
 {
     *nowhere = 1;
     after = 4;
+}
+
+void *CHAIN(start)(void *unused)
+{
+    CHAIN(store)();
+    after = 5;
     return unused;
 }
 
@@ -34,7 +40,7 @@ static int run_on_static_stack(void)
     pthread_t thread;
     pthread_attr_init(&attributes);
     if (pthread_attr_setstack(&attributes, stack, sizeof stack) != 0 ||
-        pthread_create(&thread, &attributes, CHAIN(store), NULL) != 0)
+        pthread_create(&thread, &attributes, CHAIN(start), NULL) != 0)
         return 1;
     return pthread_join(thread, NULL);
 }

@@ -26,7 +26,8 @@ enum chain_end {
 forkcall_fn CHAIN(outer);
 int CHAIN(middle)(enum chain_end end);
 int CHAIN(inner)(enum chain_end end);
-void *CHAIN(store)(void *unused);
+void CHAIN(store)(void);
+void *CHAIN(start)(void *unused);
 extern const char CHAIN(constant)[];
 
 #endif

@@ -111,7 +111,7 @@ static void crash_in_the_program(void **state)
 {
     (void)state;
     for (int end = 0; end < CHAIN_ENDS; end++)
-        check_methods(program_outer, end == CHAIN_ON_STATIC_STACK ? "program_store" : "program_outer",
+        check_methods(program_outer, end == CHAIN_ON_STATIC_STACK ? "program_start" : "program_outer",
                       (enum chain_end)end);
 }
 
@@ -162,7 +162,7 @@ static void crash_in_a_plugin(void **state)
     (void)state;
     forkcall_fn *fn = load(plugin_path);
     for (int end = 0; end < CHAIN_ENDS; end++)
-        check_methods(fn, end == CHAIN_ON_STATIC_STACK ? "plugin_store" : "plugin_outer", (enum chain_end)end);
+        check_methods(fn, end == CHAIN_ON_STATIC_STACK ? "plugin_start" : "plugin_outer", (enum chain_end)end);
 }
 
 static void copy_file(const char *from, const char *to)
