@@ -283,7 +283,8 @@ struct forkcall_server_options {
 /* Starts the server now rather than at the first call that needs it; options NULL: defaults. A server that is started again
  * (after forkcall_server_stop, or because it was killed, or does not have what this process has now) has the options of the
  * last start. Thread-safe.
- * -EINVAL: options. -ENOTSUP: no forkcall_init(). -EALREADY: there is one. -ECANCELED: prepare failed. -ETIMEDOUT.
+ * -EINVAL: options. -ENOTSUP: no forkcall_init(). -EALREADY: there is one. -ECANCELED: prepare failed. -ECONNRESET: it has ended the
+ * server. -ETIMEDOUT: the server is given up.
  * -EPERM: this is, or would be, a set-user-id program. -ENOEXEC: the copy did not come to forkcall_init(). */
 FORKCALL_PUBLIC int forkcall_server_start(const struct forkcall_server_options *options);
 

@@ -7,6 +7,7 @@
 #include "fds.h"
 #include "hazard.h"
 #include "io.h"
+#include "lifeline.h"
 #include "parent_death.h"
 #include "patience.h"
 #include "pipe.h"
@@ -159,6 +160,21 @@ static void leave_host(pid_t host)
     setpgid(0, 0); /* a Ctrl-C for the host is none for the server */
 }
 
+/* It may never return, and nobody looks after the host meanwhile: the host's end closes the socket, and that is to end this
+ * process. Nothing comes through it before the host is told that there is a server. */
+static int run_prepare(char *why, size_t why_size)
+{
+    const bool armed = fc_lifeline_prepare(control_fd);
+    if (armed)
+        fc_lifeline_give(control_fd, getpid());
+    if ((fc_poll_now(control_fd, POLLIN) & POLLHUP) != 0)
+        _exit(0);
+    const int r = fc_prepare_run(&prepare, why, why_size);
+    if (armed)
+        fcntl(control_fd, F_SETFL, 0);
+    return r;
+}
+
 _Noreturn void fc_serve_as_spare(int socket)
 {
     int own[FC_PASSED_USES] = {-1, -1, -1, -1};
@@ -180,7 +196,7 @@ _Noreturn void fc_serve(int control)
     bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_COPIES || fc_has_other_threads();
     leave_host(getppid());
     if (!exec_spares) {
-        r = fc_prepare_run(&prepare, why, sizeof why);
+        r = run_prepare(why, sizeof why);
         exec_spares = fc_has_other_threads(); /* a fork of it is of no use then */
     }
     fc_child_arm(); /* for all that are forked */

@@ -162,6 +162,8 @@ int fc_server_get(uint64_t deadline_ns, struct fc_server **server, char *why, si
                 return 0;
             if (r != -ETIMEDOUT)
                 fc_server_retire(*server);
+            if (r == -ECONNRESET && !served)
+                snprintf(why, why_size, "it ended before it served");
             fc_server_unref(*server);
             if (!served)
                 return r;
