@@ -69,7 +69,10 @@ static int by_fork(struct fc_new_spare *spare, int extra)
     spare->pid = fork();
     if (spare->pid == 0)
         run_forked(spare, server, extra);
-    return spare->pid < 0 ? -errno : 0;
+    if (spare->pid < 0)
+        return -errno;
+    setpgid(spare->pid, spare->pid); /* both do it: the host may signal the group as soon as it knows of it */
+    return 0;
 }
 
 /* ---- By exec ------------------------------------------------------------------------------------------------- */
