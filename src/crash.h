@@ -8,9 +8,9 @@
 
 #include <forkcall.h>
 
-/* The payload of the crash frame begins with this; then come placement_count times struct fc_placement, where the child is no
- * fork of its caller; the bytes of the stack from stack_address on are the rest of it. Unwinding is not for a signal handler: the
- * caller does it, over the copy. */
+/* The payload of the crash frame begins with this; then come placement_count times struct fc_placement, where the child
+ * is no fork of its caller; the bytes of the stack from stack_address on are the rest of it. Unwinding is not for a signal
+ * handler: the caller does it, over the copy. */
 struct fc_crash_notice {
     int32_t signal;
     int32_t si_code;
@@ -24,8 +24,8 @@ struct fc_crash_notice {
 #define FC_CRASH_NOTICE_MAX \
     (sizeof(struct fc_crash_notice) + FC_PLACEMENTS_MAX * sizeof(struct fc_placement) + FC_CRASH_STACK_MAX)
 
-/* In a child that is no fork of its caller, or in the process that forks such: notes where modules lie, which is not for a signal
- * handler either. */
+/* In a child that is no fork of its caller, or in the process that forks such: notes where modules lie. That is not for a
+ * signal handler either. */
 void fc_crash_note_modules(void);
 
 /* In the child: does so again if the function's module has come since. */
@@ -40,8 +40,8 @@ void fc_crash_catch(int signal);
 /* Is this one of them? */
 bool fc_crash_is_caught(int signal);
 
-/* In the caller: turns a notice of size bytes, which is not trusted, into what the report has. by_fork: the child had this
- * process's modules at the same addresses; else the notice's stack is changed to what it would be here. */
+/* In the caller: turns a notice of size bytes, which is not trusted, into what the report has. by_fork: the child had
+ * this process's modules at the same addresses; else the notice's stack is changed to what it would be here. */
 void fc_crash_read(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork);
 
 #endif

@@ -1,4 +1,5 @@
-/* Where the modules of a process lie: what another process of the same program needs to tell what an address in it means.
+/* Where the modules of a process lie: what another process of the same program needs to tell what an address in it
+ * means.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FC_PLACEMENT_H
@@ -13,14 +14,12 @@
 
 /* Fixed-width, without padding: it travels from a child to its caller as bytes. */
 struct fc_placement {
-    uint64_t start,
-        size; /* of the addresses that its code and data lie in; of its code alone, where data lies elsewhere */
-    uint64_t
-        key; /* the same in every process that has it: of its build, or, where there is no more, its layout and name */
-    uint64_t path; /* of where it was loaded from; several copies of one file have one key. 0: the program */
+    uint64_t start, size; /* that its code and data lie in; only its code, where the data lies elsewhere */
+    uint64_t key;  /* of its build, or, where that has no mark, of its layout and name: the same in all processes */
+    uint64_t path; /* of where it was loaded from: several copies of one file have the same key. 0: the program */
 };
 
 /* In normal context: takes the loader's lock. Returns how many: those that were loaded first. */
-size_t fc_placements_list(struct fc_placement *list, size_t max);
+size_t fc_placements_list(struct fc_placement *placements, size_t max);
 
 #endif

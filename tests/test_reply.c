@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define NONCE UINT64_C(0x1122334455667788)
@@ -250,6 +251,33 @@ static void frames_in_an_order_that_cannot_be(void **state)
     assert_true(judge(&stream, &rules).malformed);
 }
 
+/* Modules and stack as large as they are ever told. */
+static void crash_of_the_largest_size(void **state)
+{
+    (void)state;
+    const struct fc_reply_rules rules = rules_of(NO_LIMIT, NULL);
+    unsigned char *crash = malloc(FC_CRASH_NOTICE_MAX + 1);
+    assert_non_null(crash);
+    for (size_t i = 0; i < FC_CRASH_NOTICE_MAX + 1; i++)
+        crash[i] = (unsigned char)(i * 11);
+    for (size_t more = 0; more < 2; more++) {
+        struct forkcall_buf stream = FORKCALL_BUF_INIT;
+        struct fc_reply reply;
+        forge_frame(&stream, FC_FRAME_CRASH, crash, FC_CRASH_NOTICE_MAX + more);
+        fc_reply_init(&reply);
+        feed(&reply, &rules, &stream);
+        assert_int_equal(reply.malformed, more);
+        assert_int_equal(reply.has_crash, !more);
+        if (reply.has_crash) {
+            assert_int_equal(reply.crash.size, FC_CRASH_NOTICE_MAX);
+            assert_memory_equal(reply.crash.data, crash, FC_CRASH_NOTICE_MAX);
+        }
+        fc_reply_free(&reply);
+        forkcall_buf_free(&stream);
+    }
+    free(crash);
+}
+
 static void frames_after_the_trailer_are_not_read(void **state)
 {
     (void)state;
@@ -435,6 +463,7 @@ int main(void)
         cmocka_unit_test(reply_with_a_changed_byte_is_never_wrong),
         cmocka_unit_test(trailer_that_does_not_fit_is_not_believed),
         cmocka_unit_test(frames_in_an_order_that_cannot_be),
+        cmocka_unit_test(crash_of_the_largest_size),
         cmocka_unit_test(frames_after_the_trailer_are_not_read),
         cmocka_unit_test(result_of_more_than_is_allowed),
         cmocka_unit_test(announced_length_of_a_tebibyte),
