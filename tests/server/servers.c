@@ -61,10 +61,15 @@ int child_tells_who(const void *args, size_t args_size, struct forkcall_buf *res
     return forkcall_buf_append(result, &who, sizeof who);
 }
 
+static pid_t last_child; /* that was asked; it may take its time to go */
+
 pid_t server_pid(void)
 {
     struct who who;
-    return ask(FORKCALL_SERVER, child_tells_who, NULL, 0, &who, sizeof who) ? who.parent : -1;
+    if (!ask(FORKCALL_SERVER, child_tells_who, NULL, 0, &who, sizeof who))
+        return -1;
+    last_child = who.pid;
+    return who.parent;
 }
 
 int child_writes_and_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -117,7 +122,7 @@ struct wanted {
 static bool has_count(void *context)
 {
     const struct wanted *wanted = context;
-    return children_of(wanted->server, NULL, 0) == wanted->count;
+    return (last_child == 0 || state_of(last_child) == 0) && children_of(wanted->server, NULL, 0) == wanted->count;
 }
 
 bool spares_are(pid_t server, int count)
