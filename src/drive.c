@@ -190,6 +190,17 @@ bool fc_call_has_done_its_work(const struct forkcall_call *call)
     return call->reply.done && (end == FC_END_RETURNED || end == FC_END_NO_MEMORY);
 }
 
+/* A server is asked how its child has ended, through descriptors of which this process may have none left. */
+static void make_room(struct forkcall_call *call)
+{
+    static const enum fc_fd read_out[] = {FC_FD_REPLY, FC_FD_OUT, FC_FD_ERR, FC_FD_REGION};
+    if (!call->process.remote || call->reply.done)
+        return;
+    for (size_t i = 0; i < sizeof read_out / sizeof *read_out; i++)
+        if (call->fds.fd[read_out[i]] >= 0)
+            close_fd(call, read_out[i]);
+}
+
 /* The kernel says that it has ended. */
 static void conclude(struct forkcall_call *call)
 {
@@ -199,6 +210,7 @@ static void conclude(struct forkcall_call *call)
         /* Before the leader is reaped, while the group's number is surely its own. */
         if (!fc_call_has_done_its_work(call))
             fc_process_signal_group(&call->process, SIGKILL);
+        make_room(call);
     }
     if (fc_process_has_ended(&call->process, &ending)) {
         fc_call_conclude(call, &ending);

@@ -32,17 +32,18 @@ static int send_order(struct fc_server *server, enum fc_server_order_kind kind, 
     return fc_rights_send(server->fds.fd[FC_FD_HELLO], &order, sizeof order, &socket, socket >= 0 ? 1 : 0);
 }
 
-/* Takes a handover that lies in the socket. 0, -EAGAIN: none does, or another negative errno. */
+/* Takes a handover that lies in the socket. 0; -EAGAIN: none does; another negative errno; or the positive one of the server, which
+ * could make no child. */
 static int take_handover(struct forkcall_call *call, int socket)
 {
-    struct fc_server_handover handover;
+    struct fc_server_handover handover = {.pid = 0};
     int fds[FC_HANDOVER_FDS];
     size_t count;
     int *own = call->fds.fd;
     fc_fds_lock();
     int r = fc_rights_receive(socket, &handover, sizeof handover, fds, FC_HANDOVER_FDS, &count, 0);
     if (r == 0 && handover.error != 0)
-        r = -handover.error;
+        r = handover.error;
     if (r == 0 && count != 3U + handover.has_pidfd + handover.has_region)
         r = -EPROTO;
     if (r == 0) {
@@ -56,7 +57,9 @@ static int take_handover(struct forkcall_call *call, int socket)
             close(fds[i]);
     }
     fc_fds_unlock();
-    if (r < 0)
+    if (r < 0 && r != -EAGAIN && handover.pid > 0) /* its descriptors found no room here: it is lost */
+        send_order(call->server, FC_ORDER_DONE, handover.pid, false, -1);
+    if (r != 0)
         return r;
     call->report.pid = handover.pid;
     call->process.pid = handover.pid;
@@ -83,7 +86,7 @@ static int await_handover(struct forkcall_call *call, uint64_t deadline_ns)
     for (;;) {
         const int r = take_handover(call, socket);
         if (r != -EAGAIN)
-            return r;
+            return r > 0 ? -r : r;
         const uint64_t now = fc_now_ns();
         if (now >= deadline_ns)
             return -ETIMEDOUT;
@@ -104,10 +107,12 @@ static int ask_for_spare(struct forkcall_call *call, const struct fc_passed_fd *
     if (r == 0)
         r = send_order(call->server, FC_ORDER_SPARE, 0, false, call->fds.fd[FC_FD_COPY]);
     fc_fds_close(&call->fds, FC_FD_COPY);
+    if (r == -EPIPE || r == -EAGAIN) /* it takes no more messages */
+        r = -ECONNRESET;
     if (r == 0)
         r = await_handover(call, deadline_ns);
     fc_fds_close(&call->fds, FC_FD_HELLO);
-    return r == -EPIPE || r == -EAGAIN ? -ECONNRESET : r;
+    return r;
 }
 
 /* It has died while it waited, or is about to, with its server: nobody has called anything yet. */
@@ -170,7 +175,7 @@ static int ask_for_status(const struct fc_process *process)
 }
 
 /* Without a descriptor for the process: the server says when it has ended. */
-static void watch(struct forkcall_call *call)
+static int watch(struct forkcall_call *call)
 {
     const int fd = ask_for_status(&call->process);
     fc_fds_lock();
@@ -178,6 +183,7 @@ static void watch(struct forkcall_call *call)
     fc_fds_unlock();
     call->process.fd = fd < 0 ? -1 : fd;
     call->process.fd_tells = fd >= 0;
+    return fd < 0 ? fd : 0;
 }
 
 int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
@@ -195,7 +201,7 @@ int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
         if (r == 0)
             break;
         drop_child(call);
-        if (r == -ECONNRESET || limited) /* gone, or it does not answer at all */
+        if (r == -ECONNRESET || (limited && r == -ETIMEDOUT)) /* gone, or it does not answer at all */
             fc_server_retire(call->server);
         fc_server_unref(call->server);
         call->server = NULL;
@@ -207,8 +213,10 @@ int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
     call->process.server = call->server;
     call->process.own_group = !call->options.share_group;
     if (call->process.fd < 0)
-        watch(call);
-    return 0;
+        r = watch(call);
+    if (r < 0) /* nothing would tell of its end */
+        fc_server_give_back(call, false);
+    return r;
 }
 
 bool fc_server_is_stale(const struct forkcall_call *call)

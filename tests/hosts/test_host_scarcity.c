@@ -1,10 +1,13 @@
 /* How many descriptors it takes, and hosts that have few left. */
 #include "outcomes.h"
+#include "refuse.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PLENTY_MS 60000
@@ -165,6 +168,9 @@ static int call_in_scarcity(void *context)
     CHECK(report.status == FORKCALL_OK);
     CHECK(is_large_answer(&result));
     forkcall_buf_free(&result);
+    /* Nor is the end of one lost that cannot say it itself. */
+    const struct forkcall_report killed = run_in(&around, child_kills_itself, NULL, 0, NULL, &options);
+    CHECK(killed.status == FORKCALL_SIGNALED && killed.code == SIGKILL);
     return 50;
 }
 
@@ -191,6 +197,102 @@ static void RLIMIT_NOFILE_leaves_few_descriptors(void **state)
     }
 }
 
+/* ---- None left, once the server is there ------------------------------------------------------------------------- */
+
+static int child_tells_its_parent(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const pid_t parent = getppid();
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &parent, sizeof parent);
+}
+
+/* Of a server: those that are dead and not reaped. */
+static int count_zombies(pid_t parent)
+{
+    char path[64];
+    int pid;
+    int n = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    while (fscanf(file, "%d", &pid) == 1) // NOLINT(cert-err34-c): the kernel wrote it
+        n += process_state(pid) == 'Z';
+    fclose(file);
+    return n;
+}
+
+static bool has_no_zombies(void *parent)
+{
+    return count_zombies(*(pid_t *)parent) == 0;
+}
+
+#define CANNOT 77
+
+struct shortage {
+    int left;
+    bool old_kernel; /* that does not tell how the child of another process has ended */
+};
+
+static bool be_old(void)
+{
+    const struct refusal rule = {SYS_ioctl, ENOTTY, 1, REFUSE_IF_MASKED_IS, 0xff00, 0xff00U};
+    return refuse(&rule, 1);
+}
+
+/* Calls with so many descriptors left, then with plenty: what was lost on the way is let go on both sides. */
+static int run_out_with_a_server(void *context)
+{
+    const struct shortage *shortage = context;
+    const int left = shortage->left;
+    /* Whether the filters are those that a server has is read in /proc: where that cannot be, it is let go. */
+    const bool filtered = shortage->old_kernel;
+    int taken[512];
+    int count = 0;
+    pid_t server = 0;
+    pid_t now = 0;
+    const struct rlimit limit = {300, 300};
+    struct forkcall_buf result = forkcall_buf_fixed(&server, sizeof server);
+    const struct forkcall_options options = {.timeout_ms = PLENTY_MS};
+    if (shortage->old_kernel && !be_old())
+        return CANNOT;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(run_tested(child_tells_its_parent, NULL, 0, &result, &options).status == FORKCALL_OK);
+    while (count < 512 && (taken[count] = dup(STDERR_FILENO)) >= 0)
+        count++;
+    CHECK(count < 512);
+    for (int i = 0; i < left; i++)
+        close(taken[--count]);
+    for (int i = 0; i < 10; i++) {
+        const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(report.status == FORKCALL_OK || (report.status == FORKCALL_NOT_STARTED &&
+                                               (report.code == EMFILE || (filtered && report.code == EAGAIN))));
+        CHECK(report.status == FORKCALL_OK || (report.ran == FORKCALL_RAN_NO && report.pid == 0));
+        const struct forkcall_report killed = run_tested(child_kills_itself, NULL, 0, NULL, &options);
+        CHECK(killed.status == FORKCALL_NOT_STARTED || (killed.status == FORKCALL_SIGNALED && killed.code == SIGKILL));
+    }
+    CHECK(count_free() == left);
+    while (count > 0)
+        close(taken[--count]);
+    result = forkcall_buf_fixed(&now, sizeof now);
+    CHECK(run_tested(child_tells_its_parent, NULL, 0, &result, &options).status == FORKCALL_OK);
+    CHECK(now == server || filtered); /* the same process still, this one or a server */
+    CHECK(now == getpid() || wait_until(has_no_zombies, &now));
+    return 0;
+}
+
+static void descriptors_run_out_once_a_server_is_there(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 32; i++) {
+        struct shortage shortage = {.left = i / 2, .old_kernel = i % 2 != 0};
+        const int r = host_run(run_out_with_a_server, &shortage);
+        if (r != 0 && r != CANNOT)
+            fail_msg("with %d descriptors left%s", shortage.left, shortage.old_kernel ? " and an old kernel" : "");
+    }
+}
+
 int main(void)
 {
     forkcall_init();
@@ -198,6 +300,7 @@ int main(void)
         cmocka_unit_test(descriptors_of_a_call_that_runs),
         cmocka_unit_test(descriptors_of_a_host_with_an_idle_server),
         cmocka_unit_test(RLIMIT_NOFILE_leaves_few_descriptors),
+        cmocka_unit_test(descriptors_run_out_once_a_server_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

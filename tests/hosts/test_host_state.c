@@ -361,6 +361,38 @@ static void RLIMIT_NPROC_leaves_no_process(void **state)
     assert_int_equal(host_run(limit_processes, NULL), 0);
 }
 
+/* The host, the server and two children that wait are all that is allowed. */
+static int limit_processes_of_the_server(void *unused)
+{
+    const struct rlimit limit = {4, 4};
+    const int kept = STDERR_FILENO + 1;
+    const struct forkcall_options options = {.timeout_ms = 60000, .keep_fds = &kept, .keep_fds_count = 1};
+    (void)unused;
+    CHECK(dup2(STDERR_FILENO, kept) == kept);
+    CHECK(setgid(54322) == 0 && setuid(54322) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
+    CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
+    CHECK(forkcall_server_start(NULL) == 0);
+    for (int i = 0; i < 5; i++) { /* takes a child of its own */
+        const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(report.status == FORKCALL_NOT_STARTED && report.code == EAGAIN && report.ran == FORKCALL_RAN_NO);
+        CHECK(report.pid == 0);
+    }
+    CHECK(forkcall_server_start(NULL) == -EALREADY); /* it is the same that serves */
+    const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, NULL);
+    CHECK(report.status == FORKCALL_OK);
+    return 0;
+}
+
+static void RLIMIT_NPROC_leaves_a_server_no_process(void **state)
+{
+    (void)state;
+    if (tested_method() != FORKCALL_SERVER)
+        SKIP("there is no server");
+    if (getuid() != 0 || under_emulator())
+        SKIP("only root can become a user without processes");
+    assert_int_equal(host_run(limit_processes_of_the_server, NULL), 0);
+}
+
 int main(void)
 {
     forkcall_init();
@@ -369,6 +401,7 @@ int main(void)
         cmocka_unit_test(host_with_a_low_RLIMIT_FSIZE),
         cmocka_unit_test(host_with_a_low_RLIMIT_AS),
         cmocka_unit_test(RLIMIT_NPROC_leaves_no_process),
+        cmocka_unit_test(RLIMIT_NPROC_leaves_a_server_no_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
