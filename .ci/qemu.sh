@@ -13,6 +13,7 @@ declare -A beyond_qemu=(
     [test_host_state]='does not limit address space'
     [test_hostile_region]='runs into its limits of time and memory'
     [test_limits]='does not limit address space'
+    [test_crash_frames]='starts itself where a copy of the program is started'
     [test_plugin]='has threads of its own once the program had one'
     [test_result]='takes minutes for it'
     [test_signals]='does not write core files as the kernel does'

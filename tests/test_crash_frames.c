@@ -73,7 +73,7 @@ static void check_methods(forkcall_fn *fn, const char *function, enum chain_end 
     if (frames == 0) { /* the way there leads through code without tables or frame pointers: what there is */
         print_message("end %d: %s is not among the frames of a fork\n", (int)end, function);
         frames = fork.crash.frame_count > 0 ? 1 : 0;
-        assert_true(end == CHAIN_IN_CALLBACK || under_emulator());
+        assert_int_equal(end, CHAIN_IN_CALLBACK);
     }
     for (size_t i = 0; i < METHODS; i++) {
         const struct forkcall_report other = crash(fn, end, methods[i]);
@@ -121,8 +121,6 @@ static void explanation_names_the_functions(void **state)
     for (size_t i = 0; i < METHODS; i++) {
         char text[4096];
         const struct forkcall_report r = crash(program_outer, CHAIN_NULL_POINTER, methods[i]);
-        if (r.crash.program_counter == 0 && under_emulator())
-            SKIP("a processor whose registers are not known");
         forkcall_explain(&r, text, sizeof text);
         const char *inner = strstr(text, "\n  #0 program_inner+");
         const char *middle = strstr(text, "\n  #1 program_middle+");
@@ -135,8 +133,6 @@ static void explanation_names_the_functions(void **state)
 static void address_of_the_fault_in_a_module(void **state)
 {
     (void)state;
-    if (under_emulator())
-        SKIP("qemu-user does not tell every address");
     for (size_t i = 0; i < METHODS; i++) {
         const struct forkcall_report r = crash(program_outer, CHAIN_WRITE_TO_CONSTANT, methods[i]);
         assert_int_equal(r.crash.address, (uint64_t)(uintptr_t)program_constant);
@@ -250,7 +246,7 @@ static void crash_in_a_fork_of_such_a_child(void **state)
         const struct forkcall_options options = {.method = methods[i], .timeout_ms = DEADLINE_S * 1000};
         const struct forkcall_report r = forkcall_run(tells_of_a_fork_that_crashed, &end, sizeof end, &text, &options);
         assert_status(r, FORKCALL_OK);
-        assert_true(under_emulator() || strstr(text.data, "\n  #2 program_outer+") != NULL);
+        assert_non_null(strstr(text.data, "\n  #2 program_outer+"));
         forkcall_buf_free(&text);
     }
 }
@@ -276,8 +272,7 @@ static void crashes_in_many_children_at_once(void **state)
     bool passed = true;
     (void)state;
     struct forkcall_report expected = crash(program_outer, CHAIN_NULL_POINTER, FORKCALL_FORK);
-    if (expected.crash.frame_count < 3)
-        SKIP("a processor whose stacks are not known");
+    assert_in_range(expected.crash.frame_count, 3, FORKCALL_CRASH_FRAMES);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, crash_repeatedly, &expected), 0);
     for (int i = 0; i < THREADS; i++) {
@@ -306,6 +301,10 @@ int main(int argc, char **argv)
     if (argc != 2) {
         fprintf(stderr, "usage: %s PLUGIN\n", argv[0]);
         return 2;
+    }
+    if (under_emulator()) {
+        print_message("skipped: qemu-user starts itself where a copy of the program is started\n");
+        return 77;
     }
     plugin_path = argv[1];
     return cmocka_run_group_tests(tests, NULL, NULL);
