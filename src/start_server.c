@@ -31,7 +31,7 @@ static void timed_out(struct forkcall_call *call)
 
 static void not_taken(struct forkcall_call *call, int r, const char *why)
 {
-    call->report.pid = 0; /* of one that was dead, or had what this process has no more */
+    call->report.pid = 0; /* of one that was dead */
     if (r == -ETIMEDOUT && fc_now_ns() >= call->deadline_ns) {
         timed_out(call);
         return;
@@ -69,6 +69,7 @@ static void start(struct forkcall_call *call)
         }
         fc_server_retire(call->server);
         fc_server_give_back(call, true);
+        call->report.pid = 0; /* it has run nothing */
     }
     fc_call_not_started(call, EAGAIN, "server");
     fc_report_message(&call->report, "server: this process changes its credentials, limits or directory all the time");
