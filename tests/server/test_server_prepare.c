@@ -2,12 +2,14 @@
 #include "servers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- What prepare leaves ------------------------------------------------------------------------------------- */
@@ -261,6 +263,79 @@ static void prepare_that_hangs(void **state)
     check_bad(END_HANG, -ETIMEDOUT, "200 ms");
 }
 
+/* Tells who runs it through stdout, and never returns. */
+static int tell_and_hang(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int pid = getpid();
+    (void)args;
+    (void)args_size;
+    (void)result;
+    if (write(STDOUT_FILENO, &pid, sizeof pid) != (ssize_t)sizeof pid)
+        return errno;
+    alarm(4 * DEADLINE_S);
+    for (;;)
+        pause();
+}
+
+static int start_and_hang(void *context)
+{
+    const int *told = context;
+    const struct forkcall_server_options options = {.prepare = tell_and_hang};
+    CHECK(dup2(told[1], STDOUT_FILENO) == STDOUT_FILENO);
+    close(told[0]);
+    forkcall_server_start(&options);
+    return 1; /* not reached */
+}
+
+static void host_killed_while_prepare_hangs(void **state)
+{
+    int told[2], server = 0;
+    (void)state;
+#ifdef TEST_PORTABLE
+    SKIP("nothing ends a process at the end of file here");
+#endif
+    assert_int_equal(pipe(told), 0);
+    fflush(NULL);
+    const pid_t host = fork();
+    if (host == 0)
+        _exit(start_and_hang(told));
+    close(told[1]);
+    const ssize_t n = read(told[0], &server, sizeof server);
+    const bool lived = process_lives(server);
+    kill(host, SIGKILL);
+    waitpid(host, NULL, 0);
+    const bool gone = wait_until(process_is_gone, &server);
+    close(told[0]);
+    if (!gone)
+        kill(server, SIGKILL);
+    assert_int_equal(n, sizeof server);
+    assert_true(lived && server != host);
+    assert_true(gone);
+}
+
+static int give_up_hanging_prepare(void *context)
+{
+    const struct forkcall_server_options options = {.prepare = tell_and_hang, .timeout_ms = 200};
+    int told[2], server = 0;
+    (void)context;
+    CHECK(pipe(told) == 0 && dup2(told[1], STDOUT_FILENO) == STDOUT_FILENO);
+    CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
+    CHECK(fcntl(told[0], F_SETFL, O_NONBLOCK) == 0);
+    CHECK(forkcall_server_stop() == 0);
+    if (read(told[0], &server, sizeof server) == (ssize_t)sizeof server) /* else it had not come so far */
+        CHECK(wait_until(process_is_gone, &server));
+    return 0;
+}
+
+static void server_stopped_while_prepare_hangs(void **state)
+{
+    (void)state;
+#ifdef TEST_PORTABLE
+    SKIP("nothing ends a process at the end of file here");
+#endif
+    assert_int_equal(host_run(give_up_hanging_prepare, NULL), 0);
+}
+
 /* ---- Exec'ed children ---------------------------------------------------------------------------------------- */
 
 static void *sit(void *unused)
@@ -354,6 +429,8 @@ int main(void)
         cmocka_unit_test(prepare_that_exits),
         cmocka_unit_test(prepare_that_crashes),
         cmocka_unit_test(prepare_that_hangs),
+        cmocka_unit_test(host_killed_while_prepare_hangs),
+        cmocka_unit_test(server_stopped_while_prepare_hangs),
         cmocka_unit_test(exec_spares_prepare_themselves),
         cmocka_unit_test(prepare_that_starts_a_thread),
         cmocka_unit_test(prepare_that_fails_in_exec_spares),
