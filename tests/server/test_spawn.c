@@ -1,0 +1,334 @@
+/* A copy of the program has what the host has at the moment of the call, and nothing else. Argument: the path of a plugin. */
+#include "servers.h"
+#include "state.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const char *plugin_path;
+
+static const enum forkcall_method methods[] = {FORKCALL_SPAWN, FORKCALL_SERVER};
+
+/* ---- Of the moment ------------------------------------------------------------------------------------------- */
+
+static bool spawned_child_is_like_host(void)
+{
+    struct state here, there;
+    state_fill(&here);
+    return ask(FORKCALL_SPAWN, child_tells_state, NULL, 0, &there, sizeof there) && state_is(&here, &there);
+}
+
+static int change_state(void *context)
+{
+    const struct rlimit limit = {150, 300};
+    (void)context;
+    CHECK(spawned_child_is_like_host());
+    umask(0135);
+    CHECK(spawned_child_is_like_host());
+    CHECK(chdir("/usr") == 0 && spawned_child_is_like_host());
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0 && spawned_child_is_like_host());
+    if (geteuid() == 0) {
+        CHECK(setgid(65534) == 0 && spawned_child_is_like_host());
+        CHECK(setuid(65534) == 0 && spawned_child_is_like_host());
+    }
+    CHECK(close(0) == 0 && spawned_child_is_like_host());
+    return 0;
+}
+
+static void directory_umask_limits_and_user_of_the_moment(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(change_state, NULL), 0);
+}
+
+static int child_tells_program(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char text[4096];
+    FILE *file = fopen("/proc/self/cmdline", "re");
+    (void)args;
+    (void)args_size;
+    if (file == NULL)
+        return errno;
+    const size_t n = fread(text, 1, sizeof text, file);
+    fclose(file);
+    return forkcall_buf_append(result, text, n);
+}
+
+static int compare_names(void *context)
+{
+    char here[4096] = "", there[4096];
+    FILE *file = fopen("/proc/self/cmdline", "re");
+    (void)context;
+    CHECK(file != NULL && fread(here, 1, sizeof here - 1, file) > 0);
+    fclose(file);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(ask_text(methods[i], child_tells_program, NULL, 0, there, sizeof there));
+        CHECK(strcmp(here, there) == 0); /* the first of them, argv[0] */
+    }
+    return 0;
+}
+
+static void name_of_the_program(void **state)
+{
+    (void)state;
+    if (under_emulator() || under_valgrind())
+        SKIP("the command line is that of a tool");
+    assert_int_equal(host_run(compare_names, NULL), 0);
+}
+
+static int child_tells_variable(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const char *value = getenv(args);
+    (void)args_size;
+    return value == NULL ? 0 : forkcall_buf_append(result, value, strlen(value));
+}
+
+static int change_variables(void *context)
+{
+    static const char name[] = "FORKCALL_TEST_VARIABLE";
+    static const char *const values[] = {"one", "two", ""};
+    char text[64];
+    (void)context;
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(setenv(name, values[i], 1) == 0);
+        CHECK(ask_text(FORKCALL_SPAWN, child_tells_variable, name, sizeof name, text, sizeof text));
+        CHECK(strcmp(text, values[i]) == 0);
+    }
+    return 0;
+}
+
+static void environment_of_the_moment(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(change_variables, NULL), 0);
+}
+
+static int child_counts_variables(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int count = 0;
+    (void)args;
+    (void)args_size;
+    for (; environ != NULL && environ[count] != NULL; count++)
+        ;
+    return forkcall_buf_append(result, &count, sizeof count);
+}
+
+static int clear_environment(void *context)
+{
+    static char *empty[] = {NULL};
+    (void)context;
+    for (int k = 0; k < 2; k++) {
+        environ = k == 0 ? empty : NULL;
+        for (size_t i = 0; i < 2; i++) {
+            int count = -1;
+            CHECK(ask(methods[i], child_counts_variables, NULL, 0, &count, sizeof count));
+            CHECK(count == 0);
+        }
+        CHECK(forkcall_server_stop() == 0);
+    }
+    return 0;
+}
+
+static void empty_environment(void **state)
+{
+    (void)state;
+    if (under_sanitizer() || under_valgrind() || under_emulator() || getenv("LD_LIBRARY_PATH") != NULL)
+        SKIP("the program needs its environment here");
+    assert_int_equal(host_run(clear_environment, NULL), 0);
+}
+
+/* ---- Signals ------------------------------------------------------------------------------------------------- */
+
+/* Bits of signals. */
+struct signals {
+    uint64_t ignored, caught, blocked, pending;
+};
+
+static int child_tells_signals(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct signals signals = {0, 0, 0, 0};
+    sigset_t blocked, pending;
+    (void)args;
+    (void)args_size;
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    sigpending(&pending);
+    for (int i = 1; i < 32; i++) {
+        struct sigaction action;
+        if (sigaction(i, NULL, &action) < 0)
+            continue;
+        const uint64_t bit = (uint64_t)1 << i;
+        signals.ignored |= action.sa_handler == SIG_IGN ? bit : 0;
+        signals.caught |= action.sa_handler != SIG_IGN && action.sa_handler != SIG_DFL ? bit : 0;
+        signals.blocked |= sigismember(&blocked, i) == 1 ? bit : 0;
+        signals.pending |= sigismember(&pending, i) == 1 ? bit : 0;
+    }
+    return forkcall_buf_append(result, &signals, sizeof signals);
+}
+
+static void on_signal(int signal)
+{
+    (void)signal;
+}
+
+#define BIT(signal) ((uint64_t)1 << (signal))
+
+static int change_signals(void *context)
+{
+    sigset_t all;
+    struct signals before, after;
+    (void)context;
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(ask(methods[i], child_tells_signals, NULL, 0, &before, sizeof before));
+        /* Crashes are caught, for the report; the terminal is the header's. */
+        CHECK((before.ignored & ~(BIT(SIGTTIN) | BIT(SIGTTOU))) == 0 && before.blocked == 0);
+        CHECK((before.caught &
+               (BIT(SIGUSR1) | BIT(SIGUSR2) | BIT(SIGPIPE) | BIT(SIGCHLD) | BIT(SIGTERM) | BIT(SIGHUP))) == 0);
+        CHECK(forkcall_server_stop() == 0);
+        signal(SIGUSR1, SIG_IGN);
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGCHLD, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
+        signal(SIGUSR2, on_signal);
+        sigfillset(&all);
+        CHECK(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0);
+        raise(SIGTERM); /* pending here */
+        CHECK(ask(methods[i], child_tells_signals, NULL, 0, &after, sizeof after));
+        CHECK(memcmp(&before, &after, sizeof before) == 0);
+        CHECK(forkcall_server_stop() == 0);
+    }
+    return 0;
+}
+
+static void signals_are_at_their_default(void **state)
+{
+    (void)state;
+    if (under_sanitizer() || under_valgrind())
+        SKIP("tools catch signals of their own");
+    assert_int_equal(host_run(change_signals, NULL), 0);
+}
+
+/* ---- Descriptors --------------------------------------------------------------------------------------------- */
+
+struct found {
+    int total, above, same_file;
+    int at; /* the last one of the same file */
+};
+
+/* args: the file's device and inode. */
+static int child_finds_descriptors(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct stat *wanted = args;
+    struct found found = {0, 0, 0, -1};
+    (void)args_size;
+    for (int fd = 0; fd < 3000; fd++) {
+        struct stat file;
+        if (fstat(fd, &file) < 0)
+            continue;
+        found.total++;
+        found.above += fd > 2;
+        if (file.st_dev != wanted->st_dev || file.st_ino != wanted->st_ino)
+            continue;
+        found.same_file++;
+        found.at = fd;
+    }
+    return forkcall_buf_append(result, &found, sizeof found);
+}
+
+#define KEPT 777
+
+static bool find_descriptors(enum forkcall_method method, const struct stat *file, bool keep, struct found *found)
+{
+    const int kept = KEPT;
+    struct forkcall_buf result = forkcall_buf_fixed(found, sizeof *found);
+    const struct forkcall_options options = {
+        .method = method, .timeout_ms = PLENTY_MS, .keep_fds = &kept, .keep_fds_count = keep};
+    const struct forkcall_report report = forkcall_run(child_finds_descriptors, file, sizeof *file, &result, &options);
+    return ended(&report, FORKCALL_OK, FORKCALL_RAN_YES);
+}
+
+static int open_a_thousand(void *context)
+{
+    char path[64] = "/tmp/forkcall-server-XXXXXX";
+    struct stat file;
+    struct found few, many;
+    const struct rlimit limit = {2048, 2048};
+    (void)context;
+    const int first = mkstemp(path);
+    CHECK(first >= 0 && unlink(path) == 0 && fstat(first, &file) == 0);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    for (size_t i = 0; i < 2; i++)
+        CHECK(find_descriptors(methods[i], &file, false, &few) && few.same_file == 0);
+    for (int i = 0; i < 1000; i++)
+        CHECK(dup(first) >= 0); /* not close-on-exec */
+    CHECK(dup2(first, KEPT) == KEPT);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(find_descriptors(methods[i], &file, false, &few));
+        CHECK(few.same_file == 0 && few.above <= 4); /* its channel */
+        CHECK(find_descriptors(methods[i], &file, true, &many));
+        CHECK(many.same_file == 1 && many.at == KEPT && many.above <= 1 + 4);
+    }
+    CHECK(forkcall_server_stop() == 0); /* one that is started now has none of them either */
+    CHECK(find_descriptors(FORKCALL_SERVER, &file, false, &few) && few.same_file == 0);
+    return 0;
+}
+
+static void host_with_a_thousand_open_descriptors(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(open_a_thousand, NULL), 0);
+}
+
+/* ---- Plugins ------------------------------------------------------------------------------------------------- */
+
+static int call_plugin(void *context)
+{
+    (void)context;
+    CHECK(server_pid() > 0); /* which does not know it */
+    void *plugin = dlopen(plugin_path, RTLD_NOW | RTLD_LOCAL);
+    CHECK(plugin != NULL);
+    forkcall_fn *const *fn = dlsym(plugin, "plugin_function");
+    CHECK(fn != NULL);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 2; i++) {
+            char text[64];
+            CHECK(ask_text(methods[i], *fn, "abc", 3, text, sizeof text));
+            CHECK(strcmp(text, "plugin: abc, call 1") == 0);
+        }
+    }
+    return 0;
+}
+
+static void function_of_a_plugin(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(call_plugin, NULL), 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(directory_umask_limits_and_user_of_the_moment),
+        cmocka_unit_test(name_of_the_program),
+        cmocka_unit_test(environment_of_the_moment),
+        cmocka_unit_test(empty_environment),
+        cmocka_unit_test(signals_are_at_their_default),
+        cmocka_unit_test(host_with_a_thousand_open_descriptors),
+        cmocka_unit_test(function_of_a_plugin),
+    };
+    forkcall_init();
+    plugin_path = argc > 1 ? argv[1] : "";
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
