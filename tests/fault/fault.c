@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
@@ -95,6 +97,15 @@ WRAP(FAULT_SIGACTION, int, -1, sigaction, (int s, const struct sigaction *a, str
 WRAP(FAULT_READ, ssize_t, -1, read, (int fd, void *data, size_t size), (fd, data, size))
 WRAP(FAULT_WRITEV, ssize_t, -1, writev, (int fd, const struct iovec *parts, int count), (fd, parts, count))
 WRAP(FAULT_POLL, int, -1, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
+WRAP(FAULT_SOCKETPAIR, int, -1, socketpair, (int domain, int type, int protocol, int ends[2]),
+     (domain, type, protocol, ends))
+WRAP(FAULT_SENDMSG, ssize_t, -1, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+WRAP(FAULT_RECVMSG, ssize_t, -1, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+/* It returns the error. */
+WRAP(FAULT_SPAWN, int, errno, posix_spawn,
+     (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+      char *const *arguments, char *const *environment),
+     (pid, path, actions, attributes, arguments, environment))
 #define MMAP_PARAMETERS (void *at, size_t size, int protection, int flags, int fd, off_t offset)
 WRAP64(FAULT_MMAP, void *, MAP_FAILED, mmap, MMAP_PARAMETERS, (at, size, protection, flags, fd, offset))
 

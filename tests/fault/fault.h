@@ -25,10 +25,15 @@ enum fault {
     FAULT_READ,
     FAULT_WRITEV,
     FAULT_POLL,
+    FAULT_SOCKETPAIR,
+    FAULT_SENDMSG,
+    FAULT_RECVMSG,
+    FAULT_SPAWN,
     FAULT_COUNT
 };
 
-/* From now on, the n-th (from 1) call fails with error, once. The count is shared with forked processes. */
+/* From now on, the n-th (from 1) call fails with error, once. The count is shared with forked processes; copies of the program and
+ * what they fork have no faults. */
 void fault_arm(enum fault fault, int n, int error);
 /* Takes it back. True: it has happened. */
 bool fault_disarm(void);
