@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { STEP_NS = 100000, PAGES = 16, STEPS_MOST = 8000, STEPS_QUICK = 500 };
+enum { STEP_NS = 100000, PAGES = 16, STEPS_MOST = 8000, WATCH_NS = 800000000, WATCH_QUICK_NS = 50000000 };
 
 struct scene {
     struct forkcall_options *calls; /* NULL: nobody calls */
     char *memory;                   /* that the innocent thread works on: PAGES pages */
-    size_t steps;
+    uint64_t watch_ns;
     cpu_set_t others;
     atomic_bool over;
     atomic_size_t made;
@@ -42,23 +42,25 @@ static int compare_times(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The time of the step that 1 of 1000 is longer than. */
+/* Steps until the time is over; the time of the one that 1 of 1000 of them is longer than. */
 static int64_t work_on(const struct scene *scene)
 {
     static int64_t times[STEPS_MOST];
-    uint64_t last = clock_ns();
-    for (size_t step = 0; step < scene->steps; step++) {
+    const uint64_t start = clock_ns();
+    uint64_t last = start;
+    size_t steps = 0;
+    while (steps < STEPS_MOST && last - start < scene->watch_ns) {
         uint64_t now = 0;
         for (size_t page = 0; page < PAGES; page++)
-            *(volatile char *)&scene->memory[page * 4096] = (char)step;
+            *(volatile char *)&scene->memory[page * 4096] = (char)steps;
         do
             now = clock_ns();
         while (now - last < STEP_NS);
-        times[step] = (int64_t)(now - last);
+        times[steps++] = (int64_t)(now - last);
         last = now;
     }
-    qsort(times, scene->steps, sizeof *times, compare_times);
-    return times[scene->steps - 1 - scene->steps / 1000];
+    qsort(times, steps, sizeof *times, compare_times);
+    return times[steps - 1 - steps / 1000];
 }
 
 static int64_t play(void *context)
@@ -98,13 +100,13 @@ static void print_stall_rows(struct bench *bench, char *memory, const cpu_set_t 
     static struct scene scenes[3];
     static const char *const names[] = {"stall: no calls", "stall: FORK", "stall: SERVER"};
     struct forkcall_options *const calls[] = {NULL, &fork_anyway, &by_server};
-    const struct effort effort = {.warm_up = 1, .min_rounds = 7, .max_rounds = 20, .seconds = 15};
+    const struct effort effort = {.warm_up = 1, .min_rounds = 7, .max_rounds = 20, .seconds = 20};
     struct variant variants[3];
     struct summary times[3];
     for (size_t i = 0; i < 3; i++) {
         scenes[i].calls = calls[i];
         scenes[i].memory = memory;
-        scenes[i].steps = bench->quick ? STEPS_QUICK : STEPS_MOST;
+        scenes[i].watch_ns = bench->quick ? WATCH_QUICK_NS : WATCH_NS;
         scenes[i].others = *others;
         variants[i] = (struct variant){names[i], play, &scenes[i]};
     }
