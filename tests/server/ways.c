@@ -16,6 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+extern char **environ;
+
 enum { SKIPPED = 77 };
 
 /* ---- Constructors -------------------------------------------------------------------------------------------- */
@@ -47,13 +49,16 @@ __attribute__((constructor)) static void construct(void)
 
 struct answer {
     int sum, touched, own_fd, thread_runs;
+    bool marked; /* what a copy is known by is left in its environment */
     pid_t parent;
 };
 
 static int adds(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     struct stat null, own;
-    struct answer answer = {0, ++touched, -1, thread_runs, getppid()};
+    struct answer answer = {.touched = ++touched, .own_fd = -1, .thread_runs = thread_runs, .parent = getppid()};
+    for (char **entry = environ; *entry != NULL; entry++)
+        answer.marked |= strncmp(*entry, "FORKCALL", 8) == 0;
     for (size_t i = 0; i < args_size; i++)
         answer.sum += ((const unsigned char *)args)[i];
     if (own_fd >= 0 && stat("/dev/null", &null) == 0 && fstat(own_fd, &own) == 0 && null.st_rdev == own.st_rdev)
@@ -96,8 +101,9 @@ static bool check_method(enum forkcall_method method, struct answer *answer)
         if (!is_good(&report, "adds") || result.size != sizeof *answer)
             return false;
         memcpy(answer, result.data, sizeof *answer);
-        if (answer->sum != 'a' + 'b' + 'c' || answer->touched != 1) {
-            printf("method %d: sum %d, touched %d\n", (int)method, answer->sum, answer->touched);
+        if (answer->sum != 'a' + 'b' + 'c' || answer->touched != 1 || answer->marked) {
+            printf("method %d: sum %d, touched %d, marked %d\n", (int)method, answer->sum, answer->touched,
+                   (int)answer->marked);
             return false;
         }
     }
