@@ -62,11 +62,13 @@ static uint64_t page_after(uint64_t address)
 static size_t stack_part(uint64_t from, uint64_t *start)
 {
     const uint64_t entry = (uint64_t)(uintptr_t)fc_child_entry_frame();
-    uint64_t end = from + FC_CRASH_STACK_MAX;
-    if (from < entry && entry - from < FC_CRASH_STACK_MAX)
-        end = entry + ABOVE_ENTRY;
-    if (from > UINTPTR_MAX - (uint64_t)2 * FC_CRASH_STACK_MAX)
+    /* A 32-bit process of a 64-bit system has its stack there; the page behind is nobody's. */
+    const uint64_t last = UINTPTR_MAX / PAGE * PAGE;
+    if (from >= last)
         return 0;
+    uint64_t end = last - from > FC_CRASH_STACK_MAX ? from + FC_CRASH_STACK_MAX : last;
+    if (from < entry && entry - from < FC_CRASH_STACK_MAX)
+        end = entry + ABOVE_ENTRY < last ? entry + ABOVE_ENTRY : last;
     while (from < end && !fc_is_readable((const void *)(uintptr_t)from))
         from = page_after(from);
     uint64_t to = from;

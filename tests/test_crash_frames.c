@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
@@ -138,6 +138,42 @@ static void address_of_the_fault_in_a_module(void **state)
         assert_int_equal(r.crash.address, (uint64_t)(uintptr_t)program_constant);
     }
 }
+
+#if UINTPTR_MAX == UINT32_MAX
+/* Where a 32-bit process of a 64-bit system may have its stack, and does in one of thirty. */
+static int crashes_at_the_end_of_all_addresses(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const size_t size = 0x8000;
+    void *stack = MAP_FAILED;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    (void)args;
+    (void)args_size;
+    (void)result;
+    for (uintptr_t at = 0xfffe0000U; stack == MAP_FAILED && at < 0xffff6000U; at += size)
+        stack = mmap((void *)at, size, PROT_READ | PROT_WRITE, /* NOLINT(performance-no-int-to-ptr) */
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    pthread_attr_init(&attributes);
+    if (stack == MAP_FAILED || pthread_attr_setstack(&attributes, stack, size) != 0 ||
+        pthread_create(&thread, &attributes, program_start, NULL) != 0)
+        return 1;
+    return pthread_join(thread, NULL);
+}
+
+static void stack_at_the_end_of_all_addresses(void **state)
+{
+    const enum forkcall_method all[] = {FORKCALL_FORK, FORKCALL_SERVER, FORKCALL_SPAWN};
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const struct forkcall_options options = {.method = all[i], .timeout_ms = DEADLINE_S * 1000};
+        const struct forkcall_report r = forkcall_run(crashes_at_the_end_of_all_addresses, NULL, 0, NULL, &options);
+        if (r.status == FORKCALL_FAILED)
+            SKIP("this system has no memory there");
+        assert_status(r, FORKCALL_SIGNALED);
+        assert_in_range(count_frames_to(&r.crash, "program_start"), 2, 3);
+    }
+}
+#endif
 
 /* ---- In a plugin --------------------------------------------------------------------------------------------- */
 
@@ -290,6 +326,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(crash_in_the_program),
         cmocka_unit_test(explanation_names_the_functions),
         cmocka_unit_test(address_of_the_fault_in_a_module),
+#if UINTPTR_MAX == UINT32_MAX
+        cmocka_unit_test(stack_at_the_end_of_all_addresses),
+#endif
         cmocka_unit_test(crash_in_a_plugin),
         cmocka_unit_test(crash_in_one_of_several_copies_of_a_plugin),
         cmocka_unit_test(crash_in_a_child_that_was_execed_by_the_server),
