@@ -10,7 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef HAVE_CRT_EXTERNS
+#include <crt_externs.h>
+#undef environ
+#define environ (*_NSGetEnviron()) /* a library of macOS has no other */
+#elif !defined HAVE_ENVIRON
 extern char **environ;
+#endif
 
 static char *program_name(void)
 {

@@ -100,10 +100,8 @@ const char *fc_options_from_environment(struct forkcall_options *options)
     static const struct {
         const char *name;
         enum forkcall_method method;
-    } known[] = {{"fork", FORKCALL_FORK},
-                 {"server", FORKCALL_SERVER},
-                 {"spawn", FORKCALL_SPAWN},
-                 {"inline", FORKCALL_INLINE}};
+    } known[] = {
+        {"fork", FORKCALL_FORK}, {"server", FORKCALL_SERVER}, {"spawn", FORKCALL_SPAWN}, {"inline", FORKCALL_INLINE}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(method, known[i].name) != 0)
             continue;

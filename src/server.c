@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +37,7 @@ void fc_server_unref(struct fc_server *server)
 {
     if (atomic_fetch_sub(&server->refs, 1) != 1)
         return;
-    fc_fds_close_all(&server->fds);
-    fc_snapshot_free(server->snapshot);
-    free(server);
+    fc_server_free(server);
 }
 
 /* NULL: there is none. A fork of the host has its parent's memory, not its server. */
@@ -70,6 +69,13 @@ void fc_server_retire(struct fc_server *server)
     fc_fds_unlock();
     if (was_current)
         fc_server_unref(server);
+}
+
+void fc_server_kill(struct fc_server *server)
+{
+    const struct fc_process process = {.pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS]};
+    if (process.fd >= 0)
+        fc_wait_signal(&process, SIGKILL);
 }
 
 bool fc_server_is_dead(const struct fc_server *server)

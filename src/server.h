@@ -14,6 +14,9 @@ void fc_server_unref(struct fc_server *server);
 /* It gets no new calls. */
 void fc_server_retire(struct fc_server *server);
 
+/* For one that does not answer: it may have been stopped. Only where its number is surely its own. */
+void fc_server_kill(struct fc_server *server);
+
 /* It serves no more. */
 bool fc_server_is_dead(const struct fc_server *server);
 

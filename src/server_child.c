@@ -155,7 +155,7 @@ static int take_child(struct forkcall_call *call, uint64_t deadline_ns)
     if (r == -EAGAIN)
         r = ask_for_spare(call, list, count, deadline_ns);
     free(list);
-    return r;
+    return r > 0 ? -r : r;
 }
 
 /* A socket through which the server will tell how the child has ended. */
@@ -186,6 +186,26 @@ static int watch(struct forkcall_call *call)
     return fd < 0 ? fd : 0;
 }
 
+/* The child is the call's. -ECONNRESET: the server is gone, and was to tell of the child's end. */
+static int adopt(struct forkcall_call *call)
+{
+    struct fc_server *server = call->server;
+    int r = 0;
+    atomic_fetch_add(&server->in_use, 1);
+    call->process.remote = true;
+    call->process.server = server;
+    call->process.own_group = !call->options.share_group;
+    if (call->process.fd < 0)
+        r = watch(call);
+    if (r == 0)
+        return 0;
+    atomic_fetch_sub(&server->in_use, 1);
+    call->process.remote = false;
+    call->process.server = NULL;
+    send_order(server, FC_ORDER_DONE, call->process.pid, false, -1);
+    return r == -EPIPE ? -ECONNRESET : r;
+}
+
 int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
 {
     uint64_t limit_ns = fc_now_ns() + SPARE_NS;
@@ -199,23 +219,17 @@ int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
         const bool limited = limit_ns < call->deadline_ns;
         r = take_child(call, limited ? limit_ns : call->deadline_ns);
         if (r == 0)
+            r = adopt(call);
+        if (r == 0)
             break;
         drop_child(call);
+        if (limited && r == -ETIMEDOUT)
+            fc_server_kill(call->server);
         if (r == -ECONNRESET || (limited && r == -ETIMEDOUT)) /* gone, or it does not answer at all */
             fc_server_retire(call->server);
         fc_server_unref(call->server);
         call->server = NULL;
     }
-    if (r < 0)
-        return r;
-    atomic_fetch_add(&call->server->in_use, 1);
-    call->process.remote = true;
-    call->process.server = call->server;
-    call->process.own_group = !call->options.share_group;
-    if (call->process.fd < 0)
-        r = watch(call);
-    if (r < 0) /* nothing would tell of its end */
-        fc_server_give_back(call, false);
     return r;
 }
 

@@ -56,7 +56,7 @@ static int keep_options(const struct forkcall_server_options *o)
                                           .has_prepare = o->prepare != NULL,
                                           .has_prepare_args = o->prepare_args != NULL,
                                           .prepare_args_size = (uint32_t)o->prepare_args_size};
-    if (o->prepare_args_size > 0)
+    if (o->prepare_args != NULL && o->prepare_args_size > 0)
         memcpy(last.args, o->prepare_args, o->prepare_args_size);
     return 0;
 }
@@ -89,7 +89,7 @@ static struct fc_server *make(void)
     return NULL;
 }
 
-static void unmake(struct fc_server *server)
+void fc_server_free(struct fc_server *server)
 {
     fc_fds_close_all(&server->fds);
     fc_snapshot_free(server->snapshot);
@@ -136,8 +136,8 @@ static int await_copy(struct fc_process *copy, uint64_t deadline_ns, char *why, 
 static int start_copy(struct fc_server *server, uint64_t deadline_ns, char *why, size_t why_size)
 {
     struct fc_process copy = {.fd = -1};
-    uint64_t nonce;
-    pid_t pid;
+    uint64_t nonce = 0;
+    pid_t pid = -1;
     const char *step = "the socket to the server";
     int r = open_control(server);
     const int socket = server->fds.fd[FC_FD_HELLO];
@@ -169,6 +169,6 @@ int fc_server_start(const struct forkcall_server_options *options, uint64_t dead
         return -ENOMEM;
     r = start_copy(*server, deadline_ns, why, why_size);
     if (r < 0)
-        unmake(*server);
+        fc_server_free(*server);
     return r;
 }

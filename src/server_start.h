@@ -29,6 +29,9 @@ struct fc_server {
 int fc_server_start(const struct forkcall_server_options *options, uint64_t deadline_ns, struct fc_server **server,
                     char *why, size_t why_size);
 
+/* Closes what it has, and frees it: nobody refers to it any more. */
+void fc_server_free(struct fc_server *server);
+
 /* Writes what a server, or a spare that it execs, is to be; setup first, and only what it says that there is. */
 int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const struct fc_module_function *prepare,
                          const void *args);

@@ -130,10 +130,12 @@ struct fc_snapshot *fc_snapshot_take(void)
 bool fc_snapshot_holds(const struct fc_snapshot *snapshot, pid_t holder)
 {
     struct fc_snapshot now;
+    const void *left = snapshot; /* as bytes: see the struct */
+    const void *right = &now;
     fill(&now);
     if ((snapshot->umask & now.umask & FC_SNAPSHOT_UMASK_KNOWN) == 0)
         now.umask = snapshot->umask;
-    if (memcmp(snapshot, &now, sizeof now) != 0)
+    if (memcmp(left, right, sizeof now) != 0)
         return false;
     for (int fd = 0; fd < 3; fd++)
         if (now.stream[fd].open && S_ISREG(now.stream[fd].type) && !fc_snapshot_is_same_file(fd, holder))

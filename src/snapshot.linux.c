@@ -84,9 +84,9 @@ static void take_credentials(struct extra *e)
     e->file_uid = (uid_t)syscall(SYS_setfsuid, (uid_t)-1); /* no user has that number: it tells and changes nothing */
     e->file_gid = (gid_t)syscall(SYS_setfsgid, (gid_t)-1);
     syscall(SYS_capget, &header, e->capabilities);
-    e->secure_bits = prctl(PR_GET_SECUREBITS);
+    e->secure_bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
     e->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
-    e->seccomp = prctl(PR_GET_SECCOMP);
+    e->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
     if (e->seccomp == SECCOMP_FILTER)
         e->seccomp_filters = (int)status_number("\nSeccomp_filters:", 10);
 }

@@ -33,8 +33,8 @@ static int open_hello(struct forkcall_call *call)
 /* What the copy finds in the socket once it has come to forkcall_init. */
 static int say_hello(struct forkcall_call *call, uint64_t *nonce)
 {
-    struct fc_passed_fd *list;
-    size_t count;
+    struct fc_passed_fd *list = NULL;
+    size_t count = 0;
     const int socket = call->fds.fd[FC_FD_HELLO];
     int r = fc_passed_list(call, true, &list, &count);
     if (r == 0)
@@ -47,8 +47,8 @@ static int say_hello(struct forkcall_call *call, uint64_t *nonce)
 
 static int start_copy(struct forkcall_call *call, const char **step)
 {
-    uint64_t nonce;
-    pid_t pid;
+    uint64_t nonce = 0;
+    pid_t pid = -1;
     *step = "socket";
     int r = open_hello(call);
     if (r == 0)
