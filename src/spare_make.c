@@ -53,6 +53,7 @@ _Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server,
 {
     int own[FC_PASSED_USES] = {spare->request[0], spare->reply[1], spare->region, -1};
     fc_end_with_parent(server);
+    fc_be_patient(false); /* a child is as the host is */
     fc_serve_leave();
     fc_children_forget();
     setpgid(0, 0);
@@ -101,8 +102,10 @@ static int by_exec(struct fc_new_spare *spare, const struct fc_prepare *prepare,
     if (r < 0)
         return r;
     r = say_hello(ends[0], spare, prepare, extra, &nonce);
+    fc_be_patient(false);
     if (r == 0)
         r = fc_copy_start(ends[1], nonce, true, &spare->pid, &step);
+    fc_be_patient(true);
     close(ends[0]);
     close(ends[1]);
     return r;
@@ -111,10 +114,8 @@ static int by_exec(struct fc_new_spare *spare, const struct fc_prepare *prepare,
 int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra)
 {
     int r = open_channel(spare);
-    fc_be_patient(false); /* a child is as the host is */
     if (r == 0)
         r = prepare != NULL ? by_exec(spare, prepare, extra) : by_fork(spare, extra);
-    fc_be_patient(true);
     if (r < 0)
         fc_spare_close_channel(spare);
     return r;
