@@ -2,14 +2,22 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* System calls, because musl's functions of these names only fail. */
+static int set_policy(int policy)
+{
+    const struct sched_param none = {.sched_priority = 0};
+    return (int)syscall(SYS_sched_setscheduler, 0, policy, &none);
+}
 
 void fc_be_patient(bool patient)
 {
     static bool is_patient;
-    const struct sched_param none = {.sched_priority = 0};
     const int error = errno;
-    if (patient != is_patient && (is_patient || sched_getscheduler(0) == SCHED_OTHER) &&
-        sched_setscheduler(0, patient ? SCHED_BATCH : SCHED_OTHER, &none) == 0)
+    if (patient != is_patient && (is_patient || syscall(SYS_sched_getscheduler, 0) == SCHED_OTHER) &&
+        set_policy(patient ? SCHED_BATCH : SCHED_OTHER) == 0)
         is_patient = patient;
     errno = error;
 }
