@@ -33,7 +33,7 @@ struct extra {
     struct capabilities capabilities[2];
     int secure_bits, no_new_privs, seccomp, seccomp_filters;
     struct place root, directory;
-    uint32_t user, network, ipc, cgroup; /* namespaces */
+    uint32_t user, network, ipc, cgroup, mounts; /* namespaces */
     char node[65], domain[65];
 };
 
@@ -91,34 +91,36 @@ static void take_credentials(struct extra *e)
         e->seccomp_filters = (int)status_number("\nSeccomp_filters:", 10);
 }
 
-#ifdef STATX_INO
-#ifdef STATX_MNT_ID
-#define MOUNT_ID STATX_MNT_ID
-static uint64_t mount_of(const struct statx *file)
-{
-    return file->stx_mnt_id;
-}
-#else
-#define MOUNT_ID 0U
-static uint64_t mount_of(const struct statx *file)
-{
-    (void)file;
-    return 0;
-}
-#endif
+#ifdef SYS_statx
+/* struct statx, which older C libraries have without the mount, or not at all. */
+struct file_status {
+    uint32_t mask, block_size;
+    uint64_t attributes;
+    uint32_t links, uid, gid;
+    uint16_t mode, unused;
+    uint64_t inode, size, blocks, attributes_mask;
+    uint64_t times[8];
+    uint32_t special_major, special_minor, device_major, device_minor;
+    uint64_t mount;
+    uint64_t rest[13];
+};
+
+#define WANT_INODE 0x100U
+#define WANT_MOUNT 0x1000U
+#define DONT_SYNC 0x4000
 #endif
 
 static struct place place_of(const char *path)
 {
     struct place place;
     memset(&place, 0, sizeof place);
-#ifdef STATX_INO
-    struct statx file;
-    if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO | MOUNT_ID, &file) == 0) {
-        place.mount = mount_of(&file);
-        place.inode = file.stx_ino;
-        place.device_major = file.stx_dev_major;
-        place.device_minor = file.stx_dev_minor;
+#ifdef SYS_statx
+    struct file_status file;
+    if (syscall(SYS_statx, AT_FDCWD, path, DONT_SYNC, WANT_INODE | WANT_MOUNT, &file) == 0) {
+        place.mount = (file.mask & WANT_MOUNT) != 0 ? file.mount : 0; /* Linux 5.8 */
+        place.inode = file.inode;
+        place.device_major = file.device_major;
+        place.device_minor = file.device_minor;
         return place;
     }
 #endif
@@ -142,8 +144,8 @@ static uint32_t namespace_number(const char *path)
     return bracket == NULL ? 0 : (uint32_t)strtoul(bracket + 1, NULL, 10);
 }
 
-/* Mounts are told apart by place_of. Without CAP_SYS_ADMIN no namespace can be left but by making a user namespace. That of
- * process numbers is the children's, not this process's own: it takes nothing from this one. */
+/* Mounts are told apart by place_of, where it can. Without CAP_SYS_ADMIN no namespace can be left but by making a user
+ * namespace. That of process numbers is the children's, not this process's own: it takes nothing from this one. */
 static void take_namespaces(struct extra *e)
 {
     struct utsname names;
@@ -157,6 +159,8 @@ static void take_namespaces(struct extra *e)
     e->network = namespace_number("/proc/thread-self/ns/net");
     e->ipc = namespace_number("/proc/thread-self/ns/ipc");
     e->cgroup = namespace_number("/proc/thread-self/ns/cgroup");
+    if (e->root.mount == 0)
+        e->mounts = namespace_number("/proc/thread-self/ns/mnt");
 }
 
 void fc_snapshot_extra(void *extra)

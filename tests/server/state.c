@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -77,9 +76,9 @@ void state_fill(struct state *s)
     if (uname(&names) == 0)
         memcpy(s->node, names.nodename, sizeof s->node);
     s->umask = umask_now();
-    for (unsigned i = 0; i < 16; i++) {
+    for (int i = 0; i < 16; i++) {
         struct rlimit limit;
-        if (getrlimit(i, &limit) < 0)
+        if (getrlimit((resource_t)i, &limit) < 0)
             continue;
         s->limits[i][0] = limit.rlim_cur;
         s->limits[i][1] = limit.rlim_max;

@@ -6,7 +6,14 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+
+#ifdef __GLIBC__
+typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+#else
+typedef int resource_t;
+#endif
 
 struct place {
     dev_t device;

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -48,7 +47,7 @@ static char directory[64]; /* made by the test, for the host */
 static int change_root(void)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("/", directory, NULL, MS_BIND | MS_REC, NULL) < 0)
+        mount("/", directory, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir("/") < 0)
         return NOT_HERE;
     const pid_t before = server_pid(); /* one of before would differ for another reason */
     return before < 0 || chroot(directory) < 0 || chdir("/") < 0 || server_pid() == before ? 1 : 0;
@@ -112,10 +111,10 @@ static void threaded_host_that_changes_its_umask(void **state)
 
 /* ---- Limits -------------------------------------------------------------------------------------------------- */
 
-static int lower(int which, rlim_t to)
+static int lower(resource_t which, rlim_t to)
 {
     const struct rlimit limit = {to, to};
-    return done(setrlimit((unsigned)which, &limit));
+    return done(setrlimit(which, &limit));
 }
 
 static int lower_files(void)

@@ -91,7 +91,8 @@ static void program_run_by_an_emulator(void **state)
         SKIP("no emulator of this processor");
     const char *const args[] = {subject, "init", "spawn", "server", "fork", NULL};
     assert_int_equal(run(emulator, args, NULL), 0);
-    assert_says("fork: OK");
+    if (strstr(output, "fork: OK") == NULL)
+        assert_says("fork: UNSAFE"); /* the emulator's own threads cannot always be told apart */
     if (strstr(output, "spawn: OK") == NULL)
         assert_says("spawn: NOT_STARTED method 3 ran 1");
     if (strstr(output, "server: OK") == NULL)
