@@ -2,6 +2,7 @@
  * itself. */
 #include <forkcall.h>
 
+#include <errno.h>
 #include <stddef.h>
 #ifdef LOAD
 #include <dlfcn.h>
@@ -71,6 +72,19 @@ static int close_library(void)
 }
 #endif
 
+/* Nobody has called forkcall_init() in this program's main(), which does not know it. */
+static bool other_methods_are_refused(void)
+{
+    static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
+    for (int i = 0; i < 2; i++) {
+        const struct forkcall_options options = {.method = methods[i]};
+        const struct forkcall_report report = library.run(child_crashes, NULL, 0, NULL, &options);
+        if (report.status != FORKCALL_NOT_STARTED || report.code != ENOTSUP || report.ran != FORKCALL_RAN_NO)
+            return false;
+    }
+    return true;
+}
+
 int plugin_use(const char *path)
 {
     const int number = 21;
@@ -86,5 +100,7 @@ int plugin_use(const char *path)
     report = library.run(child_crashes, NULL, 0, NULL, &options);
     if (r == 0 && report.status != FORKCALL_SIGNALED)
         r = 4;
+    if (r == 0 && !other_methods_are_refused())
+        r = 5;
     return r != 0 ? r : close_library();
 }

@@ -1,0 +1,17 @@
+/* A plugin of which there are two builds, that tell which they are. */
+#include <forkcall.h>
+
+/* Static, as a plugin's functions often are: found by its place in the file. */
+static int child_tells_its_build(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int build = BUILD;
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &build, sizeof build);
+}
+
+forkcall_fn *function_of_plugin(void);
+forkcall_fn *function_of_plugin(void)
+{
+    return child_tells_its_build;
+}
