@@ -83,12 +83,13 @@ static bool open_files(const struct set *set)
 
 static bool raise_limit(void)
 {
+    const rlim_t wanted = (rlim_t)2 * HIGHEST;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return false;
-    if (limit.rlim_cur > 2 * HIGHEST)
+    if (limit.rlim_cur > wanted)
         return true;
-    limit.rlim_cur = 2 * HIGHEST < limit.rlim_max ? 2 * HIGHEST : limit.rlim_max;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
     return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 

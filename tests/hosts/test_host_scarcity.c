@@ -248,7 +248,7 @@ static int run_out_with_a_server(void *context)
     const int left = shortage->left;
     /* Whether the filters are those that a server has is read in /proc: where that cannot be, it is let go. */
     const bool filtered = shortage->old_kernel;
-    int taken[512];
+    int taken[512] = {0};
     int count = 0;
     pid_t server = 0;
     pid_t now = 0;
