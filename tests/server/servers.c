@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* ---- Calls --------------------------------------------------------------------------------------------------- */
 
 bool ended(const struct forkcall_report *report, enum forkcall_status status, enum forkcall_ran ran)
@@ -101,17 +99,22 @@ char state_of(pid_t pid)
 
 int children_of(pid_t pid, pid_t *list, int max)
 {
-    char path[64];
-    int count = 0, child;
+    char path[64], text[8192];
+    int count = 0;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return -1;
-    for (; fscanf(file, "%d", &child) == 1; count++)
-        if (count < max)
-            list[count] = child;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
     fclose(file);
-    return count;
+    char *end = text;
+    for (char *at = text;; at = end, count++) {
+        const long child = strtol(at, &end, 10);
+        if (end == at)
+            return count;
+        if (count < max)
+            list[count] = (pid_t)child;
+    }
 }
 
 struct wanted {
@@ -213,7 +216,10 @@ int program_run(const struct program *program, char *output, size_t size)
     if (running.pid == 0)
         exec_program(program, ends[1]);
     close(ends[1]);
-    if (!wait_until(has_ended, &running) && !wait_until(has_ended, &running)) {
+    bool over = wait_until(has_ended, &running);
+    if (!over) /* it may have deadlines of its own */
+        over = wait_until(has_ended, &running);
+    if (!over) {
         kill(-running.pid, SIGKILL);
         waitpid(running.pid, &running.status, 0);
     }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -43,8 +44,8 @@ static unsigned umask_now(void)
         return mask;
     }
     while (fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "Umask: %o", &mask) == 1)
-            break;
+        if (strncmp(line, "Umask:", 6) == 0)
+            mask = (unsigned)strtoul(line + 6, NULL, 8);
     fclose(file);
     return mask;
 }
@@ -91,15 +92,21 @@ void state_fill(struct state *s)
     }
 }
 
+/* They are filled from all 0, padding too. */
+static bool same(const void *a, const void *b, size_t size)
+{
+    return memcmp(a, b, size) == 0;
+}
+
 #define TELL(field)                                             \
     do {                                                        \
-        if (memcmp(&a->field, &b->field, sizeof a->field) != 0) \
+        if (!same(&a->field, &b->field, sizeof a->field))       \
             fprintf(stderr, "the states differ: %s\n", #field); \
     } while (0)
 
 bool state_is(const struct state *a, const struct state *b)
 {
-    if (memcmp(a, b, sizeof *a) == 0)
+    if (same(a, b, sizeof *a))
         return true;
     TELL(uid);
     TELL(euid);

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static const char *plugin_path;
 
 static const enum forkcall_method methods[] = {FORKCALL_SPAWN, FORKCALL_SERVER};
