@@ -90,11 +90,14 @@ static bool take_order(void)
         return false;
     switch ((enum fc_server_order_kind)order.kind) {
     case FC_ORDER_SPARE:
-        fc_children_make_for(socket);
+        if (count == 1)
+            fc_children_make_for(socket);
+        else
+            fc_children_ask(order.in_use);
         break;
     case FC_ORDER_DONE:
         fc_children_release(order.pid, order.kill_group);
-        fc_children_fill(order.in_use);
+        fc_children_want(order.in_use);
         break;
     case FC_ORDER_STATUS:
         fc_children_tell(order.pid, socket);
@@ -114,7 +117,7 @@ static bool host_is_gone(void)
 _Noreturn static void serve(void)
 {
     fc_be_patient(true);
-    fc_children_fill(0);
+    fc_children_want(0);
     for (;;) {
         struct pollfd fds[] = {
             {.fd = control_fd, .events = POLLIN}, {.fd = bell[0], .events = POLLIN}, {.fd = host_fd, .events = POLLIN}};
@@ -126,6 +129,8 @@ _Noreturn static void serve(void)
         fc_children_kill_overdue();
         if (host_is_gone() || (fds[0].revents != 0 && !take_order()))
             break;
+        if (fds[0].revents == 0) /* orders come first: a call may wait */
+            fc_children_make_one();
     }
     fc_children_kill_all();
     _exit(0);

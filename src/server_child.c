@@ -27,7 +27,7 @@ static int send_order(struct fc_server *server, enum fc_server_order_kind kind, 
     memset(&order, 0, sizeof order); /* padding, too, goes to another process */
     order.kind = (uint32_t)kind;
     order.pid = (int32_t)pid;
-    order.in_use = atomic_load(&server->in_use);
+    order.in_use = atomic_load(&server->in_use) + atomic_load(&server->waiting);
     order.kill_group = kill_group;
     return fc_rights_send(server->fds.fd[FC_FD_HELLO], &order, sizeof order, &socket, socket >= 0 ? 1 : 0);
 }
@@ -80,21 +80,29 @@ static int open_private(struct forkcall_call *call)
     return r;
 }
 
+/* Waits for something in a socket of the server's. 0; -ECONNRESET: it is gone; -ETIMEDOUT. */
+static int await_server(const struct fc_server *server, int socket, uint64_t deadline_ns)
+{
+    const uint64_t now = fc_now_ns();
+    if (now >= deadline_ns)
+        return -ETIMEDOUT;
+    const uint64_t left_ms = (deadline_ns - now) / 1000000U + 1;
+    const bool has_something = fc_server_await(server, socket, left_ms > 1000 ? 1000 : (int)left_ms);
+    return !has_something && fc_server_is_dead(server) ? -ECONNRESET : 0;
+}
+
 static int await_handover(struct forkcall_call *call, uint64_t deadline_ns)
 {
     const int socket = call->fds.fd[FC_FD_HELLO];
-    for (;;) {
-        const int r = take_handover(call, socket);
-        if (r != -EAGAIN)
-            return r > 0 ? -r : r;
-        const uint64_t now = fc_now_ns();
-        if (now >= deadline_ns)
-            return -ETIMEDOUT;
-        const uint64_t left_ms = (deadline_ns - now) / 1000000U + 1;
-        if (!fc_server_await(call->server, socket, left_ms > 1000 ? 1000 : (int)left_ms) &&
-            fc_server_is_dead(call->server))
-            return -ECONNRESET;
+    int r = -EAGAIN;
+    while (r == -EAGAIN) {
+        r = take_handover(call, socket);
+        if (r == -EAGAIN) {
+            r = await_server(call->server, socket, deadline_ns);
+            r = r == 0 ? -EAGAIN : r;
+        }
     }
+    return r > 0 ? -r : r;
 }
 
 /* A child that is made now, with the descriptors that the call passes. */
@@ -134,6 +142,37 @@ static void drop_child(struct forkcall_call *call)
     call->process.fd = -1;
 }
 
+/* One of those that lie in the socket or, once this call has said that it waits, come. All calls wait at the same socket: each
+ * takes one, and for each that waits one is made. */
+static int take_spare(struct forkcall_call *call, uint64_t deadline_ns)
+{
+    struct fc_server *server = call->server;
+    const int control = server->fds.fd[FC_FD_HELLO];
+    bool waits = false;
+    int r = -EAGAIN;
+    while (r == -EAGAIN) {
+        r = take_handover(call, control);
+        if (r == 0 && spare_is_dead(call)) {
+            send_order(server, FC_ORDER_DONE, call->process.pid, false, -1);
+            drop_child(call);
+            r = fc_server_is_dead(server) ? -ECONNRESET : -EAGAIN;
+        } else if (r > 0) {
+            r = waits ? -r : -EAGAIN; /* it was for another */
+        } else if (r == -EAGAIN && !waits) {
+            waits = true;
+            atomic_fetch_add(&server->waiting, 1);
+            if (send_order(server, FC_ORDER_SPARE, 0, false, -1) < 0)
+                r = -ECONNRESET;
+        } else if (r == -EAGAIN) {
+            r = await_server(server, control, deadline_ns);
+            r = r == 0 ? -EAGAIN : r;
+        }
+    }
+    if (waits)
+        atomic_fetch_sub(&server->waiting, 1);
+    return r;
+}
+
 static int take_child(struct forkcall_call *call, uint64_t deadline_ns)
 {
     struct fc_passed_fd *list;
@@ -141,21 +180,10 @@ static int take_child(struct forkcall_call *call, uint64_t deadline_ns)
     int r = fc_passed_list(call, false, &list, &count);
     if (r < 0)
         return r;
-    r = -EAGAIN;
-    while (count == 0 && r == -EAGAIN) { /* else only a child that is made for it has what it needs */
-        r = take_handover(call, call->server->fds.fd[FC_FD_HELLO]);
-        if (r != 0)
-            break;
-        if (!spare_is_dead(call))
-            break;
-        send_order(call->server, FC_ORDER_DONE, call->process.pid, false, -1);
-        drop_child(call);
-        r = fc_server_is_dead(call->server) ? -ECONNRESET : -EAGAIN;
-    }
-    if (r == -EAGAIN)
-        r = ask_for_spare(call, list, count, deadline_ns);
+    /* Only a child that is made for it has what such a call needs. */
+    r = count == 0 ? take_spare(call, deadline_ns) : ask_for_spare(call, list, count, deadline_ns);
     free(list);
-    return r > 0 ? -r : r;
+    return r;
 }
 
 /* A socket through which the server will tell how the child has ended. */

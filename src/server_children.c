@@ -33,6 +33,8 @@ static struct {
     const struct fc_prepare *copies;
     struct child *list;
     size_t count, room;
+    size_t wanted; /* children that are not released */
+    size_t asked;  /* calls that wait for one */
 } children;
 
 void fc_children_open(int control, const struct fc_prepare *copies, unsigned spares)
@@ -123,9 +125,19 @@ void fc_children_tell(pid_t pid, int socket)
     tell_status(child);
 }
 
+static size_t count_kept(void)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < children.count; i++)
+        kept += !children.list[i].released;
+    return kept;
+}
+
 int fc_children_timeout_ms(void)
 {
     uint64_t first = UINT64_MAX;
+    if (count_kept() < children.wanted)
+        return 0;
     for (size_t i = 0; i < children.count; i++)
         if (children.list[i].kill_at_ns < first)
             first = children.list[i].kill_at_ns;
@@ -203,14 +215,39 @@ void fc_children_make_for(int socket)
         fc_rights_send(socket, &none, sizeof none, NULL, 0);
 }
 
-void fc_children_fill(unsigned in_use)
+void fc_children_want(unsigned in_use)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < children.count; i++)
-        kept += !children.list[i].released;
-    for (; kept < (size_t)in_use + children.spares; kept++)
-        if (make(children.control, -1) < 0)
-            return; /* the next call asks for one, and is told why there is none */
+    children.wanted = (size_t)in_use + children.spares;
+}
+
+void fc_children_ask(unsigned in_use)
+{
+    children.asked++;
+    fc_children_want(in_use);
+}
+
+/* None can be made. Who has not asked pays no heed to it, and asks. */
+static void tell_all(int error)
+{
+    struct fc_server_handover none;
+    memset(&none, 0, sizeof none);
+    none.error = error;
+    for (; children.asked > 0; children.asked--)
+        fc_rights_send(children.control, &none, sizeof none, NULL, 0);
+    children.wanted = 0;
+}
+
+void fc_children_make_one(void)
+{
+    if (count_kept() >= children.wanted) {
+        children.asked = 0; /* there is one for each of them in the socket */
+        return;
+    }
+    const int r = make(children.control, -1);
+    if (r < 0)
+        tell_all(-r);
+    else if (children.asked > 0)
+        children.asked--;
 }
 
 void fc_children_forget(void)

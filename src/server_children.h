@@ -12,8 +12,12 @@
 /* control: where spares are handed over. copies: NULL, or the spares are exec'ed, each with this to prepare. */
 void fc_children_open(int control, const struct fc_prepare *copies, unsigned spares);
 
-/* Makes as many spares as are missing; in_use: so many children run a call. */
-void fc_children_fill(unsigned in_use);
+/* So many calls have a child or wait for one: there are to be as many children, and the spares. */
+void fc_children_want(unsigned in_use);
+/* The same, and one more call waits: where no child can be made, it is told. */
+void fc_children_ask(unsigned in_use);
+/* Makes one child, if there are not as many as are wanted. */
+void fc_children_make_one(void);
 
 /* Makes one that takes what lies in the socket, and hands it over through that. */
 void fc_children_make_for(int socket);
@@ -27,7 +31,7 @@ void fc_children_tell(pid_t pid, int socket);
 /* A child may have ended. */
 void fc_children_look(void);
 
-/* Until the first of those that were released and do not end is to be killed; -1: there is none. */
+/* Until there is something to do: a child to make, or the first of those that were released and do not end is to be killed; -1: there is none. */
 int fc_children_timeout_ms(void);
 void fc_children_kill_overdue(void);
 

@@ -21,7 +21,7 @@ struct fc_server {
     int error;         /* a positive errno; from here on: set before ready */
     pid_t pid;
     char why[200];
-    atomic_uint in_use; /* calls that have a child of it */
+    atomic_uint in_use, waiting; /* calls that have a child of it; that wait for one */
 };
 
 /* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0; -ETIMEDOUT; or another negative

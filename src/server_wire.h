@@ -25,8 +25,9 @@ struct fc_server_ready {
 };
 
 enum fc_server_order_kind {
-    FC_ORDER_SPARE =
-        1, /* a socket comes along: a spare is made that takes what lies in it, and handed over through it */
+    /* A call waits for a spare. Where a socket comes along, one is made that takes what lies in it, and is handed over
+     * through it. */
+    FC_ORDER_SPARE = 1,
     FC_ORDER_DONE = 2,   /* the host has no more to do with this child */
     FC_ORDER_STATUS = 3, /* a socket comes along: how this child has ended is told through it, once it has */
 };
@@ -34,7 +35,7 @@ enum fc_server_order_kind {
 struct fc_server_order {
     uint32_t kind;
     int32_t pid;
-    uint32_t in_use; /* calls of the host that have a child now */
+    uint32_t in_use; /* calls of the host that have a child now, or wait for one */
     bool kill_group;
 };
 

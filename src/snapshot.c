@@ -37,7 +37,7 @@ struct fc_snapshot {
     unsigned umask;
     struct stream stream[3];
     struct rlimit limit[16];
-    unsigned char extra[FC_SNAPSHOT_EXTRA];
+    _Alignas(uint64_t) unsigned char extra[FC_SNAPSHOT_EXTRA];
 };
 
 #ifdef __GLIBC__
@@ -107,7 +107,7 @@ static void take_stream(struct stream *stream, int fd)
     stream->access = fcntl(fd, F_GETFL) & O_ACCMODE;
 }
 
-static void fill(struct fc_snapshot *s)
+static void fill(struct fc_snapshot *s, const struct fc_snapshot *before, pid_t holder)
 {
     memset(s, 0, sizeof *s);
     take_groups(s);
@@ -116,14 +116,14 @@ static void fill(struct fc_snapshot *s)
         take_stream(&s->stream[fd], fd);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         getrlimit(limits[i], &s->limit[i]);
-    fc_snapshot_extra(s->extra);
+    fc_snapshot_extra(s->extra, before != NULL ? before->extra : NULL, holder);
 }
 
 struct fc_snapshot *fc_snapshot_take(void)
 {
     struct fc_snapshot *snapshot = malloc(sizeof *snapshot);
     if (snapshot != NULL)
-        fill(snapshot);
+        fill(snapshot, NULL, 0);
     return snapshot;
 }
 
@@ -132,7 +132,7 @@ bool fc_snapshot_holds(const struct fc_snapshot *snapshot, pid_t holder)
     struct fc_snapshot now;
     const void *left = snapshot; /* as bytes: see the struct */
     const void *right = &now;
-    fill(&now);
+    fill(&now, snapshot, holder);
     if ((snapshot->umask & now.umask & FC_SNAPSHOT_UMASK_KNOWN) == 0)
         now.umask = snapshot->umask;
     if (memcmp(left, right, sizeof now) != 0)

@@ -20,8 +20,9 @@ void fc_snapshot_free(struct fc_snapshot *snapshot);
 
 #define FC_SNAPSHOT_EXTRA 384
 
-/* What only this system has: fills at most FC_SNAPSHOT_EXTRA bytes, which are all 0. */
-void fc_snapshot_extra(void *extra);
+/* What only this system has: fills at most FC_SNAPSHOT_EXTRA bytes, which are all 0. before: what was filled in then, NULL: this
+ * is the first time; holder: a process that has had what was asked for then, or 0. */
+void fc_snapshot_extra(void *extra, const void *before, pid_t holder);
 
 /* In an umask that is known, so that it is not 0. */
 #define FC_SNAPSHOT_UMASK_KNOWN 01000000U

@@ -14,8 +14,10 @@ struct extra {
 
 _Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "room for the snapshot");
 
-void fc_snapshot_extra(void *extra)
+void fc_snapshot_extra(void *extra, const void *before, pid_t holder)
 {
+    (void)before;
+    (void)holder;
     struct extra e;
     struct stat file;
     memset(&e, 0, sizeof e);
