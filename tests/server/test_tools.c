@@ -83,7 +83,7 @@ static void program_run_by_the_dynamic_loader(void **state)
     assert_says("fork: OK");
 }
 
-/* Where the emulator is registered with the kernel, a copy can be had. */
+/* /proc/self/exe is the emulator; the program itself the kernel can run without it. */
 static void program_run_by_an_emulator(void **state)
 {
     (void)state;
@@ -91,12 +91,10 @@ static void program_run_by_an_emulator(void **state)
         SKIP("no emulator of this processor");
     const char *const args[] = {subject, "init", "spawn", "server", "fork", NULL};
     assert_int_equal(run(emulator, args, NULL), 0);
+    assert_says("spawn: OK");
+    assert_says("server: OK");
     if (strstr(output, "fork: OK") == NULL)
         assert_says("fork: UNSAFE"); /* the emulator's own threads cannot always be told apart */
-    if (strstr(output, "spawn: OK") == NULL)
-        assert_says("spawn: NOT_STARTED method 3 ran 1");
-    if (strstr(output, "server: OK") == NULL)
-        assert_says("server: NOT_STARTED method 2 ran 1");
 }
 
 int main(int argc, char **argv)

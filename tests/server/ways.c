@@ -194,7 +194,9 @@ static int without_proc_and_file(char **argv)
         return SKIPPED;
     const int r = replace_file(argv);
     const struct forkcall_report report = run(FORKCALL_SPAWN, adds, &result);
-    return r == 1 && report.status == FORKCALL_NOT_STARTED && report.ran == FORKCALL_RAN_NO ? 0 : 1;
+    return r == 1 && report.status == FORKCALL_NOT_STARTED && report.ran == FORKCALL_RAN_NO && report.code == ENOENT
+               ? 0
+               : 1;
 }
 
 static int plainly(char **argv)
