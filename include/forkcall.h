@@ -266,7 +266,7 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * PID 1 or a subreaper), ends with it, and with exec; a fork of the process starts its own. It holds no descriptor of the
  * process but 0 to 2. Its cost for the process: two descriptors. */
 struct forkcall_server_options {
-    uint32_t spares; /* children that wait for a call, at most 1000; 0: 2 */
+    uint32_t spares; /* children that wait for a call, at most 200; 0: 2 */
     int timeout_ms;  /* how long forkcall_server_start may take, in milliseconds; 0: as long as prepare takes */
     /* Runs once in the server, before the first call; every call's child then has what it has left in memory (a table that
      * is loaded, a library that is warm). Its result is dropped. Non-zero: the server does not serve; forkcall_fail

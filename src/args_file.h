@@ -4,8 +4,10 @@
 
 #include <stddef.h>
 
-/* In the caller: a descriptor of a file that holds the bytes, or a negative errno. */
-int fc_args_file_make(const void *data, size_t size);
+/* In the caller: a descriptor of an empty file, or a negative errno. */
+int fc_args_file_open(void);
+/* Puts the bytes into it. 0 or a negative errno. */
+int fc_args_file_fill(int fd, const void *data, size_t size);
 
 /* In the child: its own copy of them, by page as it writes to them. NULL: not to be had. */
 const void *fc_args_file_map(int fd, size_t size);

@@ -21,18 +21,15 @@ static int fill(int fd, const char *data, size_t size)
     return 0;
 }
 
-int fc_args_file_make(const void *data, size_t size)
+int fc_args_file_open(void)
 {
-    if (!fc_limits_allow_file(size))
-        return -EFBIG;
     const int fd = memfd_create("forkcall-args", MFD_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    const int r = fill(fd, data, size);
-    if (r == 0)
-        return fd;
-    close(fd);
-    return r;
+    return fd < 0 ? -errno : fd;
+}
+
+int fc_args_file_fill(int fd, const void *data, size_t size)
+{
+    return fc_limits_allow_file(size) ? fill(fd, data, size) : -EFBIG;
 }
 
 const void *fc_args_file_map(int fd, size_t size)

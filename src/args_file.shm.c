@@ -15,7 +15,7 @@
 
 #define TRIES 100
 
-static int open_unnamed(void)
+int fc_args_file_open(void)
 {
     static atomic_uint made;
     for (int i = 0; i < TRIES; i++) {
@@ -25,6 +25,7 @@ static int open_unnamed(void)
         const int fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
         if (fd >= 0) {
             shm_unlink(name);
+            fcntl(fd, F_SETFD, FD_CLOEXEC); /* shm_open does so; said again for those that do not */
             return fd;
         }
         if (errno != EEXIST)
@@ -45,19 +46,9 @@ static int fill(int fd, const void *data, size_t size)
     return 0;
 }
 
-int fc_args_file_make(const void *data, size_t size)
+int fc_args_file_fill(int fd, const void *data, size_t size)
 {
-    if (!fc_limits_allow_file(size))
-        return -EFBIG;
-    const int fd = open_unnamed();
-    if (fd < 0)
-        return fd;
-    fcntl(fd, F_SETFD, FD_CLOEXEC); /* shm_open does so; said again for those that do not */
-    const int r = fill(fd, data, size);
-    if (r == 0)
-        return fd;
-    close(fd);
-    return r;
+    return fc_limits_allow_file(size) ? fill(fd, data, size) : -EFBIG;
 }
 
 const void *fc_args_file_map(int fd, size_t size)

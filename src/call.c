@@ -333,9 +333,11 @@ int forkcall_cancel(struct forkcall_call *call)
         return -EINVAL;
     if (call->owner != getpid())
         return -EPERM;
+    const int state = disable_cancel();
     atomic_store(&call->cancel_requested, true);
     if (call->fds.listed && call->async)
         fc_loop_wake(&call->fds);
+    restore_cancel(state);
     return 0;
 }
 

@@ -57,12 +57,11 @@ int fc_channel_open_args(struct forkcall_call *call)
 {
     if (call->task.args_size <= FC_REQUEST_ARGS_MAX)
         return 0;
-    const int fd = fc_args_file_make(call->task.args, call->task.args_size);
     fc_fds_lock();
-    const int above = fc_fd_above_streams(fd);
-    call->fds.fd[FC_FD_ARGS] = above < 0 ? -1 : above;
+    const int fd = fc_fd_above_streams(fc_args_file_open());
+    call->fds.fd[FC_FD_ARGS] = fd < 0 ? -1 : fd;
     fc_fds_unlock();
-    return above < 0 ? above : 0;
+    return fd < 0 ? fd : fc_args_file_fill(fd, call->task.args, call->task.args_size);
 }
 
 /* How long to wait for room in the pipe before looking at a process that cannot be polled. */

@@ -153,11 +153,13 @@ static uint64_t to_ns(struct timeval t)
 
 static void measure(struct fc_trailer *trailer)
 {
-    struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) < 0)
+    struct rusage usage, others;
+    if (getrusage(RUSAGE_SELF, &usage) < 0 || getrusage(RUSAGE_CHILDREN, &others) < 0)
         return;
-    trailer->user_ns = to_ns(usage.ru_utime);
-    trailer->system_ns = to_ns(usage.ru_stime);
+    if (others.ru_maxrss > usage.ru_maxrss)
+        usage.ru_maxrss = others.ru_maxrss;
+    trailer->user_ns = to_ns(usage.ru_utime) + to_ns(others.ru_utime);
+    trailer->system_ns = to_ns(usage.ru_stime) + to_ns(others.ru_stime);
 #ifdef __APPLE__
     trailer->max_rss_bytes = (uint64_t)usage.ru_maxrss; /* getrusage(2) there: in bytes */
 #else
@@ -314,7 +316,7 @@ void fc_child_progress(double done, double total, const char *note)
 
 /* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec. What a crash raises is caught;
  * all signals are still blocked. */
-static void set_signals(void)
+static void set_signals(bool keep_ignored)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -324,7 +326,8 @@ static void set_signals(void)
             fc_crash_catch(signal);
         else if (signal == SIGKILL || signal == SIGSTOP || sigaction(signal, NULL, &old) < 0)
             continue;
-        else if ((old.sa_flags & SA_SIGINFO) != 0 || (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN))
+        else if ((old.sa_flags & SA_SIGINFO) != 0 ||
+                 (old.sa_handler != SIG_DFL && !(keep_ignored && old.sa_handler == SIG_IGN)))
             sigaction(signal, &action, NULL);
     }
 }
@@ -466,7 +469,7 @@ static bool take_go(int fd)
 void fc_child_arm(void)
 {
     fc_crash_arm(false);
-    set_signals();
+    set_signals(false);         /* what a constructor, or prepare, ignores is not what the caller does */
     set_terminal_signals(true); /* it has a group of its own, as a rule */
     fc_exit_guard_arm(false);
 }
@@ -487,7 +490,7 @@ void fc_child_touch(const struct fc_task *task)
 static void arm(const struct fc_task *task)
 {
     fc_crash_arm(task->name == NULL);
-    set_signals();
+    set_signals(true);
     if (task->own_group)
         set_terminal_signals(true);
 }

@@ -20,7 +20,7 @@
 #define HELLO_MAGIC 0x684c4346U /* "FCLh" */
 /* Where the program's path tells nothing. Its value is the nonce of the hello. */
 #define MARKER "FORKCALL_COPY"
-#define MARKER_SIZE (sizeof MARKER "=" + 16)
+#define MARKER_SIZE (sizeof MARKER "=" + 40)
 
 struct hello {
     uint32_t magic;
@@ -60,7 +60,7 @@ int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char
         return -EPERM;
     }
     *why = "posix_spawn of this program";
-    snprintf(marker, sizeof marker, MARKER "=%016llx", (unsigned long long)nonce);
+    snprintf(marker, sizeof marker, MARKER "=%ld-%016llx", (long)getpid(), (unsigned long long)nonce);
     return fc_spawn(image.path, image.tells ? NULL : marker, fd, own_group, pid);
 }
 
@@ -69,6 +69,9 @@ void fc_copy_explain_ending(int wait_status, char *why, size_t why_size)
     char number[32];
     if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == FC_COPY_UNFINISHED)
         snprintf(why, why_size, "the copy of this program called the library before forkcall_init()");
+    else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == FC_COPY_ROBBED)
+        snprintf(why, why_size, "the copy of this program has lost its descriptor %d before forkcall_init()",
+                 FC_COPY_FD);
     else if (WIFEXITED(wait_status))
         snprintf(why, why_size, "the copy of this program ended with exit status %d before it came to forkcall_init()",
                  WEXITSTATUS(wait_status));
@@ -83,8 +86,16 @@ static bool marker_is(uint64_t nonce)
 {
     char wanted[MARKER_SIZE];
     const char *value = getenv(MARKER);
-    snprintf(wanted, sizeof wanted, "%016llx", (unsigned long long)nonce);
+    snprintf(wanted, sizeof wanted, "%ld-%016llx", (long)getppid(), (unsigned long long)nonce);
     return value != NULL && strcmp(value, wanted) == 0;
+}
+
+/* Nobody else is started by that path, or with a marker that names its parent: without a hello this is a copy all the same, whose
+ * socket a constructor has closed or emptied. */
+static bool is_marked_as_copy(void)
+{
+    const char *value = getenv(MARKER);
+    return fc_image_path_is_this() || (value != NULL && strtol(value, NULL, 10) == (long)getppid());
 }
 
 /* The hello lies in the socket before the copy is started, so nothing is waited for. It is looked at and not taken: the socket
@@ -109,7 +120,7 @@ bool fc_copy_is_unfinished(void)
     static atomic_int known; /* 1 no, 2 yes; the same for every thread */
     struct hello hello;
     if (atomic_load(&known) == 0)
-        atomic_store(&known, !fc_init_was_called() && has_hello(&hello) ? 2 : 1);
+        atomic_store(&known, !fc_init_was_called() && (is_marked_as_copy() || has_hello(&hello)) ? 2 : 1);
     return atomic_load(&known) == 2;
 }
 
@@ -117,8 +128,11 @@ bool fc_copy_is_this(enum fc_copy_role *role, int *fd)
 {
     struct hello hello;
     size_t count;
-    if (!has_hello(&hello))
+    if (!has_hello(&hello)) {
+        if (is_marked_as_copy())
+            _exit(FC_COPY_ROBBED);
         return false;
+    }
     /* From here on this is a copy, and the host's main is not for it. */
     if (fc_image_is_privileged() || !maker_is_parent(&hello) || hello.role < FC_COPY_SPARE ||
         hello.role > FC_COPY_SPARE_OF_SERVER ||

@@ -7,8 +7,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* How a copy ends that must not go on: its program called the library before forkcall_init; something of what it was started with
+/* How a copy ends that must not go on: its socket is gone; its program called the library before forkcall_init; something of what it was started with
  * is not as it must be. */
+#define FC_COPY_ROBBED 122
 #define FC_COPY_UNFINISHED 123
 #define FC_COPY_REFUSED 124
 

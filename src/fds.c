@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct fc_fds *tables;      /* protected by mutex */
+static struct fc_fds *tables; /* protected by mutex */
+static unsigned generation = 1;
 static struct fc_fds *own_of_fork; /* the table of the child that is being forked; NULL: the child is the host's */
 
 static void before_fork(void)
@@ -32,6 +33,7 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
     struct fc_fds *own = own_of_fork;
+    generation++;
     for (struct fc_fds *fds = tables; fds != NULL; fds = fds->next) {
         const int end = fds == own ? FC_FD_CALLER_COUNT : FC_FD_COUNT;
         for (int i = 0; i < end; i++) {
@@ -52,6 +54,11 @@ static void after_fork_in_child(void)
 }
 
 static int register_result;
+
+unsigned fc_fds_generation(void)
+{
+    return generation;
+}
 
 __attribute__((constructor)) static void register_handlers(void)
 {

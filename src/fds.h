@@ -44,6 +44,10 @@ struct fc_fds {
 /* Puts an empty table into the list. 0, or -ENOMEM: the fork handlers could not be registered. */
 int fc_fds_open(struct fc_fds *fds);
 
+/* Another number in each process that was forked from one that uses the library; never 0. Unlike a pid it cannot be the
+ * parent's, too. */
+unsigned fc_fds_generation(void);
+
 /* Closes all and takes the table out of the list. */
 void fc_fds_close_all(struct fc_fds *fds);
 

@@ -2,8 +2,11 @@
  * copy: the kernel tells every program the path that it was started by (getauxval(3), AT_EXECFN), and no other program is
  * started by this one. */
 #include "copy.h"
+#include "fds.h"
+#include "mapping.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,26 +58,42 @@ bool fc_image_is_privileged(void)
     return getauxval(AT_SECURE) != 0;
 }
 
-/* Under valgrind and qemu-user /proc/self/exe is the tool; only the link's text is the program. */
-static bool is_emulated(const char *link)
+/* Under valgrind and qemu-user /proc/self/exe is the tool, and only the link's text is the program. Which it is, is told by what
+ * the kernel has mapped, not by a name: behind one another file may lie by now. inode: of the program's file. */
+static bool is_emulated(uint64_t *inode)
 {
-    struct stat real, named;
-    return stat(link, &named) == 0 && stat("/proc/self/exe", &real) == 0 &&
-           (named.st_dev != real.st_dev || named.st_ino != real.st_ino);
+    static atomic_uint_fast64_t mapped; /* what it was at the first look; it does not change. 0: none has been */
+    struct fc_mapping mapping;
+    struct stat real;
+    *inode = atomic_load(&mapped);
+    if (*inode == 0) {
+        fc_fds_lock();
+        const int r = fc_mapping_find(getauxval(AT_PHDR), &mapping);
+        fc_fds_unlock();
+        if (r < 0)
+            return false;
+        *inode = mapping.inode;
+        atomic_store(&mapped, mapping.inode);
+    }
+    return stat("/proc/self/exe", &real) == 0 && real.st_ino != *inode;
 }
 
 int fc_image_path_get(struct fc_image_path *image)
 {
     static char link[4096];
     char read_now[sizeof link];
+    struct stat named;
+    uint64_t inode;
     const ssize_t n = readlink("/proc/self/exe", read_now, sizeof read_now - 1);
     if (n < 0)
         return use_start_path(image);
-    read_now[n] = '\0';
-    if (!is_emulated(read_now)) {
+    if (!is_emulated(&inode)) {
         *image = (struct fc_image_path){.path = ODD_PATH, .tells = true};
         return 0;
     }
+    read_now[n] = '\0';
+    if (stat(read_now, &named) < 0 || named.st_ino != inode)
+        return -ENOENT;
     memcpy(link, read_now, (size_t)n + 1); /* the same bytes for every thread */
     *image = (struct fc_image_path){.path = link, .tells = false};
     return 0;

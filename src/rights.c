@@ -17,6 +17,12 @@
 #define MSG_CMSG_CLOEXEC 0
 #endif
 
+#ifdef SOCK_CLOEXEC
+#define CLOSE_ON_EXEC SOCK_CLOEXEC
+#else
+#define CLOSE_ON_EXEC 0
+#endif
+
 union control {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(FC_RIGHTS_MAX * sizeof(int))];
@@ -24,7 +30,8 @@ union control {
 
 int fc_rights_pair(int ends[2])
 {
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+    /* At once close-on-exec where that is to be had: another thread may exec in between. */
+    if (socketpair(AF_UNIX, SOCK_STREAM | CLOSE_ON_EXEC, 0, ends) < 0)
         return -errno;
     int r = 0;
     for (int i = 0; i < 2; i++) {

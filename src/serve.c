@@ -54,6 +54,9 @@ static int hang_bell(void)
         return r;
     for (int i = 0; i < 2; i++)
         fcntl(bell[i], F_SETFL, O_NONBLOCK);
+    sigset_t none; /* a constructor, or prepare, may have blocked some */
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
     return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
 }
 
@@ -132,6 +135,10 @@ _Noreturn static void serve(void)
         if (fds[0].revents == 0) /* orders come first: a call may wait */
             fc_children_make_one();
     }
+    while (take_order()) { /* which children are done with is still to be known */
+        if (fc_poll_now(control_fd, POLLIN) == 0)
+            break;
+    }
     fc_children_kill_all();
     _exit(0);
 }
@@ -188,6 +195,7 @@ _Noreturn void fc_serve_as_spare(int socket)
     if (fc_prepare_receive(socket, &prepare) < 0 || fc_passed_receive(socket, own) < 0)
         _exit(FC_COPY_REFUSED);
     const int r = fc_prepare_run(&prepare, why, sizeof why);
+    fflush(NULL);
     fc_spare_run(own, true, r < 0 ? why : NULL);
 }
 
@@ -204,6 +212,7 @@ _Noreturn void fc_serve(int control)
         r = run_prepare(why, sizeof why);
         exec_spares = fc_has_other_threads(); /* a fork of it is of no use then */
     }
+    fflush(NULL);   /* what constructors and prepare have written is not each child's to write */
     fc_child_arm(); /* for all that are forked */
     if (r == 0)
         r = hang_bell();

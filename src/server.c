@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,13 @@
 
 /* Under fc_fds_lock. */
 static struct fc_server *current;
+
+int fc_patience_left(const struct fc_patience *patience)
+{
+    if (patience->cancel_fd >= 0 && fc_poll_now(patience->cancel_fd, POLLIN) != 0)
+        return -EINTR;
+    return fc_now_ns() >= patience->deadline_ns ? -ETIMEDOUT : 0;
+}
 
 bool fc_server_await(const struct fc_server *server, int fd, int ms)
 {
@@ -45,7 +53,7 @@ static struct fc_server *ref_current(void)
 {
     struct fc_server *of_parent = NULL;
     fc_fds_lock();
-    if (current != NULL && current->owner != getpid()) {
+    if (current != NULL && current->owner != fc_fds_generation()) {
         of_parent = current;
         current = NULL;
     }
@@ -86,13 +94,25 @@ bool fc_server_is_dead(const struct fc_server *server)
     return (fc_poll_now(server->fds.fd[FC_FD_HELLO], POLLIN) & POLLHUP) != 0;
 }
 
+static bool has_current(void)
+{
+    struct fc_server *server = ref_current();
+    if (server == NULL)
+        return false;
+    const bool serves = !(atomic_load(&server->ready) && fc_server_is_dead(server));
+    if (!serves)
+        fc_server_retire(server);
+    fc_server_unref(server);
+    return serves;
+}
+
 /* Only one thread at a time starts a server. Not a mutex: a deadline must pass, and a fork may come at any time. */
-static _Atomic(pid_t) starter;
+static atomic_uint starter; /* the generation of its process; 0: nobody starts one */
 
 static bool begin_start(void)
 {
-    const pid_t self = getpid();
-    pid_t seen = 0;
+    const unsigned self = fc_fds_generation();
+    unsigned seen = 0;
     if (atomic_compare_exchange_strong(&starter, &seen, self))
         return true;
     return seen != self && atomic_compare_exchange_strong(&starter, &seen, self); /* it was the parent's thread */
@@ -103,10 +123,11 @@ static void end_start(void)
     atomic_store(&starter, 0);
 }
 
-static int start_new(const struct forkcall_server_options *options, uint64_t deadline_ns, char *why, size_t why_size)
+static int start_new(const struct forkcall_server_options *options, const struct fc_patience *patience, char *why,
+                     size_t why_size)
 {
     struct fc_server *server;
-    int r = fc_server_start(options, deadline_ns, &server, why, why_size);
+    int r = fc_server_start(options, patience, &server, why, why_size);
     if (r < 0)
         return r;
     fc_fds_lock();
@@ -131,6 +152,7 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
             server->fds.fd[FC_FD_PROCESS] = pidfd < 0 ? -1 : pidfd;
             server->pid = ready.pid;
             server->error = ready.error;
+            fc_snapshot_set_holder(server->snapshot, ready.pid);
             memcpy(server->why, ready.why, sizeof server->why);
             server->why[sizeof server->why - 1] = '\0';
             atomic_store(&server->ready, true);
@@ -144,29 +166,30 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
     return r;
 }
 
-static int await_ready(struct fc_server *server, uint64_t deadline_ns, char *why, size_t why_size)
+static int await_ready(struct fc_server *server, const struct fc_patience *patience, char *why, size_t why_size)
 {
     for (;;) {
-        const int r = take_ready(server, why, why_size);
+        int r = take_ready(server, why, why_size);
         if (r != -EAGAIN)
             return r;
-        if (fc_now_ns() >= deadline_ns)
-            return -ETIMEDOUT;
+        r = fc_patience_left(patience);
+        if (r < 0)
+            return r;
         fc_server_await(server, server->fds.fd[FC_FD_HELLO], TURN_MS);
     }
 }
 
-int fc_server_get(uint64_t deadline_ns, struct fc_server **server, char *why, size_t why_size)
+int fc_server_get(const struct fc_patience *patience, struct fc_server **server, char *why, size_t why_size)
 {
     for (;;) {
         int r = 0;
         *server = ref_current();
         if (*server != NULL) {
             const bool served = atomic_load(&(*server)->ready);
-            r = await_ready(*server, deadline_ns, why, why_size);
+            r = await_ready(*server, patience, why, why_size);
             if (r == 0)
                 return 0;
-            if (r != -ETIMEDOUT)
+            if (r != -ETIMEDOUT && r != -EINTR)
                 fc_server_retire(*server);
             if (r == -ECONNRESET && !served)
                 snprintf(why, why_size, "it ended before it served");
@@ -174,13 +197,14 @@ int fc_server_get(uint64_t deadline_ns, struct fc_server **server, char *why, si
             if (!served)
                 return r;
         } else if (begin_start()) {
-            r = start_new(NULL, deadline_ns, why, why_size);
+            r = has_current() ? 0 : start_new(NULL, patience, why, why_size); /* another may have been before us */
             end_start();
             if (r < 0)
                 return r;
-        } else if (fc_now_ns() >= deadline_ns) {
-            return -ETIMEDOUT;
         } else {
+            r = fc_patience_left(patience);
+            if (r < 0)
+                return r;
             poll(NULL, 0, TURN_MS);
         }
     }
@@ -199,16 +223,14 @@ static void give_up(void)
     fc_server_unref(server);
 }
 
-int forkcall_server_start(const struct forkcall_server_options *options)
+static int start(const struct forkcall_server_options *options)
 {
     static const struct forkcall_server_options defaults;
     char why[200] = "";
-    struct fc_server *server = ref_current();
+    struct fc_server *server;
     if (fc_copy_is_unfinished())
         _exit(FC_COPY_UNFINISHED);
-    const bool serves = server != NULL && !(atomic_load(&server->ready) && fc_server_is_dead(server));
-    if (server != NULL)
-        fc_server_unref(server);
+    const bool serves = has_current();
     if (fc_server_options_check(options != NULL ? options : &defaults) != NULL)
         return -EINVAL;
     if (!fc_init_was_called())
@@ -216,13 +238,14 @@ int forkcall_server_start(const struct forkcall_server_options *options)
     if (serves)
         return -EALREADY;
     const int timeout_ms = options != NULL ? options->timeout_ms : 0;
-    const uint64_t deadline_ns = timeout_ms == 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U;
+    const struct fc_patience patience = {
+        .deadline_ns = timeout_ms == 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U, .cancel_fd = -1};
     if (!begin_start())
         return -EALREADY;
-    int r = start_new(options != NULL ? options : &defaults, deadline_ns, why, sizeof why);
+    int r = has_current() ? -EALREADY : start_new(options != NULL ? options : &defaults, &patience, why, sizeof why);
     end_start();
     if (r == 0)
-        r = fc_server_get(deadline_ns, &server, why, sizeof why);
+        r = fc_server_get(&patience, &server, why, sizeof why);
     if (r == 0)
         fc_server_unref(server);
     else if (r == -ETIMEDOUT)
@@ -231,7 +254,7 @@ int forkcall_server_start(const struct forkcall_server_options *options)
 }
 
 /* It goes when the last descriptor of the control socket here is closed, which calls that have a child keep open. */
-int forkcall_server_stop(void)
+static int stop(void)
 {
     struct fc_server *server = ref_current();
     if (server == NULL)
@@ -245,4 +268,23 @@ int forkcall_server_stop(void)
     }
     fc_server_unref(server);
     return 0;
+}
+
+/* To be ended in the middle would leave others waiting for ever. */
+int forkcall_server_start(const struct forkcall_server_options *options)
+{
+    int state = PTHREAD_CANCEL_ENABLE;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    const int r = start(options);
+    pthread_setcancelstate(state, NULL);
+    return r;
+}
+
+int forkcall_server_stop(void)
+{
+    int state = PTHREAD_CANCEL_ENABLE;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    const int r = stop();
+    pthread_setcancelstate(state, NULL);
+    return r;
 }

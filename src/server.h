@@ -6,9 +6,18 @@
 
 struct fc_server;
 
-/* A server that serves, with a reference; started, if need be. 0; -ETIMEDOUT; or another negative errno with why, a text that may
+/* How long to wait for what a server does. */
+struct fc_patience {
+    uint64_t deadline_ns; /* UINT64_MAX: none */
+    int cancel_fd;        /* readable: no longer; -1: none */
+};
+
+/* 0; -ETIMEDOUT or -EINTR: not any longer. */
+int fc_patience_left(const struct fc_patience *patience);
+
+/* A server that serves, with a reference; started, if need be. 0; -ETIMEDOUT; -EINTR: canceled; or another negative errno with why, a text that may
  * be empty. */
-int fc_server_get(uint64_t deadline_ns, struct fc_server **server, char *why, size_t why_size);
+int fc_server_get(const struct fc_patience *patience, struct fc_server **server, char *why, size_t why_size);
 void fc_server_unref(struct fc_server *server);
 
 /* It gets no new calls. */

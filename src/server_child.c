@@ -20,6 +20,10 @@
 #define STATUS_NS 1000000000U
 /* How long a server may take to make a child: it does little else. */
 #define SPARE_NS FC_READY_NS
+/* A server from which no call has got a child for so long, though some have waited, has stopped. */
+#define SILENT_NS 5000000000U
+/* Between two looks at the server's life and the descriptor that cancels. */
+#define TURN_MS 20
 
 static int send_order(struct fc_server *server, enum fc_server_order_kind kind, pid_t pid, bool kill_group, int socket)
 {
@@ -61,6 +65,8 @@ static int take_handover(struct forkcall_call *call, int socket)
         send_order(call->server, FC_ORDER_DONE, handover.pid, false, -1);
     if (r != 0)
         return r;
+    if (atomic_load(&call->server->silent_since_ns) != 0)
+        atomic_store(&call->server->silent_since_ns, 0);
     call->report.pid = handover.pid;
     call->process.pid = handover.pid;
     call->process.fd = own[FC_FD_PROCESS] = own[FC_FD_PROCESS] < 0 ? -1 : own[FC_FD_PROCESS];
@@ -80,25 +86,23 @@ static int open_private(struct forkcall_call *call)
     return r;
 }
 
-/* Waits for something in a socket of the server's. 0; -ECONNRESET: it is gone; -ETIMEDOUT. */
-static int await_server(const struct fc_server *server, int socket, uint64_t deadline_ns)
+/* Waits for something in a socket of the server's. 0; -ECONNRESET: it is gone; -ETIMEDOUT; -EINTR: canceled. */
+static int await_server(const struct fc_server *server, int socket, const struct fc_patience *patience)
 {
-    const uint64_t now = fc_now_ns();
-    if (now >= deadline_ns)
-        return -ETIMEDOUT;
-    const uint64_t left_ms = (deadline_ns - now) / 1000000U + 1;
-    const bool has_something = fc_server_await(server, socket, left_ms > 1000 ? 1000 : (int)left_ms);
-    return !has_something && fc_server_is_dead(server) ? -ECONNRESET : 0;
+    const int r = fc_patience_left(patience);
+    if (r < 0)
+        return r;
+    return !fc_server_await(server, socket, TURN_MS) && fc_server_is_dead(server) ? -ECONNRESET : 0;
 }
 
-static int await_handover(struct forkcall_call *call, uint64_t deadline_ns)
+static int await_handover(struct forkcall_call *call, const struct fc_patience *patience)
 {
     const int socket = call->fds.fd[FC_FD_HELLO];
     int r = -EAGAIN;
     while (r == -EAGAIN) {
         r = take_handover(call, socket);
         if (r == -EAGAIN) {
-            r = await_server(call->server, socket, deadline_ns);
+            r = await_server(call->server, socket, patience);
             r = r == 0 ? -EAGAIN : r;
         }
     }
@@ -107,7 +111,7 @@ static int await_handover(struct forkcall_call *call, uint64_t deadline_ns)
 
 /* A child that is made now, with the descriptors that the call passes. */
 static int ask_for_spare(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count,
-                         uint64_t deadline_ns)
+                         const struct fc_patience *patience)
 {
     int r = open_private(call);
     if (r == 0)
@@ -118,7 +122,7 @@ static int ask_for_spare(struct forkcall_call *call, const struct fc_passed_fd *
     if (r == -EPIPE || r == -EAGAIN) /* it takes no more messages */
         r = -ECONNRESET;
     if (r == 0)
-        r = await_handover(call, deadline_ns);
+        r = await_handover(call, patience);
     fc_fds_close(&call->fds, FC_FD_HELLO);
     return r;
 }
@@ -144,7 +148,7 @@ static void drop_child(struct forkcall_call *call)
 
 /* One of those that lie in the socket or, once this call has said that it waits, come. All calls wait at the same socket: each
  * takes one, and for each that waits one is made. */
-static int take_spare(struct forkcall_call *call, uint64_t deadline_ns)
+static int take_spare(struct forkcall_call *call, const struct fc_patience *patience)
 {
     struct fc_server *server = call->server;
     const int control = server->fds.fd[FC_FD_HELLO];
@@ -164,7 +168,7 @@ static int take_spare(struct forkcall_call *call, uint64_t deadline_ns)
             if (send_order(server, FC_ORDER_SPARE, 0, false, -1) < 0)
                 r = -ECONNRESET;
         } else if (r == -EAGAIN) {
-            r = await_server(server, control, deadline_ns);
+            r = await_server(server, control, patience);
             r = r == 0 ? -EAGAIN : r;
         }
     }
@@ -173,7 +177,7 @@ static int take_spare(struct forkcall_call *call, uint64_t deadline_ns)
     return r;
 }
 
-static int take_child(struct forkcall_call *call, uint64_t deadline_ns)
+static int take_child(struct forkcall_call *call, const struct fc_patience *patience)
 {
     struct fc_passed_fd *list;
     size_t count;
@@ -181,7 +185,7 @@ static int take_child(struct forkcall_call *call, uint64_t deadline_ns)
     if (r < 0)
         return r;
     /* Only a child that is made for it has what such a call needs. */
-    r = count == 0 ? take_spare(call, deadline_ns) : ask_for_spare(call, list, count, deadline_ns);
+    r = count == 0 ? take_spare(call, patience) : ask_for_spare(call, list, count, patience);
     free(list);
     return r;
 }
@@ -234,26 +238,41 @@ static int adopt(struct forkcall_call *call)
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
+/* Calls that wait for less than the server may take must not keep one that was stopped for ever. */
+static bool is_silent(struct fc_server *server)
+{
+    uint_fast64_t none = 0;
+    const uint64_t now = fc_now_ns();
+    if (atomic_compare_exchange_strong(&server->silent_since_ns, &none, now))
+        return false;
+    return now - none > SILENT_NS;
+}
+
 int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
 {
-    uint64_t limit_ns = fc_now_ns() + SPARE_NS;
+    const uint64_t limit_ns = fc_now_ns() + SPARE_NS;
+    const bool limited = limit_ns < call->deadline_ns;
+    const struct fc_patience whole = {.deadline_ns = call->deadline_ns,
+                                      .cancel_fd = call->options.cancel_fd_plus_one - 1};
+    const struct fc_patience of_child = {.deadline_ns = limited ? limit_ns : call->deadline_ns,
+                                         .cancel_fd = whole.cancel_fd};
     int r = -ECONNRESET;
     for (int i = 0; i < TRIES && r == -ECONNRESET; i++) {
-        r = fc_server_get(call->deadline_ns, &call->server, why, why_size);
+        r = fc_server_get(&whole, &call->server, why, why_size);
         if (r < 0) {
             call->server = NULL;
             return r;
         }
-        const bool limited = limit_ns < call->deadline_ns;
-        r = take_child(call, limited ? limit_ns : call->deadline_ns);
+        r = take_child(call, &of_child);
         if (r == 0)
             r = adopt(call);
         if (r == 0)
             break;
         drop_child(call);
-        if (limited && r == -ETIMEDOUT)
+        const bool silent = r == -ETIMEDOUT && (limited || is_silent(call->server));
+        if (silent)
             fc_server_kill(call->server);
-        if (r == -ECONNRESET || (limited && r == -ETIMEDOUT)) /* gone, or it does not answer at all */
+        if (r == -ECONNRESET || silent)
             fc_server_retire(call->server);
         fc_server_unref(call->server);
         call->server = NULL;
@@ -263,7 +282,7 @@ int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
 
 bool fc_server_is_stale(const struct forkcall_call *call)
 {
-    return !fc_snapshot_holds(call->server->snapshot, call->server->pid);
+    return !fc_snapshot_holds(call->server->snapshot);
 }
 
 void fc_server_give_back(struct forkcall_call *call, bool kill_group)

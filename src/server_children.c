@@ -162,8 +162,10 @@ void fc_children_kill_all(void)
 {
     const uint64_t end_ns = fc_now_ns() + END_NS;
     for (size_t i = 0; i < children.count; i++) {
-        kill(-children.list[i].pid, SIGKILL);
-        kill(children.list[i].pid, SIGKILL);
+        const struct child *child = &children.list[i];
+        if (!child->released || child->kill_group) /* else what it has started goes on */
+            kill(-child->pid, SIGKILL);
+        kill(child->pid, SIGKILL);
     }
     while (fc_now_ns() < end_ns && waitpid(-1, NULL, WNOHANG) >= 0)
         poll(NULL, 0, 1);
@@ -199,12 +201,13 @@ static int make(int socket, int extra)
     if (r < 0)
         return r;
     children.list[children.count++] = (struct child){.pid = spare.pid, .status_socket = -1, .kill_at_ns = UINT64_MAX};
-    if (!hand_over(&spare, socket)) {
+    const bool taken = hand_over(&spare, socket);
+    if (!taken) {
         kill(spare.pid, SIGKILL);
         fc_children_release(spare.pid, false);
     }
     fc_spare_close_channel(&spare);
-    return 0;
+    return taken ? 0 : -EAGAIN;
 }
 
 void fc_children_make_for(int socket)

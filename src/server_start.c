@@ -3,6 +3,7 @@
 #include "copy.h"
 #include "init.h"
 #include "io.h"
+#include "orphans.h"
 #include "process.h"
 #include "request.h"
 #include "rights.h"
@@ -11,13 +12,17 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SPARES 2
-#define SPARES_MAX 1000U
+/* A copy that was killed may take so long to end. */
+#define END_NS 1000000000U
+#define SPARES_MAX 200U /* as many as the socket holds, with their descriptors */
 
 /* ---- Options ------------------------------------------------------------------------------------------------- */
 
@@ -46,11 +51,12 @@ const char *fc_server_options_check(const struct forkcall_server_options *o)
 
 static int keep_options(const struct forkcall_server_options *o)
 {
-    if (o->prepare != NULL) {
-        const int r = fc_module_name(o->prepare, &last.prepare);
-        if (r < 0)
-            return r;
-    }
+    struct fc_module_function prepare;
+    const int r = o->prepare != NULL ? fc_module_name(o->prepare, &prepare) : 0;
+    if (r < 0)
+        return r; /* the last options stay */
+    if (o->prepare != NULL)
+        memcpy(&last.prepare, &prepare, offsetof(struct fc_module_function, path) + prepare.path_size);
     last.setup = (struct fc_server_setup){.spares = o->spares == 0 ? SPARES : o->spares,
                                           .exec_spares = o->exec_spares,
                                           .has_prepare = o->prepare != NULL,
@@ -79,7 +85,7 @@ static struct fc_server *make(void)
     struct fc_server *server = calloc(1, sizeof *server);
     if (server == NULL)
         return NULL;
-    server->owner = getpid();
+    server->owner = fc_fds_generation();
     atomic_init(&server->refs, 1);
     server->snapshot = fc_snapshot_take();
     if (server->snapshot != NULL && fc_fds_open(&server->fds) == 0)
@@ -89,8 +95,19 @@ static struct fc_server *make(void)
     return NULL;
 }
 
+/* Where this process is PID 1 or a subreaper (prctl(2)), the server is its child, whose end it has to take. */
+static void reap_later(struct fc_server *server)
+{
+    const struct fc_process process = {.pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS]};
+    siginfo_t info;
+    if (server->pid > 0 && server->owner == fc_fds_generation() &&
+        waitid(P_PID, (id_t)server->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+        fc_orphans_add(&process, &server->fds);
+}
+
 void fc_server_free(struct fc_server *server)
 {
+    reap_later(server);
     fc_fds_close_all(&server->fds);
     fc_snapshot_free(server->snapshot);
     free(server);
@@ -108,23 +125,30 @@ static int open_control(struct fc_server *server)
 }
 
 /* The copy ends as soon as it has come to forkcall_init and made the server, which so is no child of this process. */
-static int await_copy(struct fc_process *copy, uint64_t deadline_ns, char *why, size_t why_size)
+static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct fc_patience *patience, char *why,
+                      size_t why_size)
 {
     const uint64_t limit_ns = fc_now_ns() + FC_READY_NS;
-    const uint64_t until_ns = limit_ns < deadline_ns ? limit_ns : deadline_ns;
-    struct fc_ending ending;
-    bool killed = false;
+    struct fc_ending ending = {.wait_status = -1};
+    uint64_t killed_ns = 0; /* 0: not */
+    int r = 0;
     for (unsigned tries = 0; !fc_process_has_ended(copy, &ending); tries++) {
         struct pollfd end = {.fd = copy->fd, .events = POLLIN};
-        if (fc_now_ns() >= until_ns && !killed) {
+        const uint64_t now = fc_now_ns();
+        if (killed_ns == 0)
+            r = fc_patience_left(patience);
+        if (killed_ns == 0 && (r < 0 || now >= limit_ns)) {
             fc_process_signal(copy, SIGKILL);
-            killed = true;
+            killed_ns = now;
+        } else if (killed_ns != 0 && now >= killed_ns + END_NS) {
+            fc_orphans_add(copy, fds); /* something keeps it: it is reaped later */
+            break;
         }
         poll(&end, 1, fc_process_backoff_ms(tries));
     }
-    if (killed && until_ns == deadline_ns)
-        return -ETIMEDOUT;
-    if (killed)
+    if (r < 0)
+        return r;
+    if (killed_ns != 0)
         snprintf(why, why_size, "the copy of this program did not come to forkcall_init() in time");
     else if (ending.status_known && ending.wait_status != 0)
         fc_copy_explain_ending(ending.wait_status, why, why_size);
@@ -133,7 +157,7 @@ static int await_copy(struct fc_process *copy, uint64_t deadline_ns, char *why, 
     return -ENOEXEC;
 }
 
-static int start_copy(struct fc_server *server, uint64_t deadline_ns, char *why, size_t why_size)
+static int start_copy(struct fc_server *server, const struct fc_patience *patience, char *why, size_t why_size)
 {
     struct fc_process copy = {.fd = -1};
     uint64_t nonce = 0;
@@ -153,13 +177,13 @@ static int start_copy(struct fc_server *server, uint64_t deadline_ns, char *why,
         return r;
     }
     fc_process_open(&copy, pid, &server->fds);
-    r = await_copy(&copy, deadline_ns, why, why_size);
+    r = await_copy(&copy, &server->fds, patience, why, why_size);
     fc_fds_close(&server->fds, FC_FD_PROCESS);
     return r;
 }
 
-int fc_server_start(const struct forkcall_server_options *options, uint64_t deadline_ns, struct fc_server **server,
-                    char *why, size_t why_size)
+int fc_server_start(const struct forkcall_server_options *options, const struct fc_patience *patience,
+                    struct fc_server **server, char *why, size_t why_size)
 {
     int r = options != NULL ? keep_options(options) : 0;
     if (r < 0)
@@ -167,7 +191,7 @@ int fc_server_start(const struct forkcall_server_options *options, uint64_t dead
     *server = make();
     if (*server == NULL)
         return -ENOMEM;
-    r = start_copy(*server, deadline_ns, why, why_size);
+    r = start_copy(*server, patience, why, why_size);
     if (r < 0)
         fc_server_free(*server);
     return r;

@@ -4,6 +4,7 @@
 
 #include "fds.h"
 #include "module.h"
+#include "server.h"
 #include "server_wire.h"
 #include "snapshot.h"
 
@@ -15,19 +16,20 @@ struct fc_server {
     struct fc_fds
         fds; /* FC_FD_HELLO: the control socket; FC_FD_PROCESS: its pidfd, if there is such, once it is ready */
     atomic_uint refs;
-    pid_t owner; /* the host */
+    unsigned owner; /* fc_fds_generation of the host */
     struct fc_snapshot *snapshot;
     atomic_bool ready; /* it has said that it serves, or why not */
     int error;         /* a positive errno; from here on: set before ready */
     pid_t pid;
     char why[200];
-    atomic_uint in_use, waiting; /* calls that have a child of it; that wait for one */
+    atomic_uint_fast64_t silent_since_ns; /* calls have waited in vain since then; 0: none has */
+    atomic_uint in_use, waiting;          /* calls that have a child of it; that wait for one */
 };
 
-/* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0; -ETIMEDOUT; or another negative
+/* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0; -ETIMEDOUT; -EINTR: canceled; or another negative
  * errno with why, a text that may be empty. */
-int fc_server_start(const struct forkcall_server_options *options, uint64_t deadline_ns, struct fc_server **server,
-                    char *why, size_t why_size);
+int fc_server_start(const struct forkcall_server_options *options, const struct fc_patience *patience,
+                    struct fc_server **server, char *why, size_t why_size);
 
 /* Closes what it has, and frees it: nobody refers to it any more. */
 void fc_server_free(struct fc_server *server);

@@ -15,7 +15,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define GROUPS_MAX 1024 /* more are told apart by their number and these */
+#define GROUPS_USUAL 256
 
 struct place {
     dev_t device;
@@ -32,6 +32,9 @@ struct stream {
 /* All 0 before it is filled, padding too: compared by memcmp. What is not here is in the platform's file, which asks for it in the
  * cheapest way: this is done at every call. */
 struct fc_snapshot {
+    pid_t holder;
+    bool may_look; /* when the holder was known, this process might look at it */
+    pid_t session;
     int groups;
     uint64_t groups_hash;
     unsigned umask;
@@ -73,11 +76,19 @@ static const resource_t limits[] = {
 
 static void take_groups(struct fc_snapshot *s)
 {
-    gid_t list[GROUPS_MAX];
+    gid_t usual[GROUPS_USUAL];
+    gid_t *list = usual;
     uint64_t hash = 14695981039346656037U; /* FNV-1a */
-    s->groups = getgroups(GROUPS_MAX, list);
+    s->groups = getgroups(GROUPS_USUAL, usual);
+    if (s->groups < 0) { /* more */
+        const int count = getgroups(0, NULL);
+        list = count > 0 ? malloc((size_t)count * sizeof *list) : NULL;
+        s->groups = list != NULL ? getgroups(count, list) : -1;
+    }
     for (int i = 0; i < s->groups; i++)
         hash = (hash ^ list[i]) * 1099511628211U;
+    if (list != usual)
+        free(list);
     s->groups_hash = hash;
 }
 
@@ -107,38 +118,50 @@ static void take_stream(struct stream *stream, int fd)
     stream->access = fcntl(fd, F_GETFL) & O_ACCMODE;
 }
 
-static void fill(struct fc_snapshot *s, const struct fc_snapshot *before, pid_t holder)
+static void fill(struct fc_snapshot *s, const struct fc_snapshot *before)
 {
     memset(s, 0, sizeof *s);
+    s->session = getsid(0);
     take_groups(s);
     s->umask = umask_now();
     for (int fd = 0; fd < 3; fd++)
         take_stream(&s->stream[fd], fd);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         getrlimit(limits[i], &s->limit[i]);
-    fc_snapshot_extra(s->extra, before != NULL ? before->extra : NULL, holder);
+    fc_snapshot_extra(s->extra, before != NULL ? before->extra : NULL);
 }
 
 struct fc_snapshot *fc_snapshot_take(void)
 {
     struct fc_snapshot *snapshot = malloc(sizeof *snapshot);
     if (snapshot != NULL)
-        fill(snapshot, NULL, 0);
+        fill(snapshot, NULL);
     return snapshot;
 }
 
-bool fc_snapshot_holds(const struct fc_snapshot *snapshot, pid_t holder)
+void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t holder)
+{
+    snapshot->holder = holder;
+    snapshot->may_look = fc_snapshot_may_look(holder);
+}
+
+bool fc_snapshot_holds(const struct fc_snapshot *snapshot)
 {
     struct fc_snapshot now;
     const void *left = snapshot; /* as bytes: see the struct */
     const void *right = &now;
-    fill(&now, snapshot, holder);
+    const bool may_look = fc_snapshot_may_look(snapshot->holder);
+    if (snapshot->may_look && !may_look)
+        return false;
+    fill(&now, may_look ? snapshot : NULL);
+    now.holder = snapshot->holder;
+    now.may_look = snapshot->may_look;
     if ((snapshot->umask & now.umask & FC_SNAPSHOT_UMASK_KNOWN) == 0)
         now.umask = snapshot->umask;
     if (memcmp(left, right, sizeof now) != 0)
         return false;
     for (int fd = 0; fd < 3; fd++)
-        if (now.stream[fd].open && S_ISREG(now.stream[fd].type) && !fc_snapshot_is_same_file(fd, holder))
+        if (now.stream[fd].open && S_ISREG(now.stream[fd].type) && !fc_snapshot_is_same_file(fd, snapshot->holder))
             return false;
     return true;
 }

@@ -11,8 +11,12 @@ struct fc_snapshot;
 /* Of this moment and the calling thread; to be freed. NULL: no memory. */
 struct fc_snapshot *fc_snapshot_take(void);
 
-/* Is all still so, for the calling thread? holder: a process that has had the same standard streams since. */
-bool fc_snapshot_holds(const struct fc_snapshot *snapshot, pid_t holder);
+/* holder: the process that has had all of it since. Before fc_snapshot_holds is called, by the thread that took the snapshot or one
+ * with the same rights. */
+void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t holder);
+
+/* Is all still so, for the calling thread? */
+bool fc_snapshot_holds(const struct fc_snapshot *snapshot);
 
 void fc_snapshot_free(struct fc_snapshot *snapshot);
 
@@ -20,9 +24,13 @@ void fc_snapshot_free(struct fc_snapshot *snapshot);
 
 #define FC_SNAPSHOT_EXTRA 384
 
-/* What only this system has: fills at most FC_SNAPSHOT_EXTRA bytes, which are all 0. before: what was filled in then, NULL: this
- * is the first time; holder: a process that has had what was asked for then, or 0. */
-void fc_snapshot_extra(void *extra, const void *before, pid_t holder);
+/* What only this system has: fills at most FC_SNAPSHOT_EXTRA bytes, which are all 0. before: what was filled in
+ * then, where fc_snapshot_may_look says so; else NULL. */
+void fc_snapshot_extra(void *extra, const void *before);
+
+/* May this thread look at the process as a debugger may? A sandbox takes that away as well (Landlock, other security modules), and
+ * so does leaving its user namespace. False where it is not to be known, too. */
+bool fc_snapshot_may_look(pid_t process);
 
 /* In an umask that is known, so that it is not 0. */
 #define FC_SNAPSHOT_UMASK_KNOWN 01000000U

@@ -17,6 +17,7 @@
 #define KCMP_FILE_ 0
 #define KCMP_FS_ 3
 #define SECCOMP_FILTER 2
+#define GET_MDWE 66 /* PR_GET_MDWE, Linux 6.3: no memory may become executable */
 
 struct capabilities {
     uint32_t effective, permitted, inheritable;
@@ -32,7 +33,7 @@ struct extra {
     uid_t uid, effective_uid, saved_uid, file_uid;
     gid_t gid, effective_gid, saved_gid, file_gid;
     struct capabilities capabilities[2];
-    int secure_bits, no_new_privs, seccomp, seccomp_filters;
+    int secure_bits, no_new_privs, mdwe, seccomp, seccomp_filters;
     struct place root, directory;
     uint32_t user, network, ipc, cgroup, mounts; /* namespaces */
     char node[65], domain[65];
@@ -73,6 +74,11 @@ bool fc_snapshot_is_same_file(int fd, pid_t other)
     return syscall(SYS_kcmp, getpid(), other, KCMP_FILE_, fd, fd) <= 0;
 }
 
+bool fc_snapshot_may_look(pid_t process)
+{
+    return syscall(SYS_kcmp, getpid(), process, KCMP_FS_, 0, 0) >= 0;
+}
+
 static void take_credentials(struct extra *e)
 {
     struct {
@@ -87,6 +93,7 @@ static void take_credentials(struct extra *e)
     syscall(SYS_capget, &header, e->capabilities);
     e->secure_bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
     e->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+    e->mdwe = prctl(GET_MDWE, 0, 0, 0, 0);
     e->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
     if (e->seccomp == SECCOMP_FILTER)
         e->seccomp_filters = (int)status_number("\nSeccomp_filters:", 10);
@@ -145,20 +152,14 @@ static uint32_t namespace_number(const char *path)
     return bracket == NULL ? 0 : (uint32_t)strtoul(bracket + 1, NULL, 10);
 }
 
-/* Whoever may look at a process as a debugger does is in its user namespace, or in one above it (ptrace(2), "Ptrace access mode
- * checking"): to ask costs a third of a look into /proc. False: that is not to be known. */
-static bool has_user_namespace_of(pid_t process)
-{
-    return syscall(SYS_kcmp, getpid(), process, KCMP_FS_, 0, 0) >= 0;
-}
-
 /* Mounts are told apart by place_of, where it can. Without CAP_SYS_ADMIN no namespace can be left but by making a user
  * namespace. That of process numbers is the children's, not this process's own: it takes nothing from this one. */
-static void take_namespaces(struct extra *e, const struct extra *before, pid_t holder)
+static void take_namespaces(struct extra *e, const struct extra *before)
 {
     struct utsname names;
-    e->user =
-        before != NULL && has_user_namespace_of(holder) ? before->user : namespace_number("/proc/thread-self/ns/user");
+    /* Who may look at the server is in its user namespace or in one above it (ptrace(2), "Ptrace access mode checking"), and
+     * has asked that with a third of the cost. */
+    e->user = before != NULL ? before->user : namespace_number("/proc/thread-self/ns/user");
     if (uname(&names) == 0) {
         memcpy(e->node, names.nodename, sizeof e->node);
         memcpy(e->domain, names.domainname, sizeof e->domain);
@@ -172,13 +173,13 @@ static void take_namespaces(struct extra *e, const struct extra *before, pid_t h
         e->mounts = namespace_number("/proc/thread-self/ns/mnt");
 }
 
-void fc_snapshot_extra(void *extra, const void *before, pid_t holder)
+void fc_snapshot_extra(void *extra, const void *before)
 {
     struct extra e;
     memset(&e, 0, sizeof e);
     take_credentials(&e);
     e.root = place_of("/");
     e.directory = place_of(".");
-    take_namespaces(&e, before, holder);
+    take_namespaces(&e, before);
     memcpy(extra, &e, sizeof e);
 }

@@ -111,7 +111,8 @@ _Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool is_copy, const c
 _Noreturn void fc_spare_main(int socket)
 {
     int own[FC_PASSED_USES] = {-1, -1, -1, -1};
-    if (fc_passed_receive(socket, own) < 0 || own[-FC_PASSED_REQUEST - 1] < 0 || own[-FC_PASSED_REPLY - 1] < 0)
+    const int r = fc_passed_receive(socket, own);
+    if (own[-FC_PASSED_REQUEST - 1] < 0 || own[-FC_PASSED_REPLY - 1] < 0)
         _exit(FC_COPY_REFUSED);
-    fc_spare_run(own, true, NULL);
+    fc_spare_run(own, true, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
 }

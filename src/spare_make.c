@@ -59,9 +59,8 @@ _Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server,
     setpgid(0, 0);
     close(spare->request[1]);
     close(spare->reply[0]);
-    if (extra >= 0 && fc_passed_receive(extra, own) < 0)
-        _exit(FC_COPY_REFUSED);
-    fc_spare_run(own, false, NULL);
+    const int r = extra >= 0 ? fc_passed_receive(extra, own) : 0;
+    fc_spare_run(own, false, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
 }
 
 static int by_fork(struct fc_new_spare *spare, int extra)

@@ -29,11 +29,24 @@ static void timed_out(struct forkcall_call *call)
     call->stage = FC_STAGE_DONE;
 }
 
+static void canceled(struct forkcall_call *call)
+{
+    call->report.status = FORKCALL_CANCELED;
+    call->report.ran = FORKCALL_RAN_NO;
+    call->report.elapsed_ns = fc_now_ns() - call->start_ns;
+    fc_report_message(&call->report, "canceled by the caller");
+    call->stage = FC_STAGE_DONE;
+}
+
 static void not_taken(struct forkcall_call *call, int r, const char *why)
 {
     call->report.pid = 0; /* of one that was dead */
     if (r == -ETIMEDOUT && fc_now_ns() >= call->deadline_ns) {
         timed_out(call);
+        return;
+    }
+    if (r == -EINTR) {
+        canceled(call);
         return;
     }
     fc_call_not_started(call, -r, "server");

@@ -24,7 +24,7 @@ struct kind {
     bool socket;       /* a socket as descriptor 3 */
     bool data;         /* something lies in it */
     bool hello;        /* or a true hello does */
-    bool right_marker; /* the marker is the hello's */
+    bool right_marker; /* the marker is the hello's, and names the parent */
     bool parent;       /* the maker of the socket is its parent */
     bool hangs_up;     /* the maker's end is closed */
     bool keeps_data;   /* what lies there is still to be there for main */
@@ -37,10 +37,10 @@ static const struct kind kinds[] = {
     {"marker_and_data", .marker = true, .socket = true, .data = true, .keeps_data = true},
     {"wrong_nonce", .marker = true, .socket = true, .hello = true, .parent = true},
     {"hello_alone", .socket = true, .hello = true, .parent = true},
-    {"odd_path", .odd_path = true},
-    {"odd_path_and_socket", .odd_path = true, .socket = true},
-    {"odd_path_and_data", .odd_path = true, .socket = true, .data = true, .keeps_data = true},
-    {"odd_path_and_marker", .odd_path = true, .marker = true},
+    {"odd_path", .odd_path = true, .status = FC_COPY_ROBBED},
+    {"odd_path_and_socket", .odd_path = true, .socket = true, .status = FC_COPY_ROBBED},
+    {"odd_path_and_data", .odd_path = true, .socket = true, .data = true, .status = FC_COPY_ROBBED},
+    {"odd_path_and_marker", .odd_path = true, .marker = true, .status = FC_COPY_ROBBED},
     {"hello_of_a_stranger", .marker = true, .socket = true, .hello = true, .right_marker = true,
      .status = FC_COPY_REFUSED},
     {"odd_path_and_hello_of_a_stranger", .odd_path = true, .socket = true, .hello = true, .status = FC_COPY_REFUSED},
@@ -72,10 +72,12 @@ static int end_of(pid_t pid)
 
 _Noreturn static void exec_self(const struct kind *kind, const char *path, int socket, uint64_t nonce)
 {
-    char marker[32];
+    char marker[64];
     if (socket >= 0 ? dup2(socket, AT_FD) < 0 : close(AT_FD) < 0 && errno != EBADF)
         _exit(95);
-    snprintf(marker, sizeof marker, "%016llx", (unsigned long long)(kind->right_marker ? nonce : ~nonce));
+    /* One that was inherited names the parent of another process. */
+    snprintf(marker, sizeof marker, "%ld-%016llx", kind->right_marker ? (long)getppid() : 1L,
+             (unsigned long long)(kind->right_marker ? nonce : ~nonce));
     if (kind->marker)
         setenv("FORKCALL_COPY", marker, 1);
     execl(kind->odd_path ? ODD_PATH : path, path, kind->keeps_data ? "data" : "main", (char *)NULL);
