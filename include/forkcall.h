@@ -226,7 +226,9 @@ struct forkcall_options {
     /* Let the environment override: FORKCALL_METHOD=fork|server|spawn|inline sets method; FORKCALL_DEBUG=1 writes the explanation of
      * every outcome but OK to stderr. Read by secure_getenv(3); never makes an unsafe fork allowed. */
     bool allow_env;
-    bool close_fds; /* the child has only descriptors 0, 1, 2 and keep_fds */
+    bool
+        close_fds; /* FORK: the child has only descriptors 0, 1, 2 and keep_fds. SERVER and SPAWN children have no others of the
+                       caller's in any case */
     /* Leave the child in the caller's process group: it may read the terminal, and Ctrl-C and Ctrl-Z reach it. Only the
      * child itself is then killed, not its descendants. */
     bool share_group;
@@ -264,7 +266,15 @@ FORKCALL_PUBLIC void forkcall_init(void);
  *
  * There is one for each process, with a process group of its own. It is no child of the process (but where that is
  * PID 1 or a subreaper), ends with it, and with exec; a fork of the process starts its own. It holds no descriptor of the
- * process but 0 to 2. Its cost for the process: two descriptors. */
+ * process but 0 to 2: who reads this process's closed standard output sees its end when the server has ended, too. Its cost
+ * for the process: two descriptors.
+ *
+ * A call compares what the calling thread has with what the process had when the server was started: users, groups,
+ * capabilities, no_new_privs, seccomp filters, the right to look at the server (which Landlock and other security modules
+ * take away), session, root, directory, umask, resource limits, the files behind 0 to 2, and the user, mount, network, IPC,
+ * cgroup and UTS namespaces. Where something differs the server is retired, and another is started: threads that differ in
+ * it should not use one server. Not compared: the environment, what only a later exec would gain (bounding and ambient
+ * capabilities), process and time namespaces. */
 struct forkcall_server_options {
     uint32_t spares; /* children that wait for a call, at most 200; 0: 2 */
     int timeout_ms;  /* how long forkcall_server_start may take, in milliseconds; 0: as long as prepare takes */
