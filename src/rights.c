@@ -52,6 +52,17 @@ int fc_rights_pair(int ends[2])
     return r;
 }
 
+int fc_rights_pair_in(struct fc_fds *fds)
+{
+    int ends[2];
+    fc_fds_lock();
+    const int r = fc_rights_pair(ends);
+    fds->fd[FC_FD_HELLO] = r < 0 ? -1 : ends[0];
+    fds->fd[FC_FD_COPY] = r < 0 ? -1 : ends[1];
+    fc_fds_unlock();
+    return r;
+}
+
 int fc_rights_send(int fd, const void *data, size_t size, const int *fds, size_t count)
 {
     union control control;

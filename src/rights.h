@@ -2,6 +2,8 @@
 #ifndef FC_RIGHTS_H
 #define FC_RIGHTS_H
 
+#include "fds.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -11,6 +13,9 @@
 
 /* A connected pair of stream sockets, close-on-exec, above 2. 0 or a negative errno. */
 int fc_rights_pair(int ends[2]);
+
+/* The same, as FC_FD_HELLO and FC_FD_COPY of a table. */
+int fc_rights_pair_in(struct fc_fds *fds);
 
 /* Sends a message of size bytes, which the reader must take whole, never waiting and without SIGPIPE. 0 or a negative errno. */
 int fc_rights_send(int fd, const void *data, size_t size, const int *fds, size_t count);

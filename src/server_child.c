@@ -74,18 +74,6 @@ static int take_handover(struct forkcall_call *call, int socket)
     return 0;
 }
 
-/* Opens a socket to the server, for one question or one child. */
-static int open_private(struct forkcall_call *call)
-{
-    int ends[2];
-    fc_fds_lock();
-    const int r = fc_rights_pair(ends);
-    call->fds.fd[FC_FD_HELLO] = r < 0 ? -1 : ends[0];
-    call->fds.fd[FC_FD_COPY] = r < 0 ? -1 : ends[1];
-    fc_fds_unlock();
-    return r;
-}
-
 /* Waits for something in a socket of the server's. 0; -ECONNRESET: it is gone; -ETIMEDOUT; -EINTR: canceled. */
 static int await_server(const struct fc_server *server, int socket, const struct fc_patience *patience)
 {
@@ -113,7 +101,7 @@ static int await_handover(struct forkcall_call *call, const struct fc_patience *
 static int ask_for_spare(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count,
                          const struct fc_patience *patience)
 {
-    int r = open_private(call);
+    int r = fc_rights_pair_in(&call->fds);
     if (r == 0)
         r = fc_passed_send(call->fds.fd[FC_FD_HELLO], list, count);
     if (r == 0)

@@ -113,17 +113,6 @@ void fc_server_free(struct fc_server *server)
     free(server);
 }
 
-static int open_control(struct fc_server *server)
-{
-    int ends[2];
-    fc_fds_lock();
-    const int r = fc_rights_pair(ends);
-    server->fds.fd[FC_FD_HELLO] = r < 0 ? -1 : ends[0];
-    server->fds.fd[FC_FD_COPY] = r < 0 ? -1 : ends[1];
-    fc_fds_unlock();
-    return r;
-}
-
 /* The copy ends as soon as it has come to forkcall_init and made the server, which so is no child of this process. */
 static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct fc_patience *patience, char *why,
                       size_t why_size)
@@ -163,7 +152,7 @@ static int start_copy(struct fc_server *server, const struct fc_patience *patien
     uint64_t nonce = 0;
     pid_t pid = -1;
     const char *step = "the socket to the server";
-    int r = open_control(server);
+    int r = fc_rights_pair_in(&server->fds);
     const int socket = server->fds.fd[FC_FD_HELLO];
     if (r == 0)
         r = fc_copy_hello(socket, FC_COPY_SERVER, &nonce);

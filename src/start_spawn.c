@@ -19,17 +19,6 @@ static bool refuses(struct forkcall_call *call)
     return false;
 }
 
-static int open_hello(struct forkcall_call *call)
-{
-    int ends[2];
-    fc_fds_lock();
-    const int r = fc_rights_pair(ends);
-    call->fds.fd[FC_FD_HELLO] = r < 0 ? -1 : ends[0];
-    call->fds.fd[FC_FD_COPY] = r < 0 ? -1 : ends[1];
-    fc_fds_unlock();
-    return r;
-}
-
 /* What the copy finds in the socket once it has come to forkcall_init. */
 static int say_hello(struct forkcall_call *call, uint64_t *nonce)
 {
@@ -50,7 +39,7 @@ static int start_copy(struct forkcall_call *call, const char **step)
     uint64_t nonce = 0;
     pid_t pid = -1;
     *step = "socket";
-    int r = open_hello(call);
+    int r = fc_rights_pair_in(&call->fds);
     if (r == 0)
         r = say_hello(call, &nonce);
     if (r < 0)
