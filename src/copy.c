@@ -139,6 +139,7 @@ bool fc_copy_is_this(enum fc_copy_role *role, int *fd)
         fc_rights_receive(FC_COPY_FD, &hello, sizeof hello, NULL, 0, &count, 0) < 0)
         _exit(FC_COPY_REFUSED);
     unsetenv(MARKER);
+    fc_image_path_forget();
     fcntl(FC_COPY_FD, F_SETFD, FD_CLOEXEC);
     *role = (enum fc_copy_role)hello.role;
     *fd = FC_COPY_FD;

@@ -45,6 +45,8 @@ void fc_image_path_note(void);
 int fc_image_path_get(struct fc_image_path *image);
 /* This process was started by the path that tells. */
 bool fc_image_path_is_this(void);
+/* It has served its purpose: for another instance of this library, in a plugin, this is a program like any other. */
+void fc_image_path_forget(void);
 /* This process has more rights than its user (AT_SECURE). */
 bool fc_image_is_privileged(void);
 /* Starting the image's file again gives rights that this process has not (set-user-id, file capabilities). */

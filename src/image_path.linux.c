@@ -53,6 +53,14 @@ bool fc_image_path_is_this(void)
     return path != NULL && strcmp(path, ODD_PATH) == 0;
 }
 
+/* The string lies on the stack, above everything else, and is this process's own. */
+void fc_image_path_forget(void)
+{
+    char *path = (char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr): so the kernel gives it
+    if (fc_image_path_is_this())
+        *path = '\0';
+}
+
 bool fc_image_is_privileged(void)
 {
     return getauxval(AT_SECURE) != 0;

@@ -14,6 +14,10 @@ bool fc_image_path_is_this(void)
     return false;
 }
 
+void fc_image_path_forget(void)
+{
+}
+
 bool fc_image_is_privileged(void)
 {
     return issetugid() != 0;
