@@ -117,7 +117,9 @@ static char *map(enum memory kind)
         memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         close(fd);
     } else {
-        memory = mmap(NULL, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        /* Where no mapping of the caller's comes of itself, in the time between. */
+        void *far = kind == UNMAPPED ? (void *)(uintptr_t)0x50000000U : NULL;
+        memory = mmap(far, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (kind == UNMAPPED && memory != MAP_FAILED)
             munmap(memory, page);
     }
