@@ -7,6 +7,6 @@
 void fc_end_with_parent(pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != parent) /* it was too late */
-        _exit(0);
+    if (getppid() != parent) /* it was too late: the same end, for a caller that is told of it */
+        raise(SIGKILL);
 }

@@ -25,12 +25,30 @@ bool ended(const struct forkcall_report *report, enum forkcall_status status, en
     return false;
 }
 
+/* Children that have had their call; they may take their time to go. */
+static pid_t used[64];
+
+static void note_used(const struct forkcall_report *report)
+{
+    static size_t next;
+    used[next++ % (sizeof used / sizeof *used)] = report->pid;
+}
+
+static bool used_are_gone(void)
+{
+    for (size_t i = 0; i < sizeof used / sizeof *used; i++)
+        if (used[i] != 0 && state_of(used[i]) != 0)
+            return false;
+    return true;
+}
+
 bool ask(enum forkcall_method method, forkcall_fn *fn, const void *args, size_t args_size, void *answer,
          size_t answer_size)
 {
     const struct forkcall_options options = {.method = method, .timeout_ms = PLENTY_MS};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     const struct forkcall_report report = forkcall_run(fn, args, args_size, &result, &options);
+    note_used(&report);
     const bool good = ended(&report, FORKCALL_OK, FORKCALL_RAN_YES) && result.size == answer_size;
     if (good && answer_size > 0)
         memcpy(answer, result.data, answer_size);
@@ -43,6 +61,7 @@ bool ask_text(enum forkcall_method method, forkcall_fn *fn, const void *args, si
     const struct forkcall_options options = {.method = method, .timeout_ms = PLENTY_MS};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     const struct forkcall_report report = forkcall_run(fn, args, args_size, &result, &options);
+    note_used(&report);
     const bool good = ended(&report, FORKCALL_OK, FORKCALL_RAN_YES) && result.size < size;
     if (good && result.size > 0)
         memcpy(text, result.data, result.size);
@@ -59,15 +78,10 @@ int child_tells_who(const void *args, size_t args_size, struct forkcall_buf *res
     return forkcall_buf_append(result, &who, sizeof who);
 }
 
-static pid_t last_child; /* that was asked; it may take its time to go */
-
 pid_t server_pid(void)
 {
     struct who who;
-    if (!ask(FORKCALL_SERVER, child_tells_who, NULL, 0, &who, sizeof who))
-        return -1;
-    last_child = who.pid;
-    return who.parent;
+    return ask(FORKCALL_SERVER, child_tells_who, NULL, 0, &who, sizeof who) ? who.parent : -1;
 }
 
 int child_writes_and_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -125,7 +139,7 @@ struct wanted {
 static bool has_count(void *context)
 {
     const struct wanted *wanted = context;
-    return (last_child == 0 || state_of(last_child) == 0) && children_of(wanted->server, NULL, 0) == wanted->count;
+    return used_are_gone() && children_of(wanted->server, NULL, 0) == wanted->count;
 }
 
 bool spares_are(pid_t server, int count)
