@@ -53,6 +53,7 @@ struct forkcall_call {
     bool async;                     /* forkcall_cancel may come */
     bool unreapable;                /* it has ended, and something keeps the kernel from telling */
     bool not_let_go;                /* the go byte could not be written */
+    size_t request_size;            /* all that was written for a child that is no fork */
     bool awaits_ready;              /* the child is a copy, and says when it has come to forkcall_init */
     struct fc_server *server;       /* that the child is of; NULL: none */
     bool quiet;                     /* no callback is called any more */
@@ -76,6 +77,9 @@ void fc_call_rest(struct forkcall_call *call, bool woken);
 
 /* For the start methods: no process came into being. The report stands then. error is positive. */
 void fc_call_not_started(struct forkcall_call *call, int error, const char *step);
+
+/* outcome.c: a child that is a copy has come to forkcall_init: it says so, or has begun to read its request. */
+bool fc_call_is_ready(const struct forkcall_call *call);
 
 /* outcome.c: how the child ended decides the status; the process is gone. */
 void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending);

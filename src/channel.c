@@ -144,5 +144,7 @@ void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_
 {
     struct fc_request_parts request;
     fc_request_make(&request, &call->task, name, call->fds.fd[FC_FD_ARGS] >= 0);
+    for (int i = 0; i < request.count; i++)
+        call->request_size += request.parts[i].iov_len;
     let_go(call, request.parts, request.count);
 }

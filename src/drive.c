@@ -117,8 +117,6 @@ static void read_reply(struct forkcall_call *call)
     } else if (call->reply.cancel) {
         terminate(call, FC_CAUSE_CANCEL);
     }
-    if (call->reply.ready)
-        call->ready_by_ns = UINT64_MAX;
     if (r <= 0 || call->reply.done || call->reply.malformed || call->reply.no_memory)
         close_fd(call, FC_FD_REPLY);
 }
@@ -371,7 +369,8 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
         }
         if (now >= call->ready_by_ns) {
             call->ready_by_ns = UINT64_MAX;
-            terminate(call, FC_CAUSE_NOT_READY);
+            if (!fc_call_is_ready(call))
+                terminate(call, FC_CAUSE_NOT_READY);
         }
         fc_call_rest(call, false);
         if (now >= until_ns && call->stage != FC_STAGE_DONE)

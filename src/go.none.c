@@ -5,6 +5,12 @@ bool fc_go_tells(void)
     return false;
 }
 
+long fc_go_left(int fd)
+{
+    (void)fd;
+    return -1;
+}
+
 int fc_go_was_taken(int fd)
 {
     (void)fd;

@@ -69,10 +69,16 @@ static bool trailer_counts(const struct forkcall_call *call)
     return !ended_by_us || end == FC_END_RETURNED || end == FC_END_TOO_BIG || end == FC_END_NO_MEMORY;
 }
 
+bool fc_call_is_ready(const struct forkcall_call *call)
+{
+    const long left = fc_go_left(call->fds.fd[FC_FD_GO]);
+    return call->reply.ready || (left >= 0 && (size_t)left < call->request_size);
+}
+
 /* A copy of the program that did not come to forkcall_init, or not in time. */
 static bool never_got_ready(const struct forkcall_call *call)
 {
-    return call->awaits_ready && call->report.ran == FORKCALL_RAN_NO && !call->reply.ready;
+    return call->awaits_ready && call->report.ran == FORKCALL_RAN_NO && !fc_call_is_ready(call);
 }
 
 static void say_not_ready(struct forkcall_report *report, const struct fc_ending *ending)

@@ -6,6 +6,7 @@
 #include "copy.h"
 #include "crash.h"
 #include "fds.h"
+#include "go.h"
 #include "io.h"
 #include "request.h"
 
@@ -93,7 +94,8 @@ _Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool is_copy, const c
         fc_child_arm();
     touch(&task);
     if (is_copy) {
-        tell_ready_to(task.reply_fd);
+        if (!fc_go_tells()) /* else the caller sees that the request is being read */
+            tell_ready_to(task.reply_fd);
         fc_crash_note_modules(); /* a fork of the server has its notes */
     }
     if (!read_exactly(task.go_fd, &head, sizeof head))

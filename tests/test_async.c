@@ -56,13 +56,6 @@ static bool is_quiet(int fd, int timeout_ms)
     return under_valgrind() || under_emulator() || !is_readable(fd, timeout_ms);
 }
 
-/* A copy of the program says when it is ready, which wakes an event loop once and is nothing to tell the caller. */
-static void settle(struct forkcall_call *call)
-{
-    if (tested_method() == FORKCALL_SPAWN && is_readable(forkcall_fd(call), DEADLINE_S * 1000))
-        assert_int_equal(forkcall_wait(call, 0), 0);
-}
-
 /* fd: the argument, a descriptor; or NULL. */
 static void start(struct forkcall_call **call, forkcall_fn *fn, const int *fd, struct forkcall_buf *result,
                   const struct forkcall_options *options)
@@ -183,7 +176,6 @@ static void descriptor_is_readable_when_there_is_something_to_do(void **state)
     make_pipe(ends);
     start(&call, child_waits_for_a_byte, &ends[0], NULL, NULL);
     const int fd = forkcall_fd(call);
-    settle(call);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(forkcall_fd(call), fd);
         assert_true(is_quiet(fd, 0));
@@ -344,7 +336,6 @@ static void descriptor_tells_of_progress_and_output(void **state)
     make_pipe(ends);
     start(&call, child_reports_and_writes, &ends[0], NULL, &options);
     const int fd = forkcall_fd(call);
-    settle(call);
     assert_true(is_readable(fd, DEADLINE_S * 1000));
     assert_int_equal(events.progress, 0); /* delivered by wait alone */
     assert_int_equal(forkcall_wait(call, 0), 0);
