@@ -1,6 +1,8 @@
 # Functions for the jobs. A job is a bash script run with -euo pipefail in an empty directory of its own.
 
 jobs_at_once=2
+# Most tests wait most of the time.
+tests_at_once=4
 
 say()
 {
@@ -109,7 +111,7 @@ run_tests()
     shift
     say "meson test $dir $*"
     rm -f "$dir"/meson-logs/testlog*.json
-    meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes "$jobs_at_once" "$@" || rc=$?
+    meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes "$tests_at_once" "$@" || rc=$?
     for log in "$dir"/meson-logs/testlog*.json; do
         [ -s "$log" ] || die "no test was run"
         python3 "$CI_DIR/testlog.py" "$log" "$CI_RESULTS/$CI_JOB" || rc=1
