@@ -249,7 +249,8 @@ static void say(struct forkcall_call *call, const struct fc_ending *ending)
             fc_report_message(report, "%s: %s", step_name(call->reply.setup.step), strerror(report->code));
         break;
     case FORKCALL_LOST:
-        fc_report_message(report, "the child is gone, and its end was seen by somebody else%s",
+        fc_report_message(report, "the child is gone, and %s%s",
+                          call->process.remote ? "its server does not tell how" : "its end was seen by somebody else",
                           call->reply.malformed ? "; its reply was malformed" : "");
         break;
     case FORKCALL_OK:

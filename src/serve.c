@@ -191,7 +191,8 @@ _Noreturn void fc_serve_as_spare(int socket)
 {
     int own[FC_PASSED_USES] = {-1, -1, -1, -1};
     char why[200] = "";
-    fc_end_with_parent(getppid());
+    const pid_t maker = fc_rights_maker(socket);
+    fc_end_with_parent(maker >= 0 ? maker : getppid());
     if (fc_prepare_receive(socket, &prepare) < 0 || fc_passed_receive(socket, own) < 0)
         _exit(FC_COPY_REFUSED);
     const int r = fc_prepare_run(&prepare, why, sizeof why);
