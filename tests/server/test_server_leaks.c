@@ -1,0 +1,233 @@
+/* Other threads of the host that fork, exec and call in the very moment in which the library has something open. What it calls of
+ * the C library is interposed, to hold it there. */
+#include "servers.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define HOLD_MS 300 /* what others may do meanwhile, they have done by then; if they have not, the test proves less */
+
+static void hold_until(atomic_bool *done)
+{
+    for (int i = 0; i < HOLD_MS && !atomic_load(done); i++)
+        poll(NULL, 0, 1);
+}
+
+/* ---- Exec ---------------------------------------------------------------------------------------------------- */
+
+static atomic_int pairs, inheritable_pairs;
+
+int socketpair(int domain, int type, int protocol, int ends[2])
+{
+    atomic_fetch_add(&pairs, 1);
+    if ((type & SOCK_CLOEXEC) == 0)
+        atomic_fetch_add(&inheritable_pairs, 1);
+    return (int)syscall(SYS_socketpair, domain, type, protocol, ends);
+}
+
+/* A program that another thread starts between a call that opens something and the next has what is not closed by then. */
+static int open_sockets(void *context)
+{
+    const int kept = dup(STDERR_FILENO);
+    (void)context;
+    CHECK(server_pid() > 0);
+    for (int i = 0; i < 2; i++) {
+        const struct forkcall_options options = {.method = i == 0 ? FORKCALL_SERVER : FORKCALL_SPAWN,
+                                                 .timeout_ms = PLENTY_MS,
+                                                 .keep_fds = &kept,
+                                                 .keep_fds_count = 1};
+        const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
+    }
+    CHECK(atomic_load(&pairs) > 2);
+    CHECK(atomic_load(&inheritable_pairs) == 0);
+    return 0;
+}
+
+static void sockets_are_never_inheritable(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(open_sockets, NULL), 0);
+}
+
+/* ---- Fork ---------------------------------------------------------------------------------------------------- */
+
+#define LARGE ((size_t)1 << 20)
+
+static atomic_bool file_is_open, has_forked;
+
+int memfd_create(const char *name, unsigned flags)
+{
+    const int fd = (int)syscall(SYS_memfd_create, name, flags);
+    if (strcmp(name, "forkcall-args") == 0) {
+        atomic_store(&file_is_open, true);
+        hold_until(&has_forked);
+    }
+    return fd;
+}
+
+static bool has_file(void)
+{
+    for (int fd = 3; fd < 64; fd++) {
+        char path[64], link[256];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        const ssize_t n = readlink(path, link, sizeof link - 1);
+        link[n > 0 ? n : 0] = '\0';
+        if (strstr(link, "forkcall-args") != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void *fork_in_the_middle(void *result)
+{
+    int *status = result;
+    while (!atomic_load(&file_is_open))
+        poll(NULL, 0, 1);
+    const pid_t pid = fork();
+    if (pid == 0)
+        _exit(has_file() ? 1 : 0);
+    atomic_store(&has_forked, true);
+    waitpid(pid, status, 0);
+    return NULL;
+}
+
+static int pass_large_args(void *context)
+{
+    static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
+    char *args = calloc(1, LARGE);
+    (void)context;
+    CHECK(args != NULL && server_pid() > 0);
+    for (size_t i = 0; i < 2; i++) {
+        const struct forkcall_options options = {.method = methods[i], .timeout_ms = PLENTY_MS};
+        pthread_t thread;
+        int status = -1;
+        atomic_store(&file_is_open, false);
+        atomic_store(&has_forked, false);
+        CHECK(pthread_create(&thread, NULL, fork_in_the_middle, &status) == 0);
+        const struct forkcall_report report = forkcall_run(child_returns_0, args, LARGE, NULL, &options);
+        const bool used_file = atomic_exchange(&file_is_open, true);
+        CHECK(pthread_join(thread, NULL) == 0);
+        CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
+        if (!used_file)
+            return 77;
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    return 0;
+}
+
+static void fork_while_large_arguments_are_passed(void **state)
+{
+    (void)state;
+    const int status = host_run(pass_large_args, NULL);
+    if (status == 77)
+        SKIP("they are passed in another way here");
+    assert_int_equal(status, 0);
+}
+
+/* ---- Two starters -------------------------------------------------------------------------------------------- */
+
+static _Thread_local int unlocks_left; /* this thread is held after so many; 0: not at all */
+static atomic_bool is_held, other_is_done;
+static int (*real_unlock)(pthread_mutex_t *);
+
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#elif defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
+#define SANITIZED
+#endif
+
+#ifndef SANITIZED /* which interposes the same function */
+__attribute__((constructor)) static void find_unlock(void)
+{
+    *(void **)&real_unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
+}
+
+int pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+    if (real_unlock == NULL)
+        find_unlock();
+    const int r = real_unlock(mutex);
+    if (unlocks_left > 0 && --unlocks_left == 0) {
+        atomic_store(&is_held, true);
+        hold_until(&other_is_done);
+    }
+    return r;
+}
+#endif
+
+struct starter {
+    int held_after;
+    bool good;
+};
+
+static void *call_held(void *context)
+{
+    struct starter *starter = context;
+    int answer = 0;
+    unlocks_left = starter->held_after;
+    starter->good = ask(FORKCALL_SERVER, child_answers_42, NULL, 0, &answer, sizeof answer) && answer == 42;
+    unlocks_left = 0;
+    atomic_store(&is_held, true);
+    return NULL;
+}
+
+/* One thread is held at any moment of its call while another starts the server. */
+static int start_twice(void *context)
+{
+    (void)context;
+    CHECK(server_pid() > 0 && forkcall_server_stop() == 0);
+    const struct traces before = traces_now();
+    for (int i = 1; i <= 16; i++) {
+        struct starter starter = {.held_after = i};
+        pthread_t thread;
+        atomic_store(&is_held, false);
+        atomic_store(&other_is_done, false);
+        CHECK(pthread_create(&thread, NULL, call_held, &starter) == 0);
+        while (!atomic_load(&is_held))
+            poll(NULL, 0, 1);
+        CHECK(server_pid() > 0);
+        atomic_store(&other_is_done, true);
+        CHECK(pthread_join(thread, NULL) == 0 && starter.good);
+        CHECK(forkcall_server_stop() == 0);
+        if (traces_now().descriptors != before.descriptors) {
+            fprintf(stderr, "held after %d unlocks: %d descriptors, not %d\n", i, traces_now().descriptors,
+                    before.descriptors);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void two_threads_that_start_a_server(void **state)
+{
+    (void)state;
+    if (under_sanitizer() || under_valgrind())
+        SKIP("the tool interposes the same functions");
+    assert_int_equal(host_run(start_twice, NULL), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sockets_are_never_inheritable),
+        cmocka_unit_test(fork_while_large_arguments_are_passed),
+        cmocka_unit_test(two_threads_that_start_a_server),
+    };
+    forkcall_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
