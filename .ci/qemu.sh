@@ -17,9 +17,6 @@ declare -A beyond_qemu=(
     [test_plugin]='has threads of its own once the program had one'
     [test_result]='takes minutes for it'
     [test_signals]='does not write core files as the kernel does'
-    [openmp]='starts itself where a copy of the program is started'
-    [server]='starts itself where a copy of the program is started'
-    [ten_thousand]='starts itself where a copy of the program is started'
     [test_threads]='has threads of its own once the program had one'
 )
 
@@ -42,7 +39,10 @@ qemu_suite()
     while IFS= read -r name; do
         reason=${beyond_qemu[$name]:-}
         case $name in
-        *' server' | *' spawn' | test_server_*) reason='starts itself where a copy of the program is started' ;;
+        *' server' | *' spawn' | test_server_* | test_map* | map | server | openmp | ten_thousand | test_auto | \
+            test_copy_attacks | test_init | test_not_ready | test_rebuilt | test_spawn)
+            reason='starts itself where a copy of the program is started'
+            ;;
         esac
         if [ -n "$reason" ]; then
             skip_part "$name: qemu-user $reason"
