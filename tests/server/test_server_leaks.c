@@ -29,12 +29,12 @@ static void hold_until(atomic_bool *done)
 
 static atomic_int pairs, inheritable_pairs;
 
-int socketpair(int domain, int type, int protocol, int ends[2])
+int socketpair(int domain, int type, int protocol, int fds[2])
 {
     atomic_fetch_add(&pairs, 1);
     if ((type & SOCK_CLOEXEC) == 0)
         atomic_fetch_add(&inheritable_pairs, 1);
-    return (int)syscall(SYS_socketpair, domain, type, protocol, ends);
+    return (int)syscall(SYS_socketpair, domain, type, protocol, fds);
 }
 
 /* A program that another thread starts between a call that opens something and the next has what is not closed by then. */
@@ -107,9 +107,9 @@ static void *fork_in_the_middle(void *result)
 static int pass_large_args(void *context)
 {
     static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
-    char *args = calloc(1, LARGE);
+    static char args[LARGE];
     (void)context;
-    CHECK(args != NULL && server_pid() > 0);
+    CHECK(server_pid() > 0);
     for (size_t i = 0; i < 2; i++) {
         const struct forkcall_options options = {.method = methods[i], .timeout_ms = PLENTY_MS};
         pthread_t thread;
