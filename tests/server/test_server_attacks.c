@@ -334,6 +334,9 @@ static int cancel_in_prepare(void *context)
 static void call_canceled_while_prepare_runs(void **state)
 {
     (void)state;
+#ifdef TEST_PORTABLE
+    SKIP("a prepare that never ends outlives its host there");
+#endif
     assert_int_equal(host_run(cancel_in_prepare, NULL), 0);
 }
 
