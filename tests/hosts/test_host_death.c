@@ -126,21 +126,6 @@ static void kill_host_and_see(struct stage *stage)
     close(stage->ready[0]);
 }
 
-static bool children_die_with_their_host(void)
-{
-#ifdef TEST_PORTABLE
-    return tested_method() == FORKCALL_SERVER; /* the server sees to it */
-#else
-    return true;
-#endif
-}
-
-#define SKIP_WITHOUT_LIFELINE                                 \
-    do {                                                      \
-        if (!children_die_with_their_host())                  \
-            SKIP("the portable build has no way to be told"); \
-    } while (0)
-
 /* ---- One call ------------------------------------------------------------------------------------------------ */
 
 static int call_and_wait(struct stage *stage)
@@ -155,7 +140,6 @@ static void host_killed_in_a_synchronous_call(void **state)
 {
     struct stage stage = {.body = call_and_wait, .children = 1};
     (void)state;
-    SKIP_WITHOUT_LIFELINE;
     kill_host_and_see(&stage);
 }
 
@@ -179,7 +163,6 @@ static void host_killed_while_the_child_is_another_user(void **state)
 {
     struct stage stage = {.body = call_and_wait_for_another_user, .children = 1};
     (void)state;
-    SKIP_WITHOUT_LIFELINE;
     if (getuid() != 0)
         SKIP("only root can become somebody else");
     kill_host_and_see(&stage);
@@ -288,7 +271,6 @@ static void host_killed_after_the_starting_thread_has_ended(void **state)
 {
     struct stage stage = {.body = start_in_a_thread_and_stay, .children = 2};
     (void)state;
-    SKIP_WITHOUT_LIFELINE;
     kill_host_and_see(&stage);
 }
 
@@ -317,7 +299,6 @@ static void host_killed_with_calls_in_many_threads(void **state)
 {
     struct stage stage = {.body = call_in_many_threads, .children = CHILDREN};
     (void)state;
-    SKIP_WITHOUT_LIFELINE;
     kill_host_and_see(&stage);
 }
 
@@ -336,7 +317,6 @@ static void host_killed_with_many_calls_started(void **state)
 {
     struct stage stage = {.body = start_many, .children = CHILDREN};
     (void)state;
-    SKIP_WITHOUT_LIFELINE;
     kill_host_and_see(&stage);
 }
 
@@ -367,7 +347,6 @@ static void host_killed_whose_own_child_lives_on(void **state)
     struct stage stage = {.body = fork_a_foreign_child, .children = 2};
     pid_t foreign = 0;
     (void)state;
-    SKIP_WITHOUT_LIFELINE;
     assert_int_equal(pipe(stage.go), 0);
     kill_host_and_see(&stage);
     assert_int_equal(read(stage.go[0], &foreign, sizeof foreign), sizeof foreign);
@@ -399,7 +378,6 @@ static void host_killed_in_nested_calls(void **state)
 {
     struct stage stage = {.body = call_nested, .children = 4};
     (void)state;
-    SKIP_WITHOUT_LIFELINE;
     kill_host_and_see(&stage);
 }
 

@@ -264,10 +264,6 @@ static void host_that_execs_with_a_live_call(void **state)
     int status;
     struct watch watch;
     (void)state;
-#ifdef TEST_PORTABLE
-    if (tested_method() != FORKCALL_SERVER)
-        SKIP("the portable build has no way to be told");
-#endif
     assert_true(watch_open(&watch));
     const pid_t host = fork();
     assert_true(host >= 0);
