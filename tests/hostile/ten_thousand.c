@@ -118,7 +118,7 @@ static void ten_thousand_calls_leave_nothing(void **state)
     const double with_openmp = call_often(sum_in_parallel, times);
     const double with_nothing = call_often(add, times);
     assert_int_equal(forkcall_server_stop(), 0);
-    assert_no_traces(before, true);
+    assert_no_traces(before, !under_sanitizer()); /* which maps as it likes */
     print_message("%zu calls, %zu MiB: median %.0f us with OpenMP, %.0f us without; a bare fork here: %.0f us\n", calls,
                   heap_mib, with_openmp, with_nothing, bare_fork_us());
     free(heap);
