@@ -116,7 +116,7 @@ static bool exec_raises_root(void)
     } header = {CAPABILITY_VERSION, 0};
     struct {
         uint32_t effective, permitted, inheritable;
-    } has[2];
+    } has[2] = {{0, 0, 0}, {0, 0, 0}};
     if ((getuid() != 0 && geteuid() != 0) || (prctl(PR_GET_SECUREBITS) & SECBIT_NOROOT_) != 0 ||
         syscall(SYS_capget, &header, has) < 0)
         return false;

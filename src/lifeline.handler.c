@@ -13,12 +13,16 @@
 
 static volatile sig_atomic_t line = -1;
 
-static void on_io(int signal)
+static void on_io(int number, siginfo_t *info, void *context)
 {
     const int error = errno;
-    (void)signal;
-    if (line >= 0 && (fc_poll_now(line, POLLIN) & POLLHUP) != 0)
+    (void)context;
+    if (info->si_code <= 0) { /* sent by a process: what it does by default */
+        signal(number, SIG_DFL);
+        raise(number);
+    } else if (line >= 0 && (fc_poll_now(line, POLLIN) & POLLHUP) != 0) {
         kill(getpid(), SIGKILL);
+    }
     errno = error;
 }
 
@@ -39,8 +43,8 @@ void fc_lifeline_hold(int fd, bool prepared)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = on_io;
-    action.sa_flags = SA_RESTART;
+    action.sa_sigaction = on_io;
+    action.sa_flags = SA_RESTART | SA_SIGINFO;
     if (prepared) {
         line = fd;
         sigaction(SIGIO, &action, NULL);

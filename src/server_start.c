@@ -31,7 +31,7 @@ static struct {
     struct fc_server_setup setup;
     struct fc_module_function prepare;
     char args[FC_REQUEST_ARGS_MAX];
-} last = {.setup = {.spares = SPARES}};
+} last; /* all 0, not in the file: spares 0 means SPARES */
 
 const char *fc_server_options_check(const struct forkcall_server_options *o)
 {
@@ -57,7 +57,7 @@ static int keep_options(const struct forkcall_server_options *o)
         return r; /* the last options stay */
     if (o->prepare != NULL)
         memcpy(&last.prepare, &prepare, offsetof(struct fc_module_function, path) + prepare.path_size);
-    last.setup = (struct fc_server_setup){.spares = o->spares == 0 ? SPARES : o->spares,
+    last.setup = (struct fc_server_setup){.spares = o->spares,
                                           .exec_spares = o->exec_spares,
                                           .has_prepare = o->prepare != NULL,
                                           .has_prepare_args = o->prepare_args != NULL,
@@ -152,12 +152,15 @@ static int start_copy(struct fc_server *server, const struct fc_patience *patien
     uint64_t nonce = 0;
     pid_t pid = -1;
     const char *step = "the socket to the server";
+    struct fc_server_setup setup = last.setup;
+    if (setup.spares == 0)
+        setup.spares = SPARES;
     int r = fc_rights_pair_in(&server->fds);
     const int socket = server->fds.fd[FC_FD_HELLO];
     if (r == 0)
         r = fc_copy_hello(socket, FC_COPY_SERVER, &nonce);
     if (r == 0)
-        r = fc_server_setup_send(socket, &last.setup, &last.prepare, last.args);
+        r = fc_server_setup_send(socket, &setup, &last.prepare, last.args);
     if (r == 0)
         r = fc_copy_start(server->fds.fd[FC_FD_COPY], nonce, true, &pid, &step);
     fc_fds_close(&server->fds, FC_FD_COPY);

@@ -141,7 +141,6 @@ static void fork_while_large_arguments_are_passed(void **state)
 
 static _Thread_local int unlocks_left; /* this thread is held after so many; 0: not at all */
 static atomic_bool is_held, other_is_done;
-static int (*real_unlock)(pthread_mutex_t *);
 
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
@@ -152,6 +151,8 @@ static int (*real_unlock)(pthread_mutex_t *);
 #endif
 
 #ifndef SANITIZED /* which interposes the same function */
+static int (*real_unlock)(pthread_mutex_t *);
+
 __attribute__((constructor)) static void find_unlock(void)
 {
     *(void **)&real_unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
