@@ -182,8 +182,8 @@ static void RLIMIT_NOFILE_leaves_few_descriptors(void **state)
 {
     (void)state;
     /* unix(7), ETOOMANYREFS: the limit holds for those on their way between all of a user's processes, too. */
-    if (tested_method() == FORKCALL_SERVER && geteuid() != 0)
-        SKIP("what other tests pass to their servers counts for this user's limit");
+    if (!method_shares_memory() && geteuid() != 0)
+        SKIP("what other tests pass to their children counts for this user's limit");
     for (int kind = 0; kind < 4; kind++) {
         struct scarcity scarcity = {.async = (kind & 1) != 0, .capture = (kind & 2) != 0};
         bool started = false;
