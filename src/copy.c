@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define HELLO_MAGIC 0x684c4346U /* "FCLh" */
-/* Where the program's path tells nothing. Its value is the nonce of the hello. */
+/* Where the program's path tells nothing. Its value: the maker's pid, "-" and the nonce of the hello. */
 #define MARKER "FORKCALL_COPY"
 #define MARKER_SIZE (sizeof MARKER "=" + 40)
 

@@ -1,5 +1,5 @@
-/* Without a way to close all: those that are open now and not close-on-exec, as /proc or /dev lists them. What another thread
- * opens meanwhile is closed by the copy itself, in forkcall_init. */
+/* Without a way to close all: those that are open now and not close-on-exec, as /proc or /dev lists them. What another
+ * thread opens meanwhile, and what lies above a limit that was lowered since, the copy has as well. */
 #include "copy_spawn.h"
 
 #include <dirent.h>

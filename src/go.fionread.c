@@ -13,9 +13,3 @@ long fc_go_left(int fd)
     int bytes = 0;
     return ioctl(fd, FIONREAD, &bytes) < 0 ? -1 : bytes;
 }
-
-int fc_go_was_taken(int fd)
-{
-    const long left = fc_go_left(fd);
-    return left < 0 ? -1 : left == 0;
-}

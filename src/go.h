@@ -7,10 +7,8 @@
 /* Can the caller see whether the byte was taken? Where not, the child says STARTED in a frame of its own. */
 bool fc_go_tells(void);
 
-/* In the caller: how many bytes the child has not taken yet; -1: not known. */
+/* In the caller: at its end of the pipe: how many bytes the child has not taken yet, of which the go byte is the
+ * last; -1: not known (a sandbox). */
 long fc_go_left(int fd);
-
-/* In the caller, at its end of the pipe: 1 yes, 0 no, -1 not known (a sandbox). */
-int fc_go_was_taken(int fd);
 
 #endif

@@ -10,9 +10,3 @@ long fc_go_left(int fd)
     (void)fd;
     return -1;
 }
-
-int fc_go_was_taken(int fd)
-{
-    (void)fd;
-    return -1;
-}

@@ -66,44 +66,48 @@ bool fc_image_is_privileged(void)
     return getauxval(AT_SECURE) != 0;
 }
 
-/* Under valgrind and qemu-user /proc/self/exe is the tool, and only the link's text is the program. Which it is, is told by what
- * the kernel has mapped, not by a name: behind one another file may lie by now. inode: of the program's file. */
-static bool is_emulated(uint64_t *inode)
+/* The inode of the program's file, as the kernel has mapped it; it does not change. 0: not known. */
+static uint64_t mapped_inode(void)
 {
-    static atomic_uint_fast64_t mapped; /* what it was at the first look; it does not change. 0: none has been */
+    static atomic_uint_fast64_t known;
     struct fc_mapping mapping;
-    struct stat real;
-    *inode = atomic_load(&mapped);
-    if (*inode == 0) {
+    if (atomic_load(&known) == 0) {
         fc_fds_lock();
-        const int r = fc_mapping_find(getauxval(AT_PHDR), &mapping);
+        if (fc_mapping_find(getauxval(AT_PHDR), &mapping) == 0)
+            atomic_store(&known, mapping.inode);
         fc_fds_unlock();
-        if (r < 0)
-            return false;
-        *inode = mapping.inode;
-        atomic_store(&mapped, mapping.inode);
     }
-    return stat("/proc/self/exe", &real) == 0 && real.st_ino != *inode;
+    return atomic_load(&known);
 }
 
-int fc_image_path_get(struct fc_image_path *image)
+/* Under valgrind and qemu-user /proc/self/exe is the tool, and only the link's text is the program: by that it is started
+ * if the file is still the same. */
+static int use_link(struct fc_image_path *image, uint64_t inode)
 {
     static char link[4096];
     char read_now[sizeof link];
     struct stat named;
-    uint64_t inode;
     const ssize_t n = readlink("/proc/self/exe", read_now, sizeof read_now - 1);
     if (n < 0)
-        return use_start_path(image);
-    if (!is_emulated(&inode)) {
-        *image = (struct fc_image_path){.path = ODD_PATH, .tells = true};
-        return 0;
-    }
+        return -errno;
     read_now[n] = '\0';
     if (stat(read_now, &named) < 0 || named.st_ino != inode)
         return -ENOENT;
     memcpy(link, read_now, (size_t)n + 1); /* the same bytes for every thread */
     *image = (struct fc_image_path){.path = link, .tells = false};
+    return 0;
+}
+
+/* Which it is, is told by what is mapped, not by a name: behind one another file may lie by now. */
+int fc_image_path_get(struct fc_image_path *image)
+{
+    struct stat real;
+    if (stat("/proc/self/exe", &real) < 0)
+        return use_start_path(image);
+    const uint64_t inode = mapped_inode();
+    if (inode != 0 && real.st_ino != inode)
+        return use_link(image, inode);
+    *image = (struct fc_image_path){.path = ODD_PATH, .tells = true};
     return 0;
 }
 

@@ -131,16 +131,6 @@ struct lookup {
     int result;
 };
 
-static int set_path(struct fc_module_function *name, const char *path)
-{
-    const size_t length = strlen(path);
-    if (length >= sizeof name->path)
-        return -ENAMETOOLONG;
-    memcpy(name->path, path, length + 1);
-    name->path_size = (uint32_t)length + 1;
-    return 0;
-}
-
 static const ElfW(Phdr) * find_first_code(const struct fc_elf_module *module)
 {
     for (ElfW(Half) i = 0; i < module->segment_count; i++)
@@ -159,7 +149,7 @@ static int visit_lookup(struct dl_phdr_info *info, size_t size, void *arg)
     if (lookup->code == NULL)
         return lookup->address == 0 ? 1 : 0;
     const bool has_name = !lookup->module.is_program && info->dlpi_name != NULL;
-    lookup->result = set_path(lookup->name, has_name ? info->dlpi_name : "");
+    lookup->result = fc_module_set_path(lookup->name, has_name ? info->dlpi_name : "");
     return 1;
 }
 
@@ -171,7 +161,7 @@ static int improve_path(struct fc_module_function *name, const struct fc_mapping
     if (name->path[0] == '/' && strncmp(name->path, "/proc/", 6) != 0 && strncmp(name->path, "/dev/", 5) != 0 &&
         fc_is_mapped_file(name->path, mapping, &status))
         return 0;
-    return set_path(name, mapping->path);
+    return fc_module_set_path(name, mapping->path);
 }
 
 /* Where the kernel does not tell: right as long as the directory has not been changed. */
@@ -181,7 +171,7 @@ static void improve_path_unmapped(struct fc_module_function *name)
         return;
     char *path = realpath(name->path, NULL);
     if (path != NULL)
-        (void)set_path(name, path);
+        (void)fc_module_set_path(name, path);
     free(path);
 }
 

@@ -60,6 +60,9 @@ void fc_module_touch(void);
  * build. Then why is a text for a person, cut to why_size bytes. */
 int fc_module_find(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size);
 
+/* 0 or -ENAMETOOLONG. */
+int fc_module_set_path(struct fc_module_function *name, const char *path);
+
 /* ---- What module.c needs of a platform ----------------------------------------------------------------------- */
 
 /* Finds the function in the modules that are loaded. False: in none, or in another build only. */

@@ -93,21 +93,11 @@ static bool identify(const struct mach_header_64 *header, struct fc_module_id *i
     return true;
 }
 
-static int set_path(struct fc_module_function *name, const char *path)
-{
-    const size_t length = strlen(path);
-    if (length >= sizeof name->path)
-        return -ENAMETOOLONG;
-    memcpy(name->path, path, length + 1);
-    name->path_size = (uint32_t)length + 1;
-    return 0;
-}
-
 /* dyld has made most paths absolute when it loaded the images. */
 static int set_absolute_path(struct fc_module_function *name, const char *path)
 {
     char *absolute = path[0] == '/' ? NULL : realpath(path, NULL);
-    const int r = set_path(name, absolute != NULL ? absolute : path);
+    const int r = fc_module_set_path(name, absolute != NULL ? absolute : path);
     free(absolute);
     return r;
 }
@@ -125,7 +115,8 @@ int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
     name->is_program = header->filetype == MH_EXECUTE;
     if (!is_code(header, name->offset) || !identify(header, &name->id))
         return -ENOENT;
-    return name->is_program || info.dli_fname == NULL ? set_path(name, "") : set_absolute_path(name, info.dli_fname);
+    return name->is_program || info.dli_fname == NULL ? fc_module_set_path(name, "")
+                                                      : set_absolute_path(name, info.dli_fname);
 }
 
 void fc_module_prepare(void)

@@ -118,13 +118,14 @@ static void set_status(struct forkcall_call *call, const struct fc_ending *endin
 
 static enum forkcall_ran has_run(const struct forkcall_call *call)
 {
-    static const enum forkcall_ran of_go[] = {FORKCALL_RAN_UNKNOWN, FORKCALL_RAN_NO, FORKCALL_RAN_YES};
     if (call->reply.done)
         return FORKCALL_RAN_YES;
     if (call->not_let_go)
         return FORKCALL_RAN_NO;
-    if (fc_go_tells())
-        return of_go[fc_go_was_taken(call->fds.fd[FC_FD_GO]) + 1];
+    if (fc_go_tells()) {
+        const long left = fc_go_left(call->fds.fd[FC_FD_GO]);
+        return left < 0 ? FORKCALL_RAN_UNKNOWN : left > 0 ? FORKCALL_RAN_NO : FORKCALL_RAN_YES;
+    }
     if (call->reply.setup_failed)
         return FORKCALL_RAN_NO;
     if (call->reply.started)

@@ -228,21 +228,23 @@ static int start(const struct forkcall_server_options *options)
     static const struct forkcall_server_options defaults;
     char why[200] = "";
     struct fc_server *server;
+    if (options == NULL)
+        options = &defaults;
     if (fc_copy_is_unfinished())
         _exit(FC_COPY_UNFINISHED);
     const bool serves = has_current();
-    if (fc_server_options_check(options != NULL ? options : &defaults) != NULL)
+    if (!fc_server_options_are_valid(options))
         return -EINVAL;
     if (!fc_init_was_called())
         return fc_image_is_privileged() ? -EPERM : -ENOTSUP;
     if (serves)
         return -EALREADY;
-    const int timeout_ms = options != NULL ? options->timeout_ms : 0;
-    const struct fc_patience patience = {
-        .deadline_ns = timeout_ms == 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U, .cancel_fd = -1};
+    const uint64_t timeout_ns = (uint64_t)options->timeout_ms * 1000000U;
+    const struct fc_patience patience = {.deadline_ns = timeout_ns == 0 ? UINT64_MAX : fc_now_ns() + timeout_ns,
+                                         .cancel_fd = -1};
     if (!begin_start())
         return -EALREADY;
-    int r = has_current() ? -EALREADY : start_new(options != NULL ? options : &defaults, &patience, why, sizeof why);
+    int r = has_current() ? -EALREADY : start_new(options, &patience, why, sizeof why);
     end_start();
     if (r == 0)
         r = fc_server_get(&patience, &server, why, sizeof why);

@@ -15,8 +15,8 @@ struct fc_patience {
 /* 0; -ETIMEDOUT or -EINTR: not any longer. */
 int fc_patience_left(const struct fc_patience *patience);
 
-/* A server that serves, with a reference; started, if need be. 0; -ETIMEDOUT; -EINTR: canceled; or another negative errno with why, a text that may
- * be empty. */
+/* A server that serves, with a reference; started, if need be. 0; -ETIMEDOUT; -EINTR: canceled; or another negative
+ * errno with why, a text that may be empty. */
 int fc_server_get(const struct fc_patience *patience, struct fc_server **server, char *why, size_t why_size);
 void fc_server_unref(struct fc_server *server);
 
@@ -34,8 +34,8 @@ bool fc_server_await(const struct fc_server *server, int fd, int ms);
 
 /* ---- A call's child ------------------------------------------------------------------------------------------ */
 
-/* Gives the call a child that waits for its request: call->server, process and fds. 0; -ETIMEDOUT: the call's deadline has
- * passed; or another negative errno with why, a text that may be empty. */
+/* Gives the call a child that waits for its request: call->server, process and fds. 0; -ETIMEDOUT;
+ * -EINTR: canceled; or another negative errno with why, a text that may be empty. */
 int fc_server_take(struct forkcall_call *call, char *why, size_t why_size);
 
 /* The server has what the host had then, not what this thread has now: it is not to be used any more. */

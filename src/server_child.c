@@ -54,7 +54,8 @@ static int take_handover(struct forkcall_call *call, int socket)
         own[FC_FD_GO] = fds[0];
         own[FC_FD_CHILD_GO] = fds[1];
         own[FC_FD_REPLY] = fds[2];
-        own[FC_FD_PROCESS] = handover.has_pidfd ? fds[3] : fc_fd_above_streams(fc_wait_open(handover.pid));
+        const int process = handover.has_pidfd ? fds[3] : fc_fd_above_streams(fc_wait_open(handover.pid));
+        own[FC_FD_PROCESS] = process < 0 ? -1 : process;
         own[FC_FD_REGION] = handover.has_region ? fds[count - 1] : -1;
     } else {
         for (size_t i = 0; i < count; i++)
@@ -69,7 +70,7 @@ static int take_handover(struct forkcall_call *call, int socket)
         atomic_store(&call->server->silent_since_ns, 0);
     call->report.pid = handover.pid;
     call->process.pid = handover.pid;
-    call->process.fd = own[FC_FD_PROCESS] = own[FC_FD_PROCESS] < 0 ? -1 : own[FC_FD_PROCESS];
+    call->process.fd = own[FC_FD_PROCESS];
     call->awaits_ready = handover.is_copy;
     return 0;
 }

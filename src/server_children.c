@@ -212,7 +212,7 @@ static int make(int socket, int extra)
 
 void fc_children_make_for(int socket)
 {
-    const int r = socket < 0 ? 0 : make(socket, socket);
+    const int r = make(socket, socket);
     const struct fc_server_handover none = {.error = -r};
     if (r < 0)
         fc_rights_send(socket, &none, sizeof none, NULL, 0);

@@ -33,20 +33,14 @@ static struct {
     char args[FC_REQUEST_ARGS_MAX];
 } last; /* all 0, not in the file: spares 0 means SPARES */
 
-const char *fc_server_options_check(const struct forkcall_server_options *o)
+bool fc_server_options_are_valid(const struct forkcall_server_options *o)
 {
     static const uint64_t zero[sizeof o->reserved / sizeof *o->reserved];
-    if (o->spares > SPARES_MAX)
-        return "spares";
-    if (o->timeout_ms < 0)
-        return "timeout_ms";
-    if (o->prepare_args_size > FC_REQUEST_ARGS_MAX || (o->prepare_args == NULL && o->prepare_args_size > 0))
-        return "prepare_args";
-    if (o->prepare == NULL && o->prepare_args != NULL)
-        return "prepare";
-    if (memcmp(o->reserved, zero, sizeof zero) != 0)
-        return "reserved";
-    return NULL;
+    if (o->spares > SPARES_MAX || o->timeout_ms < 0 || o->prepare_args_size > FC_REQUEST_ARGS_MAX)
+        return false;
+    if ((o->prepare_args == NULL && o->prepare_args_size > 0) || (o->prepare == NULL && o->prepare_args != NULL))
+        return false;
+    return memcmp(o->reserved, zero, sizeof zero) == 0;
 }
 
 static int keep_options(const struct forkcall_server_options *o)

@@ -13,8 +13,8 @@
 #include <stdatomic.h>
 
 struct fc_server {
-    struct fc_fds
-        fds; /* FC_FD_HELLO: the control socket; FC_FD_PROCESS: its pidfd, if there is such, once it is ready */
+    /* FC_FD_HELLO: the control socket; FC_FD_PROCESS: its pidfd, if there is such, once it is ready. */
+    struct fc_fds fds;
     atomic_uint refs;
     unsigned owner; /* fc_fds_generation of the host */
     struct fc_snapshot *snapshot;
@@ -26,8 +26,8 @@ struct fc_server {
     atomic_uint in_use, waiting;          /* calls that have a child of it; that wait for one */
 };
 
-/* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0; -ETIMEDOUT; -EINTR: canceled; or another negative
- * errno with why, a text that may be empty. */
+/* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0; -ETIMEDOUT;
+ * -EINTR: canceled; or another negative errno with why, a text that may be empty. */
 int fc_server_start(const struct forkcall_server_options *options, const struct fc_patience *patience,
                     struct fc_server **server, char *why, size_t why_size);
 
@@ -38,7 +38,7 @@ void fc_server_free(struct fc_server *server);
 int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const struct fc_module_function *prepare,
                          const void *args);
 
-/* What is wrong with them, as the name of the field; NULL: nothing. */
-const char *fc_server_options_check(const struct forkcall_server_options *options);
+/* In range, and without a contradiction. */
+bool fc_server_options_are_valid(const struct forkcall_server_options *options);
 
 #endif

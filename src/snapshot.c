@@ -1,5 +1,6 @@
 #include "snapshot.h"
 
+#include "hash.h"
 #include "hazard.h"
 
 #include <fcntl.h>
@@ -78,18 +79,16 @@ static void take_groups(struct fc_snapshot *s)
 {
     gid_t usual[GROUPS_USUAL];
     gid_t *list = usual;
-    uint64_t hash = 14695981039346656037U; /* FNV-1a */
     s->groups = getgroups(GROUPS_USUAL, usual);
     if (s->groups < 0) { /* more */
         const int count = getgroups(0, NULL);
         list = count > 0 ? malloc((size_t)count * sizeof *list) : NULL;
         s->groups = list != NULL ? getgroups(count, list) : -1;
     }
-    for (int i = 0; i < s->groups; i++)
-        hash = (hash ^ list[i]) * 1099511628211U;
+    if (s->groups > 0)
+        s->groups_hash = fc_hash(FC_HASH_START, list, (size_t)s->groups * sizeof *list);
     if (list != usual)
         free(list);
-    s->groups_hash = hash;
 }
 
 /* Other threads must not see another umask, nor handlers of this one. */
