@@ -113,7 +113,8 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  *
  * What it finds in a FORK child: the caller's memory as it was at the call; one thread, its own; the caller's
  * descriptors (but see close_fds) and standard streams, whose unwritten bytes are the caller's and stay so; no signal
- * blocked, every handler of the caller's set back to the default, ignored signals still ignored; a process group of its
+ * blocked, every handler of the caller's set back to the default, ignored signals still ignored but for SIGCHLD, which is
+ * at its default, so that system(3), pclose(3) and waitpid(2) work; a process group of its
  * own, in the background of the terminal: reading the terminal gives EIO and SIGTTOU is ignored (but see share_group);
  * thread cancellation disabled, as pthread_setcancelstate(3) does it.
  *

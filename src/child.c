@@ -15,6 +15,7 @@
 #include "region.h"
 #include "rlimits.h"
 #include "streams.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -306,7 +307,7 @@ void fc_child_progress(double done, double total, const char *note)
     struct fc_progress progress = {.done = done, .total = total};
     if (!child.want_progress || (fc_poll_now(child.reply_fd, POLLOUT) & POLLOUT) == 0)
         return;
-    const size_t note_size = note == NULL ? 0 : strnlen(note, FC_NOTE_MAX);
+    const size_t note_size = note == NULL ? 0 : fc_utf8_cut(note, strnlen(note, FC_NOTE_MAX + 4), FC_NOTE_MAX);
     struct fc_frame_header header = fc_frame_header_make(FC_FRAME_PROGRESS, sizeof progress + note_size);
     struct iovec parts[] = {part(&header, sizeof header), part(&progress, sizeof progress), part(note, note_size)};
     fc_child_write(parts, 3, true);
@@ -314,8 +315,19 @@ void fc_child_progress(double done, double total, const char *note)
 
 /* ---- Making ready -------------------------------------------------------------------------------------------- */
 
-/* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec. What a crash raises is caught;
- * all signals are still blocked. */
+/* Catches a signal that a crash raises, unless it is to stay ignored: what the caller ignores a function may be sent, while a
+ * crash kills it in any case. */
+static void catch_crash(int signal, bool keep_ignored)
+{
+    struct sigaction old;
+    fc_crash_catch(signal, &old);
+    if (keep_ignored && (old.sa_flags & SA_SIGINFO) == 0 && old.sa_handler == SIG_IGN)
+        sigaction(signal, &old, NULL);
+}
+
+/* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec, but for SIGCHLD: where that is
+ * ignored, or has SA_NOCLDWAIT, the kernel reaps the function's own children, and system(3) and pclose(3) fail. All signals
+ * are still blocked. */
 static void set_signals(bool keep_ignored)
 {
     struct sigaction action;
@@ -323,10 +335,10 @@ static void set_signals(bool keep_ignored)
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction old;
         if (fc_crash_is_caught(signal))
-            fc_crash_catch(signal);
+            catch_crash(signal, keep_ignored);
         else if (signal == SIGKILL || signal == SIGSTOP || sigaction(signal, NULL, &old) < 0)
             continue;
-        else if ((old.sa_flags & SA_SIGINFO) != 0 ||
+        else if ((old.sa_flags & SA_SIGINFO) != 0 || signal == SIGCHLD ||
                  (old.sa_handler != SIG_DFL && !(keep_ignored && old.sa_handler == SIG_IGN)))
             sigaction(signal, &action, NULL);
     }

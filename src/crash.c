@@ -131,12 +131,12 @@ void fc_crash_arm(bool by_fork)
     tells_placements = !by_fork;
 }
 
-void fc_crash_catch(int signal)
+void fc_crash_catch(int signal, struct sigaction *old)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = handler;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigfillset(&action.sa_mask); /* what is sent meanwhile waits: the handler is not for two */
-    sigaction(signal, &action, NULL);
+    sigaction(signal, &action, old);
 }

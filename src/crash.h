@@ -8,6 +8,8 @@
 
 #include <forkcall.h>
 
+#include <signal.h>
+
 /* The payload of the crash frame begins with this; then come placement_count times struct fc_placement, where the child
  * is no fork of its caller; the bytes of the stack from stack_address on are the rest of it. Unwinding is not for a signal
  * handler: the caller does it, over the copy. */
@@ -34,8 +36,8 @@ void fc_crash_note_function(forkcall_fn *fn);
 /* In the child: makes ready for fc_crash_catch. by_fork: where modules lie need not be told. */
 void fc_crash_arm(bool by_fork);
 
-/* Installs the handler, on a stack of its own, for a signal of struct forkcall_crash. */
-void fc_crash_catch(int signal);
+/* Installs the handler, on a stack of its own, for a signal of struct forkcall_crash; old: what stood there. */
+void fc_crash_catch(int signal, struct sigaction *old);
 
 /* Is this one of them? */
 bool fc_crash_is_caught(int signal);

@@ -6,6 +6,7 @@
 #include "io.h"
 #include "loop.h"
 #include "orphans.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -124,9 +125,9 @@ static void read_reply(struct forkcall_call *call)
 static void keep_tail(struct forkcall_buf *tail, const char *data, size_t size)
 {
     if (forkcall_buf_append(tail, data, size) == 0 && tail->size > TAIL) {
-        const size_t extra = tail->size - TAIL;
-        memmove(tail->data, (char *)tail->data + extra, TAIL);
-        forkcall_buf_truncate(tail, TAIL);
+        const size_t extra = fc_utf8_skip(tail->data, tail->size, tail->size - TAIL);
+        memmove(tail->data, (char *)tail->data + extra, tail->size - extra);
+        forkcall_buf_truncate(tail, tail->size - extra);
     }
 }
 

@@ -1,6 +1,7 @@
 #include "inline.h"
 
 #include "frame.h"
+#include "utf8.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ void fc_inline_progress(struct fc_inline *call, double done, double total, const
     if (call->progress == NULL || !isfinite(done) || !isfinite(total))
         return;
     if (note != NULL)
-        memcpy(cut, note, strnlen(note, FC_NOTE_MAX));
+        memcpy(cut, note, fc_utf8_cut(note, strnlen(note, FC_NOTE_MAX + 4), FC_NOTE_MAX));
     if (call->canceled || call->progress(call->user, done, total, cut) == 0)
         return;
     call->canceled = true;

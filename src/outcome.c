@@ -10,6 +10,7 @@
 #include "region.h"
 #include "report.h"
 #include "rlimits.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -348,7 +349,7 @@ static void deliver_details(const struct forkcall_call *call)
         if (!first && forkcall_buf_append(details, "\n", 1) < 0)
             return;
         const size_t room = fc_buf_limit(details) - details->size;
-        size = size < room ? size : room;
+        size = fc_utf8_cut(parts[i]->data, size, room);
         if (forkcall_buf_append(details, parts[i]->data, size) < 0)
             return;
         first = false;

@@ -1,28 +1,23 @@
 #include "report.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The bytes of the character of UTF-8 at text; 0: none. */
-static size_t character_size(const unsigned char *text)
-{
-    const unsigned char first = *text;
-    const size_t size = first < 0x80   ? 1
-                        : first < 0xc2 ? 0
-                        : first < 0xe0 ? 2
-                        : first < 0xf0 ? 3
-                        : first < 0xf5 ? 4
-                                       : 0;
-    for (size_t i = 1; i < size; i++)
-        if ((text[i] & 0xc0) != 0x80) /* the terminating 0, too */
-            return 0;
-    return size;
-}
-
+/* Characters that a terminal or a log viewer acts on: C0 and C1 controls, the separators of lines and paragraphs, and those
+ * that turn the direction of writing, by which a text can be made to read as another. */
 static bool is_control(const unsigned char *text, size_t size)
 {
-    return size == 1 ? *text < ' ' || *text == 0x7f : size == 2 && *text == 0xc2 && text[1] < 0xa0;
+    if (size == 1)
+        return *text < ' ' || *text == 0x7f;
+    if (size == 2)
+        return (*text == 0xc2 && text[1] < 0xa0) || (*text == 0xd8 && text[1] == 0x9c);
+    if (size != 3 || *text != 0xe2)
+        return false;
+    return text[1] == 0x80 ? (text[2] >= 0xa8 && text[2] <= 0xae) || text[2] == 0x8e || text[2] == 0x8f
+                           : text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9;
 }
 
 /* One line, and nothing that a terminal would act on: control characters become spaces, what is not UTF-8 becomes '?'; a
@@ -32,7 +27,7 @@ static void clean(char *line)
     unsigned char *text = (unsigned char *)line;
     const size_t n = strlen(line);
     for (size_t i = 0; i < n;) {
-        const size_t size = character_size(text + i);
+        const size_t size = fc_utf8_character(text + i, n - i);
         if (size == 0 && n - i < 4 && text[i] >= 0xc2 && n == sizeof((struct forkcall_report *)0)->message - 1)
             text[i] = '\0';
         else if (size == 0)

@@ -19,6 +19,19 @@ static int replace(int fd, int with)
     return r < 0 ? -errno : 0;
 }
 
+/* Where one of 0 to 2 is closed, open() takes its number: that is not to stay, unless it is the very one. */
+static int replace_by_null(int fd)
+{
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0)
+        return -errno;
+    if (null == fd)
+        return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
+    const int r = replace(fd, null);
+    close(null);
+    return r;
+}
+
 int fc_streams_redirect(const struct fc_task *task)
 {
     const int captured[3] = {-1, task->out_fd, task->err_fd};
@@ -28,12 +41,7 @@ int fc_streams_redirect(const struct fc_task *task)
             r = replace(fd, captured[fd]);
             close(captured[fd]);
         } else if (task->stream[fd] == FORKCALL_STREAM_NULL) {
-            const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-            r = null < 0 ? -errno : replace(fd, null);
-            if (null > 2)
-                close(null);
-            else if (null >= 0 && null == fd)
-                fcntl(fd, F_SETFD, 0); /* it was closed: open() took the very number, and dup2 did nothing */
+            r = replace_by_null(fd);
         }
     }
     return r;

@@ -230,6 +230,40 @@ static void details_hold_the_last_8_KiB_of_stderr(void **state)
     }
 }
 
+#define EURO "\xe2\x82\xac"
+#define EUROS 4000
+
+static int child_complains_in_euros(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    bool written = write_text(2, args); /* so many bytes before them */
+    for (int i = 0; i < EUROS; i++)
+        written &= write_text(2, EURO);
+    return written ? 0 : 1;
+}
+
+/* Where the beginning or the end of a captured stderr is left out, no part of a character stays. */
+static void details_are_cut_between_characters(void **state)
+{
+    (void)state;
+    for (size_t before = 0; before < 3; before++) {
+        struct forkcall_buf details = FORKCALL_BUF_INIT;
+        struct forkcall_options options = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
+        char storage[1000];
+        struct forkcall_report report =
+            run_tested(child_complains_in_euros, "ab" + 2 - before, before + 1, NULL, &options);
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(details.size, 8192 / strlen(EURO) * strlen(EURO));
+        assert_memory_equal(details.data, EURO EURO, 2 * strlen(EURO));
+        forkcall_buf_free(&details);
+        details = forkcall_buf_fixed(storage, sizeof storage);
+        report = run_tested(child_complains_in_euros, "", 1, NULL, &options);
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(details.size, sizeof storage / strlen(EURO) * strlen(EURO));
+    }
+}
+
 static void details_that_do_not_fit_are_cut(void **state)
 {
     (void)state;
@@ -426,6 +460,7 @@ int main(void)
         cmocka_unit_test(binary_output_of_1_MiB_with_a_slow_callback),
         cmocka_unit_test(last_output_is_not_lost_whatever_the_end),
         cmocka_unit_test(details_hold_the_last_8_KiB_of_stderr),
+        cmocka_unit_test(details_are_cut_between_characters),
         cmocka_unit_test(details_that_do_not_fit_are_cut),
         cmocka_unit_test(output_of_a_grandchild),
         cmocka_unit_test(grandchild_that_goes_on_writing_does_not_hold_the_call),

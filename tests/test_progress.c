@@ -71,6 +71,38 @@ static void notes_and_numbers(void **state)
     }
 }
 
+static int child_notes_its_args(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    forkcall_progress(1, 2, args);
+    return 0;
+}
+
+static void note_is_cut_between_characters(void **state)
+{
+    (void)state;
+    static const char *const characters[] = {"x", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x8d\xb4"};
+    for (size_t i = 0; i < 8; i++) { /* by the tested method, and directly */
+        const char *const character = characters[i / 2];
+        const size_t length = strlen(character);
+        for (size_t shift = 0; shift < 4; shift++) {
+            struct heard heard = {.count = 0};
+            const struct forkcall_options options = {
+                .method = i % 2 == 0 ? FORKCALL_AUTO : FORKCALL_INLINE, .progress = hear, .user = &heard};
+            char note[400] = "....";
+            note[shift] = '\0';
+            while (strlen(note) < 300)
+                memcpy(note + strlen(note), character, length + 1);
+            const struct forkcall_report report = run_tested(child_notes_its_args, note, sizeof note, NULL, &options);
+            assert_status(report, FORKCALL_OK);
+            assert_int_equal(heard.count, 1);
+            assert_int_equal(strlen(heard.note), shift + (255 - shift) / length * length);
+            assert_memory_equal(heard.note, note, strlen(heard.note));
+        }
+    }
+}
+
 static void numbers_that_are_not_finite_are_dropped(void **state)
 {
     (void)state;
@@ -284,6 +316,7 @@ int main(void)
     forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(notes_and_numbers),
+        cmocka_unit_test(note_is_cut_between_characters),
         cmocka_unit_test(numbers_that_are_not_finite_are_dropped),
         cmocka_unit_test(progress_that_nobody_wants),
         cmocka_unit_test(progress_never_waits_for_a_reader),

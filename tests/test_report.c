@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -186,6 +187,28 @@ static void message_of_nothing_visible(void **state)
         assert_string_equal(say(texts[i]).message, "the function returned 5");
 }
 
+/* By those that turn the direction of writing one line can be made to read as another; a line separator makes two of it. */
+static void message_without_characters_that_a_viewer_acts_on(void **state)
+{
+    (void)state;
+    static const char *const acting[] = {"\xd8\x9c",     "\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xa8", "\xe2\x80\xa9",
+                                         "\xe2\x80\xaa", "\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x80\xad", "\xe2\x80\xae",
+                                         "\xe2\x81\xa6", "\xe2\x81\xa7", "\xe2\x81\xa8", "\xe2\x81\xa9", "\xc2\x80",
+                                         "\xc2\x85",     "\xc2\x9b",     "\xc2\x9f"};
+    static const char *const harmless[] = {"\xd8\x9b",     "\xe2\x80\x8d", "\xe2\x80\x90", "\xe2\x80\xa7",
+                                           "\xe2\x80\xaf", "\xe2\x81\xa5", "\xe2\x81\xaa", "\xc2\xa0"};
+    char text[32], spaces[32];
+    for (size_t i = 0; i < sizeof acting / sizeof *acting; i++) {
+        snprintf(text, sizeof text, "a%sb", acting[i]);
+        snprintf(spaces, sizeof spaces, "a%*sb", (int)strlen(acting[i]), "");
+        assert_string_equal(say(text).message, spaces);
+    }
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) {
+        snprintf(text, sizeof text, "a%sb", harmless[i]);
+        assert_string_equal(say(text).message, text);
+    }
+}
+
 /* 255 bytes is all there is room for: what is cut there is no part of a character. */
 static void message_cut_between_characters(void **state)
 {
@@ -264,6 +287,7 @@ int main(void)
         cmocka_unit_test(explanation_of_what_is_no_report),
         cmocka_unit_test(explanation_says_whether_a_retry_is_safe),
         cmocka_unit_test(message_without_control_characters),
+        cmocka_unit_test(message_without_characters_that_a_viewer_acts_on),
         cmocka_unit_test(message_of_nothing_visible),
         cmocka_unit_test(message_cut_between_characters),
         cmocka_unit_test(message_that_fits_exactly),

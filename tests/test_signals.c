@@ -77,7 +77,8 @@ static void handlers_of_the_host_never_run_in_the_child(void **state)
 
 static int host_that_ignores(void *unused)
 {
-    static const int ignored[] = {SIGUSR1, SIGTERM, SIGPIPE, SIGHUP};
+    static const int ignored[] = {SIGUSR1, SIGTERM, SIGPIPE, SIGHUP, SIGSEGV, SIGBUS,
+                                  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS, SIGABRT};
     (void)unused;
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
@@ -92,6 +93,78 @@ static void what_the_host_ignores_is_ignored_in_a_fork_alone(void **state)
 {
     (void)state;
     assert_int_equal(host_run(host_that_ignores, NULL), 42);
+}
+
+UNCHECKED static int crashes_or_aborts(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    static int *volatile nowhere;
+    (void)args_size;
+    (void)result;
+    if (*(const int *)args == SIGABRT)
+        abort();
+    *nowhere = 1;
+    return 0;
+}
+
+static int host_that_ignores_crashes(void *unused)
+{
+    static const int ignored[] = {SIGSEGV, SIGABRT};
+    (void)unused;
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
+        signal(ignored[i], SIG_IGN);
+        const struct forkcall_report r = run_tested(crashes_or_aborts, &ignored[i], sizeof ignored[i], NULL, NULL);
+        CHECK(r.status == FORKCALL_SIGNALED && r.code == ignored[i]);
+    }
+    return 42;
+}
+
+static void ignored_signal_does_not_keep_a_crash_from_ending_the_child(void **state)
+{
+    (void)state;
+    if (under_sanitizer())
+        SKIP("the sanitizer reports the crash itself");
+    assert_int_equal(host_run(host_that_ignores_crashes, NULL), 42);
+}
+
+/* By the shell's and by its own child; returns what is wrong. */
+static int waits_for_children_of_its_own(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    if (system("exit 3") != 3 << 8) // NOLINT(cert-env33-c,concurrency-mt-unsafe)
+        return 1;
+    FILE *out = popen("exit 4", "r"); // NOLINT(cert-env33-c)
+    if (out == NULL || pclose(out) != 4 << 8)
+        return 2;
+    int status = 0;
+    const pid_t pid = fork();
+    if (pid == 0)
+        _exit(5);
+    return waitpid(pid, &status, 0) == pid && status == 5 << 8 ? 0 : 3;
+}
+
+/* *how: 0: ignored; 1: at the default, but nothing is to be waited for; 2: blocked, besides. */
+static int host_that_wants_no_children_told(void *how)
+{
+    struct sigaction action;
+    sigset_t child;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = *(const int *)how == 1 ? SIG_DFL : SIG_IGN;
+    action.sa_flags = *(const int *)how == 1 ? SA_NOCLDWAIT : 0;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    CHECK(sigaction(SIGCHLD, &action, NULL) == 0);
+    CHECK(*(const int *)how != 2 || pthread_sigmask(SIG_BLOCK, &child, NULL) == 0);
+    CHECK(run_tested(waits_for_children_of_its_own, NULL, 0, NULL, NULL).status == FORKCALL_OK);
+    return 42;
+}
+
+static void function_can_wait_for_its_children_whatever_the_host_does_with_SIGCHLD(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++)
+        assert_int_equal(host_run(host_that_wants_no_children_told, &how), 42);
 }
 
 static int count_blocked(void)
@@ -458,6 +531,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(handlers_of_the_host_never_run_in_the_child),
         TEST(what_the_host_ignores_is_ignored_in_a_fork_alone),
+        TEST(ignored_signal_does_not_keep_a_crash_from_ending_the_child),
+        TEST(function_can_wait_for_its_children_whatever_the_host_does_with_SIGCHLD),
         TEST(host_that_blocks_all_signals),
         TEST(mask_dispositions_and_alternate_stack_of_the_host_stay),
         TEST(host_with_default_SIGPIPE_outlives_a_child_that_ends_before_it_starts),

@@ -259,6 +259,41 @@ static void null_streams_read_nothing_and_write_nowhere(void **state)
     assert_int_equal(host_run(host_with_null_streams, NULL), 42);
 }
 
+static int counts_open_streams(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    int open = 0;
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            open |= 1 << fd;
+    return open;
+}
+
+/* *closed: which of 0 to 2 the host has not; each of the others is made null in turn. */
+static int host_with_a_closed_stream(void *closed)
+{
+    const int missing = *(const int *)closed;
+    close(missing);
+    for (int null = 0; null < 3; null++) {
+        const struct forkcall_options options = {
+            .standard_input = null == 0 ? FORKCALL_STREAM_NULL : FORKCALL_STREAM_INHERIT,
+            .standard_output = null == 1 ? FORKCALL_STREAM_NULL : FORKCALL_STREAM_INHERIT,
+            .standard_error = null == 2 ? FORKCALL_STREAM_NULL : FORKCALL_STREAM_INHERIT};
+        const struct forkcall_report r = run_tested(counts_open_streams, NULL, 0, NULL, &options);
+        CHECK(r.status == FORKCALL_FAILED && r.code == (null == missing ? 7 : 7 & ~(1 << missing)));
+    }
+    return 42;
+}
+
+static void stream_that_the_host_has_closed_stays_closed_beside_a_null_one(void **state)
+{
+    (void)state;
+    for (int fd = 0; fd < 3; fd++)
+        assert_int_equal(host_run(host_with_a_closed_stream, &fd), 42);
+}
+
 /* The function closes all, and what it then opens has among others the number that the reply had. */
 static int closes_all_and_opens_a_file(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -316,6 +351,7 @@ int main(void)
         cmocka_unit_test(other_streams_of_the_host_are_not_flushed_in_the_child),
         cmocka_unit_test(host_that_reads_stdin_by_lines_sees_each_once),
         cmocka_unit_test(null_streams_read_nothing_and_write_nowhere),
+        cmocka_unit_test(stream_that_the_host_has_closed_stays_closed_beside_a_null_one),
         cmocka_unit_test(function_that_closes_the_reply_does_not_write_into_what_has_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
