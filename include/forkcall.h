@@ -268,7 +268,8 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * There is one for each process, with a process group of its own. It is no child of the process (but where that is
  * PID 1 or a subreaper), ends with it, and with exec; a fork of the process starts its own. It holds no descriptor of the
  * process but 0 to 2: who reads this process's closed standard output sees its end when the server has ended, too. Its cost
- * for the process: two descriptors.
+ * for the process: two descriptors. A process that closes these (closefrom(3), as daemons do) has no server any more, and
+ * the next call starts another.
  *
  * A call compares what the calling thread has with what the process had when the server was started: users, groups,
  * capabilities, no_new_privs, seccomp filters, the right to look at the server (which Landlock and other security modules
@@ -431,6 +432,10 @@ FORKCALL_PUBLIC struct forkcall_report run_in_forked_process(forkcall_fn *fn, co
  * (not concurrently with forkcall_finish). result and what options points to stay the caller's and are not touched
  * until forkcall_finish; they must live until then. options itself and args may be reused at once. A deadline acts
  * inside forkcall_wait and forkcall_finish, and makes the descriptor readable.
+ *
+ * Where the caller closes descriptors that it has not opened (closefrom(3), as daemons do), a running call loses its own: it
+ * ends as LOST, its child is killed, and files that the caller opens by the same numbers are left alone. Another thread must
+ * not do that while this one is in the library.
  *
  * Every call that was started must be finished, in the process that started it. A fork child of the caller may only
  * finish it, to free the memory (outcome LOST). */

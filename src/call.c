@@ -156,6 +156,9 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
         fc_call_not_started(call, -r, "a descriptor to wait for");
     else
         method->start(call);
+    if (call->stage == FC_STAGE_RUNNING &&
+        call->fds.listed) /* the child is at work: this costs no time where it has a processor */
+        fc_fds_remember(&call->fds, FC_FD_REPLY, FC_FD_COUNT);
     free(args.on_heap);
 }
 
@@ -234,6 +237,13 @@ void fc_call_end(struct forkcall_call *call)
     debug(call);
 }
 
+/* In each public function for a call that was started before: what has the host done meanwhile? */
+static void come_back(struct forkcall_call *call)
+{
+    fc_fds_expire(&call->fds);
+    fc_call_look_at_descriptors(call);
+}
+
 /* ---- The public functions ------------------------------------------------------------------------------------ */
 
 /* Waiting here is by functions that are cancellation points; to be ended in the middle would leak the child. */
@@ -293,6 +303,7 @@ static int open_loop(struct forkcall_call *call)
         return r;
     const int cancel_fd = call->options.cancel_fd_plus_one - 1;
     const int fd = fc_loop_fd(&call->fds, call->stage == FC_STAGE_RUNNING ? cancel_fd : -1);
+    fc_fds_remember(&call->fds, FC_FD_WAKE, FC_FD_LOOP + 1);
     if (call->stage != FC_STAGE_DONE)
         fc_call_rest(call, true);
     /* What cannot be watched (a regular file as cancel_fd), or was to be seen before. */
@@ -309,6 +320,7 @@ int forkcall_fd(struct forkcall_call *call)
     if (call->owner != getpid())
         return -EPERM;
     const int state = disable_cancel();
+    come_back(call);
     const int fd = open_loop(call);
     restore_cancel(state);
     return fd;
@@ -322,6 +334,7 @@ int forkcall_wait(struct forkcall_call *call, int timeout_ms)
         return -EPERM;
     const uint64_t until = timeout_ms < 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U;
     const int state = disable_cancel();
+    come_back(call);
     const bool done = fc_call_drive(call, until);
     restore_cancel(state);
     return done ? 1 : 0;
@@ -335,7 +348,7 @@ int forkcall_cancel(struct forkcall_call *call)
         return -EPERM;
     const int state = disable_cancel();
     atomic_store(&call->cancel_requested, true);
-    if (call->fds.listed && call->async)
+    if (call->fds.listed && call->async && fc_fds_has(&call->fds, FC_FD_WAKE))
         fc_loop_wake(&call->fds);
     restore_cancel(state);
     return 0;
@@ -354,6 +367,8 @@ struct forkcall_report forkcall_finish(struct forkcall_call *call)
         return report;
     }
     const int state = disable_cancel();
+    if (call->owner == getpid())
+        come_back(call);
     fc_call_end(call);
     report = call->report;
     free(call);

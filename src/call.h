@@ -27,7 +27,8 @@ enum fc_cause {
     FC_CAUSE_CANCEL,
     FC_CAUSE_MALFORMED,
     FC_CAUSE_NO_MEMORY,
-    FC_CAUSE_NOT_READY
+    FC_CAUSE_NOT_READY,
+    FC_CAUSE_CLOSED /* the host has closed the descriptors of the call */
 };
 
 struct forkcall_call {
@@ -68,6 +69,9 @@ void fc_call_end(struct forkcall_call *call);
 
 /* drive.c: moves a started call on until it is done (true) or until_ns has passed. */
 bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
+
+/* drive.c: to be called after the host's code has run. Where that has closed what the call needs, the call is over. */
+void fc_call_look_at_descriptors(struct forkcall_call *call);
 
 /* OK or FAILED by its own word: then what it has started may go on. */
 bool fc_call_has_done_its_work(const struct forkcall_call *call);

@@ -108,6 +108,7 @@ static void close_ends_of_child(struct forkcall_call *call)
         if (call->fds.fd[i] >= 0)
             close(call->fds.fd[i]);
         call->fds.fd[i] = -1;
+        call->fds.mark[i] = (struct fc_mark){.inode = 0};
     }
     fc_fds_unlock();
 }

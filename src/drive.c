@@ -95,6 +95,29 @@ static void deadline_passed(struct forkcall_call *call)
     }
 }
 
+/* Whoever has closed these may have opened others by the same numbers, and the call can go on with none of them. */
+void fc_call_look_at_descriptors(struct forkcall_call *call)
+{
+    if (!fc_fds_look(&call->fds))
+        return;
+    call->process.fd = call->fds.fd[FC_FD_PROCESS];
+    if (call->stage == FC_STAGE_DONE || call->reply.done)
+        return;
+    terminate(call, FC_CAUSE_CLOSED);
+    if (call->process.remote && call->process.fd < 0) { /* nobody can tell its end any more */
+        const struct fc_ending unknown = {.wait_status = -1};
+        fc_call_conclude(call, &unknown);
+        set_stage(call, FC_STAGE_DONE, UINT64_MAX);
+    }
+}
+
+/* From the host's code. */
+static void come_back(struct forkcall_call *call)
+{
+    fc_fds_expire(&call->fds);
+    fc_call_look_at_descriptors(call);
+}
+
 /* ---- Reading ------------------------------------------------------------------------------------------------- */
 
 static void close_fd(struct forkcall_call *call, enum fc_fd which)
@@ -106,6 +129,8 @@ static void close_fd(struct forkcall_call *call, enum fc_fd which)
 static void read_reply(struct forkcall_call *call)
 {
     const int r = fc_reply_receive(&call->reply, &call->rules, call->fds.fd[FC_FD_REPLY]);
+    if (call->rules.progress != NULL)
+        come_back(call);
     if (r == -EAGAIN) /* what poll saw was read by another: a hostile child can open its own pipe for reading */
         return;
     if (call->reply.done) {
@@ -150,7 +175,9 @@ static void read_output(struct forkcall_call *call, enum fc_fd which)
         return;
     fc_callback_enter();
     const int r = call->options.output(call->options.user, stream, data, (size_t)n);
-    if (fc_callback_leave() || r != 0) {
+    const bool canceled = fc_callback_leave() || r != 0;
+    come_back(call);
+    if (canceled) {
         call->quiet = true;
         terminate(call, FC_CAUSE_CANCEL);
     }
@@ -204,6 +231,10 @@ static void make_room(struct forkcall_call *call)
 static void conclude(struct forkcall_call *call)
 {
     struct fc_ending ending;
+    if (!call->reply.done) /* another thread of the host may have closed what it would have come through */
+        come_back(call);
+    if (call->stage == FC_STAGE_DONE)
+        return;
     if (!call->unreapable) {
         read_rest(call);
         /* Before the leader is reaped, while the group's number is surely its own. */
@@ -332,7 +363,10 @@ void fc_call_rest(struct forkcall_call *call, bool woken)
 
 static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_COUNT])
 {
-    if (slots[SLOT_REPLY].revents != 0)
+    for (int i = 0; i < SLOT_COUNT; i++)
+        if ((slots[i].revents & POLLNVAL) != 0 && i != SLOT_CANCEL) /* another thread of the host has closed it */
+            come_back(call);
+    if (slots[SLOT_REPLY].revents != 0 && call->fds.fd[FC_FD_REPLY] >= 0)
         read_reply(call);
     if (slots[SLOT_OUT].revents != 0 && call->fds.fd[FC_FD_OUT] >= 0)
         read_output(call, FC_FD_OUT);
@@ -344,6 +378,8 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
         terminate(call, FC_CAUSE_CANCEL);
     if (atomic_load(&call->cancel_requested))
         terminate(call, FC_CAUSE_CANCEL);
+    if (call->stage == FC_STAGE_DONE) /* its descriptors were closed */
+        return;
     if (call->process.remote && call->reply.done && call->stage == FC_STAGE_ANSWERED) {
         conclude_by_answer(call);
         return;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -28,8 +29,14 @@ static void after_fork_in_parent(void)
     pthread_mutex_unlock(&mutex);
 }
 
-/* Only close(2) and memory of this process: the child may have been forked from a threaded process. What it touches for
- * the first time costs it a page fault, so it touches little. */
+/* The host may have closed it without the library's knowledge, and opened something else by that number. */
+static bool stands_for_another(const struct fc_fds *fds, int which)
+{
+    return !fc_is_the_same(fds->fd[which], &fds->mark[which]);
+}
+
+/* Only fstat(2), close(2) and memory of this process: the child may have been forked from a threaded process. What it touches
+ * for the first time costs it a page fault, so it touches little. */
 static void after_fork_in_child(void)
 {
     struct fc_fds *own = own_of_fork;
@@ -37,7 +44,7 @@ static void after_fork_in_child(void)
     for (struct fc_fds *fds = tables; fds != NULL; fds = fds->next) {
         const int end = fds == own ? FC_FD_CALLER_COUNT : FC_FD_COUNT;
         for (int i = 0; i < end; i++) {
-            if (fds->fd[i] >= 0)
+            if (fds->fd[i] >= 0 && !stands_for_another(fds, i))
                 close(fds->fd[i]);
             if (fds == own)
                 fds->fd[i] = -1; /* other tables are other calls', and their pages are not to be copied: see call.c */
@@ -69,6 +76,8 @@ int fc_fds_open(struct fc_fds *fds)
 {
     for (int i = 0; i < FC_FD_COUNT; i++)
         fds->fd[i] = -1;
+    memset(fds->mark, 0, sizeof fds->mark);
+    fds->fresh = true;
     fds->listed = false;
     fds->forking = false;
     fc_fds_lock();
@@ -88,6 +97,14 @@ int fc_fds_open(struct fc_fds *fds)
     return 0;
 }
 
+static void close_one(struct fc_fds *fds, int which)
+{
+    if (fds->fd[which] >= 0 && (fds->fresh || !stands_for_another(fds, which)))
+        close(fds->fd[which]);
+    fds->fd[which] = -1;
+    fds->mark[which] = (struct fc_mark){.inode = 0};
+}
+
 void fc_fds_close_all(struct fc_fds *fds)
 {
     if (!fds->listed)
@@ -95,7 +112,7 @@ void fc_fds_close_all(struct fc_fds *fds)
     fc_fds_lock();
     for (int i = 0; i < FC_FD_COUNT; i++)
         if (fds->fd[i] >= 0)
-            close(fds->fd[i]);
+            close_one(fds, i);
     *fds->link = fds->next;
     if (fds->next != NULL)
         fds->next->link = fds->link;
@@ -141,10 +158,64 @@ int fc_fds_pipe(struct fc_fds *fds, enum fc_fd read_end, enum fc_fd write_end)
 void fc_fds_close(struct fc_fds *fds, enum fc_fd which)
 {
     fc_fds_lock();
-    if (fds->fd[which] >= 0)
-        close(fds->fd[which]);
-    fds->fd[which] = -1;
+    close_one(fds, which);
     fc_fds_unlock();
+}
+
+/* ---- What a number stands for -------------------------------------------------------------------------------- */
+
+void fc_fds_remember(struct fc_fds *fds, enum fc_fd first, enum fc_fd end)
+{
+    fc_fds_lock();
+    for (int i = (int)first; i < (int)end; i++)
+        if (fds->fd[i] >= 0 && !fds->mark[i].in_description && fds->mark[i].inode == 0)
+            fds->mark[i] = fc_mark_any(fds->fd[i]);
+    fc_fds_unlock();
+}
+
+void fc_fds_expire(struct fc_fds *fds)
+{
+    fds->fresh = false;
+}
+
+bool fc_fds_look(struct fc_fds *fds)
+{
+    bool lost = false;
+    if (fds->fresh || !fds->listed)
+        return false;
+    fc_fds_lock();
+    for (int i = 0; i < FC_FD_COUNT; i++) {
+        if (fds->fd[i] < 0 || !stands_for_another(fds, i))
+            continue;
+        fds->fd[i] = -1;
+        lost = true;
+    }
+    fds->fresh = true;
+    fc_fds_unlock();
+    return lost;
+}
+
+bool fc_fds_has(const struct fc_fds *fds, enum fc_fd which)
+{
+    return fds->fd[which] >= 0 && !stands_for_another(fds, (int)which);
+}
+
+bool fc_fds_child_has(int fd)
+{
+    for (const struct fc_fds *fds = tables; fds != NULL; fds = fds->next)
+        for (int i = FC_FD_CALLER_COUNT; i < FC_FD_COUNT; i++)
+            if (fds->fd[i] == fd)
+                return !stands_for_another(fds, i);
+    return true;
+}
+
+void fc_fds_child_close(int fd)
+{
+    for (struct fc_fds *fds = tables; fds != NULL; fds = fds->next)
+        for (int i = FC_FD_CALLER_COUNT; i < FC_FD_COUNT; i++)
+            if (fds->fd[i] == fd)
+                fds->fd[i] = -1;
+    close(fd);
 }
 
 pid_t fc_fds_fork(struct fc_fds *own)

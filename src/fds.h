@@ -2,9 +2,16 @@
  *
  * Every descriptor that the library opens stands in such a table, and every table of the process in one list. A fork by
  * any thread, the library's or the host's, closes in the child what is not the child's: else concurrent children would
- * hold each other's channels, write into them, and keep each other's lifelines up when the host dies. */
+ * hold each other's channels, write into them, and keep each other's lifelines up when the host dies.
+ *
+ * A number is the library's only as long as nobody else closes it. A daemon closes every descriptor that it finds
+ * (closefrom(3)), and the next file that it opens gets the number. So the table remembers what each number stands for, and
+ * whoever comes back from the host's code looks before the number is used again: one that stands for something else is
+ * dropped, not closed. */
 #ifndef FC_FDS_H
 #define FC_FDS_H
+
+#include "mark.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -34,8 +41,10 @@ enum fc_fd {
 };
 
 struct fc_fds {
-    int fd[FC_FD_COUNT]; /* -1: none */
-    bool listed;         /* the owner's: next and link may be written by others, under the lock */
+    int fd[FC_FD_COUNT];              /* -1: none */
+    struct fc_mark mark[FC_FD_COUNT]; /* what each stands for, once fc_fds_remember has looked */
+    bool fresh;                       /* the owner has not been in the host's code since it last looked */
+    bool listed;                      /* the owner's: next and link may be written by others, under the lock */
     struct fc_fds *next, **link;
     bool forking; /* by forker: the child that the table is for */
     pthread_t forker;
@@ -63,6 +72,24 @@ void fc_fds_unlock(void);
 int fc_fds_pipe(struct fc_fds *fds, enum fc_fd read_end, enum fc_fd write_end);
 
 void fc_fds_close(struct fc_fds *fds, enum fc_fd which);
+
+/* Notes what the numbers from first to before end stand for, of which nothing is noted yet: a system
+ * call for each. */
+void fc_fds_remember(struct fc_fds *fds, enum fc_fd first, enum fc_fd end);
+
+/* The owner has been, or others may have been, in the host's code. */
+void fc_fds_expire(struct fc_fds *fds);
+
+/* Unless the table is fresh: drops what the host has closed. True: there was such. */
+bool fc_fds_look(struct fc_fds *fds);
+
+/* There is such a descriptor, and its number still stands for it. */
+bool fc_fds_has(const struct fc_fds *fds, enum fc_fd which);
+
+/* In a child: of its own ends. True: the number stands for what its table says, or is in none. */
+bool fc_fds_child_has(int fd);
+/* Closes it, and takes it out of its table. */
+void fc_fds_child_close(int fd);
 
 /* fork(2), after which the child has of all tables only its own ends of this one. Returns -errno on failure. */
 pid_t fc_fds_fork(struct fc_fds *own);

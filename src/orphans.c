@@ -38,6 +38,8 @@ void fc_orphans_add(const struct fc_process *process, struct fc_fds *fds)
     orphan->fds.fd[FC_FD_PROCESS] = fds->fd[FC_FD_PROCESS];
     fds->fd[FC_FD_PROCESS] = -1;
     fc_fds_unlock();
+    fc_fds_remember(&orphan->fds, FC_FD_PROCESS, FC_FD_PROCESS + 1);
+    fc_fds_expire(&orphan->fds); /* from now on the host may do what it likes between two looks */
     push(orphan);
 }
 
@@ -51,6 +53,8 @@ void fc_orphans_reap(void)
         struct fc_ending ending;
         all = all->next;
         const bool ours = orphan->parent == getpid();
+        if (ours && !fc_fds_has(&orphan->fds, FC_FD_PROCESS))
+            orphan->process.fd = -1; /* asked for by its number, which is its own until it is reaped */
         if (ours && !fc_process_has_ended(&orphan->process, &ending)) {
             push(orphan);
             continue;

@@ -102,6 +102,8 @@ static void set_status(struct forkcall_call *call, const struct fc_ending *endin
         report->status = FORKCALL_TIMED_OUT;
     } else if (call->cause == FC_CAUSE_CANCEL) {
         report->status = FORKCALL_CANCELED;
+    } else if (call->cause == FC_CAUSE_CLOSED) {
+        report->status = FORKCALL_LOST;
     } else if (call->cause == FC_CAUSE_NO_MEMORY) {
         report->status = FORKCALL_TOO_BIG;
         report->code = ENOMEM;
@@ -251,9 +253,13 @@ static void say(struct forkcall_call *call, const struct fc_ending *ending)
             fc_report_message(report, "%s: %s", step_name(call->reply.setup.step), strerror(report->code));
         break;
     case FORKCALL_LOST:
-        fc_report_message(report, "the child is gone, and %s%s",
-                          call->process.remote ? "its server does not tell how" : "its end was seen by somebody else",
-                          call->reply.malformed ? "; its reply was malformed" : "");
+        if (call->cause == FC_CAUSE_CLOSED)
+            fc_report_message(report, "this process has closed the descriptors of the call while it ran");
+        else
+            fc_report_message(report, "the child is gone, and %s%s",
+                              call->process.remote ? "its server does not tell how"
+                                                   : "its end was seen by somebody else",
+                              call->reply.malformed ? "; its reply was malformed" : "");
         break;
     case FORKCALL_OK:
     case FORKCALL_UNSAFE:

@@ -1,6 +1,7 @@
 #include "region.h"
 
 #include "buf.h"
+#include "fds.h"
 #include "rlimits.h"
 
 #include <errno.h>
@@ -79,7 +80,7 @@ void *fc_region_grow(int fd, size_t *capacity)
         return NULL;
     const size_t unit = size < HUGE_MIN ? CAPACITY_MIN : HUGE_PAGE;
     size = (size + unit - 1) / unit * unit;
-    if (fd < 0 || !fc_limits_allow_file(size) || ftruncate(fd, (off_t)size) < 0)
+    if (fd < 0 || !fc_fds_child_has(fd) || !fc_limits_allow_file(size) || ftruncate(fd, (off_t)size) < 0)
         return NULL;
     char *data = map_aligned(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     if (data == NULL)
@@ -99,7 +100,7 @@ void fc_region_finish(int fd, size_t size)
     const size_t used = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
     const bool larger = region.mapped > used;
     fc_region_unmap();
-    if (larger && ftruncate(fd, (off_t)used) < 0)
+    if (larger && fc_fds_child_has(fd) && ftruncate(fd, (off_t)used) < 0)
         return; /* it is merely larger then */
 }
 

@@ -82,12 +82,21 @@ void fc_server_retire(struct fc_server *server)
 void fc_server_kill(struct fc_server *server)
 {
     const struct fc_process process = {.pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS]};
-    if (process.fd >= 0)
+    if (fc_fds_has(&server->fds, FC_FD_PROCESS))
         fc_wait_signal(&process, SIGKILL);
+}
+
+/* The host has closed what it had to do with it, which then ends by itself; the numbers may be the host's by now. */
+static bool is_lost(const struct fc_server *server)
+{
+    const bool has_pidfd = atomic_load(&server->ready) && server->fds.fd[FC_FD_PROCESS] >= 0;
+    return !fc_fds_has(&server->fds, FC_FD_HELLO) || (has_pidfd && !fc_fds_has(&server->fds, FC_FD_PROCESS));
 }
 
 bool fc_server_is_dead(const struct fc_server *server)
 {
+    if (is_lost(server))
+        return true;
     const int pidfd = server->fds.fd[FC_FD_PROCESS];
     if (pidfd >= 0)
         return fc_poll_now(pidfd, POLLIN) != 0;
@@ -99,7 +108,7 @@ static bool has_current(void)
     struct fc_server *server = ref_current();
     if (server == NULL)
         return false;
-    const bool serves = !(atomic_load(&server->ready) && fc_server_is_dead(server));
+    const bool serves = !is_lost(server) && !(atomic_load(&server->ready) && fc_server_is_dead(server));
     if (!serves)
         fc_server_retire(server);
     fc_server_unref(server);
@@ -142,6 +151,7 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
     struct fc_server_ready ready;
     size_t count;
     int r = 0;
+    bool came = false;
     fc_fds_lock();
     if (!atomic_load(&server->ready)) {
         int pidfd = -1;
@@ -156,6 +166,7 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
             memcpy(server->why, ready.why, sizeof server->why);
             server->why[sizeof server->why - 1] = '\0';
             atomic_store(&server->ready, true);
+            came = true;
         }
     }
     if (r == 0 && server->error != 0) {
@@ -163,6 +174,8 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
         r = -server->error;
     }
     fc_fds_unlock();
+    if (came)
+        fc_fds_remember(&server->fds, FC_FD_PROCESS, FC_FD_PROCESS + 1);
     return r;
 }
 
@@ -186,6 +199,11 @@ int fc_server_get(const struct fc_patience *patience, struct fc_server **server,
         *server = ref_current();
         if (*server != NULL) {
             const bool served = atomic_load(&(*server)->ready);
+            if (is_lost(*server)) { /* no server, then */
+                fc_server_retire(*server);
+                fc_server_unref(*server);
+                continue;
+            }
             r = await_ready(*server, patience, why, why_size);
             if (r == 0)
                 return 0;
@@ -263,7 +281,7 @@ static int stop(void)
         return 0;
     fc_server_retire(server);
     const uint64_t deadline_ns = fc_now_ns() + STOP_NS;
-    if (atomic_load(&server->refs) == 1) {
+    if (atomic_load(&server->refs) == 1 && !is_lost(server)) {
         shutdown(server->fds.fd[FC_FD_HELLO], SHUT_WR);
         while (!fc_server_is_dead(server) && fc_now_ns() < deadline_ns)
             fc_server_await(server, server->fds.fd[FC_FD_PROCESS], TURN_MS);

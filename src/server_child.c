@@ -28,6 +28,8 @@
 static int send_order(struct fc_server *server, enum fc_server_order_kind kind, pid_t pid, bool kill_group, int socket)
 {
     struct fc_server_order order;
+    if (!fc_fds_has(&server->fds, FC_FD_HELLO)) /* the host has closed it, and it ends */
+        return -EPIPE;
     memset(&order, 0, sizeof order); /* padding, too, goes to another process */
     order.kind = (uint32_t)kind;
     order.pid = (int32_t)pid;

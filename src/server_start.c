@@ -92,8 +92,9 @@ static struct fc_server *make(void)
 /* Where this process is PID 1 or a subreaper (prctl(2)), the server is its child, whose end it has to take. */
 static void reap_later(struct fc_server *server)
 {
-    const struct fc_process process = {.pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS]};
     siginfo_t info;
+    fc_fds_look(&server->fds);
+    const struct fc_process process = {.pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS]};
     if (server->pid > 0 && server->owner == fc_fds_generation() &&
         waitid(P_PID, (id_t)server->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
         fc_orphans_add(&process, &server->fds);
@@ -178,7 +179,11 @@ int fc_server_start(const struct forkcall_server_options *options, const struct 
     if (*server == NULL)
         return -ENOMEM;
     r = start_copy(*server, patience, why, why_size);
-    if (r < 0)
+    if (r < 0) {
         fc_server_free(*server);
-    return r;
+        return r;
+    }
+    fc_fds_remember(&(*server)->fds, FC_FD_HELLO, FC_FD_HELLO + 1);
+    fc_fds_expire(&(*server)->fds); /* the host may do what it likes between two calls */
+    return 0;
 }

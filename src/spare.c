@@ -42,6 +42,7 @@ static void list_descriptors(const int own[FC_PASSED_USES])
     fds.fd[FC_FD_CHILD_GO] = own[-FC_PASSED_REQUEST - 1];
     fds.fd[FC_FD_CHILD_REPLY] = own[-FC_PASSED_REPLY - 1];
     fds.fd[FC_FD_REGION] = own[-FC_PASSED_REGION - 1];
+    fc_fds_remember(&fds, FC_FD_CHILD_REPLY, FC_FD_COUNT); /* the function may close them and open others */
 }
 
 static void tell_ready_to(int fd)

@@ -74,6 +74,7 @@ static void start(struct forkcall_call *call)
     call->task.threaded = (call->report.hazards & FORKCALL_HAZARD_THREADS) != 0;
     call->task.purge = call->task.threaded || fc_streams_are_pending();
     call->task.measure = has_rival(call);
+    fc_fds_remember(&call->fds, FC_FD_CHILD_REPLY, FC_FD_COUNT); /* the function may close them and open others */
     /* Under the lock that a fork holds: no thread of ours is in the list of handlers when the child is made. */
     fc_fds_lock();
     fc_exit_guard_prepare(call->task.threaded);

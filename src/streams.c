@@ -1,6 +1,7 @@
 #include "streams.h"
 
 #include "config.h"
+#include "fds.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +40,7 @@ int fc_streams_redirect(const struct fc_task *task)
     for (int fd = 0; r == 0 && fd < 3; fd++) {
         if (task->stream[fd] == FORKCALL_STREAM_CAPTURE) {
             r = replace(fd, captured[fd]);
-            close(captured[fd]);
+            fc_fds_child_close(captured[fd]); /* the function may get the number for a file of its own */
         } else if (task->stream[fd] == FORKCALL_STREAM_NULL) {
             r = replace_by_null(fd);
         }
