@@ -9,7 +9,8 @@ int fc_args_file_open(void);
 /* Puts the bytes into it. 0 or a negative errno. */
 int fc_args_file_fill(int fd, const void *data, size_t size);
 
-/* In the child: its own copy of them, by page as it writes to them. NULL: not to be had. */
+/* In the child: its own copy of them, which it may write to. Nobody else sees that, and what the caller does to the file
+ * afterwards is not seen here. NULL: not to be had. */
 const void *fc_args_file_map(int fd, size_t size);
 
 #endif

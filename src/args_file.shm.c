@@ -51,8 +51,20 @@ int fc_args_file_fill(int fd, const void *data, size_t size)
     return fc_limits_allow_file(size) ? fill(fd, data, size) : -EFBIG;
 }
 
+/* The bytes are copied into memory of the child's own. macOS maps such a file MAP_SHARED only (XNU, bsd/kern/posix_shm.c,
+ * pshm_mmap), and a shared mapping would not do: what the function, or a process that it forks, writes there would be seen
+ * by the others. */
 const void *fc_args_file_map(int fd, size_t size)
 {
-    const void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-    return data == MAP_FAILED ? NULL : data;
+    void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (copy == MAP_FAILED)
+        return NULL;
+    const void *file = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (file == MAP_FAILED) {
+        munmap(copy, size);
+        return NULL;
+    }
+    memcpy(copy, file, size);
+    munmap((void *)(uintptr_t)file, size);
+    return copy;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* What the function found. */
@@ -143,6 +144,36 @@ static void child_that_writes_to_its_args(void **state)
     assert_int_equal(number, 1);
 }
 
+/* A fork of the function changes the bytes as well; neither sees the other's change. */
+static int child_changes_large_args_and_forks(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    unsigned char *bytes = (unsigned char *)(uintptr_t)args;
+    (void)result;
+    memset(bytes, 'c', args_size);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        const bool has_its_own = bytes[0] == 'c' && bytes[args_size - 1] == 'c';
+        memset(bytes, 'f', args_size);
+        _exit(has_its_own ? 0 : 1);
+    }
+    int status = -1;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        return 1;
+    return bytes[0] == 'c' && bytes[args_size - 1] == 'c' ? 0 : 2;
+}
+
+static void child_that_writes_to_large_args(void **state)
+{
+    (void)state;
+    static unsigned char bytes[100000];
+    memset(bytes, 'o', sizeof bytes);
+    const struct forkcall_report report =
+        run_tested(child_changes_large_args_and_forks, bytes, sizeof bytes, NULL, NULL);
+    assert_status(report, FORKCALL_OK);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        assert_int_equal(bytes[i], 'o');
+}
+
 static void args_changed_right_after_the_start(void **state)
 {
     (void)state;
@@ -204,6 +235,7 @@ int main(void)
         cmocka_unit_test(args_by_pointer_are_the_very_pointer),
         cmocka_unit_test(pointers_into_the_caller_stay_valid),
         cmocka_unit_test(child_that_writes_to_its_args),
+        cmocka_unit_test(child_that_writes_to_large_args),
         cmocka_unit_test(args_changed_right_after_the_start),
         cmocka_unit_test(args_of_1_GiB),
         cmocka_unit_test(args_for_which_there_is_no_memory),
