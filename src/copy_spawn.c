@@ -43,24 +43,30 @@ static char **environment_with(const char *marker)
     return with;
 }
 
-/* Standard streams that are close-on-exec in the host are the copy's all the same, as they would be a fork's. */
+/* Standard streams that are close-on-exec in the host are the copy's all the same, as they would be a fork's. Each is
+ * duplicated to FC_COPY_FD, which is not taken yet, and back. A dup2 action with the same number twice would not do: macOS
+ * leaves close-on-exec as it was (XNU, bsd/kern/kern_exec.c 3130). */
 static int keep_streams(posix_spawn_file_actions_t *actions)
 {
     int r = 0;
     for (int fd = 0; r == 0 && fd < 3; fd++) {
         const int flags = fcntl(fd, F_GETFD);
-        if (flags >= 0 && (flags & FD_CLOEXEC) != 0)
-            r = posix_spawn_file_actions_adddup2(actions, fd, fd);
+        if (flags < 0 || (flags & FD_CLOEXEC) == 0)
+            continue;
+        r = posix_spawn_file_actions_adddup2(actions, fd, FC_COPY_FD);
+        if (r == 0)
+            r = posix_spawn_file_actions_adddup2(actions, FC_COPY_FD, fd);
     }
     return r;
 }
 
 static int set_descriptors(posix_spawn_file_actions_t *actions, int fd, short *flags)
 {
+    if (fd == FC_COPY_FD) /* keep_streams would close it */
+        return EINVAL;
     int r = keep_streams(actions);
     if (r == 0)
-        r = posix_spawn_file_actions_adddup2(actions, fd,
-                                             FC_COPY_FD); /* also where they are the same: clears close-on-exec */
+        r = posix_spawn_file_actions_adddup2(actions, fd, FC_COPY_FD);
     return r != 0 ? r : fc_spawn_close_others(actions, flags);
 }
 

@@ -1,6 +1,7 @@
 #include "rights.h"
 
 #include "config.h"
+#include "copy_spawn.h"
 #include "fds.h"
 
 #include <errno.h>
@@ -49,6 +50,10 @@ int fc_rights_pair(int ends[2])
     for (int i = 0; r < 0 && i < 2; i++)
         if (ends[i] >= 0)
             close(ends[i]);
+    if (r == 0 && ends[1] == FC_COPY_FD) { /* both are alike */
+        ends[1] = ends[0];
+        ends[0] = FC_COPY_FD;
+    }
     return r;
 }
 

@@ -11,7 +11,7 @@
 /* The most descriptors in one message: Linux takes 253. */
 #define FC_RIGHTS_MAX 200
 
-/* A connected pair of stream sockets, close-on-exec, above 2. 0 or a negative errno. */
+/* A connected pair of stream sockets, close-on-exec, above 2; the second is not FC_COPY_FD. 0 or a negative errno. */
 int fc_rights_pair(int ends[2]);
 
 /* The same, as FC_FD_HELLO and FC_FD_COPY of a table. */

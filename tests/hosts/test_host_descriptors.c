@@ -103,17 +103,25 @@ static int check_captured(const struct surroundings *around)
     return 0;
 }
 
-/* context: the bits of what is closed. Its failures cannot be printed where 2 is closed; the exit status tells. */
-static int close_streams(void *context)
+/* A host that has changed its standard streams: the bits of those that are closed, and of those that are close-on-exec. */
+struct changed {
+    unsigned closed, close_on_exec;
+};
+
+/* Its failures cannot be printed where 2 is closed; the exit status tells. */
+static int change_streams(void *context)
 {
-    const unsigned closed = *(unsigned *)context;
+    const struct changed *changed = context;
     struct surroundings around = {.async = false};
     struct seen host;
     struct seen after;
     signal(SIGPIPE, SIG_DFL);
-    for (int fd = 0; fd < 3; fd++)
-        if ((closed & 1U << fd) != 0)
+    for (int fd = 0; fd < 3; fd++) {
+        if ((changed->close_on_exec & 1U << fd) != 0)
+            CHECK(fcntl(fd, F_SETFD, FD_CLOEXEC) == 0);
+        if ((changed->closed & 1U << fd) != 0)
             close(fd);
+    }
     look(&host);
     for (int async = 0; async < 2; async++) {
         around.async = async != 0;
@@ -131,7 +139,20 @@ static void host_with_0_1_2_closed_in_every_combination(void **state)
 {
     (void)state;
     for (unsigned closed = 0; closed < 8; closed++) {
-        if (host_run(close_streams, &closed) == 0)
+        struct changed changed = {.closed = closed};
+        if (host_run(change_streams, &changed) == 0)
+            continue;
+        fail_msg("failed with 0x%x closed", closed);
+    }
+}
+
+/* The function has them all the same, by every method; with one closed, too. */
+static void host_with_0_1_2_close_on_exec(void **state)
+{
+    (void)state;
+    for (unsigned closed = 0; closed < 3; closed++) {
+        struct changed changed = {.closed = closed, .close_on_exec = 7};
+        if (host_run(change_streams, &changed) == 0)
             continue;
         fail_msg("failed with 0x%x closed", closed);
     }
@@ -356,6 +377,7 @@ int main(void)
     forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_with_0_1_2_closed_in_every_combination),
+        cmocka_unit_test(host_with_0_1_2_close_on_exec),
         cmocka_unit_test(channel_of_a_live_call_is_never_0_1_2),
         cmocka_unit_test(child_gone_before_it_was_let_go_with_SIGPIPE_default),
         cmocka_unit_test(close_fds_with_a_huge_RLIMIT_NOFILE),
