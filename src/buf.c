@@ -212,7 +212,7 @@ int fc_buf_deliver(struct forkcall_buf *to, struct forkcall_buf *from)
         r = forkcall_buf_append(to, from->data, from->size);
     } else {
         release(to);
-        to->kind_private = FC_BUF_HEAP;
+        to->kind_private = from->kind_private;
         to->data = from->data;
         to->size = from->size;
         to->capacity_private = from->capacity_private;

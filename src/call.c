@@ -16,18 +16,31 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, int code, const char *format, ...)
+{
+    va_list arguments;
+    call->report.status = status;
+    call->report.ran = FORKCALL_RAN_NO;
+    call->report.code = code;
+    call->report.elapsed_ns = fc_now_ns() - call->start_ns;
+    call->report.hazards |= forkcall_hazards() & FORKCALL_HAZARD_LIBRARY; /* it may explain what went wrong */
+    if (format != NULL) {
+        va_start(arguments, format);
+        fc_report_vmessage(&call->report, format, arguments);
+        va_end(arguments);
+    }
+    call->stage = FC_STAGE_DONE;
+}
+
 void fc_call_not_started(struct forkcall_call *call, int error, const char *step)
 {
-    call->report.status = FORKCALL_NOT_STARTED;
-    call->report.ran = FORKCALL_RAN_NO;
-    call->report.code = error;
-    fc_report_message(&call->report, "%s: %s", step, strerror(error));
-    call->stage = FC_STAGE_DONE;
+    fc_call_end_early(call, FORKCALL_NOT_STARTED, error, "%s: %s", step, strerror(error));
 }
 
 /* ---- Beginning ----------------------------------------------------------------------------------------------- */
@@ -100,13 +113,9 @@ struct args {
 
 static void bad_options(struct forkcall_call *call, const char *wrong)
 {
-    call->report.status = FORKCALL_NOT_STARTED;
-    call->report.ran = FORKCALL_RAN_NO;
-    call->report.code = EINVAL;
-    fc_report_message(&call->report, "%s", wrong);
+    fc_call_end_early(call, FORKCALL_NOT_STARTED, EINVAL, "%s", wrong);
     call->result = NULL; /* bad input changes nothing */
     call->options.details = NULL;
-    call->stage = FC_STAGE_DONE;
 }
 
 /* The function's copy is aligned for any type; where the caller's bytes are not, a copy is made that is: in place, where
@@ -136,9 +145,7 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
     }
     call->report.hazards = fc_hazards_to_refuse();
     if (method->refuses(call)) {
-        call->report.status = FORKCALL_UNSAFE;
-        call->report.ran = FORKCALL_RAN_NO;
-        call->stage = FC_STAGE_DONE;
+        fc_call_end_early(call, FORKCALL_UNSAFE, 0, NULL); /* the method has said why */
         return;
     }
     int r = copy_keep_fds(call, method);
@@ -216,6 +223,7 @@ static void end_elsewhere(struct forkcall_call *call)
 {
     call->report.status = FORKCALL_LOST;
     call->report.ran = FORKCALL_RAN_UNKNOWN;
+    call->report.elapsed_ns = fc_now_ns() - call->start_ns;
     fc_report_message(&call->report, "the call was started in another process (%ld)", (long)call->owner);
     call->stage = FC_STAGE_DONE;
     fc_fds_forget(&call->fds);
@@ -232,6 +240,7 @@ void fc_call_end(struct forkcall_call *call)
         fc_server_give_back(call, call->process.own_group && !fc_call_has_done_its_work(call));
     fc_fds_close_all(&call->fds);
     fc_reply_free(&call->reply);
+    forkcall_buf_free(&call->kept_result);
     forkcall_buf_free(&call->stderr_tail);
     free(call->keep_fds);
     debug(call);

@@ -37,6 +37,10 @@ struct forkcall_call {
     struct forkcall_buf *result;
     int *keep_fds; /* owned */
 
+    bool result_taken;               /* fc_call_take_result has been there */
+    int result_error;                /* 0; -ENOMEM: the caller has no memory for it; -EPROTO: the child took it back */
+    struct forkcall_buf kept_result; /* between the end of a call of forkcall_start and forkcall_finish */
+
     pid_t owner; /* the process that started the call */
     struct fc_fds fds;
     struct fc_process process;
@@ -73,13 +77,17 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
 /* drive.c: to be called after the host's code has run. Where that has closed what the call needs, the call is over. */
 void fc_call_look_at_descriptors(struct forkcall_call *call);
 
-/* OK or FAILED by its own word: then what it has started may go on. */
+/* outcome.c: the status is, or will be, OK or FAILED: then what the function has started may go on. To be asked after
+ * fc_call_take_result, and before the process is reaped: afterwards its group is not to be killed any more. */
 bool fc_call_has_done_its_work(const struct forkcall_call *call);
 
 /* Until when the event loop may rest; a wake-up that was seen (woken) is taken back. */
 void fc_call_rest(struct forkcall_call *call, bool woken);
 
-/* For the start methods: no process came into being. The report stands then. error is positive. */
+/* Ends a call before its function could run: status, ran NO, code, elapsed time and, where format is not NULL, message. */
+void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, int code, const char *format, ...)
+    FORKCALL_PRINTF(4, 5);
+/* The same for the start methods: NOT_STARTED, "step: " and the error's own words. error is positive. */
 void fc_call_not_started(struct forkcall_call *call, int error, const char *step);
 
 /* outcome.c: a child that is a copy has come to forkcall_init: it says so, or has begun to read its request. */
@@ -87,7 +95,12 @@ bool fc_call_is_ready(const struct forkcall_call *call);
 
 /* outcome.c: how the child ended decides the status; the process is gone. */
 void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending);
-/* In finish: the result and the details to the caller; may turn OK into a failure. */
+/* outcome.c: the message of an INLINE call. */
+void fc_call_say_inline(struct forkcall_call *call);
+
+/* deliver.c: gets hold of the result that the trailer tells of, if there is one; once. Sets result_error. */
+void fc_call_take_result(struct forkcall_call *call);
+/* deliver.c: in finish, the result and the details to the caller. */
 void fc_call_deliver(struct forkcall_call *call);
 
 #endif

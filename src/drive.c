@@ -68,6 +68,9 @@ static void terminate(struct forkcall_call *call, enum fc_cause cause)
 static void abandon(struct forkcall_call *call)
 {
     const struct fc_ending unknown = {.wait_status = -1};
+    fc_call_take_result(call);
+    if (!fc_call_has_done_its_work(call))
+        fc_process_signal_group(&call->process, SIGKILL);
     if (!call->process.remote) /* the server reaps its own */
         fc_orphans_add(&call->process, &call->fds);
     fc_call_conclude(call, &unknown);
@@ -209,13 +212,6 @@ static void read_rest(struct forkcall_call *call)
 
 /* ---- The end ------------------------------------------------------------------------------------------------- */
 
-/* OK or FAILED: then what it has started may go on. */
-bool fc_call_has_done_its_work(const struct forkcall_call *call)
-{
-    const uint32_t end = call->reply.trailer.end;
-    return call->reply.done && (end == FC_END_RETURNED || end == FC_END_NO_MEMORY);
-}
-
 /* A server is asked how its child has ended, through descriptors of which this process may have none left. */
 static void make_room(struct forkcall_call *call)
 {
@@ -237,6 +233,7 @@ static void conclude(struct forkcall_call *call)
         return;
     if (!call->unreapable) {
         read_rest(call);
+        fc_call_take_result(call);
         /* Before the leader is reaped, while the group's number is surely its own. */
         if (!fc_call_has_done_its_work(call))
             fc_process_signal_group(&call->process, SIGKILL);

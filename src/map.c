@@ -6,6 +6,7 @@
 #include "options.h"
 #include "processors.h"
 #include "report.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -175,11 +176,14 @@ static bool get_memory(struct map *map)
 
 /* ---- Stopping ------------------------------------------------------------------------------------------------ */
 
+/* A cancel after a failure counts: it may come from the callback that hears of the failure. */
 static void stop(struct map *map, enum stop cause)
 {
-    if (map->stop != STOP_NOT)
+    const bool first = map->stop == STOP_NOT;
+    if (first || cause == STOP_CANCEL)
+        map->stop = cause;
+    if (!first)
         return;
-    map->stop = cause;
     for (size_t i = 0; i < map->slot_count; i++)
         if (map->slots[i].call != NULL)
             forkcall_cancel(map->slots[i].call);
@@ -188,7 +192,7 @@ static void stop(struct map *map, enum stop cause)
 static void look_for_cancel(struct map *map)
 {
     struct pollfd p = {.fd = map->cancel_fd, .events = POLLIN};
-    if (map->cancel_fd >= 0 && map->stop == STOP_NOT && poll(&p, 1, 0) == 1)
+    if (map->cancel_fd >= 0 && map->stop != STOP_CANCEL && poll(&p, 1, 0) == 1)
         stop(map, STOP_CANCEL);
 }
 
@@ -251,6 +255,12 @@ static void add_to_total(struct map *map, const struct forkcall_report *report)
         total->max_rss_bytes = report->max_rss_bytes;
 }
 
+/* How much of an item's message leaves room for the longest " (item 18446744073709551615)". */
+static int item_message_size(const struct forkcall_report *report)
+{
+    return (int)fc_utf8_cut(report->message, strlen(report->message), sizeof report->message - 1 - 28);
+}
+
 static void item_ended(struct map *map, size_t index, const struct forkcall_report *report)
 {
     map->ended++;
@@ -259,7 +269,7 @@ static void item_ended(struct map *map, size_t index, const struct forkcall_repo
         map->reports[index] = *report;
     if (report->status != FORKCALL_OK && map->first.status == FORKCALL_OK) {
         map->first = *report;
-        fc_report_message(&map->first, "%.224s (item %zu)", report->message, index);
+        fc_report_message(&map->first, "%.*s (item %zu)", item_message_size(report), report->message, index);
     }
     map->cut = map->cut || report->status == FORKCALL_CANCELED;
     if (report->status != FORKCALL_OK && map->options.stop_at_failure)
@@ -363,7 +373,7 @@ static bool fill_fds(struct map *map, nfds_t *count)
 {
     bool some_without = false;
     *count = 0;
-    if (map->cancel_fd >= 0 && map->stop == STOP_NOT)
+    if (map->cancel_fd >= 0 && map->stop != STOP_CANCEL)
         map->fds[(*count)++] = (struct pollfd){.fd = map->cancel_fd, .events = POLLIN};
     for (size_t i = 0; i < map->slot_count; i++) {
         struct slot *slot = &map->slots[i];
@@ -408,7 +418,7 @@ static void wait_for_calls(struct map *map)
 static struct slot *only_one(struct map *map)
 {
     struct slot *slot = map->slots;
-    if (map->running > 1 || (map->cancel_fd >= 0 && map->stop == STOP_NOT))
+    if (map->running > 1 || (map->cancel_fd >= 0 && map->stop != STOP_CANCEL))
         return NULL;
     while (slot->call == NULL)
         slot++;
@@ -470,6 +480,7 @@ static struct forkcall_report run_checked(struct map *map)
     const char *wrong = check(map);
     if (wrong != NULL) {
         report = not_started(map, EINVAL);
+        report.elapsed_ns = fc_now_ns() - map->start_ns;
         fc_report_message(&report, "%s", wrong);
         return report;
     }
@@ -478,6 +489,7 @@ static struct forkcall_report run_checked(struct map *map)
         report = report_of_all(map);
     } else {
         report = not_started(map, ENOMEM);
+        report.elapsed_ns = fc_now_ns() - map->start_ns;
         fc_report_message(&report, "memory for the map: %s", strerror(ENOMEM));
     }
     free_memory(map);

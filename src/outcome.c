@@ -1,13 +1,11 @@
 /* From what the child has said and the kernel knows to the report. */
 #include "call.h"
 
-#include "buf.h"
 #include "child.h"
 #include "copy.h"
 #include "go.h"
 #include "io.h"
 #include "method.h"
-#include "region.h"
 #include "report.h"
 #include "rlimits.h"
 #include "utf8.h"
@@ -19,28 +17,28 @@
 
 /* ---- Status -------------------------------------------------------------------------------------------------- */
 
-static void by_trailer(struct forkcall_call *call)
+/* Pure: what the child's trailer, and whether its result could be had, make of the call. */
+static enum forkcall_status status_by_trailer(const struct forkcall_call *call, int *code)
 {
-    struct forkcall_report *report = &call->report;
     const struct fc_trailer *trailer = &call->reply.trailer;
-    report->code = trailer->code;
+    *code = trailer->code;
     switch ((enum fc_end)trailer->end) {
     case FC_END_RETURNED:
-        report->status = trailer->code == 0 ? FORKCALL_OK : FORKCALL_FAILED;
-        break;
+        if (trailer->code != 0)
+            return FORKCALL_FAILED;
+        *code = call->result_error == -ENOMEM ? ENOMEM : 0;
+        return call->result_error == 0 ? FORKCALL_OK : *code != 0 ? FORKCALL_TOO_BIG : FORKCALL_LOST;
     case FC_END_NO_MEMORY:
-        report->status = FORKCALL_FAILED;
-        break;
+        return FORKCALL_FAILED;
     case FC_END_TOO_BIG:
-        report->status = FORKCALL_TOO_BIG;
-        report->code = EFBIG;
-        break;
+        *code = EFBIG;
+        return FORKCALL_TOO_BIG;
     case FC_END_EXITED:
     case FC_END_EXITED_UNKNOWN:
     case FC_END_THREAD_EXIT:
-        report->status = FORKCALL_EXITED;
         break;
     }
+    return FORKCALL_EXITED;
 }
 
 static void by_kernel(struct forkcall_call *call, const struct fc_ending *ending)
@@ -70,6 +68,15 @@ static bool trailer_counts(const struct forkcall_call *call)
     return !ended_by_us || end == FC_END_RETURNED || end == FC_END_TOO_BIG || end == FC_END_NO_MEMORY;
 }
 
+bool fc_call_has_done_its_work(const struct forkcall_call *call)
+{
+    int code;
+    if (!trailer_counts(call))
+        return false;
+    const enum forkcall_status status = status_by_trailer(call, &code);
+    return status == FORKCALL_OK || status == FORKCALL_FAILED;
+}
+
 bool fc_call_is_ready(const struct forkcall_call *call)
 {
     const long left = fc_go_left(call->fds.fd[FC_FD_GO]);
@@ -97,7 +104,7 @@ static void set_status(struct forkcall_call *call, const struct fc_ending *endin
 {
     struct forkcall_report *report = &call->report;
     if (trailer_counts(call)) {
-        by_trailer(call);
+        report->status = status_by_trailer(call, &report->code);
     } else if (call->cause == FC_CAUSE_TIMEOUT) {
         report->status = FORKCALL_TIMED_OUT;
     } else if (call->cause == FC_CAUSE_CANCEL) {
@@ -224,6 +231,18 @@ static void say_too_big(struct forkcall_call *call)
         fc_report_message(&call->report, "the result is larger than %zu bytes", call->task.max_result);
 }
 
+static void say_lost(struct forkcall_call *call)
+{
+    if (call->reply.done)
+        fc_report_message(&call->report, "the child has taken its result back");
+    else if (call->cause == FC_CAUSE_CLOSED)
+        fc_report_message(&call->report, "this process has closed the descriptors of the call while it ran");
+    else
+        fc_report_message(&call->report, "the child is gone, and %s%s",
+                          call->process.remote ? "its server does not tell how" : "its end was seen by somebody else",
+                          call->reply.malformed ? "; its reply was malformed" : "");
+}
+
 static void say(struct forkcall_call *call, const struct fc_ending *ending)
 {
     struct forkcall_report *report = &call->report;
@@ -253,13 +272,7 @@ static void say(struct forkcall_call *call, const struct fc_ending *ending)
             fc_report_message(report, "%s: %s", step_name(call->reply.setup.step), strerror(report->code));
         break;
     case FORKCALL_LOST:
-        if (call->cause == FC_CAUSE_CLOSED)
-            fc_report_message(report, "this process has closed the descriptors of the call while it ran");
-        else
-            fc_report_message(report, "the child is gone, and %s%s",
-                              call->process.remote ? "its server does not tell how"
-                                                   : "its end was seen by somebody else",
-                              call->reply.malformed ? "; its reply was malformed" : "");
+        say_lost(call);
         break;
     case FORKCALL_OK:
     case FORKCALL_UNSAFE:
@@ -302,6 +315,7 @@ static void set_crash(struct forkcall_call *call, const struct fc_ending *ending
 void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending)
 {
     struct forkcall_report *report = &call->report;
+    fc_call_take_result(call);
     report->wait_status = ending->status_known ? ending->wait_status : -1;
     report->elapsed_ns = fc_now_ns() - call->start_ns;
     report->ran = has_run(call);
@@ -317,58 +331,8 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     say(call, ending);
 }
 
-/* ---- Delivery ------------------------------------------------------------------------------------------------ */
-
-static void deliver_result(struct forkcall_call *call)
+void fc_call_say_inline(struct forkcall_call *call)
 {
-    struct forkcall_report *report = &call->report;
-    int r;
-    if (call->result == NULL)
-        return;
-    fc_buf_clear(call->result);
-    if (report->status != FORKCALL_OK)
-        return;
-    if (call->reply.done && call->reply.trailer.transport == FC_TRANSPORT_REGION)
-        r = fc_region_take(call->fds.fd[FC_FD_REGION], (size_t)call->reply.trailer.result_size, call->result);
-    else
-        r = fc_buf_deliver(call->result, &call->reply.result);
-    if (r == 0)
-        return;
-    fc_buf_clear(call->result);
-    report->status = r == -ENOMEM ? FORKCALL_TOO_BIG : FORKCALL_LOST;
-    report->code = r == -ENOMEM ? ENOMEM : 0;
-    fc_report_message(report, r == -ENOMEM ? "no memory for the result" : "the child has taken its result back");
-}
-
-static void deliver_details(const struct forkcall_call *call)
-{
-    struct forkcall_buf *details = call->options.details;
-    const struct forkcall_buf *parts[2] = {&call->reply.message, &call->stderr_tail};
-    bool first = true;
-    if (details == NULL)
-        return;
-    fc_buf_clear(details);
-    for (size_t i = 0; i < 2; i++) {
-        size_t size = parts[i]->size;
-        if (size == 0)
-            continue;
-        if (!first && forkcall_buf_append(details, "\n", 1) < 0)
-            return;
-        const size_t room = fc_buf_limit(details) - details->size;
-        size = fc_utf8_cut(parts[i]->data, size, room);
-        if (forkcall_buf_append(details, parts[i]->data, size) < 0)
-            return;
-        first = false;
-    }
-    forkcall_buf_truncate(details, details->size); /* forgets an error: this is not a result */
-}
-
-void fc_call_deliver(struct forkcall_call *call)
-{
-    if (call->report.method == FORKCALL_INLINE && call->report.status != FORKCALL_NOT_STARTED) {
-        const struct fc_ending none = {.wait_status = -1};
-        say(call, &none);
-    }
-    deliver_result(call);
-    deliver_details(call);
+    const struct fc_ending none = {.wait_status = -1};
+    say(call, &none);
 }

@@ -43,13 +43,18 @@ static void clean(char *line)
         line[--end] = '\0';
 }
 
+void fc_report_vmessage(struct forkcall_report *report, const char *format, va_list arguments)
+{
+    vsnprintf(report->message, sizeof report->message, format, arguments);
+    clean(report->message);
+}
+
 void fc_report_message(struct forkcall_report *report, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(report->message, sizeof report->message, format, arguments);
+    fc_report_vmessage(report, format, arguments);
     va_end(arguments);
-    clean(report->message);
 }
 
 void fc_report_message_bytes(struct forkcall_report *report, const void *text, size_t size)

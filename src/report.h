@@ -4,8 +4,11 @@
 
 #include <forkcall.h>
 
+#include <stdarg.h>
+
 #define FC_NO_MEMORY_MESSAGE "the function returned 0 after there had been no memory for its result"
 
+void fc_report_vmessage(struct forkcall_report *report, const char *format, va_list arguments) FORKCALL_PRINTF(2, 0);
 void fc_report_message(struct forkcall_report *report, const char *format, ...) FORKCALL_PRINTF(2, 3);
 
 /* The same from bytes that a child has sent: what is not printable becomes a space. */

@@ -50,6 +50,7 @@ static void start(struct forkcall_call *call)
         settle(call, FORKCALL_FAILED, -error);
     else
         settle(call, FORKCALL_OK, 0);
+    fc_call_take_result(call);
     if (call->report.status == FORKCALL_FAILED && code == 0)
         fc_report_message(&call->report, FC_NO_MEMORY_MESSAGE);
 }

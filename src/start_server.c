@@ -22,20 +22,13 @@ static bool refuses(struct forkcall_call *call)
 
 static void timed_out(struct forkcall_call *call)
 {
-    call->report.status = FORKCALL_TIMED_OUT;
-    call->report.ran = FORKCALL_RAN_NO;
-    call->report.elapsed_ns = fc_now_ns() - call->start_ns;
-    fc_report_message(&call->report, "no answer within %d ms: the server was not ready", call->options.timeout_ms);
-    call->stage = FC_STAGE_DONE;
+    fc_call_end_early(call, FORKCALL_TIMED_OUT, 0, "no answer within %d ms: the server was not ready",
+                      call->options.timeout_ms);
 }
 
 static void canceled(struct forkcall_call *call)
 {
-    call->report.status = FORKCALL_CANCELED;
-    call->report.ran = FORKCALL_RAN_NO;
-    call->report.elapsed_ns = fc_now_ns() - call->start_ns;
-    fc_report_message(&call->report, "canceled by the caller");
-    call->stage = FC_STAGE_DONE;
+    fc_call_end_early(call, FORKCALL_CANCELED, 0, "canceled by the caller");
 }
 
 static void not_taken(struct forkcall_call *call, int r, const char *why)

@@ -428,6 +428,7 @@ static int unfinished_host(void *unused)
         CHECK(forkcall_cancel(call) == -EPERM);
         CHECK(forkcall_fd(call) == -EPERM);
         const struct forkcall_report report = forkcall_finish(call);
+        CHECK(report.elapsed_ns > 0);
         CHECK(report.status == FORKCALL_LOST && report.ran == FORKCALL_RAN_UNKNOWN && report.message[0] != '\0');
         _exit(0);
     }

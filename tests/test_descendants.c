@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,6 +185,71 @@ static void grandchild_is_killed_with_the_call_on_any_other_outcome(void **state
     assert_no_traces(before, false);
 }
 
+/* ---- Outcomes that only the caller's side decides ------------------------------------------------------------- */
+
+#define LARGE ((size_t)64 << 20)
+
+static int leaves_a_process_and_a_large_result(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    return start_grandchild() && forkcall_buf_extend(result, LARGE) != NULL ? 0 : -1;
+}
+
+static bool forbid_more_memory(struct rlimit *old)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return false;
+    const bool known = fscanf(file, "%lu", &pages) == 1;
+    fclose(file);
+    if (!known || getrlimit(RLIMIT_AS, old) < 0)
+        return false;
+    struct rlimit limit = *old;
+    limit.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + LARGE / 2;
+    return setrlimit(RLIMIT_AS, &limit) == 0;
+}
+
+/* The function has returned 0, and the caller finds that it has no memory for the answer. */
+static int host_without_memory_for_the_result(void *by_start)
+{
+    const struct forkcall_options options = {.limits = {.address_space_bytes = (uint64_t)1 << 36}};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    struct forkcall_call *call = NULL;
+    struct forkcall_report r;
+    struct rlimit old;
+    CHECK(warm_up());
+    CHECK(forbid_more_memory(&old));
+    if (*(const bool *)by_start) {
+        CHECK(start_tested(&call, leaves_a_process_and_a_large_result, NULL, 0, &result, &options) == 0);
+        r = forkcall_finish(call);
+    } else {
+        r = run_tested(leaves_a_process_and_a_large_result, NULL, 0, &result, &options);
+    }
+    CHECK(setrlimit(RLIMIT_AS, &old) == 0);
+    CHECK(r.status == FORKCALL_TOO_BIG && r.code == ENOMEM && r.ran == FORKCALL_RAN_YES && result.size == 0);
+    int grandchild = evidence()->grandchild;
+    CHECK(grandchild > 0 && wait_until(process_is_gone, &grandchild));
+    forkcall_buf_free(&result);
+    return 42;
+}
+
+static void grandchild_is_killed_where_the_caller_has_no_memory_for_the_result(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    if (under_sanitizer() || under_valgrind() || under_emulator() || sizeof(size_t) < 8)
+        SKIP("address space cannot be limited here");
+    if (getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_max != RLIM_INFINITY)
+        SKIP("the hard limit of address space is too low");
+    for (int i = 0; i < 2; i++) {
+        bool by_start = i == 1;
+        clear_shared_memory();
+        assert_int_equal(host_run(host_without_memory_for_the_result, &by_start), 42);
+    }
+}
+
 /* ---- Ended by the caller ------------------------------------------------------------------------------------- */
 
 /* The call is ended, by its deadline or by cancelling, when child and grandchild run. */
@@ -308,6 +374,7 @@ int main(void)
         TEST(grandchild_that_keeps_the_descriptors_lives_on_after_an_answer),
         TEST(grandchild_that_keeps_captured_streams_is_not_waited_for),
         TEST(grandchild_is_killed_with_the_call_on_any_other_outcome),
+        TEST(grandchild_is_killed_where_the_caller_has_no_memory_for_the_result),
         TEST(grandchild_is_killed_on_timeout_and_cancel),
         TEST(share_group_kills_the_child_alone),
         TEST(daemon_of_the_function_is_not_followed),

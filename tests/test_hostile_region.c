@@ -101,6 +101,29 @@ static void memfd_truncated_before_the_trailer(void **state)
     }
 }
 
+static int child_leaves_a_process_and_truncates(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const pid_t pid = fork();
+    if (pid == 0)
+        for (;;)
+            pause();
+    forged_call()->left_behind = pid;
+    return child_truncates_before_its_trailer(args, args_size, result);
+}
+
+static void what_the_function_started_is_killed_where_its_result_is_taken_back(void **state)
+{
+    (void)state;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    if (no_region())
+        SKIP("no memory files here");
+    const struct forkcall_report report = call_hostile(child_leaves_a_process_and_truncates, NULL, 0, &result, 0);
+    assert_status(report, FORKCALL_LOST);
+    int pid = forged_call()->left_behind;
+    assert_true(pid > 0 && wait_until(process_is_gone, &pid));
+    forkcall_buf_free(&result);
+}
+
 static int child_leaves_a_truncater(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int fd = dup(forge_region_fd());
@@ -322,6 +345,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
         TEST(memfd_truncated_before_the_trailer),
+        TEST(what_the_function_started_is_killed_where_its_result_is_taken_back),
         TEST(memfd_truncated_after_the_trailer),
         TEST(memfd_that_a_grandchild_keeps_writing_to),
         TEST(daemon_that_has_the_result_mapped),

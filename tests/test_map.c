@@ -75,6 +75,42 @@ static void usage_of_all_items_is_summed(void **state)
     end_job(job);
 }
 
+/* Its bytes are those of a message that fills its place, whose characters begin at the shift. */
+static int child_fails_in_full(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    static const char *const characters[] = {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x99\x82"};
+    const int number = ((const struct item *)args)->number;
+    char text[300] = "";
+    size_t n = (size_t)(number / 3);
+    (void)args_size;
+    (void)result;
+    memset(text, 'x', n);
+    for (size_t size = strlen(characters[number % 3]); n + size < sizeof((struct forkcall_report *)0)->message;
+         n += size)
+        memcpy(text + n, characters[number % 3], size);
+    return forkcall_fail(7, "%s", text);
+}
+
+static void message_of_an_item_is_cut_at_a_character(void **state)
+{
+    (void)state;
+    for (int number = 0; number < 12; number++) {
+        struct job *job = new_job(FORKCALL_FORK);
+        job->items[0].number = number;
+        run_job(job, child_fails_in_full, 1);
+        assert_status(job->report, FORKCALL_FAILED);
+        const char *end = strstr(job->report.message, " (item 0)");
+        assert_non_null(end);
+        assert_string_equal(end, " (item 0)");
+        const size_t kept = (size_t)(end - job->report.message);
+        const size_t size = (size_t)(number % 3) + 2;
+        assert_memory_equal(job->report.message, job->reports[0].message, kept);
+        assert_int_equal((kept - (size_t)(number / 3)) % size, 0);
+        assert_true(kept + size > sizeof job->report.message - 1 - strlen(" (item 18446744073709551615)"));
+        end_job(job);
+    }
+}
+
 #define REVERSED 4
 
 struct reversal {
@@ -221,11 +257,9 @@ int main(void)
 {
     find_methods();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(results_and_reports_are_in_item_order),
-        cmocka_unit_test(usage_of_all_items_is_summed),
-        cmocka_unit_test(items_that_end_in_reverse),
-        cmocka_unit_test(failures_stop_nothing_unless_asked),
-        cmocka_unit_test(timeout_is_each_items_own),
+        cmocka_unit_test(results_and_reports_are_in_item_order),    cmocka_unit_test(usage_of_all_items_is_summed),
+        cmocka_unit_test(message_of_an_item_is_cut_at_a_character), cmocka_unit_test(items_that_end_in_reverse),
+        cmocka_unit_test(failures_stop_nothing_unless_asked),       cmocka_unit_test(timeout_is_each_items_own),
         cmocka_unit_test(progress_output_and_details_by_item),
     };
     return cmocka_run_group_tests_name("map", tests, NULL, stop_server);

@@ -170,16 +170,93 @@ static int child_fails_at_0(const void *args, size_t args_size, struct forkcall_
     return ((const struct item *)args)->number == 0 ? 7 : child_hangs(args, args_size, result);
 }
 
+/* The callback that hears of the failure, which may be what stops the map, cancels it. */
 static void cancel_after_a_failure(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++)
+        for (int stop_at_failure = 0; stop_at_failure < 2; stop_at_failure++) {
+            struct job *job = new_job(methods[m]);
+            job->options.stop_at_failure = stop_at_failure == 1;
+            job->options.item_done = hear_end;
+            job->cancel_at = 1;
+            run_job(job, child_fails_at_0, 4);
+            assert_status(job->reports[0], FORKCALL_FAILED);
+            assert_status(job->report, FORKCALL_CANCELED); /* it is why the others have no answer */
+            assert_not_tried(&job->reports[3]);
+            assert_non_null(strstr(job->reports[3].message, "canceled"));
+            assert_int_equal(job->total_heard, 1);
+            end_job(job);
+        }
+}
+
+/* Nothing is left that it could keep from an answer. */
+static void cancel_after_the_last_item_failed(void **state)
 {
     (void)state;
     for (size_t m = 0; m < method_count; m++) {
         struct job *job = new_job(methods[m]);
+        job->options.stop_at_failure = true;
         job->options.item_done = hear_end;
         job->cancel_at = 1;
-        run_job(job, child_fails_at_0, 3);
-        assert_status(job->reports[0], FORKCALL_FAILED);
-        assert_status(job->report, FORKCALL_CANCELED); /* it is why the others have no answer */
+        run_job(job, child_fails_at_0, 1);
+        assert_status(job->report, FORKCALL_FAILED);
+        assert_int_equal(job->report.code, 7);
+        end_job(job);
+    }
+}
+
+static volatile sig_atomic_t terminated;
+
+static void note_SIGTERM(int signal)
+{
+    (void)signal;
+    terminated = 1;
+}
+
+/* Item 2 fails once the others can hear SIGTERM, and one of them answers then. */
+static int child_answers_at_SIGTERM(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct item *item = args;
+    char byte;
+    (void)args_size;
+    if (item->number == 2) {
+        for (int i = 0; i < 2; i++)
+            if (read(item->fd, &byte, 1) != 1)
+                return 99;
+        return 7;
+    }
+    sigset_t blocked, old;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    sigprocmask(SIG_BLOCK, &blocked, &old);
+    if (item->number == 1 && signal(SIGTERM, note_SIGTERM) == SIG_ERR)
+        return 98;
+    if (write(item->fd, "x", 1) != 1)
+        return 97;
+    while (!terminated)
+        sigsuspend(&old);
+    return forkcall_buf_append(result, "late", 4);
+}
+
+/* The grace of the items' calls holds for what a failure stops, too. */
+static void failure_leaves_the_grace_to_those_that_run(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        struct job *job = new_job(methods[m]);
+        job->items[2].fd = job->ends[0];
+        job->options.stop_at_failure = true;
+        job->options.call.grace_ms = DEADLINE_S * 1000;
+        run_job(job, child_answers_at_SIGTERM, 3);
+        assert_status(job->reports[0], FORKCALL_CANCELED);
+        assert_status(job->reports[1], FORKCALL_OK);
+        assert_int_equal(job->results[1].size, 4);
+        assert_status(job->reports[2], FORKCALL_FAILED);
+        assert_status(job->report, FORKCALL_FAILED);
+        assert_int_equal(job->report.code, 7);
         end_job(job);
     }
 }
@@ -245,6 +322,8 @@ int main(void)
         cmocka_unit_test(canceled_by_progress_and_by_output),
         cmocka_unit_test(nothing_is_heard_after_a_callback_canceled),
         cmocka_unit_test(cancel_after_a_failure),
+        cmocka_unit_test(cancel_after_the_last_item_failed),
+        cmocka_unit_test(failure_leaves_the_grace_to_those_that_run),
         cmocka_unit_test(canceled_by_descriptor_in_the_middle),
         cmocka_unit_test(canceled_by_descriptor_before_it_began),
     };

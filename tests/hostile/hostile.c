@@ -170,6 +170,7 @@ static int fork_after_use(void *unused)
     report = call(&careful, &answer);
     if (library->has_threads) {
         CHECK(report.status == FORKCALL_UNSAFE && report.ran == FORKCALL_RAN_NO && report.pid == 0);
+        CHECK((report.hazards & FORKCALL_HAZARD_LIBRARY) != 0 || !library->is_listed);
         CHECK((report.hazards & FORKCALL_HAZARD_THREADS) != 0 && strstr(report.message, "threads") != NULL);
     } else {
         CHECK(check_failure(&report) == 0);

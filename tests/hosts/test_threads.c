@@ -271,6 +271,7 @@ static int refuse_with_threads(void *unused)
         struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
         CHECK(report.status == FORKCALL_UNSAFE && report.ran == FORKCALL_RAN_NO && report.pid == 0);
         CHECK((report.hazards & FORKCALL_HAZARD_THREADS) != 0);
+        CHECK(report.elapsed_ns > 0);
         CHECK(strstr(report.message, "threads") != NULL && strstr(report.message, "allow_unsafe_fork") != NULL);
         options.allow_unsafe_fork = true;
         report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
