@@ -260,6 +260,12 @@ struct forkcall_options {
  * environment) and by a socket of its maker, so that a mark that was merely inherited is ignored. It cannot be made
  * where the kernel runs another program in this one's place: an explicit dynamic linker, an emulator in user mode.
  *
+ * A function of a library or plugin runs there in the very file that the caller has loaded, and in no other of its name or
+ * build: the copy loads the file where it does not have it. Where that file was deleted or replaced since, or has another
+ * build by now, the call ends as NOT_STARTED (ESTALE, ENOENT); so does one of a function that lies in a namespace of
+ * dlmopen(3) (EXDEV). All other libraries are those that are on disk when the copy, or its server, is started: after an
+ * upgrade under a running program what a function calls in them, and thinks of their structs, is the new library's.
+ *
  * Does nothing in a program that runs with more rights than its user (set-user-id). Thread-safe; once is enough. */
 FORKCALL_PUBLIC void forkcall_init(void);
 

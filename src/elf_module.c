@@ -4,12 +4,17 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #endif
+#include "config.h"
+
 #include "elf_module.h"
 
 #include "hash.h"
 
 #include <errno.h>
 #include <string.h>
+#ifdef HAVE_GETAUXVAL
+#include <sys/auxv.h>
+#endif
 
 #define NOTE_BUILD_ID 3 /* NT_GNU_BUILD_ID, which not every elf.h has */
 
@@ -22,9 +27,23 @@ static const void *at(uintptr_t address)
     return (const void *)address;
 }
 
-struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_program)
+/* Where the kernel, or a loader that was called by its own name, lets the program begin. 0: not known. */
+static uintptr_t program_entry(void)
 {
-    return (struct fc_elf_module){info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum, is_program};
+#ifdef HAVE_GETAUXVAL
+    return (uintptr_t)getauxval(AT_ENTRY);
+#else
+    return 0;
+#endif
+}
+
+struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_first)
+{
+    const uintptr_t entry = program_entry();
+    struct fc_elf_module module = {info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum, is_first};
+    if (entry != 0)
+        module.is_program = fc_elf_find_segment(&module, entry) != NULL;
+    return module;
 }
 
 const ElfW(Phdr) * fc_elf_find_segment(const struct fc_elf_module *module, uintptr_t address)
@@ -143,6 +162,15 @@ static bool hash_content(const struct fc_elf_module *module, uint64_t *hash)
             *hash = fc_hash(*hash, at(module->bias + segment->p_vaddr), segment->p_filesz);
     }
     return true;
+}
+
+int fc_elf_find_mapping(const struct fc_elf_module *module, struct fc_mapping *mapping)
+{
+    int r = -ENOENT;
+    for (ElfW(Half) i = 0; i < module->segment_count && r == -ENOENT; i++)
+        if (module->segments[i].p_type == PT_LOAD)
+            r = fc_mapping_find(module->bias + module->segments[i].p_vaddr, mapping);
+    return r;
 }
 
 bool fc_is_mapped_file(const char *path, const struct fc_mapping *mapping, struct stat *status)

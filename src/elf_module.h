@@ -16,10 +16,11 @@ struct fc_elf_module {
     uintptr_t bias;
     const ElfW(Phdr) * segments;
     ElfW(Half) segment_count;
-    bool is_program; /* the first that is told of */
+    bool is_program;
 };
 
-struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_program);
+/* is_first: dl_iterate_phdr() tells of it first. In a namespace of dlmopen(3) that is not the program. */
+struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_first);
 
 /* The loaded segment that holds the address, and that which holds it as code. NULL: none. */
 const ElfW(Phdr) * fc_elf_find_segment(const struct fc_elf_module *module, uintptr_t address);
@@ -36,6 +37,9 @@ int fc_elf_identify_memory(const struct fc_elf_module *module, struct fc_module_
 
 /* After that: by the file. mapping NULL: not known. 0 or -ESTALE. */
 int fc_elf_identify_file(const struct fc_elf_module *module, const struct fc_mapping *mapping, struct fc_module_id *id);
+
+/* The file that is mapped for one of its segments: some programs move their code into other memory. As fc_mapping_find. */
+int fc_elf_find_mapping(const struct fc_elf_module *module, struct fc_mapping *mapping);
 
 bool fc_module_id_is_equal(const struct fc_module_id *a, const struct fc_module_id *b);
 

@@ -6,16 +6,14 @@
 #endif
 #include "image.h"
 
+#include "elf_module.h"
+
 #include <link.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
 #include <unistd.h>
-
-#ifndef ElfW /* BSD has it under the name of its own */
-#define ElfW(type) Elf_##type
-#endif
 
 /* What dl_iterate_phdr() tells as numbers. */
 static const void *at(uintptr_t address)
@@ -28,7 +26,7 @@ struct search {
     const struct dl_phdr_info *info;
     const ElfW(Phdr) * segment; /* that holds address */
     uintptr_t start;            /* of the segment */
-    bool is_program;            /* the first image is the program */
+    bool is_program;
     /* Runs while the loader holds its lock: the image cannot be unloaded. */
     void (*visit)(const struct search *search, void *out);
     void *out;
@@ -39,7 +37,7 @@ static int search_image(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct search *search = arg;
     (void)size;
-    search->is_program = search->images++ == 0;
+    search->is_program = fc_elf_module(info, search->images++ == 0).is_program;
     for (ElfW(Half) i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
         const uintptr_t start = info->dlpi_addr + segment->p_vaddr;

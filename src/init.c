@@ -69,6 +69,10 @@ bool fc_init_names(struct forkcall_call *call, struct fc_module_function *name)
     case ENAMETOOLONG:
         refuse(call, ENAMETOOLONG, "fn: the path of its module is too long");
         return false;
+    case EXDEV:
+        refuse(call, EXDEV,
+               "fn: lies in a namespace of dlmopen(3), which no other process has: only FORKCALL_FORK can call it");
+        return false;
     case ESTALE:
         refuse(call, ESTALE, "fn: the file of its module was deleted or replaced, and nothing else tells its build");
         return false;

@@ -12,6 +12,60 @@
 #include <sys/sysmacros.h> /* makedev */
 #endif
 
+/* A line of the kernel's list. */
+struct line {
+    uint64_t start, end;
+    struct fc_mapped mapped;
+    const char *path;
+};
+
+/* "start-end permissions offset device inode   path" */
+static struct line parse(char *text)
+{
+    struct line line = {0};
+    char *p = text;
+    line.start = strtoull(p, &p, 16);
+    line.end = *p == '-' ? strtoull(p + 1, &p, 16) : 0;
+    for (int i = 0; i < 2; i++) { /* to the end of permissions, offset */
+        p += strspn(p, " ");
+        p += strcspn(p, " ");
+    }
+    const unsigned device_major = (unsigned)strtoul(p, &p, 16);
+    const unsigned device_minor = *p == ':' ? (unsigned)strtoul(p + 1, &p, 16) : 0;
+    line.mapped.device = (uint64_t)makedev(device_major, device_minor);
+    line.mapped.inode = strtoull(p, &p, 10);
+    p += strspn(p, " ");
+    p[strcspn(p, "\n")] = 0;
+    line.path = p;
+    return line;
+}
+
+/* Calls visit for each line until it returns false. False: this system does not tell. */
+static bool read_lines(bool (*visit)(const struct line *line, void *arg), void *arg)
+{
+    char *text = NULL;
+    size_t capacity = 0;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    if (maps == NULL)
+        return false;
+    while (getline(&text, &capacity, maps) > 0) {
+        const struct line line = parse(text);
+        if (!visit(&line, arg))
+            break;
+    }
+    free(text);
+    (void)fclose(maps);
+    return true;
+}
+
+/* ---- One address --------------------------------------------------------------------------------------------- */
+
+struct search {
+    uint64_t address;
+    struct fc_mapping *mapping;
+    int result;
+};
+
 /* The kernel says so behind the path, and a file may be called so. */
 static void cut_deleted(struct fc_mapping *mapping)
 {
@@ -24,50 +78,58 @@ static void cut_deleted(struct fc_mapping *mapping)
         mapping->path[length - (sizeof mark - 1)] = 0;
 }
 
-static int take_path(struct fc_mapping *mapping, const char *path)
+static int take(struct fc_mapping *mapping, const struct line *line)
 {
-    if (mapping->inode == 0 || path[0] != '/')
+    if (line->mapped.inode == 0 || line->path[0] != '/')
         return -ENOENT;
-    if (strlen(path) >= sizeof mapping->path)
+    if (strlen(line->path) >= sizeof mapping->path)
         return -ENAMETOOLONG;
-    memcpy(mapping->path, path, strlen(path) + 1);
+    mapping->device = line->mapped.device;
+    mapping->inode = line->mapped.inode;
+    memcpy(mapping->path, line->path, strlen(line->path) + 1);
     cut_deleted(mapping);
     return 0;
 }
 
-/* "start-end permissions offset device inode   path". False: the address lies elsewhere. */
-static bool parse(char *line, uint64_t address, struct fc_mapping *mapping, int *result)
+static bool visit_find(const struct line *line, void *arg)
 {
-    char *p = line;
-    const uint64_t start = strtoull(p, &p, 16);
-    const uint64_t end = *p == '-' ? strtoull(p + 1, &p, 16) : 0;
-    if (address < start || address >= end)
-        return false;
-    for (int i = 0; i < 2; i++) { /* to the end of permissions, offset */
-        p += strspn(p, " ");
-        p += strcspn(p, " ");
-    }
-    const unsigned device_major = (unsigned)strtoul(p, &p, 16);
-    const unsigned device_minor = *p == ':' ? (unsigned)strtoul(p + 1, &p, 16) : 0;
-    mapping->device = (uint64_t)makedev(device_major, device_minor);
-    mapping->inode = strtoull(p, &p, 10);
-    p += strspn(p, " ");
-    p[strcspn(p, "\n")] = 0;
-    *result = take_path(mapping, p);
-    return true;
+    struct search *search = arg;
+    if (search->address < line->start || search->address >= line->end)
+        return true;
+    search->result = take(search->mapping, line);
+    return false;
 }
 
 int fc_mapping_find(uint64_t address, struct fc_mapping *mapping)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    int r = -ENOENT;
-    FILE *maps = fopen("/proc/self/maps", "re");
-    if (maps == NULL)
-        return -ENOENT;
-    while (getline(&line, &capacity, maps) > 0 && !parse(line, address, mapping, &r))
-        continue;
-    free(line);
-    (void)fclose(maps);
-    return r;
+    struct search search = {.address = address, .mapping = mapping, .result = -ENOENT};
+    return read_lines(visit_find, &search) ? search.result : -ENOENT;
+}
+
+/* ---- Many addresses ------------------------------------------------------------------------------------------ */
+
+struct listing {
+    struct fc_mapped *mapped;
+    size_t count;
+};
+
+static bool visit_list(const struct line *line, void *arg)
+{
+    const struct listing *listing = arg;
+    for (size_t i = 0; line->mapped.inode != 0 && i < listing->count; i++) {
+        struct fc_mapped *mapped = &listing->mapped[i];
+        if (mapped->address < line->start || mapped->address >= line->end)
+            continue;
+        mapped->device = line->mapped.device;
+        mapped->inode = line->mapped.inode;
+    }
+    return true;
+}
+
+void fc_mapping_list(struct fc_mapped *mapped, size_t count)
+{
+    struct listing listing = {.mapped = mapped, .count = count};
+    for (size_t i = 0; i < count; i++)
+        mapped[i].device = mapped[i].inode = 0;
+    (void)read_lines(visit_list, &listing);
 }

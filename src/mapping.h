@@ -3,6 +3,7 @@
 #define FC_MAPPING_H
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef PATH_MAX
@@ -17,7 +18,16 @@ struct fc_mapping {
     char path[FC_MAPPING_PATH_MAX]; /* where the file was, if it was deleted or another has taken its place */
 };
 
+/* The same for an address of many. */
+struct fc_mapped {
+    uint64_t address;
+    uint64_t device, inode; /* inode 0: no file is mapped there, or this system does not tell */
+};
+
 /* 0; -ENOENT: no file is mapped there, or this system does not tell; -ENAMETOOLONG. Opens a descriptor for a moment. */
 int fc_mapping_find(uint64_t address, struct fc_mapping *mapping);
+
+/* Fills in device and inode of count addresses in one go. Opens a descriptor for a moment. */
+void fc_mapping_list(struct fc_mapped *mapped, size_t count);
 
 #endif

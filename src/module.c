@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define TOLD_PATH_MAX 100U /* a report's message has room for 255 bytes in all */
+#define LOADER_WORDS_MAX 400U
+
 /* A static program is not to have the loader only because of this file: it can have other modules only if it brings the
  * loader itself. */
 #pragma weak dlopen
@@ -36,6 +39,19 @@ static bool is_special_file(const char *path)
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
+/* Nothing of another file is loaded, not even to look at it: its constructors would run. A file that is not there is left
+ * to the loader, whose words are the best. */
+static bool was_replaced(const struct fc_module_function *name)
+{
+    const struct fc_module_file *file = &name->file;
+    struct stat status;
+    if (stat(name->path, &status) < 0)
+        return false;
+    if (file->inode == 0) /* the caller itself did not find its file there */
+        return file->mapped_inode != 0;
+    return (uint64_t)status.st_ino != file->inode || (uint64_t)status.st_dev != file->device;
+}
+
 static void *load(const char *path)
 {
     void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -43,31 +59,48 @@ static void *load(const char *path)
     return module != NULL ? module : dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 }
 
+/* Writes why, with the module's path in the middle, and returns error. Of a long path only the end is told, so that the
+ * reason behind it is not cut off. */
+static int refuse(const struct fc_module_function *name, int error, const char *before, const char *after, char *why,
+                  size_t why_size)
+{
+    const size_t length = strlen(name->path);
+    const bool is_long = length > TOLD_PATH_MAX;
+    (void)snprintf(why, why_size, "%s%s%s%s", before, is_long ? "..." : "",
+                   is_long ? name->path + length - TOLD_PATH_MAX : name->path, after);
+    return error;
+}
+
+/* What the loader says, without the path that it begins with as a rule. */
+static int refuse_unloadable(const struct fc_module_function *name, char *why, size_t why_size)
+{
+    const char *error = dlerror(); // NOLINT(concurrency-mt-unsafe): it is each thread's own
+    const size_t length = strlen(name->path);
+    char reason[LOADER_WORDS_MAX];
+    if (error != NULL && strncmp(error, name->path, length) == 0 && strncmp(error + length, ": ", 2) == 0)
+        error += length + 2;
+    (void)snprintf(reason, sizeof reason, ": %s", error != NULL ? error : "no reason");
+    return refuse(name, -ENOENT, "cannot load the module ", reason, why, why_size);
+}
+
 static int load_and_search(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size)
 {
-    if (name->path[0] != '/') {
-        (void)snprintf(why, why_size, "the module %s is not loaded here, and its file is not known", name->path);
-        return -ENOENT;
-    }
-    if (dlopen == NULL) {
-        (void)snprintf(why, why_size, "cannot load the module %s: this program is static", name->path);
-        return -ENOENT;
-    }
-    if (is_special_file(name->path)) {
-        (void)snprintf(why, why_size, "cannot load the module %s: not a regular file", name->path);
-        return -ENOENT;
-    }
+    if (name->path[0] != '/')
+        return refuse(name, -ENOENT, "the module ", " is not loaded here, and its file is not known", why, why_size);
+    if (dlopen == NULL)
+        return refuse(name, -ENOENT, "cannot load the module ", ": this program is static", why, why_size);
+    if (is_special_file(name->path))
+        return refuse(name, -ENOENT, "cannot load the module ", ": not a regular file", why, why_size);
+    if (was_replaced(name))
+        return refuse(name, -ESTALE, "the file of the module ", " was replaced after the caller had loaded it", why,
+                      why_size);
     void *module = load(name->path);
-    if (module == NULL) {
-        const char *error = dlerror(); // NOLINT(concurrency-mt-unsafe): it is each thread's own
-        (void)snprintf(why, why_size, "cannot load the module %s: %s", name->path, error != NULL ? error : "no reason");
-        return -ENOENT;
-    }
+    if (module == NULL)
+        return refuse_unloadable(name, why, why_size);
     if (fc_module_search(name, fn))
         return 0;
     (void)dlclose(module);
-    (void)snprintf(why, why_size, "the module %s is another build here than in the caller", name->path);
-    return -ESTALE;
+    return refuse(name, -ESTALE, "the module ", " is another build here than in the caller", why, why_size);
 }
 
 int fc_module_find(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size)

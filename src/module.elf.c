@@ -10,12 +10,15 @@
 #include "fds.h"
 #include "mapping.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#pragma weak dladdr /* see module.c */
 
 /* ---- What was named lately ----------------------------------------------------------------------------------- */
 
@@ -106,12 +109,21 @@ static uintptr_t recall_program(const struct fc_module_function *name)
     return found;
 }
 
+/* The place of what has been named there before, or the oldest one. */
+static struct known *find_place(uintptr_t start)
+{
+    for (size_t i = 0; i < sizeof cache / sizeof *cache; i++)
+        if (cache[i].size != 0 && cache[i].start == start)
+            return &cache[i];
+    return &cache[cache_next++ % (sizeof cache / sizeof *cache)];
+}
+
 static void remember(const struct fc_elf_module *module, const ElfW(Phdr) * code, unsigned long long unloads,
                      const struct fc_module_function *name)
 {
     if (!lock_cache())
         return;
-    struct known *known = &cache[cache_next++ % (sizeof cache / sizeof *cache)];
+    struct known *known = find_place(module->bias + code->p_vaddr);
     known->bias = module->bias;
     known->start = module->bias + code->p_vaddr;
     known->size = code->p_memsz;
@@ -128,6 +140,7 @@ struct lookup {
     struct fc_elf_module module;
     const ElfW(Phdr) * code;
     unsigned modules;
+    bool has_program; /* whether the program is among those modules: it is in its own namespace, and first there */
     int result;
 };
 
@@ -144,10 +157,15 @@ static int visit_lookup(struct dl_phdr_info *info, size_t size, void *arg)
     struct lookup *lookup = arg;
     (void)size;
     lookup->module = fc_elf_module(info, lookup->modules++ == 0);
+    lookup->has_program = lookup->has_program || lookup->module.is_program;
     lookup->code =
         lookup->address == 0 ? find_first_code(&lookup->module) : fc_elf_find_code(&lookup->module, lookup->address);
     if (lookup->code == NULL)
-        return lookup->address == 0 ? 1 : 0;
+        return lookup->address == 0 || fc_elf_find_segment(&lookup->module, lookup->address) != NULL ? 1 : 0;
+    if (!lookup->has_program) {
+        lookup->result = -EXDEV;
+        return 1;
+    }
     const bool has_name = !lookup->module.is_program && info->dlpi_name != NULL;
     lookup->result = fc_module_set_path(lookup->name, has_name ? info->dlpi_name : "");
     return 1;
@@ -175,16 +193,32 @@ static void improve_path_unmapped(struct fc_module_function *name)
     free(path);
 }
 
+/* mapping NULL: the kernel does not tell. Then the file of that name is believed to be the module's. */
+static void note_file(struct fc_module_function *name, const struct fc_mapping *mapping)
+{
+    struct stat status;
+    name->file = (struct fc_module_file){0};
+    if (mapping != NULL) {
+        name->file.mapped_device = mapping->device;
+        name->file.mapped_inode = mapping->inode;
+    }
+    if (mapping != NULL ? !fc_is_mapped_file(name->path, mapping, &status) : stat(name->path, &status) < 0)
+        return;
+    name->file.device = (uint64_t)status.st_dev;
+    name->file.inode = (uint64_t)status.st_ino;
+}
+
 static int complete(struct lookup *lookup)
 {
     struct fc_module_function *name = lookup->name;
     struct fc_mapping mapping;
     int r = fc_elf_identify_memory(&lookup->module, &name->id);
     name->is_program = lookup->module.is_program;
+    name->file = (struct fc_module_file){0};
     if (name->is_program && r == 0)
         return 0;
     fc_fds_lock();
-    const int mapped = fc_mapping_find(lookup->module.bias + lookup->code->p_vaddr, &mapping);
+    const int mapped = fc_elf_find_mapping(&lookup->module, &mapping);
     fc_fds_unlock();
     if (r == -ENODATA)
         r = fc_elf_identify_file(&lookup->module, mapped == 0 ? &mapping : NULL, &name->id);
@@ -192,22 +226,45 @@ static int complete(struct lookup *lookup)
         return r;
     if (mapped == -ENOENT)
         improve_path_unmapped(name);
-    return mapped == -ENOENT ? 0 : mapped < 0 ? mapped : improve_path(name, &mapping);
+    else
+        r = mapped < 0 ? mapped : improve_path(name, &mapping);
+    if (r == 0)
+        note_file(name, mapped == 0 ? &mapping : NULL);
+    return r;
+}
+
+/* The loader lists the modules of one namespace only, and knows addresses in all. */
+static bool is_in_other_namespace(uintptr_t address)
+{
+    Dl_info info;
+    return dladdr != NULL && dladdr((const void *)address, &info) != 0; // NOLINT(performance-no-int-to-ptr)
+}
+
+/* A file is moved, and another takes its place: what was named by its path has to be named again. */
+static bool is_still_there(const struct fc_module_function *name)
+{
+    struct stat status;
+    if (name->is_program || name->file.inode == 0)
+        return true;
+    return stat(name->path, &status) == 0 && (uint64_t)status.st_ino == name->file.inode &&
+           (uint64_t)status.st_dev == name->file.device;
 }
 
 static int look_up(uintptr_t address, struct fc_module_function *name)
 {
     const unsigned long long unloads = count_unloads();
     struct lookup lookup = {.address = address, .name = name, .result = -ENOENT};
-    if (address != 0 && recall_name(address, unloads, name))
+    if (address != 0 && recall_name(address, unloads, name) && is_still_there(name))
         return 0;
-    (void)dl_iterate_phdr(visit_lookup, &lookup);
+    if (dl_iterate_phdr(visit_lookup, &lookup) == 0 && is_in_other_namespace(address))
+        lookup.result = -EXDEV;
     if (lookup.result == 0)
         lookup.result = complete(&lookup);
     if (lookup.result < 0)
         return lookup.result;
     name->offset = address - lookup.module.bias;
-    remember(&lookup.module, lookup.code, unloads, name);
+    if (name->is_program || name->file.mapped_inode != 0) /* else the kernel may tell the next time */
+        remember(&lookup.module, lookup.code, unloads, name);
     return 0;
 }
 
@@ -216,10 +273,119 @@ int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
     return fn == NULL ? -ENOENT : look_up((uintptr_t)fn, name);
 }
 
+/* ---- From name to address ------------------------------------------------------------------------------------ */
+
+struct search {
+    const struct fc_module_function *name;
+    uintptr_t address; /* 0: not found */
+    unsigned modules;
+};
+
+/* What the kernel tells of the files of the modules that there were at fc_module_prepare. */
+static struct fc_mapped noted[256];
+static size_t noted_count;
+
+static const ElfW(Phdr) * find_first_segment(const struct fc_elf_module *module)
+{
+    for (ElfW(Half) i = 0; i < module->segment_count; i++)
+        if (module->segments[i].p_type == PT_LOAD)
+            return &module->segments[i];
+    return NULL;
+}
+
+static int visit_note(struct dl_phdr_info *info, size_t size, void *modules)
+{
+    const struct fc_elf_module module = fc_elf_module(info, (*(unsigned *)modules)++ == 0);
+    const ElfW(Phdr) *segment = find_first_segment(&module);
+    (void)size;
+    if (!module.is_program && segment != NULL)
+        noted[noted_count++].address = module.bias + segment->p_vaddr;
+    return noted_count == sizeof noted / sizeof *noted;
+}
+
+static void note_files(void)
+{
+    unsigned modules = 0;
+    noted_count = 0;
+    (void)dl_iterate_phdr(visit_note, &modules);
+    fc_mapping_list(noted, noted_count);
+}
+
+/* Device and inode as the kernel tells them. False: it does not. */
+static bool find_mapped(const struct fc_elf_module *module, struct fc_mapped *mapped)
+{
+    const ElfW(Phdr) *segment = find_first_segment(module);
+    struct fc_mapping mapping;
+    for (size_t i = 0; segment != NULL && i < noted_count; i++) {
+        *mapped = noted[i];
+        if (mapped->address == module->bias + segment->p_vaddr && mapped->inode != 0)
+            return true;
+    }
+    if (fc_elf_find_mapping(module, &mapping) < 0)
+        return false;
+    mapped->device = mapping.device;
+    mapped->inode = mapping.inode;
+    return true;
+}
+
+/* path: the loader's for this module. */
+static bool is_file(const struct fc_elf_module *module, const char *path, const struct fc_module_file *wanted)
+{
+    struct fc_mapped mapped;
+    struct stat status;
+    const bool is_mapped_known = wanted->mapped_inode != 0 && find_mapped(module, &mapped);
+    const bool is_path_known = wanted->inode != 0 && path != NULL && stat(path, &status) == 0;
+    if (!is_mapped_known)
+        return is_path_known && (uint64_t)status.st_ino == wanted->inode && (uint64_t)status.st_dev == wanted->device;
+    if (mapped.inode != wanted->mapped_inode || mapped.device != wanted->mapped_device)
+        return false;
+    /* Some file systems have files of one number on what is one device to the list of mappings (btrfs, its snapshots). */
+    return !is_path_known || (uint64_t)status.st_ino != wanted->inode || (uint64_t)status.st_dev == wanted->device;
+}
+
+static bool is_build(const struct fc_elf_module *module, const struct fc_module_id *wanted)
+{
+    const uint64_t layout_hash = fc_elf_layout(module);
+    struct fc_module_id id;
+    struct fc_mapping mapping;
+    if (memcmp(&layout_hash, wanted->bytes, sizeof layout_hash) != 0)
+        return false;
+    int r = fc_elf_identify_memory(module, &id);
+    if (r == -ENODATA && fc_elf_find_mapping(module, &mapping) == 0)
+        r = fc_elf_identify_file(module, &mapping, &id);
+    return r == 0 && fc_module_id_is_equal(&id, wanted);
+}
+
+static int visit_search(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct search *search = arg;
+    (void)size;
+    const struct fc_module_function *name = search->name;
+    const struct fc_elf_module module = fc_elf_module(info, search->modules++ == 0);
+    const uintptr_t address = module.bias + (uintptr_t)name->offset;
+    if (module.is_program != name->is_program || fc_elf_find_code(&module, address) == NULL ||
+        !is_build(&module, &name->id) || !(name->is_program || is_file(&module, info->dlpi_name, &name->file)))
+        return 0;
+    search->address = address;
+    return 1;
+}
+
+bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
+{
+    struct search search = {.name = name, .address = recall_program(name)};
+    if (search.address == 0)
+        (void)dl_iterate_phdr(visit_search, &search);
+    *fn = (forkcall_fn *)search.address;
+    return search.address != 0;
+}
+
+/* ---- In the server ----------------------------------------------------------------------------------------------- */
+
 void fc_module_prepare(void)
 {
     struct fc_module_function name;
     (void)look_up(0, &name);
+    note_files();
 }
 
 /* A search that ends at the program's own entry, which fc_module_prepare has put first. */
@@ -233,53 +399,4 @@ void fc_module_touch(void)
     copy_name(&name, &cache[0].name);
     name.offset = cache[0].start - cache[0].bias;
     (void)fc_module_find(&name, &fn, why, sizeof why);
-}
-
-/* ---- From name to address ------------------------------------------------------------------------------------ */
-
-struct search {
-    const struct fc_module_function *name;
-    uintptr_t address; /* 0: not found */
-    unsigned modules;
-};
-
-static bool is_module(const struct fc_elf_module *module, const ElfW(Phdr) * code, const struct fc_module_id *wanted)
-{
-    const uint64_t layout_hash = fc_elf_layout(module);
-    struct fc_module_id id;
-    struct fc_mapping mapping;
-    if (memcmp(&layout_hash, wanted->bytes, sizeof layout_hash) != 0)
-        return false;
-    int r = fc_elf_identify_memory(module, &id);
-    if (r == -ENODATA && fc_mapping_find(module->bias + code->p_vaddr, &mapping) == 0)
-        r = fc_elf_identify_file(module, &mapping, &id);
-    return r == 0 && fc_module_id_is_equal(&id, wanted);
-}
-
-static int visit_search(struct dl_phdr_info *info, size_t size, void *arg)
-{
-    struct search *search = arg;
-    (void)size;
-    const struct fc_elf_module module = fc_elf_module(info, search->modules++ == 0);
-    if (module.is_program != search->name->is_program)
-        return search->name->is_program ? 1 : 0;
-    const uintptr_t address = module.bias + (uintptr_t)search->name->offset;
-    const ElfW(Phdr) *code = fc_elf_find_code(&module, address);
-    if (code == NULL || !is_module(&module, code, &search->name->id))
-        return 0;
-    /* One file may be loaded several times, by copies of it, each with data of its own. */
-    const bool has_path =
-        module.is_program || (info->dlpi_name != NULL && strcmp(info->dlpi_name, search->name->path) == 0);
-    if (has_path || search->address == 0)
-        search->address = address;
-    return has_path ? 1 : 0;
-}
-
-bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
-{
-    struct search search = {.name = name, .address = recall_program(name)};
-    if (search.address == 0)
-        (void)dl_iterate_phdr(visit_search, &search);
-    *fn = (forkcall_fn *)search.address;
-    return search.address != 0;
 }

@@ -16,6 +16,7 @@
 #include <mach/vm_prot.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct load_command *first_command(const struct mach_header_64 *header)
 {
@@ -102,6 +103,16 @@ static int set_absolute_path(struct fc_module_function *name, const char *path)
     return r;
 }
 
+/* The system's libraries have no file: they lie in the cache of dyld, which is the same until the next start. */
+static void note_file(struct fc_module_function *name)
+{
+    struct stat status;
+    if (name->is_program || stat(name->path, &status) < 0)
+        return;
+    name->file.device = (uint64_t)status.st_dev;
+    name->file.inode = (uint64_t)status.st_ino;
+}
+
 int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
 {
     Dl_info info;
@@ -115,8 +126,12 @@ int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
     name->is_program = header->filetype == MH_EXECUTE;
     if (!is_code(header, name->offset) || !identify(header, &name->id))
         return -ENOENT;
-    return name->is_program || info.dli_fname == NULL ? fc_module_set_path(name, "")
-                                                      : set_absolute_path(name, info.dli_fname);
+    const int r = name->is_program || info.dli_fname == NULL ? fc_module_set_path(name, "")
+                                                             : set_absolute_path(name, info.dli_fname);
+    name->file = (struct fc_module_file){0};
+    if (r == 0)
+        note_file(name);
+    return r;
 }
 
 void fc_module_prepare(void)
@@ -135,23 +150,29 @@ static bool is_module(const struct mach_header_64 *header, const struct fc_modul
            id.size == name->id.size && memcmp(id.bytes, name->id.bytes, sizeof id.bytes) == 0;
 }
 
+/* A copy of the file is another module, with data of its own. */
+static bool is_file(const char *path, const struct fc_module_function *name)
+{
+    struct stat status;
+    if (path == NULL)
+        return false;
+    if (name->file.inode == 0)
+        return strcmp(path, name->path) == 0;
+    return stat(path, &status) == 0 && (uint64_t)status.st_ino == name->file.inode &&
+           (uint64_t)status.st_dev == name->file.device;
+}
+
 bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
 {
-    uintptr_t found = 0;
+    *fn = NULL;
     for (uint32_t i = 0; i < _dyld_image_count(); i++) {
         const struct mach_header_64 *header = (const struct mach_header_64 *)_dyld_get_image_header(i);
-        if (!is_module(header, name))
+        if (!is_module(header, name) || !(name->is_program || is_file(_dyld_get_image_name(i), name)))
             continue;
-        /* One file may be loaded several times, by copies of it, each with data of its own. */
-        const char *path = _dyld_get_image_name(i);
-        const bool has_path = name->is_program || (path != NULL && strcmp(path, name->path) == 0);
-        if (has_path || found == 0)
-            found = (uintptr_t)header + (uintptr_t)name->offset;
-        if (has_path)
-            break;
+        *fn = (forkcall_fn *)((uintptr_t)header + (uintptr_t)name->offset);
+        return true;
     }
-    *fn = (forkcall_fn *)found;
-    return found != 0;
+    return false;
 }
 
 /* ---- Where modules lie --------------------------------------------------------------------------------------- */

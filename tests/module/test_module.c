@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -65,6 +66,21 @@ static void replace(const struct place *place, const char *file)
 {
     assert_true(copy_file(file, place->other));
     assert_int_equal(rename(place->other, place->plugin), 0);
+}
+
+/* The same file gets another content. */
+static void overwrite(const struct place *place, const char *file)
+{
+    char block[65536];
+    const int in = open(file, O_RDONLY | O_CLOEXEC);
+    const int out = open(place->plugin, O_WRONLY | O_TRUNC | O_CLOEXEC);
+    ssize_t n;
+    assert_true(in >= 0 && out >= 0);
+    while ((n = read(in, block, sizeof block)) > 0)
+        assert_int_equal(write(out, block, (size_t)n), n);
+    assert_int_equal(n, 0);
+    close(in);
+    close(out);
 }
 
 static forkcall_fn *load(const char *path, void **module)
@@ -137,7 +153,8 @@ static void function_has_a_name(void **state)
 {
     struct fc_module_function name;
     (void)state;
-    assert_int_equal(offsetof(struct fc_module_function, path), 8 + sizeof name.id + 4 + 1); /* no padding */
+    assert_int_equal(offsetof(struct fc_module_function, path),
+                     8 + sizeof name.id + sizeof name.file + 4 + 1); /* no padding */
     assert_int_equal(fc_module_name(static_function, &name), 0);
     assert_true(name.is_program);
     assert_int_equal(name.path_size, 1);
@@ -462,8 +479,11 @@ static void copy_loads_a_plugin(void **state)
     }
 }
 
-static void check_rebuilt(const struct pair *pair)
+/* In place, as few builds do it, the file stays the same one, and only its content tells; the copy has nothing of it loaded. */
+static void check_rebuilt(const struct pair *pair, bool in_place)
 {
+    const char *const why =
+        in_place ? "plugin.so is another build here than in the caller" : "plugin.so was replaced after the caller had";
     struct place place;
     struct stat one, two;
     make_place(&place);
@@ -471,14 +491,18 @@ static void check_rebuilt(const struct pair *pair)
     assert_int_equal(stat(place.plugin, &one), 0);
     const struct fc_module_function name = name_plugin(place.plugin);
     assert_answers(&name, NULL, 1);
-    replace(&place, pair->two);
+    if (in_place)
+        overwrite(&place, pair->two);
+    else
+        replace(&place, pair->two);
     assert_int_equal(stat(place.plugin, &two), 0);
+    assert_int_equal(one.st_ino == two.st_ino, in_place);
     const struct fc_module_function later = name_plugin(place.plugin);
     assert_int_equal(later.offset, name.offset); /* nothing but the identity tells them apart */
     assert_true(same_layout(&name.id, &later.id));
     assert_int_equal(one.st_size, two.st_size);
-    assert_refused(&name, NULL, -ESTALE, "plugin.so is another build here than in the caller");
-    assert_refused(&name, place.plugin, -ESTALE, "plugin.so is another build here than in the caller");
+    assert_refused(&name, NULL, -ESTALE, why);
+    assert_refused(&name, place.plugin, -ESTALE, why);
     assert_answers(&later, NULL, 2);
     remove_place(&place);
 }
@@ -487,14 +511,16 @@ static void rebuilt_plugin_is_refused(void **state)
 {
     (void)state;
     NOT_WITHOUT_EXEC;
-    check_rebuilt(&with_build_id);
+    check_rebuilt(&with_build_id, false);
+    check_rebuilt(&with_build_id, true);
 }
 
 static void rebuilt_plugin_without_build_id_is_refused(void **state)
 {
     (void)state;
     NOT_WITHOUT_EXEC;
-    check_rebuilt(&without_build_id);
+    check_rebuilt(&without_build_id, false);
+    check_rebuilt(&without_build_id, true);
 }
 
 static void rebuilt_plugin_with_relocated_code_is_refused(void **state)
@@ -503,7 +529,8 @@ static void rebuilt_plugin_with_relocated_code_is_refused(void **state)
     NOT_WITHOUT_EXEC;
     if (relocated.one == NULL)
         SKIP("this linker does not relocate code");
-    check_rebuilt(&relocated);
+    check_rebuilt(&relocated, false);
+    check_rebuilt(&relocated, true);
 }
 
 /* The caller still has the old build in memory; by its path only the new one is to be had. */
@@ -527,7 +554,7 @@ static void plugin_replaced_before_it_is_named_is_refused(void **state)
         } else {
             assert_int_equal(fc_module_name(fn, &name), 0);
             assert_string_equal(name.path, place.plugin);
-            assert_refused(&name, NULL, -ESTALE, "plugin.so is another build here than in the caller");
+            assert_refused(&name, NULL, -ESTALE, "plugin.so was replaced after the caller had loaded it");
         }
         dlclose(module);
         remove_place(&place);
@@ -550,18 +577,86 @@ static void deleted_plugin_is_told(void **state)
     remove_place(&place);
 }
 
-static void same_plugin_from_another_path_is_taken(void **state)
+/* By a hard link, and after the file was moved: the copy has the caller's file, whatever it is called. */
+static void same_file_from_another_path_is_taken(void **state)
 {
     struct place place;
     (void)state;
     NOT_WITHOUT_EXEC;
     make_place(&place);
-    replace(&place, without_build_id.one);
+    replace(&place, with_build_id.one);
     const struct fc_module_function name = name_plugin(place.plugin);
+    assert_int_equal(link(place.plugin, place.other), 0);
+    assert_answers(&name, place.other, 1);
     assert_int_equal(unlink(place.plugin), 0);
-    assert_answers(&name, without_build_id.one, 1);
-    assert_refused(&name, without_build_id.two, -ENOENT, "cannot load the module");
+    assert_answers(&name, place.other, 1);
     remove_place(&place);
+}
+
+/* The copy has other data, and by its name the plugin looks for what lies beside it. */
+static void copy_of_a_plugin_is_another_module(void **state)
+{
+    const struct pair *pairs[] = {&with_build_id, &without_build_id, &relocated};
+    struct place place;
+    (void)state;
+    NOT_WITHOUT_EXEC;
+    make_place(&place);
+    for (size_t i = 0; i < 3; i++) {
+        if (pairs[i]->one == NULL)
+            continue;
+        replace(&place, pairs[i]->one);
+        const struct fc_module_function name = name_plugin(place.plugin);
+        assert_answers(&name, pairs[i]->one, 1); /* from its own file, although the other is there */
+        assert_int_equal(unlink(place.plugin), 0);
+        assert_refused(&name, pairs[i]->one, -ENOENT, "cannot load the module");
+    }
+    remove_place(&place);
+}
+
+static void moved_plugin_is_named_by_its_new_path(void **state)
+{
+    struct place place;
+    struct fc_module_function name;
+    void *module;
+    (void)state;
+    NOT_WITHOUT_EXEC;
+    make_place(&place);
+    replace(&place, with_build_id.one);
+    forkcall_fn *const fn = load(place.plugin, &module);
+    assert_int_equal(fc_module_name(fn, &name), 0);
+    assert_string_equal(name.path, place.plugin);
+    assert_int_equal(rename(place.plugin, place.other), 0);
+    assert_int_equal(fc_module_name(fn, &name), 0);
+    assert_string_equal(name.path, place.other);
+    assert_answers(&name, NULL, 1);
+    assert_true(copy_file(with_build_id.two, place.plugin)); /* another takes its place: it is not asked for any more */
+    assert_int_equal(fc_module_name(fn, &name), 0);
+    assert_answers(&name, place.plugin, 1);
+    dlclose(module);
+    remove_place(&place);
+}
+
+/* Of a long path the reason behind it is still told. */
+static void reason_is_not_cut_off_by_a_long_path(void **state)
+{
+    struct fc_module_function name;
+    char path[2000];
+    char why[256];
+    forkcall_fn *fn;
+    (void)state;
+    memset(path, 'x', sizeof path);
+    path[0] = '/';
+    path[sizeof path - 1] = 0;
+    assert_int_equal(fc_module_name(needed_answer_function(), &name), 0);
+    name.file.mapped_inode ^= 1;
+    assert_int_equal(fc_module_set_path(&name, path), 0);
+    assert_int_equal(fc_module_find(&name, &fn, why, sizeof why), -ENOENT);
+    assert_non_null(strstr(why, "cannot load the module ...xxx"));
+    assert_non_null(strstr(why, "x: "));
+    memset(path, '/', sizeof path - 1); /* the root: no regular file */
+    assert_int_equal(fc_module_set_path(&name, path), 0);
+    assert_int_equal(fc_module_find(&name, &fn, why, sizeof why), -ENOENT);
+    assert_non_null(strstr(why, "/: not a regular file"));
 }
 
 static void plugin_is_found_after_a_change_of_directory(void **state)
@@ -668,7 +763,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(rebuilt_plugin_with_relocated_code_is_refused),
         cmocka_unit_test(plugin_replaced_before_it_is_named_is_refused),
         cmocka_unit_test(deleted_plugin_is_told),
-        cmocka_unit_test(same_plugin_from_another_path_is_taken),
+        cmocka_unit_test(same_file_from_another_path_is_taken),
+        cmocka_unit_test(copy_of_a_plugin_is_another_module),
+        cmocka_unit_test(moved_plugin_is_named_by_its_new_path),
+        cmocka_unit_test(reason_is_not_cut_off_by_a_long_path),
         cmocka_unit_test(plugin_is_found_after_a_change_of_directory),
         cmocka_unit_test(path_of_the_loader_is_kept),
         cmocka_unit_test(plugin_that_misses_something_is_loaded),
