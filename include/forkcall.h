@@ -189,7 +189,10 @@ enum forkcall_stream {
 
 /* Called in the caller's process, by the thread that is inside forkcall_run, forkcall_wait or forkcall_finish. Each may
  * call any function of this library but those on the same call (forkcall_cancel is allowed), and must return: not end
- * by longjmp, an exception or forkcall_throw. A return value other than 0 cancels the call. */
+ * by longjmp, an exception or forkcall_throw. A return value other than 0 cancels the call. The time that a callback takes
+ * is the caller's: a call returns after its deadline no later than the callback that runs then, and one for the rest of each
+ * captured stream; no other begins after the deadline, or after the call is to be cancelled (with grace_ms: output until
+ * its end). */
 typedef int forkcall_progress_fn(void *user, double done, double total, const char *note);
 /* fd is 1 or 2: which stream. data holds size > 0 bytes, as they come, not lines. */
 typedef int forkcall_output_fn(void *user, int fd, const char *data, size_t size);

@@ -102,6 +102,8 @@ static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *a
     call->rules = (struct fc_reply_rules){.nonce = task->nonce,
                                           .max_result = task->drop_result ? 0 : task->max_result,
                                           .progress = o->progress,
+                                          .may_call_back = fc_call_may_call_back,
+                                          .call = call,
                                           .user = o->user};
 }
 
@@ -200,6 +202,7 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
     }
     if (call->options.timeout_ms > 0)
         call->deadline_ns = call->start_ns + (uint64_t)call->options.timeout_ms * 1000000U;
+    call->callbacks_until_ns = call->deadline_ns;
     call->report.method = fc_method_choose(call->options.method, args_size == FORKCALL_BY_POINTER);
     fc_orphans_reap();
     start(call, fn, args, args_size);

@@ -52,6 +52,8 @@ struct forkcall_call {
     enum fc_stage stage;
     enum fc_cause cause;
     uint64_t start_ns, deadline_ns; /* UINT64_MAX: none */
+    uint64_t callbacks_until_ns;    /* the deadline of the options, then the end of the grace */
+    bool late;                      /* captured output is left in its pipe until the child is gone */
     uint64_t armed_ns;              /* what fc_loop_rest was last told */
     uint64_t ready_by_ns;           /* until then a copy must have said that it is ready; UINT64_MAX: none, or it has */
     unsigned polls;                 /* how often a process without a descriptor was asked */
@@ -76,6 +78,15 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
 
 /* drive.c: to be called after the host's code has run. Where that has closed what the call needs, the call is over. */
 void fc_call_look_at_descriptors(struct forkcall_call *call);
+
+/* drive.c: ends a call that still runs, as its caller wants. */
+void fc_call_cancel(struct forkcall_call *call);
+void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which);
+bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which);
+
+/* output.c: a callback may be called: neither the deadline has passed nor is the call to be cancelled. Asked before each one, because
+ * each may take long: at most one is running when the deadline passes. */
+bool fc_call_may_call_back(const struct forkcall_call *call);
 
 /* outcome.c: the status is, or will be, OK or FAILED: then what the function has started may go on. To be asked after
  * fc_call_take_result, and before the process is reaped: afterwards its group is not to be killed any more. */

@@ -1,12 +1,10 @@
 /* The engine: a call is driven by poll over its reply, its process, its captured streams and its deadline. */
 #include "call.h"
 
-#include "buf.h"
-#include "inline.h"
 #include "io.h"
 #include "loop.h"
 #include "orphans.h"
-#include "utf8.h"
+#include "output.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,10 +16,6 @@
 
 /* After its trailer, and after SIGKILL, a process has so long to end. */
 #define END_NS 1000000000U
-#define TAIL 8192U
-/* How often a pipe is read at most where its end is not waited for: what it can hold (1 MiB for the unprivileged), and no
- * more, because a child or a descendant that writes on and on must not keep the caller from a deadline. */
-#define READS_MAX 1024
 
 /* ---- Signals and deadlines ----------------------------------------------------------------------------------- */
 
@@ -31,6 +25,10 @@ static void set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t 
         fc_loop_forget(&call->fds, call->options.cancel_fd_plus_one - 1);
     call->stage = stage;
     call->deadline_ns = deadline_ns;
+    if (stage == FC_STAGE_TERMINATING) {
+        call->callbacks_until_ns = deadline_ns;
+        call->late = false;
+    }
 }
 
 static void kill_all(struct forkcall_call *call)
@@ -63,6 +61,11 @@ static void terminate(struct forkcall_call *call, enum fc_cause cause)
         send_both(call, SIGCONT); /* or a stopped process would never see it */
         set_stage(call, FC_STAGE_TERMINATING, fc_now_ns() + (uint64_t)call->options.grace_ms * 1000000U);
     }
+}
+
+void fc_call_cancel(struct forkcall_call *call)
+{
+    terminate(call, FC_CAUSE_CANCEL);
 }
 
 static void abandon(struct forkcall_call *call)
@@ -123,7 +126,7 @@ static void come_back(struct forkcall_call *call)
 
 /* ---- Reading ------------------------------------------------------------------------------------------------- */
 
-static void close_fd(struct forkcall_call *call, enum fc_fd which)
+void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which)
 {
     fc_loop_forget(&call->fds, call->fds.fd[which]);
     fc_fds_close(&call->fds, which);
@@ -147,67 +150,19 @@ static void read_reply(struct forkcall_call *call)
         terminate(call, FC_CAUSE_CANCEL);
     }
     if (r <= 0 || call->reply.done || call->reply.malformed || call->reply.no_memory)
-        close_fd(call, FC_FD_REPLY);
+        fc_call_close_fd(call, FC_FD_REPLY);
 }
 
-static void keep_tail(struct forkcall_buf *tail, const char *data, size_t size)
-{
-    if (forkcall_buf_append(tail, data, size) == 0 && tail->size > TAIL) {
-        const size_t extra = fc_utf8_skip(tail->data, tail->size, tail->size - TAIL);
-        memmove(tail->data, (char *)tail->data + extra, tail->size - extra);
-        forkcall_buf_truncate(tail, tail->size - extra);
-    }
-}
-
-static void read_output(struct forkcall_call *call, enum fc_fd which)
-{
-    char data[4096];
-    const int stream = which == FC_FD_OUT ? STDOUT_FILENO : STDERR_FILENO;
-    const ssize_t n = fc_read(call->fds.fd[which], data, sizeof data);
-    if (n == -EAGAIN)
-        return;
-    if (n <= 0) {
-        close_fd(call, which);
-        return;
-    }
-    if (stream == STDERR_FILENO)
-        fc_hints_scan(&call->hint_scan, data, (size_t)n);
-    if (stream == STDERR_FILENO && call->options.details != NULL)
-        keep_tail(&call->stderr_tail, data, (size_t)n);
-    if (call->options.output == NULL || call->quiet)
-        return;
-    fc_callback_enter();
-    const int r = call->options.output(call->options.user, stream, data, (size_t)n);
-    const bool canceled = fc_callback_leave() || r != 0;
-    come_back(call);
-    if (canceled) {
-        call->quiet = true;
-        terminate(call, FC_CAUSE_CANCEL);
-    }
-}
-
-static bool is_readable(const struct forkcall_call *call, enum fc_fd which)
+bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which)
 {
     return call->fds.fd[which] >= 0 && (fc_poll_now(call->fds.fd[which], POLLIN) & POLLIN) != 0;
 }
 
-/* What is in a pipe now. */
-static void read_waiting(struct forkcall_call *call, enum fc_fd which)
+/* What is in the reply now. */
+static void read_waiting_reply(struct forkcall_call *call)
 {
-    for (int i = 0; i < READS_MAX && is_readable(call, which); i++) {
-        if (which == FC_FD_REPLY)
-            read_reply(call);
-        else
-            read_output(call, which);
-    }
-}
-
-/* The child is gone: what it has left in the pipes. Never waits for their end, which others may hold back. */
-static void read_rest(struct forkcall_call *call)
-{
-    read_waiting(call, FC_FD_REPLY);
-    read_waiting(call, FC_FD_OUT);
-    read_waiting(call, FC_FD_ERR);
+    for (int i = 0; i < FC_READS_MAX && fc_call_is_readable(call, FC_FD_REPLY); i++)
+        read_reply(call);
 }
 
 /* ---- The end ------------------------------------------------------------------------------------------------- */
@@ -220,7 +175,7 @@ static void make_room(struct forkcall_call *call)
         return;
     for (size_t i = 0; i < sizeof read_out / sizeof *read_out; i++)
         if (call->fds.fd[read_out[i]] >= 0)
-            close_fd(call, read_out[i]);
+            fc_call_close_fd(call, read_out[i]);
 }
 
 /* The kernel says that it has ended. */
@@ -232,11 +187,14 @@ static void conclude(struct forkcall_call *call)
     if (call->stage == FC_STAGE_DONE)
         return;
     if (!call->unreapable) {
-        read_rest(call);
+        read_waiting_reply(call);
         fc_call_take_result(call);
-        /* Before the leader is reaped, while the group's number is surely its own. */
+        /* Before the leader is reaped, while the group's number is surely its own; and before the host's callbacks take
+         * their time. */
         if (!fc_call_has_done_its_work(call))
             fc_process_signal_group(&call->process, SIGKILL);
+        fc_output_rest(call, FC_FD_OUT);
+        fc_output_rest(call, FC_FD_ERR);
         make_room(call);
     }
     if (fc_process_has_ended(&call->process, &ending)) {
@@ -253,8 +211,8 @@ static void conclude(struct forkcall_call *call)
 static void conclude_by_answer(struct forkcall_call *call)
 {
     const struct fc_ending not_waited_for = {.wait_status = -1};
-    read_waiting(call, FC_FD_OUT);
-    read_waiting(call, FC_FD_ERR);
+    fc_output_rest(call, FC_FD_OUT);
+    fc_output_rest(call, FC_FD_ERR);
     fc_call_conclude(call, &not_waited_for);
     set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
@@ -297,8 +255,8 @@ static void fill_slots(const struct forkcall_call *call, struct pollfd slots[SLO
     const int fds[SLOT_COUNT] = {
         [SLOT_REPLY] = call->fds.fd[FC_FD_REPLY],
         [SLOT_PROCESS] = call->unreapable ? -1 : call->process.fd,
-        [SLOT_OUT] = call->fds.fd[FC_FD_OUT],
-        [SLOT_ERR] = call->fds.fd[FC_FD_ERR],
+        [SLOT_OUT] = call->late ? -1 : call->fds.fd[FC_FD_OUT],
+        [SLOT_ERR] = call->late ? -1 : call->fds.fd[FC_FD_ERR],
         [SLOT_CANCEL] = is_ending(call) ? -1 : call->options.cancel_fd_plus_one - 1,
         [SLOT_WAKE] = call->fds.fd[FC_FD_WAKE],
     };
@@ -366,9 +324,9 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
     if (slots[SLOT_REPLY].revents != 0 && call->fds.fd[FC_FD_REPLY] >= 0)
         read_reply(call);
     if (slots[SLOT_OUT].revents != 0 && call->fds.fd[FC_FD_OUT] >= 0)
-        read_output(call, FC_FD_OUT);
+        fc_output_read(call, FC_FD_OUT);
     if (slots[SLOT_ERR].revents != 0 && call->fds.fd[FC_FD_ERR] >= 0)
-        read_output(call, FC_FD_ERR);
+        fc_output_read(call, FC_FD_ERR);
     if (slots[SLOT_WAKE].revents != 0)
         fc_call_rest(call, true);
     if (slots[SLOT_CANCEL].revents != 0)
@@ -397,7 +355,7 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
         const uint64_t now = fc_now_ns();
         if (now >= call->deadline_ns) {
             const enum fc_stage stage = call->stage;
-            read_waiting(call, FC_FD_REPLY); /* a trailer and a deadline together: the trailer wins */
+            read_waiting_reply(call); /* a trailer and a deadline together: the trailer wins */
             if (call->stage == stage)
                 deadline_passed(call);
         }

@@ -60,6 +60,8 @@ static void take_progress(struct fc_reply *reply, const struct fc_reply_rules *r
     const struct fc_progress *p = &reply->small.progress;
     if (rules->progress == NULL || reply->cancel || !isfinite(p->done) || !isfinite(p->total))
         return;
+    if (rules->may_call_back != NULL && !rules->may_call_back(rules->call))
+        return;
     reply->small.bytes[reply->decoder.header.size] = '\0';
     const char *note = (const char *)reply->small.bytes + sizeof *p;
     fc_callback_enter();

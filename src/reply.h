@@ -14,6 +14,8 @@ struct fc_reply_rules {
     size_t max_result;
     forkcall_progress_fn *progress;
     void *user;
+    bool (*may_call_back)(const struct forkcall_call *call); /* asked before each callback; NULL: always */
+    const struct forkcall_call *call;
 };
 
 struct fc_reply {

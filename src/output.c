@@ -1,0 +1,92 @@
+#include "output.h"
+
+#include "buf.h"
+#include "inline.h"
+#include "io.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TAIL 8192U
+#define PIECE 4096U
+
+bool fc_call_may_call_back(const struct forkcall_call *call)
+{
+    const int cancel_fd = call->options.cancel_fd_plus_one - 1;
+    const bool ended_by_us = call->cause == FC_CAUSE_TIMEOUT || call->cause == FC_CAUSE_CANCEL;
+    if (call->quiet || fc_now_ns() >= call->callbacks_until_ns)
+        return false;
+    if (ended_by_us)
+        return call->stage == FC_STAGE_TERMINATING; /* what it says about its end, while it may still say something */
+    return !atomic_load(&call->cancel_requested) && (cancel_fd < 0 || fc_poll_now(cancel_fd, POLLIN) == 0);
+}
+
+static void keep_tail(struct forkcall_buf *tail, const char *data, size_t size)
+{
+    if (forkcall_buf_append(tail, data, size) == 0 && tail->size > TAIL) {
+        const size_t extra = fc_utf8_skip(tail->data, tail->size, tail->size - TAIL);
+        memmove(tail->data, (char *)tail->data + extra, tail->size - extra);
+        forkcall_buf_truncate(tail, tail->size - extra);
+    }
+}
+
+static void tell(struct forkcall_call *call, enum fc_fd which, const char *data, size_t size)
+{
+    const int stream = which == FC_FD_OUT ? STDOUT_FILENO : STDERR_FILENO;
+    if (call->options.output == NULL || call->quiet || size == 0)
+        return;
+    fc_callback_enter();
+    const int r = call->options.output(call->options.user, stream, data, size);
+    const bool canceled = fc_callback_leave() || r != 0;
+    fc_fds_expire(&call->fds);
+    fc_call_look_at_descriptors(call);
+    if (canceled) {
+        call->quiet = true;
+        fc_call_cancel(call);
+    }
+}
+
+/* Reads a piece. Its size; 0: there is none. */
+static size_t read_piece(struct forkcall_call *call, enum fc_fd which, char data[PIECE])
+{
+    const ssize_t n = fc_read(call->fds.fd[which], data, PIECE);
+    if (n == -EAGAIN)
+        return 0;
+    if (n <= 0) {
+        fc_call_close_fd(call, which);
+        return 0;
+    }
+    if (which == FC_FD_ERR)
+        fc_hints_scan(&call->hint_scan, data, (size_t)n);
+    if (which == FC_FD_ERR && call->options.details != NULL)
+        keep_tail(&call->stderr_tail, data, (size_t)n);
+    return (size_t)n;
+}
+
+void fc_output_read(struct forkcall_call *call, enum fc_fd which)
+{
+    char data[PIECE];
+    call->late = !call->quiet && !fc_call_may_call_back(call); /* it waits in the pipe for fc_output_rest */
+    if (!call->late)
+        tell(call, which, data, read_piece(call, which, data));
+    else if (fc_now_ns() < call->callbacks_until_ns)
+        fc_call_cancel(call); /* what was seen must not be forgotten: nobody would empty the pipe any more */
+}
+
+void fc_output_rest(struct forkcall_call *call, enum fc_fd which)
+{
+    struct forkcall_buf rest = FORKCALL_BUF_INIT;
+    for (int i = 0; i < FC_READS_MAX && fc_call_is_readable(call, which); i++) {
+        char data[PIECE];
+        const size_t size = read_piece(call, which, data);
+        if (rest.size == 0 && fc_call_may_call_back(call))
+            tell(call, which, data, size);
+        else if (!call->quiet)
+            forkcall_buf_append(&rest, data, size); /* without memory for it the end of the output is lost */
+    }
+    tell(call, which, rest.data, rest.size);
+    forkcall_buf_free(&rest);
+}
