@@ -489,7 +489,9 @@ struct forkcall_map_options {
     /* Of every item's call: timeout_ms, for example, is each item's own. cancel_fd_plus_one cancels the map. output,
      * progress, user and details must be NULL here: the map has its own. */
     struct forkcall_options call;
-    size_t processes; /* so many items at once, at most; 0: the processors that this process may use. Up to 65536 */
+    /* So many items at once, at most; up to 65536. 0: the processors that this process may use, by its affinity and, rounded
+     * up, by the CPU quota of its control groups (a container's limit). */
+    size_t processes;
     /* The first outcome but OK cancels the items that run, with the grace of call, and starts no more. */
     bool stop_at_failure;
     forkcall_map_done_fn *item_done;

@@ -1,6 +1,7 @@
 #include "processors.h"
 
 #include "config.h"
+#include "cpu_quota.h"
 
 #include <unistd.h>
 
@@ -36,11 +37,18 @@ static size_t allowed(void)
 }
 #endif
 
-size_t fc_processors(void)
+static size_t present(void)
 {
     const size_t count = allowed();
     if (count > 0)
         return count;
     const long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online > 0 ? (size_t)online : 1;
+}
+
+size_t fc_processors(void)
+{
+    const size_t count = present();
+    const size_t paid = fc_cpu_quota("");
+    return paid > 0 && paid < count ? paid : count;
 }

@@ -1,6 +1,7 @@
 /* forkcall_map in processes that make it hard: few descriptors, few processes, threads, signals. */
 #include "map_methods.h"
 
+#include "cpu_quota.h"
 #include "processors.h"
 
 #include <errno.h>
@@ -128,7 +129,9 @@ static int host_with_one_processor(void *unused)
     cpu_set_t one;
     (void)unused;
     CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
-    CHECK(fc_processors() == (size_t)CPU_COUNT(&allowed));
+    const size_t count = (size_t)CPU_COUNT(&allowed);
+    const size_t paid = fc_cpu_quota("");
+    CHECK(fc_processors() == (paid > 0 && paid < count ? paid : count));
     CPU_ZERO(&one);
     for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
         if (CPU_ISSET(i, &allowed))

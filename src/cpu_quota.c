@@ -1,0 +1,218 @@
+/* HOST: finds the CPU quotas by /proc/self/cgroup, which says where in each hierarchy the process is, and
+ * /proc/self/mountinfo, which says where that can be seen. A system without these files has no quota. */
+#include "cpu_quota.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef PATH_MAX
+#define PATH_MAX 4096
+#endif
+
+/* The process's group in the hierarchy of version 1 that has the controller, and in that of version 2; NULL: in none. */
+struct groups {
+    char *of_version_1, *of_version_2;
+};
+
+/* From the groups that are looked at: the smallest so far; 0: none. */
+struct quota {
+    const char *root;
+    size_t processors;
+};
+
+static FILE *open_below(const char *root, const char *path)
+{
+    char whole[PATH_MAX];
+    const int n = snprintf(whole, sizeof whole, "%s%s", root, path);
+    return n < 0 || (size_t)n >= sizeof whole ? NULL : fopen(whole, "re");
+}
+
+static void count_quota(struct quota *quota, long long time, long long period)
+{
+    if (time <= 0 || period <= 0)
+        return;
+    const unsigned long long processors = ((unsigned long long)time - 1) / (unsigned long long)period + 1;
+    if (processors < SIZE_MAX && (quota->processors == 0 || processors < quota->processors))
+        quota->processors = (size_t)processors;
+}
+
+/* ---- One group ----------------------------------------------------------------------------------------------- */
+
+static bool read_number(const char *root, const char *group, const char *name, long long *number)
+{
+    char path[PATH_MAX];
+    const int n = snprintf(path, sizeof path, "%s/%s", group, name);
+    FILE *file = n < 0 || (size_t)n >= sizeof path ? NULL : open_below(root, path);
+    if (file == NULL)
+        return false;
+    const bool read = fscanf(file, "%lld", number) == 1;
+    fclose(file);
+    return read;
+}
+
+static void look_at_version_1(struct quota *quota, const char *group)
+{
+    long long time; /* -1: no quota */
+    long long period;
+    if (read_number(quota->root, group, "cpu.cfs_quota_us", &time) &&
+        read_number(quota->root, group, "cpu.cfs_period_us", &period))
+        count_quota(quota, time, period);
+}
+
+/* "max 100000": no quota. */
+static void look_at_version_2(struct quota *quota, const char *group)
+{
+    char path[PATH_MAX];
+    long long time;
+    long long period;
+    const int n = snprintf(path, sizeof path, "%s/cpu.max", group);
+    FILE *file = n < 0 || (size_t)n >= sizeof path ? NULL : open_below(quota->root, path);
+    if (file == NULL)
+        return;
+    if (fscanf(file, "%lld %lld", &time, &period) == 2)
+        count_quota(quota, time, period);
+    fclose(file);
+}
+
+/* The part of a group's path that lies below the one that is mounted; NULL: it does not lie there. */
+static const char *path_below(const char *group, const char *mounted)
+{
+    const size_t n = strcmp(mounted, "/") == 0 ? 0 : strlen(mounted);
+    if (strncmp(group, mounted, n) != 0 || (group[n] != '\0' && group[n] != '/'))
+        return NULL;
+    if (strstr(group + n, "/../") != NULL || strcmp(group + n, "/..") == 0) /* outside of the cgroup namespace's root */
+        return NULL;
+    return strcmp(group + n, "/") == 0 ? "" : group + n;
+}
+
+/* Looks at the group and at all that it lies in, as far as they are mounted: the tightest of the quotas counts. */
+static void look_upwards(struct quota *quota, const char *group, const char *mounted, const char *place,
+                         void (*look)(struct quota *quota, const char *group))
+{
+    char path[PATH_MAX];
+    const char *below = group != NULL ? path_below(group, mounted) : NULL;
+    const size_t top = strlen(place);
+    if (below == NULL || snprintf(path, sizeof path, "%s%s", place, below) >= (int)sizeof path)
+        return;
+    for (;;) {
+        look(quota, path);
+        char *slash = strrchr(path, '/');
+        if (slash == NULL || slash < path + top)
+            return;
+        *slash = '\0';
+    }
+}
+
+/* ---- Where the groups are ------------------------------------------------------------------------------------ */
+
+static bool has_word(const char *list, const char *end, const char *word)
+{
+    const size_t n = strlen(word);
+    while (list < end) {
+        const char *comma = memchr(list, ',', (size_t)(end - list));
+        const char *to = comma != NULL ? comma : end;
+        if ((size_t)(to - list) == n && memcmp(list, word, n) == 0)
+            return true;
+        list = to + 1;
+    }
+    return false;
+}
+
+static void keep(char **group, const char *path)
+{
+    if (*group == NULL)
+        *group = strdup(path);
+}
+
+/* Lines of /proc/self/cgroup: "4:cpu,cpuacct:/some/group"; for version 2 "0::/some/group". */
+static void find_groups(const char *root, struct groups *groups)
+{
+    FILE *file = open_below(root, "/proc/self/cgroup");
+    char *line = NULL;
+    size_t room = 0;
+    while (file != NULL && getline(&line, &room, file) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':');
+        char *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
+        if (path == NULL)
+            continue;
+        if (has_word(controllers + 1, path, "cpu"))
+            keep(&groups->of_version_1, path + 1);
+        else if (path == controllers + 1 && strncmp(line, "0:", 2) == 0)
+            keep(&groups->of_version_2, path + 1);
+    }
+    free(line);
+    if (file != NULL)
+        fclose(file);
+}
+
+/* The next field of a line of mountinfo, with a terminating 0; "": there is none. */
+static char *next_field(char **line)
+{
+    char *field = *line;
+    char *end = field + strcspn(field, " \n");
+    *line = *end == '\0' ? end : end + 1;
+    *end = '\0';
+    return field;
+}
+
+/* In mountinfo space, tab, newline and backslash are written as \040 and so on. */
+static void unescape(char *path)
+{
+    char *to = path;
+    for (const char *from = path; *from != '\0'; to++) {
+        unsigned byte;
+        if (*from == '\\' && sscanf(from + 1, "%3o", &byte) == 1 && strspn(from + 1, "01234567") >= 3) {
+            *to = (char)byte;
+            from += 4;
+        } else {
+            *to = *from++;
+        }
+    }
+    *to = '\0';
+}
+
+/* "33 31 0:30 / /sys/fs/cgroup/cpu rw,relatime shared:9 - cgroup cgroup rw,cpu", see proc(5). */
+static void look_at_mount(struct quota *quota, const struct groups *groups, char *line)
+{
+    next_field(&line); /* of the mount, of its parent, device */
+    next_field(&line);
+    next_field(&line);
+    char *mounted = next_field(&line);
+    char *place = next_field(&line);
+    while (*line != '\0' && strcmp(next_field(&line), "-") != 0) { /* options, and optional fields */
+    }
+    const char *type = next_field(&line);
+    next_field(&line);
+    const char *options = next_field(&line);
+    unescape(mounted);
+    unescape(place);
+    if (strcmp(type, "cgroup2") == 0)
+        look_upwards(quota, groups->of_version_2, mounted, place, look_at_version_2);
+    else if (strcmp(type, "cgroup") == 0 && has_word(options, options + strlen(options), "cpu"))
+        look_upwards(quota, groups->of_version_1, mounted, place, look_at_version_1);
+}
+
+size_t fc_cpu_quota(const char *root)
+{
+    struct quota quota = {.root = root};
+    struct groups groups = {NULL, NULL};
+    find_groups(root, &groups);
+    FILE *file =
+        groups.of_version_1 != NULL || groups.of_version_2 != NULL ? open_below(root, "/proc/self/mountinfo") : NULL;
+    char *line = NULL;
+    size_t room = 0;
+    while (file != NULL && getline(&line, &room, file) > 0)
+        if (strstr(line, "cgroup") != NULL)
+            look_at_mount(&quota, &groups, line);
+    free(line);
+    free(groups.of_version_1);
+    free(groups.of_version_2);
+    if (file != NULL)
+        fclose(file);
+    return quota.processors;
+}

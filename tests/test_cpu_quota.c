@@ -1,0 +1,272 @@
+/* How many processors a CPU quota pays for: in trees of files that are made up, and in a control group of the real ones. */
+#include "support.h"
+
+#include "cpu_quota.h"
+#include "processors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- Made-up trees ----------------------------------------------------------------------------------------------- */
+
+static char tree[] = "/tmp/forkcall-quota-XXXXXX";
+
+static int make_tree(void **state)
+{
+    (void)state;
+    memcpy(tree + sizeof tree - 7, "XXXXXX", 6);
+    return mkdtemp(tree) == NULL ? -1 : 0;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static int remove_tree(void **state)
+{
+    (void)state;
+    return nftw(tree, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Writes a file of the tree, and makes the directories on the way to it. */
+static void put(const char *path, const char *text)
+{
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s%s", tree, path);
+    for (char *slash = strchr(whole + strlen(tree) + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        assert_true(mkdir(whole, 0755) == 0 || errno == EEXIST);
+        *slash = '/';
+    }
+    FILE *file = fopen(whole, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+#define CPU_MOUNT "33 31 0:30 / /cg/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct\n"
+#define UNIFIED_MOUNT "41 31 0:38 / /cg rw,nosuid shared:4 master:2 - cgroup2 cgroup rw,nsdelegate\n"
+
+static void put_groups(const char *of_process, const char *mounts)
+{
+    put("/proc/self/cgroup", of_process);
+    put("/proc/self/mountinfo", mounts);
+}
+
+static void put_version_1(const char *group, const char *quota, const char *period)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", group);
+    put(path, quota);
+    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", group);
+    put(path, period);
+}
+
+static void no_files_and_no_quota(void **state)
+{
+    (void)state;
+    assert_int_equal(fc_cpu_quota(tree), 0);
+    put_groups("4:cpu,cpuacct:/\n0::/\n", CPU_MOUNT UNIFIED_MOUNT);
+    assert_int_equal(fc_cpu_quota(tree), 0);
+    put_version_1("/cg/cpu", "-1\n", "100000\n");
+    put("/cg/cpu.max", "max 100000\n");
+    assert_int_equal(fc_cpu_quota(tree), 0);
+}
+
+static void version_1_rounds_up_and_is_at_least_1(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *quota, *period;
+        size_t processors;
+    } cases[] = {{"100000\n", "100000\n", 1}, {"100001\n", "100000\n", 2}, {"1000\n", "100000\n", 1},
+                 {"399999\n", "100000\n", 4}, {"50000\n", "20000\n", 3},   {"0\n", "100000\n", 0},
+                 {"100000\n", "0\n", 0},      {"many\n", "100000\n", 0},   {"", "", 0}};
+    put_groups("4:cpu,cpuacct:/\n", CPU_MOUNT);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_version_1("/cg/cpu", cases[i].quota, cases[i].period);
+        assert_int_equal(fc_cpu_quota(tree), cases[i].processors);
+    }
+}
+
+static void version_2_rounds_up_and_is_at_least_1(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *max;
+        size_t processors;
+    } cases[] = {{"100000 100000\n", 1}, {"150000 100000\n", 2}, {"1000 100000\n", 1},
+                 {"max 100000\n", 0},    {"100000\n", 0},        {"", 0},
+                 {"100000 0\n", 0}};
+    put_groups("0::/\n", UNIFIED_MOUNT);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("/cg/cpu.max", cases[i].max);
+        assert_int_equal(fc_cpu_quota(tree), cases[i].processors);
+    }
+}
+
+static void the_tightest_of_the_groups_above_counts(void **state)
+{
+    (void)state;
+    put_groups("4:cpu,cpuacct:/a/b/c\n0::/s/t\n", CPU_MOUNT UNIFIED_MOUNT);
+    put_version_1("/cg/cpu/a/b/c", "900000\n", "100000\n");
+    assert_int_equal(fc_cpu_quota(tree), 9);
+    put_version_1("/cg/cpu/a/b", "-1\n", "100000\n");
+    put_version_1("/cg/cpu/a", "700000\n", "100000\n");
+    assert_int_equal(fc_cpu_quota(tree), 7);
+    put_version_1("/cg/cpu", "600000\n", "100000\n");
+    assert_int_equal(fc_cpu_quota(tree), 6);
+    put("/cg/s/t/cpu.max", "max 100000\n");
+    put("/cg/s/cpu.max", "500000 100000\n");
+    assert_int_equal(fc_cpu_quota(tree), 5);
+    put("/cg/s/t/cpu.max", "400000 100000\n");
+    assert_int_equal(fc_cpu_quota(tree), 4);
+    put_version_1("/cg/cpu/a/other", "100000\n", "100000\n"); /* that the process is not in */
+    put_version_1("/cg/cpu/a/b/c/below", "100000\n", "100000\n");
+    assert_int_equal(fc_cpu_quota(tree), 4);
+}
+
+/* A container without a namespace of its own for control groups: its own group is what it sees mounted. */
+static void a_group_that_is_mounted_itself(void **state)
+{
+    (void)state;
+    put_groups("4:cpu,cpuacct:/docker/abc/x\n",
+               "33 31 0:30 /docker/abc /cg/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct\n");
+    put_version_1("/cg/cpu", "300000\n", "100000\n");
+    assert_int_equal(fc_cpu_quota(tree), 3);
+    put_version_1("/cg/cpu/x", "200000\n", "100000\n");
+    assert_int_equal(fc_cpu_quota(tree), 2);
+    put_version_1("", "100000\n", "100000\n"); /* above the place where it is mounted */
+    assert_int_equal(fc_cpu_quota(tree), 2);
+}
+
+static void a_group_that_cannot_be_seen_counts_not(void **state)
+{
+    (void)state;
+    put_version_1("/cg/cpu", "100000\n", "100000\n");
+    put("/cg/cpu.max", "100000 100000\n");
+    put_groups("4:cpu:/docker/abcdef\n", "33 31 0:30 /docker/abc /cg/cpu rw - cgroup cgroup rw,cpu\n");
+    assert_int_equal(fc_cpu_quota(tree), 0);
+    put_groups("4:cpu:/elsewhere\n", "33 31 0:30 /docker/abc /cg/cpu rw - cgroup cgroup rw,cpu\n");
+    assert_int_equal(fc_cpu_quota(tree), 0);
+    put_groups("0::/../outside\n", UNIFIED_MOUNT);
+    assert_int_equal(fc_cpu_quota(tree), 0);
+    put_groups("0::/..\n", UNIFIED_MOUNT);
+    assert_int_equal(fc_cpu_quota(tree), 0);
+}
+
+/* A controller whose name begins like it, another hierarchy, a file system that has its name in a path. */
+static void only_the_hierarchy_of_the_processors_counts(void **state)
+{
+    (void)state;
+    put_version_1("/cg/cpuset", "100000\n", "100000\n");
+    put_version_1("/cg/cpu", "200000\n", "100000\n");
+    put_groups("3:cpuset:/\n2:name=cpu:/\n", "33 31 0:30 / /cg/cpuset rw - cgroup cgroup rw,cpuset\n" CPU_MOUNT);
+    assert_int_equal(fc_cpu_quota(tree), 0);
+    put_groups("3:cpuset:/\n4:cpuacct,cpu:/\n", "33 31 0:30 / /cg/cpuset rw - cgroup cgroup rw,cpuset\n"
+                                                "34 31 0:31 / /cg/cpuset rw - ext4 /dev/cgroup rw,cpu\n" CPU_MOUNT);
+    assert_int_equal(fc_cpu_quota(tree), 2);
+}
+
+static void places_with_spaces_and_lines_that_are_not_whole(void **state)
+{
+    (void)state;
+    put("/c g\\/x y/cpu.max", "300000 100000\n");
+    put_groups("0::/x y\n", "\n41\n41 31 0:38 / /c\\040g\\134 rw - cgroup2 cgroup rw\n41 31 0:38 / /cgroup\n");
+    assert_int_equal(fc_cpu_quota(tree), 3);
+    put_groups("\n0\n0:\n0::", "33 31 0:30 / /cg/cpu rw - cgroup");
+    assert_int_equal(fc_cpu_quota(tree), 0);
+    put_groups("0::/x y", "41 31 0:38 / /c\\040g\\134 rw - cgroup2 cgroup rw"); /* no newline at the end */
+    assert_int_equal(fc_cpu_quota(tree), 3);
+}
+
+/* ---- A real group ------------------------------------------------------------------------------------------------ */
+
+static bool put_real(const char *directory, const char *name, const char *text)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    const bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0)
+        close(fd);
+    return written;
+}
+
+/* Limits a group to one processor: by version 1, else by version 2. */
+static bool limit_real(const char *group)
+{
+    return (put_real(group, "cpu.cfs_period_us", "100000") && put_real(group, "cpu.cfs_quota_us", "100000")) ||
+           put_real(group, "cpu.max", "100000 100000");
+}
+
+#define CANNOT 77
+
+/* The process is in a group without a quota, in one that has one. */
+static int host_in_a_group_with_a_quota(void *argument)
+{
+    const char *group = argument;
+    char inner[200];
+    char self[20];
+    snprintf(inner, sizeof inner, "%s/inner", group);
+    snprintf(self, sizeof self, "%d", (int)getpid());
+    const size_t before = fc_processors();
+    if (!limit_real(group) || (mkdir(inner, 0755) < 0 && errno != EEXIST) || !put_real(inner, "cgroup.procs", self))
+        return CANNOT;
+    CHECK(fc_cpu_quota("") == 1);
+    CHECK(fc_processors() == 1 && before >= 1);
+    return 0;
+}
+
+static bool group_is_gone(void *group)
+{
+    char inner[200];
+    snprintf(inner, sizeof inner, "%s/inner", (const char *)group);
+    rmdir(inner);
+    return rmdir(group) == 0 || errno == ENOENT;
+}
+
+static void a_real_quota_of_one_processor(void **state)
+{
+    (void)state;
+    static const char *const places[] = {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup"};
+    int r = CANNOT;
+    for (size_t i = 0; i < sizeof places / sizeof *places && r == CANNOT; i++) {
+        char group[100];
+        snprintf(group, sizeof group, "%s/forkcall-test-%d", places[i], (int)getpid());
+        if (mkdir(group, 0755) < 0)
+            continue;
+        r = host_run(host_in_a_group_with_a_quota, group);
+        assert_true(wait_until(group_is_gone, group));
+    }
+    if (r == CANNOT)
+        SKIP("no control group can be given a CPU quota here");
+    assert_int_equal(r, 0);
+}
+
+int main(void)
+{
+#define TREE(name) cmocka_unit_test_setup_teardown(name, make_tree, remove_tree)
+    const struct CMUnitTest tests[] = {
+        TREE(no_files_and_no_quota),
+        TREE(version_1_rounds_up_and_is_at_least_1),
+        TREE(version_2_rounds_up_and_is_at_least_1),
+        TREE(the_tightest_of_the_groups_above_counts),
+        TREE(a_group_that_is_mounted_itself),
+        TREE(a_group_that_cannot_be_seen_counts_not),
+        TREE(only_the_hierarchy_of_the_processors_counts),
+        TREE(places_with_spaces_and_lines_that_are_not_whole),
+        cmocka_unit_test(a_real_quota_of_one_processor),
+    };
+    return cmocka_run_group_tests_name("cpu_quota", tests, NULL, NULL);
+}
