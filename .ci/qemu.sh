@@ -44,10 +44,6 @@ qemu_suite()
             reason='starts itself where a copy of the program is started'
             ;;
         esac
-        # The processor tells only the page of a fault; of the chain of calls the shared part is not yet compiled for it.
-        case $processor:$name in
-        s390x:test_dispatch | s390x:test_unwind) reason='on s390x: known to fail' ;;
-        esac
         if [ -n "$reason" ]; then
             skip_part "$name: qemu-user $reason"
         else

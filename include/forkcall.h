@@ -371,7 +371,7 @@ enum forkcall_crash_flag {
 struct forkcall_crash {
     int32_t signal;
     int32_t si_code;
-    uint64_t address;         /* the fault address; 0 where the signal has none */
+    uint64_t address; /* the fault address (s390x: of a memory access only its page); 0 where the signal has none */
     uint64_t program_counter; /* 0 where not known: for this processor, or, see above, in the caller */
     uint32_t flags;           /* enum forkcall_crash_flag */
     uint32_t frame_count;

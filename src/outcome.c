@@ -202,6 +202,9 @@ static void say_signaled(struct forkcall_call *call, const struct fc_ending *end
     const char *name = fc_signal_name(report->code, number);
     const char *limit = fc_limits_reason(&call->options.limits, report->code, ending->user_ns + ending->system_ns);
     const char *reason = crash->signal != 0 ? fc_signal_reason(report->code, crash->si_code) : NULL;
+    const bool is_page = FC_FAULT_TELLS_PAGE_ONLY && (report->code == SIGSEGV || report->code == SIGBUS);
+    const char *at = is_page ? "in the page at" : "at";
+    const unsigned long long address = (unsigned long long)crash->address;
     if (call->reply.malformed)
         fc_report_message(report, "the child sent a malformed reply and was killed by %s", name);
     else if (call->reply.message.size > 0)
@@ -210,13 +213,13 @@ static void say_signaled(struct forkcall_call *call, const struct fc_ending *end
     else if (limit != NULL)
         fc_report_message(report, "killed by %s: %s", name, limit);
     else if ((crash->flags & FORKCALL_CRASH_STACK_OVERFLOW) != 0)
-        fc_report_message(report, "killed by %s (stack overflow) at 0x%llx", name, (unsigned long long)crash->address);
+        fc_report_message(report, "killed by %s (stack overflow) %s 0x%llx", name, at, address);
     else if ((crash->flags & FORKCALL_CRASH_MAPPED_IN_CALLER) != 0)
         fc_report_message(report,
-                          "killed by %s at 0x%llx, which is mapped in the caller but not in the child (MADV_DONTFORK)",
-                          name, (unsigned long long)crash->address);
+                          "killed by %s %s 0x%llx, which is mapped in the caller but not in the child (MADV_DONTFORK)",
+                          name, at, address);
     else if (reason != NULL && crash->si_code > 0 && report->code != SIGABRT)
-        fc_report_message(report, "killed by %s (%s) at 0x%llx", name, reason, (unsigned long long)crash->address);
+        fc_report_message(report, "killed by %s (%s) %s 0x%llx", name, reason, at, address);
     else if (reason != NULL)
         fc_report_message(report, "killed by %s (%s)", name, reason);
     else

@@ -4,9 +4,17 @@
 #ifndef FORKCALL_REGISTERS_H
 #define FORKCALL_REGISTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FC_REGISTERS_MAX 33
+
+/* Of a memory access that fails, some processors tell only the page. */
+#if defined(__s390__)
+#define FC_FAULT_TELLS_PAGE_ONLY true
+#else
+#define FC_FAULT_TELLS_PAGE_ONLY false
+#endif
 
 /* Fixed-width, without padding: it travels from a crashed child to its caller as bytes. */
 struct fc_registers {

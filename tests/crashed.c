@@ -52,29 +52,33 @@ static void (*volatile innermost)(void);
 static int *volatile nowhere;
 static volatile int after;
 
+/* Before the crash: a compiler may put other stores behind the access that fails. */
+#define NOTE_RETURN_ADDRESS(level) \
+    (*(volatile uint64_t *)&crash.returns[level] = (uint64_t)(uintptr_t)__builtin_return_address(0))
+
 __attribute__((no_sanitize("undefined"))) NOINLINE void read_null(void)
 {
-    crash.returns[0] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+    NOTE_RETURN_ADDRESS(0);
     after = *nowhere;
 }
 
 NOINLINE void level_1(void)
 {
-    crash.returns[1] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+    NOTE_RETURN_ADDRESS(1);
     innermost();
     after = 1;
 }
 
 NOINLINE static void level_2(void)
 {
-    crash.returns[2] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+    NOTE_RETURN_ADDRESS(2);
     level_1();
     after = 2;
 }
 
 NOINLINE static void level_3(void)
 {
-    crash.returns[3] = (uint64_t)(uintptr_t)__builtin_return_address(0);
+    NOTE_RETURN_ADDRESS(3);
     level_2();
     after = 3;
 }

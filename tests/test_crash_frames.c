@@ -135,7 +135,11 @@ static void address_of_the_fault_in_a_module(void **state)
     (void)state;
     for (size_t i = 0; i < METHODS; i++) {
         const struct forkcall_report r = crash(program_outer, CHAIN_WRITE_TO_CONSTANT, methods[i]);
+#if defined(__s390__) /* the processor tells the page alone */
+        assert_int_equal(r.crash.address, (uint64_t)(uintptr_t)program_constant & ~(uint64_t)4095);
+#else
         assert_int_equal(r.crash.address, (uint64_t)(uintptr_t)program_constant);
+#endif
     }
 }
 
