@@ -16,3 +16,10 @@ for _ in 1 2; do
     load+=($!)
 done
 run_tests build --repeat 3
+# Thirty seconds of chaos, another each time: the log has the seeds.
+stop_load
+load=()
+for seed in $((RANDOM * 2)) $((RANDOM * 2 + 1)); do
+    build/tests/chaos/chaos 15 "$seed"
+    count_check "15 s of chaos, seed $seed"
+done
