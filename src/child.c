@@ -393,6 +393,16 @@ static int find_function(struct fc_task *task)
     return r;
 }
 
+static int take_on(const struct fc_caller *caller)
+{
+    fc_settings_set(&caller->settings);
+    const int r = fc_credentials_take_on(&caller->credentials);
+    if (r < 0)
+        tell_why("the child cannot have the users, groups and capabilities of the thread that called, and no others");
+    fc_settings_set_secret(caller->settings.is_secret);
+    return r;
+}
+
 /* What a child must have from another process that a fork has by itself. */
 static int make_like_fork(struct fc_task *task, enum fc_setup_step *step)
 {
@@ -401,8 +411,12 @@ static int make_like_fork(struct fc_task *task, enum fc_setup_step *step)
         tell_why(task->failed);
         return -ECANCELED;
     }
+    *step = FC_SETUP_CREDENTIALS; /* before a module is loaded for the function, whose constructors run */
+    int r = take_on(task->caller);
+    if (r < 0)
+        return r;
     *step = FC_SETUP_GROUP;
-    int r = task->group != 0 && setpgid(0, task->group) < 0 ? -errno : 0;
+    r = task->group != 0 && setpgid(0, task->group) < 0 ? -errno : 0;
     if (r == 0) {
         *step = FC_SETUP_ARGS;
         r = task->no_args ? -ENOMEM : 0;
@@ -538,5 +552,7 @@ _Noreturn void fc_child_run(struct fc_task *task)
     }
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
+    if (task->caller != NULL)
+        fc_fpu_set(&task->caller->fpu); /* last: only the function is to have it */
     fc_child_enter(task, &child.result);
 }

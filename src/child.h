@@ -18,6 +18,7 @@ enum fc_setup_step {
     FC_SETUP_ARGS = 6,
     FC_SETUP_GROUP = 7,
     FC_SETUP_PREPARE = 8,
+    FC_SETUP_CREDENTIALS = 9,
 };
 
 /* Before there is a task, in a process that is to wait for one: what fc_child_run would do that does not depend on it. The task

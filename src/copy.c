@@ -40,12 +40,6 @@ int fc_copy_hello(int fd, enum fc_copy_role role, uint64_t *nonce)
     return fc_rights_send(fd, &hello, sizeof hello, NULL, 0);
 }
 
-/* The copy would run with other rights than this process has now. */
-static bool raises(const struct fc_image_path *image)
-{
-    return getuid() != geteuid() || getgid() != getegid() || fc_image_is_privileged() || fc_image_path_raises(image);
-}
-
 int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char **why)
 {
     struct fc_image_path image;
@@ -55,10 +49,10 @@ int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char
         *why = "the file of this program cannot be found (no /proc, and it was started by a relative path)";
         return r;
     }
-    if (raises(&image)) {
-        *why = "a copy of this program would be started with the rights of a set-user-id program";
+    *why =
+        fc_image_is_privileged() ? "SERVER and SPAWN are not for set-user-id programs" : fc_image_path_raises(&image);
+    if (*why != NULL)
         return -EPERM;
-    }
     *why = "posix_spawn of this program";
     snprintf(marker, sizeof marker, MARKER "=%ld-%016llx", (long)getpid(), (unsigned long long)nonce);
     return fc_spawn(image.path, image.tells ? NULL : marker, fd, own_group, pid);
@@ -69,6 +63,10 @@ void fc_copy_explain_ending(int wait_status, char *why, size_t why_size)
     char number[32];
     if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == FC_COPY_UNFINISHED)
         snprintf(why, why_size, "the copy of this program called the library before forkcall_init()");
+    else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == FC_COPY_PRIVILEGED)
+        snprintf(why, why_size,
+                 "the kernel gives a new process of this program more rights than its user has (AT_SECURE): its "
+                 "file is set-user-id or set-group-id, or has capabilities");
     else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == FC_COPY_ROBBED)
         snprintf(why, why_size, "the copy of this program has lost its descriptor %d before forkcall_init()",
                  FC_COPY_FD);
@@ -134,8 +132,9 @@ bool fc_copy_is_this(enum fc_copy_role *role, int *fd)
         return false;
     }
     /* From here on this is a copy, and the host's main is not for it. */
-    if (fc_image_is_privileged() || !maker_is_parent(&hello) || hello.role < FC_COPY_SPARE ||
-        hello.role > FC_COPY_SPARE_OF_SERVER ||
+    if (fc_image_is_privileged())
+        _exit(FC_COPY_PRIVILEGED);
+    if (!maker_is_parent(&hello) || hello.role < FC_COPY_SPARE || hello.role > FC_COPY_SPARE_OF_SERVER ||
         fc_rights_receive(FC_COPY_FD, &hello, sizeof hello, NULL, 0, &count, 0) < 0)
         _exit(FC_COPY_REFUSED);
     unsetenv(MARKER);

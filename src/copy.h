@@ -7,8 +7,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* How a copy ends that must not go on: its socket is gone; its program called the library before forkcall_init; something of what it was started with
+/* How a copy ends that must not go on: the kernel has given it more rights than its user has; its socket is gone; its program called the library before forkcall_init; something of what it was started with
  * is not as it must be. */
+#define FC_COPY_PRIVILEGED 121
 #define FC_COPY_ROBBED 122
 #define FC_COPY_UNFINISHED 123
 #define FC_COPY_REFUSED 124
@@ -49,7 +50,7 @@ bool fc_image_path_is_this(void);
 void fc_image_path_forget(void);
 /* This process has more rights than its user (AT_SECURE). */
 bool fc_image_is_privileged(void);
-/* Starting the image's file again gives rights that this process has not (set-user-id, file capabilities). */
-bool fc_image_path_raises(const struct fc_image_path *image);
+/* Starting the image's file again gives rights that this process has not, and why so, in words; NULL: no. */
+const char *fc_image_path_raises(const struct fc_image_path *image);
 
 #endif

@@ -1,6 +1,8 @@
 #include "copy_spawn.h"
 
 #include "config.h"
+#include "credentials.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,6 +85,17 @@ static int set_attributes(posix_spawnattr_t *attributes, short flags)
     return r != 0 ? r : posix_spawnattr_setflags(attributes, flags);
 }
 
+/* The kernel takes a program for set-user-id (AT_SECURE) that is started by a thread whose effective user is not its real one, or whose file group
+ * is none of its groups. The real ones a thread may take on at any time: the copy begins with them, and takes on the
+ * others itself. */
+static bool needs_real_ids(void)
+{
+    struct fc_credentials c;
+    fc_credentials_take(&c);
+    return c.user[FC_ID_EFFECTIVE] != c.user[FC_ID_REAL] || c.group[FC_ID_EFFECTIVE] != c.group[FC_ID_REAL] ||
+           c.group[FC_ID_FILE] != c.group[FC_ID_EFFECTIVE];
+}
+
 static int start(const char *path, char **environment, int fd, bool own_group, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
@@ -91,6 +104,10 @@ static int start(const char *path, char **environment, int fd, bool own_group, p
     short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
     if (own_group)
         flags = (short)(flags | POSIX_SPAWN_SETPGROUP);
+    const bool real_ids = needs_real_ids();
+    const bool was_secret = real_ids && fc_settings_is_secret();
+    if (real_ids)
+        flags = (short)(flags | POSIX_SPAWN_RESETIDS);
     int r = posix_spawn_file_actions_init(&actions);
     if (r != 0)
         return r;
@@ -104,6 +121,8 @@ static int start(const char *path, char **environment, int fd, bool own_group, p
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
+    if (real_ids)
+        fc_settings_set_secret(was_secret);
     return r;
 }
 

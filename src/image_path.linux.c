@@ -2,6 +2,7 @@
  * copy: the kernel tells every program the path that it was started by (getauxval(3), AT_EXECFN), and no other program is
  * started by this one. */
 #include "copy.h"
+#include "credentials.h"
 #include "fds.h"
 #include "mapping.h"
 
@@ -13,13 +14,11 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #define ODD_PATH "/proc/self/task/../exe"
 
-#define CAPABILITY_VERSION 0x20080522U /* _LINUX_CAPABILITY_VERSION_3 */
 #define SECBIT_NOROOT_ 1
 
 static const char *started_by(void)
@@ -111,38 +110,24 @@ int fc_image_path_get(struct fc_image_path *image)
     return 0;
 }
 
-/* Exec gives root all capabilities again that are inheritable or in its bounding set, whatever it has dropped. */
-static bool exec_raises_root(void)
+static bool is_root(const struct fc_credentials *c)
 {
-    struct {
-        uint32_t version;
-        int pid;
-    } header = {CAPABILITY_VERSION, 0};
-    struct {
-        uint32_t effective, permitted, inheritable;
-    } has[2] = {{0, 0, 0}, {0, 0, 0}};
-    if ((getuid() != 0 && geteuid() != 0) || (prctl(PR_GET_SECUREBITS) & SECBIT_NOROOT_) != 0 ||
-        syscall(SYS_capget, &header, has) < 0)
-        return false;
-    for (unsigned i = 0; i < 64; i++) {
-        const uint32_t bit = 1U << i % 32;
-        if ((has[i / 32].permitted & bit) != 0)
-            continue; /* without a system call for each of those that root has */
-        const int bounding = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
-        if (bounding < 0) /* the kernel knows no more */
-            break;
-        if (bounding == 1 || (has[i / 32].inheritable & bit) != 0)
-            return true;
-    }
-    return false;
+    return (c->secure_bits & SECBIT_NOROOT_) == 0 && (c->user[FC_ID_REAL] == 0 || c->user[FC_ID_EFFECTIVE] == 0);
 }
 
-bool fc_image_path_raises(const struct fc_image_path *image)
+/* A copy begins with the real user and group (copy_spawn.c). What exec gives root again of the capabilities that it has dropped is not looked at here: the copy drops them itself, and looks
+ * (credentials.h). Nor would this process know what it really has: a security module shows it less (AppArmor). */
+const char *fc_image_path_raises(const struct fc_image_path *image)
 {
     struct stat file;
-    if (exec_raises_root())
-        return true;
-    if (stat(image->path, &file) < 0)
-        return false;
-    return (file.st_mode & (S_ISUID | S_ISGID)) != 0 || getxattr(image->path, "security.capability", NULL, 0) > 0;
+    struct fc_credentials c;
+    fc_credentials_take(&c);
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || stat(image->path, &file) < 0)
+        return NULL;
+    if (((file.st_mode & S_ISUID) != 0 && file.st_uid != c.user[FC_ID_REAL]) ||
+        ((file.st_mode & S_ISGID) != 0 && file.st_gid != c.group[FC_ID_REAL]))
+        return "this program's file is set-user-id or set-group-id: a new process of it would have other rights";
+    if (!is_root(&c) && getxattr(image->path, "security.capability", NULL, 0) > 0)
+        return "this program's file has capabilities (setcap): a new process of it would have other rights";
+    return NULL;
 }

@@ -37,8 +37,13 @@ int fc_image_path_get(struct fc_image_path *image)
     return 0;
 }
 
-bool fc_image_path_raises(const struct fc_image_path *image)
+const char *fc_image_path_raises(const struct fc_image_path *image)
 {
     struct stat file;
-    return stat(image->path, &file) == 0 && (file.st_mode & (S_ISUID | S_ISGID)) != 0;
+    if (getuid() != geteuid() || getgid() != getegid())
+        return "the calling thread's real and effective user or group differ, with which no clean process can be "
+               "started";
+    if (stat(image->path, &file) == 0 && (file.st_mode & (S_ISUID | S_ISGID)) != 0)
+        return "this program's file is set-user-id or set-group-id: a new process of it would have other rights";
+    return NULL;
 }

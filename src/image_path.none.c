@@ -29,8 +29,8 @@ int fc_image_path_get(struct fc_image_path *image)
     return -ENOTSUP;
 }
 
-bool fc_image_path_raises(const struct fc_image_path *image)
+const char *fc_image_path_raises(const struct fc_image_path *image)
 {
     (void)image;
-    return false;
+    return NULL;
 }

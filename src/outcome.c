@@ -162,6 +162,8 @@ static const char *step_name(uint32_t step)
         return "memory for the arguments";
     case FC_SETUP_PREPARE:
         return "prepare";
+    case FC_SETUP_CREDENTIALS:
+        return "credentials";
     case FC_SETUP_GROUP:
         return "share_group";
     default:

@@ -35,6 +35,7 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
         .args_size = task->args_size,
         .max_result = task->max_result,
         .limits = task->limits,
+        .caller = *task->caller,
     };
     /* A captured stream is among the descriptors that travel along, at its number. */
     for (int i = 0; i < 3; i++)
@@ -82,6 +83,7 @@ const struct fc_module_function *fc_request_read(const struct fc_request *head, 
     task->own_group = head->own_group;
     task->lifeline = head->lifeline;
     task->limits = head->limits;
+    task->caller = &head->caller;
     for (int i = 0; i < 3; i++)
         task->stream[i] = (enum forkcall_stream)head->stream[i];
     task->args = NULL;

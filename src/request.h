@@ -23,6 +23,7 @@ struct fc_request {
     uint64_t args_size;
     uint64_t max_result;
     struct forkcall_limits limits;
+    struct fc_caller caller;
 };
 
 #define FC_REQUEST_ALIGN 16U
@@ -42,7 +43,7 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
 /* In the child: how many bytes follow the head, at most FC_REQUEST_REST_MAX. -EPROTO: it is no head. */
 long fc_request_rest(const struct fc_request *head);
 
-/* In the child: what the request tells of the task but for its function, whose name is returned. rest is aligned for any type
+/* In the child: what the request tells of the task but for its function, whose name is returned; caller points into head. rest is aligned for any type
  * and holds what followed the head; args points into it, and is NULL where they lie in a file. NULL: it is no request. */
 const struct fc_module_function *fc_request_read(const struct fc_request *head, const unsigned char *rest,
                                                  struct fc_task *task);

@@ -15,6 +15,7 @@
 #include "process.h"
 #include "rights.h"
 #include "server_children.h"
+#include "settings.h"
 #include "spare.h"
 
 #include <errno.h>
@@ -149,6 +150,7 @@ static void tell_ready(int error, const char why[200])
 {
     struct fc_server_ready ready = {.error = error, .pid = getpid()};
     memcpy(ready.why, why, sizeof ready.why);
+    fc_holder_take(&ready.has);
     const int self = fc_wait_is_passable() ? fc_wait_open(getpid()) : -1;
     if (fc_rights_send(control_fd, &ready, sizeof ready, &self, self >= 0 ? 1 : 0) < 0)
         _exit(0);
@@ -193,7 +195,8 @@ _Noreturn void fc_serve_as_spare(int socket)
     char why[200] = "";
     const pid_t maker = fc_rights_maker(socket);
     fc_end_with_parent(maker >= 0 ? maker : getppid());
-    if (fc_prepare_receive(socket, &prepare) < 0 || fc_passed_receive(socket, own) < 0)
+    if (fc_prepare_receive(socket, &prepare) < 0 || fc_passed_receive(socket, own) < 0 ||
+        fc_credentials_take_on(&prepare.setup.credentials) < 0)
         _exit(FC_COPY_REFUSED);
     const int r = fc_prepare_run(&prepare, why, sizeof why);
     fflush(NULL);
@@ -209,7 +212,11 @@ _Noreturn void fc_serve(int control)
     control_fd = control;
     bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_COPIES || fc_has_other_threads();
     leave_host(getppid());
-    if (!exec_spares) {
+    r = fc_credentials_take_on(&prepare.setup.credentials);
+    fc_settings_set_secret(false); /* the host looks at it, to learn whether it still may (snapshot.h) */
+    if (r < 0)
+        snprintf(why, sizeof why, "it cannot have the users, groups and capabilities of the thread that started it");
+    if (r == 0 && !exec_spares) {
         r = run_prepare(why, sizeof why);
         exec_spares = fc_has_other_threads(); /* a fork of it is of no use then */
     }

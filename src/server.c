@@ -162,7 +162,7 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
             server->fds.fd[FC_FD_PROCESS] = pidfd < 0 ? -1 : pidfd;
             server->pid = ready.pid;
             server->error = ready.error;
-            fc_snapshot_set_holder(server->snapshot, ready.pid);
+            fc_snapshot_set_holder(server->snapshot, ready.pid, &ready.has);
             memcpy(server->why, ready.why, sizeof server->why);
             server->why[sizeof server->why - 1] = '\0';
             atomic_store(&server->ready, true);

@@ -3,6 +3,7 @@
 #define FC_SERVER_H
 
 #include "call.h"
+#include "snapshot.h"
 
 struct fc_server;
 
@@ -38,8 +39,8 @@ bool fc_server_await(const struct fc_server *server, int fd, int ms);
  * -EINTR: canceled; or another negative errno with why, a text that may be empty. */
 int fc_server_take(struct forkcall_call *call, char *why, size_t why_size);
 
-/* The server has what the host had then, not what this thread has now: it is not to be used any more. */
-bool fc_server_is_stale(const struct forkcall_call *call);
+/* Is what the server has what the calling thread has, which comes into now? */
+enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentials *now);
 /* The call has no more to do with its child. kill_group: nor is anything that this has started to go on. */
 void fc_server_give_back(struct forkcall_call *call, bool kill_group);
 

@@ -271,9 +271,9 @@ int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
     return r;
 }
 
-bool fc_server_is_stale(const struct forkcall_call *call)
+enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentials *now)
 {
-    return !fc_snapshot_holds(call->server->snapshot);
+    return fc_snapshot_fits(call->server->snapshot, now);
 }
 
 void fc_server_give_back(struct forkcall_call *call, bool kill_group)

@@ -150,6 +150,7 @@ static int start_copy(struct fc_server *server, const struct fc_patience *patien
     struct fc_server_setup setup = last.setup;
     if (setup.spares == 0)
         setup.spares = SPARES;
+    setup.credentials = *fc_snapshot_credentials(server->snapshot);
     int r = fc_rights_pair_in(&server->fds);
     const int socket = server->fds.fd[FC_FD_HELLO];
     if (r == 0)

@@ -4,6 +4,7 @@
 #define FC_SERVER_WIRE_H
 
 #include "module.h"
+#include "snapshot.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@ struct fc_server_setup {
     bool has_prepare;
     bool has_prepare_args;
     uint32_t prepare_args_size;
+    struct fc_credentials credentials; /* of the thread that starts it */
 };
 
 /* Server to host, first: its own pidfd comes along, where such can be passed. */
@@ -22,6 +24,7 @@ struct fc_server_ready {
     int32_t error; /* a positive errno; 0: it serves */
     int32_t pid;
     char why[200];
+    struct fc_holder has;
 };
 
 enum fc_server_order_kind {

@@ -1,6 +1,5 @@
 #include "snapshot.h"
 
-#include "hash.h"
 #include "hazard.h"
 
 #include <fcntl.h>
@@ -16,8 +15,6 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define GROUPS_USUAL 256
-
 struct place {
     dev_t device;
     ino_t inode;
@@ -30,17 +27,21 @@ struct stream {
     int access; /* the same device, or the other end of a pipe, may be open for something else */
 };
 
-/* All 0 before it is filled, padding too: compared by memcmp. What is not here is in the platform's file, which asks for it in the
- * cheapest way: this is done at every call. */
-struct fc_snapshot {
-    pid_t holder;
-    bool may_look; /* when the holder was known, this process might look at it */
+/* What all threads of the process have in common. All 0 before it is filled, padding too: compared by memcmp, as the rest is. It is
+ * asked for in the cheapest way: this is done at every call. */
+struct shared {
     pid_t session;
-    int groups;
-    uint64_t groups_hash;
-    unsigned umask;
     struct stream stream[3];
     struct rlimit limit[16];
+};
+
+struct fc_snapshot {
+    pid_t pid;
+    bool may_look; /* when the holder was known, this process might look at it */
+    struct fc_holder holder;
+    unsigned umask;
+    struct shared shared;
+    struct fc_credentials credentials;
     _Alignas(uint64_t) unsigned char extra[FC_SNAPSHOT_EXTRA];
 };
 
@@ -75,22 +76,6 @@ static const resource_t limits[] = {
 #endif
 };
 
-static void take_groups(struct fc_snapshot *s)
-{
-    gid_t usual[GROUPS_USUAL];
-    gid_t *list = usual;
-    s->groups = getgroups(GROUPS_USUAL, usual);
-    if (s->groups < 0) { /* more */
-        const int count = getgroups(0, NULL);
-        list = count > 0 ? malloc((size_t)count * sizeof *list) : NULL;
-        s->groups = list != NULL ? getgroups(count, list) : -1;
-    }
-    if (s->groups > 0)
-        s->groups_hash = fc_hash(FC_HASH_START, list, (size_t)s->groups * sizeof *list);
-    if (list != usual)
-        free(list);
-}
-
 /* Other threads must not see another umask, nor handlers of this one. */
 static unsigned umask_now(void)
 {
@@ -117,52 +102,94 @@ static void take_stream(struct stream *stream, int fd)
     stream->access = fcntl(fd, F_GETFL) & O_ACCMODE;
 }
 
-static void fill(struct fc_snapshot *s, const struct fc_snapshot *before)
+static void take_shared(struct shared *s)
 {
     memset(s, 0, sizeof *s);
     s->session = getsid(0);
-    take_groups(s);
-    s->umask = umask_now();
     for (int fd = 0; fd < 3; fd++)
         take_stream(&s->stream[fd], fd);
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         getrlimit(limits[i], &s->limit[i]);
-    fc_snapshot_extra(s->extra, before != NULL ? before->extra : NULL);
+}
+
+void fc_holder_take(struct fc_holder *holder)
+{
+    memset(holder, 0, sizeof *holder);
+    fc_credentials_take(&holder->credentials);
+    holder->session_keyring = fc_snapshot_keyring();
 }
 
 struct fc_snapshot *fc_snapshot_take(void)
 {
-    struct fc_snapshot *snapshot = malloc(sizeof *snapshot);
-    if (snapshot != NULL)
-        fill(snapshot, NULL);
-    return snapshot;
+    struct fc_snapshot *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->umask = umask_now();
+    take_shared(&s->shared);
+    fc_credentials_take(&s->credentials);
+    fc_snapshot_extra(s->extra, &s->credentials, NULL);
+    return s;
 }
 
-void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t holder)
+const struct fc_credentials *fc_snapshot_credentials(const struct fc_snapshot *snapshot)
 {
-    snapshot->holder = holder;
-    snapshot->may_look = fc_snapshot_may_look(holder);
+    return &snapshot->credentials;
 }
 
-bool fc_snapshot_holds(const struct fc_snapshot *snapshot)
+void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t pid, const struct fc_holder *holder)
 {
-    struct fc_snapshot now;
-    const void *left = snapshot; /* as bytes: see the struct */
+    snapshot->pid = pid;
+    snapshot->holder = *holder;
+    snapshot->may_look = fc_snapshot_may_look(pid);
+}
+
+/* ---- At a call -------------------------------------------------------------------------------------------------- */
+
+static bool shared_is_same(const struct fc_snapshot *snapshot)
+{
+    struct shared now;
+    const void *left = &snapshot->shared; /* as bytes: see the struct */
     const void *right = &now;
-    const bool may_look = fc_snapshot_may_look(snapshot->holder);
-    if (snapshot->may_look && !may_look)
-        return false;
-    fill(&now, may_look ? snapshot : NULL);
-    now.holder = snapshot->holder;
-    now.may_look = snapshot->may_look;
-    if ((snapshot->umask & now.umask & FC_SNAPSHOT_UMASK_KNOWN) == 0)
-        now.umask = snapshot->umask;
+    take_shared(&now);
     if (memcmp(left, right, sizeof now) != 0)
         return false;
     for (int fd = 0; fd < 3; fd++)
-        if (now.stream[fd].open && S_ISREG(now.stream[fd].type) && !fc_snapshot_is_same_file(fd, snapshot->holder))
+        if (now.stream[fd].open && S_ISREG(now.stream[fd].type) && !fc_snapshot_is_same_file(fd, snapshot->pid))
             return false;
     return true;
+}
+
+static bool umask_is_same(const struct fc_snapshot *snapshot)
+{
+    const unsigned now = umask_now();
+    return (snapshot->umask & now & FC_SNAPSHOT_UMASK_KNOWN) == 0 || snapshot->umask == now;
+}
+
+static bool thread_fits(const struct fc_snapshot *snapshot, const struct fc_credentials *now)
+{
+    _Alignas(uint64_t) unsigned char extra[FC_SNAPSHOT_EXTRA] = {0};
+    const bool may_look = fc_snapshot_may_look(snapshot->pid);
+    if (snapshot->may_look && !may_look)
+        return false;
+    if (memcmp(now, &snapshot->credentials, sizeof *now) != 0 &&
+        !(fc_credentials_can_regain(now, &snapshot->credentials) &&
+          fc_credentials_can_become(&snapshot->holder.credentials, now)))
+        return false;
+    fc_snapshot_extra(extra, now, may_look ? snapshot->extra : NULL);
+    return memcmp(extra, snapshot->extra, sizeof extra) == 0 && umask_is_same(snapshot) &&
+           (snapshot->holder.session_keyring == 0 || fc_snapshot_possesses(snapshot->holder.session_keyring));
+}
+
+enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, struct fc_credentials *now)
+{
+    fc_credentials_take(now);
+    if (!shared_is_same(snapshot))
+        return FC_FITS_NOBODY;
+    if (thread_fits(snapshot, now))
+        return FC_FITS;
+    const bool others =
+        fc_has_other_threads() && fc_snapshot_fits_other(snapshot->extra, &snapshot->credentials, snapshot->umask);
+    return others ? FC_FITS_OTHERS : FC_FITS_NOBODY;
 }
 
 void fc_snapshot_free(struct fc_snapshot *snapshot)

@@ -3,30 +3,61 @@
 #ifndef FC_SNAPSHOT_H
 #define FC_SNAPSHOT_H
 
+#include "credentials.h"
+
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct fc_snapshot;
 
+/* What the server itself says that it has. */
+struct fc_holder {
+    struct fc_credentials credentials;
+    int32_t session_keyring; /* 0: none of its own, or not to be known */
+};
+
+/* In the server. */
+void fc_holder_take(struct fc_holder *holder);
+
 /* Of this moment and the calling thread; to be freed. NULL: no memory. */
 struct fc_snapshot *fc_snapshot_take(void);
 
-/* holder: the process that has had all of it since. Before fc_snapshot_holds is called, by the thread that took the snapshot or one
- * with the same rights. */
-void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t holder);
+/* What the thread had that took it. */
+const struct fc_credentials *fc_snapshot_credentials(const struct fc_snapshot *snapshot);
 
-/* Is all still so, for the calling thread? */
-bool fc_snapshot_holds(const struct fc_snapshot *snapshot);
+/* pid: the process that has had all of it since. Before fc_snapshot_fits is called, by the thread that took the snapshot or one
+ * with the same rights. */
+void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t pid, const struct fc_holder *holder);
+
+enum fc_fit {
+    /* All is still so for the calling thread, or it can take back what it has not, and a child of the holder can take that on. */
+    FC_FITS,
+    FC_FITS_OTHERS, /* not for the calling thread, but for another one of this process */
+    FC_FITS_NOBODY, /* this process has given something up */
+};
+
+/* now: what the calling thread has. */
+enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, struct fc_credentials *now);
 
 void fc_snapshot_free(struct fc_snapshot *snapshot);
 
 /* ---- What the platform's file (snapshot.*.c) gives ----------------------------------------------------------- */
 
-#define FC_SNAPSHOT_EXTRA 384
+#define FC_SNAPSHOT_EXTRA 128
 
-/* What only this system has: fills at most FC_SNAPSHOT_EXTRA bytes, which are all 0. before: what was filled in
- * then, where fc_snapshot_may_look says so; else NULL. */
-void fc_snapshot_extra(void *extra, const void *before);
+/* What only this system has, beside credentials: fills at most FC_SNAPSHOT_EXTRA bytes, which are all 0. now: the thread's
+ * credentials. before: what was filled in then, where fc_snapshot_may_look says so; else NULL. */
+void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before);
+
+/* Has another thread of this process what was taken then, or could it take it back? False where that is not to be known. */
+bool fc_snapshot_fits_other(const void *extra, const struct fc_credentials *then, unsigned umask);
+
+/* The keyring of this process's session; 0: none, or that which each user has. */
+int32_t fc_snapshot_keyring(void);
+
+/* Has the calling thread what lies in that keyring, which was fc_snapshot_keyring's of another process? */
+bool fc_snapshot_possesses(int32_t keyring);
 
 /* May this thread look at the process as a debugger may? A sandbox takes that away as well (Landlock, other security modules), and
  * so does leaving its user namespace. False where it is not to be known, too. */

@@ -1,27 +1,32 @@
-/* Linux: capabilities, what a sandbox has taken, and namespaces. */
+/* Linux: what a sandbox has taken, and namespaces. */
 #include "snapshot.h"
 
+#include "hash.h"
+
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define CAPABILITY_VERSION 0x20080522U /* _LINUX_CAPABILITY_VERSION_3 */
 #define CAP_SYS_ADMIN_ 21
 #define KCMP_FILE_ 0
 #define KCMP_FS_ 3
 #define SECCOMP_FILTER 2
-#define GET_MDWE 66 /* PR_GET_MDWE, Linux 6.3: no memory may become executable */
-
-struct capabilities {
-    uint32_t effective, permitted, inheritable;
-};
+#define GET_MDWE 66      /* PR_GET_MDWE, Linux 6.3: no memory may become executable */
+#define GET_KEYRING_ID 0 /* keyctl(2) */
+#define SESSION_KEYRING (-3)
+#define USER_SESSION_KEYRING (-5)
+#define THIS_TASK "/proc/thread-self"
+#define TASK_SIZE 64
 
 struct place {
     uint64_t mount; /* a mount namespace has mounts of its own */
@@ -30,42 +35,53 @@ struct place {
 };
 
 struct extra {
-    uid_t uid, effective_uid, saved_uid, file_uid;
-    gid_t gid, effective_gid, saved_gid, file_gid;
-    struct capabilities capabilities[2];
-    int secure_bits, no_new_privs, mdwe, seccomp, seccomp_filters;
+    int no_new_privs, mdwe, seccomp, seccomp_filters;
     struct place root, directory;
-    uint32_t user, network, ipc, cgroup, mounts; /* namespaces */
-    char node[65], domain[65];
+    uint32_t user, network, ipc, uts, cgroup, mounts; /* namespaces */
 };
 
 _Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "room for the snapshot");
 
-static size_t read_status(char *text, size_t size)
+#define STATUS_SIZE 4096
+
+/* task: its directory in /proc. False: it cannot be read. */
+static bool read_status(const char *task, char text[STATUS_SIZE])
 {
-    const int fd = open("/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
+    char path[TASK_SIZE + 8];
+    snprintf(path, sizeof path, "%s/status", task);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return 0;
-    const ssize_t n = read(fd, text, size - 1);
+        return false;
+    const ssize_t n = read(fd, text, STATUS_SIZE - 1);
     close(fd);
     text[n < 0 ? 0 : n] = '\0';
-    return n < 0 ? 0 : (size_t)n;
+    return n > 0;
 }
 
-/* A number of /proc/thread-self/status; -1: not there. */
-static long status_number(const char *name, int base)
+/* What follows the name of a line; NULL: there is none. */
+static const char *status_line(const char *text, const char *name)
 {
-    char text[4096];
-    if (read_status(text, sizeof text) == 0)
-        return -1;
     const char *line = strstr(text, name);
-    return line == NULL ? -1 : strtol(line + strlen(name), NULL, base);
+    return line == NULL ? NULL : line + strlen(name);
+}
+
+/* -1: not there. */
+static long status_number(const char *text, const char *name, int base)
+{
+    const char *line = status_line(text, name);
+    return line == NULL ? -1 : strtol(line, NULL, base);
+}
+
+static unsigned umask_of(const char *text)
+{
+    const long mask = status_number(text, "\nUmask:", 8);
+    return mask < 0 ? 0 : (unsigned)mask | FC_SNAPSHOT_UMASK_KNOWN;
 }
 
 unsigned fc_snapshot_umask(void)
 {
-    const long mask = status_number("\nUmask:", 8);
-    return mask < 0 ? 0 : (unsigned)mask | FC_SNAPSHOT_UMASK_KNOWN;
+    char text[STATUS_SIZE];
+    return read_status(THIS_TASK, text) ? umask_of(text) : 0;
 }
 
 bool fc_snapshot_is_same_file(int fd, pid_t other)
@@ -79,24 +95,14 @@ bool fc_snapshot_may_look(pid_t process)
     return syscall(SYS_kcmp, getpid(), process, KCMP_FS_, 0, 0) >= 0;
 }
 
-static void take_credentials(struct extra *e)
+static void take_sandbox(struct extra *e)
 {
-    struct {
-        uint32_t version;
-        int pid;
-    } header = {CAPABILITY_VERSION, 0};
-    if (getresuid(&e->uid, &e->effective_uid, &e->saved_uid) < 0 ||
-        getresgid(&e->gid, &e->effective_gid, &e->saved_gid) < 0)
-        return;
-    e->file_uid = (uid_t)syscall(SYS_setfsuid, (uid_t)-1); /* no user has that number: it tells and changes nothing */
-    e->file_gid = (gid_t)syscall(SYS_setfsgid, (gid_t)-1);
-    syscall(SYS_capget, &header, e->capabilities);
-    e->secure_bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+    char text[STATUS_SIZE];
     e->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
     e->mdwe = prctl(GET_MDWE, 0, 0, 0, 0);
     e->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
-    if (e->seccomp == SECCOMP_FILTER)
-        e->seccomp_filters = (int)status_number("\nSeccomp_filters:", 10);
+    if (e->seccomp == SECCOMP_FILTER && read_status(THIS_TASK, text))
+        e->seccomp_filters = (int)status_number(text, "\nSeccomp_filters:", 10);
 }
 
 #ifdef SYS_statx
@@ -141,9 +147,10 @@ static struct place place_of(const char *path)
 }
 
 /* "net:[4026531840]" */
-static uint32_t namespace_number(const char *path)
+static uint32_t namespace_number(const char *task, const char *name)
 {
-    char link[64];
+    char path[TASK_SIZE + 16], link[64];
+    snprintf(path, sizeof path, "%s/ns/%s", task, name);
     const ssize_t n = readlink(path, link, sizeof link - 1);
     if (n <= 0)
         return 0;
@@ -154,32 +161,147 @@ static uint32_t namespace_number(const char *path)
 
 /* Mounts are told apart by place_of, where it can. Without CAP_SYS_ADMIN no namespace can be left but by making a user
  * namespace. That of process numbers is the children's, not this process's own: it takes nothing from this one. */
-static void take_namespaces(struct extra *e, const struct extra *before)
+static void take_namespaces(struct extra *e, const char *task, const struct fc_credentials *now)
 {
-    struct utsname names;
-    /* Who may look at the server is in its user namespace or in one above it (ptrace(2), "Ptrace access mode checking"), and
-     * has asked that with a third of the cost. */
-    e->user = before != NULL ? before->user : namespace_number("/proc/thread-self/ns/user");
-    if (uname(&names) == 0) {
-        memcpy(e->node, names.nodename, sizeof e->node);
-        memcpy(e->domain, names.domainname, sizeof e->domain);
-    }
-    if ((e->capabilities[0].permitted & (1U << CAP_SYS_ADMIN_)) == 0)
+    if ((now->word[0].permitted & (1U << CAP_SYS_ADMIN_)) == 0)
         return;
-    e->network = namespace_number("/proc/thread-self/ns/net");
-    e->ipc = namespace_number("/proc/thread-self/ns/ipc");
-    e->cgroup = namespace_number("/proc/thread-self/ns/cgroup");
+    e->network = namespace_number(task, "net");
+    e->ipc = namespace_number(task, "ipc");
+    e->uts = namespace_number(task, "uts");
+    e->cgroup = namespace_number(task, "cgroup");
     if (e->root.mount == 0)
-        e->mounts = namespace_number("/proc/thread-self/ns/mnt");
+        e->mounts = namespace_number(task, "mnt");
 }
 
-void fc_snapshot_extra(void *extra, const void *before)
+void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before)
 {
     struct extra e;
     memset(&e, 0, sizeof e);
-    take_credentials(&e);
+    take_sandbox(&e);
     e.root = place_of("/");
     e.directory = place_of(".");
-    take_namespaces(&e, before);
+    /* Who may look at the server is in its user namespace or in one above it (ptrace(2), "Ptrace access mode checking"), and
+     * has asked that with a third of the cost. */
+    e.user = before != NULL ? ((const struct extra *)before)->user : namespace_number(THIS_TASK, "user");
+    take_namespaces(&e, THIS_TASK, now);
     memcpy(extra, &e, sizeof e);
+}
+
+/* ---- Another thread of this process ------------------------------------------------------------------------------ */
+
+/* "Uid:\t0\t0\t0\t0": in the order of struct fc_credentials. */
+static void read_ids(const char *text, const char *name, uint32_t ids[FC_IDS])
+{
+    const char *at = status_line(text, name);
+    for (int i = 0; at != NULL && i < FC_IDS; i++) {
+        char *end;
+        ids[i] = (uint32_t)strtoul(at, &end, 10);
+        at = end;
+    }
+}
+
+static void read_groups(const char *text, struct fc_credentials *c)
+{
+    const char *at = status_line(text, "\nGroups:");
+    c->groups_hash = 0;
+    c->groups = 0;
+    while (at != NULL && *at != '\n' && *at != '\0') {
+        char *end;
+        const uint32_t group = (uint32_t)strtoul(at, &end, 10);
+        if (end == at)
+            break;
+        c->groups_hash = fc_hash(c->groups == 0 ? FC_HASH_START : c->groups_hash, &group, sizeof group);
+        c->groups++;
+        at = *end == ' ' ? end + 1 : end;
+    }
+}
+
+static void read_capabilities(const char *text, struct fc_credentials *c)
+{
+    static const char *const names[] = {"\nCapEff:", "\nCapPrm:", "\nCapInh:"};
+    uint64_t set[3] = {0, 0, 0};
+    for (int i = 0; i < 3; i++) {
+        const char *line = status_line(text, names[i]);
+        set[i] = line != NULL ? strtoull(line, NULL, 16) : 0;
+    }
+    for (int i = 0; i < 2; i++)
+        c->word[i] = (struct fc_capability_word){.effective = (uint32_t)(set[0] >> i * 32),
+                                                 .permitted = (uint32_t)(set[1] >> i * 32),
+                                                 .inheritable = (uint32_t)(set[2] >> i * 32)};
+}
+
+/* What is not told of another thread (ambient capabilities, securebits, MDWE) is taken to be as it was. */
+static bool task_fits(const char *task, const struct extra *then, const struct fc_credentials *had, unsigned umask)
+{
+    char text[STATUS_SIZE], path[TASK_SIZE + 8];
+    struct fc_credentials now = *had;
+    struct extra e = *then;
+    if (!read_status(task, text) || (umask_of(text) != 0 && umask != 0 && umask_of(text) != umask))
+        return false;
+    read_ids(text, "\nUid:", now.user);
+    read_ids(text, "\nGid:", now.group);
+    read_groups(text, &now);
+    read_capabilities(text, &now);
+    e.no_new_privs = (int)status_number(text, "\nNoNewPrivs:", 10);
+    e.seccomp = (int)status_number(text, "\nSeccomp:", 10);
+    if (e.seccomp == SECCOMP_FILTER)
+        e.seccomp_filters = (int)status_number(text, "\nSeccomp_filters:", 10);
+    if (!fc_credentials_can_regain(&now, had) || memcmp(&e, then, sizeof e) != 0)
+        return false;
+    snprintf(path, sizeof path, "%s/root", task);
+    e.root = place_of(path);
+    snprintf(path, sizeof path, "%s/cwd", task);
+    e.directory = place_of(path);
+    e.user = namespace_number(task, "user");
+    take_namespaces(&e, task, &now);
+    return memcmp(&e, then, sizeof e) == 0;
+}
+
+bool fc_snapshot_fits_other(const void *extra, const struct fc_credentials *then, unsigned umask)
+{
+    struct extra e;
+    bool fits = false;
+    DIR *tasks = opendir("/proc/self/task");
+    memcpy(&e, extra, sizeof e);
+    if (tasks == NULL)
+        return false;
+    for (const struct dirent *entry; !fits && (entry = readdir(tasks)) != NULL;) {
+        char task[TASK_SIZE];
+        const long id = strtol(entry->d_name, NULL, 10);
+        if (id <= 0 || id == syscall(SYS_gettid))
+            continue;
+        snprintf(task, sizeof task, "/proc/self/task/%ld", id);
+        fits = task_fits(task, &e, then, umask);
+    }
+    closedir(tasks);
+    return fits;
+}
+
+/* ---- The session's keyring ---------------------------------------------------------------------------------------- */
+
+/* To ask for the keyring of a thread that has none gives it one (keyrings(7)), which it must not keep: so a child asks. */
+int32_t fc_snapshot_keyring(void)
+{
+    int32_t *told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (told == MAP_FAILED)
+        return 0;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        const long session = syscall(SYS_keyctl, GET_KEYRING_ID, SESSION_KEYRING, 0);
+        if (session > 0 && session != syscall(SYS_keyctl, GET_KEYRING_ID, USER_SESSION_KEYRING, 0))
+            *told = (int32_t)session;
+        _exit(0);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    const int32_t session = *told;
+    munmap(told, sizeof *told);
+    return session;
+}
+
+/* Who may search it is who reaches it from a keyring of its own: its permissions give that to nobody else (keyrings(7), possession). It is
+ * named by its number, so that nothing is made. */
+bool fc_snapshot_possesses(int32_t keyring)
+{
+    return syscall(SYS_keyctl, GET_KEYRING_ID, keyring, 0) == keyring;
 }

@@ -65,6 +65,8 @@ static void touch(const struct fc_task *task)
         *(volatile unsigned char *)(fc_request_bytes + i) = 0;
     (void)fc_request_rest(&none);
     fc_module_touch();
+    fc_settings_note();
+    fc_credentials_note();
     fc_child_touch(task);
 }
 

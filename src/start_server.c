@@ -47,9 +47,30 @@ static void not_taken(struct forkcall_call *call, int r, const char *why)
         fc_report_message(&call->report, "server: %s", why);
 }
 
+/* The server is for other threads of this process: it stays, and this thread, which has other rights, gets a process of its own. */
+static void spawn(struct forkcall_call *call)
+{
+    static const enum fc_fd again[] = {FC_FD_OUT, FC_FD_CHILD_OUT, FC_FD_ERR, FC_FD_CHILD_ERR, FC_FD_ARGS};
+    for (size_t i = 0; i < sizeof again / sizeof *again; i++)
+        fc_fds_close(&call->fds, again[i]);
+    call->process = (struct fc_process){.fd = -1};
+    call->report.method = FORKCALL_SPAWN;
+    fc_method_spawn.start(call);
+}
+
+static void send_request(struct forkcall_call *call, const struct fc_module_function *name, struct fc_caller *caller)
+{
+    fc_settings_take(&caller->settings);
+    fc_fpu_take(&caller->fpu);
+    call->task.caller = caller;
+    fc_channel_send_request(call, name);
+    call->task.caller = NULL;
+}
+
 static void start(struct forkcall_call *call)
 {
     struct fc_module_function name;
+    struct fc_caller caller = {.fpu = {.control = 0}};
     if (!fc_init_allows(call) || !fc_init_names(call, &name))
         return;
     int r = fc_channel_open_streams(call);
@@ -69,13 +90,19 @@ static void start(struct forkcall_call *call)
             not_taken(call, r, why);
             return;
         }
-        if (!fc_server_is_stale(call)) {
-            fc_channel_send_request(call, &name);
+        const enum fc_fit fit = fc_server_fits(call, &caller.credentials);
+        if (fit == FC_FITS) {
+            send_request(call, &name, &caller);
             return;
         }
-        fc_server_retire(call->server);
+        if (fit == FC_FITS_NOBODY)
+            fc_server_retire(call->server);
         fc_server_give_back(call, true);
         call->report.pid = 0; /* it has run nothing */
+        if (fit == FC_FITS_OTHERS) {
+            spawn(call);
+            return;
+        }
     }
     fc_call_not_started(call, EAGAIN, "server");
     fc_report_message(&call->report, "server: this process changes its credentials, limits or directory all the time");

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static bool refuses(struct forkcall_call *call)
@@ -57,9 +58,18 @@ static int start_copy(struct forkcall_call *call, const char **step)
     return 0;
 }
 
+static void take(struct fc_caller *caller)
+{
+    memset(caller, 0, sizeof *caller);
+    fc_credentials_take(&caller->credentials);
+    fc_settings_take(&caller->settings);
+    fc_fpu_take(&caller->fpu);
+}
+
 static void start(struct forkcall_call *call)
 {
     struct fc_module_function name;
+    struct fc_caller caller;
     const char *step;
     if (!fc_init_allows(call) || !fc_init_names(call, &name))
         return;
@@ -79,7 +89,10 @@ static void start(struct forkcall_call *call)
     }
     /* The copy reads it once it has come so far: not to be waited for where it is longer than the pipe. */
     fcntl(call->fds.fd[FC_FD_GO], F_SETFL, O_NONBLOCK);
+    take(&caller);
+    call->task.caller = &caller;
     fc_channel_send_request(call, &name);
+    call->task.caller = NULL;
 }
 
 const struct fc_method fc_method_spawn = {.refuses = refuses, .start = start, .shares_addresses = false};

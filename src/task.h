@@ -3,6 +3,7 @@
 #ifndef FC_TASK_H
 #define FC_TASK_H
 
+#include "caller.h"
 #include "mark.h"
 
 #include <forkcall.h>
@@ -37,7 +38,8 @@ struct fc_task {
     bool threaded;    /* the caller was: some of libc's locks may be held for ever */
     enum forkcall_stream stream[3];
     struct forkcall_limits limits;
-    int *keep_fds; /* sorted, with room for FC_TASK_OWN_FDS more */
+    const struct fc_caller *caller; /* where name is not NULL: to be taken on before the function */
+    int *keep_fds;                  /* sorted, with room for FC_TASK_OWN_FDS more */
     size_t keep_fds_count;
 };
 

@@ -1,10 +1,14 @@
 #include "state.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -62,6 +66,30 @@ static void fill_credentials(struct state *s)
     syscall(SYS_capget, &header, s->capabilities);
     s->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
     s->seccomp = prctl(PR_GET_SECCOMP);
+    s->file_uid = (uid_t)setfsuid((uid_t)-1);
+    s->file_gid = (gid_t)setfsgid((gid_t)-1);
+    s->secure_bits = prctl(PR_GET_SECUREBITS);
+    s->dumpable = prctl(PR_GET_DUMPABLE);
+    for (int i = 0; i < 64; i++)
+        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, i, 0, 0) == 1)
+            s->ambient |= (uint64_t)1 << i;
+}
+
+static void fill_settings(struct state *s)
+{
+    struct sched_param scheduler;
+    s->nice = getpriority(PRIO_PROCESS, 0);
+    s->policy = sched_getscheduler(0);
+    if (sched_getparam(0, &scheduler) == 0)
+        s->priority = scheduler.sched_priority;
+    s->io_priority = (int)syscall(SYS_ioprio_get, 1, 0);
+    s->timer_slack = prctl(PR_GET_TIMERSLACK);
+    s->personality = personality(0xffffffff);
+    s->no_huge_pages = prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0);
+    if (syscall(SYS_get_mempolicy, &s->memory_mode, NULL, 0, NULL, 0) < 0)
+        s->memory_mode = 0;
+    if (syscall(SYS_sched_getaffinity, 0, sizeof s->processors, s->processors) < 0)
+        memset(s->processors, 0, sizeof s->processors);
 }
 
 void state_fill(struct state *s)
@@ -69,6 +97,7 @@ void state_fill(struct state *s)
     struct utsname names;
     memset(s, 0, sizeof *s);
     fill_credentials(s);
+    fill_settings(s);
     fill_place(&s->root, -1, "/");
     for (int fd = 0; fd < 3; fd++)
         fill_place(&s->stream[fd], fd, NULL);
@@ -111,9 +140,11 @@ bool state_is(const struct state *a, const struct state *b)
     TELL(uid);
     TELL(euid);
     TELL(saved_uid);
+    TELL(file_uid);
     TELL(gid);
     TELL(egid);
     TELL(saved_gid);
+    TELL(file_gid);
     TELL(group);
     TELL(root);
     TELL(stream[0]);
@@ -126,6 +157,18 @@ bool state_is(const struct state *a, const struct state *b)
     TELL(no_new_privs);
     TELL(seccomp);
     TELL(capabilities);
+    TELL(ambient);
+    TELL(secure_bits);
+    TELL(dumpable);
+    TELL(nice);
+    TELL(policy);
+    TELL(priority);
+    TELL(io_priority);
+    TELL(timer_slack);
+    TELL(personality);
+    TELL(no_huge_pages);
+    TELL(memory_mode);
+    TELL(processors);
     for (size_t i = 0; i < sizeof namespaces / sizeof *namespaces; i++)
         if (strcmp(a->namespace[i], b -> namespace[i]) != 0)
             fprintf(stderr, "the states differ: namespace %s: %s, %s\n", namespaces[i], a->namespace[i],

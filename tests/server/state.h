@@ -26,8 +26,8 @@ struct place {
 
 /* All 0 before it is filled; compared by memcmp. */
 struct state {
-    uid_t uid, euid, saved_uid;
-    gid_t gid, egid, saved_gid;
+    uid_t uid, euid, saved_uid, file_uid;
+    gid_t gid, egid, saved_gid, file_gid;
     int groups;
     gid_t group[8];
     struct place root, stream[3];
@@ -35,7 +35,11 @@ struct state {
     unsigned umask;
     uint64_t limits[16][2];
     int no_new_privs, seccomp;
+    int secure_bits, dumpable;
     uint32_t capabilities[6];
+    uint64_t ambient;
+    int nice, policy, priority, io_priority, timer_slack, personality, no_huge_pages, memory_mode;
+    unsigned char processors[128];
     char namespace[8][32]; /* user, mnt, net, ipc, uts, cgroup, and pid and time for children */
 };
 

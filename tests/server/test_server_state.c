@@ -34,7 +34,7 @@ static int change_group(void)
 
 static void host_that_calls_setgid(void **state)
 {
-    CHECK_CHANGE(change_group);
+    CHECK_CHANGE(change_group, .stays = true);
 }
 
 static int change_groups(void)
@@ -45,7 +45,7 @@ static int change_groups(void)
 
 static void host_that_calls_setgroups(void **state)
 {
-    CHECK_CHANGE(change_groups);
+    CHECK_CHANGE(change_groups, .stays = true);
 }
 
 static int change_saved_user(void)
@@ -82,33 +82,17 @@ static void host_that_drops_a_capability(void **state)
     CHECK_CHANGE(drop_capability_for_good);
 }
 
-/* An exec by root gives back what is in the bounding set: no copy is made that has more than the host. */
-static int check_regained_capability(void *context)
+/* An exec by root gives back what is in the bounding set: the child drops it again. */
+static int drop_capability_in_bounds(void)
 {
-    static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
-    (void)context;
     if (geteuid() != 0 || prctl(PR_CAPBSET_READ, 1, 0, 0, 0) != 1)
         return NOT_HERE;
-    CHECK(server_pid() > 0);
-    if (drop_capability() != 0)
-        return NOT_HERE;
-    for (size_t i = 0; i < 2; i++) {
-        const struct forkcall_options options = {.method = methods[i], .timeout_ms = PLENTY_MS};
-        const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
-        CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report.code == EPERM);
-    }
-    CHECK(setuid(NOBODY) == 0); /* who gets nothing back */
-    CHECK(server_pid() > 0);
-    return 0;
+    return drop_capability();
 }
 
 static void host_that_drops_a_capability_which_exec_gives_back(void **state)
 {
-    (void)state;
-    const int status = host_run(check_regained_capability, NULL);
-    if (status == NOT_HERE)
-        SKIP("only root gets capabilities back");
-    assert_int_equal(status, 0);
+    CHECK_CHANGE(drop_capability_in_bounds);
 }
 
 /* ---- Sandboxes ----------------------------------------------------------------------------------------------- */
@@ -199,8 +183,7 @@ static int leave_user(void)
 
 static int leave_names(void)
 {
-    const int r = leave(CLONE_NEWUTS);
-    return r != 0 ? r : done(sethostname("elsewhere", 9));
+    return leave(CLONE_NEWUTS); /* and the names are as before */
 }
 
 static int leave_cgroups(void)

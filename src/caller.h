@@ -1,0 +1,15 @@
+/* What the calling thread has at the call and a child that is no fork of it is to have, too: it travels with the request. */
+#ifndef FC_CALLER_H
+#define FC_CALLER_H
+
+#include "credentials.h"
+#include "fpu.h"
+#include "settings.h"
+
+struct fc_caller {
+    struct fc_credentials credentials;
+    struct fc_settings settings;
+    struct fc_fpu fpu;
+};
+
+#endif

@@ -1,0 +1,28 @@
+/* Nothing that could be asked in the same way everywhere. */
+#include "settings.h"
+
+#include <string.h>
+
+void fc_settings_take(struct fc_settings *settings)
+{
+    memset(settings, 0, sizeof *settings);
+}
+
+void fc_settings_note(void)
+{
+}
+
+void fc_settings_set(const struct fc_settings *settings)
+{
+    (void)settings;
+}
+
+bool fc_settings_is_secret(void)
+{
+    return false;
+}
+
+void fc_settings_set_secret(bool secret)
+{
+    (void)secret;
+}
