@@ -1,10 +1,13 @@
 #include "fds.h"
 
+#include "io.h"
 #include "pipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,9 +17,51 @@ static struct fc_fds *tables; /* protected by mutex */
 static unsigned generation = 1;
 static struct fc_fds *own_of_fork; /* the table of the child that is being forked; NULL: the child is the host's */
 
+/* ---- Forks --------------------------------------------------------------------------------------------------- */
+
+/* A fork while another thread has a lock of the C library's leaves it locked in the child for ever. What the library does under such a
+ * lock is therefore kept apart from its own forks by fork_mutex, and from the host's by in_lists, which a fork waits for.
+ *
+ * Not by the mutex of the tables: in glibc 2.28 to 2.35 fork() holds a lock of its own while before_fork runs, and __cxa_finalize() and
+ * pthread_atfork() take that lock. Who called these with the mutex would wait for the fork, and the fork for the mutex. For the same
+ * reason a fork of the host's does not wait for ever: a thread that waits for that very lock has left the list. */
+static pthread_mutex_t fork_mutex = PTHREAD_MUTEX_INITIALIZER; /* taken before the C library's locks and before mutex */
+static atomic_bool in_lists;
+#define IN_LISTS_NS 10000000U
+
+void fc_fds_fork_lock(void)
+{
+    pthread_mutex_lock(&fork_mutex);
+}
+
+void fc_fds_fork_unlock(void)
+{
+    pthread_mutex_unlock(&fork_mutex);
+}
+
+void fc_fds_enter_lists(void)
+{
+    atomic_store(&in_lists, true);
+}
+
+void fc_fds_leave_lists(void)
+{
+    atomic_store(&in_lists, false);
+}
+
+static void await_lists(void)
+{
+    if (!atomic_load(&in_lists))
+        return;
+    const uint64_t until_ns = fc_now_ns() + IN_LISTS_NS;
+    while (atomic_load(&in_lists) && fc_now_ns() < until_ns)
+        sched_yield();
+}
+
 static void before_fork(void)
 {
     const pthread_t self = pthread_self();
+    await_lists();
     pthread_mutex_lock(&mutex);
     own_of_fork = NULL;
     for (struct fc_fds *fds = tables; fds != NULL; fds = fds->next)
@@ -58,9 +103,11 @@ static void after_fork_in_child(void)
         tables->forking = false;
     }
     mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    fork_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    in_lists = false;
 }
 
-static int register_result;
+static atomic_int register_result;
 
 unsigned fc_fds_generation(void)
 {
@@ -80,13 +127,15 @@ int fc_fds_open(struct fc_fds *fds)
     fds->fresh = true;
     fds->listed = false;
     fds->forking = false;
-    fc_fds_lock();
-    if (register_result != 0) /* there was no memory for it; late is better than never */
-        register_handlers();
-    if (register_result != 0) {
-        fc_fds_unlock();
-        return register_result;
+    if (register_result != 0) { /* there was no memory for it; late is better than never */
+        fc_fds_fork_lock();
+        if (register_result != 0)
+            register_handlers();
+        fc_fds_fork_unlock();
     }
+    if (register_result != 0)
+        return register_result;
+    fc_fds_lock();
     fds->next = tables;
     fds->link = &tables;
     if (tables != NULL)

@@ -91,6 +91,14 @@ bool fc_fds_child_has(int fd);
 /* Closes it, and takes it out of its table. */
 void fc_fds_child_close(int fd);
 
+/* Around a fork of the library's and around what it does in lists of the C library's (exit handlers, fork handlers), whose locks the child
+ * would find taken for ever. Never with the lock of the tables: see fds.c. */
+void fc_fds_fork_lock(void);
+void fc_fds_fork_unlock(void);
+/* Inside the former, around the latter: a fork of the host's is to wait, too. */
+void fc_fds_enter_lists(void);
+void fc_fds_leave_lists(void);
+
 /* fork(2), after which the child has of all tables only its own ends of this one. Returns -errno on failure. */
 pid_t fc_fds_fork(struct fc_fds *own);
 

@@ -61,6 +61,21 @@ static pid_t fork_child(struct forkcall_call *call)
     return pid;
 }
 
+/* In a threaded process: one thread at a time, so that none of the library's is in the list of exit handlers when the child is made. */
+static pid_t fork_guarded(struct forkcall_call *call)
+{
+    fc_fds_fork_lock();
+    fc_fds_enter_lists();
+    fc_exit_guard_prepare(true);
+    fc_fds_leave_lists();
+    const pid_t pid = fork_child(call);
+    fc_fds_enter_lists();
+    fc_exit_guard_release(true);
+    fc_fds_leave_lists();
+    fc_fds_fork_unlock();
+    return pid;
+}
+
 static void start(struct forkcall_call *call)
 {
     const int r = fc_channel_open(call);
@@ -75,14 +90,7 @@ static void start(struct forkcall_call *call)
     call->task.purge = call->task.threaded || fc_streams_are_pending();
     call->task.measure = has_rival(call);
     fc_fds_remember(&call->fds, FC_FD_CHILD_REPLY, FC_FD_COUNT); /* the function may close them and open others */
-    /* Under the lock that a fork holds: no thread of ours is in the list of handlers when the child is made. */
-    fc_fds_lock();
-    fc_exit_guard_prepare(call->task.threaded);
-    fc_fds_unlock();
-    const pid_t pid = fork_child(call);
-    fc_fds_lock();
-    fc_exit_guard_release(call->task.threaded);
-    fc_fds_unlock();
+    const pid_t pid = call->task.threaded ? fork_guarded(call) : fork_child(call);
     if (pid < 0) {
         fc_call_not_started(call, -pid, "fork");
         return;
