@@ -1,9 +1,8 @@
 /* Where there is O_ASYNC but no F_SETSIG (macOS, some BSDs): the end of file raises SIGIO, and a handler in the child kills
  * the child by SIGKILL. A function that takes SIGIO for itself takes the lifeline away.
  *
- * SIGIO does nothing by default on these systems (signal(3)), so the handler need not do anything about a SIGIO of another
- * origin. Only the pipe itself tells whether the caller is gone. The siginfo does not: macOS gives si_code 0 to every
- * ordinary signal, the kernel's own SIGIO included (XNU, bsd/kern/kern_sig.c 2318-2336, bsd/kern/sys_pipe.c 720). */
+ * Only the pipe itself tells whether the caller is gone. The siginfo does not: macOS gives si_code 0 to every ordinary
+ * signal, the kernel's own SIGIO included (XNU, bsd/kern/kern_sig.c 2318-2336, bsd/kern/sys_pipe.c 720). */
 #include "lifeline.h"
 
 #include "io.h"
@@ -12,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,11 +20,42 @@
 static volatile sig_atomic_t line = -1;
 static struct fc_mark line_mark;
 
+static bool caller_is_gone(void)
+{
+    return fc_is_marked_by_inode(line, &line_mark) && (fc_poll_now(line, POLLIN) & POLLHUP) != 0;
+}
+
+static void on_io(int number);
+
+static void set_handler(void (*handler)(int))
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGIO, &action, NULL);
+}
+
+/* What the function would see without the handler: nothing on macOS and the BSDs; elsewhere it may be the end. */
+static void do_default(void)
+{
+    sigset_t io, old;
+    sigemptyset(&io);
+    sigaddset(&io, SIGIO);
+    set_handler(SIG_DFL);
+    raise(SIGIO);
+    pthread_sigmask(SIG_UNBLOCK, &io, &old);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    set_handler(on_io);
+}
+
 static void on_io(int number)
 {
     const int error = errno;
     (void)number;
-    if (fc_is_marked_by_inode(line, &line_mark) && (fc_poll_now(line, POLLIN) & POLLHUP) != 0)
+    if (!caller_is_gone())
+        do_default();
+    if (caller_is_gone()) /* asked again: a signal that came meanwhile was lost */
         kill(getpid(), SIGKILL);
     errno = error;
 }
@@ -37,13 +68,9 @@ bool fc_lifeline_prepare(int fd)
 
 static void watch(int fd)
 {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_io;
-    action.sa_flags = SA_RESTART;
     line_mark = fc_mark_by_inode(fd); /* the function may close the line, and open something else there */
     line = fd;
-    sigaction(SIGIO, &action, NULL);
+    set_handler(on_io);
     fcntl(fd, F_SETOWN, getpid());
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
 }
