@@ -385,7 +385,7 @@ enum forkcall_crash_flag {
  * function itself has loaded one by dlopen(), the frames end there. All other addresses are the child's own. */
 struct forkcall_crash {
     int32_t signal;
-    int32_t si_code;
+    int32_t si_code;  /* as sigaction(2) has it; macOS: 0 unless it is a fault, whoever sent the signal */
     uint64_t address; /* the fault address (s390x: of a memory access only its page); 0 where the signal has none */
     uint64_t program_counter; /* 0 where not known: for this processor, or, see above, in the caller */
     uint32_t flags;           /* enum forkcall_crash_flag */

@@ -2,8 +2,10 @@
 
 #include "arena.h"
 #include "child.h"
+#include "config.h"
 #include "frame.h"
 #include "readable.h"
+#include "report.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -85,7 +87,7 @@ static void tell(int signal, const siginfo_t *info, const void *context)
     memset(&notice, 0, sizeof notice);
     notice.signal = signal;
     notice.si_code = info->si_code;
-    if (info->si_code > 0 && signal != SIGABRT)
+    if (fc_signal_is_fault(info->si_code) && signal != SIGABRT)
         notice.address = (uint64_t)(uintptr_t)info->si_addr;
     fc_registers_get(&notice.registers, context);
     const uint64_t sp = notice.registers.sp;
@@ -102,6 +104,19 @@ static void tell(int signal, const siginfo_t *info, const void *context)
     fc_child_write(parts, 4, false);
 }
 
+/* The instruction is tried again on return, and raises the signal again, with its own siginfo for the core file. Where
+ * senders are not told, a signal that was sent may look like a fault: the function would go on after it. */
+static bool comes_again(int signal, int si_code)
+{
+#ifdef FC_SENDER_IS_TOLD
+    return fc_signal_is_fault(si_code) && signal != SIGABRT && signal != SIGTRAP && signal != SIGSYS;
+#else
+    (void)signal;
+    (void)si_code;
+    return false;
+#endif
+}
+
 static void handler(int signal, siginfo_t *info, void *context)
 {
     if (fc_child_is_running()) {
@@ -116,10 +131,8 @@ static void handler(int signal, siginfo_t *info, void *context)
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
     sigaction(signal, &action, NULL);
-    /* A fault comes again when the instruction is tried again, with its own siginfo for the core file. What was sent, and
-     * what does not come again, is sent again; it is delivered on return. */
-    if (info->si_code <= 0 || signal == SIGABRT || signal == SIGTRAP || signal == SIGSYS)
-        raise(signal);
+    if (!comes_again(signal, info->si_code))
+        raise(signal); /* delivered on return */
 }
 
 void fc_crash_arm(bool by_fork)

@@ -1,5 +1,6 @@
 #include "crash.h"
 #include "readable.h"
+#include "report.h"
 #include "translation.h"
 #include "unwind.h"
 
@@ -13,7 +14,7 @@
 static bool is_overflow(const struct fc_crash_notice *notice)
 {
     const uint64_t sp = notice->registers.sp;
-    if ((notice->signal != SIGSEGV && notice->signal != SIGBUS) || notice->si_code <= 0 || sp == 0)
+    if ((notice->signal != SIGSEGV && notice->signal != SIGBUS) || !fc_signal_is_fault(notice->si_code) || sp == 0)
         return false;
     return notice->address < sp + OVERFLOW_ABOVE && notice->address + OVERFLOW_BELOW > sp;
 }

@@ -1,6 +1,7 @@
 #include "hints.h"
 
 #include "image.h"
+#include "report.h"
 
 #include <signal.h>
 #include <string.h>
@@ -38,7 +39,7 @@ static bool is_poison(const struct forkcall_crash *crash)
 {
     static const char name[] = "libdispatch.";
     struct fc_image image;
-    if ((crash->signal != SIGSEGV && crash->signal != SIGBUS) || crash->si_code <= 0 ||
+    if ((crash->signal != SIGSEGV && crash->signal != SIGBUS) || !fc_signal_is_fault(crash->si_code) ||
         crash->address - POISON >= POISON_SIZE || !fc_image_find(crash->program_counter, &image))
         return false;
     const char *slash = strrchr(image.path, '/');

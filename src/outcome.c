@@ -220,7 +220,7 @@ static void say_signaled(struct forkcall_call *call, const struct fc_ending *end
         fc_report_message(report,
                           "killed by %s %s 0x%llx, which is mapped in the caller but not in the child (MADV_DONTFORK)",
                           name, at, address);
-    else if (reason != NULL && crash->si_code > 0 && report->code != SIGABRT)
+    else if (reason != NULL && fc_signal_is_fault(crash->si_code) && report->code != SIGABRT)
         fc_report_message(report, "killed by %s (%s) %s 0x%llx", name, reason, at, address);
     else if (reason != NULL)
         fc_report_message(report, "killed by %s (%s)", name, reason);

@@ -1,5 +1,7 @@
 #include "report.h"
 
+#include "config.h"
+
 #include <signal.h>
 #include <stdio.h>
 
@@ -33,6 +35,53 @@ const char *fc_signal_name(int signal, char buffer[32])
     return buffer;
 }
 
+/* The codes that POSIX has for any signal. Linux gives them values up to 0, others large ones. */
+static bool is_for_any_signal(int si_code)
+{
+    switch (si_code) {
+    case SI_USER:
+    case SI_QUEUE:
+    case SI_TIMER:
+#ifdef SI_ASYNCIO
+    case SI_ASYNCIO:
+#endif
+#ifdef SI_MESGQ
+    case SI_MESGQ:
+#endif
+#ifdef SI_LWP
+    case SI_LWP:
+#endif
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool fc_signal_is_fault(int si_code)
+{
+    return si_code > 0 && !is_for_any_signal(si_code);
+}
+
+/* macOS gives si_code 0 to every ordinary signal, whoever raised it, and to a trap (XNU, bsd/kern/kern_sig.c 2318-2336);
+ * Linux calls the same value SI_USER. So nothing is told of a sender where the kernel does not tell one. */
+static bool is_sent(int si_code)
+{
+#ifdef FC_SENDER_IS_TOLD
+#ifdef SI_TKILL
+    if (si_code == SI_TKILL)
+        return true;
+#endif
+#ifdef SI_LWP
+    if (si_code == SI_LWP)
+        return true;
+#endif
+    return si_code == SI_USER || si_code == SI_QUEUE;
+#else
+    (void)si_code;
+    return false;
+#endif
+}
+
 static const char *segv_reason(int si_code)
 {
     return si_code == SEGV_MAPERR ? "address not mapped" : si_code == SEGV_ACCERR ? "access not allowed" : NULL;
@@ -54,8 +103,10 @@ static const char *fpe_reason(int si_code)
 
 const char *fc_signal_reason(int signal, int si_code)
 {
-    if (si_code <= 0)
+    if (is_sent(si_code))
         return signal == SIGABRT ? NULL : "sent by a process";
+    if (!fc_signal_is_fault(si_code))
+        return NULL;
     switch (signal) {
     case SIGSEGV:
         return segv_reason(si_code);

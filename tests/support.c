@@ -1,5 +1,7 @@
 #include "support.h"
 
+#include "config.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
@@ -256,6 +258,16 @@ void assert_status_at(const struct forkcall_report *report, enum forkcall_status
     print_error("%s:%d: %s instead of %s: %s\n", file, line, forkcall_status_name(report->status),
                 forkcall_status_name(wanted), text);
     fail();
+}
+
+void assert_told_as_sent(const struct forkcall_report *report)
+{
+#ifdef FC_SENDER_IS_TOLD
+    assert_non_null(strstr(report->message, "(sent by a process)"));
+#else
+    assert_null(strstr(report->message, "sent"));
+    assert_null(strchr(report->message, '('));
+#endif
 }
 
 unsigned long memory_available(void)

@@ -76,6 +76,9 @@ int wait_status_of_told_end(int as_waitpid_gives_it);
 #define assert_status(report, wanted) assert_status_at(&(report), wanted, __FILE__, __LINE__)
 void assert_status_at(const struct forkcall_report *report, enum forkcall_status wanted, const char *file, int line);
 
+/* A signal that a process has sent is told as such, but only where the kernel tells it. */
+void assert_told_as_sent(const struct forkcall_report *report);
+
 /* In kB; 0: not known. */
 unsigned long memory_available(void);
 

@@ -266,6 +266,31 @@ static void division_by_zero(void **state)
 }
 #endif
 
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+UNCHECKED NOINLINE static int meets_a_breakpoint(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+#ifdef __aarch64__
+    __asm__ volatile("brk #1");
+#else
+    __asm__ volatile("int3");
+#endif
+    return 0;
+}
+
+/* As a runtime that checks itself ends the process: nobody has sent that. */
+static void breakpoint_instruction(void **state)
+{
+    (void)state;
+    const struct forkcall_report r = run(meets_a_breakpoint, NULL, 0);
+    assert_crash(&r, SIGTRAP);
+    assert_inside(&r, meets_a_breakpoint);
+    assert_string_equal(r.message, "killed by SIGTRAP");
+}
+#endif
+
 static int aborts(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -301,7 +326,7 @@ static void crash_signal_that_was_sent(void **state)
         assert_crash(&r, caught[i]);
         assert_true(r.crash.si_code <= 0);
         assert_int_equal(r.crash.address, 0);
-        assert_non_null(strstr(r.message, "(sent by a process)"));
+        assert_told_as_sent(&r);
     }
 }
 
@@ -497,6 +522,9 @@ int main(void)
         TEST(trap_instruction),
 #if defined(__x86_64__) || defined(__i386__)
         TEST(division_by_zero),
+#endif
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+        TEST(breakpoint_instruction),
 #endif
         TEST(call_of_abort),
         TEST(crash_signal_that_was_sent),
