@@ -10,6 +10,7 @@
 #include "hash.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct list {
     struct fc_placement *placements;
@@ -17,20 +18,36 @@ struct list {
     unsigned modules;
 };
 
-/* From the first segment to the end of the last. Size 0: there is none. */
-static void find_extent(const struct fc_elf_module *module, struct fc_placement *placement)
+/* A part of a module without a hole, from and to as in the file. */
+struct range {
+    uintptr_t start, last;
+};
+
+static bool is_loaded(const ElfW(Phdr) * segment)
 {
-    uintptr_t first = UINTPTR_MAX;
-    uintptr_t end = 0;
-    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
-        const ElfW(Phdr) *segment = &module->segments[i];
-        if (segment->p_type != PT_LOAD)
+    return segment->p_type == PT_LOAD && segment->p_memsz > 0 &&
+           segment->p_memsz - 1 <= (uintptr_t)UINTPTR_MAX - segment->p_vaddr;
+}
+
+/* Takes the segments from *next on that lie page on page. Modules that are linked for larger pages than this system's have
+ * holes between their segments, where memory of somebody else's may lie. False: there is none left. */
+static bool next_range(const struct fc_elf_module *module, ElfW(Half) * next, struct range *range)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    bool found = false;
+    for (; *next < module->segment_count; ++*next) {
+        const ElfW(Phdr) *segment = &module->segments[*next];
+        if (!is_loaded(segment))
             continue;
-        first = segment->p_vaddr < first ? segment->p_vaddr : first;
-        end = segment->p_vaddr + segment->p_memsz > end ? segment->p_vaddr + segment->p_memsz : end;
+        const uintptr_t last = segment->p_vaddr + (segment->p_memsz - 1);
+        if (found && (segment->p_vaddr < range->start || segment->p_vaddr / page > range->last / page + 1))
+            return true;
+        if (!found)
+            range->start = range->last = segment->p_vaddr;
+        range->last = last > range->last ? last : range->last;
+        found = true;
     }
-    placement->start = module->bias + first;
-    placement->size = end > first ? end - first : 0;
+    return found;
 }
 
 static const char *last_part(const char *path)
@@ -39,34 +56,38 @@ static const char *last_part(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-static void identify(const struct fc_elf_module *module, const char *path, struct fc_placement *placement)
+/* What all ranges of a module have in common. */
+static struct fc_placement identify(const struct fc_elf_module *module, const char *path)
 {
+    struct fc_placement placement = {0};
     struct fc_module_id id;
     const bool has_build = fc_elf_identify_build(module, &id);
-    placement->key = fc_hash(FC_HASH_START, &module->is_program, sizeof module->is_program);
-    placement->key = fc_hash(placement->key, id.bytes, id.size);
-    placement->path = 0;
+    placement.key = fc_hash(FC_HASH_START, &module->is_program, sizeof module->is_program);
+    placement.key = fc_hash(placement.key, id.bytes, id.size);
     if (module->is_program) /* it may be called by any name */
-        return;
+        return placement;
     if (!has_build)
-        placement->key = fc_hash(placement->key, last_part(path), strlen(last_part(path)));
-    placement->path = fc_hash(FC_HASH_START, path, strlen(path));
+        placement.key = fc_hash(placement.key, last_part(path), strlen(last_part(path)));
+    placement.path = fc_hash(FC_HASH_START, path, strlen(path));
+    return placement;
 }
 
 static int visit(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct list *list = arg;
     (void)size;
-    if (list->count == list->max)
-        return 1;
     const struct fc_elf_module module = fc_elf_module(info, list->modules++ == 0);
-    struct fc_placement *placement = &list->placements[list->count];
-    find_extent(&module, placement);
-    if (placement->size == 0)
-        return 0;
-    identify(&module, info->dlpi_name != NULL ? info->dlpi_name : "", placement);
-    list->count++;
-    return 0;
+    const struct fc_placement whole = identify(&module, info->dlpi_name != NULL ? info->dlpi_name : "");
+    struct range range;
+    for (ElfW(Half) next = 0; list->count < list->max && next_range(&module, &next, &range);) {
+        const uint64_t start = range.start;
+        struct fc_placement *placement = &list->placements[list->count++];
+        *placement = whole;
+        placement->start = module.bias + range.start;
+        placement->size = range.last - range.start + 1;
+        placement->key = fc_hash(whole.key, &start, sizeof start);
+    }
+    return list->count == list->max;
 }
 
 size_t fc_placements_list(struct fc_placement *placements, size_t max)

@@ -9,13 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Programs with a desktop's libraries have hundreds. */
-#define FC_PLACEMENTS_MAX 1024U
+/* Programs with a desktop's libraries have hundreds of modules, each of up to four parts. */
+#define FC_PLACEMENTS_MAX 2048U
 
-/* Fixed-width, without padding: it travels from a child to its caller as bytes. */
+/* A part of a module without a hole. Fixed-width, without padding: it travels from a child to its caller as bytes. */
 struct fc_placement {
-    uint64_t start, size; /* that its code and data lie in; only its code, where the data lies elsewhere */
-    uint64_t key;  /* of its build, or, where that has no mark, of its layout and name: the same in all processes */
+    uint64_t start, size; /* of code and data; only of code, where the data lies elsewhere */
+    uint64_t key;  /* of its place in the file and of its build, or, where that has no mark, of its layout and name: the
+                      same in all processes */
     uint64_t path; /* of where it was loaded from: several copies of one file have the same key. 0: the program */
 };
 

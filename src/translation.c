@@ -38,12 +38,8 @@ static const struct fc_placement *find_ours(const struct fc_translation *transla
     return found;
 }
 
-struct fc_translation *fc_translation_make(const void *placements, size_t count)
+static void pair_up(struct fc_translation *translation, const void *placements, size_t count)
 {
-    struct fc_translation *translation = malloc(sizeof *translation);
-    if (translation == NULL)
-        return NULL;
-    translation->our_count = fc_placements_list(translation->ours, FC_PLACEMENTS_MAX);
     translation->pair_count = 0;
     for (size_t i = 0; i < count && i < FC_PLACEMENTS_MAX; i++) {
         struct fc_placement theirs;
@@ -53,6 +49,27 @@ struct fc_translation *fc_translation_make(const void *placements, size_t count)
             translation->pairs[translation->pair_count++] = (struct pair){theirs.start, theirs.size, ours->start};
     }
     qsort(translation->pairs, translation->pair_count, sizeof *translation->pairs, compare_pairs);
+}
+
+struct fc_translation *fc_translation_make(const void *placements, size_t count)
+{
+    struct fc_translation *translation = malloc(sizeof *translation);
+    if (translation == NULL)
+        return NULL;
+    translation->our_count = fc_placements_list(translation->ours, FC_PLACEMENTS_MAX);
+    pair_up(translation, placements, count);
+    return translation;
+}
+
+struct fc_translation *fc_translation_between(const void *placements, size_t count, const struct fc_placement *ours,
+                                              size_t our_count)
+{
+    struct fc_translation *translation = malloc(sizeof *translation);
+    if (translation == NULL)
+        return NULL;
+    translation->our_count = our_count < FC_PLACEMENTS_MAX ? our_count : FC_PLACEMENTS_MAX;
+    memcpy(translation->ours, ours, translation->our_count * sizeof *ours);
+    pair_up(translation, placements, count);
     return translation;
 }
 

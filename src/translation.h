@@ -10,6 +10,10 @@ struct fc_translation;
 
 /* From the child's own placements, which are not trusted and may lie anywhere in memory. NULL: no memory. */
 struct fc_translation *fc_translation_make(const void *placements, size_t count);
+
+/* The same with a list of what lies here; only the first FC_PLACEMENTS_MAX of both lists count. */
+struct fc_translation *fc_translation_between(const void *placements, size_t count, const struct fc_placement *ours,
+                                              size_t our_count);
 void fc_translation_free(struct fc_translation *translation);
 
 /* Makes an address in a module of the child's the same address in that module here. False: in none that is known here. */

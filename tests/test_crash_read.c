@@ -282,6 +282,37 @@ static void module_that_was_loaded_from_elsewhere(void **state)
     assert_int_equal(read_moved(&notice).program_counter, crash.registers.pc);
 }
 
+/* A module of two parts, with memory of somebody else's between them: there and here they lie as far apart. */
+static void hole_between_the_parts_of_a_module_is_none_of_it(void **state)
+{
+    enum { CODE = 0x3000, HOLE = 0xd000, DATA = 0x1800 };
+    const struct fc_placement ours[] = {{0x50000000, CODE, 11, 7}, {0x50000000 + CODE + HOLE, DATA, 12, 7}};
+    const struct fc_placement theirs[] = {{0x70000000 + CODE + HOLE, DATA, 12, 7}, {0x70000000, CODE, 11, 7}};
+    struct fc_translation *translation = fc_translation_between(theirs, 2, ours, 2);
+    const uint64_t code[] = {0, CODE - 1};
+    const uint64_t hole[] = {CODE, CODE + HOLE / 2, CODE + HOLE - 1, CODE + HOLE + DATA, UINT64_MAX};
+    const uint64_t data[] = {CODE + HOLE, CODE + HOLE + DATA - 1};
+    (void)state;
+    assert_non_null(translation);
+    for (size_t i = 0; i < sizeof hole / sizeof *hole; i++) {
+        uint64_t address = theirs[1].start + hole[i];
+        assert_false(fc_translate(translation, &address));
+        assert_int_equal(address, theirs[1].start + hole[i]);
+        assert_false(fc_translation_is_ours(translation, ours[0].start + hole[i]));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t address = theirs[1].start + code[i];
+        assert_true(fc_translate(translation, &address));
+        assert_int_equal(address, ours[0].start + code[i]);
+        assert_true(fc_translation_is_ours(translation, address));
+        address = theirs[1].start + data[i];
+        assert_true(fc_translate(translation, &address));
+        assert_int_equal(address, ours[0].start + data[i]);
+        assert_true(fc_translation_is_ours(translation, address));
+    }
+    fc_translation_free(translation);
+}
+
 static uint32_t seed = 0x5eed;
 
 static uint64_t any_word(void)
@@ -378,6 +409,7 @@ int main(void)
         cmocka_unit_test(addresses_in_no_module_of_the_childs_are_not_taken_for_ours),
         cmocka_unit_test(modules_that_are_not_quite_ours),
         cmocka_unit_test(module_that_was_loaded_from_elsewhere),
+        cmocka_unit_test(hole_between_the_parts_of_a_module_is_none_of_it),
         cmocka_unit_test(hostile_tables_of_modules_do_no_harm),
         cmocka_unit_test(forged_modules_lead_into_ours_alone),
     };
