@@ -256,11 +256,24 @@ struct forkcall_options {
  * returns; in every other process it returns at once, after some microseconds. What the program's constructors do, a copy
  * does, too; any other call of this library in a copy before forkcall_init ends the copy.
  *
- * A copy is the image that runs, also where its file was replaced or deleted (Linux, by /proc/self/exe; without /proc the
- * program must have been started by an absolute path, and elsewhere its file must be in place). It knows what it is by
- * the path that it was started by (execve(2), getauxval(3) AT_EXECFN; elsewhere a variable that it takes out of its
- * environment) and by a socket of its maker, so that a mark that was merely inherited is ignored. It cannot be made
- * where the kernel runs another program in this one's place: an explicit dynamic linker, an emulator in user mode.
+ * A copy gets argv[0] and no other argument: with the program's own, what stands before forkcall_init() would act on
+ * them once more in every copy. So main() must come to forkcall_init() whatever its arguments are: after
+ * if (argc > 1) forkcall_init();  every SERVER and SPAWN call ends as FORKCALL_NOT_STARTED.
+ *
+ * A copy is the image that runs, also where its file was replaced or deleted (Linux, by /proc/PID/exe; without /proc the
+ * program must have been started by an absolute path, and elsewhere its file must be in place). The libraries of a copy
+ * are those that are on disk when it is started: a function of a library that was rebuilt is refused, but what it calls
+ * in others is what lies there now. Where the file of libforkcall itself was replaced, by an upgrade, SPAWN and a new
+ * server end as FORKCALL_NOT_STARTED with code ESTALE until the program is started again; a server that runs goes on.
+ * A copy cannot be made where the kernel runs another program in this one's place: an explicit dynamic linker, an
+ * emulator in user mode. macOS: the App Sandbox ends a copy at once if the program has entitlements besides
+ * com.apple.security.app-sandbox and com.apple.security.inherit.
+ *
+ * A copy serves by a socket of its parent's, descriptor 3, and by nothing else. Other marks (the path that it was started by,
+ * a variable that it takes out of its environment, the slack of its timers) tell one that has lost it to a constructor,
+ * a preloaded library or a wrapper, and such a one ends; a process that has found a mark which may be another's goes
+ * on, and starts no copies. So a tool that changes paths (fakechroot, proot) does no harm, and one that puts a process of
+ * its own in between (bear) ends each call as FORKCALL_NOT_STARTED.
  *
  * A function of a library or plugin runs there in the very file that the caller has loaded, and in no other of its name or
  * build: the copy loads the file where it does not have it. Where that file was deleted or replaced since, or has another

@@ -1,6 +1,7 @@
 #include "copy_spawn.h"
 
 #include "config.h"
+#include "copy_brand.h"
 #include "credentials.h"
 #include "settings.h"
 
@@ -32,16 +33,19 @@ static char *program_name(void)
 /* NULL: no memory. */
 static char **environment_with(const char *marker)
 {
+    const size_t name_size = (size_t)(strchr(marker, '=') - marker) + 1;
     size_t count = 0;
+    size_t kept = 0;
     while (environ != NULL && environ[count] != NULL)
         count++;
     char **with = malloc((count + 2) * sizeof *with);
     if (with == NULL)
         return NULL;
-    if (count > 0)
-        memcpy(with, environ, count * sizeof *with);
-    with[count] = (char *)(uintptr_t)marker;
-    with[count + 1] = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], marker, name_size) != 0) /* not one that this process has inherited */
+            with[kept++] = environ[i];
+    with[kept] = (char *)(uintptr_t)marker;
+    with[kept + 1] = NULL;
     return with;
 }
 
@@ -72,14 +76,13 @@ static int set_descriptors(posix_spawn_file_actions_t *actions, int fd, short *f
     return r != 0 ? r : fc_spawn_close_others(actions, flags);
 }
 
-static int set_attributes(posix_spawnattr_t *attributes, short flags)
+static int set_attributes(posix_spawnattr_t *attributes, const sigset_t *mask, short flags)
 {
-    sigset_t all, none;
+    sigset_t all;
     sigfillset(&all);
-    sigemptyset(&none);
     int r = posix_spawnattr_setsigdefault(attributes, &all);
     if (r == 0)
-        r = posix_spawnattr_setsigmask(attributes, &none);
+        r = posix_spawnattr_setsigmask(attributes, mask);
     if (r == 0)
         r = posix_spawnattr_setpgroup(attributes, 0);
     return r != 0 ? r : posix_spawnattr_setflags(attributes, flags);
@@ -96,7 +99,7 @@ static bool needs_real_ids(void)
            c.group[FC_ID_FILE] != c.group[FC_ID_EFFECTIVE];
 }
 
-static int start(const char *path, char **environment, int fd, bool own_group, pid_t *pid)
+static int start(const char *path, char **environment, int fd, const sigset_t *mask, bool own_group, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -115,7 +118,7 @@ static int start(const char *path, char **environment, int fd, bool own_group, p
     if (r == 0) {
         r = set_descriptors(&actions, fd, &flags);
         if (r == 0)
-            r = set_attributes(&attributes, flags);
+            r = set_attributes(&attributes, mask, flags);
         if (r == 0)
             r = posix_spawn(pid, path, &actions, &attributes, arguments, environment);
         posix_spawnattr_destroy(&attributes);
@@ -128,16 +131,15 @@ static int start(const char *path, char **environment, int fd, bool own_group, p
 
 int fc_spawn(const char *path, const char *marker, int fd, bool own_group, pid_t *pid)
 {
-    char **environment = environ;
-    if (marker != NULL) {
-        environment = environment_with(marker);
-        if (environment == NULL)
-            return -ENOMEM;
-    }
-    int r = start(path, environment, fd, own_group, pid);
+    char **environment = environment_with(marker);
+    if (environment == NULL)
+        return -ENOMEM;
+    sigset_t mask;
+    const unsigned long before = fc_brand_begin(&mask);
+    int r = start(path, environment, fd, &mask, own_group, pid);
     if (r == EPERM && own_group) /* a sandbox may refuse setpgid(2): then it goes without, as a fork's child does */
-        r = start(path, environment, fd, false, pid);
-    if (marker != NULL)
-        free(environment);
+        r = start(path, environment, fd, &mask, false, pid);
+    fc_brand_end(before);
+    free(environment);
     return -r;
 }

@@ -1,14 +1,17 @@
-/* Linux: /proc/self/exe is the image that runs, whatever became of its file. Written in an odd way, it is also the mark of a
- * copy: the kernel tells every program the path that it was started by (getauxval(3), AT_EXECFN), and no other program is
- * started by this one. */
+/* Linux: /proc/PID/exe is the image that runs in process PID, whatever became of its file. Written in an odd way, it is also
+ * the mark of a copy: the kernel tells every program the path that it was started by (getauxval(3), AT_EXECFN), and no
+ * other program is started by this one. PID is the maker's number, not "self": where a wrapper executes the path in a
+ * process of its own, "self" would be the wrapper's program. */
 #include "copy.h"
 #include "credentials.h"
 #include "fds.h"
 #include "mapping.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -17,7 +20,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define ODD_PATH "/proc/self/task/../exe"
+#define ODD_START "/proc/"
+#define ODD_END "/task/../exe"
+#define ODD_SELF ODD_START "self" ODD_END
 
 #define SECBIT_NOROOT_ 1
 
@@ -35,21 +40,42 @@ void fc_image_path_note(void)
         started.st_ino = 0;
 }
 
-/* No /proc: an absolute path is still good while it leads to the same file. */
-static int use_start_path(struct fc_image_path *image)
+static int set_path(struct fc_image_path *image, const char *path)
 {
-    struct stat now;
-    image->path = started_by();
-    image->tells = false;
-    if (started.st_ino == 0 || stat(image->path, &now) < 0)
-        return -ENOENT;
-    return now.st_ino == started.st_ino && now.st_dev == started.st_dev ? 0 : -ENOENT;
+    image->path = strdup(path);
+    return image->path != NULL ? 0 : -ENOMEM;
 }
 
+/* Without /proc/self/exe an absolute path is still good while it leads to the same file. */
+static int use_start_path(struct fc_image_path *image, int error)
+{
+    struct stat now;
+    if (error != ENOENT) {
+        image->why = "the file of this program cannot be found: this process may not look at /proc/self/exe";
+        return -error;
+    }
+    if (started.st_ino == 0) {
+        image->why = "the file of this program cannot be found (no /proc, and it was started by a relative path)";
+        return -ENOENT;
+    }
+    if (stat(started_by(), &now) < 0 || now.st_ino != started.st_ino || now.st_dev != started.st_dev) {
+        image->why = "the file of this program cannot be found (no /proc, and its file was moved, deleted or replaced)";
+        return -ENOENT;
+    }
+    return set_path(image, started_by());
+}
+
+/* "/proc/", a number or "self", and the odd end. */
 bool fc_image_path_is_this(void)
 {
     const char *path = started_by();
-    return path != NULL && strcmp(path, ODD_PATH) == 0;
+    if (path == NULL || strncmp(path, ODD_START, sizeof ODD_START - 1) != 0)
+        return false;
+    path += sizeof ODD_START - 1;
+    const size_t digits = strspn(path, "0123456789");
+    if (digits > 0)
+        return strcmp(path + digits, ODD_END) == 0;
+    return strcmp(path, "self" ODD_END) == 0;
 }
 
 /* The string lies on the stack, above everything else, and is this process's own. */
@@ -58,6 +84,15 @@ void fc_image_path_forget(void)
     char *path = (char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr): so the kernel gives it
     if (fc_image_path_is_this())
         *path = '\0';
+}
+
+bool fc_image_path_is_of_parent(void)
+{
+    char path[64];
+    struct stat own, other;
+    snprintf(path, sizeof path, "/proc/%ld/exe", (long)getppid());
+    return stat("/proc/self/exe", &own) == 0 && stat(path, &other) == 0 && own.st_ino == other.st_ino &&
+           own.st_dev == other.st_dev;
 }
 
 bool fc_image_is_privileged(void)
@@ -80,34 +115,51 @@ static uint64_t mapped_inode(void)
 }
 
 /* Under valgrind and qemu-user /proc/self/exe is the tool, and only the link's text is the program: by that it is started
- * if the file is still the same. */
+ * if the file is still the same. Where the dynamic loader was started with the program as its argument, the link's text is
+ * the loader, and nothing leads to the program. */
 static int use_link(struct fc_image_path *image, uint64_t inode)
 {
-    static char link[4096];
-    char read_now[sizeof link];
     struct stat named;
-    const ssize_t n = readlink("/proc/self/exe", read_now, sizeof read_now - 1);
-    if (n < 0)
+    image->path = malloc(PATH_MAX);
+    if (image->path == NULL)
+        return -ENOMEM;
+    const ssize_t n = readlink("/proc/self/exe", image->path, PATH_MAX - 1);
+    if (n < 0) {
+        image->why = "the file of this program cannot be found: this process may not read the link /proc/self/exe";
         return -errno;
-    read_now[n] = '\0';
-    if (stat(read_now, &named) < 0 || named.st_ino != inode)
-        return -ENOENT;
-    memcpy(link, read_now, (size_t)n + 1); /* the same bytes for every thread */
-    *image = (struct fc_image_path){.path = link, .tells = false};
-    return 0;
+    }
+    image->path[n] = '\0';
+    if (stat(image->path, &named) == 0 && named.st_ino == inode)
+        return 0;
+    image->why =
+        "the file of this program cannot be started: another program runs it (a dynamic loader with this program "
+        "as its argument, an emulator)";
+    return -ENOENT;
+}
+
+/* Of this process. By its number where /proc knows it by that number: it may be that of another process namespace. */
+static int use_odd_path(struct fc_image_path *image, const struct stat *real)
+{
+    char path[64];
+    struct stat numbered;
+    snprintf(path, sizeof path, ODD_START "%ld" ODD_END, (long)getpid());
+    if (stat(path, &numbered) < 0 || numbered.st_ino != real->st_ino || numbered.st_dev != real->st_dev)
+        return set_path(image, ODD_SELF);
+    image->instead = ODD_SELF;
+    return set_path(image, path);
 }
 
 /* Which it is, is told by what is mapped, not by a name: behind one another file may lie by now. */
 int fc_image_path_get(struct fc_image_path *image)
 {
     struct stat real;
+    *image = (struct fc_image_path){.path = NULL};
     if (stat("/proc/self/exe", &real) < 0)
-        return use_start_path(image);
+        return use_start_path(image, errno);
     const uint64_t inode = mapped_inode();
     if (inode != 0 && real.st_ino != inode)
         return use_link(image, inode);
-    *image = (struct fc_image_path){.path = ODD_PATH, .tells = true};
-    return 0;
+    return use_odd_path(image, &real);
 }
 
 static bool is_root(const struct fc_credentials *c)

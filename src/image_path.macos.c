@@ -1,11 +1,14 @@
 /* macOS: dyld knows the path. An image that was replaced or deleted cannot be started again; the copy's identity is checked
- * before any call (module.h). */
+ * before any call (library_id.h, module.h). */
 #include "copy.h"
 
 #include <errno.h>
+#include <libproc.h>
 #include <limits.h>
 #include <mach-o/dyld.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +25,13 @@ void fc_image_path_forget(void)
 {
 }
 
+bool fc_image_path_is_of_parent(void)
+{
+    char own[PROC_PIDPATHINFO_MAXSIZE], other[PROC_PIDPATHINFO_MAXSIZE];
+    return proc_pidpath(getpid(), own, sizeof own) > 0 && proc_pidpath(getppid(), other, sizeof other) > 0 &&
+           strcmp(own, other) == 0;
+}
+
 bool fc_image_is_privileged(void)
 {
     return issetugid() != 0;
@@ -29,12 +39,14 @@ bool fc_image_is_privileged(void)
 
 int fc_image_path_get(struct fc_image_path *image)
 {
-    static char path[PATH_MAX]; /* the same bytes for every thread */
-    uint32_t size = sizeof path;
-    if (_NSGetExecutablePath(path, &size) < 0)
-        return -ENAMETOOLONG;
-    *image = (struct fc_image_path){.path = path, .tells = false};
-    return 0;
+    uint32_t size = PATH_MAX;
+    *image = (struct fc_image_path){.path = malloc(PATH_MAX)};
+    if (image->path == NULL)
+        return -ENOMEM;
+    if (_NSGetExecutablePath(image->path, &size) == 0)
+        return 0;
+    image->why = "the path of this program's file is too long";
+    return -ENAMETOOLONG;
 }
 
 const char *fc_image_path_raises(const struct fc_image_path *image)

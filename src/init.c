@@ -1,6 +1,7 @@
 #include "init.h"
 
 #include "copy.h"
+#include "library_id.h"
 #include "report.h"
 #include "serve.h"
 #include "spare.h"
@@ -31,6 +32,7 @@ void forkcall_init(void)
     if (fc_image_is_privileged())
         return;
     fc_image_path_note();
+    (void)fc_library_id(); /* now, while no other thread can hold the loader's lock */
     atomic_store(&initialised, true);
 }
 

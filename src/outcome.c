@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -89,21 +90,27 @@ static bool never_got_ready(const struct forkcall_call *call)
     return call->awaits_ready && call->report.ran == FORKCALL_RAN_NO && !fc_call_is_ready(call);
 }
 
-static void say_not_ready(struct forkcall_report *report, const struct fc_ending *ending)
+static void not_ready(struct forkcall_call *call, const struct fc_ending *ending)
 {
+    struct forkcall_report *report = &call->report;
     char why[200] = "the copy of this program ended before it came to forkcall_init()";
-    if (report->code == ETIMEDOUT)
-        fc_report_message(report, "the copy of this program did not come to forkcall_init() in time");
-    else if (ending->status_known)
-        fc_copy_explain_ending(ending->wait_status, why, sizeof why);
-    if (report->code != ETIMEDOUT)
-        fc_report_message(report, "%s", why);
+    report->status = FORKCALL_NOT_STARTED;
+    report->code = ENOEXEC;
+    if (call->cause == FC_CAUSE_NOT_READY) {
+        report->code = ETIMEDOUT;
+        snprintf(why, sizeof why, "the copy of this program did not come to forkcall_init() in time");
+    } else if (ending->status_known) {
+        report->code = -fc_copy_failed(ending->wait_status, why, sizeof why);
+    }
+    fc_report_message(report, "%s", why);
 }
 
 static void set_status(struct forkcall_call *call, const struct fc_ending *ending)
 {
     struct forkcall_report *report = &call->report;
     if (trailer_counts(call)) {
+        if (call->awaits_ready)
+            fc_copy_served();
         report->status = status_by_trailer(call, &report->code);
     } else if (call->cause == FC_CAUSE_TIMEOUT) {
         report->status = FORKCALL_TIMED_OUT;
@@ -118,9 +125,7 @@ static void set_status(struct forkcall_call *call, const struct fc_ending *endin
         report->status = FORKCALL_NOT_STARTED;
         report->code = call->reply.setup.error;
     } else if (never_got_ready(call)) {
-        report->status = FORKCALL_NOT_STARTED;
-        report->code = call->cause == FC_CAUSE_NOT_READY ? ETIMEDOUT : ENOEXEC;
-        say_not_ready(report, ending);
+        not_ready(call, ending);
     } else {
         by_kernel(call, ending);
     }

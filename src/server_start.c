@@ -135,7 +135,7 @@ static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct 
     if (killed_ns != 0)
         snprintf(why, why_size, "the copy of this program did not come to forkcall_init() in time");
     else if (ending.status_known && ending.wait_status != 0)
-        fc_copy_explain_ending(ending.wait_status, why, why_size);
+        return fc_copy_failed(ending.wait_status, why, why_size);
     else
         return 0; /* where its status was taken by somebody else, the socket tells */
     return -ENOEXEC;
@@ -161,7 +161,8 @@ static int start_copy(struct fc_server *server, const struct fc_patience *patien
         r = fc_copy_start(server->fds.fd[FC_FD_COPY], nonce, true, &pid, &step);
     fc_fds_close(&server->fds, FC_FD_COPY);
     if (r < 0) {
-        snprintf(why, why_size, "%s: %s", step, strerror(-r));
+        snprintf(why, why_size, "%s%s%s", step, fc_copy_error_is_told(r) ? "" : ": ",
+                 fc_copy_error_is_told(r) ? "" : strerror(-r));
         return r;
     }
     fc_process_open(&copy, pid, &server->fds);

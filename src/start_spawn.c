@@ -85,6 +85,8 @@ static void start(struct forkcall_call *call)
         r = start_copy(call, &step);
     if (r < 0) {
         fc_call_not_started(call, -r, step);
+        if (fc_copy_error_is_told(r))
+            fc_report_message(&call->report, "%s", step);
         return;
     }
     /* The copy reads it once it has come so far: not to be waited for where it is longer than the pipe. */

@@ -1,6 +1,7 @@
 /* A program that comes by what a copy is known by, without being one. Argument: how. It then execs itself, and says "main" if
  * its main goes on after forkcall_init. */
 #include "copy.h"
+#include "copy_brand.h"
 
 #include <forkcall.h>
 
@@ -13,9 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ODD_PATH "/proc/self/task/../exe" /* as in image_path.linux.c */
-#define AT_FD 3                           /* where a copy finds its socket */
-#define DATA "these twenty-four bytes!"   /* as many as a hello has */
+#define ODD_PATH "/proc/self/task/../exe"       /* one of those of image_path.linux.c */
+#define AT_FD 3                                 /* where a copy finds its socket */
+#define DATA "these are thirty-two other bytes" /* as many as a hello has */
+
+static const char *wrapper;
 
 struct kind {
     const char *name;
@@ -28,6 +31,9 @@ struct kind {
     bool parent;       /* the maker of the socket is its parent */
     bool hangs_up;     /* the maker's end is closed */
     bool keeps_data;   /* what lies there is still to be there for main */
+    bool branded;      /* with the mark of copy_brand.h */
+    bool wrapped;      /* its parent is another program, argv[2] */
+    bool lost;         /* main goes on, and is to start no copies */
     int status;        /* that it is to end with */
 };
 
@@ -35,27 +41,59 @@ static const struct kind kinds[] = {
     {"marker", .marker = true},
     {"marker_and_socket", .marker = true, .socket = true},
     {"marker_and_data", .marker = true, .socket = true, .data = true, .keeps_data = true},
-    {"wrong_nonce", .marker = true, .socket = true, .hello = true, .parent = true},
-    {"hello_alone", .socket = true, .hello = true, .parent = true},
     {"odd_path", .odd_path = true, .status = FC_COPY_ROBBED},
     {"odd_path_and_socket", .odd_path = true, .socket = true, .status = FC_COPY_ROBBED},
     {"odd_path_and_data", .odd_path = true, .socket = true, .data = true, .status = FC_COPY_ROBBED},
     {"odd_path_and_marker", .odd_path = true, .marker = true, .status = FC_COPY_ROBBED},
+    {"brand", .branded = true, .status = FC_COPY_ROBBED},
+    {"right_marker", .marker = true, .right_marker = true, .status = FC_COPY_ROBBED},
     {"hello_of_a_stranger", .marker = true, .socket = true, .hello = true, .right_marker = true,
-     .status = FC_COPY_REFUSED},
-    {"odd_path_and_hello_of_a_stranger", .odd_path = true, .socket = true, .hello = true, .status = FC_COPY_REFUSED},
+     .status = FC_COPY_WRAPPED},
+    {"brand_and_hello_of_a_stranger", .branded = true, .socket = true, .hello = true, .status = FC_COPY_WRAPPED},
+    {"odd_path_and_hello_of_a_stranger", .odd_path = true, .socket = true, .hello = true, .status = FC_COPY_WRAPPED},
+    /* Perhaps copies, perhaps started by one. */
+    {"brand_and_another_parent", .branded = true, .wrapped = true, .lost = true},
+    {"hello_of_a_stranger_alone", .socket = true, .hello = true, .lost = true},
     /* As it should be: these become copies, and end because their maker does. */
     {"true_copy", .marker = true, .socket = true, .hello = true, .right_marker = true, .parent = true, .hangs_up = true,
      .status = FC_COPY_REFUSED},
+    {"wrong_nonce", .marker = true, .socket = true, .hello = true, .parent = true, .hangs_up = true,
+     .status = FC_COPY_REFUSED},
+    {"hello_alone", .socket = true, .hello = true, .parent = true, .hangs_up = true, .status = FC_COPY_REFUSED},
     {"true_copy_by_odd_path", .odd_path = true, .socket = true, .hello = true, .parent = true, .hangs_up = true,
      .status = FC_COPY_REFUSED},
 };
 
-static int go_on(bool wants_data)
+static int returns_0(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    return 0;
+}
+
+/* A program like any other starts copies of itself; one that may be a copy does not. */
+static bool starts_copies(bool lost)
+{
+    for (int method = FORKCALL_SERVER; method <= FORKCALL_SPAWN; method++) {
+        const struct forkcall_options options = {.method = (enum forkcall_method)method, .timeout_ms = 20000};
+        const struct forkcall_report report = forkcall_run(returns_0, NULL, 0, NULL, &options);
+        printf("method %d: %s\n", method, report.message);
+        if (lost ? report.status != FORKCALL_NOT_STARTED || report.code != ENOEXEC ||
+                       strstr(report.message, "it starts no copies") == NULL
+                 : report.status != FORKCALL_OK)
+            return false;
+    }
+    return true;
+}
+
+static int go_on(bool wants_data, bool lost)
 {
     char data[64];
     printf("main\n");
     fflush(stdout);
+    if (!starts_copies(lost))
+        return 5;
     if (!wants_data)
         return 0;
     const ssize_t n = recv(AT_FD, data, sizeof data, MSG_DONTWAIT);
@@ -80,7 +118,15 @@ _Noreturn static void exec_self(const struct kind *kind, const char *path, int s
              (unsigned long long)(kind->right_marker ? nonce : ~nonce));
     if (kind->marker)
         setenv("FORKCALL_COPY", marker, 1);
-    execl(kind->odd_path ? ODD_PATH : path, path, kind->keeps_data ? "data" : "main", (char *)NULL);
+    if (kind->branded) {
+        sigset_t mask;
+        fc_brand_begin(&mask);
+        sigprocmask(SIG_SETMASK, &mask, NULL);
+    }
+    const char *what = kind->keeps_data ? "data" : kind->lost ? "lost" : "main";
+    if (kind->wrapped)
+        execl(wrapper, wrapper, "f", path, what, (char *)NULL);
+    execl(kind->odd_path ? ODD_PATH : path, path, what, (char *)NULL);
     _exit(94);
 }
 
@@ -116,10 +162,11 @@ static int play(const struct kind *kind, const char *path)
 int main(int argc, char **argv)
 {
     forkcall_init();
-    if (argc != 2)
+    if (argc < 2)
         return 90;
-    if (strcmp(argv[1], "main") == 0 || strcmp(argv[1], "data") == 0)
-        return go_on(argv[1][0] == 'd');
+    wrapper = argc > 2 ? argv[2] : "";
+    if (strcmp(argv[1], "main") == 0 || strcmp(argv[1], "data") == 0 || strcmp(argv[1], "lost") == 0)
+        return go_on(argv[1][0] == 'd', argv[1][0] == 'l');
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(argv[1], kinds[i].name) != 0)
             continue;

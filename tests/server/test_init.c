@@ -1,4 +1,5 @@
-/* forkcall_init: what it needs, what it leaves, and what it does not believe. Arguments: the paths of subject and stranger. */
+/* forkcall_init: what it needs, what it leaves, and what it does not believe. Arguments: the paths of subject, stranger and
+ * wrapper. */
 #include "change.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 
 #define REMEDY "need forkcall_init() as the first thing in this program's main()"
 
-static const char *subject, *stranger;
+static const char *subject, *stranger, *wrapper;
 
 static char output[16384];
 
@@ -163,7 +164,7 @@ static void copy_that_never_comes_to_forkcall_init(void **state)
 
 static void run_stranger(const char *how)
 {
-    const char *const args[] = {how, NULL};
+    const char *const args[] = {how, wrapper, NULL};
     const struct program program = {.path = stranger, .args = args};
     print_message("%s\n", how);
     const int status = program_run(&program, output, sizeof output);
@@ -174,7 +175,7 @@ static void run_stranger(const char *how)
 
 static void inherited_marks_are_ignored(void **state)
 {
-    static const char *const hows[] = {"marker", "marker_and_socket", "marker_and_data", "wrong_nonce", "hello_alone"};
+    static const char *const hows[] = {"marker", "marker_and_socket", "marker_and_data"};
     (void)state;
     if (under_emulator())
         SKIP("the emulator does not exec the program's own image");
@@ -184,10 +185,11 @@ static void inherited_marks_are_ignored(void **state)
     }
 }
 
-/* Nobody else is started by that path. */
+/* Nobody else is started by that path, with that brand, or with a marker that names its parent. */
 static void copy_without_its_socket_never_comes_to_main(void **state)
 {
-    static const char *const hows[] = {"odd_path", "odd_path_and_socket", "odd_path_and_data", "odd_path_and_marker"};
+    static const char *const hows[] = {"odd_path", "odd_path_and_socket", "odd_path_and_data", "odd_path_and_marker",
+                                       "brand",    "right_marker"};
     (void)state;
     if (under_emulator())
         SKIP("the emulator does not exec the program's own image");
@@ -199,8 +201,33 @@ static void copy_without_its_socket_never_comes_to_main(void **state)
 
 static void copy_of_a_stranger_serves_nobody(void **state)
 {
-    static const char *const hows[] = {"hello_of_a_stranger", "odd_path_and_hello_of_a_stranger", "true_copy",
-                                       "true_copy_by_odd_path"};
+    static const char *const hows[] = {"hello_of_a_stranger", "odd_path_and_hello_of_a_stranger",
+                                       "brand_and_hello_of_a_stranger"};
+    (void)state;
+    if (under_emulator())
+        SKIP("the emulator does not exec the program's own image");
+    for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
+        run_stranger(hows[i]);
+        assert_silent_about("main");
+    }
+}
+
+static void process_that_may_be_a_copy_starts_none(void **state)
+{
+    static const char *const hows[] = {"brand_and_another_parent", "hello_of_a_stranger_alone"};
+    (void)state;
+    if (under_emulator())
+        SKIP("the emulator does not exec the program's own image");
+    for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
+        run_stranger(hows[i]);
+        assert_says("main\n");
+    }
+}
+
+/* It becomes a copy, and ends because its maker has hung up. */
+static void hello_of_the_parent_is_enough(void **state)
+{
+    static const char *const hows[] = {"hello_alone", "wrong_nonce", "true_copy", "true_copy_by_odd_path"};
     (void)state;
     if (under_emulator())
         SKIP("the emulator does not exec the program's own image");
@@ -416,6 +443,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(inherited_marks_are_ignored),
         cmocka_unit_test(copy_without_its_socket_never_comes_to_main),
         cmocka_unit_test(copy_of_a_stranger_serves_nobody),
+        cmocka_unit_test(process_that_may_be_a_copy_starts_none),
+        cmocka_unit_test(hello_of_the_parent_is_enough),
         cmocka_unit_test(programs_that_the_host_starts_find_nothing_of_ours),
         cmocka_unit_test(programs_that_a_child_starts_find_nothing_of_ours),
         cmocka_unit_test(set_user_id_program),
@@ -426,11 +455,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(program_file_that_became_set_user_id_of_its_own_user),
     };
     forkcall_init();
-    if (argc < 3) {
-        fprintf(stderr, "arguments: subject, stranger\n");
+    if (argc < 4) {
+        fprintf(stderr, "arguments: subject, stranger, wrapper\n");
         return 2;
     }
     subject = argv[1];
     stranger = argv[2];
+    wrapper = argv[3];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,41 @@
+#include "library_id.h"
+
+#include "frame.h"
+#include "hash.h"
+#include "request.h"
+#include "server_wire.h"
+
+#include <forkcall.h>
+#include <stdatomic.h>
+
+/* Where the linker gives builds no identity and the module's content cannot be read, these sizes of the messages that
+ * cross are all that tells two builds apart. */
+static const uint64_t layout[] = {
+    FORKCALL_VERSION,
+    sizeof(struct fc_request),
+    sizeof(struct forkcall_limits),
+    sizeof(struct fc_module_function),
+    sizeof(struct fc_frame_header),
+    sizeof(struct fc_trailer),
+    sizeof(struct fc_server_setup),
+    sizeof(struct fc_server_ready),
+    sizeof(struct fc_server_order),
+    sizeof(struct fc_server_handover),
+};
+
+static uint64_t make(void)
+{
+    struct fc_module_id id;
+    uint64_t hash = fc_hash(FC_HASH_START, layout, sizeof layout);
+    if (fc_library_module_id(&id))
+        hash = fc_hash(hash, id.bytes, id.size);
+    return hash != 0 ? hash : 1;
+}
+
+uint64_t fc_library_id(void)
+{
+    static atomic_uint_fast64_t known; /* 0: not yet; the same number for every thread */
+    if (atomic_load(&known) == 0)
+        atomic_store(&known, make());
+    return atomic_load(&known);
+}
