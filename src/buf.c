@@ -111,14 +111,14 @@ static void move_to(struct forkcall_buf *buf, void *data, size_t capacity)
 }
 
 /* A child's result that has outgrown its place: from the stack to the arena, to the region, else to the heap. */
-static int grow_in_child(struct forkcall_buf *buf, size_t needed)
+static int grow_in_child(struct forkcall_buf *buf, size_t needed, size_t used)
 {
     if (kind_is(buf, FC_BUF_SMALL) && buf->reserved[1] != 0 && needed <= sizeof fc_small_result) {
         move_to(buf, fc_small_result, sizeof fc_small_result);
         return 0;
     }
     size_t capacity = grown(buf, needed);
-    void *data = fc_region_grow(region_fd(buf), &capacity);
+    void *data = fc_region_grow(region_fd(buf), &capacity, buf->size, used);
     if (data == NULL)
         return grow_on_heap(buf, needed);
     if (kind_is(buf, FC_BUF_SMALL))
@@ -129,27 +129,28 @@ static int grow_in_child(struct forkcall_buf *buf, size_t needed)
     return 0;
 }
 
-static int grow(struct forkcall_buf *buf, size_t needed)
+static int grow(struct forkcall_buf *buf, size_t needed, size_t used)
 {
     if (kind_is(buf, FC_BUF_SMALL) || kind_is(buf, FC_BUF_REGION))
-        return grow_in_child(buf, needed);
+        return grow_in_child(buf, needed, used);
     return grow_on_heap(buf, needed);
 }
 
-static int make_room(struct forkcall_buf *buf, size_t size)
+/* filled: the size bytes are to be filled at once; else the function may have asked for more than it will use. */
+static int make_room(struct forkcall_buf *buf, size_t size, bool filled)
 {
     if (size > fc_buf_limit(buf) - buf->size)
         return fc_buf_limit(buf) == PTRDIFF_MAX ? -ENOMEM : -EFBIG;
     const size_t needed = buf->size + size;
-    return needed <= buf->capacity_private ? 0 : grow(buf, needed);
+    return needed <= buf->capacity_private ? 0 : grow(buf, needed, filled ? needed : buf->size);
 }
 
-void *forkcall_buf_extend(struct forkcall_buf *buf, size_t size)
+static void *extend(struct forkcall_buf *buf, size_t size, bool filled)
 {
     static _Alignas(max_align_t) char nothing[1];
     if (buf == NULL || !fc_buf_is_valid(buf))
         return NULL;
-    const int r = make_room(buf, size);
+    const int r = make_room(buf, size, filled);
     if (r < 0) {
         buf->error_private = r;
         return NULL;
@@ -161,11 +162,16 @@ void *forkcall_buf_extend(struct forkcall_buf *buf, size_t size)
     return place;
 }
 
+void *forkcall_buf_extend(struct forkcall_buf *buf, size_t size)
+{
+    return extend(buf, size, false);
+}
+
 int forkcall_buf_append(struct forkcall_buf *buf, const void *data, size_t size)
 {
     if (buf == NULL || !fc_buf_is_valid(buf) || (data == NULL && size > 0))
         return -EINVAL;
-    void *place = forkcall_buf_extend(buf, size);
+    void *place = extend(buf, size, true);
     if (place == NULL)
         return buf->error_private;
     if (size > 0)

@@ -11,8 +11,9 @@
 int fc_region_open(void);
 
 /* In the child: makes the region at least *capacity bytes large and maps it, in place of an earlier mapping, whose bytes
- * it keeps. fd -1: there is none. NULL: not to be had, all is as before. Sets *capacity. */
-void *fc_region_grow(int fd, size_t *capacity);
+ * it keeps. filled bytes are there, and used are to be at once: how much of the rest will be, nobody knows. fd -1: there
+ * is none. NULL: not to be had, all is as before. Sets *capacity. */
+void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used);
 
 /* In the child: the region holds size bytes, and that is all. No mapping from now on: the caller wants to seal. */
 void fc_region_finish(int fd, size_t size);

@@ -8,10 +8,12 @@ int fc_region_open(void)
     return -ENOSYS;
 }
 
-void *fc_region_grow(int fd, size_t *capacity)
+void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used)
 {
     (void)fd;
     (void)capacity;
+    (void)filled;
+    (void)used;
     return NULL;
 }
 

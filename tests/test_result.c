@@ -4,6 +4,7 @@
 #include "buf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -194,6 +195,62 @@ static void result_larger_than_the_pipe_and_nobody_reads(void **state)
     }
 }
 
+/* ---- Cost ----------------------------------------------------------------------------------------------------- */
+
+/* In bytes, of memory that is shared with files: memory files, too. 0: not known. */
+static size_t shared_rss(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*u %*u %lu", &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+struct cost {
+    size_t size, before, reserved, shortened;
+};
+
+/* Asks for the worst case, uses one byte of it, asks again, and tells what this has cost it. */
+static int child_reserves_for_the_worst_case(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct cost cost = {.size = *(const size_t *)args, .before = shared_rss()};
+    (void)args_size;
+    for (int i = 0; i < 2; i++) {
+        char *to = forkcall_buf_extend(result, cost.size + (size_t)i * cost.size);
+        if (to == NULL)
+            return ENOMEM;
+        *to = 'x';
+        cost.reserved = shared_rss();
+        if (forkcall_buf_truncate(result, 1) < 0)
+            return 1;
+    }
+    if (forkcall_buf_truncate(result, 0) < 0)
+        return 1;
+    cost.shortened = shared_rss();
+    return forkcall_buf_append(result, &cost, sizeof cost);
+}
+
+static void what_is_only_reserved_costs_little(void **state)
+{
+    (void)state;
+    const size_t size = 512 * MIB;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    if (sizeof(size_t) < 8 || under_sanitizer() || under_valgrind() || under_emulator() || shared_rss() == 0)
+        SKIP("what a process has in memory cannot be told here");
+    const struct forkcall_report report =
+        run_tested(child_reserves_for_the_worst_case, &size, sizeof size, &result, NULL);
+    assert_status(report, FORKCALL_OK);
+    const struct cost *cost = result.data;
+    assert_int_equal(result.size, sizeof *cost);
+    assert_true(cost->reserved - cost->before < 160 * MIB);
+    assert_true(cost->shortened - cost->before < 160 * MIB);
+    forkcall_buf_free(&result);
+}
+
 /* ---- Limits ------------------------------------------------------------------------------------------------------ */
 
 static void assert_too_big(const struct forkcall_report *report, const struct forkcall_buf *result)
@@ -309,6 +366,7 @@ int main(void)
         cmocka_unit_test(result_of_1_GiB),
         cmocka_unit_test(large_result_through_the_pipe),
         cmocka_unit_test(result_larger_than_the_pipe_and_nobody_reads),
+        cmocka_unit_test(what_is_only_reserved_costs_little),
         cmocka_unit_test(result_of_exactly_the_limit_and_one_more),
         cmocka_unit_test(fixed_buffer_of_0_bytes),
         cmocka_unit_test(the_smaller_limit_counts),
