@@ -315,7 +315,7 @@ static int open_loop(struct forkcall_call *call)
         return r;
     const int cancel_fd = call->options.cancel_fd_plus_one - 1;
     const int fd = fc_loop_fd(&call->fds, call->stage == FC_STAGE_RUNNING ? cancel_fd : -1);
-    fc_fds_remember(&call->fds, FC_FD_WAKE, FC_FD_LOOP + 1);
+    fc_fds_remember(&call->fds, FC_FD_WAKE, FC_FD_TIMER + 1);
     if (call->stage != FC_STAGE_DONE)
         fc_call_rest(call, true);
     /* What cannot be watched (a regular file as cancel_fd), or was to be seen before. */

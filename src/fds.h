@@ -27,6 +27,7 @@ enum fc_fd {
     FC_FD_WAKE, /* loop.h: what wakes a waiting thread */
     FC_FD_WAKE_WRITE,
     FC_FD_LOOP,
+    FC_FD_TIMER, /* loop.h: what wakes an event loop at a deadline */
     FC_FD_HELLO, /* while a copy is started: the socket that it finds what it needs in, this end and its own */
     FC_FD_COPY,
     FC_FD_ARGS, /* args_file.h */

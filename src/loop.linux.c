@@ -1,9 +1,10 @@
-/* Linux: a timerfd is both the deadline and, set to a moment that has passed, the wake-up; epoll gathers. */
+/* Linux: an eventfd is the wake-up, readable at once and until it is read; a timerfd is the deadline; epoll gathers. */
 #include "loop.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -17,28 +18,32 @@ static int own(struct fc_fds *fds, enum fc_fd which, int fd)
 int fc_loop_open(struct fc_fds *fds)
 {
     fc_fds_lock();
-    const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     const int r = own(fds, FC_FD_WAKE, fd < 0 ? -errno : fd);
     fc_fds_unlock();
     return r;
 }
 
-static void set(const struct fc_fds *fds, uint64_t at_ns)
-{
-    const struct itimerspec when = {
-        .it_value = {.tv_sec = (time_t)(at_ns / 1000000000U), .tv_nsec = (long)(at_ns % 1000000000U)}};
-    timerfd_settime(fds->fd[FC_FD_WAKE], TFD_TIMER_ABSTIME, &when, NULL);
-}
-
 void fc_loop_wake(const struct fc_fds *fds)
 {
-    set(fds, 1);
+    const uint64_t one = 1;
+    ssize_t n;
+    do
+        n = write(fds->fd[FC_FD_WAKE], &one, sizeof one);
+    while (n < 0 && errno == EINTR); /* EAGAIN: it was woken 2^64 - 2 times, and is readable */
 }
 
 void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
 {
-    /* Setting the time also takes back an expiry that was not read; 0 disarms. */
-    set(fds, deadline_ns == UINT64_MAX ? 0 : deadline_ns > 0 ? deadline_ns : 1);
+    uint64_t wakes;
+    /* Setting the time also takes back an expiry; 0 disarms. */
+    const uint64_t at_ns = deadline_ns == UINT64_MAX ? 0 : deadline_ns > 0 ? deadline_ns : 1;
+    const struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(at_ns / 1000000000U), .tv_nsec = (long)(at_ns % 1000000000U)}};
+    if (read(fds->fd[FC_FD_WAKE], &wakes, sizeof wakes) < 0 && errno != EAGAIN)
+        return;
+    if (fds->fd[FC_FD_TIMER] >= 0)
+        timerfd_settime(fds->fd[FC_FD_TIMER], TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 static int add(const struct fc_fds *fds, int fd)
@@ -54,10 +59,14 @@ int fc_loop_fd(struct fc_fds *fds, int extra)
     if (fds->fd[FC_FD_LOOP] >= 0)
         return fds->fd[FC_FD_LOOP];
     fc_fds_lock();
-    const int fd = epoll_create1(EPOLL_CLOEXEC);
-    int r = own(fds, FC_FD_LOOP, fd < 0 ? -errno : fd);
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int r = own(fds, FC_FD_TIMER, fd < 0 ? -errno : fd);
+    if (r == 0) {
+        fd = epoll_create1(EPOLL_CLOEXEC);
+        r = own(fds, FC_FD_LOOP, fd < 0 ? -errno : fd);
+    }
     fc_fds_unlock();
-    static const enum fc_fd watched[] = {FC_FD_REPLY, FC_FD_PROCESS, FC_FD_OUT, FC_FD_ERR, FC_FD_WAKE};
+    static const enum fc_fd watched[] = {FC_FD_REPLY, FC_FD_PROCESS, FC_FD_OUT, FC_FD_ERR, FC_FD_WAKE, FC_FD_TIMER};
     for (size_t i = 0; r == 0 && i < sizeof watched / sizeof *watched; i++)
         r = add(fds, fds->fd[watched[i]]);
     if (r == 0)
@@ -65,6 +74,7 @@ int fc_loop_fd(struct fc_fds *fds, int extra)
     if (r == 0)
         return fds->fd[FC_FD_LOOP];
     fc_fds_close(fds, FC_FD_LOOP);
+    fc_fds_close(fds, FC_FD_TIMER);
     return r;
 }
 
