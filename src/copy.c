@@ -76,8 +76,9 @@ int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char
         free(image.path);
         return r;
     }
-    *why =
-        fc_image_is_privileged() ? "SERVER and SPAWN are not for set-user-id programs" : fc_image_path_raises(&image);
+    *why = fc_image_is_privileged()
+               ? "SERVER and SPAWN are not for set-user-id programs, nor for those whose file has capabilities"
+               : fc_image_path_raises(&image);
     if (*why != NULL) {
         r = -EPERM;
     } else {

@@ -58,7 +58,7 @@ bool fc_init_allows(struct forkcall_call *call)
         return true;
     refuse(call, fc_image_is_privileged() ? EPERM : ENOTSUP,
            fc_image_is_privileged()
-               ? "method: SERVER and SPAWN are not for set-user-id programs"
+               ? "method: SERVER and SPAWN are not for set-user-id programs, nor for those whose file has capabilities"
                : "method: SERVER and SPAWN need forkcall_init() as the first thing in this program's main()");
     return false;
 }

@@ -3,6 +3,7 @@
 
 #include "channel.h"
 #include "child.h"
+#include "copy.h"
 #include "exit_guard.h"
 #include "mark.h"
 #include "report.h"
@@ -19,12 +20,19 @@ static bool refuses(struct forkcall_call *call)
     const unsigned bits = report->hazards & FORKCALL_HAZARDS_REFUSE;
     if (bits == 0 || call->options.allow_unsafe_fork)
         return false;
-    fc_report_message(
-        report, (bits & FORKCALL_HAZARD_THREADS) != 0
-                    ? "a fork is not safe now: other threads run in this process (call forkcall_init() first thing "
-                      "in main() and use AUTO, or set allow_unsafe_fork and a timeout)"
-                    : "a fork is not safe now: this process was forked and has not exec'ed (call forkcall_init() "
-                      "first thing in main() and use AUTO, or set allow_unsafe_fork and a timeout)");
+    if (fc_image_is_privileged()) /* forkcall_init() makes no copies of such a program, and so is no remedy */
+        fc_report_message(
+            report,
+            "a fork is not safe now: %s, and no clean process can be started of a program that has more rights "
+            "than its user (set-user-id, file capabilities); allow_unsafe_fork and a timeout would do",
+            (bits & FORKCALL_HAZARD_THREADS) != 0 ? "other threads run" : "this process was forked");
+    else
+        fc_report_message(
+            report, (bits & FORKCALL_HAZARD_THREADS) != 0
+                        ? "a fork is not safe now: other threads run in this process (call forkcall_init() first thing "
+                          "in main() and use AUTO, or set allow_unsafe_fork and a timeout)"
+                        : "a fork is not safe now: this process was forked and has not exec'ed (call forkcall_init() "
+                          "first thing in main() and use AUTO, or set allow_unsafe_fork and a timeout)");
     return true;
 }
 

@@ -70,7 +70,8 @@ static void send_request(struct forkcall_call *call, const struct fc_module_func
 static void start(struct forkcall_call *call)
 {
     struct fc_module_function name;
-    struct fc_caller caller = {.fpu = {.control = 0}};
+    struct fc_caller caller;
+    memset(&caller, 0, sizeof caller); /* padding, too, goes to another process */
     if (!fc_init_allows(call) || !fc_init_names(call, &name))
         return;
     int r = fc_channel_open_streams(call);

@@ -10,6 +10,7 @@
 #include <forkcall.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,8 +106,16 @@ static void in_copy(const char *what)
     _exit(0);
 }
 
+static void *sits(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
 int main(int argc, char **argv)
 {
+    pthread_t thread;
     enum forkcall_method method;
     note("main\n");
     if (argc == 1)
@@ -123,6 +132,8 @@ int main(int argc, char **argv)
             tells_environment(NULL, 0, NULL);
         else if (strcmp(argv[i], "child_environ") == 0 && ++i < argc && find_method(argv[i], &method))
             call(method, argv[i], tells_environment);
+        else if (strcmp(argv[i], "thread") == 0)
+            printf("thread: %d\n", pthread_create(&thread, NULL, sits, NULL));
         else if (strcmp(argv[i], "set_user_id") == 0 && ++i < argc)
             printf("chmod: %d\n", chmod(argv[i], 04755));
         fflush(NULL);

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define REMEDY "need forkcall_init() as the first thing in this program's main()"
@@ -336,6 +337,51 @@ static void set_user_id_program(void **state)
     assert_says("auto: OK method 1 ran 2");
 }
 
+/* setcap(8): version 2, effective; CAP_NET_BIND_SERVICE. */
+static void give_capabilities(const char *path)
+{
+    static const unsigned char attribute[20] = {1, 0, 0, 2, 0, 4};
+    if (setxattr(path, "security.capability", attribute, sizeof attribute, 0) < 0)
+        perror("setxattr");
+}
+
+static void program_with_file_capabilities_run_by_a_user(void **state)
+{
+    static const char *const args[] = {"init", "server", "spawn", "auto", "thread", "auto", NULL};
+    (void)state;
+    SKIP_UNLESS_ROOT;
+    run_as_nobody(0755, args, give_capabilities);
+    if (strstr(output, "server: OK") != NULL)
+        SKIP("the file system knows no file capabilities");
+    assert_says(
+        "server: NOT_STARTED method 2 ran 1 code 1: method: SERVER and SPAWN are not for set-user-id programs, nor "
+        "for those whose file has capabilities");
+    assert_says("auto: OK method 1 ran 2");
+    assert_says(
+        "auto: UNSAFE method 1 ran 1 code 0: a fork is not safe now: other threads run, and no clean process can");
+    assert_null(strstr(output, "forkcall_init()"));
+}
+
+/* Exec gives root nothing by them. */
+static void program_with_file_capabilities_run_by_root(void **state)
+{
+    static const char *const args[] = {"init", "server", "spawn", "thread", "auto", NULL};
+    char directory[64], path[96];
+    (void)state;
+    SKIP_UNLESS_ROOT;
+    assert_true(directory_make(directory));
+    snprintf(path, sizeof path, "%s/subject", directory);
+    assert_true(file_copy(subject, path, 0755));
+    give_capabilities(path);
+    const struct program program = {.path = path, .args = args};
+    const int status = program_run(&program, output, sizeof output);
+    directory_remove(directory);
+    assert_int_equal(status, 0);
+    assert_says("server: OK method 2");
+    assert_says("spawn: OK method 3");
+    assert_says("auto: OK method 2");
+}
+
 static void same_program_without_the_bit(void **state)
 {
     static const char *const args[] = {"init", "server", "spawn", "start", "auto", NULL};
@@ -448,6 +494,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(programs_that_the_host_starts_find_nothing_of_ours),
         cmocka_unit_test(programs_that_a_child_starts_find_nothing_of_ours),
         cmocka_unit_test(set_user_id_program),
+        cmocka_unit_test(program_with_file_capabilities_run_by_a_user),
+        cmocka_unit_test(program_with_file_capabilities_run_by_root),
         cmocka_unit_test(same_program_without_the_bit),
         cmocka_unit_test(host_with_another_effective_user),
         cmocka_unit_test(host_that_calls_seteuid),

@@ -137,8 +137,39 @@ static int lower_priority(void)
     return getpriority(PRIO_PROCESS, 0) > 5 ? NOT_HERE : lower(RLIMIT_MSGQUEUE, 4096);
 }
 
+static int lower_to(resource_t which, rlim_t to)
+{
+    struct rlimit limit;
+    if (getrlimit(which, &limit) < 0 || limit.rlim_max < to)
+        return NOT_HERE;
+    return lower(which, to);
+}
+
+#define LOWERS(name, which, to)     \
+    static int name(void)           \
+    {                               \
+        return lower_to(which, to); \
+    }
+LOWERS(lower_file_size, RLIMIT_FSIZE, (rlim_t)1 << 40)
+LOWERS(lower_data, RLIMIT_DATA, (rlim_t)1 << 40)
+LOWERS(lower_core, RLIMIT_CORE, 4096)
+LOWERS(lower_address_space, RLIMIT_AS, (rlim_t)1 << 46)
+LOWERS(lower_processes, RLIMIT_NPROC, 3000)
+LOWERS(lower_locked, RLIMIT_MEMLOCK, 32768)
+LOWERS(lower_signals, RLIMIT_SIGPENDING, 2000)
+LOWERS(lower_run_time, RLIMIT_RTTIME, 1000000000)
+
 static void host_that_lowers_its_limits(void **state)
 {
+    CHECK_CHANGE(lower_file_size);
+    CHECK_CHANGE(lower_data);
+    CHECK_CHANGE(lower_core);
+    if (!under_sanitizer())
+        CHECK_CHANGE(lower_address_space);
+    CHECK_CHANGE(lower_processes);
+    CHECK_CHANGE(lower_locked);
+    CHECK_CHANGE(lower_signals);
+    CHECK_CHANGE(lower_run_time);
     CHECK_CHANGE(lower_files);
     CHECK_CHANGE(lower_cpu);
     CHECK_CHANGE(lower_stack);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#if __has_include(<linux/seccomp.h>)
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#endif
 
 #define SETUID_ 7
 #define DAC_OVERRIDE_ 1
@@ -270,6 +276,116 @@ static void prepare_has_no_more_than_the_thread_that_started_the_server(void **s
     assert_int_equal(status, 0);
 }
 
+static int child_tells_dumpable(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int dumpable = prctl(PR_GET_DUMPABLE);
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &dumpable, sizeof dumpable);
+}
+
+/* A process that is being started shares the host's memory for a moment, and takes on another user in it. */
+static int check_dumpable(void *context)
+{
+    int dumpable = -1;
+    (void)context;
+    if (!is_root() || seteuid(NOBODY) < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+        return NOT_HERE;
+    CHECK(ask(FORKCALL_SPAWN, child_tells_dumpable, NULL, 0, &dumpable, sizeof dumpable));
+    CHECK(dumpable == 1 && prctl(PR_GET_DUMPABLE) == 1);
+    return 0;
+}
+
+static void host_with_another_effective_user_stays_as_dumpable_as_it_was(void **state)
+{
+    (void)state;
+    const int status = host_run(check_dumpable, NULL);
+    if (status == NOT_HERE)
+        SKIP("only root can be another user");
+    assert_int_equal(status, 0);
+}
+
+/* What a child is to be killed by at its server's death is taken away with its user. */
+static int check_death(void *context)
+{
+    struct forkcall_call *call;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    pid_t children[8];
+    int ends[2];
+    char started;
+    (void)context;
+    const pid_t server = server_pid();
+    CHECK(server > 0 && pipe(ends) == 0);
+    const struct forkcall_options hangs = {
+        .method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS, .keep_fds = &ends[1], .keep_fds_count = 1};
+    if (!is_root() || take_file_user() != 0)
+        return NOT_HERE;
+    CHECK(forkcall_start(&call, child_writes_and_hangs, &ends[1], sizeof ends[1], &result, &hangs) == 0);
+    CHECK(read(ends[0], &started, 1) == 1);
+    const int count = children_of(server, children, 8);
+    CHECK(count >= 1 && count <= 8);
+    setfsuid(0);
+    CHECK(kill(server, SIGKILL) == 0);
+    CHECK(all_gone(children, count));
+    CHECK(forkcall_finish(call).status != FORKCALL_OK);
+    forkcall_buf_free(&result);
+    return 0;
+}
+
+static void child_with_another_file_user_dies_with_its_server(void **state)
+{
+    (void)state;
+    const int status = host_run(check_death, NULL);
+    if (status == NOT_HERE)
+        SKIP("only root can be another user");
+    assert_int_equal(status, 0);
+}
+
+#ifdef SECCOMP_RET_ERRNO
+/* A child that exec has given more than the thread has, and that cannot drop it again, does not run the function. */
+static int check_refused_drop(void *context)
+{
+    static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
+    struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_capset, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    struct capabilities has[2];
+    (void)context;
+    if (!is_root() || prctl(PR_CAPBSET_READ, DAC_OVERRIDE_, 0, 0, 0) != 1 || get_capabilities(has) < 0 ||
+        (has[0].permitted & (1U << DAC_OVERRIDE_)) == 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+        return NOT_HERE;
+    has[0].effective &= ~(1U << DAC_OVERRIDE_);
+    has[0].permitted &= ~(1U << DAC_OVERRIDE_);
+    CHECK(set_capabilities(has) == 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        return NOT_HERE;
+    for (size_t i = 0; i < 2; i++) {
+        const struct forkcall_options options = {.method = methods[i], .timeout_ms = PLENTY_MS};
+        const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report.code == EPERM);
+        CHECK(strstr(report.message, "capabilities of the thread") != NULL);
+    }
+    return 0;
+}
+#else
+static int check_refused_drop(void *context)
+{
+    (void)context;
+    return NOT_HERE; /* it cannot be written down */
+}
+#endif
+
+static void child_that_cannot_drop_what_exec_gave_does_not_run_the_function(void **state)
+{
+    (void)state;
+    const int status = host_run(check_refused_drop, NULL);
+    if (status == NOT_HERE)
+        SKIP("only root gets capabilities back");
+    assert_int_equal(status, 0);
+}
+
 /* ---- Threads ----------------------------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, CALLS = 40 };
@@ -445,7 +561,68 @@ static void host_that_leaves_its_session_keyring(void **state)
     assert_int_equal(status, 0);
 }
 
-int main(void)
+/* ---- What others say of this process's rights ---------------------------------------------------------------------- */
+
+static const char *subject, *deceiver;
+
+static int become_nobody(void *context)
+{
+    (void)context;
+    if (geteuid() != 0)
+        return 0;
+    return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0;
+}
+
+/* The programs may lie where nobody may look. */
+static void run_deceived(const char *entry, int (*before)(void *), char *output, size_t size)
+{
+    static const char *const args[] = {"init", "server", "spawn", "auto", NULL};
+    char directory[64], path[96], library[96], preload[128];
+    if (under_sanitizer() || under_emulator())
+        SKIP("the tool wants to be the first library");
+    assert_true(directory_make(directory));
+    snprintf(path, sizeof path, "%s/subject", directory);
+    snprintf(library, sizeof library, "%s/deceiver.so", directory);
+    snprintf(preload, sizeof preload, "LD_PRELOAD=%s", library);
+    assert_true(file_copy(subject, path, 0755) && file_copy(deceiver, library, 0755));
+    const char *const environment[] = {preload, entry, NULL};
+    const struct program program = {.path = path, .args = args, .environment = environment, .before = before};
+    const int status = program_run(&program, output, size);
+    directory_remove(directory);
+    if (status != 0)
+        fprintf(stderr, "%s\n", output);
+    assert_int_equal(status, 0);
+}
+
+static void assert_all_serve(const char *output)
+{
+    static const char *const wanted[] = {"server: OK method 2", "spawn: OK method 3", "auto: OK method 2"};
+    for (size_t i = 0; i < 3; i++) {
+        if (strstr(output, wanted[i]) == NULL)
+            fprintf(stderr, "not in it: %s\n%s\n", wanted[i], output);
+        assert_non_null(strstr(output, wanted[i]));
+    }
+}
+
+static void user_who_is_told_to_be_root(void **state)
+{
+    char output[4096];
+    (void)state;
+    run_deceived("DECEIVER=root", become_nobody, output, sizeof output);
+    assert_all_serve(output);
+}
+
+static void root_who_is_told_to_have_fewer_capabilities_than_exec_gives(void **state)
+{
+    char output[4096];
+    (void)state;
+    if (!is_root())
+        SKIP("only root has capabilities");
+    run_deceived("DECEIVER=capabilities", NULL, output, sizeof output);
+    assert_all_serve(output);
+}
+
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thread_with_another_file_user),
@@ -461,10 +638,21 @@ int main(void)
         cmocka_unit_test(bounding_set_that_shrinks_costs_no_server),
         cmocka_unit_test(host_that_has_dropped_capabilities_before_its_first_call),
         cmocka_unit_test(prepare_has_no_more_than_the_thread_that_started_the_server),
+        cmocka_unit_test(host_with_another_effective_user_stays_as_dumpable_as_it_was),
+        cmocka_unit_test(child_with_another_file_user_dies_with_its_server),
+        cmocka_unit_test(child_that_cannot_drop_what_exec_gave_does_not_run_the_function),
         cmocka_unit_test(threads_that_change_their_file_user_share_one_server),
         cmocka_unit_test(threads_that_drop_their_rights_for_good_leave_the_server_to_others),
         cmocka_unit_test(host_that_leaves_its_session_keyring),
+        cmocka_unit_test(user_who_is_told_to_be_root),
+        cmocka_unit_test(root_who_is_told_to_have_fewer_capabilities_than_exec_gives),
     };
     forkcall_init();
+    if (argc < 3) {
+        fprintf(stderr, "arguments: subject, deceiver\n");
+        return 2;
+    }
+    subject = argv[1];
+    deceiver = argv[2];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
