@@ -132,8 +132,9 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * thread_local objects. Where the status of exit() is not known (see FORKCALL_EXITED), a process that the function
  * itself has forked ends with status 1 at exit(); _exit() is told right everywhere.
  *
- * It is killed when the caller dies (Linux, FreeBSD; macOS: by a handler of SIGIO, which the function must not take), unless it execs or closes every descriptor (SERVER: or takes on
- * another user's rights by exec). Threads that it
+ * It is killed when the caller dies (Linux, FreeBSD; macOS: by a handler of SIGIO, which the function must not take), unless it
+ * execs or closes every descriptor (SERVER: and changes its user; without /proc that is enough). A child of a process without
+ * root's rights that changes its user all the same (CAP_SETUID) may go on, too. Threads that it
  * started end with its return. Processes that it started go on after FORKCALL_OK and FORKCALL_FAILED
  * and are killed on any other outcome, as far as they are in its process group. A descendant that left the group is not
  * followed. */

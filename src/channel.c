@@ -104,7 +104,7 @@ static int write_request(const struct forkcall_call *call, struct iovec *parts, 
 static void close_ends_of_child(struct forkcall_call *call)
 {
     fc_fds_lock();
-    for (int i = FC_FD_CHILD_REPLY; i <= FC_FD_CHILD_ERR; i++) {
+    for (int i = FC_FD_CHILD_REPLY; i < FC_FD_REGION; i++) {
         if (call->fds.fd[i] >= 0)
             close(call->fds.fd[i]);
         call->fds.fd[i] = -1;

@@ -37,6 +37,7 @@ enum fc_fd {
     FC_FD_CHILD_GO,
     FC_FD_CHILD_OUT,
     FC_FD_CHILD_ERR,
+    FC_FD_CHILD_LIFELINE,
     FC_FD_REGION, /* both have it */
     FC_FD_COUNT
 };

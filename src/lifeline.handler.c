@@ -83,6 +83,13 @@ void fc_lifeline_give(int fd, pid_t child)
         watch(fd);
 }
 
+int fc_lifeline_join(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 void fc_lifeline_hold(int fd, bool prepared)
 {
     if (prepared)

@@ -20,6 +20,13 @@ void fc_lifeline_give(int fd, pid_t child)
     (void)child;
 }
 
+int fc_lifeline_join(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
 void fc_lifeline_hold(int fd, bool prepared)
 {
     int signal = SIGKILL;

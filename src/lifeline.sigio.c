@@ -1,12 +1,14 @@
 /* Linux: the end of file makes the pipe signal its owner, and the signal need not be SIGIO (fcntl(2), F_SETSIG). */
 #include "lifeline.h"
 
+#include "fds.h"
 #include "io.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* How long the child waits for its caller to get from one system call to the next. Passes only where a sandbox lets the
@@ -23,6 +25,24 @@ bool fc_lifeline_prepare(int fd)
 void fc_lifeline_give(int fd, pid_t child)
 {
     fcntl(fd, F_SETOWN, child);
+}
+
+/* The owner belongs to the open file description: one that is shared would have one owner, the last child. So it is opened again. */
+int fc_lifeline_join(int fd)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    const int own = fd < 0 ? -1 : fc_fd_above_streams(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (fd >= 0)
+        close(fd);
+    if (own < 0)
+        return -1;
+    fcntl(own, F_SETSIG, SIGKILL);
+    fcntl(own, F_SETOWN, getpid());
+    fcntl(own, F_SETFL, O_NONBLOCK | O_ASYNC);
+    if ((fc_poll_now(own, POLLIN) & POLLHUP) != 0) /* the server died before */
+        raise(SIGKILL);
+    return own;
 }
 
 static void end_without_caller(int fd)

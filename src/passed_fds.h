@@ -12,9 +12,10 @@ enum fc_passed_use {
     FC_PASSED_REQUEST = -1, /* the child's end */
     FC_PASSED_REPLY = -2,
     FC_PASSED_REGION = -3,
-    FC_PASSED_ARGS = -4, /* a file that holds the arguments */
-    FC_PASSED_USES = 4,
-    FC_PASSED_MORE = -5, /* a socket with more of them */
+    FC_PASSED_ARGS = -4,     /* a file that holds the arguments */
+    FC_PASSED_LIFELINE = -5, /* fc_lifeline_join */
+    FC_PASSED_USES = 5,
+    FC_PASSED_MORE = -6, /* a socket with more of them */
 };
 
 struct fc_passed_fd {

@@ -44,13 +44,22 @@ static void on_child(int signal)
     errno = error;
 }
 
+static int lifeline[2] = {-1, -1}; /* a pipe that ends with this process */
+
+int fc_serve_lifeline(void)
+{
+    return lifeline[0];
+}
+
 static int hang_bell(void)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_child;
     action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
-    const int r = fc_pipe(bell);
+    int r = fc_pipe(bell);
+    if (r == 0)
+        r = fc_pipe(lifeline);
     if (r < 0)
         return r;
     for (int i = 0; i < 2; i++)
@@ -74,6 +83,7 @@ void fc_serve_leave(void)
     signal(SIGCHLD, SIG_DFL);
     close(bell[0]);
     close(bell[1]);
+    close(lifeline[1]);
     close(control_fd);
     if (host_fd >= 0)
         close(host_fd);
@@ -191,13 +201,14 @@ static int run_prepare(char *why, size_t why_size)
 
 _Noreturn void fc_serve_as_spare(int socket)
 {
-    int own[FC_PASSED_USES] = {-1, -1, -1, -1};
+    int own[FC_PASSED_USES] = {-1, -1, -1, -1, -1};
     char why[200] = "";
     const pid_t maker = fc_rights_maker(socket);
     fc_end_with_parent(maker >= 0 ? maker : getppid());
     if (fc_prepare_receive(socket, &prepare) < 0 || fc_passed_receive(socket, own) < 0 ||
         fc_credentials_take_on(&prepare.setup.credentials) < 0)
         _exit(FC_COPY_REFUSED);
+    own[-FC_PASSED_LIFELINE - 1] = fc_lifeline_join(own[-FC_PASSED_LIFELINE - 1]);
     const int r = fc_prepare_run(&prepare, why, sizeof why);
     fflush(NULL);
     fc_spare_run(own, true, r < 0 ? why : NULL);

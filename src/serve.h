@@ -11,4 +11,7 @@ _Noreturn void fc_serve_as_spare(int socket);
 /* In a child that the server forks: what is the server's is not its own. */
 void fc_serve_leave(void);
 
+/* The end of a pipe that is for its children: see fc_lifeline_join. -1: none. */
+int fc_serve_lifeline(void);
+
 #endif

@@ -41,6 +41,7 @@ static void list_descriptors(const int own[FC_PASSED_USES])
         _exit(FC_COPY_REFUSED);
     fds.fd[FC_FD_CHILD_GO] = own[-FC_PASSED_REQUEST - 1];
     fds.fd[FC_FD_CHILD_REPLY] = own[-FC_PASSED_REPLY - 1];
+    fds.fd[FC_FD_CHILD_LIFELINE] = own[-FC_PASSED_LIFELINE - 1];
     fds.fd[FC_FD_REGION] = own[-FC_PASSED_REGION - 1];
     fc_fds_remember(&fds, FC_FD_CHILD_REPLY, FC_FD_COUNT); /* the function may close them and open others */
 }
@@ -115,7 +116,7 @@ _Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool is_copy, const c
 
 _Noreturn void fc_spare_main(int socket)
 {
-    int own[FC_PASSED_USES] = {-1, -1, -1, -1};
+    int own[FC_PASSED_USES] = {-1, -1, -1, -1, -1};
     const int r = fc_passed_receive(socket, own);
     if (own[-FC_PASSED_REQUEST - 1] < 0 || own[-FC_PASSED_REPLY - 1] < 0)
         _exit(FC_COPY_REFUSED);

@@ -2,6 +2,7 @@
 
 #include "copy.h"
 #include "fds.h"
+#include "lifeline.h"
 #include "parent_death.h"
 #include "passed_fds.h"
 #include "patience.h"
@@ -51,7 +52,7 @@ void fc_spare_close_channel(const struct fc_new_spare *spare)
 
 _Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server, int extra)
 {
-    int own[FC_PASSED_USES] = {spare->request[0], spare->reply[1], spare->region, -1};
+    int own[FC_PASSED_USES] = {spare->request[0], spare->reply[1], spare->region, -1, -1};
     fc_end_with_parent(server);
     fc_be_patient(false); /* a child is as the host is */
     fc_serve_leave();
@@ -59,6 +60,7 @@ _Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server,
     setpgid(0, 0);
     close(spare->request[1]);
     close(spare->reply[0]);
+    own[-FC_PASSED_LIFELINE - 1] = fc_lifeline_join(fc_serve_lifeline());
     const int r = extra >= 0 ? fc_passed_receive(extra, own) : 0;
     fc_spare_run(own, false, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
 }
@@ -80,10 +82,12 @@ static int by_fork(struct fc_new_spare *spare, int extra)
 static int say_hello(int socket, const struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra,
                      uint64_t *nonce)
 {
-    struct fc_passed_fd list[4] = {{FC_PASSED_REQUEST, spare->request[0]}, {FC_PASSED_REPLY, spare->reply[1]}};
+    struct fc_passed_fd list[5] = {{FC_PASSED_REQUEST, spare->request[0]}, {FC_PASSED_REPLY, spare->reply[1]}};
     size_t count = 2;
     if (spare->region >= 0)
         list[count++] = (struct fc_passed_fd){FC_PASSED_REGION, spare->region};
+    if (fc_serve_lifeline() >= 0)
+        list[count++] = (struct fc_passed_fd){FC_PASSED_LIFELINE, fc_serve_lifeline()};
     if (extra >= 0)
         list[count++] = (struct fc_passed_fd){FC_PASSED_MORE, extra};
     int r = fc_copy_hello(socket, FC_COPY_SPARE_OF_SERVER, nonce);

@@ -168,6 +168,41 @@ static void host_killed_while_the_child_is_another_user(void **state)
     kill_host_and_see(&stage);
 }
 
+static int call_a_server_of_copies(struct stage *stage)
+{
+    const struct forkcall_server_options options = {.exec_spares = true};
+    CHECK(forkcall_server_start(&options) == 0);
+    return call_and_wait_for_another_user(stage);
+}
+
+/* The server is killed alone: nobody is left who would end its child. */
+static void server_killed_while_the_child_is_another_user(void **state)
+{
+    static int (*const bodies[])(struct stage *) = {call_and_wait_for_another_user, call_a_server_of_copies};
+    (void)state;
+#if defined(TEST_PORTABLE) || !defined(__linux__)
+    SKIP("there a child is told of the end of its server by PR_SET_PDEATHSIG alone, or not at all");
+#endif
+    if (getuid() != 0 || tested_method() != FORKCALL_SERVER)
+        SKIP("only root can become somebody else, and only SERVER has a server");
+    for (int i = 0; i < 2; i++) {
+        struct stage stage = {.body = bodies[i], .children = 1};
+        struct word word;
+        const pid_t host = start_host(&stage);
+        assert_int_equal(read(stage.ready[0], &word, sizeof word), sizeof word);
+        int child = (int)word.process;
+        assert_true(process_lives(child));
+        kill(word.parent, SIGKILL);
+        const bool gone = wait_until(process_is_gone, &child);
+        kill(child, SIGKILL);
+        kill(host, SIGKILL);
+        assert_int_equal(waitpid(host, NULL, 0), host);
+        assert_true(gone);
+        assert_true(watch_all_gone(&stage.watch));
+        close(stage.ready[0]);
+    }
+}
+
 /* ---- A thread that ends before its call ---------------------------------------------------------------------- */
 
 struct starter {
@@ -387,6 +422,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_killed_in_a_synchronous_call),
         cmocka_unit_test(host_killed_while_the_child_is_another_user),
+        cmocka_unit_test(server_killed_while_the_child_is_another_user),
         cmocka_unit_test(thread_that_started_the_call_ends),
         cmocka_unit_test(host_killed_after_the_starting_thread_has_ended),
         cmocka_unit_test(host_killed_with_calls_in_many_threads),
