@@ -144,10 +144,13 @@ static int take_spare(struct forkcall_call *call, const struct fc_patience *pati
     struct fc_server *server = call->server;
     const int control = server->fds.fd[FC_FD_HELLO];
     bool waits = false;
+    bool replaced = false;
     int r = -EAGAIN;
     while (r == -EAGAIN) {
         r = take_handover(call, control);
-        if (r == 0 && spare_is_dead(call)) {
+        /* Not again and again: where every copy fails, the outcome of the call tells why. */
+        if (r == 0 && !(replaced && call->awaits_ready) && spare_is_dead(call)) {
+            replaced = true;
             send_order(server, FC_ORDER_DONE, call->process.pid, false, -1);
             drop_child(call);
             r = fc_server_is_dead(server) ? -ECONNRESET : -EAGAIN;
