@@ -53,15 +53,26 @@ int fc_channel_open(struct forkcall_call *call)
     return 0;
 }
 
-int fc_channel_open_args(struct forkcall_call *call)
+static int open_args_file(struct forkcall_call *call)
 {
-    if (call->task.args_size <= FC_REQUEST_ARGS_MAX)
-        return 0;
     fc_fds_lock();
     const int fd = fc_fd_above_streams(fc_args_file_open());
     call->fds.fd[FC_FD_ARGS] = fd < 0 ? -1 : fd;
     fc_fds_unlock();
     return fd < 0 ? fd : fc_args_file_fill(fd, call->task.args, call->task.args_size);
+}
+
+bool fc_channel_open_args(struct forkcall_call *call)
+{
+    const int r = call->task.args_size > FC_REQUEST_ARGS_MAX ? open_args_file(call) : 0;
+    if (r == -EFBIG)
+        fc_call_end_early(call, FORKCALL_NOT_STARTED, EFBIG,
+                          "args_size: %zu bytes are more than this process's limit RLIMIT_FSIZE, which counts arguments "
+                          "of more than 32 KiB",
+                          call->task.args_size);
+    else if (r < 0)
+        fc_call_not_started(call, -r, "memory for the arguments");
+    return r == 0;
 }
 
 /* How long to wait for room in the pipe before looking at a process that cannot be polled. */

@@ -12,8 +12,9 @@ int fc_channel_open(struct forkcall_call *call);
 /* Only the pipes of captured streams. */
 int fc_channel_open_streams(struct forkcall_call *call);
 
-/* For a child that is no fork: makes a file of arguments that are too large for the pipe. 0 or a negative errno. */
-int fc_channel_open_args(struct forkcall_call *call);
+/* For a child that is no fork: makes a file of arguments that are too large for the pipe. False: the call has ended, and says
+ * why. */
+bool fc_channel_open_args(struct forkcall_call *call);
 
 /* Lets the child, which cannot have ended yet but by somebody else's signal, run the function, and closes its ends. */
 void fc_channel_let_go(struct forkcall_call *call);

@@ -75,12 +75,12 @@ static void start(struct forkcall_call *call)
     if (!fc_init_allows(call) || !fc_init_names(call, &name))
         return;
     int r = fc_channel_open_streams(call);
-    if (r == 0)
-        r = fc_channel_open_args(call);
     if (r < 0) {
         fc_call_not_started(call, -r, "a descriptor for the call");
         return;
     }
+    if (!fc_channel_open_args(call))
+        return;
     call->task.own_group = !call->options.share_group;
     call->task.group = call->options.share_group ? getpgrp() : 0;
     call->task.measure = true;

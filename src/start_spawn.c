@@ -75,10 +75,8 @@ static void start(struct forkcall_call *call)
         return;
     step = "pipe";
     int r = fc_channel_open(call);
-    if (r == 0) {
-        step = "memory for the arguments";
-        r = fc_channel_open_args(call);
-    }
+    if (r == 0 && !fc_channel_open_args(call))
+        return;
     call->task.own_group = !call->options.share_group;
     call->task.measure = true;
     if (r == 0)

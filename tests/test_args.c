@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -194,6 +195,38 @@ static void args_changed_right_after_the_start(void **state)
     }
 }
 
+/* By the limit, what is more than a pipe takes finds no room on its way to a child that is no fork. */
+static int host_with_a_low_limit_of_file_sizes(void *unused)
+{
+    static unsigned char bytes[100000];
+    const struct rlimit limit = {.rlim_cur = sizeof bytes - 1, .rlim_max = sizeof bytes - 1};
+    static const size_t sizes[] = {32768, 32769, sizeof bytes - 1, sizeof bytes};
+    (void)unused;
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    CHECK(warm_up());
+    const struct traces before = traces_now();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_report report = run_tested(child_echoes, bytes, sizes[i], &result, NULL);
+        if (method_shares_memory() || sizes[i] < sizeof bytes) {
+            CHECK(report.status == FORKCALL_OK && result.size == sizes[i]);
+        } else {
+            CHECK(report.status == FORKCALL_NOT_STARTED && report.code == EFBIG && report.ran == FORKCALL_RAN_NO);
+            CHECK(strncmp(report.message, "args_size: 100000 bytes", 23) == 0);
+            CHECK(strstr(report.message, "RLIMIT_FSIZE") != NULL);
+        }
+        forkcall_buf_free(&result);
+    }
+    CHECK(traces_now().descriptors == before.descriptors);
+    return 0;
+}
+
+static void args_of_more_than_the_limit_of_file_sizes(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_with_a_low_limit_of_file_sizes, NULL), 0);
+}
+
 static void args_of_1_GiB(void **state)
 {
     (void)state;
@@ -237,6 +270,7 @@ int main(void)
         cmocka_unit_test(child_that_writes_to_its_args),
         cmocka_unit_test(child_that_writes_to_large_args),
         cmocka_unit_test(args_changed_right_after_the_start),
+        cmocka_unit_test(args_of_more_than_the_limit_of_file_sizes),
         cmocka_unit_test(args_of_1_GiB),
         cmocka_unit_test(args_for_which_there_is_no_memory),
     };
