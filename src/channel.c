@@ -66,10 +66,11 @@ bool fc_channel_open_args(struct forkcall_call *call)
 {
     const int r = call->task.args_size > FC_REQUEST_ARGS_MAX ? open_args_file(call) : 0;
     if (r == -EFBIG)
-        fc_call_end_early(call, FORKCALL_NOT_STARTED, EFBIG,
-                          "args_size: %zu bytes are more than this process's limit RLIMIT_FSIZE, which counts arguments "
-                          "of more than 32 KiB",
-                          call->task.args_size);
+        fc_call_end_early(
+            call, FORKCALL_NOT_STARTED, EFBIG,
+            "args_size: %zu bytes are more than this process's limit RLIMIT_FSIZE, which counts arguments "
+            "of more than 32 KiB",
+            call->task.args_size);
     else if (r < 0)
         fc_call_not_started(call, -r, "memory for the arguments");
     return r == 0;

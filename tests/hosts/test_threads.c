@@ -331,6 +331,69 @@ static void other_methods_are_not_refused_while_threads_run(void **state)
     assert_int_equal(host_run(allow_with_threads, NULL), 0);
 }
 
+/* ---- A small stack ------------------------------------------------------------------------------------------- */
+
+#define SMALL_STACK ((size_t)32 << 10)
+
+static int child_aborts(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    abort();
+}
+
+/* All that a caller may do, and what the first call does besides, which starts the server. */
+static void *call_on_a_small_stack(void *failed)
+{
+    static struct forkcall_report reports[3];
+    static struct forkcall_options options;
+    static struct forkcall_map_options map_options;
+    struct forkcall_call *call = NULL;
+    options = unsafe_options();
+    options.method = tested_method();
+    map_options.call = options;
+    map_options.call.output = NULL;
+    reports[0] = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+    reports[1] = forkcall_run(child_aborts, NULL, 0, NULL, &options);
+    bool right = reports[0].status == FORKCALL_OK && reports[1].status == FORKCALL_SIGNALED;
+    right = right && forkcall_start(&call, child_returns_0, NULL, 0, NULL, &options) == 0;
+    right = right && (forkcall_fd(call) >= 0 || forkcall_fd(call) == -ENOTSUP) && forkcall_wait(call, -1) == 1;
+    reports[2] = forkcall_finish(call);
+    right = right && reports[2].status == FORKCALL_OK;
+    reports[2] = forkcall_map(child_returns_0, NULL, 0, 4, NULL, NULL, &map_options);
+    *(bool *)failed = !right || reports[2].status != FORKCALL_OK;
+    return NULL;
+}
+
+static int host_with_a_small_stack(void *unused)
+{
+    bool failed = true;
+    pthread_attr_t attributes;
+    pthread_t thread;
+    (void)unused;
+    CHECK(pthread_attr_init(&attributes) == 0);
+    const long least = sysconf(_SC_THREAD_STACK_MIN);
+    const size_t size = least > (long)SMALL_STACK ? (size_t)least : SMALL_STACK;
+    CHECK(pthread_attr_setstacksize(&attributes, size) == 0);
+    CHECK(pthread_create(&thread, &attributes, call_on_a_small_stack, &failed) == 0);
+    pthread_join(thread, NULL);
+    CHECK(!failed);
+    return 0;
+}
+
+/* As the header says. Without optimisation the compiler gives every variable a place of its own. */
+static void a_thread_with_32_KiB_of_stack_can_call(void **state)
+{
+    (void)state;
+#ifndef __OPTIMIZE__
+    SKIP("the library is built without optimisation, as a rule, where its tests are");
+#endif
+    if (under_sanitizer() || under_valgrind() || under_emulator())
+        SKIP("all takes more stack here");
+    assert_int_equal(host_run(host_with_a_small_stack, NULL), 0);
+}
+
 int main(void)
 {
     if (!method_shares_memory()) /* else this is a program as it was before it knew of forkcall_init() */
@@ -341,6 +404,7 @@ int main(void)
         cmocka_unit_test(thirty_two_threads_call_at_once),
         cmocka_unit_test(call_started_in_one_thread_and_finished_in_another),
         cmocka_unit_test(canceled_from_one_thread_while_another_waits),
+        cmocka_unit_test(a_thread_with_32_KiB_of_stack_can_call),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
