@@ -2,16 +2,11 @@
  * /proc/self/mountinfo, which says where that can be seen. A system without these files has no quota. */
 #include "cpu_quota.h"
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef PATH_MAX
-#define PATH_MAX 4096
-#endif
 
 /* The process's group in the hierarchy of version 1 that has the controller, and in that of version 2; NULL: in none. */
 struct groups {
@@ -24,11 +19,22 @@ struct quota {
     size_t processors;
 };
 
-static FILE *open_below(const char *root, const char *path)
+/* All three one after another, in memory to be freed; NULL: there is none. */
+static char *join(const char *first, const char *second, const char *third)
 {
-    char whole[PATH_MAX];
-    const int n = snprintf(whole, sizeof whole, "%s%s", root, path);
-    return n < 0 || (size_t)n >= sizeof whole ? NULL : fopen(whole, "re");
+    const size_t room = strlen(first) + strlen(second) + strlen(third) + 1;
+    char *whole = malloc(room);
+    if (whole != NULL)
+        snprintf(whole, room, "%s%s%s", first, second, third);
+    return whole;
+}
+
+static FILE *open_below(const char *root, const char *directory, const char *name)
+{
+    char *path = join(root, directory, name);
+    FILE *file = path != NULL ? fopen(path, "re") : NULL;
+    free(path);
+    return file;
 }
 
 static void count_quota(struct quota *quota, long long time, long long period)
@@ -44,9 +50,7 @@ static void count_quota(struct quota *quota, long long time, long long period)
 
 static bool read_number(const char *root, const char *group, const char *name, long long *number)
 {
-    char path[PATH_MAX];
-    const int n = snprintf(path, sizeof path, "%s/%s", group, name);
-    FILE *file = n < 0 || (size_t)n >= sizeof path ? NULL : open_below(root, path);
+    FILE *file = open_below(root, group, name);
     if (file == NULL)
         return false;
     const bool read = fscanf(file, "%lld", number) == 1;
@@ -58,19 +62,17 @@ static void look_at_version_1(struct quota *quota, const char *group)
 {
     long long time; /* -1: no quota */
     long long period;
-    if (read_number(quota->root, group, "cpu.cfs_quota_us", &time) &&
-        read_number(quota->root, group, "cpu.cfs_period_us", &period))
+    if (read_number(quota->root, group, "/cpu.cfs_quota_us", &time) &&
+        read_number(quota->root, group, "/cpu.cfs_period_us", &period))
         count_quota(quota, time, period);
 }
 
 /* "max 100000": no quota. */
 static void look_at_version_2(struct quota *quota, const char *group)
 {
-    char path[PATH_MAX];
     long long time;
     long long period;
-    const int n = snprintf(path, sizeof path, "%s/cpu.max", group);
-    FILE *file = n < 0 || (size_t)n >= sizeof path ? NULL : open_below(quota->root, path);
+    FILE *file = open_below(quota->root, group, "/cpu.max");
     if (file == NULL)
         return;
     if (fscanf(file, "%lld %lld", &time, &period) == 2)
@@ -93,18 +95,17 @@ static const char *path_below(const char *group, const char *mounted)
 static void look_upwards(struct quota *quota, const char *group, const char *mounted, const char *place,
                          void (*look)(struct quota *quota, const char *group))
 {
-    char path[PATH_MAX];
     const char *below = group != NULL ? path_below(group, mounted) : NULL;
     const size_t top = strlen(place);
-    if (below == NULL || snprintf(path, sizeof path, "%s%s", place, below) >= (int)sizeof path)
-        return;
-    for (;;) {
+    char *path = below != NULL ? join(place, below, "") : NULL;
+    while (path != NULL) {
         look(quota, path);
         char *slash = strrchr(path, '/');
         if (slash == NULL || slash < path + top)
-            return;
+            break;
         *slash = '\0';
     }
+    free(path);
 }
 
 /* ---- Where the groups are ------------------------------------------------------------------------------------ */
@@ -131,7 +132,7 @@ static void keep(char **group, const char *path)
 /* Lines of /proc/self/cgroup: "4:cpu,cpuacct:/some/group"; for version 2 "0::/some/group". */
 static void find_groups(const char *root, struct groups *groups)
 {
-    FILE *file = open_below(root, "/proc/self/cgroup");
+    FILE *file = open_below(root, "/proc/self", "/cgroup");
     char *line = NULL;
     size_t room = 0;
     while (file != NULL && getline(&line, &room, file) > 0) {
@@ -202,8 +203,9 @@ size_t fc_cpu_quota(const char *root)
     struct quota quota = {.root = root};
     struct groups groups = {NULL, NULL};
     find_groups(root, &groups);
-    FILE *file =
-        groups.of_version_1 != NULL || groups.of_version_2 != NULL ? open_below(root, "/proc/self/mountinfo") : NULL;
+    FILE *file = groups.of_version_1 != NULL || groups.of_version_2 != NULL
+                     ? open_below(root, "/proc/self", "/mountinfo")
+                     : NULL;
     char *line = NULL;
     size_t room = 0;
     while (file != NULL && getline(&line, &room, file) > 0)
