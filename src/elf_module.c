@@ -9,6 +9,7 @@
 #include "elf_module.h"
 
 #include "hash.h"
+#include "readable.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,6 +28,21 @@ static const void *at(uintptr_t address)
     return (const void *)address;
 }
 
+#define PAGE 4096U /* or a part of one */
+
+bool fc_elf_can_read(uintptr_t address, size_t size)
+{
+    if (size == 0)
+        return true;
+    if (size - 1 > UINTPTR_MAX - address)
+        return false;
+    const uintptr_t last = (address + (size - 1)) / PAGE;
+    for (uintptr_t page = address / PAGE; page <= last; page++)
+        if (!fc_is_readable(at(page * PAGE)))
+            return false;
+    return true;
+}
+
 /* Where the kernel, or a loader that was called by its own name, lets the program begin. 0: not known. */
 static uintptr_t program_entry(void)
 {
@@ -37,10 +53,22 @@ static uintptr_t program_entry(void)
 #endif
 }
 
+/* Of a file that was cut short the rest of its last page reads as zero. */
+static bool has_loaded_segment(const struct fc_elf_module *module)
+{
+    for (ElfW(Half) i = 0; i < module->segment_count; i++)
+        if (module->segments[i].p_type == PT_LOAD)
+            return true;
+    return false;
+}
+
 struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_first)
 {
     const uintptr_t entry = program_entry();
     struct fc_elf_module module = {info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum, is_first};
+    if (!fc_elf_can_read((uintptr_t)info->dlpi_phdr, info->dlpi_phnum * sizeof *info->dlpi_phdr) ||
+        !has_loaded_segment(&module))
+        module.segment_count = 0;
     if (entry != 0)
         module.is_program = fc_elf_find_segment(&module, entry) != NULL;
     return module;
@@ -122,7 +150,8 @@ static bool find_build_id(const struct fc_elf_module *module, struct fc_module_i
             continue;
         const ElfW(Phdr) *segment = fc_elf_find_segment(module, start);
         if (segment == NULL || (segment->p_flags & PF_R) == 0 ||
-            notes->p_memsz > segment->p_memsz - (notes->p_vaddr - segment->p_vaddr))
+            notes->p_memsz > segment->p_memsz - (notes->p_vaddr - segment->p_vaddr) ||
+            !fc_elf_can_read(start, notes->p_memsz))
             continue;
         if (append_build_id(at(start), notes->p_memsz, notes->p_align == 8 ? 8 : 4, id))
             return true;
@@ -130,14 +159,17 @@ static bool find_build_id(const struct fc_elf_module *module, struct fc_module_i
     return false;
 }
 
-/* Then code differs from one process to the next. */
+/* Then code differs from one process to the next. What cannot be read is taken for such. */
 static bool relocates_code(const struct fc_elf_module *module)
 {
     for (ElfW(Half) i = 0; i < module->segment_count; i++) {
-        if (module->segments[i].p_type != PT_DYNAMIC)
+        const ElfW(Phdr) *segment = &module->segments[i];
+        if (segment->p_type != PT_DYNAMIC)
             continue;
-        const ElfW(Dyn) *entry = at(module->bias + module->segments[i].p_vaddr);
-        for (; entry->d_tag != DT_NULL; entry++)
+        if (!fc_elf_can_read(module->bias + segment->p_vaddr, segment->p_memsz))
+            return true;
+        const ElfW(Dyn) *entry = at(module->bias + segment->p_vaddr);
+        for (size_t left = segment->p_memsz / sizeof *entry; left > 0 && entry->d_tag != DT_NULL; left--, entry++)
             if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0))
                 return true;
     }
@@ -157,6 +189,8 @@ static bool hash_content(const struct fc_elf_module *module, uint64_t *hash)
         const bool is_writable = (segment->p_flags & PF_W) != 0;
         const bool is_code = (segment->p_flags & PF_X) != 0;
         if (is_writable ? is_code : (segment->p_flags & PF_R) == 0)
+            return false;
+        if (!is_writable && !fc_elf_can_read(module->bias + segment->p_vaddr, segment->p_filesz))
             return false;
         if (!is_writable)
             *hash = fc_hash(*hash, at(module->bias + segment->p_vaddr), segment->p_filesz);

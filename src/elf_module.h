@@ -1,4 +1,7 @@
-/* A module as dl_iterate_phdr() tells of it: its segments, and what it is known by. Valid while it is loaded. */
+/* A module as dl_iterate_phdr() tells of it: its segments, and what it is known by. Valid while it is loaded.
+ *
+ * Headers and content lie in the module's file, which somebody may have cut short or written to since it was loaded. So
+ * nothing is read that was not found to be readable, and of a module that cannot be read nothing is known. */
 #ifndef FC_ELF_MODULE_H
 #define FC_ELF_MODULE_H
 
@@ -15,12 +18,15 @@
 struct fc_elf_module {
     uintptr_t bias;
     const ElfW(Phdr) * segments;
-    ElfW(Half) segment_count;
+    ElfW(Half) segment_count; /* 0: they cannot be read */
     bool is_program;
 };
 
 /* is_first: dl_iterate_phdr() tells of it first. In a namespace of dlmopen(3) that is not the program. */
 struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_first);
+
+/* Can these bytes be read? For a file that was cut short this is known on Linux only. */
+bool fc_elf_can_read(uintptr_t address, size_t size);
 
 /* The loaded segment that holds the address, and that which holds it as code. NULL: none. */
 const ElfW(Phdr) * fc_elf_find_segment(const struct fc_elf_module *module, uintptr_t address);

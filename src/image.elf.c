@@ -23,10 +23,10 @@ static const void *at(uintptr_t address)
 
 struct search {
     uintptr_t address;
-    const struct dl_phdr_info *info;
+    struct fc_elf_module module;
+    const char *path;           /* the loader's */
     const ElfW(Phdr) * segment; /* that holds address */
     uintptr_t start;            /* of the segment */
-    bool is_program;
     /* Runs while the loader holds its lock: the image cannot be unloaded. */
     void (*visit)(const struct search *search, void *out);
     void *out;
@@ -37,19 +37,14 @@ static int search_image(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct search *search = arg;
     (void)size;
-    search->is_program = fc_elf_module(info, search->images++ == 0).is_program;
-    for (ElfW(Half) i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        const uintptr_t start = info->dlpi_addr + segment->p_vaddr;
-        if (segment->p_type != PT_LOAD || search->address < start || search->address - start >= segment->p_memsz)
-            continue;
-        search->info = info;
-        search->segment = segment;
-        search->start = start;
-        search->visit(search, search->out);
-        return 1;
-    }
-    return 0;
+    search->module = fc_elf_module(info, search->images++ == 0);
+    search->segment = fc_elf_find_segment(&search->module, search->address);
+    if (search->segment == NULL)
+        return 0;
+    search->path = info->dlpi_name;
+    search->start = search->module.bias + search->segment->p_vaddr;
+    search->visit(search, search->out);
+    return 1;
 }
 
 /* Calls visit if address lies in an image. */
@@ -82,11 +77,11 @@ static void set_program_path(struct fc_image *image, const char *name)
 static void visit_find(const struct search *search, void *out)
 {
     struct fc_image *image = out;
-    image->bias = search->info->dlpi_addr;
-    if (search->is_program)
-        set_program_path(image, search->info->dlpi_name);
+    image->bias = search->module.bias;
+    if (search->module.is_program)
+        set_program_path(image, search->path);
     else
-        set_path(image, search->info->dlpi_name);
+        set_path(image, search->path);
 }
 
 bool fc_image_find(uint64_t address, struct fc_image *image)
@@ -104,6 +99,41 @@ bool fc_image_is_code(uint64_t address)
     bool is_code = false;
     return search_images(address, visit_is_code, &is_code) && is_code;
 }
+
+/* ---- What can be read ---------------------------------------------------------------------------------------- */
+
+struct question {
+    uintptr_t address;
+    bool can_be_asked;
+    unsigned images;
+};
+
+static int visit_question(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct question *question = arg;
+    const struct fc_elf_module module = fc_elf_module(info, question->images++ == 0);
+    (void)size;
+    if (module.segment_count == 0) /* perhaps this one holds it */
+        question->can_be_asked = false;
+    if (fc_elf_find_segment(&module, question->address) == NULL)
+        return 0;
+    question->can_be_asked = true;
+    for (ElfW(Half) i = 0; i < module.segment_count && question->can_be_asked; i++) {
+        const ElfW(Phdr) *segment = &module.segments[i];
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_R) != 0)
+            question->can_be_asked = fc_elf_can_read(module.bias + segment->p_vaddr, segment->p_filesz);
+    }
+    return 1;
+}
+
+bool fc_image_can_be_asked(uint64_t address)
+{
+    struct question question = {.address = (uintptr_t)address, .can_be_asked = true};
+    (void)dl_iterate_phdr(visit_question, &question);
+    return address <= UINTPTR_MAX && question.can_be_asked;
+}
+
+/* ---- Where calls come from, and functions start ---------------------------------------------------------------- */
 
 #if defined(__x86_64__) || defined(__i386__)
 
@@ -123,7 +153,8 @@ static bool can_return_to(const struct search *search)
 {
     if ((search->segment->p_flags & PF_R) == 0)
         return true;
-    return search->address - search->start >= 7 && follows_call(at(search->address));
+    return search->address - search->start >= 7 && fc_elf_can_read(search->address - 7, 7) &&
+           follows_call(at(search->address));
 }
 
 #else
@@ -231,11 +262,11 @@ static const ElfW(Word) function_table = PT_GNU_EH_FRAME;
 
 static void visit_function_start(const struct search *search, void *out)
 {
-    for (ElfW(Half) i = 0; i < search->info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &search->info->dlpi_phdr[i];
-        if (segment->p_type == function_table)
-            *(uint64_t *)out =
-                find_function(at(search->info->dlpi_addr + segment->p_vaddr), segment->p_memsz, search->address);
+    for (ElfW(Half) i = 0; i < search->module.segment_count; i++) {
+        const ElfW(Phdr) *table = &search->module.segments[i];
+        const uintptr_t start = search->module.bias + table->p_vaddr;
+        if (table->p_type == function_table && fc_elf_can_read(start, table->p_memsz))
+            *(uint64_t *)out = find_function(at(start), table->p_memsz, search->address);
     }
 }
 

@@ -26,6 +26,9 @@ bool fc_image_is_code(uint64_t address);
 /* Whether a call can have left address on the stack: code, and, on x86, preceded by a call instruction. */
 bool fc_image_is_return_address(uint64_t address);
 
+/* Whether dladdr(3) may be asked about address: it reads the tables of the image that holds it, be they readable or not. */
+bool fc_image_can_be_asked(uint64_t address);
+
 /* Where the function that holds address starts. 0: not known. */
 uint64_t fc_image_function_start(uint64_t address);
 

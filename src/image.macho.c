@@ -68,6 +68,13 @@ bool fc_image_is_return_address(uint64_t address)
     return fc_image_is_code(address);
 }
 
+/* The system ends a process that reads a page of a file that was changed. */
+bool fc_image_can_be_asked(uint64_t address)
+{
+    (void)address;
+    return true;
+}
+
 /* The compact unwind tables would tell; not worth it for a hint. */
 uint64_t fc_image_function_start(uint64_t address)
 {

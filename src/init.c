@@ -76,7 +76,8 @@ bool fc_init_names(struct forkcall_call *call, struct fc_module_function *name)
                "fn: lies in a namespace of dlmopen(3), which no other process has: only FORKCALL_FORK can call it");
         return false;
     case ESTALE:
-        refuse(call, ESTALE, "fn: the file of its module was deleted or replaced, and nothing else tells its build");
+        refuse(call, ESTALE,
+               "fn: the file of its module was deleted, replaced or cut short, and nothing else tells its build");
         return false;
     default:
         refuse(call, ENOENT, "fn: lies in no program, library or plugin, so that no other process can find it");

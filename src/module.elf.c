@@ -140,6 +140,7 @@ struct lookup {
     struct fc_elf_module module;
     const ElfW(Phdr) * code;
     unsigned modules;
+    bool is_blind;    /* there is a module of which nothing can be read */
     bool has_program; /* whether the program is among those modules: it is in its own namespace, and first there */
     int result;
 };
@@ -157,6 +158,7 @@ static int visit_lookup(struct dl_phdr_info *info, size_t size, void *arg)
     struct lookup *lookup = arg;
     (void)size;
     lookup->module = fc_elf_module(info, lookup->modules++ == 0);
+    lookup->is_blind = lookup->is_blind || lookup->module.segment_count == 0;
     lookup->has_program = lookup->has_program || lookup->module.is_program;
     lookup->code =
         lookup->address == 0 ? find_first_code(&lookup->module) : fc_elf_find_code(&lookup->module, lookup->address);
@@ -240,6 +242,14 @@ static bool is_in_other_namespace(uintptr_t address)
     return dladdr != NULL && dladdr((const void *)address, &info) != 0; // NOLINT(performance-no-int-to-ptr)
 }
 
+/* The loader would read a module's tables unasked. */
+static int explain_nowhere(const struct lookup *lookup)
+{
+    if (lookup->is_blind)
+        return -ESTALE;
+    return is_in_other_namespace(lookup->address) ? -EXDEV : -ENOENT;
+}
+
 /* A file is moved, and another takes its place: what was named by its path has to be named again. */
 static bool is_still_there(const struct fc_module_function *name)
 {
@@ -256,8 +266,8 @@ static int look_up(uintptr_t address, struct fc_module_function *name)
     struct lookup lookup = {.address = address, .name = name, .result = -ENOENT};
     if (address != 0 && recall_name(address, unloads, name) && is_still_there(name))
         return 0;
-    if (dl_iterate_phdr(visit_lookup, &lookup) == 0 && is_in_other_namespace(address))
-        lookup.result = -EXDEV;
+    if (dl_iterate_phdr(visit_lookup, &lookup) == 0)
+        lookup.result = explain_nowhere(&lookup);
     if (lookup.result == 0)
         lookup.result = complete(&lookup);
     if (lookup.result < 0)

@@ -55,7 +55,8 @@ struct fc_module_function {
  * async-signal-safe; takes no lock that a fork could leave locked, but the loader's.
  * 0; -ENOENT: fn lies in no code of a module (generated code, NULL); -ENAMETOOLONG: the path does;
  * -EXDEV: the module lies in a namespace of dlmopen(3), which no other process has;
- * -ESTALE: only its file could tell the module, and that has been deleted or replaced, or cannot be looked up. */
+ * -ESTALE: only its file could tell the module, and that has been deleted, replaced or cut short, or cannot be looked
+ * up. */
 int fc_module_name(forkcall_fn *fn, struct fc_module_function *name);
 
 /* In a process from which children are forked that will call fc_module_find: makes that fast for functions of the program

@@ -191,7 +191,8 @@ static void say_exited(struct forkcall_call *call)
 {
     struct forkcall_report *report = &call->report;
     if (!call->reply.done)
-        fc_report_message(report, "the child ended with exit status %d before the function returned%s", report->code,
+        fc_report_message(report, "the child ended with exit status %d before the function %s%s", report->code,
+                          report->ran == FORKCALL_RAN_NO ? "was called" : "returned",
                           call->reply.malformed ? "; its reply was malformed" : "");
     else if (call->reply.trailer.end == FC_END_EXITED)
         fc_report_message(report, "the function called exit(%d)", report->code);

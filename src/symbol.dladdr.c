@@ -19,7 +19,8 @@ bool fc_symbol_find_exported(uint64_t address, struct fc_symbol *symbol)
     Dl_info info;
     memset(&info, 0, sizeof info);
     const void *place = (const void *)(uintptr_t)address;
-    if (address > UINTPTR_MAX || dladdr(place, &info) == 0 || info.dli_sname == NULL || info.dli_sname[0] == 0)
+    if (!fc_image_can_be_asked(address) || dladdr(place, &info) == 0 || info.dli_sname == NULL ||
+        info.dli_sname[0] == 0)
         return false;
     *symbol = (struct fc_symbol){.start = (uintptr_t)info.dli_saddr};
     (void)snprintf(symbol->name, sizeof symbol->name, "%s", info.dli_sname);
