@@ -9,7 +9,8 @@ unsigned fc_hazards_to_refuse(void);
 
 /* What the platform's files (threads.*.c, libraries.*.c) tell about this process now. */
 bool fc_has_other_threads(void);
-bool fc_is_forked_copy(void); /* a fork child that has not exec'ed, where that is a hazard */
+bool fc_may_have_other_threads(void); /* cheaper: also true where threads have ended */
+bool fc_is_forked_copy(void);         /* a fork child that has not exec'ed, where that is a hazard */
 bool fc_has_hostile_library(void);
 
 #endif

@@ -80,7 +80,7 @@ static const resource_t limits[] = {
 static unsigned umask_now(void)
 {
     sigset_t all, old;
-    if (fc_has_other_threads())
+    if (fc_may_have_other_threads())
         return fc_snapshot_umask();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);

@@ -146,12 +146,33 @@ static struct place place_of(const char *path)
     return place;
 }
 
+/* The directory of a task's namespaces, opened: half of what it costs to look for each by its path. */
+struct namespaces {
+    const char *task;
+    int directory; /* -1: no descriptor is to be had */
+};
+
+static struct namespaces open_namespaces(const char *task)
+{
+    char path[TASK_SIZE + 8];
+    snprintf(path, sizeof path, "%s/ns", task);
+    return (struct namespaces){.task = task, .directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC)};
+}
+
+static void close_namespaces(const struct namespaces *of)
+{
+    if (of->directory >= 0)
+        close(of->directory);
+}
+
 /* "net:[4026531840]" */
-static uint32_t namespace_number(const char *task, const char *name)
+static uint32_t namespace_number(const struct namespaces *of, const char *name)
 {
     char path[TASK_SIZE + 16], link[64];
-    snprintf(path, sizeof path, "%s/ns/%s", task, name);
-    const ssize_t n = readlink(path, link, sizeof link - 1);
+    if (of->directory < 0)
+        snprintf(path, sizeof path, "%s/ns/%s", of->task, name);
+    const ssize_t n = of->directory >= 0 ? readlinkat(of->directory, name, link, sizeof link - 1)
+                                         : readlink(path, link, sizeof link - 1);
     if (n <= 0)
         return 0;
     link[n] = '\0';
@@ -161,16 +182,27 @@ static uint32_t namespace_number(const char *task, const char *name)
 
 /* Mounts are told apart by place_of, where it can. Without CAP_SYS_ADMIN no namespace can be left but by making a user
  * namespace. That of process numbers is the children's, not this process's own: it takes nothing from this one. */
-static void take_namespaces(struct extra *e, const char *task, const struct fc_credentials *now)
+static void take_namespaces(struct extra *e, const char *task, const struct fc_credentials *now, const void *before)
 {
-    if ((now->word[0].permitted & (1U << CAP_SYS_ADMIN_)) == 0)
+    const bool all = (now->word[0].permitted & (1U << CAP_SYS_ADMIN_)) != 0;
+    /* Who may look at the server is in its user namespace or in one above it (ptrace(2), "Ptrace access mode checking"), and
+     * has asked that with a third of the cost. */
+    if (before != NULL)
+        e->user = ((const struct extra *)before)->user;
+    if (!all && before != NULL)
         return;
-    e->network = namespace_number(task, "net");
-    e->ipc = namespace_number(task, "ipc");
-    e->uts = namespace_number(task, "uts");
-    e->cgroup = namespace_number(task, "cgroup");
-    if (e->root.mount == 0)
-        e->mounts = namespace_number(task, "mnt");
+    const struct namespaces of = open_namespaces(task);
+    if (before == NULL)
+        e->user = namespace_number(&of, "user");
+    if (all) {
+        e->network = namespace_number(&of, "net");
+        e->ipc = namespace_number(&of, "ipc");
+        e->uts = namespace_number(&of, "uts");
+        e->cgroup = namespace_number(&of, "cgroup");
+        if (e->root.mount == 0)
+            e->mounts = namespace_number(&of, "mnt");
+    }
+    close_namespaces(&of);
 }
 
 void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before)
@@ -180,10 +212,7 @@ void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void
     take_sandbox(&e);
     e.root = place_of("/");
     e.directory = place_of(".");
-    /* Who may look at the server is in its user namespace or in one above it (ptrace(2), "Ptrace access mode checking"), and
-     * has asked that with a third of the cost. */
-    e.user = before != NULL ? ((const struct extra *)before)->user : namespace_number(THIS_TASK, "user");
-    take_namespaces(&e, THIS_TASK, now);
+    take_namespaces(&e, THIS_TASK, now, before);
     memcpy(extra, &e, sizeof e);
 }
 
@@ -252,8 +281,7 @@ static bool task_fits(const char *task, const struct extra *then, const struct f
     e.root = place_of(path);
     snprintf(path, sizeof path, "%s/cwd", task);
     e.directory = place_of(path);
-    e.user = namespace_number(task, "user");
-    take_namespaces(&e, task, &now);
+    take_namespaces(&e, task, &now, NULL);
     return memcmp(&e, then, sizeof e) == 0;
 }
 

@@ -21,6 +21,15 @@ static bool libc_saw_no_thread(void)
 }
 #endif
 
+bool fc_may_have_other_threads(void)
+{
+#ifdef HAVE_LIBC_SINGLE_THREADED
+    return !libc_saw_no_thread();
+#else
+    return fc_has_other_threads();
+#endif
+}
+
 bool fc_has_other_threads(void)
 {
     struct stat tasks;

@@ -9,6 +9,11 @@
 #define AFORK 0x00000001 /* <sys/acct.h>: forked, and has not exec'ed */
 #endif
 
+bool fc_may_have_other_threads(void)
+{
+    return fc_has_other_threads();
+}
+
 bool fc_has_other_threads(void)
 {
     struct proc_taskinfo info;

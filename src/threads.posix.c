@@ -7,6 +7,11 @@
 extern int __isthreaded; /* FreeBSD's libc: set by the first pthread_create */
 #endif
 
+bool fc_may_have_other_threads(void)
+{
+    return fc_has_other_threads();
+}
+
 bool fc_has_other_threads(void)
 {
 #ifdef HAVE_ISTHREADED
