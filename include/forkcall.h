@@ -371,7 +371,7 @@ enum forkcall_ran { FORKCALL_RAN_UNKNOWN = 0, FORKCALL_RAN_NO = 1, FORKCALL_RAN_
 
 /* Bits of hazards. */
 enum forkcall_hazard {
-    FORKCALL_HAZARD_THREADS = 1, /* other threads run in this process */
+    FORKCALL_HAZARD_THREADS = 1, /* other threads run in this process (macOS, FreeBSD: or have run) */
     FORKCALL_HAZARD_FORKED = 2,  /* macOS: this process is a fork child that has not exec'ed */
     FORKCALL_HAZARD_LIBRARY = 4, /* a library that is known not to survive a fork once it was used is loaded: a hint
                                     (loaded is not used), never a reason to refuse */

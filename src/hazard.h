@@ -8,9 +8,10 @@
 unsigned fc_hazards_to_refuse(void);
 
 /* What the platform's files (threads.*.c, libraries.*.c) tell about this process now. */
-bool fc_has_other_threads(void);
-bool fc_may_have_other_threads(void); /* cheaper: also true where threads have ended */
-bool fc_is_forked_copy(void);         /* a fork child that has not exec'ed, where that is a hazard */
+bool fc_has_other_threads(void);             /* or has had, where what they leave behind breaks in a fork */
+bool fc_may_have_other_threads(void);        /* cheaper: also true where threads have ended */
+const char *fc_other_threads_in_words(void); /* "other threads run in this process", as far as it is known */
+bool fc_is_forked_copy(void);                /* a fork child that has not exec'ed, where that is a hazard */
 bool fc_has_hostile_library(void);
 
 #endif

@@ -5,6 +5,7 @@
 #include "child.h"
 #include "copy.h"
 #include "exit_guard.h"
+#include "hazard.h"
 #include "mark.h"
 #include "report.h"
 #include "streams.h"
@@ -20,19 +21,19 @@ static bool refuses(struct forkcall_call *call)
     const unsigned bits = report->hazards & FORKCALL_HAZARDS_REFUSE;
     if (bits == 0 || call->options.allow_unsafe_fork)
         return false;
+    const char *what = (bits & FORKCALL_HAZARD_THREADS) != 0 ? fc_other_threads_in_words()
+                                                             : "this process was forked and has not exec'ed";
     if (fc_image_is_privileged()) /* forkcall_init() makes no copies of such a program, and so is no remedy */
         fc_report_message(
             report,
-            "a fork is not safe now: %s, and no clean process can be started of a program that has more rights "
-            "than its user (set-user-id, file capabilities); allow_unsafe_fork and a timeout would do",
-            (bits & FORKCALL_HAZARD_THREADS) != 0 ? "other threads run" : "this process was forked");
+            "a fork is not safe now: %s, and no clean process can be started of a program that has more "
+            "rights than its user (set-user-id, file capabilities); allow_unsafe_fork and a timeout would do",
+            what);
     else
-        fc_report_message(
-            report, (bits & FORKCALL_HAZARD_THREADS) != 0
-                        ? "a fork is not safe now: other threads run in this process (call forkcall_init() first thing "
-                          "in main() and use AUTO, or set allow_unsafe_fork and a timeout)"
-                        : "a fork is not safe now: this process was forked and has not exec'ed (call forkcall_init() "
-                          "first thing in main() and use AUTO, or set allow_unsafe_fork and a timeout)");
+        fc_report_message(report,
+                          "a fork is not safe now: %s (call forkcall_init() first thing in main() and use AUTO, or set "
+                          "allow_unsafe_fork and a timeout)",
+                          what);
     return true;
 }
 

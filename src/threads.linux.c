@@ -44,6 +44,11 @@ bool fc_has_other_threads(void)
     return true;
 }
 
+const char *fc_other_threads_in_words(void)
+{
+    return "other threads run in this process";
+}
+
 bool fc_is_forked_copy(void)
 {
     return false; /* here a fork child may fork again */

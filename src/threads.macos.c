@@ -1,6 +1,5 @@
 #include "hazard.h"
 
-#include <libproc.h>
 #include <pthread.h>
 #include <sys/sysctl.h>
 #include <unistd.h>
@@ -14,14 +13,17 @@ bool fc_may_have_other_threads(void)
     return fc_has_other_threads();
 }
 
+/* Set by the first pthread or dispatch worker, and never reset but in a fork child. Whether those threads still run does not
+ * matter: libdispatch and Objective-C go by the same flag alone, and break in the child of a process that has it set
+ * (libdispatch, src/queue.c 7458; objc4, runtime/objc-os.mm 827). So to count threads would be wrong here. */
 bool fc_has_other_threads(void)
 {
-    struct proc_taskinfo info;
-    if (!pthread_is_threaded_np()) /* set by the first pthread or dispatch worker; it stays set */
-        return false;
-    if (proc_pidinfo(getpid(), PROC_PIDTASKINFO, 0, &info, sizeof info) == (int)sizeof info)
-        return info.pti_threadnum > 1;
-    return true;
+    return pthread_is_threaded_np() != 0;
+}
+
+const char *fc_other_threads_in_words(void)
+{
+    return "other threads run, or have run, in this process";
 }
 
 bool fc_is_forked_copy(void)

@@ -21,6 +21,11 @@ bool fc_has_other_threads(void)
 #endif
 }
 
+const char *fc_other_threads_in_words(void)
+{
+    return "other threads run, or have run, in this process";
+}
+
 bool fc_is_forked_copy(void)
 {
     return false;

@@ -357,8 +357,8 @@ static void program_with_file_capabilities_run_by_a_user(void **state)
         "server: NOT_STARTED method 2 ran 1 code 1: method: SERVER and SPAWN are not for set-user-id programs, nor "
         "for those whose file has capabilities");
     assert_says("auto: OK method 1 ran 2");
-    assert_says(
-        "auto: UNSAFE method 1 ran 1 code 0: a fork is not safe now: other threads run, and no clean process can");
+    assert_says("auto: UNSAFE method 1 ran 1 code 0: a fork is not safe now: other threads run in this process, and no "
+                "clean process can");
     assert_null(strstr(output, "forkcall_init()"));
 }
 
