@@ -57,6 +57,8 @@ static int long_date(const void *args, size_t args_size, struct forkcall_buf *re
     bool whole = false;
     (void)args_size;
 
+    /* Guarded, as all of a run loop: in a forked child of this process it would write the warning above and do nothing. */
+    CFRunLoopRunInMode(kCFRunLoopDefaultMode, 0.0, true);
     CFLocaleRef locale = copy_locale(args);
     if (locale == NULL)
         return forkcall_fail(EINVAL, "no locale %s", (const char *)args);
