@@ -2,6 +2,7 @@
 
 #include "arena.h"
 #include "child.h"
+#include "code_pointer.h"
 #include "config.h"
 #include "frame.h"
 #include "readable.h"
@@ -49,7 +50,7 @@ void fc_crash_note_modules(void)
 void fc_crash_note_function(forkcall_fn *fn)
 {
     for (size_t i = 0; i < placement_count; i++)
-        if ((uintptr_t)fn - fc_placements[i].start < fc_placements[i].size)
+        if (fc_code_address(fn) - fc_placements[i].start < fc_placements[i].size)
             return;
     fc_crash_note_modules();
 }

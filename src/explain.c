@@ -1,4 +1,5 @@
 /* An outcome in a few lines. */
+#include "code_pointer.h"
 #include "report.h"
 #include "symbol.h"
 
@@ -108,7 +109,7 @@ int forkcall_explain(const struct forkcall_report *report, char *to, size_t size
     if (size > 0)
         to[0] = '\0';
     if (report->fn != NULL)
-        fc_symbol_function_name((uint64_t)(uintptr_t)report->fn, name, sizeof name);
+        fc_symbol_function_name(fc_code_address(report->fn), name, sizeof name);
     add_verdict(&text, report, name);
     if (report->status != FORKCALL_OK)
         add_circumstances(&text, report);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+/* On macOS this variable does more: dyld never unloads an image that has thread-local variables. Handlers of the C library's
+ * (fork, thread exit) point into the library's code, and the linker there knows no -z nodelete. */
 static _Thread_local struct fc_inline *current;
 struct fc_inline *fc_inline_current(void)
 {

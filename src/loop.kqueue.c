@@ -10,6 +10,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#ifndef NOTE_MACH_CONTINUOUS_TIME
+#define NOTE_MACH_CONTINUOUS_TIME 0
+#endif
+
 enum ident { WAKE = 1, DEADLINE = 2 };
 
 static int change(int queue, uintptr_t ident, short filter, unsigned short flags, unsigned notes, int64_t data)
@@ -45,7 +49,8 @@ void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
         return;
     const uint64_t now = fc_now_ns();
     const uint64_t ms = deadline_ns > now ? (deadline_ns - now + 999999U) / 1000000U : 0;
-    change(queue, DEADLINE, EVFILT_TIMER, EV_ADD, 0, (int64_t)ms);
+    /* CLOCK_MONOTONIC of macOS goes on while the machine sleeps; a timer does so only if asked to. */
+    change(queue, DEADLINE, EVFILT_TIMER, EV_ADD, NOTE_MACH_CONTINUOUS_TIME, (int64_t)ms);
 }
 
 int fc_loop_fd(struct fc_fds *fds, int extra)

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT */
 #include "module.h"
 
+#include "code_pointer.h"
 #include "hash.h"
 #include "placement.h"
 
@@ -116,7 +117,7 @@ static void note_file(struct fc_module_function *name)
 int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
 {
     Dl_info info;
-    const uintptr_t address = (uintptr_t)fn;
+    const uintptr_t address = fc_code_address(fn);
     if (fn == NULL || dladdr((const void *)address, &info) == 0 || info.dli_fbase == NULL)
         return -ENOENT;
     const struct mach_header_64 *header = info.dli_fbase;
@@ -169,7 +170,7 @@ bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
         const struct mach_header_64 *header = (const struct mach_header_64 *)_dyld_get_image_header(i);
         if (!is_module(header, name) || !(name->is_program || is_file(_dyld_get_image_name(i), name)))
             continue;
-        *fn = (forkcall_fn *)((uintptr_t)header + (uintptr_t)name->offset);
+        *fn = fc_code_pointer((uintptr_t)header + (uintptr_t)name->offset);
         return true;
     }
     return false;
