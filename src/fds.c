@@ -207,7 +207,7 @@ int fc_fds_pipe(struct fc_fds *fds, enum fc_fd read_end, enum fc_fd write_end)
 void fc_fds_close(struct fc_fds *fds, enum fc_fd which)
 {
     fc_fds_lock();
-    close_one(fds, which);
+    close_one(fds, (int)which);
     fc_fds_unlock();
 }
 
