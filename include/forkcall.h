@@ -132,6 +132,13 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * thread_local objects. Where the status of exit() is not known (see FORKCALL_EXITED), a process that the function
  * itself has forked ends with status 1 at exit(); _exit() is told right everywhere.
  *
+ * It may confine itself, by seccomp(2) or what other systems have. What is then left to do to tell the caller how it ended
+ * needs read(2), write(2) and exit_group(2) alone, and munmap(2) where the result is larger than 128 KiB; forkcall_fail and
+ * forkcall_throw need no other. Without more, usage_known is false by SERVER. While it runs: to make a result larger than
+ * 128 KiB needs getrlimit(2), ftruncate(2), mmap(2), munmap(2) and madvise(2) (so make it first, and fill it after);
+ * forkcall_progress needs getpid(2), poll(2) and fcntl(2), and so does the report of a crash; text that is left in stdout
+ * what the C library needs to write it.
+ *
  * It is killed when the caller dies (Linux, FreeBSD; macOS: by a handler of SIGIO, which the function must not take), unless it
  * execs or closes every descriptor (SERVER: and changes its user; without /proc that is enough). A child of a process without
  * root's rights that changes its user all the same (CAP_SETUID) may go on, too. Threads that it
@@ -431,6 +438,8 @@ struct forkcall_report {
     uint16_t hints;              /* FORKCALL_HINT_ bits, whatever the outcome */
     uint64_t elapsed_ns;         /* from start to the end of the child */
     uint64_t user_ns, system_ns; /* of the child and those of its descendants that it waited for */
+    /* The peak of the child's memory; 0: not known (by SPAWN, where the child did not say it itself and it was not above the
+     * caller's). By FORK the pages that the child has of the caller count, in a large caller so much that they hide the rest. */
     uint64_t max_rss_bytes;
     forkcall_fn *fn;
     struct forkcall_crash crash;

@@ -113,8 +113,8 @@ static void move_to(struct forkcall_buf *buf, void *data, size_t capacity)
 /* A child's result that has outgrown its place: from the stack to the arena, to the region, else to the heap. */
 static int grow_in_child(struct forkcall_buf *buf, size_t needed, size_t used)
 {
-    if (kind_is(buf, FC_BUF_SMALL) && buf->reserved[1] != 0 && needed <= sizeof fc_small_result) {
-        move_to(buf, fc_small_result, sizeof fc_small_result);
+    if (kind_is(buf, FC_BUF_SMALL) && buf->reserved[1] != 0 && needed <= FC_SMALL_RESULT) {
+        move_to(buf, fc_small_result, FC_SMALL_RESULT);
         return 0;
     }
     size_t capacity = grown(buf, needed);

@@ -3,6 +3,7 @@
 #include "buf.h"
 #include "child.h"
 #include "copy.h"
+#include "finish.h"
 #include "hazard.h"
 #include "inline.h"
 #include "io.h"

@@ -149,8 +149,9 @@ static void let_go(struct forkcall_call *call, struct iovec *parts, int count)
 
 void fc_channel_let_go(struct forkcall_call *call)
 {
-    struct iovec go = {.iov_base = "g", .iov_len = 1};
-    let_go(call, &go, 1);
+    struct iovec go[] = {{.iov_base = "g", .iov_len = 1},
+                         {.iov_base = &call->task.nonce, .iov_len = sizeof call->task.nonce}}; /* see go.h */
+    let_go(call, go, 2);
 }
 
 void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name)

@@ -6,7 +6,6 @@
 #include "task.h"
 
 #include <stdarg.h>
-#include <sys/uio.h>
 
 /* Why a child could not be made ready. */
 enum fc_setup_step {
@@ -34,18 +33,9 @@ _Noreturn void fc_child_run(struct fc_task *task);
 /* This process is such a child; a process that it forked is not. */
 bool fc_child_is_running(void);
 
-/* What the public functions of the same names do there (context.c). */
+/* What the public functions of the same names do there (context.c); the first nothing in any other process. */
 void fc_child_fail(const char *format, va_list arguments);
-_Noreturn void fc_child_throw(int code);
 void fc_child_progress(double done, double total, const char *note);
-
-/* Ends the process where it has left the function by longjmp, as far as that can be seen: frame is an address in the
- * caller's frame. */
-void fc_child_check_escape(const void *frame);
-
-/* Writes frames to the reply, unless the descriptor is no longer the reply's, another thread has ended the call, or, where
- * wait is false, another thread is in the middle of writing. */
-bool fc_child_write(struct iovec *parts, int count, bool wait);
 
 /* ---- For child_entry.c --------------------------------------------------------------------------------------- */
 
@@ -55,9 +45,5 @@ _Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *r
 /* The address in the frame that the function was called from. */
 void fc_child_set_entry(const void *frame);
 const void *fc_child_entry_frame(void);
-
-_Noreturn void fc_child_returned(int code);
-/* The function's thread is being ended by pthread_exit or pthread_cancel. */
-void fc_child_thread_exit(void *unused);
 
 #endif

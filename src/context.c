@@ -2,6 +2,7 @@
  * process was made for. */
 #include "child.h"
 #include "exit_guard.h"
+#include "finish.h"
 #include "inline.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static void record(const char *format, va_list arguments)
     struct fc_inline *call = fc_inline_current();
     if (call != NULL)
         fc_inline_fail(call, format, arguments);
-    else if (fc_child_is_running())
+    else
         fc_child_fail(format, arguments);
 }
 

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "frame.h"
 #include "readable.h"
+#include "reply_writer.h"
 #include "report.h"
 
 #include <sched.h>

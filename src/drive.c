@@ -139,7 +139,7 @@ static void read_reply(struct forkcall_call *call)
         come_back(call);
     if (r == -EAGAIN) /* what poll saw was read by another: a hostile child can open its own pipe for reading */
         return;
-    if (call->reply.done) {
+    if (call->reply.done || (call->reply.answered && !call->reply.malformed)) {
         if (call->stage == FC_STAGE_RUNNING || call->stage == FC_STAGE_TERMINATING)
             set_stage(call, FC_STAGE_ANSWERED, fc_now_ns() + END_NS);
     } else if (call->reply.malformed) {
@@ -188,6 +188,7 @@ static void conclude(struct forkcall_call *call)
         return;
     if (!call->unreapable) {
         read_waiting_reply(call);
+        fc_reply_settle(&call->reply);
         fc_call_take_result(call);
         /* Before the leader is reaped, while the group's number is surely its own; and before the host's callbacks take
          * their time. */

@@ -2,7 +2,7 @@
  * the same machine, so numbers are in the machine's own order. Pure functions over bytes.
  *
  * A reply is any number of READY, STARTED, PROGRESS and MESSAGE frames, at most one RESULT, at most one of SETUP and CRASH, and
- * the trailer DONE. What comes after the trailer is not read. */
+ * the trailer DONE, before which there may be an ANSWER. What comes after the trailer is not read. */
 #ifndef FC_FRAME_H
 #define FC_FRAME_H
 
@@ -21,6 +21,10 @@ enum fc_frame_type {
     FC_FRAME_CRASH = 6,    /* struct fc_crash_notice, where modules lie, and a part of the stack */
     FC_FRAME_DONE = 7,     /* struct fc_trailer */
     FC_FRAME_READY = 8,    /* no payload: a copy of the program has come so far as to wait for its request */
+    /* A trailer without usage: the function has ended so, and only the same trailer with the usage is to come. Where the
+     * process ends before that (a filter of system calls that the function has installed kills it for measuring), this is
+     * the trailer. */
+    FC_FRAME_ANSWER = 9,
 };
 
 struct fc_frame_header {
@@ -58,9 +62,10 @@ struct fc_trailer {
     uint32_t end;
     int32_t code;
     uint32_t transport;
-    uint32_t reserved;
+    uint32_t usage_known; /* what follows result_size is */
     uint64_t result_size;
-    uint64_t user_ns, system_ns, max_rss_bytes;
+    uint64_t user_ns, system_ns;
+    uint64_t max_rss_bytes; /* 0: not known */
 };
 
 /* The header of a frame. */

@@ -20,12 +20,12 @@ ssize_t fc_read(int fd, void *data, size_t size)
 }
 
 /* A crashed child writes a stack that sanitizers hold to be poisoned: not by a function that they look into. */
-static ssize_t write_parts(int fd, const struct iovec *parts, int count)
+static ssize_t write_part(int fd, const struct iovec *part)
 {
 #ifdef HAVE_RAW_SYSCALLS
-    return syscall(SYS_writev, fd, parts, count);
+    return syscall(SYS_write, fd, part->iov_base, part->iov_len);
 #else
-    return writev(fd, parts, count);
+    return write(fd, part->iov_base, part->iov_len);
 #endif
 }
 
@@ -45,7 +45,7 @@ void fc_iovec_advance(struct iovec **parts, int *count, size_t written)
 int fc_write_all(int fd, struct iovec *parts, int count)
 {
     while (count > 0) {
-        const ssize_t n = write_parts(fd, parts, count);
+        const ssize_t n = parts->iov_len > 0 ? write_part(fd, parts) : 0;
         if (n < 0) {
             if (errno == EINTR)
                 continue;

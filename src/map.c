@@ -1,6 +1,6 @@
 /* forkcall_map: many calls under one poll(2), at most so many at once; those that have no descriptor are asked in turns. */
 #include "buf.h"
-#include "child.h"
+#include "finish.h"
 #include "inline.h"
 #include "io.h"
 #include "options.h"

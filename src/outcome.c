@@ -2,12 +2,14 @@
 #include "call.h"
 
 #include "child.h"
+#include "config.h"
 #include "copy.h"
 #include "go.h"
 #include "io.h"
 #include "method.h"
 #include "report.h"
 #include "rlimits.h"
+#include "usage.h"
 #include "utf8.h"
 
 #include <errno.h>
@@ -139,7 +141,7 @@ static enum forkcall_ran has_run(const struct forkcall_call *call)
         return FORKCALL_RAN_NO;
     if (fc_go_tells()) {
         const long left = fc_go_left(call->fds.fd[FC_FD_GO]);
-        return left < 0 ? FORKCALL_RAN_UNKNOWN : left > 0 ? FORKCALL_RAN_NO : FORKCALL_RAN_YES;
+        return left < 0 ? FORKCALL_RAN_UNKNOWN : left > (long)FC_GO_WITNESS ? FORKCALL_RAN_NO : FORKCALL_RAN_YES;
     }
     if (call->reply.setup_failed)
         return FORKCALL_RAN_NO;
@@ -293,6 +295,20 @@ static void say(struct forkcall_call *call, const struct fc_ending *ending)
 
 /* ---- The whole ----------------------------------------------------------------------------------------------- */
 
+/* Where a peak survives exec, that of a spawned child is at least this process's own at that time: such a value says nothing
+ * of the child, which knows better if it can still say so. 0: not known. */
+static uint64_t peak_of_child(const struct forkcall_report *report, const struct fc_reply *reply,
+                              const struct fc_ending *ending)
+{
+    struct rusage own;
+    if (!FC_EXEC_KEEPS_PEAK || report->method != FORKCALL_SPAWN)
+        return ending->max_rss_bytes;
+    if (reply->done && reply->trailer.usage_known != 0)
+        return reply->trailer.max_rss_bytes;
+    const bool is_own = getrusage(RUSAGE_SELF, &own) < 0 || ending->max_rss_bytes <= fc_usage_peak_bytes(&own);
+    return is_own ? 0 : ending->max_rss_bytes;
+}
+
 static void set_usage(struct forkcall_report *report, const struct fc_reply *reply, bool measured,
                       const struct fc_ending *ending)
 {
@@ -300,8 +316,8 @@ static void set_usage(struct forkcall_report *report, const struct fc_reply *rep
         report->usage_known = true;
         report->user_ns = ending->user_ns;
         report->system_ns = ending->system_ns;
-        report->max_rss_bytes = ending->max_rss_bytes;
-    } else if (reply->done && measured) {
+        report->max_rss_bytes = peak_of_child(report, reply, ending);
+    } else if (reply->done && measured && reply->trailer.usage_known != 0) {
         report->usage_known = true;
         report->user_ns = reply->trailer.user_ns;
         report->system_ns = reply->trailer.system_ns;

@@ -15,13 +15,10 @@ int fc_region_open(void);
  * is none. NULL: not to be had, all is as before. Sets *capacity. */
 void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used);
 
-/* In the child: the region holds size bytes, and that is all. No mapping from now on: the caller wants to seal. */
-void fc_region_finish(int fd, size_t size);
-
 /* In the child, first: the mapping of an outer call is not this one's. */
 void fc_region_forget(void);
 
-/* In the child: no mapping from now on. */
+/* In the child: no mapping from now on: the caller wants to seal. */
 void fc_region_unmap(void);
 
 /* In the caller: puts the size bytes of the region into buf, whose content is replaced. fd stays open. -EPROTO: the

@@ -108,16 +108,6 @@ void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used)
     return data;
 }
 
-void fc_region_finish(int fd, size_t size)
-{
-    /* Gives back what growing by leaps has left over, by whole huge pages: to split one takes milliseconds. */
-    const size_t used = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    const bool larger = region.mapped > used;
-    fc_region_unmap();
-    if (larger && fc_fds_child_has(fd) && ftruncate(fd, (off_t)used) < 0)
-        return; /* it is merely larger then */
-}
-
 void fc_region_forget(void)
 {
     memset(&region, 0, sizeof region);
@@ -193,11 +183,22 @@ static int take_by_copy(int fd, size_t size, struct forkcall_buf *buf)
     return r;
 }
 
+/* Gives back what growing by leaps has left over, by whole huge pages: to split one takes milliseconds. The child may have
+ * no system call left for it. */
+static void give_back(int fd, off_t have, size_t size)
+{
+    const size_t used = (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    if ((uintmax_t)have > used && ftruncate(fd, (off_t)used) < 0)
+        return; /* it is merely larger then */
+}
+
 int fc_region_take(int fd, size_t size, struct forkcall_buf *buf)
 {
     struct stat file;
     if (fstat(fd, &file) < 0 || file.st_size < 0 || (uintmax_t)file.st_size < size)
         return -EPROTO;
+    if (size > COPY_MAX && buf->kind_private != FC_BUF_FIXED)
+        give_back(fd, file.st_size, size);
     if (size <= COPY_MAX || buf->kind_private == FC_BUF_FIXED || !seal(fd))
         return take_by_copy(fd, size, buf);
     /* Sealed after the size was checked: check again what can no longer change. */

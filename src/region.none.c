@@ -17,12 +17,6 @@ void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used)
     return NULL;
 }
 
-void fc_region_finish(int fd, size_t size)
-{
-    (void)fd;
-    (void)size;
-}
-
 void fc_region_forget(void)
 {
 }

@@ -33,6 +33,8 @@ static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
 {
     const uint64_t size = reply->decoder.header.size;
     void *to;
+    if (reply->answered && reply->decoder.header.type != FC_FRAME_DONE)
+        return NULL;
     switch (reply->decoder.header.type) {
     case FC_FRAME_RESULT:
         if (reply->has_result || size > rules->max_result)
@@ -48,6 +50,8 @@ static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
         return reply->has_crash ? NULL : room(&reply->crash, size);
     case FC_FRAME_SETUP:
         return reply->setup_failed || reply->started ? NULL : &reply->setup;
+    case FC_FRAME_ANSWER:
+        return &reply->answer;
     case FC_FRAME_DONE:
         return &reply->trailer;
     default:
@@ -69,9 +73,9 @@ static void take_progress(struct fc_reply *reply, const struct fc_reply_rules *r
     reply->cancel = fc_callback_leave() || r != 0;
 }
 
-static bool trailer_is_valid(const struct fc_reply *reply, const struct fc_reply_rules *rules)
+static bool trailer_is_valid(const struct fc_trailer *t, const struct fc_reply *reply,
+                             const struct fc_reply_rules *rules)
 {
-    const struct fc_trailer *t = &reply->trailer;
     if (t->nonce != rules->nonce || reply->setup_failed)
         return false;
     if (t->end < FC_END_RETURNED || t->end > FC_END_NO_MEMORY)
@@ -88,6 +92,11 @@ static bool trailer_is_valid(const struct fc_reply *reply, const struct fc_reply
     default:
         return false;
     }
+}
+
+static bool says_the_same(const struct fc_trailer *a, const struct fc_trailer *b)
+{
+    return a->end == b->end && a->code == b->code && a->transport == b->transport && a->result_size == b->result_size;
 }
 
 /* False: malformed. */
@@ -114,8 +123,12 @@ static bool take_frame(struct fc_reply *reply, const struct fc_reply_rules *rule
     case FC_FRAME_CRASH:
         reply->has_crash = true;
         return true;
+    case FC_FRAME_ANSWER:
+        reply->answered = trailer_is_valid(&reply->answer, reply, rules);
+        return reply->answered;
     default:
-        reply->done = trailer_is_valid(reply, rules);
+        reply->done = trailer_is_valid(&reply->trailer, reply, rules) &&
+                      (!reply->answered || says_the_same(&reply->trailer, &reply->answer));
         return reply->done;
     }
 }
@@ -138,6 +151,14 @@ void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, c
             break;
         }
     }
+}
+
+void fc_reply_settle(struct fc_reply *reply)
+{
+    if (!reply->answered || reply->done || reply->malformed)
+        return;
+    reply->trailer = reply->answer;
+    reply->done = true;
 }
 
 int fc_reply_receive(struct fc_reply *reply, const struct fc_reply_rules *rules, int fd)

@@ -26,11 +26,12 @@ struct fc_reply {
     bool setup_failed;
     bool has_result;
     bool has_crash;
+    bool answered; /* the next frame is the trailer, or there is none */
     bool done;
     bool no_memory; /* the caller has none for the result */
     bool cancel;    /* the progress callback asked for it */
     struct fc_setup_failure setup;
-    struct fc_trailer trailer;
+    struct fc_trailer answer, trailer;
     struct forkcall_buf result;      /* what came through the pipe */
     struct forkcall_buf message;     /* of the function, as it came */
     struct forkcall_buf crash;       /* struct fc_crash_notice, then stack bytes */
@@ -46,6 +47,9 @@ void fc_reply_free(struct fc_reply *reply);
 
 /* Pure: takes bytes of the stream. The caller's progress callback runs inside. */
 void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, const unsigned char *data, size_t size);
+
+/* The child is gone, and its reply was read: an answer without a trailer is the trailer. */
+void fc_reply_settle(struct fc_reply *reply);
 
 /* Reads once from fd, which has something to read. 0: end of file; 1; or a negative errno. Reads nothing after the
  * trailer or a malformed frame. */

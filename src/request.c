@@ -49,6 +49,7 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
         request->parts[request->count++] = part(task->args, task->args_size);
     }
     request->parts[request->count++] = part("g", 1);
+    request->parts[request->count++] = part(&request->head.nonce, sizeof request->head.nonce); /* see go.h */
 }
 
 static bool has_args_in_rest(const struct fc_request *head)

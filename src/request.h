@@ -29,14 +29,14 @@ struct fc_request {
 #define FC_REQUEST_ALIGN 16U
 #define FC_REQUEST_REST_MAX (sizeof(struct fc_module_function) + FC_REQUEST_ALIGN + FC_REQUEST_ARGS_MAX)
 
-#define FC_REQUEST_PARTS 5
+#define FC_REQUEST_PARTS 6
 struct fc_request_parts {
     struct fc_request head;
     struct iovec parts[FC_REQUEST_PARTS];
     int count;
 };
 
-/* In the caller. The parts point to name and to the task's args; the last is the go byte. */
+/* In the caller. The parts point to name and to the task's args; the last two are the go byte and the nonce. */
 void fc_request_make(struct fc_request_parts *request, const struct fc_task *task,
                      const struct fc_module_function *name, bool args_in_file);
 

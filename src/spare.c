@@ -90,6 +90,7 @@ _Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool is_copy, const c
                            .err_fd = -1,
                            .measure = true,
                            .armed = true,
+                           .execed = is_copy,
                            .failed = failed,
                            .thread = pthread_self()};
     list_descriptors(own);

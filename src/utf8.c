@@ -49,3 +49,14 @@ size_t fc_utf8_skip(const void *text, size_t size, size_t min)
     const size_t before = fc_utf8_cut(text, size, min);
     return before == min ? min : before + fc_utf8_character((const unsigned char *)text + before, size - before);
 }
+
+size_t fc_utf8_whole(const void *text, size_t size)
+{
+    const unsigned char *bytes = text;
+    for (size_t back = 1; back <= 3 && back <= size; back++) {
+        const size_t length = announced(bytes[size - back]);
+        if (length != 0)
+            return length > back ? size - back : size;
+    }
+    return size;
+}

@@ -15,4 +15,7 @@ size_t fc_utf8_cut(const void *text, size_t size, size_t max);
  * begin inside a character. */
 size_t fc_utf8_skip(const void *text, size_t size, size_t min);
 
+/* How many bytes of text, whose end was cut off, to keep so that it does not end inside a character. */
+size_t fc_utf8_whole(const void *text, size_t size);
+
 #endif

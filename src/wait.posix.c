@@ -3,18 +3,12 @@
 #include "process.h"
 
 #include "server.h"
+#include "usage.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/time.h>
 #include <sys/wait.h>
-
-static uint64_t to_ns(struct timeval t)
-{
-    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_usec * 1000U;
-}
 
 bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending *ending)
 {
@@ -32,13 +26,9 @@ bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending 
     ending->status_known = true;
     ending->wait_status = status;
     ending->usage_known = true;
-    ending->user_ns = to_ns(usage.ru_utime);
-    ending->system_ns = to_ns(usage.ru_stime);
-#ifdef __APPLE__
-    ending->max_rss_bytes = (uint64_t)usage.ru_maxrss; /* getrusage(2) there: in bytes */
-#else
-    ending->max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024U;
-#endif
+    ending->user_ns = fc_usage_ns(usage.ru_utime);
+    ending->system_ns = fc_usage_ns(usage.ru_stime);
+    ending->max_rss_bytes = fc_usage_peak_bytes(&usage);
     return true;
 }
 

@@ -348,6 +348,56 @@ static void usage_of_the_child(void **state)
     assert_true(report.elapsed_ns > 0);
 }
 
+static int touches_8_MiB(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char *const bytes = malloc(8 * MIB);
+    (void)args;
+    (void)args_size;
+    (void)result;
+    if (bytes == NULL)
+        return 1;
+    memset(bytes, 1, 8 * MIB);
+    const int r = bytes[4 * MIB] - 1;
+    free(bytes);
+    return r;
+}
+
+/* What a spawned process's peak is in some systems: its maker's. And the server's children may be spawned, too. */
+static int host_that_is_larger_than_its_children(void *unused)
+{
+    char *const large = malloc(200 * MIB);
+    const struct forkcall_server_options exec_spares = {.exec_spares = true};
+    (void)unused;
+    CHECK(large != NULL);
+    memset(large, 1, 200 * MIB);
+    for (int i = 0; i < 2; i++) {
+        struct forkcall_report r = run_tested(touches_8_MiB, NULL, 0, NULL, NULL);
+        CHECK(r.status == FORKCALL_OK && r.usage_known);
+        if (method_shares_memory())
+            CHECK(r.max_rss_bytes > 8 * MIB);
+        else
+            CHECK(r.max_rss_bytes > 8 * MIB && r.max_rss_bytes < 100 * MIB);
+        r = run_tested(child_kills_itself, NULL, 0, NULL, NULL);
+        CHECK(r.status == FORKCALL_SIGNALED);
+        CHECK(method_shares_memory() || r.max_rss_bytes < 100 * MIB);
+        if (tested_method() != FORKCALL_SERVER)
+            break;
+        forkcall_server_stop();
+        CHECK(forkcall_server_start(&exec_spares) == 0);
+    }
+    CHECK(large[100 * MIB] == 1);
+    free(large);
+    return 42;
+}
+
+static void peak_of_a_child_is_not_that_of_a_larger_host(void **state)
+{
+    (void)state;
+    if (under_sanitizer() || under_emulator())
+        SKIP("memory is not used here as the function uses it");
+    assert_int_equal(host_run(host_that_is_larger_than_its_children, NULL), 42);
+}
+
 int main(void)
 {
     forkcall_init();
@@ -363,6 +413,7 @@ int main(void)
         cmocka_unit_test(processes_that_are_used_up),
         cmocka_unit_test(limit_above_the_hard_one),
         cmocka_unit_test(usage_of_the_child),
+        cmocka_unit_test(peak_of_a_child_is_not_that_of_a_larger_host),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 }

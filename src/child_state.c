@@ -1,0 +1,34 @@
+#include "child_state.h"
+
+#include "child.h"
+#include "exit_guard.h"
+#include "fds.h"
+
+#include <unistd.h>
+
+struct fc_child fc_child;
+
+bool fc_child_has_not_forked(void)
+{
+    return fc_child.pid != 0 && fc_child.generation == fc_fds_generation();
+}
+
+bool fc_child_is_running(void)
+{
+    return fc_child_has_not_forked() && fc_child.pid == getpid();
+}
+
+bool fc_is_child(void)
+{
+    return fc_child.pid != 0;
+}
+
+void fc_child_set_entry(const void *frame)
+{
+    fc_child.entry = frame;
+}
+
+const void *fc_child_entry_frame(void)
+{
+    return fc_child.entry;
+}

@@ -1,0 +1,135 @@
+#include "finish.h"
+
+#include "buf.h"
+#include "child.h"
+#include "child_state.h"
+#include "config.h"
+#include "exit_guard.h"
+#include "reply_writer.h"
+#include "streams.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* How far from its beginning a first thread's stack is taken to reach: twice the usual limit. */
+#define FIRST_STACK_MAX ((uintptr_t)16 << 20)
+
+/* The exit status of a child that could not say anything: its function has closed the reply. */
+#define EXIT_MUTE 125
+
+#ifdef HAVE_GCOV_DUMP
+extern void __gcov_dump(void) __attribute__((weak));
+#endif
+
+_Noreturn static void leave(int status)
+{
+#ifdef HAVE_GCOV_DUMP
+    if (__gcov_dump != NULL)
+        __gcov_dump();
+#endif
+    _exit(status);
+}
+
+/* The last words, and the end. */
+_Noreturn static void end(enum fc_end how, int code, int exit_status)
+{
+    struct fc_trailer trailer = {.nonce = fc_child.nonce, .end = (uint32_t)how, .code = code};
+    if (how == FC_END_RETURNED && code == 0 && !fc_child.drop_result) {
+        trailer.result_size = fc_child.result.size;
+        trailer.transport = fc_child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION : FC_TRANSPORT_PIPE;
+    }
+    const bool told = fc_reply_finish(&trailer, how == FC_END_RETURNED && code != 0);
+    /* The caller does not wait for the end of this process: it is to have the processor first. Else, where both are on the
+     * same, its answer comes after the teardown, which takes several times as long as all before it. */
+    if (fc_child.yields)
+        sched_yield();
+    leave(told ? exit_status : EXIT_MUTE);
+}
+
+_Noreturn static void end_with_code(int code)
+{
+    const int error = fc_buf_error(&fc_child.result);
+    fc_streams_flush();
+    if (error == -EFBIG)
+        end(FC_END_TOO_BIG, EFBIG, 1);
+    if (error != 0 && code == 0)
+        end(FC_END_NO_MEMORY, -error, 1);
+    end(FC_END_RETURNED, code, code == 0 ? 0 : 1);
+}
+
+_Noreturn void fc_child_returned(int code)
+{
+    if (!fc_child_has_not_forked()) { /* the function has forked, and this is the other process */
+        fc_streams_flush();
+        leave(code == 0 ? 0 : 1);
+    }
+    end_with_code(code);
+}
+
+_Noreturn void fc_child_throw(int code)
+{
+    fc_child_returned(code);
+}
+
+/* exit(), after the handlers that the function itself has registered, or from one of them. */
+_Noreturn static void exited(enum fc_end how, int code, int exit_status)
+{
+    fc_streams_flush();
+    if (!fc_child_has_not_forked())
+        leave(exit_status);
+    fc_child_check_escape(__builtin_frame_address(0));
+    end(how, code, exit_status);
+}
+
+_Noreturn void fc_child_exited(int status)
+{
+    exited(FC_END_EXITED, status, status & 0xff);
+}
+
+_Noreturn void fc_child_exited_unknown(void)
+{
+    exited(FC_END_EXITED_UNKNOWN, -1, 1);
+}
+
+void fc_child_thread_exit(void *unused)
+{
+    (void)unused;
+    exited(FC_END_THREAD_EXIT, 0, 0);
+}
+
+/* The stack that the library was loaded on: the first thread's, in all but odd programs. */
+static const char *first_stack;
+
+__attribute__((constructor)) static void note_first_stack(void)
+{
+    first_stack = __builtin_frame_address(0);
+}
+
+static bool is_on_first_stack(const void *frame)
+{
+    const uintptr_t a = (uintptr_t)frame;
+    const uintptr_t b = (uintptr_t)first_stack;
+    return (a < b ? b - a : a - b) < FIRST_STACK_MAX;
+}
+
+void fc_child_check_escape(const void *frame)
+{
+    static const char text[] = "the function was left by longjmp() to a frame of its caller";
+    const uintptr_t entry = (uintptr_t)fc_child.entry;
+    /* Stacks grow down on every system this is for. Above the stack of a process's first thread there is no other; above
+     * that of a thread or a coroutine there may be. */
+    if (!fc_child_has_not_forked() || fc_child.threaded || entry == 0 ||
+        !pthread_equal(pthread_self(), fc_child.thread))
+        return;
+    if ((uintptr_t)frame <= entry || !is_on_first_stack(frame) || !is_on_first_stack(fc_child.entry))
+        return;
+    if (!fc_child_is_running())
+        abort();
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, sizeof text - 1);
+    struct iovec parts[] = {{.iov_base = &header, .iov_len = sizeof header},
+                            {.iov_base = (void *)(uintptr_t)text, .iov_len = sizeof text - 1}};
+    fc_child_write(parts, 2, true);
+    abort();
+}

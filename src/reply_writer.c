@@ -1,0 +1,192 @@
+#include "reply_writer.h"
+
+#include "arena.h"
+#include "buf.h"
+#include "child_state.h"
+#include "io.h"
+#include "region.h"
+#include "usage.h"
+#include "utf8.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Any frame of progress, and no more than a pipe takes as a whole (PIPE_BUF, at least 512). */
+#define SMALL_FRAMES 320U
+
+/* A spinlock that its owner cannot wait for: a signal handler may have interrupted it. */
+struct lock {
+    atomic_flag taken;
+    _Atomic(uintptr_t) owner; /* pthread_self; 0 where it is not kept, because the owner ends the process */
+};
+static struct lock writing = {.taken = ATOMIC_FLAG_INIT};
+static bool ended;                                          /* protected by writing */
+static struct lock messaging = {.taken = ATOMIC_FLAG_INIT}; /* for fc_message and fc_child.message_size */
+
+/* For good: the process ends next. False: this very thread has it. */
+static bool lock_for_good(struct lock *lock)
+{
+    while (atomic_flag_test_and_set_explicit(&lock->taken, memory_order_acquire)) {
+        if (atomic_load(&lock->owner) == (uintptr_t)pthread_self())
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
+static bool lock(struct lock *lock, bool wait)
+{
+    while (atomic_flag_test_and_set_explicit(&lock->taken, memory_order_acquire)) {
+        if (!wait || atomic_load(&lock->owner) == (uintptr_t)pthread_self())
+            return false;
+        sched_yield();
+    }
+    atomic_store(&lock->owner, (uintptr_t)pthread_self());
+    return true;
+}
+
+static void unlock(struct lock *lock)
+{
+    atomic_store(&lock->owner, 0);
+    atomic_flag_clear_explicit(&lock->taken, memory_order_release);
+}
+
+static void reset(struct lock *lock)
+{
+    atomic_store(&lock->owner, 0);
+    atomic_flag_clear(&lock->taken);
+}
+
+void fc_reply_writer_reset(void)
+{
+    ended = false;
+    reset(&writing);
+    reset(&messaging);
+}
+
+/* The caller has left the nonce behind the go byte. Where it is there, this process has every descriptor that it had, or its
+ * function has picked out the reply's to close; and the reply's is for writing alone. Both can be seen by read(2), which is
+ * never forbidden where write(2) is allowed. */
+static bool has_its_descriptors(void)
+{
+    uint64_t nonce = 0;
+    return fc_read(fc_child.go_fd, &nonce, sizeof nonce) == (ssize_t)sizeof nonce && nonce == fc_child.nonce &&
+           fc_read(fc_child.reply_fd, &nonce, 0) == -EBADF;
+}
+
+/* Small frames go in one piece: a pipe that has room for them takes them without waiting, and nobody sees a part. */
+static int write_frames(struct iovec *parts, int count)
+{
+    char whole[SMALL_FRAMES];
+    size_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += parts[i].iov_len;
+    if (size > sizeof whole)
+        return fc_write_all(fc_child.reply_fd, parts, count);
+    size = 0;
+    for (int i = 0; i < count; i++) {
+        if (parts[i].iov_len > 0)
+            memcpy(whole + size, parts[i].iov_base, parts[i].iov_len);
+        size += parts[i].iov_len;
+    }
+    struct iovec all = {.iov_base = whole, .iov_len = size};
+    return fc_write_all(fc_child.reply_fd, &all, 1);
+}
+
+static bool write_locked(struct iovec *parts, int count)
+{
+    return !ended && fc_is_marked(fc_child.reply_fd, &fc_child.mark) && write_frames(parts, count) == 0;
+}
+
+bool fc_child_write(struct iovec *parts, int count, bool wait)
+{
+    if (!lock(&writing, wait))
+        return false;
+    const bool written = write_locked(parts, count);
+    unlock(&writing);
+    return written;
+}
+
+void fc_reply_set_message(const char *format, va_list arguments)
+{
+    if (!lock(&messaging, true))
+        return; /* from a signal handler that interrupted this very function */
+    const int n = vsnprintf(fc_message, sizeof fc_message, format, arguments);
+    const size_t size = n < 0 ? 0 : strnlen(fc_message, sizeof fc_message - 1);
+    fc_child.message_size = (size_t)(n < 0 ? 0 : n) > size ? fc_utf8_whole(fc_message, size) : size;
+    unlock(&messaging);
+}
+
+/* ---- The last words ------------------------------------------------------------------------------------------ */
+
+static struct iovec part(const void *data, size_t size)
+{
+    return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+}
+
+struct last_words {
+    struct fc_frame_header header;
+    struct fc_trailer trailer;
+};
+_Static_assert(sizeof(struct last_words) == FC_REPLY_TAIL, "no padding");
+
+/* A result that has room around it: all in one piece. */
+static bool write_around(const struct forkcall_buf *result, const struct last_words *words)
+{
+    const struct fc_frame_header header = fc_frame_header_make(FC_FRAME_RESULT, result->size);
+    char *const begin = (char *)result->data - FC_REPLY_HEAD;
+    memcpy(begin, &header, sizeof header);
+    memcpy((char *)result->data + result->size, words, sizeof *words);
+    struct iovec all = part(begin, FC_REPLY_HEAD + result->size + FC_REPLY_TAIL);
+    return fc_write_all(fc_child.reply_fd, &all, 1) == 0;
+}
+
+static bool write_after(enum fc_frame_type type, const void *data, size_t size, const struct last_words *words)
+{
+    const struct fc_frame_header header = fc_frame_header_make(type, size);
+    struct iovec parts[] = {part(&header, sizeof header), part(data, size), part(words, sizeof *words)};
+    return fc_write_all(fc_child.reply_fd, parts, 3) == 0;
+}
+
+static bool write_last_words(const struct last_words *words, bool with_message)
+{
+    const struct forkcall_buf *result = &fc_child.result;
+    if (words->trailer.transport == FC_TRANSPORT_PIPE && result->kind_private == FC_BUF_SMALL)
+        return write_around(result, words);
+    if (words->trailer.transport == FC_TRANSPORT_PIPE)
+        return write_after(FC_FRAME_RESULT, result->data, result->size, words);
+    if (with_message)
+        return write_after(FC_FRAME_MESSAGE, fc_message, fc_child.message_size, words);
+    struct iovec alone = part(words, sizeof *words);
+    return fc_write_all(fc_child.reply_fd, &alone, 1) == 0;
+}
+
+bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
+{
+    if (!lock_for_good(&messaging)) /* another thread may be in forkcall_fail */
+        return false;
+    with_message = with_message && fc_child.message_size > 0;
+    if (fc_child.result.kind_private == FC_BUF_REGION)
+        fc_region_unmap();
+    /* Nothing comes after the trailer, and none comes into the middle of a frame. */
+    if (!lock_for_good(&writing) || ended)
+        return false;
+    ended = true;
+    if (!has_its_descriptors() && !fc_is_marked(fc_child.reply_fd, &fc_child.mark))
+        return false;
+    struct last_words words = {.trailer = *trailer};
+    words.header = fc_frame_header_make(fc_child.measure ? FC_FRAME_ANSWER : FC_FRAME_DONE, sizeof *trailer);
+    if (!write_last_words(&words, with_message))
+        return false;
+    if (!fc_child.measure)
+        return true;
+    fc_usage_measure(&words.trailer, fc_child.execed);
+    words.header = fc_frame_header_make(FC_FRAME_DONE, sizeof *trailer);
+    struct iovec done = part(&words, sizeof words);
+    fc_write_all(fc_child.reply_fd, &done, 1);
+    return true;
+}

@@ -1,0 +1,80 @@
+#include "usage.h"
+
+#include "config.h"
+#include "io.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+uint64_t fc_usage_ns(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_usec * 1000U;
+}
+
+uint64_t fc_usage_peak_bytes(const struct rusage *usage)
+{
+    return (uint64_t)usage->ru_maxrss * FC_MAXRSS_UNIT;
+}
+
+#if FC_EXEC_KEEPS_PEAK
+/* A number of kB that follows the key at the beginning of a line, of a file that is read byte by byte: there is no limit to the
+ * lines before it. */
+struct scan {
+    size_t matched; /* bytes of the key */
+    bool found, whole;
+    uint64_t kib;
+};
+
+static void scan_byte(struct scan *scan, char byte)
+{
+    static const char key[] = "\nVmHWM:";
+    if (scan->found && byte >= '0' && byte <= '9')
+        scan->kib = scan->kib * 10 + (uint64_t)(byte - '0');
+    else if (scan->found && scan->kib > 0)
+        scan->whole = true;
+    else if (!scan->found)
+        scan->matched = byte == key[scan->matched] ? scan->matched + 1 : byte == key[0] ? 1 : 0;
+    scan->found = scan->matched == sizeof key - 1;
+}
+
+/* ru_maxrss survives exec(2): of a process that was spawned it is at least its maker's peak, whose memory it had until then.
+ * The peak of the memory that it has now is in proc_pid_status(5). 0: not to be had. */
+static uint64_t peak_since_exec(void)
+{
+    char bytes[1024];
+    struct scan scan = {.matched = 0};
+    const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    for (ssize_t n = 1; n > 0 && !scan.whole;) {
+        n = fc_read(fd, bytes, sizeof bytes);
+        for (ssize_t i = 0; i < n && !scan.whole; i++)
+            scan_byte(&scan, bytes[i]);
+    }
+    close(fd);
+    return scan.whole ? scan.kib * 1024U : 0;
+}
+#endif
+
+static uint64_t peak(const struct rusage *usage, bool execed)
+{
+#if FC_EXEC_KEEPS_PEAK
+    if (execed)
+        return peak_since_exec();
+#endif
+    (void)execed;
+    return fc_usage_peak_bytes(usage);
+}
+
+void fc_usage_measure(struct fc_trailer *trailer, bool execed)
+{
+    struct rusage usage, others;
+    if (getrusage(RUSAGE_SELF, &usage) < 0 || getrusage(RUSAGE_CHILDREN, &others) < 0)
+        return;
+    trailer->usage_known = 1;
+    trailer->user_ns = fc_usage_ns(usage.ru_utime) + fc_usage_ns(others.ru_utime);
+    trailer->system_ns = fc_usage_ns(usage.ru_stime) + fc_usage_ns(others.ru_stime);
+    trailer->max_rss_bytes = peak(&usage, execed);
+    if (trailer->max_rss_bytes != 0 && fc_usage_peak_bytes(&others) > trailer->max_rss_bytes)
+        trailer->max_rss_bytes = fc_usage_peak_bytes(&others);
+}
