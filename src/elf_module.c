@@ -141,19 +141,36 @@ static bool append_build_id(const unsigned char *notes, size_t size, size_t alig
     return false;
 }
 
+/* NULL: it is not wholly inside a segment that can be read. */
+static const void *find_content(const struct fc_elf_module *module, const ElfW(Phdr) * part)
+{
+    const uintptr_t start = module->bias + part->p_vaddr;
+    const ElfW(Phdr) *segment = fc_elf_find_segment(module, start);
+    if (segment == NULL || (segment->p_flags & PF_R) == 0 ||
+        part->p_memsz > segment->p_memsz - (part->p_vaddr - segment->p_vaddr) || !fc_elf_can_read(start, part->p_memsz))
+        return NULL;
+    return at(start);
+}
+
 static bool find_build_id(const struct fc_elf_module *module, struct fc_module_id *id)
 {
     for (ElfW(Half) i = 0; i < module->segment_count; i++) {
         const ElfW(Phdr) *notes = &module->segments[i];
-        const uintptr_t start = module->bias + notes->p_vaddr;
-        if (notes->p_type != PT_NOTE)
-            continue;
-        const ElfW(Phdr) *segment = fc_elf_find_segment(module, start);
-        if (segment == NULL || (segment->p_flags & PF_R) == 0 ||
-            notes->p_memsz > segment->p_memsz - (notes->p_vaddr - segment->p_vaddr) ||
-            !fc_elf_can_read(start, notes->p_memsz))
-            continue;
-        if (append_build_id(at(start), notes->p_memsz, notes->p_align == 8 ? 8 : 4, id))
+        const void *content = notes->p_type == PT_NOTE ? find_content(module, notes) : NULL;
+        if (content != NULL && append_build_id(content, notes->p_memsz, notes->p_align == 8 ? 8 : 4, id))
+            return true;
+    }
+    return false;
+}
+
+static bool has_text_relocation(const unsigned char *entries, size_t size)
+{
+    ElfW(Dyn) entry;
+    for (; size >= sizeof entry; entries += sizeof entry, size -= sizeof entry) {
+        memcpy(&entry, entries, sizeof entry);
+        if (entry.d_tag == DT_NULL)
+            return false;
+        if (entry.d_tag == DT_TEXTREL || (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_TEXTREL) != 0))
             return true;
     }
     return false;
@@ -163,15 +180,12 @@ static bool find_build_id(const struct fc_elf_module *module, struct fc_module_i
 static bool relocates_code(const struct fc_elf_module *module)
 {
     for (ElfW(Half) i = 0; i < module->segment_count; i++) {
-        const ElfW(Phdr) *segment = &module->segments[i];
-        if (segment->p_type != PT_DYNAMIC)
+        const ElfW(Phdr) *part = &module->segments[i];
+        if (part->p_type != PT_DYNAMIC)
             continue;
-        if (!fc_elf_can_read(module->bias + segment->p_vaddr, segment->p_memsz))
+        const void *content = find_content(module, part);
+        if (content == NULL || has_text_relocation(content, part->p_memsz))
             return true;
-        const ElfW(Dyn) *entry = at(module->bias + segment->p_vaddr);
-        for (size_t left = segment->p_memsz / sizeof *entry; left > 0 && entry->d_tag != DT_NULL; left--, entry++)
-            if (entry->d_tag == DT_TEXTREL || (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_TEXTREL) != 0))
-                return true;
     }
     return false;
 }

@@ -265,7 +265,7 @@ static void visit_function_start(const struct search *search, void *out)
     for (ElfW(Half) i = 0; i < search->module.segment_count; i++) {
         const ElfW(Phdr) *table = &search->module.segments[i];
         const uintptr_t start = search->module.bias + table->p_vaddr;
-        if (table->p_type == function_table && fc_elf_can_read(start, table->p_memsz))
+        if (table->p_type == function_table && start % sizeof(int32_t) == 0 && fc_elf_can_read(start, table->p_memsz))
             *(uint64_t *)out = find_function(at(start), table->p_memsz, search->address);
     }
 }

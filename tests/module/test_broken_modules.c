@@ -113,6 +113,8 @@ static void check_headers(const struct headers *headers)
 static void headers_of_any_content_are_read(void **state)
 {
     (void)state;
+    if (under_sanitizer())
+        SKIP("what is read is the sanitizer's own memory");
     for (int which = 0; which < 2; which++) {
         struct headers whole = {0};
         char path[128];
@@ -139,7 +141,8 @@ static void headers_of_any_content_are_read(void **state)
 
 /* ---- Files that are broken while they are in use --------------------------------------------------------------- */
 
-/* How a file is broken: cut to a size, or some of its first bits turned over. */
+/* How a file is broken: cut to a size, or some bits of its headers turned over. Not of the tables behind them, which
+ * dladdr(3) believes. */
 struct damage {
     long size; /* -1: not cut */
     uint32_t seed;
@@ -147,15 +150,18 @@ struct damage {
 
 static bool break_file(const char *path, const struct damage *damage)
 {
-    enum { HEADERS = 1024 };
-    unsigned char bytes[HEADERS];
+    unsigned char bytes[sizeof(ElfW(Ehdr)) + SEGMENTS_MAX * sizeof(ElfW(Phdr))];
+    ElfW(Ehdr) header;
     if (damage->size >= 0)
         return truncate(path, damage->size) == 0;
     const int fd = open(path, O_RDWR | O_CLOEXEC);
     bool done = fd >= 0 && pread(fd, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes;
+    memcpy(&header, bytes, sizeof header);
+    const size_t size = header.e_phoff + header.e_phnum * sizeof(ElfW(Phdr));
+    done = done && size <= sizeof bytes;
     seed = damage->seed;
-    for (int flips = 0; flips < 4; flips++) {
-        const uint32_t place = any() % (HEADERS * 8);
+    for (int flips = 0; flips < 4 && done; flips++) {
+        const size_t place = any() % (size * 8);
         bytes[place / 8] ^= (unsigned char)(1U << place % 8);
     }
     done = done && pwrite(fd, bytes, sizeof bytes, 0) == (ssize_t)sizeof bytes;
