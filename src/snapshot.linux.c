@@ -307,20 +307,29 @@ bool fc_snapshot_fits_other(const void *extra, const struct fc_credentials *then
 
 /* ---- The session's keyring ---------------------------------------------------------------------------------------- */
 
-/* To ask for the keyring of a thread that has none gives it one (keyrings(7)), which it must not keep: so a child asks. */
+static int32_t keyring_of_session(void)
+{
+    const long session = syscall(SYS_keyctl, GET_KEYRING_ID, SESSION_KEYRING, 0);
+    return session > 0 && session != syscall(SYS_keyctl, GET_KEYRING_ID, USER_SESSION_KEYRING, 0) ? (int32_t)session
+                                                                                                  : 0;
+}
+
+/* To ask for the keyring of a thread that has none gives it one (keyrings(7)), which it must not keep: so a child asks, or, where none
+ * can be made, this process after all. */
 int32_t fc_snapshot_keyring(void)
 {
     int32_t *told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (told == MAP_FAILED)
-        return 0;
-    const pid_t pid = fork();
+    const pid_t pid = told != MAP_FAILED ? fork() : -1;
+    if (pid < 0) {
+        if (told != MAP_FAILED)
+            munmap(told, sizeof *told);
+        return keyring_of_session();
+    }
     if (pid == 0) {
-        const long session = syscall(SYS_keyctl, GET_KEYRING_ID, SESSION_KEYRING, 0);
-        if (session > 0 && session != syscall(SYS_keyctl, GET_KEYRING_ID, USER_SESSION_KEYRING, 0))
-            *told = (int32_t)session;
+        *told = keyring_of_session();
         _exit(0);
     }
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
     }
     const int32_t session = *told;
     munmap(told, sizeof *told);

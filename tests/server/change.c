@@ -45,7 +45,7 @@ int check_change(void *context)
     pthread_t thread;
     if (change->threaded)
         CHECK(pthread_create(&thread, NULL, sit, NULL) == 0);
-    CHECK(child_has_what_the_host_has(FORKCALL_SERVER));
+    CHECK(child_is_like_host(FORKCALL_SERVER, change->loses_from_the_start));
     int before = server_pid();
     CHECK(before > 0);
     CHECK(server_pid() == before); /* nothing has changed */

@@ -11,7 +11,8 @@ struct change {
     int (*make)(void); /* 0, or NOT_HERE */
     bool threaded;     /* while another thread runs */
     bool stays; /* the host can take it back by itself: the server stays, and its child takes on what the host has */
-    bool exec_loses; /* saved ids and capabilities: an exec'ed process has fewer of them, never more */
+    bool loses_from_the_start; /* exec_loses, before the change, too */
+    bool exec_loses;           /* saved ids and capabilities: an exec'ed process has fewer of them, never more */
 };
 
 /* A body of host_run; context: a struct change. */

@@ -183,6 +183,93 @@ static void host_that_gives_up_its_user_for_good(void **state)
     CHECK_CHANGE(give_up_users);
 }
 
+/* Without any capability. The server has begun as the real user, root, to which the host can go back. */
+static int give_up_real_user(void)
+{
+    return done(setresuid(NOBODY, NOBODY, NOBODY));
+}
+
+static int check_users_without_capabilities(void *context)
+{
+    struct change change = {.make = give_up_real_user};
+    struct capabilities none[2] = {{0, 0, 0}, {0, 0, 0}};
+    (void)context;
+    if (!is_root() || setresuid(0, NOBODY, 0) < 0)
+        return NOT_HERE;
+    CHECK(set_capabilities(none) == 0);
+    return check_change(&change);
+}
+
+static void host_that_gives_up_its_real_user_without_a_capability(void **state)
+{
+    (void)state;
+    const int status = host_run(check_users_without_capabilities, NULL);
+    if (status == NOT_HERE)
+        SKIP("only root can be another user");
+    assert_int_equal(status, 0);
+}
+
+/* No root, but with capabilities, of which exec leaves nothing: a child of the server cannot take on other groups, and the next server
+ * has them. */
+static int change_groups_of_user(void)
+{
+    static const gid_t groups[] = {100, 200};
+    return done((int)syscall(SYS_setgroups, 2, groups));
+}
+
+static int check_user_with_capabilities(void *context)
+{
+    struct change change = {.make = change_groups_of_user, .exec_loses = true};
+    struct capabilities has[2];
+    (void)context;
+    if (!is_root() || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+        return NOT_HERE;
+    CHECK(get_capabilities(has) == 0);
+    for (int i = 0; i < 2; i++)
+        has[i].effective = has[i].permitted;
+    CHECK(set_capabilities(has) == 0 && prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0);
+    change.loses_from_the_start = true;
+    return check_change(&change);
+}
+
+static void user_with_capabilities_that_exec_takes(void **state)
+{
+    (void)state;
+    const int status = host_run(check_user_with_capabilities, NULL);
+    if (status == NOT_HERE)
+        SKIP("only root can be another user");
+    assert_int_equal(status, 0);
+}
+
+/* kcmp(2) asks what a debugger may: by that a host learns what a sandbox has taken from it. */
+static int check_look(void *context)
+{
+    struct capabilities has[2];
+    (void)context;
+    if (!is_root() || get_capabilities(has) < 0)
+        return NOT_HERE;
+    for (int i = 0; i < 2; i++) /* CAP_SYS_PTRACE */
+        has[i] = (struct capabilities){.effective = has[i].effective & ~(i == 0 ? 1U << 19 : 0),
+                                       .permitted = has[i].permitted & ~(i == 0 ? 1U << 19 : 0)};
+    CHECK(set_capabilities(has) == 0 && take_file_user() == 0);
+    const pid_t server = server_pid();
+    CHECK(server > 0);
+    setfsuid(0);
+    if (syscall(SYS_kcmp, getpid(), getpid(), 3, 0, 0) < 0) /* KCMP_FS */
+        return NOT_HERE;
+    CHECK(syscall(SYS_kcmp, getpid(), server, 3, 0, 0) >= 0);
+    return 0;
+}
+
+static void host_may_look_at_its_server_whatever_user_started_it(void **state)
+{
+    (void)state;
+    const int status = host_run(check_look, NULL);
+    if (status == NOT_HERE)
+        SKIP("not root, or no kcmp(2)");
+    assert_int_equal(status, 0);
+}
+
 static int check_bounding_set(void *context)
 {
     (void)context;
@@ -635,6 +722,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(thread_that_keeps_capabilities),
         cmocka_unit_test(host_that_sets_secure_bits),
         cmocka_unit_test(host_that_gives_up_its_user_for_good),
+        cmocka_unit_test(host_that_gives_up_its_real_user_without_a_capability),
+        cmocka_unit_test(user_with_capabilities_that_exec_takes),
+        cmocka_unit_test(host_may_look_at_its_server_whatever_user_started_it),
         cmocka_unit_test(bounding_set_that_shrinks_costs_no_server),
         cmocka_unit_test(host_that_has_dropped_capabilities_before_its_first_call),
         cmocka_unit_test(prepare_has_no_more_than_the_thread_that_started_the_server),
