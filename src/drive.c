@@ -5,6 +5,7 @@
 #include "loop.h"
 #include "orphans.h"
 #include "output.h"
+#include "server.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -68,15 +69,25 @@ void fc_call_cancel(struct forkcall_call *call)
     terminate(call, FC_CAUSE_CANCEL);
 }
 
+/* How a child of the server has ended, where the server does not tell: it is gone, or does not answer. */
+static bool ask_kernel(const struct fc_process *process, struct fc_ending *ending)
+{
+    return process->fd >= 0 && !process->fd_tells && fc_wait_is_over(process) && fc_wait_has_ended(process, ending);
+}
+
+/* It was not heard of in time. */
 static void abandon(struct forkcall_call *call)
 {
-    const struct fc_ending unknown = {.wait_status = -1};
+    const struct fc_process *process = &call->process;
+    struct fc_ending ending = {.wait_status = -1};
     fc_call_take_result(call);
     if (!fc_call_has_done_its_work(call))
-        fc_process_signal_group(&call->process, SIGKILL);
-    if (!call->process.remote) /* the server reaps its own */
-        fc_orphans_add(&call->process, &call->fds);
-    fc_call_conclude(call, &unknown);
+        fc_process_signal_group(process, SIGKILL);
+    if (!process->remote) /* the server reaps its own */
+        fc_orphans_add(process, &call->fds);
+    else if (!ask_kernel(process, &ending))
+        ending = (struct fc_ending){.wait_status = -1};
+    fc_call_conclude(call, &ending);
     set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
 
@@ -178,6 +189,31 @@ static void make_room(struct forkcall_call *call)
             fc_call_close_fd(call, read_out[i]);
 }
 
+/* The server is asked once how its child has ended. It may take its time, or be stopped: nobody waits for it here. */
+static bool hear_of_server(struct forkcall_call *call, struct fc_ending *ending)
+{
+    const struct fc_process *process = &call->process;
+    const enum fc_fd answer = process->fd_tells ? FC_FD_PROCESS : FC_FD_STATUS;
+    int told = 0;
+    if (call->fds.fd[answer] < 0) {
+        told = fc_server_ask_ending(process, &call->fds, answer) == -EPIPE ? -1 : 0;
+        fc_loop_also(&call->fds, call->fds.fd[answer]);
+    }
+    if (call->fds.fd[answer] >= 0)
+        told = fc_server_hear_ending(call->fds.fd[answer], ending);
+    if (told > 0)
+        return true;
+    *ending = (struct fc_ending){.wait_status = -1};
+    if (told < 0 && !ask_kernel(process, ending))
+        *ending = (struct fc_ending){.wait_status = -1};
+    return told < 0;
+}
+
+static bool has_ended(struct forkcall_call *call, struct fc_ending *ending)
+{
+    return call->process.remote ? hear_of_server(call, ending) : fc_process_has_ended(&call->process, ending);
+}
+
 /* The kernel says that it has ended. */
 static void conclude(struct forkcall_call *call)
 {
@@ -198,11 +234,12 @@ static void conclude(struct forkcall_call *call)
         fc_output_rest(call, FC_FD_ERR);
         make_room(call);
     }
-    if (fc_process_has_ended(&call->process, &ending)) {
+    if (has_ended(call, &ending)) {
         fc_call_conclude(call, &ending);
         set_stage(call, FC_STAGE_DONE, UINT64_MAX);
     } else if (!call->unreapable) {
-        call->unreapable = true; /* a tracer has it */
+        call->unreapable = true;                      /* a tracer has it, or the server has not told yet */
+        fc_loop_forget(&call->fds, call->process.fd); /* it has said all that it can */
         if (call->stage != FC_STAGE_KILLED)
             set_stage(call, FC_STAGE_KILLED, fc_now_ns() + END_NS);
     }
@@ -255,7 +292,7 @@ static void fill_slots(const struct forkcall_call *call, struct pollfd slots[SLO
 {
     const int fds[SLOT_COUNT] = {
         [SLOT_REPLY] = call->fds.fd[FC_FD_REPLY],
-        [SLOT_PROCESS] = call->unreapable ? -1 : call->process.fd,
+        [SLOT_PROCESS] = call->unreapable ? call->fds.fd[FC_FD_STATUS] : call->process.fd,
         [SLOT_OUT] = call->late ? -1 : call->fds.fd[FC_FD_OUT],
         [SLOT_ERR] = call->late ? -1 : call->fds.fd[FC_FD_ERR],
         [SLOT_CANCEL] = is_ending(call) ? -1 : call->options.cancel_fd_plus_one - 1,

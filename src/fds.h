@@ -30,7 +30,8 @@ enum fc_fd {
     FC_FD_TIMER, /* loop.h: what wakes an event loop at a deadline */
     FC_FD_HELLO, /* while a copy is started: the socket that it finds what it needs in, this end and its own */
     FC_FD_COPY,
-    FC_FD_ARGS, /* args_file.h */
+    FC_FD_ARGS,   /* args_file.h */
+    FC_FD_STATUS, /* through it the server is about to tell how the call's child has ended */
     FC_FD_CALLER_COUNT,
     /* The child's. */
     FC_FD_CHILD_REPLY = FC_FD_CALLER_COUNT,

@@ -21,6 +21,10 @@ void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns);
  * call. Negative errno. */
 int fc_loop_fd(struct fc_fds *fds, int extra);
 
+/* Another descriptor (-1: none) that has come into being after FC_FD_LOOP was handed out. Where it cannot be watched, the time to look
+ * again (fc_loop_rest) makes good for it. */
+void fc_loop_also(const struct fc_fds *fds, int fd);
+
 /* The descriptor is about to be closed: without this, a copy in a child of the host would keep reporting it. */
 void fc_loop_forget(const struct fc_fds *fds, int fd);
 

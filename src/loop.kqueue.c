@@ -56,7 +56,7 @@ void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
 int fc_loop_fd(struct fc_fds *fds, int extra)
 {
     const int queue = fds->fd[FC_FD_WAKE];
-    static const enum fc_fd watched[] = {FC_FD_REPLY, FC_FD_PROCESS, FC_FD_OUT, FC_FD_ERR};
+    static const enum fc_fd watched[] = {FC_FD_REPLY, FC_FD_PROCESS, FC_FD_STATUS, FC_FD_OUT, FC_FD_ERR};
     int r = 0;
     for (size_t i = 0; r == 0 && i < sizeof watched / sizeof *watched; i++)
         if (fds->fd[watched[i]] >= 0)
@@ -64,6 +64,12 @@ int fc_loop_fd(struct fc_fds *fds, int extra)
     if (r == 0 && extra >= 0)
         r = change(queue, (uintptr_t)extra, EVFILT_READ, EV_ADD, 0, 0);
     return r < 0 ? r : queue;
+}
+
+void fc_loop_also(const struct fc_fds *fds, int fd)
+{
+    if (fds->fd[FC_FD_WAKE] >= 0 && fd >= 0)
+        change(fds->fd[FC_FD_WAKE], (uintptr_t)fd, EVFILT_READ, EV_ADD, 0, 0);
 }
 
 void fc_loop_forget(const struct fc_fds *fds, int fd)

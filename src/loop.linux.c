@@ -66,7 +66,8 @@ int fc_loop_fd(struct fc_fds *fds, int extra)
         r = own(fds, FC_FD_LOOP, fd < 0 ? -errno : fd);
     }
     fc_fds_unlock();
-    static const enum fc_fd watched[] = {FC_FD_REPLY, FC_FD_PROCESS, FC_FD_OUT, FC_FD_ERR, FC_FD_WAKE, FC_FD_TIMER};
+    static const enum fc_fd watched[] = {FC_FD_REPLY, FC_FD_PROCESS, FC_FD_STATUS, FC_FD_OUT,
+                                         FC_FD_ERR,   FC_FD_WAKE,    FC_FD_TIMER};
     for (size_t i = 0; r == 0 && i < sizeof watched / sizeof *watched; i++)
         r = add(fds, fds->fd[watched[i]]);
     if (r == 0)
@@ -76,6 +77,12 @@ int fc_loop_fd(struct fc_fds *fds, int extra)
     fc_fds_close(fds, FC_FD_LOOP);
     fc_fds_close(fds, FC_FD_TIMER);
     return r;
+}
+
+void fc_loop_also(const struct fc_fds *fds, int fd)
+{
+    if (fds->fd[FC_FD_LOOP] >= 0)
+        add(fds, fd);
 }
 
 void fc_loop_forget(const struct fc_fds *fds, int fd)

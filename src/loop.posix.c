@@ -36,6 +36,12 @@ int fc_loop_fd(struct fc_fds *fds, int extra)
     return -ENOTSUP;
 }
 
+void fc_loop_also(const struct fc_fds *fds, int fd)
+{
+    (void)fds;
+    (void)fd;
+}
+
 void fc_loop_forget(const struct fc_fds *fds, int fd)
 {
     (void)fds;

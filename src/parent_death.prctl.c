@@ -10,3 +10,12 @@ void fc_end_with_parent(pid_t parent)
     if (getppid() != parent) /* it was too late: the same end, for a caller that is told of it */
         raise(SIGKILL);
 }
+
+bool fc_adopt_orphans(void)
+{
+#ifdef PR_SET_CHILD_SUBREAPER
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
+#else
+    return false;
+#endif
+}

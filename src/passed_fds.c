@@ -44,24 +44,31 @@ int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct f
     return 0;
 }
 
-int fc_passed_send(int socket, const struct fc_passed_fd *list, size_t count)
+int fc_passed_send_from(int socket, const struct fc_passed_fd *list, size_t count, size_t *done)
 {
-    size_t done = 0;
     do {
         struct message message = {.magic = MAGIC};
         int fds[FC_RIGHTS_MAX];
-        for (; message.count < FC_RIGHTS_MAX && done < count; message.count++, done++) {
-            const int flags = fcntl(list[done].fd, F_GETFD);
-            fds[message.count] = list[done].fd;
-            message.item[message.count].use = list[done].use;
+        size_t next = *done;
+        for (; message.count < FC_RIGHTS_MAX && next < count; message.count++, next++) {
+            const int flags = fcntl(list[next].fd, F_GETFD);
+            fds[message.count] = list[next].fd;
+            message.item[message.count].use = list[next].use;
             message.item[message.count].close_on_exec = flags > 0 && (flags & FD_CLOEXEC) != 0;
         }
-        message.more = done < count;
+        message.more = next < count;
         const int r = fc_rights_send(socket, &message, sizeof message, fds, message.count);
         if (r < 0)
             return r;
-    } while (done < count);
+        *done = next;
+    } while (*done < count);
     return 0;
+}
+
+int fc_passed_send(int socket, const struct fc_passed_fd *list, size_t count)
+{
+    size_t done = 0;
+    return fc_passed_send_from(socket, list, count, &done);
 }
 
 /* ---- Receiving ----------------------------------------------------------------------------------------------- */

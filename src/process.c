@@ -1,7 +1,6 @@
 #include "process.h"
 
 #include "io.h"
-#include "server.h"
 
 #include <poll.h>
 
@@ -22,21 +21,8 @@ bool fc_process_is_over(const struct fc_process *process)
     return process->fd >= 0 ? fc_wait_is_over(process) : fc_wait_posix_is_over(process);
 }
 
-/* The server knows; where it is gone itself, the kernel may. */
-static bool remote_has_ended(const struct fc_process *process, struct fc_ending *ending)
-{
-    if (!fc_process_is_over(process))
-        return false;
-    *ending = (struct fc_ending){.wait_status = -1};
-    if (!fc_server_ask(process, ending) && process->fd >= 0 && !process->fd_tells)
-        fc_wait_has_ended(process, ending);
-    return true;
-}
-
 bool fc_process_has_ended(const struct fc_process *process, struct fc_ending *ending)
 {
-    if (process->remote)
-        return remote_has_ended(process, ending);
     return process->fd >= 0 ? fc_wait_has_ended(process, ending) : fc_wait_posix_has_ended(process, ending);
 }
 

@@ -36,7 +36,7 @@ void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds);
 /* It has ended; a look that reaps nothing. */
 bool fc_process_is_over(const struct fc_process *process);
 
-/* True: it has ended, was reaped (by us or by somebody else), and ending tells how. Does not wait. */
+/* Of a process that is not remote. True: it has ended, was reaped (by us or by somebody else), and ending tells how. Does not wait. */
 bool fc_process_has_ended(const struct fc_process *process, struct fc_ending *ending);
 
 /* Sends a signal to the process itself. */

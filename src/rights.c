@@ -127,7 +127,7 @@ static int take_fds(struct msghdr *message, int *fds, size_t max, size_t *count)
     return r;
 }
 
-int fc_rights_receive(int fd, void *data, size_t size, int *fds, size_t max, size_t *count, int wait)
+static int receive(int fd, void *data, size_t size, int *fds, size_t max, size_t *count, int flags)
 {
     union control control;
     struct iovec part = {.iov_base = data, .iov_len = size};
@@ -136,7 +136,7 @@ int fc_rights_receive(int fd, void *data, size_t size, int *fds, size_t max, siz
     ssize_t n;
     *count = 0;
     do
-        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | (wait != 0 ? MSG_WAITALL : MSG_DONTWAIT));
+        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | flags);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EWOULDBLOCK ? -EAGAIN : -errno;
@@ -148,6 +148,16 @@ int fc_rights_receive(int fd, void *data, size_t size, int *fds, size_t max, siz
         *count = 0;
     }
     return r;
+}
+
+int fc_rights_receive(int fd, void *data, size_t size, int *fds, size_t max, size_t *count, int wait)
+{
+    return receive(fd, data, size, fds, max, count, wait != 0 ? MSG_WAITALL : MSG_DONTWAIT);
+}
+
+int fc_rights_peek(int fd, void *data, size_t size, int *fds, size_t max, size_t *count)
+{
+    return receive(fd, data, size, fds, max, count, MSG_DONTWAIT | MSG_PEEK);
 }
 
 pid_t fc_rights_maker(int fd)

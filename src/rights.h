@@ -25,6 +25,10 @@ int fc_rights_send(int fd, const void *data, size_t size, const int *fds, size_t
  * no descriptor open. */
 int fc_rights_receive(int fd, void *data, size_t size, int *fds, size_t max, size_t *count, int wait);
 
+/* The same, without waiting, and the message stays where it is: where its descriptors find no room (-EMFILE) nothing is lost. For a
+ * message that has descriptors, or the one behind it may lend its own; and for Linux: other systems do it otherwise. */
+int fc_rights_peek(int fd, void *data, size_t size, int *fds, size_t max, size_t *count);
+
 /* The process that made the pair; -1: this system does not tell. */
 pid_t fc_rights_maker(int fd);
 

@@ -14,6 +14,7 @@
 #include "prepare.h"
 #include "process.h"
 #include "rights.h"
+#include "server_asks.h"
 #include "server_children.h"
 #include "settings.h"
 #include "spare.h"
@@ -29,6 +30,12 @@
 
 static struct fc_prepare prepare;
 static int control_fd = -1, host_fd = -1;
+static pid_t host_pid;
+
+bool fc_serve_is_child_of_host(void)
+{
+    return getppid() == host_pid;
+}
 
 /* ---- SIGCHLD ------------------------------------------------------------------------------------------------- */
 
@@ -62,8 +69,9 @@ static int hang_bell(void)
         r = fc_pipe(lifeline);
     if (r < 0)
         return r;
-    for (int i = 0; i < 2; i++)
-        fcntl(bell[i], F_SETFL, O_NONBLOCK);
+    for (int i = 0; i < 2; i++) /* a server that waits here, in the handler or outside, would outlive its host */
+        if (fcntl(bell[i], F_SETFL, O_NONBLOCK) < 0)
+            return -errno;
     sigset_t none; /* a constructor, or prepare, may have blocked some */
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
@@ -91,34 +99,46 @@ void fc_serve_leave(void)
 
 /* ---- Serving ------------------------------------------------------------------------------------------------- */
 
-/* False: the host wants no more. */
+static void obey(const struct fc_server_order *order, int socket)
+{
+    fc_children_taken(order->taken);
+    switch ((enum fc_server_order_kind)order->kind) {
+    case FC_ORDER_ASK:
+        if (order->pid != 0)
+            fc_children_release(order->pid, false);
+        if (socket >= 0)
+            fc_asks_add(socket, order->ask, order->has_fds);
+        return;
+    case FC_ORDER_DONE:
+        fc_children_release(order->pid, order->kill_group);
+        break;
+    case FC_ORDER_DROP:
+        fc_asks_drop(order->ask);
+        fc_children_drop(order->ask);
+        break;
+    case FC_ORDER_STATUS:
+        if (socket >= 0)
+            fc_children_tell(order->pid, socket);
+        return;
+    }
+    fc_children_refill_soon();
+    if (socket >= 0)
+        close(socket);
+}
+
+/* False: the host wants no more. An order whose socket finds no descriptor here is obeyed as far as it goes: the host sees the
+ * end of that socket, which is an answer. */
 static bool take_order(void)
 {
-    struct fc_server_order order;
+    struct fc_server_order order = {.kind = 0};
     size_t count;
     int socket = -1;
     const int r = fc_rights_receive(control_fd, &order, sizeof order, &socket, 1, &count, 0);
-    if (r == -EAGAIN || r == -EMFILE)
+    if (r == -EAGAIN)
         return true;
-    if (r < 0)
+    if (r < 0 && r != -EMFILE)
         return false;
-    switch ((enum fc_server_order_kind)order.kind) {
-    case FC_ORDER_SPARE:
-        if (count == 1)
-            fc_children_make_for(socket);
-        else
-            fc_children_ask(order.in_use);
-        break;
-    case FC_ORDER_DONE:
-        fc_children_release(order.pid, order.kill_group);
-        fc_children_want(order.in_use);
-        break;
-    case FC_ORDER_STATUS:
-        fc_children_tell(order.pid, socket);
-        return true; /* and leaves the socket */
-    }
-    if (count == 1)
-        close(socket);
+    obey(&order, r == 0 && count == 1 ? socket : -1);
     return true;
 }
 
@@ -127,24 +147,39 @@ static bool host_is_gone(void)
     return host_fd >= 0 && fc_poll_now(host_fd, POLLIN) != 0;
 }
 
-/* Patiently: the host's thread that says that its call is over is to return from it before another child is made. */
+static int timeout_ms(void)
+{
+    const uint64_t children = fc_children_next_ns();
+    const uint64_t asks = fc_asks_next_ns();
+    const uint64_t first = children < asks ? children : asks;
+    const uint64_t now = fc_now_ns();
+    if (fc_asks_can_be_tried() || first <= now)
+        return 0;
+    return first == UINT64_MAX ? -1 : (int)((first - now) / 1000000U) + 1;
+}
+
+/* Patiently: the host's thread that says that its call is over is to return from it before another child is made. Who waits for
+ * a child comes first, then what the host has to say, then the spares. */
 _Noreturn static void serve(void)
 {
     fc_be_patient(true);
-    fc_children_want(0);
     for (;;) {
         struct pollfd fds[] = {
             {.fd = control_fd, .events = POLLIN}, {.fd = bell[0], .events = POLLIN}, {.fd = host_fd, .events = POLLIN}};
-        poll(fds, 3, fc_children_timeout_ms());
+        poll(fds, 3, timeout_ms());
         if (fds[1].revents != 0) {
             silence_bell();
             fc_children_look();
         }
         fc_children_kill_overdue();
-        if (host_is_gone() || (fds[0].revents != 0 && !take_order()))
+        if (host_is_gone())
             break;
-        if (fds[0].revents == 0) /* orders come first: a call may wait */
-            fc_children_make_one();
+        if (fc_asks_can_be_tried())
+            fc_asks_try();
+        else if (fds[0].revents == 0)
+            fc_children_refill();
+        else if (!take_order())
+            break;
     }
     while (take_order()) { /* which children are done with is still to be known */
         if (fc_poll_now(control_fd, POLLIN) == 0)
@@ -156,31 +191,39 @@ _Noreturn static void serve(void)
 
 /* ---- Beginning ----------------------------------------------------------------------------------------------- */
 
-static void tell_ready(int error, const char why[200])
+/* error: a positive errno, and the server ends with that status; 0: it serves. */
+static void tell_ready(int error, const char *why, int status)
 {
-    struct fc_server_ready ready = {.error = error, .pid = getpid()};
-    memcpy(ready.why, why, sizeof ready.why);
+    struct fc_server_ready ready;
+    memset(&ready, 0, sizeof ready); /* padding, too, goes to another process */
+    ready.error = error;
+    ready.pid = getpid();
+    snprintf(ready.why, sizeof ready.why, "%s", why);
     fc_holder_take(&ready.has);
     const int self = fc_wait_is_passable() ? fc_wait_open(getpid()) : -1;
+    ready.has_pidfd = self >= 0;
     if (fc_rights_send(control_fd, &ready, sizeof ready, &self, self >= 0 ? 1 : 0) < 0)
         _exit(0);
     if (self >= 0)
         close(self);
     if (error != 0)
-        _exit(FC_COPY_REFUSED);
+        _exit(status);
 }
 
 /* The host reaps the process that it has made, at once, and has no child by this one. */
 static void leave_host(pid_t host)
 {
+    host_pid = host;
     /* While this process is its child, the host's number is its own. */
     const int fd = fc_wait_open(host);
     host_fd = fd < 0 ? -1 : fd;
     if (getppid() != host)
         _exit(0);
     const pid_t pid = fork();
+    if (pid < 0)
+        tell_ready(errno, errno == EAGAIN ? FC_NO_PROCESS : strerror(errno), 0);
     if (pid != 0)
-        _exit(pid < 0 ? FC_COPY_REFUSED : 0);
+        _exit(0);
     setpgid(0, 0); /* a Ctrl-C for the host is none for the server */
 }
 
@@ -240,6 +283,6 @@ _Noreturn void fc_serve(int control)
     fc_module_prepare();
     fc_crash_note_modules();
     fc_children_open(control_fd, exec_spares ? &prepare : NULL, prepare.setup.spares);
-    tell_ready(-r, why);
+    tell_ready(-r, why, FC_COPY_REFUSED);
     serve();
 }

@@ -33,12 +33,6 @@ int fc_patience_left(const struct fc_patience *patience)
     return fc_now_ns() >= patience->deadline_ns ? -ETIMEDOUT : 0;
 }
 
-bool fc_server_await(const struct fc_server *server, int fd, int ms)
-{
-    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
-    return poll(fds, 2, ms) > 0 && fds[0].revents != 0;
-}
-
 /* ---- The one server ------------------------------------------------------------------------------------------ */
 
 void fc_server_unref(struct fc_server *server)
@@ -79,11 +73,10 @@ void fc_server_retire(struct fc_server *server)
         fc_server_unref(server);
 }
 
-void fc_server_kill(struct fc_server *server)
+void fc_server_give_up(struct fc_server *server)
 {
-    const struct fc_process process = {.pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS]};
-    if (fc_fds_has(&server->fds, FC_FD_PROCESS))
-        fc_wait_signal(&process, SIGKILL);
+    atomic_store(&server->hung, true);
+    fc_server_retire(server);
 }
 
 /* The host has closed what it had to do with it, which then ends by itself; the numbers may be the host's by now. */
@@ -93,14 +86,14 @@ static bool is_lost(const struct fc_server *server)
     return !fc_fds_has(&server->fds, FC_FD_HELLO) || (has_pidfd && !fc_fds_has(&server->fds, FC_FD_PROCESS));
 }
 
+/* The sockets of a process that ends are closed a moment before its end is seen. */
 bool fc_server_is_dead(const struct fc_server *server)
 {
     if (is_lost(server))
         return true;
     const int pidfd = server->fds.fd[FC_FD_PROCESS];
-    if (pidfd >= 0)
-        return fc_poll_now(pidfd, POLLIN) != 0;
-    return (fc_poll_now(server->fds.fd[FC_FD_HELLO], POLLIN) & POLLHUP) != 0;
+    return (pidfd >= 0 && fc_poll_now(pidfd, POLLIN) != 0) ||
+           (fc_poll_now(server->fds.fd[FC_FD_HELLO], POLLIN) & POLLHUP) != 0;
 }
 
 static bool has_current(void)
@@ -145,19 +138,35 @@ static int start_new(const struct forkcall_server_options *options, const struct
     return 0;
 }
 
-/* The first message of the server says that it serves, or why not. */
+/* A look first: where its descriptor finds no room here, the message waits for a time when it does. */
+static int receive_ready(int socket, struct fc_server_ready *ready, int *pidfd)
+{
+    size_t count;
+    *pidfd = -1;
+    const ssize_t n = recv(socket, ready, sizeof *ready, MSG_DONTWAIT | MSG_PEEK);
+    if (n < 0)
+        return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -errno;
+    if (n == (ssize_t)sizeof *ready && ready->has_pidfd) {
+        const int r = fc_rights_peek(socket, ready, sizeof *ready, pidfd, 1, &count);
+        if (r == 0 && recv(socket, ready, sizeof *ready, MSG_DONTWAIT) != (ssize_t)sizeof *ready)
+            return -EPROTO;
+        return r;
+    }
+    return fc_rights_receive(socket, ready, sizeof *ready, NULL, 0, &count, 0);
+}
+
+/* The first message of the server says that it serves, or why not: its positive errno. -EAGAIN: it has not come. */
 static int take_ready(struct fc_server *server, char *why, size_t why_size)
 {
     struct fc_server_ready ready;
-    size_t count;
+    int pidfd;
     int r = 0;
     bool came = false;
     fc_fds_lock();
     if (!atomic_load(&server->ready)) {
-        int pidfd = -1;
-        r = fc_rights_receive(server->fds.fd[FC_FD_HELLO], &ready, sizeof ready, &pidfd, 1, &count, 0);
+        r = receive_ready(server->fds.fd[FC_FD_HELLO], &ready, &pidfd);
         if (r == 0) {
-            if (count == 0)
+            if (pidfd < 0)
                 pidfd = fc_fd_above_streams(fc_wait_open(ready.pid));
             server->fds.fd[FC_FD_PROCESS] = pidfd < 0 ? -1 : pidfd;
             server->pid = ready.pid;
@@ -171,7 +180,7 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
     }
     if (r == 0 && server->error != 0) {
         snprintf(why, why_size, "%s", server->why);
-        r = -server->error;
+        r = server->error;
     }
     fc_fds_unlock();
     if (came)
@@ -184,12 +193,19 @@ static int await_ready(struct fc_server *server, const struct fc_patience *patie
     for (;;) {
         int r = take_ready(server, why, why_size);
         if (r != -EAGAIN)
-            return r;
+            return r > 0 ? -r : r;
         r = fc_patience_left(patience);
         if (r < 0)
             return r;
-        fc_server_await(server, server->fds.fd[FC_FD_HELLO], TURN_MS);
+        struct pollfd p = {.fd = server->fds.fd[FC_FD_HELLO], .events = POLLIN};
+        poll(&p, 1, TURN_MS);
     }
+}
+
+/* Not the server's fault: it may serve others, and this call another time. */
+static bool is_of_the_call(int r)
+{
+    return r == -ETIMEDOUT || r == -EINTR || r == -EMFILE || r == -ENFILE;
 }
 
 int fc_server_get(const struct fc_patience *patience, struct fc_server **server, char *why, size_t why_size)
@@ -207,7 +223,7 @@ int fc_server_get(const struct fc_patience *patience, struct fc_server **server,
             r = await_ready(*server, patience, why, why_size);
             if (r == 0)
                 return 0;
-            if (r != -ETIMEDOUT && r != -EINTR)
+            if (!is_of_the_call(r))
                 fc_server_retire(*server);
             if (r == -ECONNRESET && !served)
                 snprintf(why, why_size, "it ended before it served");
@@ -273,6 +289,13 @@ static int start(const struct forkcall_server_options *options)
     return r;
 }
 
+/* Its process has ended, and can be reaped where it is this one's child. */
+static bool is_over(const struct fc_server *server)
+{
+    const int pidfd = server->fds.fd[FC_FD_PROCESS];
+    return pidfd >= 0 ? fc_poll_now(pidfd, POLLIN) != 0 : fc_server_is_dead(server);
+}
+
 /* It goes when the last descriptor of the control socket here is closed, which calls that have a child keep open. */
 static int stop(void)
 {
@@ -283,8 +306,8 @@ static int stop(void)
     const uint64_t deadline_ns = fc_now_ns() + STOP_NS;
     if (atomic_load(&server->refs) == 1 && !is_lost(server)) {
         shutdown(server->fds.fd[FC_FD_HELLO], SHUT_WR);
-        while (!fc_server_is_dead(server) && fc_now_ns() < deadline_ns)
-            fc_server_await(server, server->fds.fd[FC_FD_PROCESS], TURN_MS);
+        while (!is_over(server) && fc_now_ns() < deadline_ns)
+            poll(NULL, 0, 1);
     }
     fc_server_unref(server);
     return 0;

@@ -24,14 +24,11 @@ void fc_server_unref(struct fc_server *server);
 /* It gets no new calls. */
 void fc_server_retire(struct fc_server *server);
 
-/* For one that does not answer: it may have been stopped. Only where its number is surely its own. */
-void fc_server_kill(struct fc_server *server);
+/* The same for one that answers nobody. It goes on for the calls that have a child of it; once there are none it is killed. */
+void fc_server_give_up(struct fc_server *server);
 
 /* It serves no more. */
 bool fc_server_is_dead(const struct fc_server *server);
-
-/* Polls a descriptor and, with it, the server's life. True: the descriptor has something. */
-bool fc_server_await(const struct fc_server *server, int fd, int ms);
 
 /* ---- A call's child ------------------------------------------------------------------------------------------ */
 
@@ -44,7 +41,13 @@ enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentia
 /* The call has no more to do with its child. kill_group: nor is anything that this has started to go on. */
 void fc_server_give_back(struct forkcall_call *call, bool kill_group);
 
-/* How the call's child has ended, which it has. False: nobody tells. */
-bool fc_server_ask(const struct fc_process *process, struct fc_ending *ending);
+/* ---- How a call's child has ended, which it has -------------------------------------------------------------- */
+
+/* Asks the server: it will tell through the descriptor that is entered as answer. 0; -EPIPE: it is gone; or another negative
+ * errno: not now. Does not wait. */
+int fc_server_ask_ending(const struct fc_process *process, struct fc_fds *fds, enum fc_fd answer);
+
+/* What the descriptor tells. 1: ending is set; 0: nothing yet; -1: nobody tells. Does not wait. */
+int fc_server_hear_ending(int fd, struct fc_ending *ending);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "fds.h"
 #include "io.h"
+#include "parent_death.h"
 #include "process.h"
 #include "rights.h"
 #include "serve.h"
@@ -15,11 +16,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* How long a child that was released may take to end, and all of them when the server ends. */
-#define END_NS 1000000000U
+/* A refill that fails is tried again so much later, and twice that the next time. */
+#define RETRY_MIN_NS 10000000U
+#define RETRY_MAX_NS 1000000000U
 
 struct child {
     pid_t pid;
+    uint32_t ask; /* the ASK that it was made for; 0: it is, or was, a spare */
     bool released, kill_group;
     bool dead;           /* and not reaped */
     int status_socket;   /* -1: nobody has asked */
@@ -33,8 +36,13 @@ static struct {
     const struct fc_prepare *copies;
     struct child *list;
     size_t count, room;
-    size_t wanted; /* children that are not released */
-    size_t asked;  /* calls that wait for one */
+    size_t ending; /* released and not reaped */
+    unsigned reaped;
+    uint32_t sent,
+        taken;         /* spares: sent through the control socket; taken from it by the host, as far as it has said */
+    uint64_t retry_ns; /* how long to rest after another refill that fails; 0: the last did not */
+    uint64_t refill_at_ns;
+    bool adopts; /* orphans of the calls' functions */
 } children;
 
 void fc_children_open(int control, const struct fc_prepare *copies, unsigned spares)
@@ -42,6 +50,11 @@ void fc_children_open(int control, const struct fc_prepare *copies, unsigned spa
     children.control = control;
     children.copies = copies;
     children.spares = spares;
+}
+
+static bool lacks_spares(void)
+{
+    return children.sent - children.taken < children.spares;
 }
 
 static struct child *find(pid_t pid)
@@ -76,15 +89,35 @@ static void tell_status(struct child *child)
     child->status_socket = -1;
 }
 
+static void wait_for(pid_t pid)
+{
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+}
+
+/* Orphans that have ended. They come after the children that were made before in the kernel's list: one that is not to be
+ * reaped yet may hide them until it is. */
+static void reap_adopted(void)
+{
+    siginfo_t info;
+    while (children.adopts) {
+        memset(&info, 0, sizeof info);
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0 || find(info.si_pid) != NULL)
+            return;
+        wait_for(info.si_pid);
+    }
+}
+
 /* It is dead and released. */
 static void reap(struct child *child)
 {
     if (child->kill_group)
         kill(-child->pid, SIGKILL); /* while the number of the group is surely its own */
-    while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {
-    }
+    wait_for(child->pid);
     if (child->status_socket >= 0)
         close(child->status_socket);
+    children.ending--;
+    children.reaped++;
     *child = children.list[--children.count];
 }
 
@@ -99,18 +132,45 @@ void fc_children_look(void)
         if (child->released)
             reap(child);
     }
+    reap_adopted();
+}
+
+unsigned fc_children_reaped(void)
+{
+    return children.reaped;
+}
+
+bool fc_children_are_ending(void)
+{
+    return children.ending > 0;
+}
+
+static void release(struct child *child, bool kill_group)
+{
+    if (child == NULL || child->released)
+        return;
+    child->released = true;
+    child->kill_group = kill_group;
+    child->kill_at_ns = fc_now_ns() + FC_CHILD_END_NS;
+    children.ending++;
+    if (child->dead) {
+        reap(child);
+        reap_adopted();
+    }
 }
 
 void fc_children_release(pid_t pid, bool kill_group)
 {
-    struct child *child = find(pid);
-    if (child == NULL)
-        return;
-    child->released = true;
-    child->kill_group = kill_group;
-    child->kill_at_ns = fc_now_ns() + END_NS;
-    if (child->dead)
-        reap(child);
+    release(find(pid), kill_group);
+}
+
+void fc_children_drop(uint32_t ask)
+{
+    for (size_t i = children.count; i-- > 0;)
+        if (children.list[i].ask == ask) {
+            release(&children.list[i], false);
+            return;
+        }
 }
 
 void fc_children_tell(pid_t pid, int socket)
@@ -125,26 +185,13 @@ void fc_children_tell(pid_t pid, int socket)
     tell_status(child);
 }
 
-static size_t count_kept(void)
+uint64_t fc_children_next_ns(void)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < children.count; i++)
-        kept += !children.list[i].released;
-    return kept;
-}
-
-int fc_children_timeout_ms(void)
-{
-    uint64_t first = UINT64_MAX;
-    if (count_kept() < children.wanted)
-        return 0;
+    uint64_t first = lacks_spares() ? children.refill_at_ns : UINT64_MAX;
     for (size_t i = 0; i < children.count; i++)
         if (children.list[i].kill_at_ns < first)
             first = children.list[i].kill_at_ns;
-    const uint64_t now = fc_now_ns();
-    if (first == UINT64_MAX)
-        return -1;
-    return first <= now ? 0 : (int)((first - now) / 1000000U) + 1;
+    return first;
 }
 
 void fc_children_kill_overdue(void)
@@ -158,24 +205,41 @@ void fc_children_kill_overdue(void)
     }
 }
 
+/* Those that were not reaped; the orphans go on. */
+static bool all_are_reaped(void)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < children.count; i++) {
+        struct child *child = &children.list[i];
+        if (child->pid > 0 && waitpid(child->pid, NULL, WNOHANG) != 0)
+            child->pid = 0;
+        left += child->pid > 0;
+    }
+    return left == 0;
+}
+
 void fc_children_kill_all(void)
 {
-    const uint64_t end_ns = fc_now_ns() + END_NS;
+    const uint64_t end_ns = fc_now_ns() + FC_CHILD_END_NS;
     for (size_t i = 0; i < children.count; i++) {
         const struct child *child = &children.list[i];
         if (!child->released || child->kill_group) /* else what it has started goes on */
             kill(-child->pid, SIGKILL);
         kill(child->pid, SIGKILL);
     }
-    while (fc_now_ns() < end_ns && waitpid(-1, NULL, WNOHANG) >= 0)
+    while (!all_are_reaped() && fc_now_ns() < end_ns)
         poll(NULL, 0, 1);
+    reap_adopted();
 }
 
 /* ---- The beginning of a child -------------------------------------------------------------------------------- */
 
-static bool hand_over(const struct fc_new_spare *spare, int socket)
+static int hand_over(const struct fc_new_spare *spare, int socket)
 {
-    struct fc_server_handover handover = {.pid = (int32_t)spare->pid, .is_copy = children.copies != NULL};
+    struct fc_server_handover handover;
+    memset(&handover, 0, sizeof handover); /* padding, too, goes to another process */
+    handover.pid = (int32_t)spare->pid;
+    handover.is_copy = children.copies != NULL;
     int fds[FC_HANDOVER_FDS] = {spare->request[1], spare->request[0], spare->reply[0]};
     size_t count = 3;
     const int pidfd = fc_wait_is_passable() ? fc_wait_open(spare->pid) : -1;
@@ -188,69 +252,97 @@ static bool hand_over(const struct fc_new_spare *spare, int socket)
     const int r = fc_rights_send(socket, &handover, sizeof handover, fds, count);
     if (pidfd >= 0)
         close(pidfd);
-    return r == 0;
+    return r;
 }
 
-/* extra: a socket with what the child is to have besides; -1: none. 0 or a negative errno. */
-static int make(int socket, int extra)
+/* A host that is PID 1 or a subreaper would get the orphans of the functions, and does not expect them. */
+static void adopt_in_place_of_host(void)
 {
-    struct fc_new_spare spare;
+    if (!children.adopts && fc_serve_is_child_of_host())
+        children.adopts = fc_adopt_orphans();
+}
+
+/* Makes one that is not handed over yet, and enters it last. extra: a socket with what it is to have besides; -1: none. 0 or a
+ * negative errno. */
+static int make(struct fc_new_spare *spare, int extra)
+{
     if (!make_room())
         return -ENOMEM;
-    const int r = fc_spare_make(&spare, children.copies, extra);
+    adopt_in_place_of_host();
+    const int r = fc_spare_make(spare, children.copies, extra);
+    if (r == 0)
+        children.list[children.count++] =
+            (struct child){.pid = spare->pid, .status_socket = -1, .kill_at_ns = UINT64_MAX};
+    return r;
+}
+
+/* The one that was made last found nobody to take it. */
+static void end_last(void)
+{
+    struct child *child = &children.list[children.count - 1];
+    kill(child->pid, SIGKILL);
+    release(child, false);
+}
+
+static int hand_over_as_spare(const struct fc_new_spare *spare)
+{
+    const int r = hand_over(spare, children.control);
+    if (r == 0)
+        children.sent++;
+    return r;
+}
+
+int fc_children_make_for(int socket, uint32_t ask, bool has_fds)
+{
+    struct fc_new_spare spare;
+    int r = make(&spare, has_fds ? socket : -1);
     if (r < 0)
         return r;
-    children.list[children.count++] = (struct child){.pid = spare.pid, .status_socket = -1, .kill_at_ns = UINT64_MAX};
-    const bool taken = hand_over(&spare, socket);
-    if (!taken) {
-        kill(spare.pid, SIGKILL);
-        fc_children_release(spare.pid, false);
-    }
-    fc_spare_close_channel(&spare);
-    return taken ? 0 : -EAGAIN;
-}
-
-void fc_children_make_for(int socket)
-{
-    const int r = make(socket, socket);
-    const struct fc_server_handover none = {.error = -r};
+    r = hand_over(&spare, socket);
+    if (r == 0)
+        children.list[children.count - 1].ask = ask;
+    else if (r == -EPIPE && !has_fds && lacks_spares())
+        r = hand_over_as_spare(&spare) == 0 ? 0 : -EPIPE;
     if (r < 0)
-        fc_rights_send(socket, &none, sizeof none, NULL, 0);
+        end_last();
+    fc_spare_close_channel(&spare);
+    return r;
 }
 
-void fc_children_want(unsigned in_use)
+/* ---- Spares -------------------------------------------------------------------------------------------------- */
+
+void fc_children_taken(uint32_t taken)
 {
-    children.wanted = (size_t)in_use + children.spares;
+    const uint32_t more = taken - children.taken;
+    if (more <= children.sent - children.taken) /* an order that was overtaken by another says less */
+        children.taken = taken;
 }
 
-void fc_children_ask(unsigned in_use)
+void fc_children_refill_soon(void)
 {
-    children.asked++;
-    fc_children_want(in_use);
+    children.refill_at_ns = 0;
 }
 
-/* None can be made. Who has not asked pays no heed to it, and asks. */
-static void tell_all(int error)
+void fc_children_refill(void)
 {
-    struct fc_server_handover none;
-    memset(&none, 0, sizeof none);
-    none.error = error;
-    for (; children.asked > 0; children.asked--)
-        fc_rights_send(children.control, &none, sizeof none, NULL, 0);
-    children.wanted = 0;
-}
-
-void fc_children_make_one(void)
-{
-    if (count_kept() >= children.wanted) {
-        children.asked = 0; /* there is one for each of them in the socket */
+    struct fc_new_spare spare;
+    if (!lacks_spares() || fc_now_ns() < children.refill_at_ns)
+        return;
+    int r = make(&spare, -1);
+    if (r == 0) {
+        r = hand_over_as_spare(&spare);
+        if (r < 0)
+            end_last();
+        fc_spare_close_channel(&spare);
+    }
+    if (r == 0) {
+        children.retry_ns = 0;
         return;
     }
-    const int r = make(children.control, -1);
-    if (r < 0)
-        tell_all(-r);
-    else if (children.asked > 0)
-        children.asked--;
+    children.retry_ns = children.retry_ns == 0                 ? RETRY_MIN_NS
+                        : children.retry_ns * 2 < RETRY_MAX_NS ? children.retry_ns * 2
+                                                               : RETRY_MAX_NS;
+    children.refill_at_ns = fc_now_ns() + children.retry_ns;
 }
 
 void fc_children_forget(void)

@@ -7,6 +7,7 @@
 #include "process.h"
 #include "request.h"
 #include "rights.h"
+#include "server_orders.h"
 #include "server_wire.h"
 
 #include <errno.h>
@@ -26,12 +27,15 @@
 
 /* ---- Options ------------------------------------------------------------------------------------------------- */
 
-/* Those of the last start, for servers that are started again. Written by the thread that starts. */
-static struct {
+/* Those of the last start, for servers that are started again. */
+struct kept {
     struct fc_server_setup setup;
     struct fc_module_function prepare;
     char args[FC_REQUEST_ARGS_MAX];
-} last; /* all 0, not in the file: spares 0 means SPARES */
+};
+/* NULL: the defaults. Written and read by the thread that starts a server, of which there is one at a time. What it points to
+ * is not changed any more, so that a fork by another thread finds it whole. */
+static _Atomic(struct kept *) last;
 
 bool fc_server_options_are_valid(const struct forkcall_server_options *o)
 {
@@ -45,19 +49,22 @@ bool fc_server_options_are_valid(const struct forkcall_server_options *o)
 
 static int keep_options(const struct forkcall_server_options *o)
 {
-    struct fc_module_function prepare;
-    const int r = o->prepare != NULL ? fc_module_name(o->prepare, &prepare) : 0;
-    if (r < 0)
-        return r; /* the last options stay */
-    if (o->prepare != NULL)
-        memcpy(&last.prepare, &prepare, offsetof(struct fc_module_function, path) + prepare.path_size);
-    last.setup = (struct fc_server_setup){.spares = o->spares,
+    struct kept *new = calloc(1, sizeof *new);
+    if (new == NULL)
+        return -ENOMEM;
+    const int r = o->prepare != NULL ? fc_module_name(o->prepare, &new->prepare) : 0;
+    if (r < 0) { /* the last options stay */
+        free(new);
+        return r;
+    }
+    new->setup = (struct fc_server_setup){.spares = o->spares,
                                           .exec_spares = o->exec_spares,
                                           .has_prepare = o->prepare != NULL,
                                           .has_prepare_args = o->prepare_args != NULL,
                                           .prepare_args_size = (uint32_t)o->prepare_args_size};
     if (o->prepare_args != NULL && o->prepare_args_size > 0)
-        memcpy(last.args, o->prepare_args, o->prepare_args_size);
+        memcpy(new->args, o->prepare_args, o->prepare_args_size);
+    free(atomic_exchange(&last, new));
     return 0;
 }
 
@@ -89,20 +96,63 @@ static struct fc_server *make(void)
     return NULL;
 }
 
-/* Where this process is PID 1 or a subreaper (prctl(2)), the server is its child, whose end it has to take. */
-static void reap_later(struct fc_server *server)
+/* With its descriptor a process is told from another that has got its number; without one nothing is reaped that may be the
+ * host's. */
+void fc_server_reap(pid_t pid, struct fc_fds *fds)
 {
+    const struct fc_process process = {.pid = pid, .fd = fds->fd[FC_FD_PROCESS]};
+    struct fc_ending ending;
     siginfo_t info;
+    if (pid <= 0 || process.fd < 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+        return;
+    if (!fc_process_has_ended(&process, &ending))
+        fc_orphans_add(&process, fds);
+}
+
+/* The spares of a server that was killed have nobody else to look after them. */
+static void reap_spares(struct fc_server *server)
+{
+    struct fc_server_handover handover;
+    int fds[FC_HANDOVER_FDS];
+    struct fc_fds own;
+    size_t count;
+    if (fc_fds_open(&own) < 0)
+        return;
+    for (;;) {
+        fc_fds_lock();
+        const int r =
+            fc_rights_receive(server->fds.fd[FC_FD_HELLO], &handover, sizeof handover, fds, FC_HANDOVER_FDS, &count, 0);
+        for (size_t i = 0; i < count; i++)
+            if (i == 3 && handover.has_pidfd)
+                own.fd[FC_FD_PROCESS] = fds[i];
+            else
+                close(fds[i]);
+        fc_fds_unlock();
+        if (r < 0 && r != -EMFILE)
+            break;
+        fc_server_reap(handover.pid, &own);
+        fc_fds_close(&own, FC_FD_PROCESS);
+    }
+    fc_fds_close_all(&own);
+}
+
+/* One that answers nobody does not end by itself where it was stopped, and nobody has anything of it any more. */
+static void end(struct fc_server *server)
+{
     fc_fds_look(&server->fds);
     const struct fc_process process = {.pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS]};
-    if (server->pid > 0 && server->owner == fc_fds_generation() &&
-        waitid(P_PID, (id_t)server->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-        fc_orphans_add(&process, &server->fds);
+    if (atomic_load(&server->hung) && process.fd >= 0)
+        fc_wait_signal(&process, SIGKILL);
+    if (process.fd >= 0 && server->fds.fd[FC_FD_HELLO] >= 0 && fc_server_is_dead(server))
+        reap_spares(server);
+    fc_server_reap(server->pid, &server->fds);
 }
 
 void fc_server_free(struct fc_server *server)
 {
-    reap_later(server);
+    fc_orders_end(server);
+    if (server->owner == fc_fds_generation() && atomic_load(&server->ready))
+        end(server);
     fc_fds_close_all(&server->fds);
     fc_snapshot_free(server->snapshot);
     free(server);
@@ -147,16 +197,21 @@ static int start_copy(struct fc_server *server, const struct fc_patience *patien
     uint64_t nonce = 0;
     pid_t pid = -1;
     const char *step = "the socket to the server";
-    struct fc_server_setup setup = last.setup;
+    const struct kept *kept = atomic_load(&last);
+    struct fc_server_setup setup = {.spares = 0};
+    if (kept != NULL)
+        setup = kept->setup;
     if (setup.spares == 0)
         setup.spares = SPARES;
     setup.credentials = *fc_snapshot_credentials(server->snapshot);
+    server->spares = setup.spares;
     int r = fc_rights_pair_in(&server->fds);
     const int socket = server->fds.fd[FC_FD_HELLO];
     if (r == 0)
         r = fc_copy_hello(socket, FC_COPY_SERVER, &nonce);
     if (r == 0)
-        r = fc_server_setup_send(socket, &setup, &last.prepare, last.args);
+        r = fc_server_setup_send(socket, &setup, kept != NULL ? &kept->prepare : NULL,
+                                 kept != NULL ? kept->args : NULL);
     if (r == 0)
         r = fc_copy_start(server->fds.fd[FC_FD_COPY], nonce, true, &pid, &step);
     fc_fds_close(&server->fds, FC_FD_COPY);

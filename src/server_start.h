@@ -22,8 +22,14 @@ struct fc_server {
     int error;         /* a positive errno; from here on: set before ready */
     pid_t pid;
     char why[200];
-    atomic_uint_fast64_t silent_since_ns; /* calls have waited in vain since then; 0: none has */
-    atomic_uint in_use, waiting;          /* calls that have a child of it; that wait for one */
+    atomic_uint_fast64_t silent_since_ns; /* a call waits for it in vain since then; 0: none does */
+    atomic_uint asks;                     /* the number of the last ASK */
+    atomic_uint taken;                    /* messages taken from the control socket; changed under fc_fds_lock */
+    atomic_uint told;                     /* how many of these the server was last told of */
+    atomic_uint hoping;                   /* calls that wait for a spare, and have not asked */
+    unsigned spares;
+    atomic_bool hung;               /* it was retired because it answers nobody */
+    _Atomic(struct fc_owed *) owed; /* server_orders.c: orders that found no room; changed under fc_fds_lock */
 };
 
 /* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0; -ETIMEDOUT;
@@ -33,6 +39,10 @@ int fc_server_start(const struct forkcall_server_options *options, const struct 
 
 /* Closes what it has, and frees it: nobody refers to it any more. */
 void fc_server_free(struct fc_server *server);
+
+/* Reaps a process of the server's, now or later, where it has become a child of this one, which is PID 1 or a subreaper (prctl(2)).
+ * FC_FD_PROCESS of fds is its own; it may be taken. */
+void fc_server_reap(pid_t pid, struct fc_fds *fds);
 
 /* Writes what a server, or a spare that it execs, is to be; setup first, and only what it says that there is. */
 int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const struct fc_module_function *prepare,

@@ -10,6 +10,7 @@
 #include "region.h"
 #include "rights.h"
 #include "serve.h"
+#include "server_asks.h"
 #include "server_children.h"
 #include "server_start.h"
 #include "spare.h"
@@ -57,6 +58,7 @@ _Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server,
     fc_be_patient(false); /* a child is as the host is */
     fc_serve_leave();
     fc_children_forget();
+    fc_asks_forget(extra);
     setpgid(0, 0);
     close(spare->request[1]);
     close(spare->reply[0]);

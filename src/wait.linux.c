@@ -36,9 +36,6 @@ struct info { /* struct pidfd_info, first version (64 bytes) */
 #endif
 #define P_PIDFD_ ((idtype_t)3) /* P_PIDFD, not in every libc */
 
-/* How long the kernel may take between taking a process from its parent and publishing its exit code. */
-#define PUBLISH_NS 200000000U
-
 /* The kernel's struct rusage: long on every system, whatever the libc makes of time_t. */
 struct kernel_usage {
     long user_s, user_us, system_s, system_us, max_rss_kib, rest[13];
@@ -61,26 +58,21 @@ int fc_wait_open(pid_t pid)
 }
 
 /* Reaped by somebody else: the kernel keeps the exit code for those who hold a pidfd, from when it lets go of the process
- * (POLLHUP). */
-static void ask_for_exit_code(int fd, struct fc_ending *ending)
+ * (POLLHUP). False: it is about to, so ask again. */
+static bool ask_for_exit_code(int fd, struct fc_ending *ending)
 {
-    const uint64_t start = fc_now_ns();
-    do {
-        const bool let_go = (fc_poll_now(fd, POLLIN) & POLLHUP) != 0; /* looked at before the question, not after */
-        struct info info = {.mask = INFO_EXIT};
-        const bool answered = syscall(SYS_ioctl, fd, GET_INFO, &info) == 0;
-        if (!answered && errno != ESRCH)
-            return; /* older than 6.13 */
-        /* Without an answer the mask is still the question. */
-        if (answered && (info.mask & INFO_EXIT) != 0) {
-            ending->status_known = true;
-            ending->wait_status = info.exit_code;
-            return;
-        }
-        if (let_go)
-            return; /* and told nothing: older than 6.15 */
-        poll(NULL, 0, 1);
-    } while (fc_now_ns() - start < PUBLISH_NS);
+    const bool let_go = (fc_poll_now(fd, POLLIN) & POLLHUP) != 0; /* looked at before the question, not after */
+    struct info info = {.mask = INFO_EXIT};
+    const bool answered = syscall(SYS_ioctl, fd, GET_INFO, &info) == 0;
+    if (!answered && errno != ESRCH)
+        return true; /* older than 6.13: it tells nothing */
+    /* Without an answer the mask is still the question. */
+    if (answered && (info.mask & INFO_EXIT) != 0) {
+        ending->status_known = true;
+        ending->wait_status = info.exit_code;
+        return true;
+    }
+    return let_go; /* and told nothing: older than 6.15 */
 }
 
 static void fill(struct fc_ending *ending, const siginfo_t *info, const struct kernel_usage *usage)
@@ -112,11 +104,9 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
     if (r < 0 && r != -ECHILD) /* a kernel or sandbox that knows pidfd_open and not this */
         return fc_wait_posix_has_ended(process, ending);
     *ending = (struct fc_ending){.wait_status = -1};
-    if (r == 0) {
-        fill(ending, &info, &usage);
-    } else {
-        ask_for_exit_code(process->fd, ending);
-    }
+    if (r < 0)
+        return ask_for_exit_code(process->fd, ending);
+    fill(ending, &info, &usage);
     return true;
 }
 

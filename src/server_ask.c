@@ -1,0 +1,299 @@
+/* Two ways to a child. A spare that lies in the control socket is taken without a word. Where none does the call asks, through a
+ * socket of its own, at which nobody else waits: the server answers each ASK once, so that no answer can be another call's,
+ * and none is missed. A spare that comes meanwhile is taken as well; then, and where the call gives up, the server is told
+ * that the ASK is void (DROP). docs/server-protocol.md tells the whole. */
+#include "server_ask.h"
+
+#include "io.h"
+#include "passed_fds.h"
+#include "rights.h"
+#include "server_orders.h"
+#include "server_wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long a spare that is being made is waited for before the call asks: as poll(2) has it, the shortest time. */
+#define HOPE_MS 1
+/* Between two looks at what wakes nobody: the server's life where it has no descriptor, and the caller's patience. */
+#define TURN_MS 20
+
+/* ---- Taking -------------------------------------------------------------------------------------------------- */
+
+/* Enters the descriptors of a child; under fc_fds_lock. */
+static void enter(struct forkcall_call *call, const struct fc_server_handover *handover, const int *fds, size_t count)
+{
+    int *own = call->fds.fd;
+    own[FC_FD_GO] = fds[0];
+    own[FC_FD_CHILD_GO] = fds[1];
+    own[FC_FD_REPLY] = fds[2];
+    const int process = handover->has_pidfd ? fds[3] : fc_fd_above_streams(fc_wait_open(handover->pid));
+    own[FC_FD_PROCESS] = process < 0 ? -1 : process;
+    own[FC_FD_REGION] = handover->has_region ? fds[count - 1] : -1;
+    call->report.pid = handover->pid;
+    call->process.pid = handover->pid;
+    call->process.fd = own[FC_FD_PROCESS];
+    call->awaits_ready = handover->is_copy;
+}
+
+static void heard_of(struct fc_server *server)
+{
+    if (atomic_load(&server->silent_since_ns) != 0)
+        atomic_store(&server->silent_since_ns, 0);
+}
+
+/* Takes a message with a child from one of the server's sockets. 0; -EAGAIN: there is none; -ECONNRESET: the socket is closed at
+ * the other end; a positive errno: the server's answer, it could make none; another negative one: the message is taken, and
+ * its child lost. */
+static int take(struct forkcall_call *call, int socket)
+{
+    struct fc_server *server = call->server;
+    struct fc_server_handover handover = {.pid = 0};
+    int fds[FC_HANDOVER_FDS];
+    size_t count;
+    fc_fds_lock();
+    int r = fc_rights_receive(socket, &handover, sizeof handover, fds, FC_HANDOVER_FDS, &count, 0);
+    if (r != -EAGAIN && r != -ECONNRESET && socket == server->fds.fd[FC_FD_HELLO])
+        atomic_fetch_add(&server->taken, 1);
+    if (r == 0 && handover.error > 0)
+        r = handover.error;
+    if (r == 0 && count != 3U + handover.has_pidfd + handover.has_region)
+        r = -EPROTO;
+    if (r == 0)
+        enter(call, &handover, fds, count);
+    else
+        for (size_t i = 0; i < count; i++)
+            close(fds[i]);
+    fc_fds_unlock();
+    if (r == -EAGAIN || r == -ECONNRESET)
+        return r;
+    heard_of(server);
+    if (r < 0 && handover.pid > 0) { /* its descriptors found no room here */
+        struct fc_server_order lost = fc_order_make(FC_ORDER_DONE, handover.pid);
+        fc_order_tell(server, &lost);
+    }
+    return r;
+}
+
+void fc_ask_drop_child(struct forkcall_call *call)
+{
+    static const enum fc_fd of_child[] = {FC_FD_GO,      FC_FD_CHILD_GO, FC_FD_REPLY,
+                                          FC_FD_PROCESS, FC_FD_STATUS,   FC_FD_REGION};
+    for (size_t i = 0; i < sizeof of_child / sizeof *of_child; i++)
+        fc_fds_close(&call->fds, of_child[i]);
+    call->process.fd = -1;
+}
+
+/* It has died while it waited, or is about to, with its server: nobody has called anything yet. */
+static bool spare_is_dead(const struct forkcall_call *call)
+{
+    const bool has_pidfd = call->process.fd >= 0;
+    struct pollfd fds[] = {{.fd = has_pidfd ? call->process.fd : call->fds.fd[FC_FD_REPLY], .events = POLLIN},
+                           {.fd = call->server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
+    if (poll(fds, 2, 0) <= 0)
+        return false;
+    return fds[1].revents != 0 || (has_pidfd ? fds[0].revents != 0 : (fds[0].revents & POLLHUP) != 0);
+}
+
+/* The first that lives of those that lie ready; where every copy of the program fails, each call gets one that tells why in the end: a
+ * copy is replaced once. 0; -EAGAIN: there is none; -ECONNRESET: the server is gone; or another negative errno. */
+static int take_spare(struct forkcall_call *call)
+{
+    for (bool replaced = false;; replaced = true) {
+        const int r = take(call, call->server->fds.fd[FC_FD_HELLO]);
+        if (r != 0)
+            return r > 0 ? -EPROTO : r; /* answers do not come this way */
+        if ((replaced && call->awaits_ready) || !spare_is_dead(call))
+            return 0;
+        struct fc_server_order dead = fc_order_make(FC_ORDER_DONE, call->process.pid);
+        if (!fc_order_tell(call->server, &dead))
+            fc_server_reap(dead.pid, &call->fds);
+        fc_ask_drop_child(call);
+    }
+}
+
+/* A server that knows of all the spares that were taken is making others: where calls follow each other that is a shorter way
+ * than to ask. Should it make none, the call has lost no more than a moment. */
+static int hope_for_spare(struct forkcall_call *call)
+{
+    struct fc_server *server = call->server;
+    int r = -EAGAIN;
+    if (atomic_load(&server->told) != atomic_load(&server->taken))
+        return -EAGAIN;
+    if (atomic_fetch_add(&server->hoping, 1) < server->spares) {
+        struct pollfd fds[] = {{.fd = server->fds.fd[FC_FD_HELLO], .events = POLLIN},
+                               {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
+        poll(fds, 2, HOPE_MS);
+        r = take_spare(call);
+    }
+    atomic_fetch_sub(&server->hoping, 1);
+    return r;
+}
+
+/* ---- Asking -------------------------------------------------------------------------------------------------- */
+
+struct ask {
+    struct forkcall_call *call;
+    struct fc_server_order order;
+    const struct fc_passed_fd *list; /* what the child is to have besides */
+    size_t count, sent;
+    bool asked;    /* the order was sent */
+    bool answered; /* the server has done with it */
+};
+
+/* Sends what finds room of what is still to be sent. 0 or a negative errno. */
+static int say(struct ask *ask)
+{
+    struct forkcall_call *call = ask->call;
+    int r = 0;
+    if (ask->sent < ask->count)
+        r = fc_passed_send_from(call->fds.fd[FC_FD_HELLO], ask->list, ask->count, &ask->sent);
+    if (r == -EPIPE) /* nobody will read it: the answer, or the end of the socket, is there */
+        return 0;
+    if (r < 0 && r != -EAGAIN)
+        return r;
+    if (ask->asked)
+        return 0;
+    r = fc_order_send(call->server, &ask->order, call->fds.fd[FC_FD_COPY]);
+    if (r == -EAGAIN)
+        return 0;
+    if (r < 0)
+        return r == -EPIPE ? -ECONNRESET : r;
+    ask->asked = true;
+    fc_fds_close(&call->fds, FC_FD_COPY); /* so that this process sees when the server closes its end */
+    uint_fast64_t none = 0;
+    if (atomic_load(&call->server->silent_since_ns) == 0)
+        atomic_compare_exchange_strong(&call->server->silent_since_ns, &none, fc_now_ns());
+    return 0;
+}
+
+/* 0: the call has a child; -EAGAIN: nothing yet; a positive errno: the server's answer; or another negative one. */
+static int hear(struct ask *ask)
+{
+    struct forkcall_call *call = ask->call;
+    int r = ask->asked ? take(call, call->fds.fd[FC_FD_HELLO]) : -EAGAIN;
+    if (r != -EAGAIN)
+        ask->answered = true;
+    if (r == -ECONNRESET && !fc_server_is_dead(call->server))
+        return EMFILE; /* it had no descriptor left for the socket */
+    if (r == -EAGAIN && ask->count == 0)
+        r = take_spare(call);
+    return r;
+}
+
+static void rest(const struct ask *ask)
+{
+    const struct fc_server *server = ask->call->server;
+    struct pollfd fds[] = {
+        {.fd = ask->call->fds.fd[FC_FD_HELLO], .events = POLLIN},
+        {.fd = server->fds.fd[FC_FD_HELLO], .events = ask->count == 0 ? POLLIN : 0},
+        {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN},
+    };
+    if (!ask->asked)
+        fds[1].events |= POLLOUT;
+    else if (ask->sent < ask->count)
+        fds[0].events |= POLLOUT;
+    poll(fds, 3, TURN_MS);
+}
+
+static int await_answer(struct ask *ask, const struct fc_patience *patience)
+{
+    for (;;) {
+        int r = say(ask);
+        if (r == 0)
+            r = hear(ask);
+        if (r != -EAGAIN)
+            return r;
+        if (fc_server_is_dead(ask->call->server))
+            return -ECONNRESET;
+        r = fc_patience_left(patience);
+        if (r < 0)
+            return r;
+        rest(ask);
+    }
+}
+
+/* in_exchange: a spare, which the call gives back. 0; a positive errno: that of the server; or a negative one. */
+static int ask(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count, pid_t in_exchange,
+               const struct fc_patience *patience)
+{
+    struct ask ask = {.call = call, .order = fc_order_make(FC_ORDER_ASK, in_exchange), .list = list, .count = count};
+    do
+        ask.order.ask = atomic_fetch_add(&call->server->asks, 1) + 1;
+    while (ask.order.ask == 0);
+    ask.order.has_fds = count > 0;
+    int r = fc_rights_pair_in(&call->fds);
+    if (r == 0)
+        r = await_answer(&ask, patience);
+    fc_fds_close(&call->fds, FC_FD_COPY);
+    fc_fds_close(&call->fds, FC_FD_HELLO);
+    struct fc_server_order end = fc_order_make(ask.asked ? FC_ORDER_DROP : FC_ORDER_DONE, in_exchange);
+    end.ask = ask.order.ask;
+    if (ask.asked ? !ask.answered : in_exchange != 0)
+        fc_order_tell(call->server, &end);
+    return r;
+}
+
+/* ---- Both ways ----------------------------------------------------------------------------------------------- */
+
+static int refused(int error, char *why, size_t why_size)
+{
+    if (error == EAGAIN)
+        snprintf(why, why_size, "%s", FC_NO_PROCESS);
+    else if (error == EMFILE || error == ENFILE)
+        snprintf(why, why_size, "no descriptor left in the server for another child: %s", strerror(error));
+    else
+        snprintf(why, why_size, "another child: %s", strerror(error));
+    return -error;
+}
+
+/* Only a child that is made for it has what a call with a list needs. Where the server finds no room, a spare that has come
+ * meanwhile, and takes up the room, is used or given up for it. */
+static int get(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count,
+               const struct fc_patience *patience, char *why, size_t why_size)
+{
+    pid_t in_exchange = 0;
+    int r = count == 0 ? take_spare(call) : -EAGAIN;
+    if (r == -EAGAIN && count == 0)
+        r = hope_for_spare(call);
+    if (r != -EAGAIN)
+        return r;
+    while ((r = ask(call, list, count, in_exchange, patience)) > 0) {
+        const int error = r;
+        r = take_spare(call);
+        if (r < 0)
+            return r == -EAGAIN ? refused(error, why, why_size) : r;
+        if (count == 0)
+            return 0;
+        in_exchange = call->process.pid;
+        fc_ask_drop_child(call);
+        if (fc_patience_left(patience) == 0)
+            continue;
+        struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, in_exchange);
+        fc_order_tell(call->server, &unused);
+        return fc_patience_left(patience);
+    }
+    return r;
+}
+
+int fc_ask_for_child(struct forkcall_call *call, const struct fc_patience *patience, char *why, size_t why_size)
+{
+    struct fc_passed_fd *list;
+    size_t count;
+    int r = fc_passed_list(call, false, &list, &count);
+    if (r < 0)
+        return r;
+    r = get(call, list, count, patience, why, why_size);
+    free(list);
+    return r;
+}
+
+void fc_ask_rest(const struct fc_server *server, int socket, short events)
+{
+    struct pollfd fds[] = {{.fd = socket, .events = events}, {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
+    poll(fds, 2, TURN_MS);
+}

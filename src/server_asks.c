@@ -1,0 +1,120 @@
+#include "server_asks.h"
+
+#include "io.h"
+#include "rights.h"
+#include "server_children.h"
+#include "server_wire.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long one may wait for room: children that were released are killed after a second, and are gone soon after. */
+#define ROOM_NS (2 * (uint64_t)FC_CHILD_END_NS)
+
+struct ask {
+    int socket;
+    uint32_t number;
+    bool has_fds;
+    uint64_t until_ns; /* so long it may wait for room */
+};
+
+static struct {
+    struct ask *list;
+    size_t count, room;
+    bool waits;      /* the first found no room */
+    unsigned reaped; /* fc_children_reaped() then */
+} asks;
+
+static void answer(int socket, int error)
+{
+    struct fc_server_handover none;
+    memset(&none, 0, sizeof none); /* padding, too, goes to another process */
+    none.error = error;
+    fc_rights_send(socket, &none, sizeof none, NULL, 0);
+}
+
+void fc_asks_add(int socket, uint32_t ask, bool has_fds)
+{
+    if (asks.count == asks.room) {
+        const size_t room = asks.room * 2 + 8;
+        struct ask *list = realloc(asks.list, room * sizeof *list);
+        if (list == NULL) {
+            answer(socket, ENOMEM);
+            close(socket);
+            return;
+        }
+        asks.list = list;
+        asks.room = room;
+    }
+    asks.list[asks.count++] =
+        (struct ask){.socket = socket, .number = ask, .has_fds = has_fds, .until_ns = fc_now_ns() + ROOM_NS};
+}
+
+static void take_out(size_t i)
+{
+    close(asks.list[i].socket);
+    asks.count--;
+    memmove(&asks.list[i], &asks.list[i + 1], (asks.count - i) * sizeof *asks.list);
+    if (i == 0)
+        asks.waits = false;
+}
+
+void fc_asks_drop(uint32_t ask)
+{
+    for (size_t i = asks.count; i-- > 0;)
+        if (asks.list[i].number == ask) {
+            take_out(i);
+            return;
+        }
+}
+
+bool fc_asks_can_be_tried(void)
+{
+    if (asks.count == 0)
+        return false;
+    return !asks.waits || asks.reaped != fc_children_reaped() || !fc_children_are_ending() ||
+           fc_now_ns() >= asks.list[0].until_ns;
+}
+
+/* The host has closed its end. Where a process that it has forked holds a copy, the order DROP tells. */
+static bool was_given_up(const struct ask *ask)
+{
+    return (fc_poll_now(ask->socket, POLLIN) & POLLHUP) != 0;
+}
+
+static bool is_want_of_room(int r)
+{
+    return r == -EAGAIN || r == -ENOMEM;
+}
+
+void fc_asks_try(void)
+{
+    const struct ask *first = &asks.list[0];
+    int r = -EPIPE;
+    if (!was_given_up(first))
+        r = fc_children_make_for(first->socket, first->number, first->has_fds);
+    if (is_want_of_room(r) && fc_children_are_ending() && fc_now_ns() < first->until_ns) {
+        asks.waits = true;
+        asks.reaped = fc_children_reaped();
+        return;
+    }
+    if (r < 0 && r != -EPIPE)
+        answer(first->socket, -r);
+    take_out(0);
+}
+
+uint64_t fc_asks_next_ns(void)
+{
+    return asks.count > 0 ? asks.list[0].until_ns : UINT64_MAX;
+}
+
+void fc_asks_forget(int except)
+{
+    for (size_t i = 0; i < asks.count; i++)
+        if (asks.list[i].socket != except)
+            close(asks.list[i].socket);
+    asks.count = 0;
+}

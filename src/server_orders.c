@@ -1,0 +1,106 @@
+#include "server_orders.h"
+
+#include "rights.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An order that found no room: hundreds lie in the socket already. */
+struct fc_owed {
+    struct fc_owed *next;
+    struct fc_server_order order;
+};
+
+struct fc_server_order fc_order_make(enum fc_server_order_kind kind, pid_t pid)
+{
+    struct fc_server_order order;
+    memset(&order, 0, sizeof order); /* padding, too, goes to another process */
+    order.kind = (uint32_t)kind;
+    order.pid = (int32_t)pid;
+    return order;
+}
+
+static int send(struct fc_server *server, struct fc_server_order *order, int socket)
+{
+    if (!fc_fds_has(&server->fds, FC_FD_HELLO)) /* the host has closed it, and the server ends */
+        return -EPIPE;
+    order->taken = atomic_load(&server->taken);
+    const int r = fc_rights_send(server->fds.fd[FC_FD_HELLO], order, sizeof *order, &socket, socket >= 0 ? 1 : 0);
+    if (r == 0)
+        atomic_store(&server->told, order->taken);
+    return r == -ENOBUFS || r == -ENOMEM ? -EAGAIN : r;
+}
+
+/* Sends what was kept, in its order. 0; or a negative errno: the rest is kept. Under fc_fds_lock. */
+static int send_owed(struct fc_server *server)
+{
+    struct fc_owed *owed = atomic_load(&server->owed);
+    int r = 0;
+    while (owed != NULL && r == 0) {
+        r = send(server, &owed->order, -1);
+        if (r == 0) {
+            struct fc_owed *sent = owed;
+            owed = owed->next;
+            free(sent);
+        }
+    }
+    atomic_store(&server->owed, owed);
+    return r;
+}
+
+/* What is kept goes first. */
+int fc_order_send(struct fc_server *server, struct fc_server_order *order, int socket)
+{
+    int r = 0;
+    if (atomic_load(&server->owed) != NULL) {
+        fc_fds_lock();
+        r = send_owed(server);
+        fc_fds_unlock();
+    }
+    return r == 0 ? send(server, order, socket) : r;
+}
+
+static int keep(struct fc_server *server, const struct fc_server_order *order)
+{
+    struct fc_owed *owed = malloc(sizeof *owed);
+    if (owed == NULL)
+        return -ENOMEM;
+    owed->order = *order;
+    owed->next = NULL;
+    fc_fds_lock();
+    struct fc_owed *last = atomic_load(&server->owed);
+    while (last != NULL && last->next != NULL)
+        last = last->next;
+    if (last != NULL)
+        last->next = owed;
+    else
+        atomic_store(&server->owed, owed);
+    fc_fds_unlock();
+    return 0;
+}
+
+bool fc_order_tell(struct fc_server *server, struct fc_server_order *order)
+{
+    int r = fc_order_send(server, order, -1);
+    if (r == -EAGAIN)
+        r = keep(server, order);
+    if (r < 0)
+        fc_server_retire(server);
+    return r == 0;
+}
+
+void fc_orders_end(struct fc_server *server)
+{
+    fc_fds_lock();
+    if (server->owner == fc_fds_generation())
+        send_owed(server);
+    struct fc_owed *owed = atomic_load(&server->owed);
+    atomic_store(&server->owed, NULL);
+    fc_fds_unlock();
+    while (owed != NULL) {
+        struct fc_owed *next = owed->next;
+        free(owed);
+        owed = next;
+    }
+}
