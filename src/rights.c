@@ -14,8 +14,10 @@
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE in its place */
 #endif
-#ifndef MSG_CMSG_CLOEXEC
-#define MSG_CMSG_CLOEXEC 0
+#ifdef HAVE_CMSG_CLOEXEC
+#define CLOSE_RECEIVED_ON_EXEC MSG_CMSG_CLOEXEC
+#else
+#define CLOSE_RECEIVED_ON_EXEC 0 /* macOS: to be done one by one */
 #endif
 
 #ifdef SOCK_CLOEXEC
@@ -113,7 +115,7 @@ static int take_fds(struct msghdr *message, int *fds, size_t max, size_t *count)
     for (size_t i = 0; i < n; i++) {
         int fd;
         memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-        if (MSG_CMSG_CLOEXEC == 0)
+        if (CLOSE_RECEIVED_ON_EXEC == 0)
             fcntl(fd, F_SETFD, FD_CLOEXEC);
         fd = fc_fd_above_streams(fd);
         if (fd >= 0 && *count < max) {
@@ -136,7 +138,7 @@ static int receive(int fd, void *data, size_t size, int *fds, size_t max, size_t
     ssize_t n;
     *count = 0;
     do
-        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | flags);
+        n = recvmsg(fd, &message, CLOSE_RECEIVED_ON_EXEC | flags);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EWOULDBLOCK ? -EAGAIN : -errno;

@@ -276,6 +276,25 @@ static void descriptors_are_let_go_with_the_call(void **state)
     close(ends[0]);
 }
 
+/* What the function itself was given for the call is not for a program that it execs. */
+static void no_descriptor_of_the_call_goes_on_over_exec(void **state)
+{
+    (void)state;
+    const struct forkcall_options options = {.close_fds = true};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_report report = run_tested(child_looks, NULL, 0, &result, &options);
+    assert_status(report, FORKCALL_OK);
+    const struct place *places = result.data;
+    int of_the_call = 0;
+    for (int fd = 3; fd < HIGHEST; fd++) {
+        if (places[fd].open && !places[fd].close_on_exec)
+            fail_msg("descriptor %d would stay open", fd);
+        of_the_call += places[fd].open;
+    }
+    assert_true(of_the_call >= 2);
+    forkcall_buf_free(&result);
+}
+
 int main(void)
 {
     forkcall_init();
@@ -286,6 +305,7 @@ int main(void)
         cmocka_unit_test(descriptor_that_is_named_twice),
         cmocka_unit_test(file_that_both_read),
         cmocka_unit_test(descriptors_are_let_go_with_the_call),
+        cmocka_unit_test(no_descriptor_of_the_call_goes_on_over_exec),
     };
     return cmocka_run_group_tests_name("keep_fds", tests, NULL, NULL);
 }
