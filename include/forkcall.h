@@ -191,7 +191,12 @@ enum forkcall_stream {
     FORKCALL_STREAM_INHERIT = 0, /* the caller's */
     FORKCALL_STREAM_NULL = 1,    /* /dev/null */
     FORKCALL_STREAM_CAPTURE = 2, /* standard_output and standard_error: to the output callback, and for standard_error
-                                    the last 8 KiB to details */
+                                    the last 8 KiB to details. stdout is line-buffered then, as on a terminal, so that whole
+                                    lines that the function printed come even if it crashes or is killed; where it prints much
+                                    it may choose otherwise by setvbuf(3) */
+    FORKCALL_STREAM_JOIN =
+        3, /* standard_error alone: into the captured standard_output, in the order of writing (2>&1);
+                                    the last 8 KiB of both go to details */
 };
 
 /* Called in the caller's process, by the thread that is inside forkcall_run, forkcall_wait or forkcall_finish. Each may
@@ -201,7 +206,7 @@ enum forkcall_stream {
  * captured stream; no other begins after the deadline, or after the call is to be cancelled (with grace_ms: output until
  * its end). */
 typedef int forkcall_progress_fn(void *user, double done, double total, const char *note);
-/* fd is 1 or 2: which stream. data holds size > 0 bytes, as they come, not lines. */
+/* fd is 1 or 2: which stream (1 for one that joins it). data holds size > 0 bytes, as they come, not lines. */
 typedef int forkcall_output_fn(void *user, int fd, const char *data, size_t size);
 
 /* For a field of struct forkcall_limits: a limit of 0 (0 itself means: as the caller's). */

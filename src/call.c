@@ -99,6 +99,7 @@ static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *a
     task->stream[0] = o->standard_input;
     task->stream[1] = o->standard_output;
     task->stream[2] = o->standard_error;
+    task->line_buffered = o->standard_output == FORKCALL_STREAM_CAPTURE;
     task->limits = o->limits;
     call->rules = (struct fc_reply_rules){.nonce = task->nonce,
                                           .max_result = task->drop_result ? 0 : task->max_result,

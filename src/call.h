@@ -47,7 +47,7 @@ struct forkcall_call {
     struct fc_reply_rules rules;
     struct fc_reply reply;
     struct forkcall_buf stderr_tail;
-    struct fc_hint_scan hint_scan; /* of standard_error */
+    struct fc_hint_scan hint_scan; /* of standard_error, or what it joins */
 
     enum fc_stage stage;
     enum fc_cause cause;

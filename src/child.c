@@ -280,6 +280,8 @@ _Noreturn void fc_child_run(struct fc_task *task)
     }
     if (task->purge)
         fc_streams_purge();
+    if (task->line_buffered)
+        fc_streams_buffer_by_line(task->threaded);
     if (!task->armed)
         fc_exit_guard_arm(task->threaded);
     if (!take_go(task->go_fd))

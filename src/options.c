@@ -34,9 +34,11 @@ static const char *check_streams(const struct forkcall_options *o)
     if ((unsigned)o->standard_input > FORKCALL_STREAM_NULL)
         return "standard_input: neither FORKCALL_STREAM_INHERIT nor FORKCALL_STREAM_NULL";
     if ((unsigned)o->standard_output > FORKCALL_STREAM_CAPTURE)
-        return "standard_output: no enum forkcall_stream";
-    if ((unsigned)o->standard_error > FORKCALL_STREAM_CAPTURE)
+        return "standard_output: none of FORKCALL_STREAM_INHERIT, FORKCALL_STREAM_NULL and FORKCALL_STREAM_CAPTURE";
+    if ((unsigned)o->standard_error > FORKCALL_STREAM_JOIN)
         return "standard_error: no enum forkcall_stream";
+    if (o->standard_error == FORKCALL_STREAM_JOIN && !out)
+        return "standard_error: FORKCALL_STREAM_JOIN, but standard_output is not captured";
     if (out && o->output == NULL)
         return "standard_output: captured, but output is NULL";
     if (err && o->output == NULL && o->details == NULL)

@@ -59,9 +59,10 @@ static size_t read_piece(struct forkcall_call *call, enum fc_fd which, char data
         fc_call_close_fd(call, which);
         return 0;
     }
-    if (which == FC_FD_ERR)
+    const bool has_errors = which == FC_FD_ERR || call->options.standard_error == FORKCALL_STREAM_JOIN;
+    if (has_errors)
         fc_hints_scan(&call->hint_scan, data, (size_t)n);
-    if (which == FC_FD_ERR && call->options.details != NULL)
+    if (has_errors && call->options.details != NULL)
         keep_tail(&call->stderr_tail, data, (size_t)n);
     return (size_t)n;
 }

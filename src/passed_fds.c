@@ -23,9 +23,10 @@ struct message {
 int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count)
 {
     const int *fd = call->fds.fd;
+    const bool joins = call->options.standard_error == FORKCALL_STREAM_JOIN;
     const struct fc_passed_fd own[] = {
         {STDOUT_FILENO, fd[FC_FD_CHILD_OUT]},
-        {STDERR_FILENO, fd[FC_FD_CHILD_ERR]},
+        {STDERR_FILENO, joins ? fd[FC_FD_CHILD_OUT] : fd[FC_FD_CHILD_ERR]},
         {FC_PASSED_ARGS, fd[FC_FD_ARGS]},
         {FC_PASSED_REQUEST, with_channel ? fd[FC_FD_CHILD_GO] : -1},
         {FC_PASSED_REPLY, with_channel ? fd[FC_FD_CHILD_REPLY] : -1},

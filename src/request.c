@@ -30,6 +30,7 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
         .lifeline = task->lifeline,
         .has_args = task->args != NULL,
         .args_in_file = args_in_file,
+        .line_buffered = task->line_buffered,
         .group = (int32_t)task->group,
         .nonce = task->nonce,
         .args_size = task->args_size,
@@ -82,6 +83,7 @@ const struct fc_module_function *fc_request_read(const struct fc_request *head, 
     task->drop_result = head->drop_result;
     task->want_progress = head->want_progress;
     task->own_group = head->own_group;
+    task->line_buffered = head->line_buffered;
     task->lifeline = head->lifeline;
     task->limits = head->limits;
     task->caller = &head->caller;

@@ -18,6 +18,7 @@ struct fc_request {
     uint8_t stream[3]; /* enum forkcall_stream */
     bool drop_result, want_progress, own_group, lifeline;
     bool has_args, args_in_file;
+    bool line_buffered;
     int32_t group; /* 0: none to join */
     uint64_t nonce;
     uint64_t args_size;

@@ -43,6 +43,8 @@ int fc_streams_redirect(const struct fc_task *task)
             fc_fds_child_close(captured[fd]); /* the function may get the number for a file of its own */
         } else if (task->stream[fd] == FORKCALL_STREAM_NULL) {
             r = replace_by_null(fd);
+        } else if (task->stream[fd] == FORKCALL_STREAM_JOIN) {
+            r = replace(fd, STDOUT_FILENO); /* which is in place by now */
         }
     }
     return r;
@@ -66,6 +68,27 @@ void fc_streams_purge(void)
 #else
     fpurge(stdout);
     fpurge(stderr);
+#endif
+}
+
+/* Neither does this; setvbuf(3) allocates nothing here, where it is given no buffer. */
+void fc_streams_buffer_by_line(bool threaded)
+{
+#ifdef HAVE_FPURGE_EXT
+    (void)threaded;
+    if (__fbufsize(stdout) == 1) /* glibc: whoever has made it unbuffered wants no less than lines */
+        return;
+    const int locking = __fsetlocking(stdout, FSETLOCKING_BYCALLER);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    __fsetlocking(stdout, locking);
+#ifdef HAVE_FILE_WRITE_END
+    /* Where the caller has used the stream it still has room for bytes that are not looked at for a newline. */
+    if (__fpending(stdout) == 0)
+        stdout->_IO_write_end = stdout->_IO_write_base;
+#endif
+#else
+    if (!threaded) /* its lock may be held for ever, and it may allocate */
+        setvbuf(stdout, NULL, _IOLBF, 0);
 #endif
 }
 

@@ -38,6 +38,7 @@ struct fc_task {
     pthread_t thread; /* that forks: the child's only one has the same identity */
     bool threaded;    /* the caller was: some of libc's locks may be held for ever */
     enum forkcall_stream stream[3];
+    bool line_buffered; /* stdout, because it is captured */
     struct forkcall_limits limits;
     const struct fc_caller *caller; /* where name is not NULL: to be taken on before the function */
     int *keep_fds;                  /* sorted, with room for FC_TASK_OWN_FDS more */

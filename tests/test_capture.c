@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,6 +283,115 @@ static void details_that_do_not_fit_are_cut(void **state)
     }
 }
 
+/* ---- Lines, and the order of both streams ------------------------------------------------------------------------ */
+
+enum last { LAST_ABORTS, LAST_EXITS, LAST_HANGS, LASTS };
+
+static int child_prints_lines(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    printf("first\n");
+    for (const char *c = "second\n"; *c != '\0'; c++)
+        putchar(*c);
+    puts("third");
+    if (*(const enum last *)args == LAST_ABORTS)
+        abort();
+    if (*(const enum last *)args == LAST_EXITS)
+        _exit(3);
+    return child_hangs(NULL, 0, NULL);
+}
+
+#define LINES "first\nsecond\nthird\n"
+
+static int hear_all_lines(void *user, int fd, const char *data, size_t size)
+{
+    struct heard *heard = user;
+    hear(user, fd, data, size);
+    return heard->bytes[1].size >= strlen(LINES); /* cancels the one that hangs */
+}
+
+static void *wait_for_ever(void *lock)
+{
+    pthread_mutex_lock(lock);
+    pthread_mutex_unlock(lock);
+    return NULL;
+}
+
+/* The host has used its stdout, which is no terminal; *threaded: and another thread runs. */
+static int host_that_prints(void *threaded)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t thread;
+    const int null = open("/dev/null", O_WRONLY);
+    CHECK(null >= 0 && dup2(null, 1) == 1);
+    printf("of the host's\n");
+    fflush(stdout);
+    printf("and unflushed");
+    pthread_mutex_lock(&lock);
+    CHECK(!*(bool *)threaded || pthread_create(&thread, NULL, wait_for_ever, &lock) == 0);
+    for (int last = LAST_ABORTS; last < LASTS; last++) {
+        static const enum forkcall_status expected[LASTS] = {FORKCALL_SIGNALED, FORKCALL_EXITED, FORKCALL_CANCELED};
+        struct heard heard = {.calls = 0};
+        struct forkcall_options options = capture(OUT, &heard);
+        options.allow_unsafe_fork = true;
+        if (last == LAST_HANGS)
+            options.output = hear_all_lines;
+        const struct forkcall_report report = run_tested(child_prints_lines, &last, sizeof last, NULL, &options);
+        CHECK(report.status == expected[last]);
+        CHECK(heard.bytes[1].size == strlen(LINES) && memcmp(heard.bytes[1].data, LINES, strlen(LINES)) == 0);
+    }
+    pthread_mutex_unlock(&lock);
+    CHECK(!*(bool *)threaded || pthread_join(thread, NULL) == 0);
+    return 42;
+}
+
+static void whole_lines_come_however_the_function_ends(void **state)
+{
+    (void)state;
+    for (int threaded = 0; threaded < 2; threaded++)
+        assert_int_equal(host_run(host_that_prints, &(bool){threaded != 0}), 42);
+}
+
+static int child_writes_in_turn(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    for (char c = 'a'; c <= 'z'; c++)
+        if (write(1 + c % 2, &c, 1) != 1)
+            return 1;
+    printf("out\n");
+    fprintf(stderr, "err\n");
+    printf("out\n");
+    return forkcall_fail(5, "done");
+}
+
+static void joined_streams_come_in_the_order_of_writing(void **state)
+{
+    (void)state;
+    const char all[] = "abcdefghijklmnopqrstuvwxyzout\nerr\nout\n";
+    struct forkcall_buf details = FORKCALL_BUF_INIT;
+    assert_true(warm_up());
+    const struct traces before = traces_now();
+    for (int i = 0; i < 10; i++) {
+        struct heard heard = {.calls = 0};
+        struct forkcall_options options = capture(OUT, &heard);
+        options.standard_error = FORKCALL_STREAM_JOIN;
+        options.details = &details;
+        const struct forkcall_report report = run_tested(child_writes_in_turn, NULL, 0, NULL, &options);
+        assert_status(report, FORKCALL_FAILED);
+        assert_heard(&heard.bytes[1], all);
+        assert_int_equal(heard.bytes[2].size, 0);
+        forget(&heard);
+        char text[100] = "done\n";
+        strcat(text, all);
+        assert_heard(&details, text);
+    }
+    assert_no_traces(before, false);
+    forkcall_buf_free(&details);
+}
+
 /* ---- Descendants ------------------------------------------------------------------------------------------------- */
 
 struct speaker {
@@ -460,6 +570,8 @@ int main(void)
         cmocka_unit_test(binary_output_of_1_MiB_with_a_slow_callback),
         cmocka_unit_test(last_output_is_not_lost_whatever_the_end),
         cmocka_unit_test(details_hold_the_last_8_KiB_of_stderr),
+        cmocka_unit_test(whole_lines_come_however_the_function_ends),
+        cmocka_unit_test(joined_streams_come_in_the_order_of_writing),
         cmocka_unit_test(details_are_cut_between_characters),
         cmocka_unit_test(details_that_do_not_fit_are_cut),
         cmocka_unit_test(output_of_a_grandchild),

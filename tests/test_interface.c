@@ -156,6 +156,7 @@ static void numbers_of_enumerators(void **state)
     assert_int_equal(FORKCALL_STREAM_INHERIT, 0);
     assert_int_equal(FORKCALL_STREAM_NULL, 1);
     assert_int_equal(FORKCALL_STREAM_CAPTURE, 2);
+    assert_int_equal(FORKCALL_STREAM_JOIN, 3);
     assert_int_equal(FORKCALL_HAZARD_THREADS, 1);
     assert_int_equal(FORKCALL_HAZARD_FORKED, 2);
     assert_int_equal(FORKCALL_HAZARD_LIBRARY, 4);

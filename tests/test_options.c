@@ -117,6 +117,11 @@ static void fields_that_contradict_each_other(void **state)
     (void)state;
     REFUSED("standard_input", .standard_input = FORKCALL_STREAM_CAPTURE, .output = output_dropped);
     REFUSED("standard_output", .standard_output = FORKCALL_STREAM_CAPTURE);
+    REFUSED("standard_output", .standard_output = FORKCALL_STREAM_JOIN, .output = output_dropped);
+    REFUSED("standard_input", .standard_input = FORKCALL_STREAM_JOIN);
+    REFUSED("standard_error", .standard_error = FORKCALL_STREAM_JOIN);
+    REFUSED("standard_error", .standard_error = FORKCALL_STREAM_JOIN, .standard_output = FORKCALL_STREAM_NULL);
+    REFUSED("standard_error", .standard_error = (enum forkcall_stream)4);
     REFUSED("output", .output = output_dropped);
     REFUSED("output", .output = output_dropped, .standard_output = FORKCALL_STREAM_NULL,
             .standard_error = FORKCALL_STREAM_NULL);
