@@ -407,8 +407,9 @@ enum forkcall_crash_flag {
  *
  * By SERVER and SPAWN the program and its libraries lie elsewhere in the child than in the caller. What lies in them
  * (address, program_counter, frames) is told as the address that it has in the caller, so that it means the same by
- * every method. For this a module must be loaded in both when the function is called (its own always is): where the
- * function itself has loaded one by dlopen(), the frames end there. All other addresses are the child's own. */
+ * every method. For this a module must be loaded in both when the function is called (its own always is): what the
+ * function itself has loaded by dlopen() has no name here, and frames may end there. All other addresses are the child's
+ * own. */
 struct forkcall_crash {
     int32_t signal;
     int32_t si_code;  /* as sigaction(2) has it; macOS: 0 unless it is a fault, whoever sent the signal */

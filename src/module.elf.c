@@ -293,6 +293,7 @@ struct search {
 
 /* What the kernel tells of the files of the modules that there were at fc_module_prepare. */
 static struct fc_mapped noted[256];
+static uintptr_t noted_bias[sizeof noted / sizeof *noted];
 static size_t noted_count;
 
 static const ElfW(Phdr) * find_first_segment(const struct fc_elf_module *module)
@@ -309,7 +310,8 @@ static int visit_note(struct dl_phdr_info *info, size_t size, void *modules)
     const ElfW(Phdr) *segment = find_first_segment(&module);
     (void)size;
     if (!module.is_program && segment != NULL)
-        noted[noted_count++].address = module.bias + segment->p_vaddr;
+        noted_bias[noted_count] = module.bias;
+    noted[noted_count++].address = module.bias + segment->p_vaddr;
     return noted_count == sizeof noted / sizeof *noted;
 }
 
@@ -336,6 +338,21 @@ static bool find_mapped(const struct fc_elf_module *module, struct fc_mapped *ma
     mapped->device = mapping.device;
     mapped->inode = mapping.inode;
     return true;
+}
+
+/* Without a look at the headers of the module, which a child would be the first to touch. */
+static bool is_noted_as_other(uintptr_t bias, const struct fc_module_file *wanted)
+{
+    bool is_other = false;
+    for (size_t i = 0; i < noted_count; i++) {
+        if (noted_bias[i] != bias) /* modules that nothing has moved have the same */
+            continue;
+        is_other = noted[i].inode != 0 && wanted->mapped_inode != 0 &&
+                   (noted[i].inode != wanted->mapped_inode || noted[i].device != wanted->mapped_device);
+        if (!is_other)
+            return false;
+    }
+    return is_other;
 }
 
 /* path: the loader's for this module. */
@@ -371,7 +388,10 @@ static int visit_search(struct dl_phdr_info *info, size_t size, void *arg)
     struct search *search = arg;
     (void)size;
     const struct fc_module_function *name = search->name;
-    const struct fc_elf_module module = fc_elf_module(info, search->modules++ == 0);
+    const bool is_first = search->modules++ == 0;
+    if (!name->is_program && is_noted_as_other(info->dlpi_addr, &name->file))
+        return 0;
+    const struct fc_elf_module module = fc_elf_module(info, is_first);
     const uintptr_t address = module.bias + (uintptr_t)name->offset;
     if (module.is_program != name->is_program || fc_elf_find_code(&module, address) == NULL ||
         !is_build(&module, &name->id) || !(name->is_program || is_file(&module, info->dlpi_name, &name->file)))

@@ -253,6 +253,63 @@ static void program_that_moved_finds_its_functions(void **state)
     snprintf(second, sizeof second, "%s/second.so", directory);
 }
 
+/* ---- A linked library that is replaced ------------------------------------------------------------------------- */
+
+static int is_refused(forkcall_fn *fn, const char *why)
+{
+    struct which which;
+    const struct forkcall_report report = ask(fn, &which);
+    forkcall_server_stop();
+    if (strstr(report.message, why) == NULL)
+        fprintf(stderr, "%s: %s\n", forkcall_status_name(report.status), report.message);
+    return report.status == FORKCALL_NOT_STARTED && report.ran == FORKCALL_RAN_NO &&
+           strstr(report.message, why) != NULL;
+}
+
+/* path: the library that this program is linked with. */
+static int run_upgraded(const char *path)
+{
+    char fresh[PATH_MAX];
+    CHECK(snprintf(fresh, sizeof fresh, "%s-fresh", path) < (int)sizeof fresh);
+    CHECK(works());
+    CHECK(copy_file(other_code, fresh));
+    CHECK(rename(fresh, path) == 0);
+    CHECK(answers(child_fails_7, 7));
+    forkcall_server_stop();
+    if (method_shares_memory())
+        CHECK(works());
+    else
+        CHECK(is_refused(tell_which, "was replaced after the caller had loaded it"));
+    CHECK(unlink(path) == 0);
+    if (method_shares_memory())
+        CHECK(works());
+    else
+        CHECK(is_refused(child_fails_7, "before it came to forkcall_init()")); /* the loader ends the copy */
+    return 0;
+}
+
+static int exec_upgraded(void *path)
+{
+    setenv("LD_LIBRARY_PATH", directory, 1); // NOLINT(concurrency-mt-unsafe): a process of one thread
+    execl(path, path, "--upgrade", other_code, file, (char *)NULL);
+    return 1;
+}
+
+static void linked_library_that_was_replaced_is_not_called(void **state)
+{
+    (void)state;
+    if (under_emulator() || under_valgrind())
+        SKIP("here /proc/self/exe is not this program");
+    snprintf(file, sizeof file, "%s/%s", directory, strrchr(linked, '/') + 1);
+    snprintf(second, sizeof second, "%s/program", directory);
+    assert_true(copy_file("/proc/self/exe", second));
+    assert_true(copy_file(linked, file));
+    assert_int_equal(host_run(exec_upgraded, second), 0);
+    remove_files(state);
+    snprintf(file, sizeof file, "%s/libwhich.so", directory);
+    snprintf(second, sizeof second, "%s/second.so", directory);
+}
+
 /* ---- Namespaces ---------------------------------------------------------------------------------------------- */
 
 #ifdef HAVE_DLMOPEN
@@ -332,6 +389,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_teardown(replaced_file_of_the_same_build_id_is_refused, remove_files),
         cmocka_unit_test_teardown(moved_file_is_found, remove_files),
         cmocka_unit_test_teardown(program_that_moved_finds_its_functions, remove_files),
+        cmocka_unit_test_teardown(linked_library_that_was_replaced_is_not_called, remove_files),
 #ifdef HAVE_DLMOPEN
         cmocka_unit_test_teardown(function_in_another_namespace_is_refused, remove_files),
         cmocka_unit_test_teardown(library_in_another_namespace_does_not_take_its_first_module_for_the_program,
@@ -341,6 +399,10 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--move") == 0) {
         snprintf(other_code, sizeof other_code, "%s", argv[2]);
         return run_moving(argv[0]);
+    }
+    if (argc == 4 && strcmp(argv[1], "--upgrade") == 0) {
+        snprintf(other_code, sizeof other_code, "%s", argv[2]);
+        return run_upgraded(argv[3]);
     }
     if (argc != 5 || realpath(argv[1], linked) == NULL || realpath(argv[2], other_code) == NULL ||
         realpath(argv[3], answer_1) == NULL || realpath(argv[4], with_own_library) == NULL) {
