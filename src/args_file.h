@@ -4,10 +4,16 @@
 
 #include <stddef.h>
 
+struct fc_patience;
+
 /* In the caller: a descriptor of an empty file, or a negative errno. */
 int fc_args_file_open(void);
-/* Puts the bytes into it. 0 or a negative errno. */
-int fc_args_file_fill(int fd, const void *data, size_t size);
+/* Puts the bytes into it, as long as there is patience. 0 or a negative errno. */
+int fc_args_file_fill(int fd, const void *data, size_t size, const struct fc_patience *patience);
+
+/* Arguments can be gigabytes: between two pieces of this size it is looked whether the call is still wanted. */
+#define FC_ARGS_PIECE ((size_t)4 << 20)
+#define FC_COPYING_ARGS "the arguments were being copied"
 
 /* In the child: its own copy of them, which it may write to. Nobody else sees that, and what the caller does to the file
  * afterwards is not seen here. NULL: not to be had. */

@@ -1,24 +1,27 @@
 #include "args_file.h"
 
 #include "rlimits.h"
+#include "server.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static int fill(int fd, const char *data, size_t size)
+static int fill(int fd, const char *data, size_t size, const struct fc_patience *patience)
 {
-    while (size > 0) {
-        const ssize_t n = write(fd, data, size);
+    int r = 0;
+    while (r == 0 && size > 0) {
+        const ssize_t n = write(fd, data, size < FC_ARGS_PIECE ? size : FC_ARGS_PIECE);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return -errno;
         data += n;
         size -= (size_t)n;
+        r = size > 0 ? fc_patience_left(patience) : 0;
     }
-    return 0;
+    return r;
 }
 
 int fc_args_file_open(void)
@@ -27,9 +30,9 @@ int fc_args_file_open(void)
     return fd < 0 ? -errno : fd;
 }
 
-int fc_args_file_fill(int fd, const void *data, size_t size)
+int fc_args_file_fill(int fd, const void *data, size_t size, const struct fc_patience *patience)
 {
-    return fc_limits_allow_file(size) ? fill(fd, data, size) : -EFBIG;
+    return fc_limits_allow_file(size) ? fill(fd, data, size, patience) : -EFBIG;
 }
 
 const void *fc_args_file_map(int fd, size_t size)

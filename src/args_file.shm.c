@@ -3,6 +3,7 @@
 
 #include "io.h"
 #include "rlimits.h"
+#include "server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,21 +35,27 @@ int fc_args_file_open(void)
     return -EEXIST;
 }
 
-static int fill(int fd, const void *data, size_t size)
+static int fill(int fd, const char *data, size_t size, const struct fc_patience *patience)
 {
+    int r = 0;
     if (ftruncate(fd, (off_t)size) < 0)
         return -errno;
     void *to = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (to == MAP_FAILED)
         return -errno;
-    memcpy(to, data, size);
+    for (size_t at = 0; r == 0 && at < size;) {
+        const size_t piece = size - at < FC_ARGS_PIECE ? size - at : FC_ARGS_PIECE;
+        memcpy((char *)to + at, data + at, piece);
+        at += piece;
+        r = at < size ? fc_patience_left(patience) : 0;
+    }
     munmap(to, size);
-    return 0;
+    return r;
 }
 
-int fc_args_file_fill(int fd, const void *data, size_t size)
+int fc_args_file_fill(int fd, const void *data, size_t size, const struct fc_patience *patience)
 {
-    return fc_limits_allow_file(size) ? fill(fd, data, size) : -EFBIG;
+    return fc_limits_allow_file(size) ? fill(fd, data, size, patience) : -EFBIG;
 }
 
 /* The bytes are copied into memory of the child's own. macOS maps such a file MAP_SHARED only (XNU, bsd/kern/posix_shm.c,

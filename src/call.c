@@ -1,5 +1,6 @@
 #include "call.h"
 
+#include "args_file.h"
 #include "buf.h"
 #include "child.h"
 #include "copy.h"
@@ -42,6 +43,17 @@ void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, 
 void fc_call_not_started(struct forkcall_call *call, int error, const char *step)
 {
     fc_call_end_early(call, FORKCALL_NOT_STARTED, error, "%s: %s", step, strerror(error));
+}
+
+bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing)
+{
+    if (r == -EINTR)
+        fc_call_end_early(call, FORKCALL_CANCELED, 0, "canceled by the caller");
+    else if (r == -ETIMEDOUT && fc_now_ns() >= call->deadline_ns)
+        fc_call_end_early(call, FORKCALL_TIMED_OUT, 0, "no answer within %d ms: %s", call->options.timeout_ms, doing);
+    else
+        return false;
+    return true;
 }
 
 /* ---- Beginning ----------------------------------------------------------------------------------------------- */
@@ -124,8 +136,10 @@ static void bad_options(struct forkcall_call *call, const char *wrong)
 
 /* The function's copy is aligned for any type; where the caller's bytes are not, a copy is made that is: in place, where
  * it fits, because memory of the heap costs a copied page while the child lives. */
-static int align_args(struct args *args, size_t size)
+static int align_args(const struct forkcall_call *call, struct args *args, size_t size)
 {
+    const struct fc_patience patience = fc_patience_of(call, UINT64_MAX);
+    int r = 0;
     args->on_heap = NULL;
     if (size == FORKCALL_BY_POINTER || size == 0 || (uintptr_t)args->aligned % _Alignof(max_align_t) == 0)
         return 0;
@@ -134,15 +148,20 @@ static int align_args(struct args *args, size_t size)
         copy = args->on_heap = malloc(size);
     if (copy == NULL)
         return -ENOMEM;
-    memcpy(copy, args->aligned, size);
+    for (size_t at = 0; r == 0 && at < size;) {
+        const size_t piece = size - at < FC_ARGS_PIECE ? size - at : FC_ARGS_PIECE;
+        memcpy((char *)copy + at, (const char *)args->aligned + at, piece);
+        at += piece;
+        r = at < size ? fc_patience_left(&patience) : 0;
+    }
     args->aligned = copy;
-    return 0;
+    return r;
 }
 
 static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_of_caller, size_t args_size)
 {
     const struct fc_method *method = fc_method_of(call->report.method);
-    struct args args = {.aligned = args_of_caller};
+    struct args args = {.aligned = args_of_caller, .on_heap = NULL};
     if (method == NULL) {
         fc_call_not_started(call, ENOTSUP, "method: not in this version of the library");
         return;
@@ -154,7 +173,11 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
     }
     int r = copy_keep_fds(call, method);
     if (r == 0)
-        r = align_args(&args, args_size);
+        r = align_args(call, &args, args_size);
+    if (r < 0)
+        free(args.on_heap);
+    if (fc_call_is_given_up(call, r, FC_COPYING_ARGS))
+        return;
     if (r < 0) {
         fc_call_not_started(call, -r, "memory for the call");
         return;

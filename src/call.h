@@ -81,6 +81,8 @@ void fc_call_look_at_descriptors(struct forkcall_call *call);
 
 /* drive.c: ends a call that still runs, as its caller wants. */
 void fc_call_cancel(struct forkcall_call *call);
+/* Kills the child of a call that was not let go, at once. */
+void fc_call_kill(struct forkcall_call *call, enum fc_cause cause);
 void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which);
 bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which);
 
@@ -100,6 +102,10 @@ void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, 
     FORKCALL_PRINTF(4, 5);
 /* The same for the start methods: NOT_STARTED, "step: " and the error's own words. error is positive. */
 void fc_call_not_started(struct forkcall_call *call, int error, const char *step);
+
+/* r: of a step of the start, in which the call was doing something. True: the caller did not want to wait any longer, and the report
+ * says so. */
+bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing);
 
 /* outcome.c: a child that is a copy has come to forkcall_init: it says so, or has begun to read its request. */
 bool fc_call_is_ready(const struct forkcall_call *call);

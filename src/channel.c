@@ -3,10 +3,12 @@
 #include "arena.h"
 #include "args_file.h"
 #include "child.h"
+#include "init.h"
 #include "io.h"
 #include "lifeline.h"
 #include "region.h"
 #include "request.h"
+#include "server.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,12 +61,15 @@ static int open_args_file(struct forkcall_call *call)
     const int fd = fc_fd_above_streams(fc_args_file_open());
     call->fds.fd[FC_FD_ARGS] = fd < 0 ? -1 : fd;
     fc_fds_unlock();
-    return fd < 0 ? fd : fc_args_file_fill(fd, call->task.args, call->task.args_size);
+    const struct fc_patience patience = fc_patience_of(call, UINT64_MAX);
+    return fd < 0 ? fd : fc_args_file_fill(fd, call->task.args, call->task.args_size, &patience);
 }
 
 bool fc_channel_open_args(struct forkcall_call *call)
 {
     const int r = call->task.args_size > FC_REQUEST_ARGS_MAX ? open_args_file(call) : 0;
+    if (fc_call_is_given_up(call, r, FC_COPYING_ARGS))
+        return false;
     if (r == -EFBIG)
         fc_call_end_early(
             call, FORKCALL_NOT_STARTED, EFBIG,
@@ -76,37 +81,41 @@ bool fc_channel_open_args(struct forkcall_call *call)
     return r == 0;
 }
 
-/* How long to wait for room in the pipe before looking at a process that cannot be polled. */
+/* Between two looks at what cannot be polled. */
 #define LOOK_MS 50
 
-/* Waits until the pipe has room. 1: it may have; 0: the child has ended; -ETIMEDOUT. */
-static int await_room(const struct forkcall_call *call)
+/* Waits until the pipe has room. 1: it may have; 0: the child has ended; -ETIMEDOUT; -EINTR: canceled. */
+static int await_room(const struct forkcall_call *call, const struct fc_patience *patience)
 {
     struct pollfd fds[] = {{.fd = call->fds.fd[FC_FD_GO], .events = POLLOUT},
-                           {.fd = call->process.fd, .events = POLLIN}};
+                           {.fd = call->process.fd, .events = POLLIN},
+                           {.fd = patience->cancel_fd, .events = POLLIN}};
     const uint64_t now = fc_now_ns();
+    const int r = fc_patience_left(patience);
     int ms = LOOK_MS;
-    if (now >= call->deadline_ns)
-        return -ETIMEDOUT;
-    if (call->deadline_ns - now < (uint64_t)LOOK_MS * 1000000U)
-        ms = (int)((call->deadline_ns - now) / 1000000U) + 1;
-    poll(fds, 2, ms);
+    if (r < 0)
+        return r;
+    if (patience->deadline_ns < now + (uint64_t)LOOK_MS * 1000000U)
+        ms = patience->deadline_ns <= now ? 0 : (int)((patience->deadline_ns - now) / 1000000U) + 1;
+    poll(fds, 3, ms);
     return fc_process_is_over(&call->process) ? 0 : 1;
 }
 
 /* This process still holds the reading end, too: no SIGPIPE, whatever became of the child. */
-static int write_request(const struct forkcall_call *call, struct iovec *parts, int count)
+static int write_request(struct forkcall_call *call, struct iovec *parts, int count)
 {
+    const struct fc_patience patience = fc_patience_of(call, FC_READY_NS);
     while (count > 0) {
         const ssize_t n = writev(call->fds.fd[FC_FD_GO], parts, count);
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return -errno;
         if (n < 0) {
-            const int r = await_room(call);
+            const int r = await_room(call, &patience);
             if (r <= 0)
                 return r;
             continue;
         }
+        call->request_size += (size_t)n;
         fc_iovec_advance(&parts, &count, (size_t)n);
     }
     return 0;
@@ -128,10 +137,17 @@ static void close_ends_of_child(struct forkcall_call *call)
 /* error: a negative errno. */
 static void hold_back(struct forkcall_call *call, int error)
 {
+    enum fc_cause cause = FC_CAUSE_NONE;
     call->not_let_go = true;
-    call->reply.setup_failed = true;
+    if (error == -EINTR)
+        cause = FC_CAUSE_CANCEL;
+    else if (error == -ETIMEDOUT && fc_now_ns() >= call->deadline_ns)
+        cause = FC_CAUSE_TIMEOUT;
+    else if (error == -ETIMEDOUT && call->awaits_ready)
+        cause = FC_CAUSE_NOT_READY;
+    call->reply.setup_failed = cause == FC_CAUSE_NONE;
     call->reply.setup = (struct fc_setup_failure){.step = FC_SETUP_GO, .error = -error};
-    fc_process_signal(&call->process, SIGKILL);
+    fc_call_kill(call, cause);
     close_ends_of_child(call);
 }
 
@@ -158,7 +174,5 @@ void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_
 {
     struct fc_request_parts request;
     fc_request_make(&request, &call->task, name, call->fds.fd[FC_FD_ARGS] >= 0);
-    for (int i = 0; i < request.count; i++)
-        call->request_size += request.parts[i].iov_len;
     let_go(call, request.parts, request.count);
 }

@@ -64,6 +64,12 @@ static void terminate(struct forkcall_call *call, enum fc_cause cause)
     }
 }
 
+void fc_call_kill(struct forkcall_call *call, enum fc_cause cause)
+{
+    call->cause = cause;
+    kill_all(call);
+}
+
 void fc_call_cancel(struct forkcall_call *call)
 {
     terminate(call, FC_CAUSE_CANCEL);

@@ -9,9 +9,14 @@ struct fc_server;
 
 /* How long to wait for what a server does. */
 struct fc_patience {
-    uint64_t deadline_ns; /* UINT64_MAX: none */
-    int cancel_fd;        /* readable: no longer; -1: none */
+    uint64_t deadline_ns;                /* UINT64_MAX: none */
+    int cancel_fd;                       /* readable: no longer; -1: none */
+    const atomic_bool *cancel_requested; /* NULL: none */
 };
+
+/* As long as the call's deadline, cancel_fd and forkcall_cancel let it, and for limit_ns at most (UINT64_MAX: no such limit). Whatever a call
+ * waits for before its child runs is waited for so. */
+struct fc_patience fc_patience_of(const struct forkcall_call *call, uint64_t limit_ns);
 
 /* 0; -ETIMEDOUT or -EINTR: not any longer. */
 int fc_patience_left(const struct fc_patience *patience);

@@ -20,28 +20,11 @@ static bool refuses(struct forkcall_call *call)
     return false;
 }
 
-static void timed_out(struct forkcall_call *call)
-{
-    fc_call_end_early(call, FORKCALL_TIMED_OUT, 0, "no answer within %d ms: the server was not ready",
-                      call->options.timeout_ms);
-}
-
-static void canceled(struct forkcall_call *call)
-{
-    fc_call_end_early(call, FORKCALL_CANCELED, 0, "canceled by the caller");
-}
-
 static void not_taken(struct forkcall_call *call, int r, const char *why)
 {
     call->report.pid = 0; /* of one that was dead */
-    if (r == -ETIMEDOUT && fc_now_ns() >= call->deadline_ns) {
-        timed_out(call);
+    if (fc_call_is_given_up(call, r, "the server was not ready"))
         return;
-    }
-    if (r == -EINTR) {
-        canceled(call);
-        return;
-    }
     fc_call_not_started(call, -r, "server");
     if (why[0] != '\0')
         fc_report_message(&call->report, "server: %s", why);
