@@ -273,6 +273,9 @@ struct forkcall_options {
  * them once more in every copy. So main() must come to forkcall_init() whatever its arguments are: after
  * if (argc > 1) forkcall_init();  every SERVER and SPAWN call ends as FORKCALL_NOT_STARTED.
  *
+ * ps, top and the kernel's log call the server "program:server" and a child "program:child" (Linux; 15 bytes: the program's
+ * name is cut). argv[0] is the program's.
+ *
  * A copy is the image that runs, also where its file was replaced or deleted (Linux, by /proc/PID/exe; without /proc the
  * program must have been started by an absolute path, and elsewhere its file must be in place). The libraries of a copy
  * are those that are on disk when it is started: a function of a library that was rebuilt is refused, but what it calls
@@ -347,7 +350,9 @@ struct forkcall_server_options {
  * last start. Thread-safe.
  * -EINVAL: options. -ENOTSUP: no forkcall_init(). -EALREADY: there is one. -ECANCELED: prepare failed. -ECONNRESET: it has ended the
  * server. -ETIMEDOUT: the server is given up.
- * -EPERM: this is, or would be, a set-user-id program, or the server would have more rights than the calling thread. -ENOEXEC: the copy did not come to forkcall_init(). */
+ * -EPERM: this is, or would be, a set-user-id program, or the server would have more rights than the calling thread.
+ * -ENOEXEC: the copy did not come to forkcall_init(). -ESTALE: libforkcall's file was replaced. -EAGAIN: a limit on
+ * processes was met. */
 FORKCALL_PUBLIC int forkcall_server_start(const struct forkcall_server_options *options);
 
 /* Ends the server and the children that wait; calls that are running go on, and it ends with the last of them. 0, also where

@@ -54,8 +54,8 @@ static void describe(int wait_status, char *why, size_t why_size)
                  fc_signal_name(WTERMSIG(wait_status), number));
     else if (status == 127)
         snprintf(why, why_size,
-                 "the copy of this program ended with exit status 127 before it came to forkcall_init(): the dynamic "
-                 "loader found a library missing or changed (its words: standard error)");
+                 "a new process of this program was ended by the dynamic loader (exit status 127), which says why on "
+                 "standard error: a library is missing or was changed");
     else
         snprintf(
             why, why_size,

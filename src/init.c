@@ -2,6 +2,7 @@
 
 #include "copy.h"
 #include "library_id.h"
+#include "process_name.h"
 #include "report.h"
 #include "serve.h"
 #include "spare.h"
@@ -20,6 +21,7 @@ void forkcall_init(void)
     if (fc_copy_is_this(&role, &socket)) {
         atomic_store(&is_copy, true);
         atomic_store(&initialised, true); /* it may make copies of its own */
+        fc_process_set_name(role == FC_COPY_SERVER ? "server" : "child");
         switch (role) {
         case FC_COPY_SPARE:
             fc_spare_main(socket);

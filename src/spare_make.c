@@ -7,6 +7,7 @@
 #include "passed_fds.h"
 #include "patience.h"
 #include "pipe.h"
+#include "process_name.h"
 #include "region.h"
 #include "rights.h"
 #include "serve.h"
@@ -60,6 +61,7 @@ _Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server,
     fc_children_forget();
     fc_asks_forget(extra);
     setpgid(0, 0);
+    fc_process_set_name("child");
     close(spare->request[1]);
     close(spare->reply[0]);
     own[-FC_PASSED_LIFELINE - 1] = fc_lifeline_join(fc_serve_lifeline());

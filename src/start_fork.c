@@ -6,6 +6,7 @@
 #include "copy.h"
 #include "exit_guard.h"
 #include "hazard.h"
+#include "init.h"
 #include "mark.h"
 #include "report.h"
 #include "streams.h"
@@ -14,6 +15,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
+
+/* A program that has called forkcall_init() is not told to. */
+static const char *remedy(void)
+{
+    return fc_init_was_called() ? "use SERVER or SPAWN, for which no argument is by pointer"
+                                : "call forkcall_init() first thing in main() and use AUTO";
+}
 
 static bool refuses(struct forkcall_call *call)
 {
@@ -30,10 +38,8 @@ static bool refuses(struct forkcall_call *call)
             "rights than its user (set-user-id, file capabilities); allow_unsafe_fork and a timeout would do",
             what);
     else
-        fc_report_message(report,
-                          "a fork is not safe now: %s (call forkcall_init() first thing in main() and use AUTO, or set "
-                          "allow_unsafe_fork and a timeout)",
-                          what);
+        fc_report_message(report, "a fork is not safe now: %s (%s, or set allow_unsafe_fork and a timeout)", what,
+                          remedy());
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -434,6 +435,31 @@ static void host_that_calls_seteuid(void **state)
     assert_int_equal(host_run(call_after_seteuid, NULL), 0);
 }
 
+/* One process more than the program: the copy, which cannot fork the server. */
+static int become_limited(void *unused)
+{
+    const struct rlimit limit = {2, 2};
+    const uid_t lonely = 54322;
+    (void)unused;
+    return setgroups(0, NULL) < 0 || setresgid(lonely, lonely, lonely) < 0 || setresuid(lonely, lonely, lonely) < 0 ||
+           setrlimit(RLIMIT_NPROC, &limit) < 0;
+}
+
+static void server_that_cannot_be_forked(void **state)
+{
+    static const char *const args[] = {"init", "server", "spawn", "auto", "start", NULL};
+    (void)state;
+    SKIP_UNLESS_ROOT;
+    if (under_sanitizer() || under_valgrind())
+        SKIP("tools make processes of their own");
+    const struct program program = {.path = subject, .args = args, .before = become_limited};
+    assert_int_equal(program_run(&program, output, sizeof output), 0);
+    assert_says("server: NOT_STARTED method 2 ran 1 code 11: server: no room for another process: a limit of");
+    assert_says("auto: NOT_STARTED method 2 ran 1 code 11: server: no room for another process: a limit of");
+    assert_says("spawn: OK");
+    assert_says("start: -11\n");
+}
+
 /* A program that becomes set-user-id while it runs. */
 static void run_and_become_set_user_id(uid_t owner)
 {
@@ -499,6 +525,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(same_program_without_the_bit),
         cmocka_unit_test(host_with_another_effective_user),
         cmocka_unit_test(host_that_calls_seteuid),
+        cmocka_unit_test(server_that_cannot_be_forked),
         cmocka_unit_test(program_file_that_became_set_user_id),
         cmocka_unit_test(program_file_that_became_set_user_id_of_its_own_user),
     };

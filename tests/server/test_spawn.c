@@ -86,6 +86,51 @@ static void name_of_the_program(void **state)
     assert_int_equal(host_run(compare_names, NULL), 0);
 }
 
+/* args: a pid, or 0 for the child itself. What ps calls it. */
+static int child_tells_short_name(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char path[64], name[64] = "";
+    const pid_t pid = *(const int *)args == 0 ? getpid() : getppid();
+    (void)args_size;
+    snprintf(path, sizeof path, "/proc/%ld/comm", (long)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fgets(name, sizeof name, file) == NULL)
+        return errno;
+    fclose(file);
+    return forkcall_buf_append(result, name, strcspn(name, "\n"));
+}
+
+static bool short_name_is(enum forkcall_method method, int of_parent, const char *wanted)
+{
+    char name[64];
+    if (!ask_text(method, child_tells_short_name, &of_parent, sizeof of_parent, name, sizeof name))
+        return false;
+    if (strcmp(name, wanted) == 0)
+        return true;
+    fprintf(stderr, "it is called \"%s\", not \"%s\"\n", name, wanted);
+    return false;
+}
+
+static int compare_short_names(void *context)
+{
+    const struct forkcall_server_options by_exec = {.exec_spares = true};
+    (void)context;
+    CHECK(short_name_is(FORKCALL_SPAWN, 0, "test_spaw:child"));
+    CHECK(short_name_is(FORKCALL_SERVER, 0, "test_spaw:child"));
+    CHECK(short_name_is(FORKCALL_SERVER, 1, "test_spa:server"));
+    CHECK(forkcall_server_stop() == 0 && forkcall_server_start(&by_exec) == 0);
+    CHECK(short_name_is(FORKCALL_SERVER, 0, "test_spaw:child"));
+    return 0;
+}
+
+static void short_names_tell_program_and_role(void **state)
+{
+    (void)state;
+    if (under_emulator() || under_valgrind())
+        SKIP("the name is that of a tool");
+    assert_int_equal(host_run(compare_short_names, NULL), 0);
+}
+
 static int child_tells_variable(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const char *value = getenv(args);
@@ -320,6 +365,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(directory_umask_limits_and_user_of_the_moment),
         cmocka_unit_test(name_of_the_program),
+        cmocka_unit_test(short_names_tell_program_and_role),
         cmocka_unit_test(environment_of_the_moment),
         cmocka_unit_test(empty_environment),
         cmocka_unit_test(signals_are_at_their_default),

@@ -25,6 +25,14 @@ static void assert_says(const char *text)
     fail();
 }
 
+static void assert_silent_about(const char *text)
+{
+    if (strstr(output, text) == NULL)
+        return;
+    print_error("\"%s\" is in:\n%s", text, output);
+    fail();
+}
+
 static void preloaded_library_with_a_thread(void **state)
 {
     static const char *const args[] = {"init", "server", "spawn", "auto", "server", "fork", NULL};
@@ -39,6 +47,8 @@ static void preloaded_library_with_a_thread(void **state)
     assert_says("spawn: OK method 3 ran 2");
     assert_says("auto: OK method 2 ran 2");
     assert_says("fork: UNSAFE");
+    assert_says("use SERVER or SPAWN");
+    assert_silent_about("forkcall_init()"); /* it was called */
 }
 
 static void preloaded_library_with_a_thread_and_no_forkcall_init(void **state)
@@ -65,6 +75,8 @@ static int find_loader(struct dl_phdr_info *info, size_t size, void *name)
     return 1; /* the first is the program */
 }
 
+#define ANOTHER "the file of this program cannot be started: another program runs it (a dynamic loader"
+
 /* What runs is the loader: a copy of it is no copy of the program. */
 static void program_run_by_the_dynamic_loader(void **state)
 {
@@ -77,9 +89,10 @@ static void program_run_by_the_dynamic_loader(void **state)
         SKIP("no dynamic loader");
     const char *const args[] = {subject, "init", "spawn", "server", "auto", "fork", NULL};
     assert_int_equal(run(loader, args, NULL), 0);
-    assert_says("spawn: NOT_STARTED method 3 ran 1");
-    assert_says("server: NOT_STARTED method 2 ran 1");
-    assert_says("auto: NOT_STARTED method 2 ran 1");
+    assert_says("spawn: NOT_STARTED method 3 ran 1 code 2: " ANOTHER);
+    assert_says("server: NOT_STARTED method 2 ran 1 code 2: server: " ANOTHER);
+    assert_says("auto: NOT_STARTED method 2 ran 1 code 2: server: " ANOTHER);
+    assert_silent_about("/proc");
     assert_says("fork: OK");
 }
 

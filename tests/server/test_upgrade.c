@@ -11,6 +11,8 @@
 
 #define REPLACED "the file of libforkcall, or of this program, was replaced while the program runs: restart the program"
 
+#define LOADER "a new process of this program was ended by the dynamic loader (exit status 127)"
+
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)
 #define ESTALE_TEXT TEXT(ESTALE)
@@ -68,7 +70,7 @@ static unsigned char *find_text(unsigned char *data, size_t size)
 enum build { BY_ID, BY_CONTENT };
 
 struct builds {
-    char directory[64], file[96], new_file[96], old_file[96], count[96];
+    char directory[64], program[96], file[96], new_file[96], old_file[96], count[96];
 };
 
 /* The library as it is, and another build of it, which differs in what the linker gave it; or both without that, and they
@@ -79,6 +81,8 @@ static void builds_make(struct builds *builds, enum build kind)
     unsigned char *data = read_all(library, &size);
     unsigned char *note = find_build_id(data, size), *text = find_text(data, size);
     assert_true(directory_make(builds->directory));
+    snprintf(builds->program, sizeof builds->program, "%s/program", builds->directory);
+    assert_true(file_copy(upgraded, builds->program, 0755)); /* the library is in no directory that it knows */
     snprintf(builds->file, sizeof builds->file, "%s/libforkcall.so.0", builds->directory);
     snprintf(builds->new_file, sizeof builds->new_file, "%s/new", builds->directory);
     snprintf(builds->old_file, sizeof builds->old_file, "%s/old", builds->directory);
@@ -106,7 +110,7 @@ static void run(const struct builds *builds, const char *const *args)
     snprintf(file, sizeof file, "UPGRADE_LIBRARY=%s", builds->file);
     snprintf(counted, sizeof counted, "UPGRADE_COUNT=%s", builds->count);
     const char *const environment[] = {path, old_file, new_file, file, counted, NULL};
-    const struct program program = {.path = upgraded, .args = args, .environment = environment};
+    const struct program program = {.path = builds->program, .args = args, .environment = environment};
     const int status = program_run(&program, output, sizeof output);
     print_message("%s", output);
     assert_int_equal(status, 0);
@@ -176,9 +180,25 @@ static void exec_ed_children_of_an_old_server(void **state)
     assert_in_range(count.st_size, 3, 1 + 1 + 2 + 5 * 2); /* a call replaces one that is dead, and takes the next */
 }
 
+/* What the loader ends with where a library is missing. */
+static void library_that_is_gone(void **state)
+{
+    static const char *const args[] = {"spawn", "remove", "spawn", "server", "back", "spawn", NULL};
+    struct builds builds;
+    (void)state;
+    SKIP_UNDER_TOOLS;
+    builds_make(&builds, BY_ID);
+    run(&builds, args);
+    directory_remove(builds.directory);
+    assert_int_equal(count_in_output("spawn: OK ran 2 code 0 right"), 2);
+    assert_int_equal(count_in_output("spawn: NOT_STARTED ran 1 code 8: " LOADER), 1);
+    assert_int_equal(count_in_output("server: NOT_STARTED ran 1 code 8: server: " LOADER), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(library_that_is_gone),
         cmocka_unit_test(another_build_of_the_library_is_told),
         cmocka_unit_test(another_build_is_told_where_the_linker_gives_no_identity),
         cmocka_unit_test(exec_ed_children_of_an_old_server),

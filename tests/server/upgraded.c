@@ -2,6 +2,7 @@
  *   spawn, server, auto   a call by that method; its answer is right where the line says so
  *   start_exec            a server whose children are exec'ed
  *   stop                  forkcall_server_stop
+ *   remove                the library's file is gone
  *   change, back          the file at UPGRADE_NEW, or at UPGRADE_OLD, takes the place of the library's, UPGRADE_LIBRARY
  * Each process that comes to main adds a byte to UPGRADE_COUNT. */
 #include <forkcall.h>
@@ -87,6 +88,8 @@ int main(int argc, char **argv)
             forkcall_server_stop();
         if (strcmp(argv[i], "change") == 0)
             install("UPGRADE_NEW");
+        if (strcmp(argv[i], "remove") == 0 && unlink(getenv("UPGRADE_LIBRARY")) < 0)
+            perror("remove");
         if (strcmp(argv[i], "back") == 0)
             install("UPGRADE_OLD");
         fflush(stdout);

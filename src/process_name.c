@@ -1,0 +1,33 @@
+#include "process_name.h"
+
+#include "config.h"
+
+#ifdef HAVE_PR_SET_NAME
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define NAME_SIZE 16 /* with the terminating 0: TASK_COMM_LEN */
+
+void fc_process_set_name(const char *role)
+{
+    char name[NAME_SIZE];
+    size_t room = sizeof name - 2 - strlen(role);
+    const char *own = program_invocation_short_name;
+    if (strlen(own) > room)
+        while (room > 0 && ((unsigned char)own[room] & 0xc0) == 0x80) /* not inside a character of UTF-8 */
+            room--;
+    snprintf(name, sizeof name, "%.*s:%s", (int)room, own, role);
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+#else
+
+void fc_process_set_name(const char *role)
+{
+    (void)role; /* there a copy is started by the program's own path */
+}
+
+#endif
