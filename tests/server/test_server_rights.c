@@ -392,21 +392,32 @@ static void host_with_another_effective_user_stays_as_dumpable_as_it_was(void **
     assert_int_equal(status, 0);
 }
 
+static int child_tells_death_signal(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int death_signal = 0;
+    (void)args;
+    (void)args_size;
+    prctl(PR_GET_PDEATHSIG, &death_signal);
+    return forkcall_buf_append(result, &death_signal, sizeof death_signal);
+}
+
 /* What a child is to be killed by at its server's death is taken away with its user. */
 static int check_death(void *context)
 {
     struct forkcall_call *call;
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     pid_t children[8];
-    int ends[2];
+    int ends[2], usual, here;
     char started;
     (void)context;
     const pid_t server = server_pid();
     CHECK(server > 0 && pipe(ends) == 0);
     const struct forkcall_options hangs = {
         .method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS, .keep_fds = &ends[1], .keep_fds_count = 1};
-    if (!is_root() || take_file_user() != 0)
+    CHECK(ask(FORKCALL_SERVER, child_tells_death_signal, NULL, 0, &usual, sizeof usual));
+    if (!is_root() || usual == 0 || take_file_user() != 0)
         return NOT_HERE;
+    CHECK(ask(FORKCALL_SERVER, child_tells_death_signal, NULL, 0, &here, sizeof here) && here == usual);
     CHECK(forkcall_start(&call, child_writes_and_hangs, &ends[1], sizeof ends[1], &result, &hangs) == 0);
     CHECK(read(ends[0], &started, 1) == 1);
     const int count = children_of(server, children, 8);
