@@ -155,7 +155,12 @@ typedef int forkcall_fn(const void *args, size_t args_size, struct forkcall_buf 
 
 /* Records a message and returns code (EINVAL where code is 0): return forkcall_fail(ENOENT, "no locale %s", name);
  * What the function returns decides: after forkcall_fail, returning 0 is success and the message is dropped. The last
- * message counts. It is cut at 32 KiB. Called outside any call it does nothing but return the code. */
+ * message counts. It is cut at 32,767 bytes. Called outside any call it does nothing but return the code.
+ *
+ * Under INLINE another thread than the one that the call runs in reaches it where no second thread of the process is in an
+ * INLINE call; else which is meant cannot be told, and forkcall_fail and forkcall_progress do nothing there. The progress
+ * callback then runs in that thread (one at a time), and if it cancels, the function ends where its own thread next comes to
+ * forkcall_progress, or returns. */
 FORKCALL_PUBLIC int forkcall_fail(int code, const char *format, ...) FORKCALL_PRINTF(2, 3);
 
 /* Ends the call at once as FORKCALL_FAILED with code (EINVAL where code is 0) and message. In a child no handler of
@@ -374,7 +379,8 @@ enum forkcall_status {                      /* treat an unknown value as failure
                        FORKCALL_TIMED_OUT = 4,
                        FORKCALL_CANCELED = 5,
                        FORKCALL_TOO_BIG = 6, /* the result is larger than the fixed buffer or max_result allow (code
-                                                EFBIG), or than the caller has memory for (code ENOMEM) */
+                                                EFBIG; where the function has failed for a reason that it tells, by
+                                                forkcall_throw or by a message and a code, FAILED says that instead), or than the caller has memory for (code ENOMEM) */
                        FORKCALL_UNSAFE = 7,  /* refused: a fork would not be safe now; hazards and message say why */
                        FORKCALL_NOT_STARTED = 8, /* could not start, or bad options; code = errno (positive); message
                                                     names step or field */

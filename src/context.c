@@ -1,5 +1,5 @@
 /* The public functions that act on the call they are called under: an INLINE call of this thread, else the one that this
- * process was made for. */
+ * process was made for, else the INLINE call whose function this thread belongs to. */
 #include "child.h"
 #include "exit_guard.h"
 #include "finish.h"
@@ -18,10 +18,14 @@ static void check_escape(const void *frame)
 static void record(const char *format, va_list arguments)
 {
     struct fc_inline *call = fc_inline_current();
-    if (call != NULL)
+    if (call != NULL) {
         fc_inline_fail(call, format, arguments);
-    else
+    } else if (fc_is_child()) {
         fc_child_fail(format, arguments);
+    } else if ((call = fc_inline_borrow()) != NULL) {
+        fc_inline_fail(call, format, arguments);
+        fc_inline_give_back(call);
+    }
 }
 
 int forkcall_fail(int code, const char *format, ...)
@@ -49,6 +53,7 @@ void forkcall_throw(int code, const char *format, ...)
     }
     if (call != NULL) {
         call->code = code;
+        call->threw = true;
         longjmp(call->end, 1);
     }
     if (!fc_is_child()) {
@@ -67,6 +72,9 @@ void forkcall_progress(double done, double total, const char *note)
     } else if (fc_child_is_running()) {
         check_escape(__builtin_frame_address(0));
         fc_child_progress(done, total, note);
+    } else if (!fc_is_child() && (call = fc_inline_borrow()) != NULL) {
+        fc_inline_progress(call, done, total, note);
+        fc_inline_give_back(call);
     }
 }
 

@@ -48,29 +48,37 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     leave(told ? exit_status : EXIT_MUTE);
 }
 
-_Noreturn static void end_with_code(int code)
+/* A result that is too big is told before a code that says no more, which as a rule only hands on what forkcall_buf_append has
+ * returned; but not before a failure that the function has words for. */
+_Noreturn static void end_with_code(int code, bool threw)
 {
     const int error = fc_buf_error(&fc_child.result);
+    const bool in_its_own_words = code != 0 && (threw || fc_child.message_size > 0);
     fc_streams_flush();
-    if (error == -EFBIG)
+    if (error == -EFBIG && !in_its_own_words)
         end(FC_END_TOO_BIG, EFBIG, 1);
     if (error != 0 && code == 0)
         end(FC_END_NO_MEMORY, -error, 1);
     end(FC_END_RETURNED, code, code == 0 ? 0 : 1);
 }
 
-_Noreturn void fc_child_returned(int code)
+_Noreturn static void returned(int code, bool threw)
 {
     if (!fc_child_has_not_forked()) { /* the function has forked, and this is the other process */
         fc_streams_flush();
         leave(code == 0 ? 0 : 1);
     }
-    end_with_code(code);
+    end_with_code(code, threw);
+}
+
+_Noreturn void fc_child_returned(int code)
+{
+    returned(code, false);
 }
 
 _Noreturn void fc_child_throw(int code)
 {
-    fc_child_returned(code);
+    returned(code, true);
 }
 
 /* exit(), after the handlers that the function itself has registered, or from one of them. */

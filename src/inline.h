@@ -1,25 +1,40 @@
-/* The call that runs by FORKCALL_INLINE in this thread. */
+/* The calls that run by FORKCALL_INLINE: each in the thread that made it, whose function may have other threads. */
 #ifndef FC_INLINE_H
 #define FC_INLINE_H
 
 #include <forkcall.h>
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 
 struct fc_inline {
     struct fc_inline *outer;
     pid_t process; /* a child that is forked under the call inherits it, and is not in it */
     jmp_buf end;   /* forkcall_throw, and a cancel by the progress callback */
-    int code;      /* given to forkcall_throw */
-    bool canceled;
+    pthread_t thread;
+    int code;   /* given to forkcall_throw */
+    bool threw; /* and it was */
+    atomic_bool canceled;
+    struct fc_inline *next, **link; /* all of the process; these and what follows are protected by fc_fds_lock */
+    unsigned generation;            /* of fds.h */
+    unsigned users;                 /* other threads that have it from fc_inline_borrow */
+    unsigned depth;                 /* how often busy_by has entered fc_inline_fail and fc_inline_progress */
+    pthread_t busy_by;
     struct forkcall_buf message;
     forkcall_progress_fn *progress;
     void *user;
 };
 
-/* NULL: none. */
+/* That of this thread, the innermost. NULL: none. */
 struct fc_inline *fc_inline_current(void);
+
+/* For a thread that has none: that of the only thread which has. To be given back, until when the call does not end. NULL: there
+ * is none, or which is meant cannot be told. */
+struct fc_inline *fc_inline_borrow(void);
+void fc_inline_give_back(struct fc_inline *call);
+
 void fc_inline_enter(struct fc_inline *call);
 void fc_inline_leave(void);
 

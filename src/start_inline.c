@@ -23,6 +23,12 @@ static void settle(struct forkcall_call *call, enum forkcall_status status, int 
     call->stage = FC_STAGE_DONE;
 }
 
+/* As in finish.c. */
+static bool fails_in_its_own_words(const struct fc_inline *frame, int code)
+{
+    return code != 0 && (frame->threw || frame->message.size > 0);
+}
+
 static void start(struct forkcall_call *call)
 {
     struct fc_inline frame = {.progress = call->options.progress, .user = call->options.user};
@@ -35,14 +41,15 @@ static void start(struct forkcall_call *call)
     else
         code = frame.code;
     fc_inline_leave();
-    if (code != 0)
+    const int error = fc_buf_error(result);
+    const bool too_big = error == -EFBIG && !fails_in_its_own_words(&frame, code);
+    if (code != 0 && !too_big)
         call->reply.message = frame.message;
     else
         forkcall_buf_free(&frame.message); /* forkcall_fail, and then success */
-    const int error = fc_buf_error(result);
     if (frame.canceled)
         settle(call, FORKCALL_CANCELED, 0);
-    else if (error == -EFBIG)
+    else if (too_big)
         settle(call, FORKCALL_TOO_BIG, EFBIG);
     else if (code != 0)
         settle(call, FORKCALL_FAILED, code);

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,6 +108,30 @@ static int child_ignores_too_much(const void *args, size_t args_size, struct for
     return 0;
 }
 
+static int child_throws_after_too_much(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    child_ignores_too_much(args, args_size, result);
+    forkcall_throw(9, "thrown over it");
+}
+
+static int child_throws_nothing_after_too_much(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    child_ignores_too_much(args, args_size, result);
+    forkcall_throw(10, "%s", "");
+}
+
+static int child_fails_over_too_much(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    child_ignores_too_much(args, args_size, result);
+    return forkcall_fail(EFBIG, "no room for %d", 1);
+}
+
+static int child_fails_and_then_answers_too_much(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    forkcall_fail(1, "not in the end");
+    return child_ignores_too_much(args, args_size, result);
+}
+
 static int child_has_no_memory(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -196,8 +221,47 @@ static void same_report_both_ways(void **state)
     assert_same_both_ways(child_says_32_KiB, FORKCALL_FAILED, 3, 0);
     assert_same_both_ways(child_answers_too_much, FORKCALL_TOO_BIG, EFBIG, 0);
     assert_same_both_ways(child_ignores_too_much, FORKCALL_TOO_BIG, EFBIG, 0);
+    assert_same_both_ways(child_throws_after_too_much, FORKCALL_FAILED, 9, 0);
+    assert_same_both_ways(child_throws_nothing_after_too_much, FORKCALL_FAILED, 10, 0);
+    assert_same_both_ways(child_fails_over_too_much, FORKCALL_FAILED, EFBIG, 0);
+    assert_same_both_ways(child_fails_and_then_answers_too_much, FORKCALL_TOO_BIG, EFBIG, 0);
     assert_same_both_ways(child_has_no_memory, FORKCALL_FAILED, ENOMEM, 0);
     assert_same_both_ways(child_reports, FORKCALL_OK, 0, 0);
+}
+
+static void *reports_and_fails(void *unused)
+{
+    (void)unused;
+    forkcall_progress(1, 2, "from a thread");
+    forkcall_fail(1, "said by a thread");
+    return NULL;
+}
+
+static int child_leaves_all_to_a_thread(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    pthread_t thread;
+    (void)args;
+    (void)args_size;
+    (void)result;
+    if (pthread_create(&thread, NULL, reports_and_fails, NULL) != 0)
+        return 1;
+    pthread_join(thread, NULL);
+    forkcall_progress(2, 2, "after it");
+    return 6;
+}
+
+static void other_threads_of_the_function_are_heard(void **state)
+{
+    (void)state;
+    assert_same_both_ways(child_leaves_all_to_a_thread, FORKCALL_FAILED, 6, 0);
+    struct answer direct = ask(child_leaves_all_to_a_thread, FORKCALL_INLINE, 0);
+    assert_int_equal(direct.heard.count, 2);
+    assert_string_equal(direct.report.message, "said by a thread");
+    forkcall_buf_free(&direct.details);
+    direct = ask(child_leaves_all_to_a_thread, FORKCALL_INLINE, 1); /* canceled in the thread */
+    assert_status(direct.report, FORKCALL_CANCELED);
+    assert_int_equal(direct.heard.count, 1);
+    forkcall_buf_free(&direct.details);
 }
 
 static void fail_then_return_0_is_success(void **state)
@@ -320,13 +384,10 @@ static void throw_outside_any_call_aborts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_report_both_ways),
-        cmocka_unit_test(fail_then_return_0_is_success),
-        cmocka_unit_test(progress_that_cancels_ends_the_function),
-        cmocka_unit_test(inline_call_is_in_this_process),
-        cmocka_unit_test(nested_calls_both_ways),
-        cmocka_unit_test(functions_outside_any_call),
-        cmocka_unit_test(throw_outside_any_call_aborts),
+        cmocka_unit_test(same_report_both_ways),          cmocka_unit_test(other_threads_of_the_function_are_heard),
+        cmocka_unit_test(fail_then_return_0_is_success),  cmocka_unit_test(progress_that_cancels_ends_the_function),
+        cmocka_unit_test(inline_call_is_in_this_process), cmocka_unit_test(nested_calls_both_ways),
+        cmocka_unit_test(functions_outside_any_call),     cmocka_unit_test(throw_outside_any_call_aborts),
     };
     return cmocka_run_group_tests_name("inline", tests, NULL, NULL);
 }

@@ -381,6 +381,26 @@ static int appends_6_and_ignores_the_error(const void *args, size_t args_size, s
     return *(const int *)args;
 }
 
+static int appends_too_much_and_throws(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)forkcall_buf_append(result, "abcdefg", 7);
+    forkcall_throw(CODE, "for another reason");
+}
+
+static void throw_counts_for_more_than_a_result_that_is_too_big(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < 2; m++) {
+        struct outcome o = run(both_methods[m], appends_too_much_and_throws, NULL, 0, 6);
+        assert_status(o.report, FORKCALL_FAILED);
+        assert_int_equal(o.report.code, CODE);
+        assert_string_equal(o.report.message, "for another reason");
+        release(&o);
+    }
+}
+
 static void overlooked_append_past_max_result_is_TOO_BIG(void **state)
 {
     static const int codes[] = {0, 5};
@@ -459,6 +479,7 @@ int main(void)
         cmocka_unit_test(control_characters_stay_in_details_alone),
         cmocka_unit_test(long_message_is_cut_in_the_report_and_whole_in_details),
         cmocka_unit_test(message_is_cut_at_32_KiB),
+        cmocka_unit_test(throw_counts_for_more_than_a_result_that_is_too_big),
         cmocka_unit_test(overlooked_append_past_max_result_is_TOO_BIG),
         cmocka_unit_test(overlooked_lack_of_memory_is_FAILED_with_ENOMEM),
         cmocka_unit_test(truncate_forgives_an_error),
