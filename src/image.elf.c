@@ -120,8 +120,9 @@ static int visit_question(struct dl_phdr_info *info, size_t size, void *arg)
     question->can_be_asked = true;
     for (ElfW(Half) i = 0; i < module.segment_count && question->can_be_asked; i++) {
         const ElfW(Phdr) *segment = &module.segments[i];
-        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_R) != 0)
-            question->can_be_asked = fc_elf_can_read(module.bias + segment->p_vaddr, segment->p_filesz);
+        /* A file that was cut short has lost its end first: the other pages need not be touched. */
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_R) != 0 && segment->p_filesz > 0)
+            question->can_be_asked = fc_elf_can_read(module.bias + segment->p_vaddr + segment->p_filesz - 1, 1);
     }
     return 1;
 }

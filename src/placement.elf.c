@@ -9,6 +9,7 @@
 #include "elf_module.h"
 #include "hash.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -56,6 +57,16 @@ static const char *last_part(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
+/* A relative path is the loader's where the module was loaded by one; the other process may have an absolute one. */
+static uint64_t hash_path(const char *path)
+{
+    char *absolute = path[0] != '/' && strchr(path, '/') != NULL ? realpath(path, NULL) : NULL;
+    const char *told = absolute != NULL ? absolute : path;
+    const uint64_t hash = fc_hash(FC_HASH_START, told, strlen(told));
+    free(absolute);
+    return hash;
+}
+
 /* What all ranges of a module have in common. */
 static struct fc_placement identify(const struct fc_elf_module *module, const char *path)
 {
@@ -68,7 +79,7 @@ static struct fc_placement identify(const struct fc_elf_module *module, const ch
         return placement;
     if (!has_build)
         placement.key = fc_hash(placement.key, last_part(path), strlen(last_part(path)));
-    placement.path = fc_hash(FC_HASH_START, path, strlen(path));
+    placement.path = hash_path(path);
     return placement;
 }
 

@@ -23,17 +23,45 @@ static int compare_pairs(const void *a, const void *b)
     return first->start < second->start ? -1 : first->start > second->start;
 }
 
-/* NULL: it is not loaded here. */
-static const struct fc_placement *find_ours(const struct fc_translation *translation, const struct fc_placement *theirs)
+static struct fc_placement get(const void *placements, size_t i)
+{
+    struct fc_placement placement;
+    memcpy(&placement, (const unsigned char *)placements + i * sizeof placement, sizeof placement);
+    return placement;
+}
+
+static bool is_same_build(const struct fc_placement *one, const struct fc_placement *other)
+{
+    return one->key == other->key && one->size == other->size;
+}
+
+/* Whether the child has the very module, from the same path. */
+static bool has_counterpart(const struct fc_placement *ours, const void *placements, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct fc_placement theirs = get(placements, i);
+        if (is_same_build(&theirs, ours) && theirs.path == ours->path)
+            return true;
+    }
+    return false;
+}
+
+/* What was loaded from another path may be the same module, by a relative path or after it was moved: where there is only
+ * one that it can be. NULL: it is not loaded here, or it cannot be told which it is. */
+static const struct fc_placement *find_ours(const struct fc_translation *translation, const struct fc_placement *theirs,
+                                            const void *placements, size_t count)
 {
     const struct fc_placement *found = NULL;
+    for (size_t i = 0; i < translation->our_count; i++)
+        if (is_same_build(&translation->ours[i], theirs) && translation->ours[i].path == theirs->path)
+            return &translation->ours[i];
     for (size_t i = 0; i < translation->our_count; i++) {
         const struct fc_placement *ours = &translation->ours[i];
-        if (ours->key != theirs->key || ours->size != theirs->size)
+        if (!is_same_build(ours, theirs) || has_counterpart(ours, placements, count))
             continue;
-        if (ours->path == theirs->path)
-            return ours;
-        found = found != NULL ? found : ours;
+        if (found != NULL)
+            return NULL;
+        found = ours;
     }
     return found;
 }
@@ -41,10 +69,10 @@ static const struct fc_placement *find_ours(const struct fc_translation *transla
 static void pair_up(struct fc_translation *translation, const void *placements, size_t count)
 {
     translation->pair_count = 0;
-    for (size_t i = 0; i < count && i < FC_PLACEMENTS_MAX; i++) {
-        struct fc_placement theirs;
-        memcpy(&theirs, (const unsigned char *)placements + i * sizeof theirs, sizeof theirs);
-        const struct fc_placement *ours = find_ours(translation, &theirs);
+    count = count < FC_PLACEMENTS_MAX ? count : FC_PLACEMENTS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        const struct fc_placement theirs = get(placements, i);
+        const struct fc_placement *ours = find_ours(translation, &theirs, placements, count);
         if (ours != NULL)
             translation->pairs[translation->pair_count++] = (struct pair){theirs.start, theirs.size, ours->start};
     }

@@ -313,6 +313,45 @@ static void hole_between_the_parts_of_a_module_is_none_of_it(void **state)
     fc_translation_free(translation);
 }
 
+/* Copies of one file, of which the child calls some otherwise: none is taken for another. */
+static void copies_of_a_module_are_not_taken_for_each_other(void **state)
+{
+    enum { SIZE = 0x1000, KEY = 5 };
+    const struct fc_placement ours[] = {{0x10000, SIZE, KEY, 1}, {0x20000, SIZE, KEY, 2}, {0x30000, SIZE, KEY, 3}};
+    const struct {
+        uint64_t paths[3]; /* in the child; 0: it does not have so many */
+        uint64_t here[3];  /* 0: not known */
+    } cases[] = {
+        {{1, 2, 3}, {0x10000, 0x20000, 0x30000}},
+        {{3, 1, 2}, {0x30000, 0x10000, 0x20000}},
+        {{1, 2, 9}, {0x10000, 0x20000, 0x30000}}, /* the only one that is left */
+        {{1, 8, 9}, {0x10000, 0, 0}},
+        {{9, 0, 0}, {0, 0, 0}},
+    };
+    (void)state;
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        struct fc_placement theirs[3];
+        size_t n = 0;
+        for (; n < 3 && cases[c].paths[n] != 0; n++)
+            theirs[n] = (struct fc_placement){0x100000 * (n + 1), SIZE, KEY, cases[c].paths[n]};
+        struct fc_translation *translation = fc_translation_between(theirs, n, ours, 3);
+        assert_non_null(translation);
+        for (size_t i = 0; i < n; i++) {
+            uint64_t address = theirs[i].start + 5;
+            assert_int_equal(fc_translate(translation, &address), cases[c].here[i] != 0);
+            assert_int_equal(address, (cases[c].here[i] != 0 ? cases[c].here[i] : theirs[i].start) + 5);
+        }
+        fc_translation_free(translation);
+    }
+    /* A copy that only the child has is not the one that both have. */
+    const struct fc_placement theirs[] = {{0x100000, SIZE, KEY, 1}, {0x200000, SIZE, KEY, 9}};
+    struct fc_translation *translation = fc_translation_between(theirs, 2, ours, 1);
+    uint64_t address = 0x200000;
+    assert_non_null(translation);
+    assert_false(fc_translate(translation, &address));
+    fc_translation_free(translation);
+}
+
 static uint32_t seed = 0x5eed;
 
 static uint64_t any_word(void)
@@ -410,6 +449,7 @@ int main(void)
         cmocka_unit_test(modules_that_are_not_quite_ours),
         cmocka_unit_test(module_that_was_loaded_from_elsewhere),
         cmocka_unit_test(hole_between_the_parts_of_a_module_is_none_of_it),
+        cmocka_unit_test(copies_of_a_module_are_not_taken_for_each_other),
         cmocka_unit_test(hostile_tables_of_modules_do_no_harm),
         cmocka_unit_test(forged_modules_lead_into_ours_alone),
     };
