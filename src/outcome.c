@@ -147,7 +147,10 @@ static enum forkcall_ran has_run(const struct forkcall_call *call)
         return FORKCALL_RAN_NO;
     if (call->reply.started)
         return FORKCALL_RAN_YES;
-    return call->reply.malformed ? FORKCALL_RAN_UNKNOWN : FORKCALL_RAN_NO;
+    /* The child tells its start through the reply, of which the rest could not be read. */
+    if (call->reply.malformed || call->cause == FC_CAUSE_CLOSED)
+        return FORKCALL_RAN_UNKNOWN;
+    return FORKCALL_RAN_NO;
 }
 
 /* ---- Message ------------------------------------------------------------------------------------------------- */
