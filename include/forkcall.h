@@ -313,28 +313,35 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * for the process: two descriptors. A process that closes these (closefrom(3), as daemons do) has no server any more, and
  * the next call starts another.
  *
- * Rights. The function never has more of them than the thread that called, by any method: what a SERVER or SPAWN child has by exec it
- * takes on anew before the function, as the calling thread has it at the call (real, effective, saved and file users and groups, the list
- * of groups, effective, permitted, inheritable and ambient capabilities, keeping them), and looks. Fewer it has where exec takes
- * something for good: without root, capabilities that are not ambient, and saved users and groups. Where it could not be so,
- * the call is NOT_STARTED, EPERM. The same holds for prepare and the thread that starts the server. Constructors, and main()
- * before forkcall_init(), run with what exec gives.
+ * Rights. The function never has more of them than the thread that called, by any method: what a
+ * SERVER or SPAWN child has by exec it takes on anew before the function, as the calling thread
+ * has it at the call (real, effective, saved and file users and groups, the list of groups,
+ * effective, permitted, inheritable and ambient capabilities, keeping them), and looks. Fewer it
+ * has where exec takes something for good: without root, capabilities that are not ambient, and
+ * saved users and groups. Where it could not be so, the call is NOT_STARTED, EPERM. The same
+ * holds for prepare and the thread that starts the server. Constructors, and main() before
+ * forkcall_init(), run with what exec gives.
  *
- * A call compares what the calling thread has with what the thread had that started the server: the above, securebits,
- * no_new_privs, seccomp filters, the session keyring, the right to look at the server (which Landlock and other security
- * modules take away), root, directory, umask, and the user, mount, network, IPC, cgroup and UTS namespaces; and what the process
- * has: session, resource limits (but RLIMIT_RSS and RLIMIT_LOCKS, which Linux ignores), the files behind 0 to 2. Then
- * - what the thread can take back by itself (setfsuid(2), seteuid(2), setgroups(2) with the capability for it, effective
- *   capabilities) costs nothing: the server stays, and its child takes on what the thread has (groups: up to 32);
- * - what this thread has not, but another thread of the process has, leaves the server to that one: the call is made by
- *   SPAWN, and report.method says so;
+ * A call compares what the calling thread has with what the thread had that started the server:
+ * the above, securebits, no_new_privs, seccomp filters, the session keyring, the right to look
+ * at the server (which Landlock and other security modules take away), root, directory, umask,
+ * and the user, mount, network, IPC, cgroup and UTS namespaces; and what the process has:
+ * session, resource limits (but RLIMIT_RSS and RLIMIT_LOCKS, which Linux ignores), the files
+ * behind 0 to 2. Then
+ * - what the thread can take back by itself (setfsuid(2), seteuid(2), setgroups(2) with the
+ *   capability for it, effective capabilities) costs nothing: the server stays, and its child
+ *   takes on what the thread has (groups: up to 32);
+ * - what this thread has not, but another thread of the process has, leaves the server to that
+ *   one: the call is made by SPAWN, and report.method says so;
  * - what no thread has any more is given up: the server is retired, and another is started.
- * Scheduling policy, nice value, processors, I/O priority, timer slack, memory policy, personality, transparent huge pages, PR_SET_DUMPABLE,
- * and (x86, ARM64, RISC-V) rounding mode and floating-point traps are the calling thread's in SERVER and SPAWN children, too, where
- * the system lets them be set. Not compared, and so those of the server's start: the environment, the cgroup,
- * oom_score_adj, coredump_filter, what only a later exec would gain (the bounding set), process and time namespaces.
- * For all this the caller uses capget, kcmp, keyctl, personality, sched_getattr, sched_getaffinity, ioprio_get, get_mempolicy and
- * setfsuid(2), which a seccomp filter may refuse, but must not answer by killing. */
+ * Scheduling policy, nice value, processors, I/O priority, timer slack, memory policy,
+ * personality, transparent huge pages, PR_SET_DUMPABLE, and (x86, ARM64, RISC-V) rounding mode
+ * and floating-point traps are the calling thread's in SERVER and SPAWN children, too, where the
+ * system lets them be set. Not compared, and so those of the server's start: the environment,
+ * the cgroup, oom_score_adj, coredump_filter, what only a later exec would gain (the bounding
+ * set), process and time namespaces. For all this the caller uses capget, kcmp, keyctl,
+ * personality, sched_getattr, sched_getaffinity, ioprio_get, get_mempolicy and setfsuid(2),
+ * which a seccomp filter may refuse, but must not answer by killing. */
 struct forkcall_server_options {
     uint32_t spares; /* children that wait for a call, at most 200; 0: 2 */
     int timeout_ms;  /* how long forkcall_server_start may take, in milliseconds; 0: as long as prepare takes */

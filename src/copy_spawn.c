@@ -88,9 +88,9 @@ static int set_attributes(posix_spawnattr_t *attributes, const sigset_t *mask, s
     return r != 0 ? r : posix_spawnattr_setflags(attributes, flags);
 }
 
-/* The kernel takes a program for set-user-id (AT_SECURE) that is started by a thread whose effective user is not its real one, or whose file group
- * is none of its groups. The real ones a thread may take on at any time: the copy begins with them, and takes on the
- * others itself. */
+/* The kernel takes a program for set-user-id (AT_SECURE) that is started by a thread whose
+ * effective user is not its real one, or whose file group is none of its groups. The real ones a
+ * thread may take on at any time: the copy begins with them, and takes on the others itself. */
 static bool needs_real_ids(void)
 {
     struct fc_credentials c;

@@ -1,9 +1,11 @@
 /* By what the kernel decides what a thread may do: its users, groups and capabilities.
  *
- * A process that is made by exec has others than the thread that made it: exec sets the file user and group to the effective ones, and
- * gives root capabilities that root has dropped; and a server has those of the thread that started it. So the calling thread
- * sends what it has, and the child takes it on before the function and looks whether it has no more. All of it is asked of the
- * kernel itself, and set for one thread alone: the C library may be replaced (fakeroot(1)), and sets users for all threads. */
+ * A process that is made by exec has others than the thread that made it: exec sets the file
+ * user and group to the effective ones, and gives root capabilities that root has dropped; and a
+ * server has those of the thread that started it. So the calling thread sends what it has, and
+ * the child takes it on before the function and looks whether it has no more. All of it is asked
+ * of the kernel itself, and set for one thread alone: the C library may be replaced
+ * (fakeroot(1)), and sets users for all threads. */
 #ifndef FC_CREDENTIALS_H
 #define FC_CREDENTIALS_H
 
@@ -33,7 +35,8 @@ struct fc_credentials {
 /* Of the calling thread. */
 void fc_credentials_take(struct fc_credentials *credentials);
 
-/* Could a thread that has these come to have what then says, by itself? What it can take back it has not given up. */
+/* Could a thread that has these come to have what then says, by itself? What it can take back it
+ * has not given up. */
 bool fc_credentials_can_regain(const struct fc_credentials *now, const struct fc_credentials *then);
 
 /* Could a process that has these take on what is wanted, as far as exec leaves it? */
@@ -42,11 +45,12 @@ bool fc_credentials_can_become(const struct fc_credentials *has, const struct fc
 /* In a child: notes what it has, so that fc_credentials_take_on need not ask during a call. */
 void fc_credentials_note(void);
 
-/* In a child: this thread is to have what is wanted. 0; -EPERM: it has more, or others, in spite of all. What exec takes away
- * for good is not to be had again: the saved user and group may be the effective ones, and capabilities fewer. */
+/* In a child: this thread is to have what is wanted. 0; -EPERM: it has more, or others, in spite
+ * of all. What exec takes away for good is not to be had again: the saved user and group may be
+ * the effective ones, and capabilities fewer. */
 int fc_credentials_take_on(const struct fc_credentials *wanted);
 
-/* ---- Between its files ----------------------------------------------------------------------------------------- */
+/* ---- Between its files ----------------------------------------------------------------------- */
 
 void fc_credentials_take_groups(struct fc_credentials *credentials);
 

@@ -41,7 +41,7 @@ struct header {
     int pid;
 };
 
-/* ---- What a thread has ------------------------------------------------------------------------------------------ */
+/* ---- What a thread has ----------------------------------------------------------------------- */
 
 static void take_capabilities(struct fc_credentials *c)
 {
@@ -68,7 +68,7 @@ void fc_credentials_take(struct fc_credentials *c)
     take_capabilities(c);
 }
 
-/* ---- What a thread could have ----------------------------------------------------------------------------------- */
+/* ---- What a thread could have ---------------------------------------------------------------- */
 
 static bool is_permitted(const struct fc_credentials *c, int capability)
 {
@@ -119,7 +119,7 @@ bool fc_credentials_can_become(const struct fc_credentials *has, const struct fc
     return can_set_ids(has, wanted, false);
 }
 
-/* ---- In a child ------------------------------------------------------------------------------------------------- */
+/* ---- In a child ------------------------------------------------------------------------------ */
 
 static struct fc_credentials noted;
 static bool is_noted;
@@ -208,8 +208,9 @@ static bool has_no_more(const struct fc_credentials *now, const struct fc_creden
            (now->ambient & ~wanted->ambient) == 0 && ((now->secure_bits ^ wanted->secure_bits) & ~KEEP_CAPS) == 0;
 }
 
-/* Another user takes away the signal that a child gets at its parent's death (prctl(2), PR_SET_PDEATHSIG): it is set again, and a
- * parent that has died meanwhile is found by its number. */
+/* Another user takes away the signal that a child gets at its parent's death (prctl(2),
+ * PR_SET_PDEATHSIG): it is set again, and a parent that has died meanwhile is found by its
+ * number. */
 static void become_mortal(struct fc_credentials *now, const struct fc_credentials *wanted)
 {
     int death_signal = 0;

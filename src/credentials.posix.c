@@ -1,4 +1,5 @@
-/* Any system: what POSIX tells. Nothing is set: what a child has it has from its maker, and only looks at it. */
+/* Any system: what POSIX tells. Nothing is set: what a child has it has from its maker, and only
+ * looks at it. */
 #include "credentials.h"
 
 #include <errno.h>

@@ -167,8 +167,10 @@ static bool is_root(const struct fc_credentials *c)
     return (c->secure_bits & SECBIT_NOROOT_) == 0 && (c->user[FC_ID_REAL] == 0 || c->user[FC_ID_EFFECTIVE] == 0);
 }
 
-/* A copy begins with the real user and group (copy_spawn.c). What exec gives root again of the capabilities that it has dropped is not looked at here: the copy drops them itself, and looks
- * (credentials.h). Nor would this process know what it really has: a security module shows it less (AppArmor). */
+/* A copy begins with the real user and group (copy_spawn.c). What exec gives root again of the
+ * capabilities that it has dropped is not looked at here: the copy drops them itself, and looks
+ * (credentials.h). Nor would this process know what it really has: a security module shows it
+ * less (AppArmor). */
 const char *fc_image_path_raises(const struct fc_image_path *image)
 {
     struct stat file;

@@ -1,5 +1,6 @@
-/* What a thread runs with besides its rights: how and where it is scheduled, and how its memory and floating-point arithmetic behave. A
- * child of a server has these as the server had them: the calling thread sends its own, and the child sets what differs. */
+/* What a thread runs with besides its rights: how and where it is scheduled, and how its memory
+ * and floating-point arithmetic behave. A child of a server has these as the server had them:
+ * the calling thread sends its own, and the child sets what differs. */
 #ifndef FC_SETTINGS_H
 #define FC_SETTINGS_H
 
@@ -28,13 +29,14 @@ void fc_settings_take(struct fc_settings *settings);
 /* In a child: notes what it has, so that fc_settings_set need not ask during a call. */
 void fc_settings_note(void);
 
-/* In a child, before it takes on the caller's credentials, which may not allow it: this thread is to have them. What the system does
- * not allow stays as it is: none of it is a right. */
+/* In a child, before it takes on the caller's credentials, which may not allow it: this thread
+ * is to have them. What the system does not allow stays as it is: none of it is a right. */
 void fc_settings_set(const struct fc_settings *settings);
 
-/* No core file, and nobody looks at this process (PR_SET_DUMPABLE). It changes with credentials and with exec: to be set after these. A
- * process that is made by posix_spawn(3) shares its maker's memory until it execs, and where it takes on the real user and
- * group the kernel takes that memory for secret: then it is the maker that sets it again. */
+/* No core file, and nobody looks at this process (PR_SET_DUMPABLE). It changes with credentials
+ * and with exec: to be set after these. A process that is made by posix_spawn(3) shares its
+ * maker's memory until it execs, and where it takes on the real user and group the kernel takes
+ * that memory for secret: then it is the maker that sets it again. */
 bool fc_settings_is_secret(void);
 void fc_settings_set_secret(bool secret);
 

@@ -27,8 +27,9 @@ struct stream {
     int access; /* the same device, or the other end of a pipe, may be open for something else */
 };
 
-/* What all threads of the process have in common. All 0 before it is filled, padding too: compared by memcmp, as the rest is. It is
- * asked for in the cheapest way: this is done at every call. */
+/* What all threads of the process have in common. All 0 before it is filled, padding too:
+ * compared by memcmp, as the rest is. It is asked for in the cheapest way: this is done at every
+ * call. */
 struct shared {
     pid_t session;
     struct stream stream[3];
@@ -143,7 +144,7 @@ void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t pid, const struc
     snapshot->may_look = fc_snapshot_may_look(pid);
 }
 
-/* ---- At a call -------------------------------------------------------------------------------------------------- */
+/* ---- At a call ------------------------------------------------------------------------------- */
 
 static bool shared_is_same(const struct fc_snapshot *snapshot)
 {

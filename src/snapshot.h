@@ -1,5 +1,6 @@
-/* What a server has from its host, as it was when the server was started. Where the host has another now (it has dropped
- * rights, or gone elsewhere), the server must not be used any more: its children would have what the host gave up. */
+/* What a server has from its host, as it was when the server was started. Where the host has
+ * another now (it has dropped rights, or gone elsewhere), the server must not be used any more:
+ * its children would have what the host gave up. */
 #ifndef FC_SNAPSHOT_H
 #define FC_SNAPSHOT_H
 
@@ -26,12 +27,13 @@ struct fc_snapshot *fc_snapshot_take(void);
 /* What the thread had that took it. */
 const struct fc_credentials *fc_snapshot_credentials(const struct fc_snapshot *snapshot);
 
-/* pid: the process that has had all of it since. Before fc_snapshot_fits is called, by the thread that took the snapshot or one
- * with the same rights. */
+/* pid: the process that has had all of it since. Before fc_snapshot_fits is called, by the
+ * thread that took the snapshot or one with the same rights. */
 void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t pid, const struct fc_holder *holder);
 
 enum fc_fit {
-    /* All is still so for the calling thread, or it can take back what it has not, and a child of the holder can take that on. */
+    /* All is still so for the calling thread, or it can take back what it has not, and a child
+     * of the holder can take that on. */
     FC_FITS,
     FC_FITS_OTHERS, /* not for the calling thread, but for another one of this process */
     FC_FITS_NOBODY, /* this process has given something up */
@@ -42,34 +44,40 @@ enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, struct fc_crede
 
 void fc_snapshot_free(struct fc_snapshot *snapshot);
 
-/* ---- What the platform's file (snapshot.*.c) gives ----------------------------------------------------------- */
+/* ---- What the platform's file (snapshot.*.c) gives ------------------------------------------- */
 
 #define FC_SNAPSHOT_EXTRA 128
 
-/* What only this system has, beside credentials: fills at most FC_SNAPSHOT_EXTRA bytes, which are all 0. now: the thread's
- * credentials. before: what was filled in then, where fc_snapshot_may_look says so; else NULL. */
+/* What only this system has, beside credentials: fills at most FC_SNAPSHOT_EXTRA bytes, which
+ * are all 0. now: the thread's credentials. before: what was filled in then, where
+ * fc_snapshot_may_look says so; else NULL. */
 void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before);
 
-/* Has another thread of this process what was taken then, or could it take it back? False where that is not to be known. */
+/* Has another thread of this process what was taken then, or could it take it back? False where
+ * that is not to be known. */
 bool fc_snapshot_fits_other(const void *extra, const struct fc_credentials *then, unsigned umask);
 
 /* The keyring of this process's session; 0: none, or that which each user has. */
 int32_t fc_snapshot_keyring(void);
 
-/* Has the calling thread what lies in that keyring, which was fc_snapshot_keyring's of another process? */
+/* Has the calling thread what lies in that keyring, which was fc_snapshot_keyring's of another
+ * process? */
 bool fc_snapshot_possesses(int32_t keyring);
 
-/* May this thread look at the process as a debugger may? A sandbox takes that away as well (Landlock, other security modules), and
- * so does leaving its user namespace. False where it is not to be known, too. */
+/* May this thread look at the process as a debugger may? A sandbox takes that away as well
+ * (Landlock, other security modules), and so does leaving its user namespace. False where it is
+ * not to be known, too. */
 bool fc_snapshot_may_look(pid_t process);
 
 /* In an umask that is known, so that it is not 0. */
 #define FC_SNAPSHOT_UMASK_KNOWN 01000000U
 
-/* The umask and that bit, in a process of several threads, where umask(2) itself cannot be used to ask. 0: not to be known. */
+/* The umask and that bit, in a process of several threads, where umask(2) itself cannot be used
+ * to ask. 0: not to be known. */
 unsigned fc_snapshot_umask(void);
 
-/* Is fd, a regular file, the same open file here and in the other process? True where that is not to be known. */
+/* Is fd, a regular file, the same open file here and in the other process? True where that is
+ * not to be known. */
 bool fc_snapshot_is_same_file(int fd, pid_t other);
 
 #endif

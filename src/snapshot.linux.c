@@ -146,7 +146,8 @@ static struct place place_of(const char *path)
     return place;
 }
 
-/* The directory of a task's namespaces, opened: half of what it costs to look for each by its path. */
+/* The directory of a task's namespaces, opened: half of what it costs to look for each by its
+ * path. */
 struct namespaces {
     const char *task;
     int directory; /* -1: no descriptor is to be had */
@@ -180,13 +181,14 @@ static uint32_t namespace_number(const struct namespaces *of, const char *name)
     return bracket == NULL ? 0 : (uint32_t)strtoul(bracket + 1, NULL, 10);
 }
 
-/* Mounts are told apart by place_of, where it can. Without CAP_SYS_ADMIN no namespace can be left but by making a user
- * namespace. That of process numbers is the children's, not this process's own: it takes nothing from this one. */
+/* Mounts are told apart by place_of, where it can. Without CAP_SYS_ADMIN no namespace can be
+ * left but by making a user namespace. That of process numbers is the children's, not this
+ * process's own: it takes nothing from this one. */
 static void take_namespaces(struct extra *e, const char *task, const struct fc_credentials *now, const void *before)
 {
     const bool all = (now->word[0].permitted & (1U << CAP_SYS_ADMIN_)) != 0;
-    /* Who may look at the server is in its user namespace or in one above it (ptrace(2), "Ptrace access mode checking"), and
-     * has asked that with a third of the cost. */
+    /* Who may look at the server is in its user namespace or in one above it (ptrace(2), "Ptrace
+     * access mode checking"), and has asked that with a third of the cost. */
     if (before != NULL)
         e->user = ((const struct extra *)before)->user;
     if (!all && before != NULL)
@@ -216,7 +218,7 @@ void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void
     memcpy(extra, &e, sizeof e);
 }
 
-/* ---- Another thread of this process ------------------------------------------------------------------------------ */
+/* ---- Another thread of this process ---------------------------------------------------------- */
 
 /* "Uid:\t0\t0\t0\t0": in the order of struct fc_credentials. */
 static void read_ids(const char *text, const char *name, uint32_t ids[FC_IDS])
@@ -259,7 +261,8 @@ static void read_capabilities(const char *text, struct fc_credentials *c)
                                                  .inheritable = (uint32_t)(set[2] >> i * 32)};
 }
 
-/* What is not told of another thread (ambient capabilities, securebits, MDWE) is taken to be as it was. */
+/* What is not told of another thread (ambient capabilities, securebits, MDWE) is taken to be as
+ * it was. */
 static bool task_fits(const char *task, const struct extra *then, const struct fc_credentials *had, unsigned umask)
 {
     char text[STATUS_SIZE], path[TASK_SIZE + 8];
@@ -305,7 +308,7 @@ bool fc_snapshot_fits_other(const void *extra, const struct fc_credentials *then
     return fits;
 }
 
-/* ---- The session's keyring ---------------------------------------------------------------------------------------- */
+/* ---- The session's keyring ------------------------------------------------------------------- */
 
 static int32_t keyring_of_session(void)
 {
@@ -314,8 +317,8 @@ static int32_t keyring_of_session(void)
                                                                                                   : 0;
 }
 
-/* To ask for the keyring of a thread that has none gives it one (keyrings(7)), which it must not keep: so a child asks, or, where none
- * can be made, this process after all. */
+/* To ask for the keyring of a thread that has none gives it one (keyrings(7)), which it must not
+ * keep: so a child asks, or, where none can be made, this process after all. */
 int32_t fc_snapshot_keyring(void)
 {
     int32_t *told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -336,8 +339,8 @@ int32_t fc_snapshot_keyring(void)
     return session;
 }
 
-/* Who may search it is who reaches it from a keyring of its own: its permissions give that to nobody else (keyrings(7), possession). It is
- * named by its number, so that nothing is made. */
+/* Who may search it is who reaches it from a keyring of its own: its permissions give that to
+ * nobody else (keyrings(7), possession). It is named by its number, so that nothing is made. */
 bool fc_snapshot_possesses(int32_t keyring)
 {
     return syscall(SYS_keyctl, GET_KEYRING_ID, keyring, 0) == keyring;

@@ -30,7 +30,8 @@ static void not_taken(struct forkcall_call *call, int r, const char *why)
         fc_report_message(&call->report, "server: %s", why);
 }
 
-/* The server is for other threads of this process: it stays, and this thread, which has other rights, gets a process of its own. */
+/* The server is for other threads of this process: it stays, and this thread, which has other
+ * rights, gets a process of its own. */
 static void spawn(struct forkcall_call *call)
 {
     static const enum fc_fd again[] = {FC_FD_OUT, FC_FD_CHILD_OUT, FC_FD_ERR, FC_FD_CHILD_ERR, FC_FD_ARGS};

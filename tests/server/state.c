@@ -79,8 +79,8 @@ static void fill_settings(struct state *s)
 {
     struct sched_param scheduler;
     s->nice = getpriority(PRIO_PROCESS, 0);
-    s->policy = sched_getscheduler(0);
-    if (sched_getparam(0, &scheduler) == 0)
+    s->policy = (int)syscall(SYS_sched_getscheduler, 0); /* musl has it for whole processes alone */
+    if (syscall(SYS_sched_getparam, 0, &scheduler) == 0)
         s->priority = scheduler.sched_priority;
     s->io_priority = (int)syscall(SYS_ioprio_get, 1, 0);
     s->timer_slack = prctl(PR_GET_TIMERSLACK);

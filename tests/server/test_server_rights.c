@@ -1,5 +1,5 @@
-/* A function has what the thread has that called it, and no more: rights that the thread can take back by itself are the child's as
- * they are the thread's, and do not cost a server. */
+/* A function has what the thread has that called it, and no more: rights that the thread can
+ * take back by itself are the child's as they are the thread's, and do not cost a server. */
 #include "change.h"
 #include "state.h"
 
@@ -53,7 +53,7 @@ static bool is_root(void)
     return geteuid() == 0 && get_capabilities(has) == 0 && (has[0].effective & (1U << SETUID_)) != 0;
 }
 
-/* ---- One thread -------------------------------------------------------------------------------------------------- */
+/* ---- One thread ------------------------------------------------------------------------------ */
 
 static int take_file_user(void)
 {
@@ -69,7 +69,8 @@ static void thread_with_another_file_user(void **state)
     CHECK_CHANGE(take_file_user, .stays = true, .threaded = true);
 }
 
-/* No group of the thread's: the kernel takes a program for set-group-id that such a thread starts. */
+/* No group of the thread's: the kernel takes a program for set-group-id that such a thread
+ * starts. */
 static int take_file_group(void)
 {
     if (!is_root())
@@ -183,7 +184,8 @@ static void host_that_gives_up_its_user_for_good(void **state)
     CHECK_CHANGE(give_up_users);
 }
 
-/* Without any capability. The server has begun as the real user, root, to which the host can go back. */
+/* Without any capability. The server has begun as the real user, root, to which the host can go
+ * back. */
 static int give_up_real_user(void)
 {
     return done(setresuid(NOBODY, NOBODY, NOBODY));
@@ -209,8 +211,8 @@ static void host_that_gives_up_its_real_user_without_a_capability(void **state)
     assert_int_equal(status, 0);
 }
 
-/* No root, but with capabilities, of which exec leaves nothing: a child of the server cannot take on other groups, and the next server
- * has them. */
+/* No root, but with capabilities, of which exec leaves nothing: a child of the server cannot
+ * take on other groups, and the next server has them. */
 static int change_groups_of_user(void)
 {
     static const gid_t groups[] = {100, 200};
@@ -290,7 +292,8 @@ static void bounding_set_that_shrinks_costs_no_server(void **state)
     assert_int_equal(status, 0);
 }
 
-/* A host that is told of fewer capabilities than exec gives (root that has dropped some) has no more after a server is gone. */
+/* A host that is told of fewer capabilities than exec gives (root that has dropped some) has no
+ * more after a server is gone. */
 static int check_started_with_fewer(void *context)
 {
     struct capabilities has[2];
@@ -371,7 +374,8 @@ static int child_tells_dumpable(const void *args, size_t args_size, struct forkc
     return forkcall_buf_append(result, &dumpable, sizeof dumpable);
 }
 
-/* A process that is being started shares the host's memory for a moment, and takes on another user in it. */
+/* A process that is being started shares the host's memory for a moment, and takes on another
+ * user in it. */
 static int check_dumpable(void *context)
 {
     int dumpable = -1;
@@ -440,7 +444,8 @@ static void child_with_another_file_user_dies_with_its_server(void **state)
 }
 
 #ifdef SECCOMP_RET_ERRNO
-/* A child that exec has given more than the thread has, and that cannot drop it again, does not run the function. */
+/* A child that exec has given more than the thread has, and that cannot drop it again, does not
+ * run the function. */
 static int check_refused_drop(void *context)
 {
     static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
@@ -484,7 +489,7 @@ static void child_that_cannot_drop_what_exec_gave_does_not_run_the_function(void
     assert_int_equal(status, 0);
 }
 
-/* ---- Threads ----------------------------------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 enum { THREADS = 4, CALLS = 40 };
 
@@ -494,7 +499,7 @@ struct answer {
     pid_t server;
 };
 
-static char secret[64];
+static char secret[65536]; /* its path, in arguments that travel in a file */
 
 static int child_opens(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -502,18 +507,25 @@ static int child_opens(const void *args, size_t args_size, struct forkcall_buf *
     (void)args_size;
     const int fd = open(args, O_RDONLY | O_CLOEXEC);
     answer.error = fd < 0 ? errno : 0;
+    fputs("opened", stderr);
     return forkcall_buf_append(result, &answer, sizeof answer);
 }
 
 static bool asks_as(uid_t user, struct answer *answer, enum forkcall_method *method)
 {
-    const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
+    struct forkcall_buf told = FORKCALL_BUF_INIT;
+    const struct forkcall_options options = {.method = FORKCALL_SERVER,
+                                             .timeout_ms = PLENTY_MS,
+                                             .standard_error = FORKCALL_STREAM_CAPTURE,
+                                             .details = &told};
     struct forkcall_buf result = forkcall_buf_fixed(answer, sizeof *answer);
     const struct forkcall_report report = forkcall_run(child_opens, secret, sizeof secret, &result, &options);
     *method = report.method;
+    const bool heard = told.size == 6 && memcmp(told.data, "opened", 6) == 0;
+    forkcall_buf_free(&told);
     if (!ended(&report, FORKCALL_OK, FORKCALL_RAN_YES))
         return false;
-    if (answer->file_user == user && answer->error == (user == 0 ? 0 : EACCES))
+    if (heard && answer->file_user == user && answer->error == (user == 0 ? 0 : EACCES))
         return true;
     fprintf(stderr, "as %d: file user %d, error %d\n", (int)user, (int)answer->file_user, answer->error);
     return false;
@@ -603,14 +615,15 @@ static void threads_that_change_their_file_user_share_one_server(void **state)
     run_with(flips);
 }
 
-/* They cannot take it back: they are served each by a process of its own, and the server stays the others'. */
+/* They cannot take it back: they are served each by a process of its own, and the server stays
+ * the others'. */
 static void threads_that_drop_their_rights_for_good_leave_the_server_to_others(void **state)
 {
     (void)state;
     run_with(drops);
 }
 
-/* ---- The session's keyring ---------------------------------------------------------------------------------------- */
+/* ---- The session's keyring ------------------------------------------------------------------- */
 
 static int32_t key;
 
@@ -659,7 +672,7 @@ static void host_that_leaves_its_session_keyring(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- What others say of this process's rights ---------------------------------------------------------------------- */
+/* ---- What others say of this process's rights ------------------------------------------------ */
 
 static const char *subject, *deceiver;
 

@@ -1,4 +1,5 @@
-/* What a thread runs with besides its rights is the same in a child of every method, and costs no server. */
+/* What a thread runs with besides its rights is the same in a child of every method, and costs
+ * no server. */
 #include "change.h"
 
 #include <sched.h>
@@ -9,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- Scheduling --------------------------------------------------------------------------------------------------- */
+/* ---- Scheduling ------------------------------------------------------------------------------ */
 
 static int be_nice(void)
 {
@@ -49,7 +50,9 @@ static int child_tells_policy(const void *args, size_t args_size, struct forkcal
     struct sched_param scheduler;
     (void)args;
     (void)args_size;
-    const int told[] = {sched_getscheduler(0), sched_getparam(0, &scheduler) == 0 ? scheduler.sched_priority : -1,
+    /* By system calls: musl's functions of these names are for whole processes, and fail. */
+    const int told[] = {(int)syscall(SYS_sched_getscheduler, 0),
+                        syscall(SYS_sched_getparam, 0, &scheduler) == 0 ? scheduler.sched_priority : -1,
                         getpriority(PRIO_PROCESS, 0)};
     return forkcall_buf_append(result, told, sizeof told);
 }
@@ -118,7 +121,7 @@ static void timer_slack(void **state)
     CHECK_CHANGE(be_slack, .stays = true);
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static int change_personality(void)
 {
@@ -162,7 +165,7 @@ static void memory_that_nobody_may_look_at(void **state)
     CHECK_CHANGE(be_secret, .stays = true);
 }
 
-/* ---- Floating point ----------------------------------------------------------------------------------------------- */
+/* ---- Floating point -------------------------------------------------------------------------- */
 
 struct arithmetic {
     double third, tiny;
