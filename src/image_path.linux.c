@@ -149,13 +149,24 @@ static int use_odd_path(struct fc_image_path *image, const struct stat *real)
     return set_path(image, path);
 }
 
+/* Where the main thread has ended by pthread_exit(3), /proc knows the image by other threads alone. posix_spawn(3) executes the
+ * path in a process that has its first thread, so that "self" is good there. */
+static int stat_own(struct stat *real)
+{
+    if (stat("/proc/self/exe", real) == 0)
+        return 0;
+    const int error = errno;
+    return error == ENOENT && stat("/proc/thread-self/exe", real) == 0 ? 0 : -error;
+}
+
 /* Which it is, is told by what is mapped, not by a name: behind one another file may lie by now. */
 int fc_image_path_get(struct fc_image_path *image)
 {
     struct stat real;
     *image = (struct fc_image_path){.path = NULL};
-    if (stat("/proc/self/exe", &real) < 0)
-        return use_start_path(image, errno);
+    const int r = stat_own(&real);
+    if (r < 0)
+        return use_start_path(image, -r);
     const uint64_t inode = mapped_inode();
     if (inode != 0 && real.st_ino != inode)
         return use_link(image, inode);

@@ -219,6 +219,8 @@ static void leave_host(pid_t host)
     host_fd = fd < 0 ? -1 : fd;
     if (getppid() != host)
         _exit(0);
+    if (getpid() == 1) /* its end, which comes next, is the end of all processes of a namespace */
+        tell_ready(ENOTSUP, "the children of this process are in a process namespace of their own (unshare(2))", 0);
     const pid_t pid = fork();
     if (pid < 0)
         tell_ready(errno, errno == EAGAIN ? FC_NO_PROCESS : strerror(errno), 0);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -460,6 +461,25 @@ static void server_that_cannot_be_forked(void **state)
     assert_says("start: -11\n");
 }
 
+static int leave_namespace(void *unused)
+{
+    (void)unused;
+    return unshare(CLONE_NEWPID);
+}
+
+static void server_that_would_be_the_first_process_of_a_namespace(void **state)
+{
+    static const char *const args[] = {"init", "server", NULL};
+    (void)state;
+    SKIP_UNLESS_ROOT;
+    const struct program program = {.path = subject, .args = args, .before = leave_namespace};
+    const int status = program_run(&program, output, sizeof output);
+    if (status == 98)
+        SKIP("no process namespaces here");
+    assert_int_equal(status, 0);
+    assert_says("server: NOT_STARTED method 2 ran 1 code 95: server: the children of this process are in a process");
+}
+
 /* A program that becomes set-user-id while it runs. */
 static void run_and_become_set_user_id(uid_t owner)
 {
@@ -526,6 +546,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(host_with_another_effective_user),
         cmocka_unit_test(host_that_calls_seteuid),
         cmocka_unit_test(server_that_cannot_be_forked),
+        cmocka_unit_test(server_that_would_be_the_first_process_of_a_namespace),
         cmocka_unit_test(program_file_that_became_set_user_id),
         cmocka_unit_test(program_file_that_became_set_user_id_of_its_own_user),
     };

@@ -199,6 +199,23 @@ static int without_proc_and_file(char **argv)
                : 1;
 }
 
+/* /proc knows the program by other threads than the main one. */
+static void *check_without_main_thread(void *main_thread)
+{
+    pthread_join(*(pthread_t *)main_thread, NULL);
+    exit(check_calls());
+}
+
+static int main_thread_ended(char **argv)
+{
+    static pthread_t self, other;
+    (void)argv;
+    self = pthread_self();
+    if (pthread_create(&other, NULL, check_without_main_thread, &self) != 0)
+        return 1;
+    pthread_exit(NULL);
+}
+
 static int plainly(char **argv)
 {
     (void)argv;
@@ -218,6 +235,7 @@ static const struct {
     {"no /proc", without_proc, "", false},
     {"no /proc, relative path", without_proc, "", true},
     {"no /proc, file replaced", without_proc_and_file, "", false},
+    {"main thread ended, relative path", main_thread_ended, "", true},
     {"constructor with a thread", constructor_thread, "thread", false},
     {"constructor with a descriptor", constructor_descriptor, "descriptor", false},
 };
