@@ -392,7 +392,8 @@ enum forkcall_status {                      /* treat an unknown value as failure
                        FORKCALL_NOT_STARTED = 8, /* could not start, or bad options; code = errno (positive); message
                                                     names step or field */
                        FORKCALL_LOST = 9, /* the child is gone and nothing on this system can tell how; or the call was
-                                             finished in another process than it was started in */
+                                             finished in another process than it was started in; or the caller, or the
+                                             function, has closed the descriptors of the call */
 };
 
 /* Did the function run? NO: a retry is safe. YES: its first instruction was reached, or the child was one step before.

@@ -5,7 +5,15 @@
 
 #include "task.h"
 
+#include <signal.h>
 #include <stdarg.h>
+
+/* What a child ends by whose function has closed the reply and returned. */
+#if defined SIGRTMAX
+#define FC_MUTE_SIGNAL SIGRTMAX
+#elif defined SIGEMT
+#define FC_MUTE_SIGNAL SIGEMT
+#endif
 
 /* Why a child could not be made ready. */
 enum fc_setup_step {

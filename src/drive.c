@@ -184,6 +184,18 @@ static void read_waiting_reply(struct forkcall_call *call)
 
 /* ---- The end ------------------------------------------------------------------------------------------------- */
 
+/* Without a trailer there is no result, and what was made of it is memory that nobody is to wait for: the system may be about to kill
+ * others for it. Emptied, because a process that the function has started may hold it, too. */
+static void give_memory_back(struct forkcall_call *call)
+{
+    if (call->reply.done || call->fds.fd[FC_FD_REGION] < 0)
+        return;
+    if (ftruncate(call->fds.fd[FC_FD_REGION], 0) < 0) {
+        /* The function has sealed it: closing has to do. */
+    }
+    fc_call_close_fd(call, FC_FD_REGION);
+}
+
 /* A server is asked how its child has ended, through descriptors of which this process may have none left. */
 static void make_room(struct forkcall_call *call)
 {
@@ -231,6 +243,7 @@ static void conclude(struct forkcall_call *call)
     if (!call->unreapable) {
         read_waiting_reply(call);
         fc_reply_settle(&call->reply);
+        give_memory_back(call);
         fc_call_take_result(call);
         /* Before the leader is reaped, while the group's number is surely its own; and before the host's callbacks take
          * their time. */

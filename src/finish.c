@@ -5,18 +5,22 @@
 #include "child_state.h"
 #include "config.h"
 #include "exit_guard.h"
+#include "mark.h"
 #include "reply_writer.h"
 #include "streams.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* How far from its beginning a first thread's stack is taken to reach: twice the usual limit. */
 #define FIRST_STACK_MAX ((uintptr_t)16 << 20)
 
-/* The exit status of a child that could not say anything: its function has closed the reply. */
+/* The exit status of a child that could not say anything. */
 #define EXIT_MUTE 125
 
 #ifdef HAVE_GCOV_DUMP
@@ -32,6 +36,27 @@ _Noreturn static void leave(int status)
     _exit(status);
 }
 
+/* The function has closed the reply. No exit status could tell that, because the function may end by any of them itself: so this process
+ * ends by a signal that nobody sends. */
+_Noreturn static void leave_without_reply(void)
+{
+#ifdef FC_MUTE_SIGNAL
+    struct sigaction action;
+    sigset_t mute;
+#ifdef HAVE_GCOV_DUMP
+    if (__gcov_dump != NULL)
+        __gcov_dump();
+#endif
+    memset(&action, 0, sizeof action);
+    sigaction(FC_MUTE_SIGNAL, &action, NULL);
+    sigemptyset(&mute);
+    sigaddset(&mute, FC_MUTE_SIGNAL);
+    kill(getpid(), FC_MUTE_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &mute, NULL);
+#endif
+    leave(EXIT_MUTE);
+}
+
 /* The last words, and the end. */
 _Noreturn static void end(enum fc_end how, int code, int exit_status)
 {
@@ -45,7 +70,11 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
      * same, its answer comes after the teardown, which takes several times as long as all before it. */
     if (fc_child.yields)
         sched_yield();
-    leave(told ? exit_status : EXIT_MUTE);
+    if (told || how == FC_END_EXITED) /* the kernel tells this as well */
+        leave(exit_status);
+    if (!fc_is_marked(fc_child.reply_fd, &fc_child.mark))
+        leave_without_reply();
+    leave(EXIT_MUTE);
 }
 
 /* A result that is too big is told before a code that says no more, which as a rule only hands on what forkcall_buf_append has

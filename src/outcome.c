@@ -44,9 +44,26 @@ static enum forkcall_status status_by_trailer(const struct forkcall_call *call, 
     return FORKCALL_EXITED;
 }
 
+/* The function has closed the reply, and returned. */
+static bool has_closed_reply(const struct forkcall_call *call, const struct fc_ending *ending)
+{
+#ifdef FC_MUTE_SIGNAL
+    return call->report.ran == FORKCALL_RAN_YES && !call->reply.done && ending->status_known &&
+           WIFSIGNALED(ending->wait_status) && WTERMSIG(ending->wait_status) == FC_MUTE_SIGNAL;
+#else
+    (void)call;
+    (void)ending;
+    return false;
+#endif
+}
+
 static void by_kernel(struct forkcall_call *call, const struct fc_ending *ending)
 {
     struct forkcall_report *report = &call->report;
+    if (has_closed_reply(call, ending)) {
+        report->status = FORKCALL_LOST;
+        return;
+    }
     if (ending->status_known && WIFEXITED(ending->wait_status)) {
         report->status = FORKCALL_EXITED;
         report->code = WEXITSTATUS(ending->wait_status);
@@ -235,6 +252,9 @@ static void say_signaled(struct forkcall_call *call, const struct fc_ending *end
         fc_report_message(report, "killed by %s (%s) %s 0x%llx", name, reason, at, address);
     else if (reason != NULL)
         fc_report_message(report, "killed by %s (%s)", name, reason);
+    else if (report->code == SIGKILL && call->cause == FC_CAUSE_NONE)
+        fc_report_message(report, "killed by %s (by another process, or by the system, perhaps for want of memory)",
+                          name);
     else
         fc_report_message(report, "killed by %s", name);
 }
@@ -247,12 +267,14 @@ static void say_too_big(struct forkcall_call *call)
         fc_report_message(&call->report, "the result is larger than %zu bytes", call->task.max_result);
 }
 
-static void say_lost(struct forkcall_call *call)
+static void say_lost(struct forkcall_call *call, const struct fc_ending *ending)
 {
     if (call->reply.done)
         fc_report_message(&call->report, "the child has taken its result back");
     else if (call->cause == FC_CAUSE_CLOSED)
         fc_report_message(&call->report, "this process has closed the descriptors of the call while it ran");
+    else if (has_closed_reply(call, ending))
+        fc_report_message(&call->report, "the function has closed the descriptor that its answer goes through");
     else
         fc_report_message(&call->report, "the child is gone, and %s%s",
                           call->process.remote ? "its server does not tell how" : "its end was seen by somebody else",
@@ -288,7 +310,7 @@ static void say(struct forkcall_call *call, const struct fc_ending *ending)
             fc_report_message(report, "%s: %s", step_name(call->reply.setup.step), strerror(report->code));
         break;
     case FORKCALL_LOST:
-        say_lost(call);
+        say_lost(call, ending);
         break;
     case FORKCALL_OK:
     case FORKCALL_UNSAFE:

@@ -304,6 +304,80 @@ static int closes_all_and_has_files(const void *args, size_t args_size, struct f
     _exit(are_untouched(&files) ? 0 : 44);
 }
 
+static int closes_all_and_ends(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int how = *(const int *)args;
+    (void)args_size;
+    close_everything();
+    if (how == 1)
+        _exit(125);
+    if (how == 2)
+        exit(3);
+    return forkcall_buf_append(result, "answer", 6);
+}
+
+static void function_that_closes_all_descriptors_and_ends(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000};
+        const struct forkcall_report report = run_tested(closes_all_and_ends, &how, sizeof how, &result, &options);
+        assert_int_equal(report.ran, FORKCALL_RAN_YES);
+        assert_int_equal(result.size, 0);
+        if (how == 0) {
+            assert_status(report, FORKCALL_LOST);
+            assert_string_equal(report.message, "the function has closed the descriptor that its answer goes through");
+        } else if (how == 1) {
+            assert_status(report, FORKCALL_EXITED);
+            assert_int_equal(report.code, 125);
+        } else if (report.status == FORKCALL_EXITED) { /* where exit() tells its status */
+            assert_int_equal(report.code, 3);
+        } else {
+            assert_status(report, FORKCALL_LOST);
+        }
+    }
+}
+
+/* ---- Memory of a result that does not come ------------------------------------------------------------------- */
+
+static int fills_a_result_and_is_killed(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const size_t size = (size_t)8 << 20;
+    char *to = forkcall_buf_extend(result, size);
+    if (to == NULL)
+        return 1;
+    memset(to, 1, size);
+    return child_kills_itself(args, args_size, result);
+}
+
+/* In files of this process that have no name. */
+static long memory_in_files(void)
+{
+    long blocks = 0;
+    for (int fd = FIRST; fd < END; fd++) {
+        struct stat file;
+        if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 0)
+            blocks += (long)file.st_blocks;
+    }
+    return blocks;
+}
+
+static void memory_of_a_killed_child_is_given_back_before_the_call_is_finished(void **state)
+{
+    (void)state;
+    struct forkcall_call *call;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const long before = memory_in_files();
+    assert_int_equal(start_tested(&call, fills_a_result_and_is_killed, NULL, 0, &result, NULL), 0);
+    assert_int_equal(forkcall_wait(call, DEADLINE_S * 1000), 1);
+    assert_int_equal(memory_in_files(), before);
+    const struct forkcall_report report = forkcall_finish(call);
+    assert_status(report, FORKCALL_SIGNALED);
+    assert_string_equal(report.message,
+                        "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)");
+}
+
 static int duplicates_its_output_and_forks(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     int status;
@@ -363,6 +437,8 @@ int main(void)
         cmocka_unit_test(host_that_closes_all_descriptors_while_a_call_runs),
         cmocka_unit_test(callback_that_closes_all_descriptors),
         cmocka_unit_test(function_that_closes_all_descriptors_keeps_its_files),
+        cmocka_unit_test(function_that_closes_all_descriptors_and_ends),
+        cmocka_unit_test(memory_of_a_killed_child_is_given_back_before_the_call_is_finished),
         cmocka_unit_test(captured_stream_that_the_function_duplicates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
