@@ -284,7 +284,7 @@ static int run_upgraded(const char *path)
     if (method_shares_memory())
         CHECK(works());
     else
-        CHECK(is_refused(child_fails_7, "before it came to forkcall_init()")); /* the loader ends the copy */
+        CHECK(is_refused(child_fails_7, "the dynamic loader"));
     return 0;
 }
 
