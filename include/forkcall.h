@@ -21,7 +21,7 @@
  *
  * Conventions. Functions that return int return 0 or a negative errno, unless they say otherwise. Sizes are in bytes.
  * A struct that is all zero is a good default. Functions are thread-safe on different objects; what one object allows
- * is said beside it. No function here installs a signal handler, changes a disposition, starts a thread or leaves a
+ * is said beside it. Calls leave errno as it was. No function here installs a signal handler, changes a disposition, starts a thread or leaves a
  * child in the calling process.
  *
  * SPDX-License-Identifier: MIT */
@@ -124,11 +124,17 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * the caller's environment, directory, umask, limits and credentials of the moment. SERVER: the same but for the environment, which
  * is that of the server's start (forkcall_server_stop refreshes it); see struct forkcall_server_options.
  *
+ * In a SERVER or SPAWN child SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS and SIGABRT are caught by this library, for the
+ * report of a crash, in a FORK child unless the caller ignores them; thread cancellation is enabled there. With close_fds,
+ * and by SERVER and SPAWN, two or three descriptors of this library's own are open besides, close-on-exec.
+ *
  * How it may end: by return, forkcall_throw, exit(), _exit(), quick_exit(), pthread_exit(), a signal. None of these
  * lets it run the caller's code, the caller's atexit handlers, or flush the caller's streams; what it wrote itself to
  * stdout and stderr is flushed at return, throw and exit(). A C++ exception that leaves it ends in std::terminate.
  * longjmp() to a frame of the caller is undefined (it is told where the escaped child next calls this library or
- * exit()). What cannot be kept from running at exit() under glibc: destructors of the calling thread's own C++
+ * exit()). A return and forkcall_throw end the process as _exit() does: no handler of atexit(), no destructor of a library or
+ * of a static object runs, and what only these would clean up outside the process (LLVM's OpenMP: a file in /dev/shm) is left,
+ * unless the function does it itself (omp_pause_resource_all). What cannot be kept from running at exit() under glibc: destructors of the calling thread's own C++
  * thread_local objects. Where the status of exit() is not known (see FORKCALL_EXITED), a process that the function
  * itself has forked ends with status 1 at exit(); _exit() is told right everywhere.
  *
@@ -381,7 +387,7 @@ enum forkcall_status {                      /* treat an unknown value as failure
                            2, /* the child ended by exit(), _exit(), quick_exit() or pthread_exit() before the function
                                  returned; code = exit status: the whole int where the C library tells it (glibc's
                                  exit()), else its low 8 bits, else -1 (quick_exit(), and exit() outside glibc: there an
-                                 atexit handler cannot learn it) */
+                                 atexit handler cannot learn it); 0 for pthread_exit() */
                        FORKCALL_SIGNALED = 3, /* killed by a signal; code = signal number; details in crash */
                        FORKCALL_TIMED_OUT = 4,
                        FORKCALL_CANCELED = 5,

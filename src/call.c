@@ -283,17 +283,23 @@ static void come_back(struct forkcall_call *call)
 
 /* ---- The public functions ------------------------------------------------------------------------------------ */
 
+/* What a public function leaves to its thread as it was. */
+struct kept {
+    int cancel_state, error;
+};
+
 /* Waiting here is by functions that are cancellation points; to be ended in the middle would leak the child. */
-static int disable_cancel(void)
+static struct kept keep(void)
 {
-    int state = PTHREAD_CANCEL_ENABLE;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-    return state;
+    struct kept kept = {.cancel_state = PTHREAD_CANCEL_ENABLE, .error = errno};
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &kept.cancel_state);
+    return kept;
 }
 
-static void restore_cancel(int state)
+static void restore(struct kept kept)
 {
-    pthread_setcancelstate(state, NULL);
+    pthread_setcancelstate(kept.cancel_state, NULL);
+    errno = kept.error;
 }
 
 struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result,
@@ -301,10 +307,10 @@ struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t ar
 {
     struct forkcall_call call;
     fc_child_check_escape(__builtin_frame_address(0));
-    const int state = disable_cancel();
+    const struct kept kept = keep();
     fc_call_begin(&call, fn, args, args_size, result, options, false);
     fc_call_end(&call);
-    restore_cancel(state);
+    restore(kept);
     return call.report;
 }
 
@@ -323,9 +329,9 @@ int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *arg
     *call = malloc(sizeof **call);
     if (*call == NULL)
         return -ENOMEM;
-    const int state = disable_cancel();
+    const struct kept kept = keep();
     fc_call_begin(*call, fn, args, args_size, result, options, true);
-    restore_cancel(state);
+    restore(kept);
     return 0;
 }
 
@@ -356,10 +362,10 @@ int forkcall_fd(struct forkcall_call *call)
         return -EINVAL;
     if (call->owner != getpid())
         return -EPERM;
-    const int state = disable_cancel();
+    const struct kept kept = keep();
     come_back(call);
     const int fd = open_loop(call);
-    restore_cancel(state);
+    restore(kept);
     return fd;
 }
 
@@ -370,10 +376,10 @@ int forkcall_wait(struct forkcall_call *call, int timeout_ms)
     if (call->owner != getpid())
         return -EPERM;
     const uint64_t until = timeout_ms < 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U;
-    const int state = disable_cancel();
+    const struct kept kept = keep();
     come_back(call);
     const bool done = fc_call_drive(call, until);
-    restore_cancel(state);
+    restore(kept);
     return done ? 1 : 0;
 }
 
@@ -383,11 +389,11 @@ int forkcall_cancel(struct forkcall_call *call)
         return -EINVAL;
     if (call->owner != getpid())
         return -EPERM;
-    const int state = disable_cancel();
+    const struct kept kept = keep();
     atomic_store(&call->cancel_requested, true);
     if (call->fds.listed && call->async && fc_fds_has(&call->fds, FC_FD_WAKE))
         fc_loop_wake(&call->fds);
-    restore_cancel(state);
+    restore(kept);
     return 0;
 }
 
@@ -403,12 +409,12 @@ struct forkcall_report forkcall_finish(struct forkcall_call *call)
         fc_report_message(&report, "call: is NULL");
         return report;
     }
-    const int state = disable_cancel();
+    const struct kept kept = keep();
     if (call->owner == getpid())
         come_back(call);
     fc_call_end(call);
     report = call->report;
     free(call);
-    restore_cancel(state);
+    restore(kept);
     return report;
 }

@@ -5,6 +5,7 @@
 #include "code_pointer.h"
 #include "config.h"
 #include "frame.h"
+#include "memcheck.h"
 #include "readable.h"
 #include "reply_writer.h"
 #include "report.h"
@@ -96,6 +97,7 @@ static void tell(int signal, const siginfo_t *info, const void *context)
     const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, &notice.stack_address) : 0;
     notice.placement_count = tells_placements ? (uint32_t)placement_count : 0;
     const size_t placements_size = notice.placement_count * sizeof *fc_placements;
+    fc_memcheck_define((const void *)(uintptr_t)notice.stack_address, size);
     struct fc_frame_header header = fc_frame_header_make(FC_FRAME_CRASH, sizeof notice + placements_size + size);
     struct iovec parts[] = {
         {.iov_base = &header, .iov_len = sizeof header},

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -51,9 +52,15 @@ static long wait_on(idtype_t type, int id, siginfo_t *info, int options, struct 
     return r < 0 ? -errno : 0;
 }
 
+/* What the kernel, or what plays it (valgrind warns of each call that it does not know), has once not had it never has. */
 int fc_wait_open(pid_t pid)
 {
+    static atomic_bool missing;
+    if (atomic_load_explicit(&missing, memory_order_relaxed))
+        return -ENOSYS;
     const long fd = syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0 && errno == ENOSYS)
+        atomic_store_explicit(&missing, true, memory_order_relaxed);
     return fd < 0 ? -errno : (int)fd;
 }
 

@@ -259,6 +259,24 @@ static void args_for_which_there_is_no_memory(void **state)
     assert_int_equal(report.ran, FORKCALL_RAN_NO);
 }
 
+static void call_leaves_errno_as_it_was(void **state)
+{
+    (void)state;
+    static forkcall_fn *const functions[] = {child_returns_0, child_fails_7, child_kills_itself};
+    for (size_t i = 0; i < 6; i++) { /* the server's first call starts it */
+        struct forkcall_call *call;
+        errno = 4711;
+        run_tested(functions[i % 3], NULL, 0, NULL, NULL);
+        assert_int_equal(errno, 4711);
+        assert_int_equal(start_tested(&call, functions[i % 3], NULL, 0, NULL, NULL), 0);
+        assert_int_equal(errno, 4711);
+        forkcall_wait(call, -1);
+        assert_int_equal(errno, 4711);
+        forkcall_finish(call);
+        assert_int_equal(errno, 4711);
+    }
+}
+
 int main(void)
 {
     forkcall_init();
@@ -273,6 +291,7 @@ int main(void)
         cmocka_unit_test(args_of_more_than_the_limit_of_file_sizes),
         cmocka_unit_test(args_of_1_GiB),
         cmocka_unit_test(args_for_which_there_is_no_memory),
+        cmocka_unit_test(call_leaves_errno_as_it_was),
     };
     return cmocka_run_group_tests_name("args", tests, NULL, NULL);
 }

@@ -1,0 +1,34 @@
+/* What a crashed child sends of its stack is nobody's mistake: valgrind is not to complain of it. Nothing, in a library that was
+ * built without valgrind's headers. */
+#ifndef FC_MEMCHECK_H
+#define FC_MEMCHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __has_include
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#endif
+#endif
+
+static inline bool fc_runs_on_valgrind(void)
+{
+#ifdef VALGRIND_MAKE_MEM_DEFINED
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
+}
+
+static inline void fc_memcheck_define(const void *data, size_t size)
+{
+#ifdef VALGRIND_MAKE_MEM_DEFINED
+    (void)VALGRIND_MAKE_MEM_DEFINED(data, size);
+#else
+    (void)data;
+    (void)size;
+#endif
+}
+
+#endif
