@@ -440,7 +440,7 @@ static void host_that_calls_seteuid(void **state)
 static int become_limited(void *unused)
 {
     const struct rlimit limit = {2, 2};
-    const uid_t lonely = 54322;
+    const uid_t lonely = (uid_t)(1000000 + getpid()); /* nobody else's, nor that of another run of this test */
     (void)unused;
     return setgroups(0, NULL) < 0 || setresgid(lonely, lonely, lonely) < 0 || setresuid(lonely, lonely, lonely) < 0 ||
            setrlimit(RLIMIT_NPROC, &limit) < 0;

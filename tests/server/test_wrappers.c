@@ -11,8 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define USER 54321 /* nobody else's, so that its processes can be limited */
-#define CALLS 3    /* of one round of chain */
+#define CALLS 3 /* of one round of chain */
 
 static const char *chain, *preload, *wrapper, *const *tools;
 
@@ -29,11 +28,12 @@ struct trial {
 static int limit_processes(void *directory)
 {
     const struct rlimit limit = {200, 200};
+    const uid_t user = (uid_t)(1000000 + getpid()); /* nobody else's, so that its processes can be limited */
     if (chdir(directory) < 0)
         return 1;
     if (geteuid() != 0)
         return 0;
-    return setgroups(0, NULL) < 0 || setresgid(USER, USER, USER) < 0 || setresuid(USER, USER, USER) < 0 ||
+    return setgroups(0, NULL) < 0 || setresgid(user, user, user) < 0 || setresuid(user, user, user) < 0 ||
            setrlimit(RLIMIT_NPROC, &limit) < 0;
 }
 
