@@ -55,7 +55,9 @@ int fc_passed_send_from(int socket, const struct fc_passed_fd *list, size_t coun
             const int flags = fcntl(list[next].fd, F_GETFD);
             fds[message.count] = list[next].fd;
             message.item[message.count].use = list[next].use;
-            message.item[message.count].close_on_exec = flags > 0 && (flags & FD_CLOEXEC) != 0;
+            /* A captured stream is one end of a pipe of the library's here, and there what programs write to. */
+            message.item[message.count].close_on_exec =
+                list[next].use > STDERR_FILENO && flags > 0 && (flags & FD_CLOEXEC) != 0;
         }
         message.more = next < count;
         const int r = fc_rights_send(socket, &message, sizeof message, fds, message.count);

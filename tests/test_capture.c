@@ -562,11 +562,32 @@ static void captured_though_the_host_has_them_closed(void **state)
     assert_int_equal(host_run(closed_host, NULL), 0);
 }
 
+static int child_runs_a_program(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    return system("echo out; echo err >&2"); // NOLINT(concurrency-mt-unsafe,cert-env33-c)
+}
+
+static void what_a_program_that_the_function_runs_writes_is_captured(void **state)
+{
+    (void)state;
+    struct heard heard = {.calls = 0};
+    const struct forkcall_options options = capture(OUT | ERR, &heard);
+    const struct forkcall_report report = run_tested(child_runs_a_program, NULL, 0, NULL, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_heard(&heard.bytes[1], "out\n");
+    assert_heard(&heard.bytes[2], "err\n");
+    forget(&heard);
+}
+
 int main(void)
 {
     forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_separately_and_both),
+        cmocka_unit_test(what_a_program_that_the_function_runs_writes_is_captured),
         cmocka_unit_test(binary_output_of_1_MiB_with_a_slow_callback),
         cmocka_unit_test(last_output_is_not_lost_whatever_the_end),
         cmocka_unit_test(details_hold_the_last_8_KiB_of_stderr),

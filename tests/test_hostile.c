@@ -254,6 +254,35 @@ static void grandchild_that_floods_the_reply_after_the_end(void **state)
     assert_no_traces(before, false);
 }
 
+/* Says that it has crashed by one signal, and ends by another. */
+static int child_claims_a_crash(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct fc_crash_notice notice = {.signal = *(const int *)args, .si_code = 1, .address = 42};
+    struct forkcall_buf bytes = FORKCALL_BUF_INIT;
+    (void)args_size;
+    (void)result;
+    forge_frame(&bytes, FC_FRAME_CRASH, &notice, sizeof notice);
+    forge_say(&bytes);
+    raise(SIGKILL);
+    return 0;
+}
+
+static void crash_that_is_only_claimed(void **state)
+{
+    static const int signals[] = {SIGSEGV, SIGABRT, SIGKILL, SIGTERM, 0, -1, INT32_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_report report =
+            call_hostile(child_claims_a_crash, &signals[i], sizeof signals[i], &result, &patient);
+        assert_status(report, FORKCALL_SIGNALED);
+        assert_int_equal(report.code, SIGKILL);
+        assert_int_equal(report.crash.signal, 0);
+        assert_true(report.crash.address == 0 && report.crash.frame_count == 0);
+        assert_string_equal(report.message, "killed by SIGKILL");
+    }
+}
+
 int main(void)
 {
     forkcall_init();
@@ -267,6 +296,7 @@ int main(void)
         TEST(child_that_closes_its_reply),
         TEST(child_that_puts_a_file_in_place_of_its_reply),
         TEST(grandchild_that_floods_the_reply_after_the_end),
+        TEST(crash_that_is_only_claimed),
     };
     return cmocka_run_group_tests_name("hostile", tests, set_up_group, tear_down_group);
 }

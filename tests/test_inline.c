@@ -381,13 +381,70 @@ static void throw_outside_any_call_aborts(void **state)
     assert_int_equal(host_run(throw_host, NULL), 1000 + 6);
 }
 
+static int throw_from_a_callback(void *user, double done, double total, const char *note)
+{
+    (void)user;
+    (void)done;
+    (void)total;
+    (void)note;
+    forkcall_throw(1, "from a callback");
+}
+
+static int child_reports_once(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    forkcall_progress(1, 2, NULL);
+    return 0;
+}
+
+static int throw_from_a_callback_host(void *unused)
+{
+    const struct forkcall_options inside = {.method = FORKCALL_INLINE, .progress = throw_from_a_callback};
+    const struct forkcall_options outside = {.progress = throw_from_a_callback, .allow_unsafe_fork = under_sanitizer()};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    (void)unused;
+    forkcall_run(child_reports_once, NULL, 0, &result, &inside);
+    forkcall_run(child_reports_once, NULL, 0, &result, &outside);
+    return 0;
+}
+
+/* Under an INLINE call, whose function the callback interrupts: that one is not what has thrown. */
+static int child_calls_and_the_callback_throws(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct forkcall_options options = {.progress = throw_from_a_callback, .allow_unsafe_fork = under_sanitizer()};
+    forkcall_run(child_reports_once, args, args_size, result, &options);
+    return 0;
+}
+
+static int throw_from_the_callback_of_a_call_under_this_one_host(void *unused)
+{
+    const struct forkcall_options options = {.method = FORKCALL_INLINE};
+    (void)unused;
+    forkcall_run(child_calls_and_the_callback_throws, NULL, 0, NULL, &options);
+    return 0;
+}
+
+static void throw_from_a_callback_aborts(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(throw_from_a_callback_host, NULL), 1000 + 6);
+    assert_int_equal(host_run(throw_from_the_callback_of_a_call_under_this_one_host, NULL), 1000 + 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_report_both_ways),          cmocka_unit_test(other_threads_of_the_function_are_heard),
-        cmocka_unit_test(fail_then_return_0_is_success),  cmocka_unit_test(progress_that_cancels_ends_the_function),
-        cmocka_unit_test(inline_call_is_in_this_process), cmocka_unit_test(nested_calls_both_ways),
-        cmocka_unit_test(functions_outside_any_call),     cmocka_unit_test(throw_outside_any_call_aborts),
+        cmocka_unit_test(same_report_both_ways),
+        cmocka_unit_test(other_threads_of_the_function_are_heard),
+        cmocka_unit_test(fail_then_return_0_is_success),
+        cmocka_unit_test(progress_that_cancels_ends_the_function),
+        cmocka_unit_test(inline_call_is_in_this_process),
+        cmocka_unit_test(nested_calls_both_ways),
+        cmocka_unit_test(functions_outside_any_call),
+        cmocka_unit_test(throw_outside_any_call_aborts),
+        cmocka_unit_test(throw_from_a_callback_aborts),
     };
     return cmocka_run_group_tests_name("inline", tests, NULL, NULL);
 }

@@ -237,6 +237,76 @@ static void descriptor_that_is_named_twice(void **state)
     close(ends[1]);
 }
 
+/* As many as there may be in the list, which are not as many descriptors. */
+static void the_longest_list_that_is_allowed(void **state)
+{
+    static int fds[65536];
+    int ends[2];
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "a", 1), 1);
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        fds[i] = ends[0];
+    const struct forkcall_options options = {
+        .close_fds = true, .keep_fds = fds, .keep_fds_count = sizeof fds / sizeof *fds};
+    const struct forkcall_report report = run_tested(child_reads_from_all, ends, sizeof *ends, &result, &options);
+    assert_status(report, FORKCALL_OK);
+    assert_memory_equal(result.data, "a", 1);
+    forkcall_buf_free(&result);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int child_looks_at_its_streams(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct place places[3];
+    (void)args;
+    (void)args_size;
+    for (int fd = 0; fd < 3; fd++)
+        places[fd] = look_at(fd);
+    return forkcall_buf_append(result, places, sizeof places);
+}
+
+/* What the options say of a standard stream counts; to keep its number changes nothing. */
+static void standard_streams_in_the_list(void **state)
+{
+    static const int fds[] = {0, 1, 2};
+    static const enum forkcall_stream streams[] = {FORKCALL_STREAM_INHERIT, FORKCALL_STREAM_NULL,
+                                                   FORKCALL_STREAM_CAPTURE};
+    struct stat null;
+    (void)state;
+    assert_int_equal(stat("/dev/null", &null), 0);
+    for (int i = 0; i < 6; i++) {
+        const enum forkcall_stream stream = streams[i / 2];
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const bool captured = stream == FORKCALL_STREAM_CAPTURE;
+        const struct forkcall_options options = {.close_fds = i % 2 == 1,
+                                                 .keep_fds = fds,
+                                                 .keep_fds_count = 3,
+                                                 .standard_input = captured ? FORKCALL_STREAM_NULL : stream,
+                                                 .standard_output = stream,
+                                                 .standard_error = stream,
+                                                 .output = captured ? drop_output : NULL};
+        const struct forkcall_report report = run_tested(child_looks_at_its_streams, NULL, 0, &result, &options);
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(result.size, 3 * sizeof(struct place));
+        for (int fd = 0; fd < 3; fd++) {
+            const struct place *found = &((const struct place *)result.data)[fd];
+            const struct place here = look_at(fd);
+            const bool is_null = found->inode == null.st_ino && found->device == null.st_dev;
+            assert_true(found->open && !found->close_on_exec);
+            if (stream == FORKCALL_STREAM_INHERIT)
+                assert_true(found->inode == here.inode && found->device == here.device);
+            else
+                assert_true(is_null == (stream == FORKCALL_STREAM_NULL || fd == 0));
+            if (captured && fd > 0)
+                assert_true(found->inode != here.inode || found->device != here.device);
+        }
+        forkcall_buf_free(&result);
+    }
+}
+
 /* It is the caller's, not another one of the same file. */
 static void file_that_both_read(void **state)
 {
@@ -303,6 +373,8 @@ int main(void)
         cmocka_unit_test(numbers_that_cross_those_under_which_they_arrive),
         cmocka_unit_test(more_than_one_message_carries),
         cmocka_unit_test(descriptor_that_is_named_twice),
+        cmocka_unit_test(the_longest_list_that_is_allowed),
+        cmocka_unit_test(standard_streams_in_the_list),
         cmocka_unit_test(file_that_both_read),
         cmocka_unit_test(descriptors_are_let_go_with_the_call),
         cmocka_unit_test(no_descriptor_of_the_call_goes_on_over_exec),

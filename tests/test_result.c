@@ -342,6 +342,50 @@ static void the_smaller_limit_counts(void **state)
     }
 }
 
+static void the_limit_counts_where_the_answer_is_dropped(void **state)
+{
+    (void)state;
+    const struct forkcall_options options = {.max_result = 50};
+    const struct order fits = {50, ONE_EXTEND};
+    const struct order over = {51, ONE_EXTEND};
+    struct forkcall_report report = run_tested(child_appends_regardless, &fits, sizeof fits, NULL, &options);
+    assert_status(report, FORKCALL_OK);
+    report = run_tested(child_appends_regardless, &over, sizeof over, NULL, &options);
+    assert_status(report, FORKCALL_TOO_BIG);
+    assert_int_equal(report.code, EFBIG);
+}
+
+/* The function has freed its result first. */
+static int child_frees_and_appends(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    if (forkcall_buf_append(result, "abc", 3) != 0)
+        return 96;
+    forkcall_buf_free(result);
+    return result->size != 0 ? 95 : child_appends_regardless(args, args_size, result);
+}
+
+static void the_limit_outlives_a_free_in_the_function(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {3, 1000, 100000};
+    static unsigned char storage[100000];
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        for (int fixed = 0; fixed < 2; fixed++) {
+            const struct forkcall_options options = {.max_result = fixed ? 0 : limits[i]};
+            const struct order fits = {limits[i], MANY_APPENDS};
+            const struct order over = {limits[i] + 1, MANY_APPENDS};
+            struct forkcall_buf result = FORKCALL_BUF_INIT;
+            if (fixed)
+                result = forkcall_buf_fixed(storage, limits[i]);
+            struct forkcall_report report = run_tested(child_frees_and_appends, &fits, sizeof fits, &result, &options);
+            assert_status(report, FORKCALL_OK);
+            assert_int_equal(result.size, limits[i]);
+            report = run_tested(child_frees_and_appends, &over, sizeof over, &result, &options);
+            assert_too_big(&report, &result);
+            forkcall_buf_free(&result);
+        }
+}
+
 /* Whatever there was, also where the function failed, is replaced. */
 static void stale_bytes_are_never_left(void **state)
 {
@@ -370,6 +414,8 @@ int main(void)
         cmocka_unit_test(result_of_exactly_the_limit_and_one_more),
         cmocka_unit_test(fixed_buffer_of_0_bytes),
         cmocka_unit_test(the_smaller_limit_counts),
+        cmocka_unit_test(the_limit_counts_where_the_answer_is_dropped),
+        cmocka_unit_test(the_limit_outlives_a_free_in_the_function),
         cmocka_unit_test(stale_bytes_are_never_left),
     };
     return cmocka_run_group_tests_name("result", tests, NULL, NULL);
