@@ -27,7 +27,8 @@ static bool is_prime(long n)
     return n >= 2;
 }
 
-/* Runs in a child, once for each range. */
+/* Runs in a child, once for each range. Were it to use rand(), it would begin with srand((unsigned)range->begin): every
+ * child has the same generator, and without a seed of its own draws the same numbers. */
 static int count_primes(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct range *range = args;

@@ -150,7 +150,16 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * root's rights that changes its user all the same (CAP_SETUID) may go on, too. Threads that it
  * started end with its return. Processes that it started go on after FORKCALL_OK and FORKCALL_FAILED
  * and are killed on any other outcome, as far as they are in its process group. A descendant that left the group is not
- * followed. */
+ * followed.
+ *
+ * What it changes in its own memory and settings stays in the child. What it shares with the caller does not: the file
+ * position, O_NONBLOCK and O_APPEND of an inherited descriptor (they are the open file's, see open(2)), the state of a
+ * terminal (one left in raw mode stays so), files, shared memory. Where the caller's standard output is O_NONBLOCK, what the
+ * function prints is lost once it is full: write(2) gives EAGAIN, and stdio drops it.
+ *
+ * Random numbers: by FORK every child has the generator as the caller has it at the call, by SERVER and SPAWN as it was at
+ * forkcall_init() (or as prepare has left it): rand() gives the same in all items of a map. Seed by the item, as
+ * examples/map.c shows, or use arc4random(3) or getrandom(2). */
 typedef int forkcall_fn(const void *args, size_t args_size, struct forkcall_buf *result);
 
 /* In place of args_size: hand over the pointer itself; the function gets the same pointer and the same
@@ -194,7 +203,7 @@ enum forkcall_method {
                             not depend on it. Needs forkcall_init(). See struct forkcall_server_options */
     FORKCALL_SPAWN = 3,  /* a fresh copy of this program by posix_spawn(3), for each call. Needs forkcall_init() */
     FORKCALL_INLINE = 4, /* a direct call in this process, for debuggers and coverage: result, code, message, progress
-                            and max_result work as in a child; exit(), a crash and a hang are then the caller's own. The
+                            max_result and details work as in a child; exit(), a crash and a hang are then the caller's own. The
                             other options are checked and have no effect. */
 };
 
@@ -243,8 +252,9 @@ struct forkcall_options {
      * grace holds for cancelling, too. A function that still answers within the grace has answered. */
     int timeout_ms;
     int grace_ms;
-    /* 0: none; else a descriptor plus one: when it is readable (or at end of file) the call is cancelled. It is not
-     * read. */
+    /* 0: none; else a descriptor plus one: when it is readable, at end of file or in error (POLLHUP, POLLERR) the call is
+     * cancelled. It is not read. A host that ends its own work early (a statement timeout, an interrupt) makes it readable:
+     * nothing else reaches a thread that is inside forkcall_run. */
     int cancel_fd_plus_one;
     size_t max_result; /* the most bytes that the result may have; 0: no limit. A fixed buffer is a limit of its own */
     /* Fork although other threads run (see forkcall_hazards). The child then has one thread, and locks that others held
@@ -278,7 +288,7 @@ struct forkcall_options {
 /* First thing in main(), before anything else of the program: lets the library start clean copies of this program, for the
  * start methods SERVER and SPAWN, and makes SERVER (macOS: SPAWN) what AUTO means. In such a copy it serves and never
  * returns; in every other process it returns at once, after some microseconds. What the program's constructors do, a copy
- * does, too; any other call of this library in a copy before forkcall_init ends the copy.
+ * does, too; where one of them makes a call or a map, or starts a server, the copy ends there.
  *
  * A copy gets argv[0] and no other argument: with the program's own, what stands before forkcall_init() would act on
  * them once more in every copy. So main() must come to forkcall_init() whatever its arguments are: after
@@ -461,10 +471,12 @@ struct forkcall_report {
     enum forkcall_status status;
     enum forkcall_ran ran;
     int code;
-    int wait_status;             /* as waitpid() gives it; -1 where unknown or not waited for */
-    pid_t pid;                   /* of the child; 0 where there was none. The process is gone: not to be signalled */
+    int wait_status; /* as waitpid() gives it; -1 where unknown or not waited for */
+    /* Of the child; 0 where there was none. Not to be signalled: it is gone, or (SERVER) about to be, and the number may be
+     * another's. */
+    pid_t pid;
     enum forkcall_method method; /* the one that was used */
-    unsigned hazards;            /* FORKCALL_HAZARD_ bits seen at the start; _LIBRARY only unless OK */
+    unsigned hazards;            /* FORKCALL_HAZARD_ bits seen at the start; _LIBRARY unless OK */
     bool usage_known;            /* user_ns, system_ns and max_rss_bytes are; elapsed_ns always is */
     uint16_t hints;              /* FORKCALL_HINT_ bits, whatever the outcome */
     uint64_t elapsed_ns;         /* from start to the end of the child */
@@ -493,7 +505,18 @@ FORKCALL_PUBLIC int forkcall_explain(const struct forkcall_report *report, char 
  * of memory that processes share, MAP_SHARED); or FORKCALL_BY_POINTER. result NULL: the answer is dropped. options NULL:
  * defaults. Thread-safe; not for signal handlers.
  *
- * Descriptors while it runs: at most 4, and 1 per captured stream (at the moment of the fork 2 more, and 1 more).
+ * Descriptors while it runs: at most 4, and 1 per captured stream, and 1 for large arguments. While it starts it needs more of them free:
+ * 6 by FORK, 9 by SERVER (which may have to start its server, and then has 2 for good), 11 by SPAWN, and 2 per captured
+ * stream. With fewer it may still work, or ends as NOT_STARTED, EMFILE.
+ *
+ * Stack: 32 KiB are enough for every function here, beside what callbacks need (16 KiB are not, for SERVER and SPAWN).
+ *
+ * Arguments of more than 32 KiB travel to SERVER and SPAWN children in a memory file, which this process's RLIMIT_FSIZE
+ * counts: where they are more, the call ends as NOT_STARTED, EFBIG.
+ *
+ * System calls that this kernel does not have, or that a seccomp filter of this process refuses with an error, are done
+ * without. A filter that kills in place of refusing must allow those that the library uses: kcmp(2), unshare(2) and
+ * pidfd_open(2) are the rarer ones.
  * Outcomes that the caller can act on: see enum forkcall_status; ran says whether a retry is safe.
  *
  * With timeout_ms it returns in bounded time whatever the child does: after SIGKILL it waits at most 1 s more. A process
@@ -521,14 +544,14 @@ struct forkcall_call;
 
 /* With SERVER it may have to wait for the server to start, or to make a child: not longer than timeout_ms.
  * 0: *call is to be finished; every problem, bad options too, is told by its report. -EINVAL: call is NULL.
- * -ENOMEM: no memory for the call. Two descriptors more than forkcall_run. */
+ * -ENOMEM: no memory for the call. One descriptor more than forkcall_run, and two more from forkcall_fd on. */
 FORKCALL_PUBLIC int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
                                    struct forkcall_buf *result, const struct forkcall_options *options);
 
 /* A descriptor to poll for POLLIN, the same each time, closed by forkcall_finish: when readable, call forkcall_wait
  * with timeout 0, which delivers progress and output and tells whether the call is done; then it stays readable. Do not
  * read it. -ENOTSUP: this system has neither epoll nor kqueue; use forkcall_wait with a timeout. -EMFILE, -ENFILE,
- * -ENOMEM: try again later. */
+ * -ENOMEM: try again later. -EPERM: started in another process. */
 FORKCALL_PUBLIC int forkcall_fd(struct forkcall_call *call);
 
 /* Waits at most timeout_ms milliseconds (-1: for ever): 1 done, 0 not yet. -EINVAL: NULL, or timeout_ms below -1.
@@ -536,7 +559,8 @@ FORKCALL_PUBLIC int forkcall_fd(struct forkcall_call *call);
 FORKCALL_PUBLIC int forkcall_wait(struct forkcall_call *call, int timeout_ms);
 
 /* Asks for the call to end as FORKCALL_CANCELED, with the grace of its options; carried out by the thread that waits,
- * or by the next wait or finish. Too late, or once more: no effect. 0, or -EINVAL: NULL. */
+ * or by the next wait or finish. Too late, or once more: no effect. May be called in a
+ * signal handler that keeps errno. 0; -EINVAL: NULL; -EPERM: started in another process. */
 FORKCALL_PUBLIC int forkcall_cancel(struct forkcall_call *call);
 
 /* Waits for the end, frees the call and returns its report. NULL gives NOT_STARTED, EINVAL. */
