@@ -436,14 +436,10 @@ static void throw_from_a_callback_aborts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_report_both_ways),
-        cmocka_unit_test(other_threads_of_the_function_are_heard),
-        cmocka_unit_test(fail_then_return_0_is_success),
-        cmocka_unit_test(progress_that_cancels_ends_the_function),
-        cmocka_unit_test(inline_call_is_in_this_process),
-        cmocka_unit_test(nested_calls_both_ways),
-        cmocka_unit_test(functions_outside_any_call),
-        cmocka_unit_test(throw_outside_any_call_aborts),
+        cmocka_unit_test(same_report_both_ways),          cmocka_unit_test(other_threads_of_the_function_are_heard),
+        cmocka_unit_test(fail_then_return_0_is_success),  cmocka_unit_test(progress_that_cancels_ends_the_function),
+        cmocka_unit_test(inline_call_is_in_this_process), cmocka_unit_test(nested_calls_both_ways),
+        cmocka_unit_test(functions_outside_any_call),     cmocka_unit_test(throw_outside_any_call_aborts),
         cmocka_unit_test(throw_from_a_callback_aborts),
     };
     return cmocka_run_group_tests_name("inline", tests, NULL, NULL);
