@@ -21,7 +21,8 @@
  *
  * Conventions. Functions that return int return 0 or a negative errno, unless they say otherwise. Sizes are in bytes.
  * A struct that is all zero is a good default. Functions are thread-safe on different objects; what one object allows
- * is said beside it. Calls leave errno as it was. No function here installs a signal handler, changes a disposition, starts a thread or leaves a
+ * is said beside it. Calls leave errno as it was. No function here installs a signal handler, changes a disposition, starts
+ * a thread or leaves a
  * child in the calling process.
  *
  * SPDX-License-Identifier: MIT */
@@ -112,7 +113,8 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * It may be called directly as well, in this process: fn(args, args_size, &result). result is never NULL in a call.
  *
  * What it finds in a FORK child: the caller's memory as it was at the call; one thread, its own; the caller's
- * descriptors (but see close_fds) and standard streams, whose unwritten bytes are the caller's and stay so; no signal
+ * descriptors (but see close_fds) and standard streams, whose unwritten bytes are the caller's and stay so
+ * (but fflush(NULL) in the function writes those of the caller's other streams, too, and the caller does so again); no signal
  * blocked, every handler of the caller's set back to the default, ignored signals still ignored but for SIGCHLD, which is
  * at its default, so that system(3), pclose(3) and waitpid(2) work; a process group of its
  * own, in the background of the terminal: reading the terminal gives EIO and SIGTTOU is ignored (but see share_group);
@@ -134,7 +136,8 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * longjmp() to a frame of the caller is undefined (it is told where the escaped child next calls this library or
  * exit()). A return and forkcall_throw end the process as _exit() does: no handler of atexit(), no destructor of a library or
  * of a static object runs, and what only these would clean up outside the process (LLVM's OpenMP: a file in /dev/shm) is left,
- * unless the function does it itself (omp_pause_resource_all). What cannot be kept from running at exit() under glibc: destructors of the calling thread's own C++
+ * unless the function does it itself (omp_pause_resource_all). What cannot be kept from running at exit() under glibc:
+ * destructors of the calling thread's own C++
  * thread_local objects. Where the status of exit() is not known (see FORKCALL_EXITED), a process that the function
  * itself has forked ends with status 1 at exit(); _exit() is told right everywhere.
  *
