@@ -1,0 +1,14 @@
+/* Preloaded by mutate.py into the tests' programs that are built for coverage: _exit() writes the counters first, which
+ * gcc's runtime does at exit() only. Without it a server, and a host that a test forks, would seem to execute nothing. */
+#include <sys/syscall.h>
+#include <unistd.h>
+
+__attribute__((weak)) void __gcov_dump(void);
+
+_Noreturn void _exit(int status)
+{
+    if (__gcov_dump != NULL)
+        __gcov_dump();
+    for (;;)
+        syscall(SYS_exit_group, status);
+}

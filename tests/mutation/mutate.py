@@ -1,0 +1,329 @@
+#!/usr/bin/env python3
+"""Measures what the tests notice: makes single-line changes in a copy of src/, one at a time, runs the tests that
+execute the changed line, and prints the changes that no test has noticed.
+
+    tests/mutation/mutate.py --count 100 --seed 1           random changes in all of src/
+    tests/mutation/mutate.py --count 20 src/outcome.c       in one file
+    tests/mutation/mutate.py --work DIR …                   keeps the builds and the coverage there, for the next run
+
+Not a part of CI: 100 changes take an hour or two. A changed library may fork without end, so each test runs in a
+pid namespace and in a pids cgroup with a limit; the script needs root and such a cgroup, and refuses to run without.
+Linux with gcc, meson, ninja and gcov. Exit status: 0 where at least 95 of 100 changes were noticed, else 1.
+"""
+import argparse
+import collections
+import concurrent.futures
+import gzip
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PIDS_MAX = 500
+TESTS_AT_ONCE = 3
+WANTED_OF_100 = 95
+
+
+# ---- Changes -------------------------------------------------------------------------------------------------------
+
+# A pattern, and what each match is replaced by. One match in one line is one change.
+SWAPS = [
+    (r" == ", " != "), (r" != ", " == "),
+    (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "),
+    (r" && ", " || "), (r" \|\| ", " && "),
+    (r" \+ 1\b", ""), (r" - 1\b", ""), (r" \+ ", " - "), (r" - ", " + "),
+    (r"\btrue\b", "false"), (r"\bfalse\b", "true"),
+    (r"\bif \((?=.*\)( \{)?$)", "if (!"), (r"\bwhile \((?=.*\)( \{)?$)", "while (!"),
+    (r" \? ", " ? 0 : 1 ? "),
+    (r"(?<=return )r;", "0;"),
+]
+# A statement that only calls a function, or assigns to a member.
+DROPPED = re.compile(r"^\s+(?!return\b|else\b|case\b|if\b|for\b|while\b|do\b|goto\b|break\b|static\b|const\b)"
+                     r"(\(void\))?[A-Za-z_][\w>.\-\[\]]*(\(.*\)| (=|\|=|&=|\+=) .*);\s*$")
+
+
+def without_comments(text):
+    """The same text with comments and strings blanked, so that line and column stay."""
+    def blank(match):
+        return re.sub(r"[^\n]", " ", match.group())
+    return re.sub(r"/\*.*?\*/|//[^\n]*|\"(\\.|[^\"\\\n])*\"|'(\\.|[^'\\\n])*'", blank, text, flags=re.S)
+
+
+def invert(line, start):
+    """if (X) becomes if (!(X)): start is behind the opening parenthesis."""
+    depth = 1
+    for i in range(start, len(line)):
+        depth += {"(": 1, ")": -1}.get(line[i], 0)
+        if depth == 0:
+            return line[:start] + "!(" + line[start:i] + ")" + line[i:]
+    return None
+
+
+def changes_of(path):
+    """All (line number, old line, new line) of a file."""
+    text = path.read_text()
+    lines, code = text.split("\n"), without_comments(text).split("\n")
+    inside = False  # of a function: its braces stand in the first column
+    for i, (line, plain) in enumerate(zip(lines, code)):
+        inside = plain.startswith("{") or (inside and not plain.startswith("}"))
+        if not inside or plain.lstrip().startswith(("#", "case ", "static const")):
+            continue
+        for pattern, new in SWAPS:
+            for match in re.finditer(pattern, plain):
+                if new.endswith("(!"):
+                    changed = invert(line, match.end())
+                else:
+                    changed = line[:match.start()] + new + line[match.end():]
+                if changed is not None and changed != line:
+                    yield i + 1, line, changed
+        if DROPPED.match(plain):
+            yield i + 1, line, "    ;"
+
+
+# ---- Running in a cage ---------------------------------------------------------------------------------------------
+
+class Cage:
+    """A pids cgroup of one test. What is left in it when the test has ended is killed."""
+
+    base = None
+
+    @classmethod
+    def find(cls):
+        for base in (pathlib.Path("/sys/fs/cgroup/pids"), pathlib.Path("/sys/fs/cgroup")):
+            probe = base / f"forkcall-mutation-{os.getpid()}"
+            try:
+                probe.mkdir()
+                (probe / "pids.max").write_text(str(PIDS_MAX))
+                probe.rmdir()
+                cls.base = base
+                return
+            except OSError:
+                if probe.exists():
+                    probe.rmdir()
+        sys.exit("mutate.py: no pids cgroup can be made here, and a changed library may fork without end: not run")
+
+    def __init__(self, name):
+        self.path = self.base / f"forkcall-mutation-{os.getpid()}-{name}"
+        self.path.mkdir(exist_ok=True)
+        (self.path / "pids.max").write_text(str(PIDS_MAX))
+
+    def enter(self):
+        (self.path / "cgroup.procs").write_text(str(os.getpid()))
+
+    def close(self):
+        for _ in range(200):
+            try:
+                self.path.rmdir()
+                return
+            except OSError:
+                for pid in (self.path / "cgroup.procs").read_text().split():
+                    try:
+                        os.kill(int(pid), signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+                time.sleep(0.01)
+
+
+def run_caged(name, command, env, cwd, timeout_s):
+    """The exit status; 'timeout' where it took too long."""
+    cage = Cage(name)
+    inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"] + command
+    try:
+        process = subprocess.Popen(inside, env={**os.environ, **env}, cwd=cwd, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=cage.enter)
+        try:
+            return process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return "timeout"
+    finally:
+        cage.close()
+
+
+# ---- Builds and tests ----------------------------------------------------------------------------------------------
+
+def run(*command, **more):
+    return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **more)
+
+
+class Build:
+    def __init__(self, work, name, options):
+        self.src, self.dir, self.options = work / "tree", work / name, options
+
+    def make(self):
+        if not (self.dir / "build.ninja").exists():
+            run("meson", "setup", str(self.dir), str(self.src), "-Dexamples=false", *self.options)
+        run("ninja", "-C", str(self.dir))
+
+    def tests(self):
+        out = subprocess.run(["meson", "introspect", "--tests", str(self.dir)], check=True, capture_output=True)
+        return [Test(t) for t in json.loads(out.stdout) if "examples" not in " ".join(t["suite"])]
+
+
+class Test:
+    def __init__(self, described):
+        self.name = described["name"].replace(" ", "+").replace("/", "_")
+        self.command, self.env = described["cmd"], described["env"]
+        self.cwd = described["workdir"]
+        self.targets = [a for a in described["cmd"] if os.path.isabs(a)]
+        self.seconds = 0.0
+
+    def passes(self, timeout_s, env=None):
+        return run_caged(self.name, self.command, {**self.env, **(env or {})}, self.cwd, timeout_s) in (0, 77)
+
+
+def lines_of(gcda_folder):
+    """The lines of src/ that one run of a test has executed, from what it has left in gcda_folder."""
+    lines = set()
+    found = []
+    for file in gcda_folder.rglob("*.gcda"):
+        notes = file.with_suffix(".gcno")
+        origin = pathlib.Path("/") / notes.relative_to(gcda_folder)  # gcov wants both in one folder
+        if "/tests/" not in str(origin) and origin.exists():
+            notes.symlink_to(origin)
+            found.append(str(file))
+    if not found:
+        return lines
+    out = subprocess.run(["gcov", "--json-format", "--stdout", *found], capture_output=True, cwd=gcda_folder)
+    text, decoder = out.stdout.decode(), json.JSONDecoder()
+    at = text.find("{")
+    while at >= 0:
+        data, end = decoder.raw_decode(text, at)
+        for file in data["files"]:
+            name = os.path.basename(file["file"])
+            lines.update(f"{name}:{n['line_number']}" for n in file["lines"] if n["count"] > 0)
+        at = text.find("{", end)
+    return lines
+
+
+def cover(work, build):
+    """By line of src ("call.c:12"): the tests that execute it. By test: its seconds."""
+    by_line, seconds = collections.defaultdict(list), {}
+    preload = work / "dump_at_exit.so"
+    run("gcc", "-shared", "-fPIC", "-o", str(preload), str(pathlib.Path(__file__).with_name("dump_at_exit.c")))
+    for test in build.tests():
+        folder = work / "gcda" / test.name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        begin = time.monotonic()
+        ok = test.passes(600, {"GCOV_PREFIX": str(folder), "GCOV_PREFIX_STRIP": "0", "LD_PRELOAD": str(preload)})
+        seconds[test.name] = time.monotonic() - begin
+        executed = lines_of(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"{test.name}: {'ok' if ok else 'fails with coverage'}, {seconds[test.name]:.1f} s, {len(executed)} lines", flush=True)
+        for line in executed:
+            by_line[line].append(test.name)
+    return {"by_line": by_line, "seconds": seconds}
+
+
+# ---- Judging -------------------------------------------------------------------------------------------------------
+
+def notices(build, tests, seconds):
+    """The name of a test that fails now; None: there is none; 'compiler': it does not compile."""
+    targets = sorted({os.path.relpath(t, build.dir) for test in tests for t in test.targets
+                      if t.startswith(str(build.dir))})
+    made = subprocess.run(["ninja", "-C", str(build.dir), *targets], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL)
+    if made.returncode != 0:
+        return "compiler"
+    with concurrent.futures.ThreadPoolExecutor(TESTS_AT_ONCE) as pool:
+        waiting = collections.deque(sorted(tests, key=lambda t: seconds[t.name]))
+        running = {}
+        while waiting or running:
+            while waiting and len(running) < TESTS_AT_ONCE:
+                test = waiting.popleft()
+                running[pool.submit(test.passes, 20 + 6 * seconds[test.name])] = test
+            done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for future in done:
+                test = running.pop(future)
+                if not future.result():
+                    waiting.clear()
+                    return test.name
+    return None
+
+
+def prepare(args, work):
+    tree = work / "tree"
+    if not tree.exists():
+        files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
+        for name in files.decode().split("\0"):
+            if name and (ROOT / name).is_file():
+                (tree / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, tree / name)
+    map_file = work / "coverage.json.gz"
+    if not map_file.exists():
+        covered = Build(work, "coverage", ["-Db_coverage=true", "-Dbuildtype=debug",
+                                           "-Dc_link_args=-Wl,-u,__gcov_dump -rdynamic"])
+        covered.make()
+        with gzip.open(map_file, "wt") as out:
+            json.dump(cover(work, covered), out)
+    build = Build(work, "build", ["-Dbuildtype=debugoptimized"])
+    build.make()
+    with gzip.open(map_file, "rt") as file:
+        return tree, build, json.load(file)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=100, help="changes that compile")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--work", type=pathlib.Path, help="where the copy, its builds and the coverage are kept")
+    parser.add_argument("files", nargs="*", help="of src/; default: all that this system compiles")
+    args = parser.parse_args()
+    seed = args.seed if args.seed is not None else random.randrange(1 << 30)
+    Cage.find()
+    work = args.work or pathlib.Path(tempfile.mkdtemp(prefix="forkcall-mutation."))
+    work.mkdir(parents=True, exist_ok=True)
+    tree, build, coverage = prepare(args, work)
+    by_line, seconds = coverage["by_line"], coverage["seconds"]
+    tests = {t.name: t for t in build.tests()}
+    compiled = {line.split(":")[0] for line in by_line}
+    paths = [tree / f for f in args.files] or [p for p in sorted(tree.rglob("src/**/*.c")) if p.name in compiled]
+    every = [(path, *change) for path in paths for change in changes_of(path)]
+    random.Random(seed).shuffle(every)
+    print(f"seed {seed}, {len(every)} possible changes in {len(paths)} files, kept in {work}", flush=True)
+
+    survivors, noticed = [], 0
+    for path, number, old, new in every:
+        if noticed + len(survivors) >= args.count:
+            break
+        where = f"{path.relative_to(tree)}:{number}"
+        concerned = [tests[n] for n in by_line.get(f"{path.name}:{number}", []) if n in tests]
+        text = path.read_text()
+        lines = text.split("\n")
+        lines[number - 1] = new
+        try:
+            path.write_text("\n".join(lines))
+            who = notices(build, concerned, seconds)
+        finally:
+            path.write_text(text)
+        if who == "compiler":
+            continue
+        if who is None:
+            survivors.append((where, old, new))
+            reason = "SURVIVED" if concerned else "SURVIVED (no test executes the line)"
+        else:
+            noticed += 1
+            reason = who
+        print(f"{noticed + len(survivors):4d} {where}: {old.strip()}  ->  {new.strip()}: {reason}", flush=True)
+
+    total = noticed + len(survivors)
+    print(f"\n{noticed} of {total} changes were noticed (seed {seed}).")
+    for where, old, new in survivors:
+        print(f"survived: {where}\n  - {old.strip()}\n  + {new.strip()}")
+    if args.work is None:
+        shutil.rmtree(work, ignore_errors=True)
+    sys.exit(0 if noticed * 100 >= WANTED_OF_100 * total else 1)
+
+
+if __name__ == "__main__":
+    main()
