@@ -360,7 +360,14 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * the cgroup, oom_score_adj, coredump_filter, what only a later exec would gain (the bounding
  * set), process and time namespaces. For all this the caller uses capget, kcmp, keyctl,
  * personality, sched_getattr, sched_getaffinity, ioprio_get, get_mempolicy and setfsuid(2),
- * which a seccomp filter may refuse, but must not answer by killing. */
+ * which a seccomp filter may refuse, but must not answer by killing.
+ *
+ * Where a limit of processes leaves no room for a child the call is NOT_STARTED, EAGAIN, at once;
+ * spares, and children that have given their answer but not ended, make room first. A server that
+ * answers no call for 5 s, because it was stopped, gets no more calls; those that have a child of
+ * it go on, and it is killed when the last of them is over. Where the process is PID 1 or a
+ * subreaper (prctl(2), Linux) the server takes what its functions leave behind; what a killed
+ * server leaves, a zombie for itself and for each child, a later call reaps. */
 struct forkcall_server_options {
     uint32_t spares; /* children that wait for a call, at most 200; 0: 2 */
     int timeout_ms;  /* how long forkcall_server_start may take, in milliseconds; 0: as long as prepare takes */
@@ -380,10 +387,9 @@ struct forkcall_server_options {
  * (after forkcall_server_stop, or because it was killed, or does not have what this process has now) has the options of the
  * last start. Thread-safe.
  * -EINVAL: options. -ENOTSUP: no forkcall_init(). -EALREADY: there is one. -ECANCELED: prepare failed. -ECONNRESET: it has ended the
- * server. -ETIMEDOUT: the server is given up.
- * -EPERM: this is, or would be, a set-user-id program, or the server would have more rights than the calling thread.
- * -ENOEXEC: the copy did not come to forkcall_init(). -ESTALE: libforkcall's file was replaced. -EAGAIN: a limit on
- * processes was met. */
+ * server. -ETIMEDOUT: the server is given up; the next call that needs one starts another, with the same options, and so runs prepare
+ * again, until a later start has others. -EAGAIN: a limit of processes is reached.
+ * -EPERM: this is, or would be, a set-user-id program, or the server would have more rights than the calling thread. -ENOEXEC: the copy did not come to forkcall_init(). */
 FORKCALL_PUBLIC int forkcall_server_start(const struct forkcall_server_options *options);
 
 /* Ends the server and the children that wait; calls that are running go on, and it ends with the last of them. 0, also where

@@ -111,7 +111,7 @@ static int take_spare(struct forkcall_call *call)
             return 0;
         struct fc_server_order dead = fc_order_make(FC_ORDER_DONE, call->process.pid);
         if (!fc_order_tell(call->server, &dead))
-            fc_server_reap(dead.pid, &call->fds);
+            fc_server_reap(call->server, dead.pid, &call->fds);
         fc_ask_drop_child(call);
     }
 }

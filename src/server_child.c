@@ -146,7 +146,7 @@ void fc_server_give_back(struct forkcall_call *call, bool kill_group)
     call->server = NULL;
     call->process.server = NULL;
     if (!fc_order_tell(server, &done))
-        fc_server_reap(done.pid, &call->fds);
+        fc_server_reap(server, done.pid, &call->fds);
     fc_ask_drop_child(call);
     fc_server_unref(server);
 }

@@ -96,9 +96,17 @@ static struct fc_server *make(void)
     return NULL;
 }
 
+/* The sockets of a process that ends are closed before its children are given to another parent. */
+static void await_end(const struct fc_server *server)
+{
+    struct pollfd end = {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN};
+    if (fc_fds_has(&server->fds, FC_FD_PROCESS))
+        poll(&end, 1, END_NS / 1000000U);
+}
+
 /* With its descriptor a process is told from another that has got its number; without one nothing is reaped that may be the
  * host's. */
-void fc_server_reap(pid_t pid, struct fc_fds *fds)
+static void reap(pid_t pid, struct fc_fds *fds)
 {
     const struct fc_process process = {.pid = pid, .fd = fds->fd[FC_FD_PROCESS]};
     struct fc_ending ending;
@@ -107,6 +115,12 @@ void fc_server_reap(pid_t pid, struct fc_fds *fds)
         return;
     if (!fc_process_has_ended(&process, &ending))
         fc_orphans_add(&process, fds);
+}
+
+void fc_server_reap(const struct fc_server *server, pid_t pid, struct fc_fds *fds)
+{
+    await_end(server);
+    reap(pid, fds);
 }
 
 /* The spares of a server that was killed have nobody else to look after them. */
@@ -130,7 +144,7 @@ static void reap_spares(struct fc_server *server)
         fc_fds_unlock();
         if (r < 0 && r != -EMFILE)
             break;
-        fc_server_reap(handover.pid, &own);
+        fc_server_reap(server, handover.pid, &own);
         fc_fds_close(&own, FC_FD_PROCESS);
     }
     fc_fds_close_all(&own);
@@ -143,9 +157,11 @@ static void end(struct fc_server *server)
     const struct fc_process process = {.pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS]};
     if (atomic_load(&server->hung) && process.fd >= 0)
         fc_wait_signal(&process, SIGKILL);
+    if (atomic_load(&server->hung))
+        await_end(server);
     if (process.fd >= 0 && server->fds.fd[FC_FD_HELLO] >= 0 && fc_server_is_dead(server))
         reap_spares(server);
-    fc_server_reap(server->pid, &server->fds);
+    reap(server->pid, &server->fds);
 }
 
 void fc_server_free(struct fc_server *server)

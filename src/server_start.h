@@ -40,9 +40,9 @@ int fc_server_start(const struct forkcall_server_options *options, const struct 
 /* Closes what it has, and frees it: nobody refers to it any more. */
 void fc_server_free(struct fc_server *server);
 
-/* Reaps a process of the server's, now or later, where it has become a child of this one, which is PID 1 or a subreaper (prctl(2)).
+/* Reaps a child of the server's, which is gone, now or later, where it has become a child of this one, which is PID 1 or a subreaper (prctl(2)).
  * FC_FD_PROCESS of fds is its own; it may be taken. */
-void fc_server_reap(pid_t pid, struct fc_fds *fds);
+void fc_server_reap(const struct fc_server *server, pid_t pid, struct fc_fds *fds);
 
 /* Writes what a server, or a spare that it execs, is to be; setup first, and only what it says that there is. */
 int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const struct fc_module_function *prepare,

@@ -1,0 +1,458 @@
+/* The protocol between a host and its server, as docs/server-protocol.md tells it, for spin(1); run.sh runs it.
+ *
+ * K threads of the host make one call each. The server keeps N spares. No more than LIMIT of its children find room in the table of
+ * processes, zombies included. What goes wrong is chosen freely and at any step, as often as is given by -D: FORK_FAILURES (a
+ * fork fails although there is room), GIVE_UPS (a call waits no longer), CHILD_DEATHS, SERVER_DEATHS, SERVER_STOPS
+ * (SIGSTOP, for good), HOST_DEATHS.
+ *
+ * What must hold:
+ *  - Every call ends, with a child or with an error: none waits for ever. The monitor sees it where nothing can move any more; the
+ *    formula `ends` says it of every run in which each process that can move does so in the end.
+ *  - A child is one call's at most. Once its call is over it leaves the table: what is left in the end is N spares.
+ *  - The host kills no server of which a call has a child.
+ *
+ * OLD_ERROR_READ_AS_EMPTY and OLD_ANONYMOUS_ASK are the protocol that the library once had, with one fault each. They starve calls;
+ * spin must find that, else it would not find it in this one either. */
+
+#ifndef N
+#define N 1
+#endif
+#ifndef LIMIT
+#define LIMIT 3
+#endif
+#ifndef FORK_FAILURES
+#define FORK_FAILURES 0
+#endif
+#ifndef GIVE_UPS
+#define GIVE_UPS 0
+#endif
+#ifndef CHILD_DEATHS
+#define CHILD_DEATHS 0
+#endif
+#ifndef SERVER_DEATHS
+#define SERVER_DEATHS 0
+#endif
+#ifndef SERVER_STOPS
+#define SERVER_STOPS 0
+#endif
+#ifndef HOST_DEATHS
+#define HOST_DEATHS 0
+#endif
+#ifndef ENDLESS
+#define ENDLESS 0
+#endif
+
+#ifndef K
+#define K 3
+#endif
+#define PLACES 5 /* in the table; those from LIMIT on are CLOSED */
+#define ERROR PLACES
+#define NONE 255
+
+mtype = { FREE, CLOSED, SPARE, HANDED, TAKEN, RELEASED };
+mtype = { ASK, DONE, DROP };
+
+mtype table[PLACES] = FREE;
+bool dead[PLACES];                /* a child that has ended; it keeps its place until the server reaps it */
+byte made_for[PLACES] = NONE;     /* the call whose ASK was answered by it */
+#define HAS(what) \
+    (table[0] == what || table[1] == what || table[2] == what || table[3] == what || table[4] == what)
+
+chan control = [N + K] of { byte };                           /* server to host: spares */
+chan orders = [3 * K + CHILD_DEATHS] of { mtype, byte, byte, byte }; /* host to server: kind, call, child, taken */
+chan answer[K] = [1] of { byte };                             /* the socket of a call's ASK: a child, or ERROR */
+bool listens[K];                                              /* the host's end of it is open */
+
+byte taken, known;            /* messages that the host has taken out of control; as far as the server knows */
+byte refs = K, holding = 0;   /* calls that use the server; that have a child of it */
+byte ended = 0, endless = 0;  /* calls that have ended; whose function goes on for ever */
+bool retired, server_is_dead, server_is_stopped, host_is_dead;
+
+byte fork_failures = FORK_FAILURES, give_ups = GIVE_UPS, child_deaths = CHILD_DEATHS;
+byte server_deaths = SERVER_DEATHS, server_stops = SERVER_STOPS, host_deaths = HOST_DEATHS;
+
+inline find(what, place)
+{
+    place = 0;
+    do
+    :: place < PLACES && table[place] != what -> place++
+    :: else -> break
+    od
+}
+
+/* fork(2): child is ERROR where there is no room, and where it fails all the same. */
+inline fork_child(child)
+{
+    if
+    :: HAS(FREE) -> find(FREE, child)
+    :: HAS(FREE) && fork_failures > 0 -> fork_failures--; child = ERROR
+    :: !HAS(FREE) -> child = ERROR
+    fi
+}
+
+/* Children die with their server, and leave it nothing to reap. */
+inline end_server(p)
+{
+    server_is_dead = true;
+    p = 0;
+    do
+    :: p < LIMIT -> table[p] = FREE; dead[p] = false; made_for[p] = NONE; p++
+    :: else -> break
+    od;
+    p = 0
+}
+
+/* Where a call no longer uses the server. One that answers nobody is killed by the last. */
+inline unref(p)
+{
+    refs--;
+    if
+    :: refs == 0 && retired && !server_is_dead -> assert(holding == 0); end_server(p)
+    :: else
+    fi
+}
+
+/* The function. */
+#define RUN \
+    if \
+    :: true \
+    :: endless < ENDLESS -> endless++; false \
+    fi
+
+#if defined OLD_ERROR_READ_AS_EMPTY || defined OLD_ANONYMOUS_ASK
+
+/* ---- The old protocol ---------------------------------------------------------------------------------------- */
+
+/* Orders carry how many calls have a child or wait for one, as far as they have said so. The server makes as many children, and the
+ * spares. All calls wait at the control socket, through which errors come, too, one for each that has asked. */
+byte in_use, waiting;
+
+proctype Call(byte me)
+{
+    byte child, p;
+    bool waits = false;
+look:
+    atomic {
+        if
+        :: control?child
+        :: empty(control) && !waits -> waits = true; waiting++; orders!ASK, me, 0, in_use + waiting; goto look
+        fi
+    };
+    if
+#ifdef OLD_ERROR_READ_AS_EMPTY
+    :: child == ERROR -> goto look /* EAGAIN of the server, as of a socket that is empty */
+#else
+    :: child == ERROR && waits -> goto over
+    :: child == ERROR && !waits -> goto look
+#endif
+    :: child != ERROR
+    fi;
+    table[child] = TAKEN;
+    if
+    :: waits -> waits = false; waiting--
+    :: else
+    fi;
+    in_use++; /* between taking it and here the call is in no count */
+    RUN;
+    atomic { in_use--; orders!DONE, me, child, in_use + waiting };
+over:
+    atomic {
+        if
+        :: waits -> waiting--
+        :: else
+        fi;
+        ended++
+    }
+}
+
+proctype Server()
+{
+    byte asked = 0, wanted = N, kept = 0, p = 0, child, who, count;
+    mtype kind;
+end:
+    do
+    :: atomic {
+            orders?kind, who, child, count;
+            if
+            :: kind == ASK -> asked++
+            :: kind == DONE -> table[child] = FREE; kept--
+            fi;
+            wanted = count + N
+        }
+    :: atomic {
+            empty(orders) && kept < wanted && wanted > 0 -> fork_child(child);
+            if
+            :: child != ERROR ->
+                table[child] = SPARE; kept++; control!child;
+                if
+                :: asked > 0 -> asked--
+                :: else
+                fi
+            :: child == ERROR ->
+                do
+                :: asked > 0 -> asked--; control!ERROR
+                :: else -> break
+                od;
+                wanted = 0
+            fi
+        }
+    :: atomic { empty(orders) && kept >= wanted && asked > 0 -> asked = 0 /* it believes that there is one for each */ }
+    od
+}
+
+#else
+
+/* ---- The host ------------------------------------------------------------------------------------------------ */
+
+/* Where the socket is full the order waits. */
+#define SEND(kind, child, count) \
+    if \
+    :: orders!kind, me, child, count \
+    :: server_is_dead \
+    fi
+
+/* What comes into a socket that is closed by then is lost. */
+#define CLOSE_ANSWER \
+    listens[me] = false; \
+    if \
+    :: answer[me]?_ \
+    :: empty(answer[me]) \
+    fi
+
+proctype Call(byte me)
+{
+    byte child = NONE, count = 0, p = 0;
+    bool asked = false, is_spare = false;
+
+    {
+    skip;
+look:
+    atomic {
+        if
+        :: retired -> goto over /* it gets another server */
+        :: !retired && nempty(control) -> control?child; taken++; is_spare = true; goto got
+        :: !retired && empty(control) && server_is_dead -> goto over
+        :: !retired && empty(control) && !server_is_dead
+        fi;
+        listens[me] = true;
+        asked = true;
+        count = taken
+    };
+    atomic { SEND(ASK, 0, count); count = 0 }; /* a moment later: other orders may say more */
+wait:
+    atomic {
+        if
+        :: answer[me]?child -> asked = false; is_spare = false
+        :: control?child -> taken++; is_spare = true
+        :: server_is_dead && empty(answer[me]) && empty(control) -> asked = false; goto leave
+        :: give_ups > 0 -> give_ups--; goto leave
+        :: server_is_stopped -> retired = true; goto leave /* the deadline passes, and the server was silent */
+        fi;
+        if
+        :: child == ERROR && nempty(control) -> control?child; taken++; is_spare = true /* it had taken the room */
+        :: child == ERROR && empty(control) -> goto leave
+        :: child != ERROR
+        fi
+    };
+got:
+    atomic {
+        if
+        :: server_is_dead -> goto leave
+        :: else -> assert(table[child] == SPARE || table[child] == HANDED); table[child] = TAKEN
+        fi;
+        if
+        :: is_spare && dead[child] -> goto bury
+        :: else -> holding++
+        fi;
+        is_spare = false;
+        CLOSE_ANSWER
+    };
+    atomic {
+        if
+        :: asked -> asked = false; SEND(DROP, 0, taken)
+        :: else
+        fi
+    };
+    RUN; /* the reply, or the kernel, tells its end */
+    atomic { holding--; SEND(DONE, child, taken) };
+    goto over;
+bury: /* a spare that died while it waited: the next */
+    atomic {
+        SEND(DONE, child, taken);
+        child = NONE;
+        if
+        :: asked -> goto wait
+        :: else -> goto look
+        fi
+    };
+leave:
+    atomic {
+        CLOSE_ANSWER;
+        if
+        :: asked -> asked = false; SEND(DROP, 0, taken)
+        :: else
+        fi
+    };
+over:
+    atomic { unref(p); ended++; child = 0 }
+    } unless { host_is_dead }
+}
+
+/* ---- The server ---------------------------------------------------------------------------------------------- */
+
+chan asks = [K + 1] of { byte }; /* the calls that have no answer yet */
+
+proctype Server()
+{
+    byte sent = 0, p = 0, who = 0, child = 0, count = 0;
+    bool rests = false; /* the last refill failed */
+    bool waits = false; /* the first of asks found no room, and some is about to come */
+    mtype kind;
+
+    {
+    skip;
+end:
+    do
+    :: atomic { /* who waits for a child comes first: the fork */
+            nempty(asks) && !waits -> asks?<who>;
+            if
+            :: listens[who] -> fork_child(child)
+            :: !listens[who] -> child = NONE
+            fi
+        };
+        atomic { /* a moment later: the answer */
+            if
+            :: child == ERROR && HAS(RELEASED) -> waits = true
+            :: else ->
+                asks?who;
+                if
+                :: child == NONE
+                :: child == ERROR && listens[who] -> answer[who]!ERROR
+                :: child == ERROR && !listens[who]
+                :: child < PLACES && listens[who] -> table[child] = HANDED; made_for[child] = who; answer[who]!child
+                :: child < PLACES && !listens[who] && sent - known < N -> table[child] = SPARE; control!child; sent++
+                :: child < PLACES && !listens[who] && sent - known >= N -> table[child] = RELEASED
+                fi
+            fi;
+            child = 0; who = 0
+        }
+    :: atomic { /* then what the host has to say */
+            (empty(asks) || waits) && nempty(orders) -> orders?kind, who, child, count;
+            if
+            :: count > known -> known = count
+            :: else
+            fi;
+            if
+            :: kind == ASK -> asks!who
+            :: kind == DONE -> assert(table[child] == TAKEN); table[child] = RELEASED; rests = false
+            :: kind == DROP ->
+                if
+                :: asks??[eval(who)] -> asks??eval(who); waits = false
+                :: else
+                fi;
+                p = 0;
+                do
+                :: p < PLACES && !(made_for[p] == who && table[p] == HANDED) -> p++
+                :: else -> break
+                od;
+                if
+                :: p < PLACES -> table[p] = RELEASED
+                :: else
+                fi;
+                rests = false
+            fi;
+            child = 0; p = 0; who = 0; count = 0
+        }
+    :: atomic { /* then the spares */
+            (empty(asks) || waits) && empty(orders) && sent - known < N && !rests -> fork_child(child);
+            if
+            :: child == ERROR -> rests = true
+            :: child != ERROR -> table[child] = SPARE; control!child; sent++
+            fi;
+            child = 0
+        }
+    :: atomic { rests && HAS(FREE) -> rests = false } /* the timer; without room it would only fail again */
+    :: atomic { /* a child that was released ends, and is reaped */
+            HAS(RELEASED) -> find(RELEASED, p);
+            table[p] = FREE; dead[p] = false; made_for[p] = NONE; waits = false; p = 0
+        }
+    od
+    } unless { server_is_dead || server_is_stopped || host_is_dead }
+}
+
+#endif
+
+/* ---- What goes wrong, and what must hold --------------------------------------------------------------------- */
+
+#if SERVER_DEATHS + SERVER_STOPS + HOST_DEATHS + CHILD_DEATHS > 0
+proctype Trouble()
+{
+    byte p = 0;
+end:
+    do
+    :: atomic { host_deaths > 0 -> host_deaths--; host_is_dead = true; end_server(p) } /* the server sees it, and ends */
+    :: atomic { server_deaths > 0 && !server_is_dead -> server_deaths--; end_server(p) }
+    :: atomic { server_stops > 0 && !server_is_dead -> server_stops--; server_is_stopped = true }
+    :: atomic {
+            child_deaths > 0 && (HAS(SPARE) || HAS(HANDED) || HAS(TAKEN)) -> child_deaths--;
+            if
+            :: HAS(SPARE) -> find(SPARE, p)
+            :: HAS(HANDED) -> find(HANDED, p)
+            :: HAS(TAKEN) -> find(TAKEN, p)
+            fi;
+            dead[p] = true; p = 0
+        }
+    od
+}
+#endif
+
+/* Nothing can move any more. */
+proctype Monitor()
+{
+    byte p = 0, spares = 0;
+    timeout ->
+    atomic {
+        if
+        :: host_is_dead
+        :: else ->
+            assert(ended + endless == K);
+#if !defined OLD_ERROR_READ_AS_EMPTY && !defined OLD_ANONYMOUS_ASK
+            assert(server_is_dead || holding == endless);
+            do
+            :: p < LIMIT ->
+                if
+                :: table[p] == SPARE -> spares++
+                :: else -> assert(table[p] == FREE || (table[p] == TAKEN && endless > 0) || server_is_stopped)
+                fi;
+                p++
+            :: else -> break
+            od;
+            /* A call that has taken one, and runs on, has said nothing of it yet. */
+            spares = spares + taken - known;
+            assert(server_is_dead || server_is_stopped || spares == N || (spares < N && !HAS(FREE)));
+            assert(server_is_dead || server_is_stopped || len(control) + taken - known == spares)
+#endif
+        fi
+    }
+}
+
+init
+{
+    byte i = LIMIT;
+    atomic {
+        do
+        :: i < PLACES -> table[i] = CLOSED; i++
+        :: else -> break
+        od;
+        run Server();
+        for (i : 0 .. K - 1) {
+            run Call(i)
+        };
+#if SERVER_DEATHS + SERVER_STOPS + HOST_DEATHS + CHILD_DEATHS > 0
+        run Trouble();
+#endif
+        run Monitor()
+    }
+}
+
+ltl ends { <>(ended + endless == K || host_is_dead) }
