@@ -547,6 +547,10 @@ FORKCALL_PUBLIC struct forkcall_report run_in_forked_process(forkcall_fn *fn, co
  * ends as LOST, its child is killed, and files that the caller opens by the same numbers are left alone. Another thread must
  * not do that while this one is in the library.
  *
+ * What no deadline ends: a callback, and the loader's lock, which another thread may hold (dl_iterate_phdr(3), dlopen(3)). It is
+ * taken to name a function of a shared library for SERVER and SPAWN, to read a crash and in forkcall_explain; not for the
+ * functions of a program that has called forkcall_init.
+ *
  * Every call that was started must be finished, in the process that started it. A fork child of the caller may only
  * finish it, to free the memory (outcome LOST). */
 struct forkcall_call;

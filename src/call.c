@@ -31,7 +31,7 @@ void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, 
     call->report.ran = FORKCALL_RAN_NO;
     call->report.code = code;
     call->report.elapsed_ns = fc_now_ns() - call->start_ns;
-    call->report.hazards |= forkcall_hazards() & FORKCALL_HAZARD_LIBRARY; /* it may explain what went wrong */
+    call->report.hazards |= fc_hazard_of_libraries(); /* it may explain what went wrong */
     if (format != NULL) {
         va_start(arguments, format);
         fc_report_vmessage(&call->report, format, arguments);

@@ -12,6 +12,11 @@ unsigned fc_hazards_to_refuse(void)
     return hazards;
 }
 
+unsigned fc_hazard_of_libraries(void)
+{
+    return !forkcall_in_child() && fc_has_hostile_mapping() ? FORKCALL_HAZARD_LIBRARY : 0;
+}
+
 unsigned forkcall_hazards(void)
 {
     unsigned hazards = fc_hazards_to_refuse();

@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* FORKCALL_HAZARD_LIBRARY or 0, for the report of a call, which must not wait for the loader's lock. */
+unsigned fc_hazard_of_libraries(void);
+
 /* Those bits of forkcall_hazards that a call may be refused for. */
 unsigned fc_hazards_to_refuse(void);
 
@@ -13,5 +16,6 @@ bool fc_may_have_other_threads(void);        /* cheaper: also true where threads
 const char *fc_other_threads_in_words(void); /* "other threads run in this process", as far as it is known */
 bool fc_is_forked_copy(void);                /* a fork child that has not exec'ed, where that is a hazard */
 bool fc_has_hostile_library(void);
+bool fc_has_hostile_mapping(void); /* the same, without the loader's lock where that is possible */
 
 #endif

@@ -35,6 +35,7 @@ void forkcall_init(void)
         return;
     fc_image_path_note();
     (void)fc_library_id(); /* now, while no other thread can hold the loader's lock */
+    fc_module_note_program();
     atomic_store(&initialised, true);
 }
 

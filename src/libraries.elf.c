@@ -2,6 +2,7 @@
 
 #include <link.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Known to hang or to fail in a child of a process that has used them. */
@@ -10,19 +11,39 @@ static const char *const hostile[] = {
     "libzmq.so",  "librdkafka.so", "libpulse.so",    "libsystemd.so", "libxcb.so", "libobjc.so",
 };
 
-static int look(struct dl_phdr_info *info, size_t size, void *found)
+static bool is_hostile(const char *path)
 {
-    (void)size;
-    const char *slash = strrchr(info->dlpi_name, '/');
-    const char *name = slash != NULL ? slash + 1 : info->dlpi_name;
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         const char *ending = strncmp(name, hostile[i], strlen(hostile[i])) == 0 ? name + strlen(hostile[i]) : NULL;
         if (ending != NULL && (*ending == '\0' || *ending == '.')) {
-            *(bool *)found = true;
-            return 1;
+            return true;
         }
     }
-    return 0;
+    return false;
+}
+
+static int look(struct dl_phdr_info *info, size_t size, void *found)
+{
+    (void)size;
+    *(bool *)found = is_hostile(info->dlpi_name);
+    return *(bool *)found;
+}
+
+/* By what the kernel has mapped: another thread of the host may hold the loader's lock for as long as it likes. */
+bool fc_has_hostile_mapping(void)
+{
+    char line[512];
+    bool found = false;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        found = is_hostile(line);
+    }
+    if (maps != NULL)
+        fclose(maps);
+    return found;
 }
 
 bool fc_has_hostile_library(void)

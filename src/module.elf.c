@@ -262,8 +262,12 @@ static bool is_still_there(const struct fc_module_function *name)
 
 static int look_up(uintptr_t address, struct fc_module_function *name)
 {
-    const unsigned long long unloads = count_unloads();
     struct lookup lookup = {.address = address, .name = name, .result = -ENOENT};
+    /* The program's own functions first, without the loader's lock: another thread of the host may hold that for as long as it likes, in
+     * a callback of dl_iterate_phdr(). No count of unloads is needed for what is never unloaded. */
+    if (address != 0 && recall_name(address, ULLONG_MAX, name))
+        return 0;
+    const unsigned long long unloads = count_unloads();
     if (address != 0 && recall_name(address, unloads, name) && is_still_there(name))
         return 0;
     if (dl_iterate_phdr(visit_lookup, &lookup) == 0)
@@ -276,6 +280,12 @@ static int look_up(uintptr_t address, struct fc_module_function *name)
     if (name->is_program || name->file.mapped_inode != 0) /* else the kernel may tell the next time */
         remember(&lookup.module, lookup.code, unloads, name);
     return 0;
+}
+
+void fc_module_note_program(void)
+{
+    struct fc_module_function name;
+    (void)look_up(0, &name);
 }
 
 int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)

@@ -51,6 +51,9 @@ struct fc_module_function {
     char path[FC_MODULE_PATH_MAX]; /* absolute; or just a name, where the module's file is not known */
 };
 
+/* In the caller, early: so that the program's own functions are named later without the loader's lock. */
+void fc_module_note_program(void);
+
 /* In the caller. Some 1 µs from the second time on that something in this module is named. Thread-safe; not
  * async-signal-safe; takes no lock that a fork could leave locked, but the loader's.
  * 0; -ENOENT: fn lies in no code of a module (generated code, NULL); -ENAMETOOLONG: the path does;

@@ -114,6 +114,11 @@ static void note_file(struct fc_module_function *name)
     name->file.inode = (uint64_t)status.st_ino;
 }
 
+void fc_module_note_program(void)
+{
+    /* Nothing is kept here: dyld is asked each time. */
+}
+
 int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
 {
     Dl_info info;

@@ -5,6 +5,7 @@
 #include "config.h"
 #include "copy.h"
 #include "go.h"
+#include "hazard.h"
 #include "io.h"
 #include "method.h"
 #include "report.h"
@@ -379,7 +380,7 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     set_status(call, ending);
     /* It may explain a failure; a call that succeeds need not pay for it. */
     if (report->status != FORKCALL_OK)
-        report->hazards |= forkcall_hazards() & FORKCALL_HAZARD_LIBRARY;
+        report->hazards |= fc_hazard_of_libraries();
     say(call, ending);
 }
 
