@@ -387,9 +387,11 @@ struct forkcall_server_options {
  * (after forkcall_server_stop, or because it was killed, or does not have what this process has now) has the options of the
  * last start. Thread-safe.
  * -EINVAL: options. -ENOTSUP: no forkcall_init(). -EALREADY: there is one. -ECANCELED: prepare failed. -ECONNRESET: it has ended the
- * server. -ETIMEDOUT: the server is given up; the next call that needs one starts another, with the same options, and so runs prepare
- * again, until a later start has others. -EAGAIN: a limit of processes is reached.
- * -EPERM: this is, or would be, a set-user-id program, or the server would have more rights than the calling thread. -ENOEXEC: the copy did not come to forkcall_init(). */
+ * server. -ETIMEDOUT: the server is given up; the next call that needs one starts another, with
+ * the same options, and so runs prepare again, until a later start has others.
+ * -EPERM: this is, or would be, a set-user-id program, or the server would have more rights than the calling thread.
+ * -ENOEXEC: the copy did not come to forkcall_init(). -ESTALE: libforkcall's file was replaced. -EAGAIN: a limit on
+ * processes was met. */
 FORKCALL_PUBLIC int forkcall_server_start(const struct forkcall_server_options *options);
 
 /* Ends the server and the children that wait; calls that are running go on, and it ends with the last of them. 0, also where
