@@ -2,6 +2,8 @@
 #include "support.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -195,6 +197,56 @@ static void args_changed_right_after_the_start(void **state)
     }
 }
 
+static bool is_not_0(void *number)
+{
+    return atomic_load((atomic_int *)number) != 0;
+}
+
+/* Answers when it has seen the caller's change, and makes one of its own. */
+static int child_meets_its_caller_in_args(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    atomic_int *shared = (atomic_int *)(uintptr_t)args;
+    (void)result;
+    if (args_size != 2 * sizeof *shared || !wait_until(is_not_0, &shared[0]))
+        return 1;
+    shared[1] = 2;
+    return 0;
+}
+
+static void args_in_memory_that_processes_share_are_not_copied_by_FORK(void **state)
+{
+    (void)state;
+    struct forkcall_call *call;
+    atomic_int *shared = mmap(NULL, 2 * sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(shared, MAP_FAILED);
+    const struct forkcall_options options = {.method = FORKCALL_FORK};
+    assert_int_equal(forkcall_start(&call, child_meets_its_caller_in_args, shared, 2 * sizeof *shared, NULL, &options),
+                     0);
+    shared[0] = 1;
+    const struct forkcall_report report = forkcall_finish(call);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(shared[1], 2);
+    munmap(shared, 2 * sizeof *shared);
+}
+
+static int child_tells_cancellation(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int was = -1;
+    (void)args;
+    (void)args_size;
+    (void)result;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &was);
+    return was == PTHREAD_CANCEL_DISABLE ? 1 : was == PTHREAD_CANCEL_ENABLE ? 2 : 3;
+}
+
+static void cancellation_is_disabled_in_a_fork_alone(void **state)
+{
+    (void)state;
+    const struct forkcall_report report = run_tested(child_tells_cancellation, NULL, 0, NULL, NULL);
+    assert_status(report, FORKCALL_FAILED);
+    assert_int_equal(report.code, method_shares_memory() ? 1 : 2);
+}
+
 /* By the limit, what is more than a pipe takes finds no room on its way to a child that is no fork. */
 static int host_with_a_low_limit_of_file_sizes(void *unused)
 {
@@ -288,6 +340,8 @@ int main(void)
         cmocka_unit_test(child_that_writes_to_its_args),
         cmocka_unit_test(child_that_writes_to_large_args),
         cmocka_unit_test(args_changed_right_after_the_start),
+        cmocka_unit_test(args_in_memory_that_processes_share_are_not_copied_by_FORK),
+        cmocka_unit_test(cancellation_is_disabled_in_a_fork_alone),
         cmocka_unit_test(args_of_more_than_the_limit_of_file_sizes),
         cmocka_unit_test(args_of_1_GiB),
         cmocka_unit_test(args_for_which_there_is_no_memory),

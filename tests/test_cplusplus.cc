@@ -6,6 +6,7 @@
 #include <cstdarg>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <pthread.h>
 #include <stdexcept>
@@ -162,6 +163,45 @@ void exception_becomes_a_message(void **)
     assert_string_equal(report.message, "thrown in the function");
 }
 
+// ---- Thread-local objects ----------------------------------------------------------------------------------------
+
+thread_local callers_object callers_own;
+
+int exits(const void *, std::size_t, forkcall_buf *)
+{
+    std::exit(3); // NOLINT(concurrency-mt-unsafe)
+}
+
+int returns(const void *, std::size_t, forkcall_buf *)
+{
+    return 0;
+}
+
+int throws_a_code(const void *, std::size_t, forkcall_buf *)
+{
+    forkcall_throw(5, "thrown");
+}
+
+int host_with_a_thread_local_object(void *)
+{
+    host = getpid();
+    const callers_object *used = &callers_own; // which makes it
+    CHECK(used != nullptr);
+    CHECK(run_tested(returns, nullptr, 0, nullptr, nullptr).status == FORKCALL_OK);
+    CHECK(run_tested(throws_a_code, nullptr, 0, nullptr, nullptr).status == FORKCALL_FAILED);
+    CHECK(seen()->caller_destroyed == 0);
+    CHECK(run_tested(exits, nullptr, 0, nullptr, nullptr).status == FORKCALL_EXITED);
+#ifdef __GLIBC__
+    CHECK(seen()->caller_destroyed == (method_shares_memory() ? 1 : 0)); // nothing can come before it
+#endif
+    return 42;
+}
+
+void thread_local_objects_of_the_caller_are_destroyed_by_exit_alone(void **)
+{
+    assert_int_equal(host_run(host_with_a_thread_local_object, nullptr), 42);
+}
+
 // ---- The header --------------------------------------------------------------------------------------------------
 
 struct numbers {
@@ -227,6 +267,7 @@ int main()
     const CMUnitTest tests[] = {
         TEST(exception_out_of_the_function_does_not_reach_the_callers_catch),
         TEST(exception_inside_the_function_is_caught_there),
+        TEST(thread_local_objects_of_the_caller_are_destroyed_by_exit_alone),
         TEST(pthread_exit_is_not_seen_by_the_callers_catch),
         TEST(exception_becomes_a_message),
         TEST(decorator_works_from_cplusplus),

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static unsigned char byte_at(size_t i)
@@ -157,6 +158,35 @@ static void calls_five_deep(void **state)
     assert_int_equal(answer, 42);
 }
 
+/* A descendant tells whether it takes itself for one. */
+static int child_forks_twice(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    int status = -1;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (!forkcall_in_child())
+            _exit(1);
+        const pid_t next = fork();
+        if (next == 0)
+            _exit(forkcall_in_child() ? 0 : 2);
+        _exit(next > 0 && waitpid(next, &status, 0) == next && status == 0 ? 0 : 3);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        return 4;
+    return forkcall_in_child() ? 0 : 5;
+}
+
+static void function_and_its_forks_know_that_they_are_in_a_child(void **state)
+{
+    (void)state;
+    const struct forkcall_report report = run_tested(child_forks_twice, NULL, 0, NULL, NULL);
+    assert_status(report, FORKCALL_OK);
+    assert_false(forkcall_in_child());
+}
+
 int main(void)
 {
     forkcall_init();
@@ -165,6 +195,7 @@ int main(void)
         cmocka_unit_test(limit_of_the_outer_result),
         cmocka_unit_test(cancel_through_an_inner_call),
         cmocka_unit_test(calls_five_deep),
+        cmocka_unit_test(function_and_its_forks_know_that_they_are_in_a_child),
     };
     return cmocka_run_group_tests_name("nested", tests, NULL, NULL);
 }

@@ -104,6 +104,8 @@ static void fields_out_of_range(void **state)
     REFUSED("standard_input", .standard_input = (enum forkcall_stream)(-1));
     REFUSED("standard_output", .standard_output = (enum forkcall_stream)3);
     REFUSED("standard_error", .standard_error = (enum forkcall_stream)3);
+    static int too_many[65537];
+    REFUSED("keep_fds_count", .keep_fds_count = 65537, .keep_fds = too_many);
     REFUSED("keep_fds_count", .keep_fds_count = SIZE_MAX, .keep_fds = &(const int){0});
     for (size_t i = 0; i < 8; i++) {
         struct refusal refusal = {.fn = child_answers_42, .field = "reserved"};
@@ -225,12 +227,14 @@ static void values_at_the_edge_of_their_range(void **state)
 {
     (void)state;
     const int kept[] = {0, 1, 2, 0, 1, 2, 2, 0};
+    static const int as_many_as_may_be[65536]; /* descriptor 0, again and again */
     const struct forkcall_options options[] = {
         {.timeout_ms = INT32_MAX, .grace_ms = INT32_MAX},
         {.grace_ms = 5}, /* for a cancel */
         {.max_result = SIZE_MAX},
         {.max_result = PTRDIFF_MAX},
         {.keep_fds = kept, .keep_fds_count = 8, .close_fds = true},
+        {.keep_fds = as_many_as_may_be, .keep_fds_count = 65536, .close_fds = true},
         {.keep_fds = kept, .keep_fds_count = 8}, /* of no effect without close_fds, under FORK */
         {.keep_fds = kept, .keep_fds_count = 0, .close_fds = true},
         {.progress = never_called},

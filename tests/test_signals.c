@@ -95,6 +95,34 @@ static void what_the_host_ignores_is_ignored_in_a_fork_alone(void **state)
     assert_int_equal(host_run(host_that_ignores, NULL), 42);
 }
 
+/* 1: SIGTTIN is ignored; 2: SIGTTOU is; 4: one is neither ignored nor at its default. */
+static int tells_terminal_signals(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    static const int signals[] = {SIGTTIN, SIGTTOU};
+    int told = 0;
+    (void)args;
+    (void)args_size;
+    (void)result;
+    for (int i = 0; i < 2; i++) {
+        struct sigaction now;
+        if (sigaction(signals[i], NULL, &now) < 0 || (now.sa_flags & SA_SIGINFO) != 0)
+            return 4;
+        told |= now.sa_handler == SIG_IGN ? 1 << i : now.sa_handler == SIG_DFL ? 0 : 4;
+    }
+    return told;
+}
+
+static void signals_of_a_terminal_are_ignored_in_the_background_alone(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < 4; turn++) {
+        const struct forkcall_options options = {.share_group = turn % 2 == 1};
+        const struct forkcall_report r = run_tested(tells_terminal_signals, NULL, 0, NULL, &options);
+        assert_status(r, options.share_group ? FORKCALL_OK : FORKCALL_FAILED);
+        assert_int_equal(r.code, options.share_group ? 0 : 3);
+    }
+}
+
 UNCHECKED static int crashes_or_aborts(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     static int *volatile nowhere;
@@ -531,6 +559,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(handlers_of_the_host_never_run_in_the_child),
         TEST(what_the_host_ignores_is_ignored_in_a_fork_alone),
+        TEST(signals_of_a_terminal_are_ignored_in_the_background_alone),
         TEST(ignored_signal_does_not_keep_a_crash_from_ending_the_child),
         TEST(function_can_wait_for_its_children_whatever_the_host_does_with_SIGCHLD),
         TEST(host_that_blocks_all_signals),

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define LINES 50
@@ -158,6 +159,42 @@ static void captured_output_holds_the_functions_own_alone(void **state)
         assert_int_equal(host_run(host_that_captures, &how), 42);
 }
 
+/* Another process of its own ends as the function does. */
+static int forks_and_both_print(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int status;
+    (void)args_size;
+    (void)result;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        printf("[fork]");
+        return end_by(*(const enum end *)args);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return 1;
+    printf("[function]");
+    return 0;
+}
+
+static int host_whose_function_forks_and_prints(void *how)
+{
+    struct captured captured;
+    memset(&captured, 0, sizeof captured);
+    const struct forkcall_options options = {
+        .standard_output = FORKCALL_STREAM_CAPTURE, .output = capture, .user = &captured};
+    const struct forkcall_report r = run_tested(forks_and_both_print, how, sizeof(enum end), NULL, &options);
+    CHECK(r.status == FORKCALL_OK);
+    CHECK(strcmp(captured.text[1], "[fork][function]") == 0);
+    return 42;
+}
+
+static void output_of_a_fork_of_the_function_is_flushed_at_its_end(void **state)
+{
+    (void)state;
+    for (enum end how = 0; how < END_COUNT; how++)
+        assert_int_equal(host_run(host_whose_function_forks_and_prints, &how), 42);
+}
+
 /* A stream of the host's own, that the library knows nothing of. */
 static FILE *host_file;
 
@@ -259,6 +296,7 @@ static void null_streams_read_nothing_and_write_nowhere(void **state)
     assert_int_equal(host_run(host_with_null_streams, NULL), 42);
 }
 
+/* For a program that the function execs, too: close-on-exec is none. */
 static int counts_open_streams(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -266,7 +304,7 @@ static int counts_open_streams(const void *args, size_t args_size, struct forkca
     (void)result;
     int open = 0;
     for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) >= 0)
+        if (fcntl(fd, F_GETFD) == 0)
             open |= 1 << fd;
     return open;
 }
@@ -349,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unwritten_output_of_host_and_function_appears_once),
         cmocka_unit_test(captured_output_holds_the_functions_own_alone),
+        cmocka_unit_test(output_of_a_fork_of_the_function_is_flushed_at_its_end),
         cmocka_unit_test(other_streams_of_the_host_are_not_flushed_in_the_child),
         cmocka_unit_test(host_that_reads_stdin_by_lines_sees_each_once),
         cmocka_unit_test(null_streams_read_nothing_and_write_nowhere),

@@ -420,6 +420,34 @@ static void overlooked_append_past_max_result_is_TOO_BIG(void **state)
         }
 }
 
+static int fails_and_thinks_better_of_it(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    forkcall_fail(CODE, "not in the end");
+    return 0;
+}
+
+/* Whether somebody wants the answer or not. */
+static void success_leaves_nothing_in_details(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < 2; m++)
+        for (int wanted = 0; wanted < 2; wanted++) {
+            struct forkcall_buf result = FORKCALL_BUF_INIT;
+            struct forkcall_buf details = FORKCALL_BUF_INIT;
+            const struct forkcall_options options = {.method = both_methods[m], .details = &details};
+            const struct forkcall_report r =
+                run_tested(fails_and_thinks_better_of_it, NULL, 0, wanted ? &result : NULL, &options);
+            assert_status(r, FORKCALL_OK);
+            assert_string_equal(r.message, "");
+            assert_int_equal(details.size, 0);
+            forkcall_buf_free(&result);
+            forkcall_buf_free(&details);
+        }
+}
+
 static int asks_for_too_much_memory(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int code = *(const int *)args;
@@ -481,6 +509,7 @@ int main(void)
         cmocka_unit_test(message_is_cut_at_32_KiB),
         cmocka_unit_test(throw_counts_for_more_than_a_result_that_is_too_big),
         cmocka_unit_test(overlooked_append_past_max_result_is_TOO_BIG),
+        cmocka_unit_test(success_leaves_nothing_in_details),
         cmocka_unit_test(overlooked_lack_of_memory_is_FAILED_with_ENOMEM),
         cmocka_unit_test(truncate_forgives_an_error),
     };

@@ -330,6 +330,25 @@ static void server_stopped_while_prepare_hangs(void **state)
     assert_int_equal(host_run(give_up_hanging_prepare, NULL), 0);
 }
 
+static int start_after_a_hanging_prepare(void *context)
+{
+    const struct forkcall_server_options hangs = {.prepare = tell_and_hang, .timeout_ms = 100};
+    const struct forkcall_server_options plain = {.spares = 1};
+    int told[2];
+    (void)context;
+    CHECK(pipe(told) == 0 && dup2(told[1], STDOUT_FILENO) == STDOUT_FILENO);
+    CHECK(forkcall_server_start(&hangs) == -ETIMEDOUT);
+    CHECK(forkcall_server_start(&plain) == 0); /* the one that hangs is given up, and is not in its way */
+    CHECK(server_pid() > 0);
+    return 0;
+}
+
+static void server_started_after_a_prepare_that_hung(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(start_after_a_hanging_prepare, NULL), 0);
+}
+
 /* ---- Exec'ed children ---------------------------------------------------------------------------------------- */
 
 static void *sit(void *unused)
@@ -425,6 +444,7 @@ int main(void)
         cmocka_unit_test(prepare_that_hangs),
         cmocka_unit_test(host_killed_while_prepare_hangs),
         cmocka_unit_test(server_stopped_while_prepare_hangs),
+        cmocka_unit_test(server_started_after_a_prepare_that_hung),
         cmocka_unit_test(exec_spares_prepare_themselves),
         cmocka_unit_test(prepare_that_starts_a_thread),
         cmocka_unit_test(prepare_that_fails_in_exec_spares),
