@@ -1,5 +1,6 @@
-/* Preloaded by mutate.py into the tests' programs that are built for coverage: _exit() writes the counters first, which
- * gcc's runtime does at exit() only. Without it a server, and a host that a test forks, would seem to execute nothing. */
+/* Preloaded by mutate.py into the tests' programs that are built for coverage: _exit() writes the
+ * counters first, which gcc's runtime does at exit() only. Without it a server, and a host that a
+ * test forks, would seem to execute nothing. */
 #include <sys/syscall.h>
 #include <unistd.h>
 

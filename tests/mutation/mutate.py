@@ -5,6 +5,7 @@ execute the changed line, and prints the changes that no test has noticed.
     tests/mutation/mutate.py --count 100 --seed 1           random changes in all of src/
     tests/mutation/mutate.py --count 20 src/outcome.c       in one file
     tests/mutation/mutate.py --work DIR …                   keeps the builds and the coverage there, for the next run
+    tests/mutation/mutate.py --longest 5 …                  without the tests that take more than 5 s: a first look
 
 Not a part of CI: 100 changes take an hour or two. A changed library may fork without end, so each test runs in a
 pid namespace and in a pids cgroup with a limit; the script needs root and such a cgroup, and refuses to run without.
@@ -13,7 +14,6 @@ Linux with gcc, meson, ninja and gcov. Exit status: 0 where at least 95 of 100 c
 import argparse
 import collections
 import concurrent.futures
-import gzip
 import json
 import os
 import pathlib
@@ -49,6 +49,27 @@ SWAPS = [
 DROPPED = re.compile(r"^\s+(?!return\b|else\b|case\b|if\b|for\b|while\b|do\b|goto\b|break\b|static\b|const\b)"
                      r"(\(void\))?[A-Za-z_][\w>.\-\[\]]*(\(.*\)| (=|\|=|&=|\+=) .*);\s*$")
 
+# Changes that make no difference, and are not made: function (None: any), line, kind of change (None: any), reason.
+NO_DIFFERENCE = [
+    (None, r"", "clock", "it counts nanoseconds: that a deadline is met exactly cannot be brought about"),
+    ("fc_child_touch", r"", None, "only touches pages, so that a call does not wait for them"),
+    (None, r"\bsched_yield\(\)|\bmadvise\(", "dropped", "a hint to the system, without which it takes longer"),
+]
+BOUNDS = {(" < ", " <= "), (" <= ", " < "), (" > ", " >= "), (" >= ", " > ")}
+CLOCK = r"(\bnow|_(ns|NS)(\(\))?)"
+
+
+def makes_no_difference(function, line, kind):
+    return any((where is None or where == function) and re.search(pattern, line) and (what is None or what == kind)
+               for where, pattern, what, _ in NO_DIFFERENCE)
+
+
+def kind_of(plain, match, new):
+    """"clock": two moments are compared, and only what happens when they are the same is changed."""
+    moments = re.search(CLOCK + "$", plain[:match.start()]) and re.match(r"[\w.>\[\]-]*?" + CLOCK + r"(?!\w)",
+                                                                        plain[match.end():])
+    return "clock" if (match.group(), new) in BOUNDS and moments else "other"
+
 
 def without_comments(text):
     """The same text with comments and strings blanked, so that line and column stay."""
@@ -68,11 +89,20 @@ def invert(line, start):
 
 
 def changes_of(path):
-    """All (line number, old line, new line) of a file."""
+    """All (line number, old line, new line) of a file that may make a difference."""
+    for number, old, new, function, kind in all_changes_of(path):
+        if not makes_no_difference(function, old, kind):
+            yield number, old, new
+
+
+def all_changes_of(path):
+    """And the function, and what kind of change: "clock", "dropped" or "other"."""
     text = path.read_text()
     lines, code = text.split("\n"), without_comments(text).split("\n")
-    inside = False  # of a function: its braces stand in the first column
+    inside, function = False, ""  # its braces stand in the first column
     for i, (line, plain) in enumerate(zip(lines, code)):
+        named = re.match(r"\w[^=;]*?(\w+)\(", plain)
+        function = named.group(1) if named else function
         inside = plain.startswith("{") or (inside and not plain.startswith("}"))
         if not inside or plain.lstrip().startswith(("#", "case ", "static const")):
             continue
@@ -83,9 +113,9 @@ def changes_of(path):
                 else:
                     changed = line[:match.start()] + new + line[match.end():]
                 if changed is not None and changed != line:
-                    yield i + 1, line, changed
+                    yield i + 1, line, changed, function, kind_of(plain, match, new)
         if DROPPED.match(plain):
-            yield i + 1, line, "    ;"
+            yield i + 1, line, "    ;", function, "dropped"
 
 
 # ---- Running in a cage ---------------------------------------------------------------------------------------------
@@ -135,7 +165,10 @@ class Cage:
 def run_caged(name, command, env, cwd, timeout_s):
     """The exit status; 'timeout' where it took too long."""
     cage = Cage(name)
-    inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"] + command
+    # The shell is the namespace's first process, whose children orphans become: a test is not to find them as its own.
+    # And the test has a process group, which is none where its leader is outside.
+    inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL",
+              "sh", "-c", 'setsid --wait "$@"; exit $?', "sh"] + command
     try:
         process = subprocess.Popen(inside, env={**os.environ, **env}, cwd=cwd, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=cage.enter)
@@ -166,19 +199,23 @@ class Build:
 
     def tests(self):
         out = subprocess.run(["meson", "introspect", "--tests", str(self.dir)], check=True, capture_output=True)
-        return [Test(t) for t in json.loads(out.stdout) if "examples" not in " ".join(t["suite"])]
+        return [Test(t, self.dir) for t in json.loads(out.stdout) if "examples" not in " ".join(t["suite"])]
 
 
 class Test:
-    def __init__(self, described):
+    def __init__(self, described, folder):
         self.name = described["name"].replace(" ", "+").replace("/", "_")
         self.command, self.env = described["cmd"], described["env"]
-        self.cwd = described["workdir"]
+        self.cwd = described["workdir"] or folder
         self.targets = [a for a in described["cmd"] if os.path.isabs(a)]
-        self.seconds = 0.0
 
     def passes(self, timeout_s, env=None):
         return run_caged(self.name, self.command, {**self.env, **(env or {})}, self.cwd, timeout_s) in (0, 77)
+
+
+def at_once(function, items):
+    with concurrent.futures.ThreadPoolExecutor(TESTS_AT_ONCE) as pool:
+        return list(pool.map(function, items))
 
 
 def lines_of(gcda_folder):
@@ -206,23 +243,35 @@ def lines_of(gcda_folder):
 
 
 def cover(work, build):
-    """By line of src ("call.c:12"): the tests that execute it. By test: its seconds."""
-    by_line, seconds = collections.defaultdict(list), {}
+    """By line of src ("call.c:12"): the tests that execute it."""
+    by_line = collections.defaultdict(list)
     preload = work / "dump_at_exit.so"
     run("gcc", "-shared", "-fPIC", "-o", str(preload), str(pathlib.Path(__file__).with_name("dump_at_exit.c")))
-    for test in build.tests():
+
+    def lines_by(test):
         folder = work / "gcda" / test.name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        begin = time.monotonic()
-        ok = test.passes(600, {"GCOV_PREFIX": str(folder), "GCOV_PREFIX_STRIP": "0", "LD_PRELOAD": str(preload)})
-        seconds[test.name] = time.monotonic() - begin
+        test.passes(600, {"GCOV_PREFIX": str(folder), "GCOV_PREFIX_STRIP": "0", "LD_PRELOAD": str(preload)})
         executed = lines_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
-        print(f"{test.name}: {'ok' if ok else 'fails with coverage'}, {seconds[test.name]:.1f} s, {len(executed)} lines", flush=True)
+        print(f"{test.name}: executes {len(executed)} lines", flush=True)
+        return test.name, executed
+    for name, executed in at_once(lines_by, build.tests()):
         for line in executed:
-            by_line[line].append(test.name)
-    return {"by_line": by_line, "seconds": seconds}
+            by_line[line].append(name)
+    return by_line
+
+
+def measure(build):
+    """The seconds of each test that passes without a change; those that do not pass here say nothing of one."""
+    def seconds_of(test):
+        begin = time.monotonic()
+        passes = test.passes(600)
+        if not passes:
+            print(f"{test.name}: fails here without any change: left out", flush=True)
+        return test.name, time.monotonic() - begin if passes else None
+    return {name: seconds for name, seconds in at_once(seconds_of, build.tests()) if seconds is not None}
 
 
 # ---- Judging -------------------------------------------------------------------------------------------------------
@@ -251,6 +300,15 @@ def notices(build, tests, seconds):
     return None
 
 
+def tests_of(path, number, by_line):
+    """Those that execute the line. A child that crashes or is killed tells nothing of what it has executed: where none
+    is known, those that execute any line of the file."""
+    found = by_line.get(f"{path.name}:{number}")
+    if not found:
+        found = sorted({n for line, names in by_line.items() if line.startswith(path.name + ":") for n in names})
+    return found
+
+
 def prepare(args, work):
     tree = work / "tree"
     if not tree.exists():
@@ -259,23 +317,23 @@ def prepare(args, work):
             if name and (ROOT / name).is_file():
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, tree / name)
-    map_file = work / "coverage.json.gz"
+    build = Build(work, "build", ["-Dbuildtype=debugoptimized"])
+    map_file = work / "coverage.json"
     if not map_file.exists():
         covered = Build(work, "coverage", ["-Db_coverage=true", "-Dbuildtype=debug",
                                            "-Dc_link_args=-Wl,-u,__gcov_dump -rdynamic"])
         covered.make()
-        with gzip.open(map_file, "wt") as out:
-            json.dump(cover(work, covered), out)
-    build = Build(work, "build", ["-Dbuildtype=debugoptimized"])
-    build.make()
-    with gzip.open(map_file, "rt") as file:
-        return tree, build, json.load(file)
+        build.make()
+        found = json.dumps({"by_line": cover(work, covered), "seconds": measure(build)})
+        map_file.write_text(found)  # only now: what was interrupted is begun again
+    return tree, build, json.loads(map_file.read_text())
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100, help="changes that compile")
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--longest", type=float, default=3600, help="seconds: leaves out the tests that take longer")
     parser.add_argument("--work", type=pathlib.Path, help="where the copy, its builds and the coverage are kept")
     parser.add_argument("files", nargs="*", help="of src/; default: all that this system compiles")
     args = parser.parse_args()
@@ -285,7 +343,7 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     tree, build, coverage = prepare(args, work)
     by_line, seconds = coverage["by_line"], coverage["seconds"]
-    tests = {t.name: t for t in build.tests()}
+    tests = {t.name: t for t in build.tests() if seconds.get(t.name, 3601) <= args.longest}
     compiled = {line.split(":")[0] for line in by_line}
     paths = [tree / f for f in args.files] or [p for p in sorted(tree.rglob("src/**/*.c")) if p.name in compiled]
     every = [(path, *change) for path in paths for change in changes_of(path)]
@@ -297,7 +355,7 @@ def main():
         if noticed + len(survivors) >= args.count:
             break
         where = f"{path.relative_to(tree)}:{number}"
-        concerned = [tests[n] for n in by_line.get(f"{path.name}:{number}", []) if n in tests]
+        concerned = [tests[n] for n in tests_of(path, number, by_line) if n in tests]
         text = path.read_text()
         lines = text.split("\n")
         lines[number - 1] = new
@@ -310,7 +368,7 @@ def main():
             continue
         if who is None:
             survivors.append((where, old, new))
-            reason = "SURVIVED" if concerned else "SURVIVED (no test executes the line)"
+            reason = "SURVIVED"
         else:
             noticed += 1
             reason = who
