@@ -1,7 +1,12 @@
-/* The set of signals that are blocked when the program begins: no program is started with this one by chance. In a thread that
- * a constructor of a copy starts the signals of the set stay blocked: it holds none that anything is known to use. Some
- * shells unblock all. */
+/* The set of signals that are blocked when the program begins: no program is started with this one by chance. Some shells
+ * unblock all.
+ *
+ * A constructor of this library unblocks them at once: the program's constructors, which come after it, find none blocked, as
+ * promised for copies, nor does a thread that they start. Only libraries whose constructors the loader runs before this
+ * one's find the set, which holds no signal that anything is known to use. */
 #include "copy_brand.h"
+
+#include "config.h"
 
 #include <pthread.h>
 #include <stddef.h>
@@ -41,7 +46,7 @@ void fc_brand_end(unsigned long before)
 }
 
 /* Those between FIRST and LAST that are blocked are the marked ones; a constructor may have blocked others. */
-bool fc_brand_take(void)
+static bool take(void)
 {
     sigset_t now, mark;
     make(&mark);
@@ -51,4 +56,26 @@ bool fc_brand_take(void)
         if (sigismember(&now, i) != sigismember(&mark, i))
             return false;
     return pthread_sigmask(SIG_UNBLOCK, &mark, NULL) == 0;
+}
+
+static bool was_branded; /* when this library was loaded */
+
+/* Before the program's constructors also where this library is linked statically. */
+#ifdef HAVE_CONSTRUCTOR_PRIORITY
+__attribute__((constructor(101)))
+#else
+__attribute__((constructor))
+#endif
+static void
+take_at_once(void)
+{
+    was_branded = take();
+}
+
+/* Another instance of this library, in the program or a plugin, may have taken the mark before this one. */
+bool fc_brand_take(void)
+{
+    const bool branded = was_branded || take();
+    was_branded = false;
+    return branded;
 }
