@@ -104,14 +104,20 @@ static void await_end(const struct fc_server *server)
         poll(&end, 1, END_NS / 1000000U);
 }
 
-/* With its descriptor a process is told from another that has got its number; without one nothing is reaped that may be the
- * host's. */
+/* With its descriptor a process is told from another that has got its number. Without one nothing is reaped that may be the
+ * host's: what the server has made, and the server, lead a group in the host's session until a function changes it, as
+ * a child that the host makes does only where the host wants it so. */
+static bool is_of_server(const struct fc_process *process)
+{
+    return process->fd >= 0 || (getpgid(process->pid) == process->pid && getsid(process->pid) == getsid(0));
+}
+
 static void reap(pid_t pid, struct fc_fds *fds)
 {
     const struct fc_process process = {.pid = pid, .fd = fds->fd[FC_FD_PROCESS]};
     struct fc_ending ending;
     siginfo_t info;
-    if (pid <= 0 || process.fd < 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+    if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !is_of_server(&process))
         return;
     if (!fc_process_has_ended(&process, &ending))
         fc_orphans_add(&process, fds);
