@@ -21,6 +21,9 @@
 extern char **environ;
 #endif
 
+/* How often a list of descriptors may be outdated when it is used. */
+#define TRIES 5
+
 static char *program_name(void)
 {
 #ifdef HAVE_PROGRAM_INVOCATION_NAME
@@ -129,6 +132,18 @@ static int start(const char *path, char **environment, int fd, const sigset_t *m
     return r;
 }
 
+/* EBADF: another thread has closed a descriptor that an action names, or lowered the limit on them, since they were listed. */
+static int start_again(const char *path, char **environment, int fd, const sigset_t *mask, bool own_group, pid_t *pid)
+{
+    int r = EBADF;
+    for (int i = 0; i < TRIES && r == EBADF; i++) {
+        r = start(path, environment, fd, mask, own_group, pid);
+        if (r == EPERM && own_group) /* a sandbox may refuse setpgid(2): then it goes without, as a fork's child does */
+            r = start(path, environment, fd, mask, false, pid);
+    }
+    return r;
+}
+
 int fc_spawn(const char *path, const char *marker, int fd, bool own_group, pid_t *pid)
 {
     char **environment = environment_with(marker);
@@ -136,9 +151,7 @@ int fc_spawn(const char *path, const char *marker, int fd, bool own_group, pid_t
         return -ENOMEM;
     sigset_t mask;
     const unsigned long before = fc_brand_begin(&mask);
-    int r = start(path, environment, fd, &mask, own_group, pid);
-    if (r == EPERM && own_group) /* a sandbox may refuse setpgid(2): then it goes without, as a fork's child does */
-        r = start(path, environment, fd, &mask, false, pid);
+    const int r = start_again(path, environment, fd, &mask, own_group, pid);
     fc_brand_end(before);
     free(environment);
     return -r;
