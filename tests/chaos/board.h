@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #define CALLERS 6
+#define LOST_MAX 4096
 
 /* One for each calling thread. */
 struct slot {
@@ -23,6 +24,8 @@ struct board {
     atomic_bool is_calm; /* havoc has ended and all stopped processes go on */
     atomic_uint strays;  /* functions that began for a call that had ended */
     atomic_uint wrong;   /* calls that ended as they must not */
+    atomic_uint lost;    /* calls whose child was lost with its server */
+    atomic_int lost_child[LOST_MAX];
     atomic_uint_fast64_t calls, ok, havocs;
     struct slot slot[CALLERS + 1]; /* the last one: the main thread's */
 };

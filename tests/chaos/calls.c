@@ -9,9 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NO_BOARD 98     /* the function's own code: it could not tell that it ran */
-#define OWN_FAILURE 5   /* of KIND_FAIL */
-#define OWN_STATUS 3    /* of KIND_EXIT */
+#define NO_BOARD 98   /* the function's own code: it could not tell that it ran */
+#define OWN_FAILURE 5 /* of KIND_FAIL */
+#define OWN_STATUS 3  /* of KIND_EXIT */
+#ifdef TEST_PORTABLE
+#define TOLD_STATUS (-1) /* atexit(3) sees the exit, not the status */
+#else
+#define TOLD_STATUS OWN_STATUS
+#endif
 #define PLENTY_MS 20000 /* a deadline that no call is to reach unless something stops it */
 #define LARGE (1U << 20)
 
@@ -126,7 +131,7 @@ static bool is_own_end(const struct forkcall_report *report, const struct order 
     case KIND_CRASH:
         return report->status == FORKCALL_SIGNALED && report->code == SIGABRT;
     case KIND_EXIT:
-        return report->status == FORKCALL_EXITED && report->code == OWN_STATUS;
+        return report->status == FORKCALL_EXITED && report->code == TOLD_STATUS;
     case KIND_HANG:
         return report->status == FORKCALL_TIMED_OUT;
     default:
@@ -159,6 +164,16 @@ static const char *what_is_wrong(const struct host *host, const struct forkcall_
     return NULL;
 }
 
+/* Nothing in the portable build ends a child with its server, and only the server could signal it safely. */
+static void note_lost(struct board *board, const struct forkcall_report *report)
+{
+    if (report->status != FORKCALL_LOST || report->method != FORKCALL_SERVER || report->pid <= 0)
+        return;
+    const unsigned i = atomic_fetch_add(&board->lost, 1);
+    if (i < LOST_MAX)
+        atomic_store(&board->lost_child[i], (int)report->pid);
+}
+
 static void judge(const struct host *host, const struct forkcall_report *report, const struct forkcall_buf *result,
                   const struct order *order, bool canceled)
 {
@@ -166,6 +181,7 @@ static void judge(const struct host *host, const struct forkcall_report *report,
     atomic_fetch_add(&host->board->calls, 1);
     if (report->status == FORKCALL_OK)
         atomic_fetch_add(&host->board->ok, 1);
+    note_lost(host->board, report);
     if (wrong == NULL)
         return;
     atomic_fetch_add(&host->board->wrong, 1);
