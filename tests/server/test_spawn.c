@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,6 +335,47 @@ static void host_with_a_thousand_open_descriptors(void **state)
     assert_int_equal(host_run(open_a_thousand, NULL), 0);
 }
 
+/* ---- Descriptors that other threads close ---------------------------------------------------------------------- */
+
+/* So often posix_spawn finds that a descriptor is no longer open which an action names. */
+static int outdated;
+
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                const posix_spawnattr_t *attributes, char *const *args, char *const *environment)
+{
+    int (*next)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const *,
+                char *const *);
+    if (outdated > 0) {
+        outdated--;
+        return EBADF;
+    }
+    *(void **)&next = dlsym(RTLD_NEXT, "posix_spawn");
+    return next(pid, path, actions, attributes, args, environment);
+}
+
+static int close_while_it_spawns(void *context)
+{
+    const struct forkcall_options options = {.method = FORKCALL_SPAWN};
+    int answer = 0;
+    (void)context;
+    for (size_t i = 0; i < 2; i++) {
+        outdated = 2;
+        CHECK(ask(methods[i], child_answers_42, NULL, 0, &answer, sizeof answer) && answer == 42);
+        CHECK(outdated == 0);
+    }
+    outdated = 1000000; /* the library's own one */
+    const struct forkcall_report report = forkcall_run(child_answers_42, NULL, 0, NULL, &options);
+    CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report.code == EBADF);
+    CHECK(outdated > 999000);
+    return 0;
+}
+
+static void host_whose_threads_close_descriptors_while_it_spawns(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(close_while_it_spawns, NULL), 0);
+}
+
 /* ---- Plugins ------------------------------------------------------------------------------------------------- */
 
 static int call_plugin(void *context)
@@ -370,6 +412,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(empty_environment),
         cmocka_unit_test(signals_are_at_their_default),
         cmocka_unit_test(host_with_a_thousand_open_descriptors),
+        cmocka_unit_test(host_whose_threads_close_descriptors_while_it_spawns),
         cmocka_unit_test(function_of_a_plugin),
     };
     forkcall_init();
