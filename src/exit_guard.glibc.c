@@ -3,8 +3,12 @@
 
 #include "config.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+
+/* More than the C library keeps in a cache of freed blocks that calloc does not look into. */
+#define ROOM 4096
 
 static void on_exit_handler(int status, void *unused)
 {
@@ -67,15 +71,28 @@ static void at_quick_exit_of_child(void *unused)
         fc_child_exited_unknown();
 }
 
-void fc_exit_guard_prepare(bool threaded)
+/* Registers the destructor once for each thread. glibc ends the whole process where calloc has no 32 bytes for that ("failed to
+ * register TLS destructor"). So a page is asked for first and given back, which leaves room. */
+static bool note_thread_exit(void)
 {
     static _Thread_local bool registered;
+    if (registered)
+        return true;
+    void *volatile room = calloc(1, ROOM);
+    if (room == NULL)
+        return false;
+    free(room);
+    registered = __cxa_thread_atexit_impl(at_thread_exit, &registered, &__dso_handle) == 0;
+    return registered;
+}
+
+int fc_exit_guard_prepare(bool threaded)
+{
     if (!threaded)
-        return;
-    if (!registered)
-        registered = __cxa_thread_atexit_impl(at_thread_exit, &registered, &__dso_handle) == 0;
-    __cxa_atexit(at_exit, NULL, &key);
-    __cxa_at_quick_exit(at_quick_exit_of_child, &key);
+        return 0;
+    const bool ready = note_thread_exit() && __cxa_atexit(at_exit, NULL, &key) == 0 &&
+                       __cxa_at_quick_exit(at_quick_exit_of_child, &key) == 0;
+    return ready ? 0 : -ENOMEM;
 }
 
 void fc_exit_guard_release(bool threaded)

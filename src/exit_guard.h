@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* In the caller, before the fork, by the thread that forks. threaded: other threads run. */
-void fc_exit_guard_prepare(bool threaded);
+/* In the caller, before the fork, by the thread that forks. threaded: other threads run. 0, or -ENOMEM: the child must not
+ * be made, because exit() in it would run the caller's handlers. What was done is undone by fc_exit_guard_release. */
+int fc_exit_guard_prepare(bool threaded);
 /* In the caller, after the fork, by the same thread. */
 void fc_exit_guard_release(bool threaded);
 

@@ -10,9 +10,10 @@ static void handler(void)
     fc_child_exited_unknown();
 }
 
-void fc_exit_guard_prepare(bool threaded)
+int fc_exit_guard_prepare(bool threaded)
 {
     (void)threaded;
+    return 0;
 }
 
 void fc_exit_guard_release(bool threaded)

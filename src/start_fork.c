@@ -81,9 +81,9 @@ static pid_t fork_guarded(struct forkcall_call *call)
 {
     fc_fds_fork_lock();
     fc_fds_enter_lists();
-    fc_exit_guard_prepare(true);
+    const int r = fc_exit_guard_prepare(true);
     fc_fds_leave_lists();
-    const pid_t pid = fork_child(call);
+    const pid_t pid = r < 0 ? r : fork_child(call);
     fc_fds_enter_lists();
     fc_exit_guard_release(true);
     fc_fds_leave_lists();
