@@ -351,7 +351,7 @@ static int open_loop(struct forkcall_call *call)
         fc_call_rest(call, true);
     /* What cannot be watched (a regular file as cancel_fd), or was to be seen before. */
     if (call->stage == FC_STAGE_DONE || atomic_load(&call->cancel_requested) ||
-        (cancel_fd >= 0 && fc_poll_now(cancel_fd, POLLIN) != 0))
+        (cancel_fd >= 0 && fc_poll_says(cancel_fd, POLLIN)))
         fc_loop_wake(&call->fds);
     return fd;
 }

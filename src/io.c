@@ -65,6 +65,16 @@ short fc_poll_now(int fd, short events)
     return p.revents;
 }
 
+bool fc_poll_says(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    int r;
+    do
+        r = poll(&p, 1, 0);
+    while (r < 0 && errno == EINTR);
+    return r > 0;
+}
+
 uint64_t fc_now_ns(void)
 {
     struct timespec now;

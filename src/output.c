@@ -21,7 +21,7 @@ bool fc_call_may_call_back(const struct forkcall_call *call)
         return false;
     if (ended_by_us)
         return call->stage == FC_STAGE_TERMINATING; /* what it says about its end, while it may still say something */
-    return !atomic_load(&call->cancel_requested) && (cancel_fd < 0 || fc_poll_now(cancel_fd, POLLIN) == 0);
+    return !atomic_load(&call->cancel_requested) && (cancel_fd < 0 || !fc_poll_says(cancel_fd, POLLIN));
 }
 
 static void keep_tail(struct forkcall_buf *tail, const char *data, size_t size)

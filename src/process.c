@@ -17,7 +17,7 @@ void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds)
 bool fc_process_is_over(const struct fc_process *process)
 {
     if (process->remote)
-        return process->fd >= 0 && fc_poll_now(process->fd, POLLIN) != 0;
+        return process->fd >= 0 && fc_poll_says(process->fd, POLLIN);
     return process->fd >= 0 ? fc_wait_is_over(process) : fc_wait_posix_is_over(process);
 }
 

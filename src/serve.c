@@ -144,7 +144,7 @@ static bool take_order(void)
 
 static bool host_is_gone(void)
 {
-    return host_fd >= 0 && fc_poll_now(host_fd, POLLIN) != 0;
+    return host_fd >= 0 && fc_poll_says(host_fd, POLLIN);
 }
 
 static int timeout_ms(void)
@@ -182,7 +182,7 @@ _Noreturn static void serve(void)
             break;
     }
     while (take_order()) { /* which children are done with is still to be known */
-        if (fc_poll_now(control_fd, POLLIN) == 0)
+        if (!fc_poll_says(control_fd, POLLIN))
             break;
     }
     fc_children_kill_all();
@@ -238,9 +238,10 @@ static int run_prepare(char *why, size_t why_size)
         fc_lifeline_give(control_fd, getpid());
     if ((fc_poll_now(control_fd, POLLIN) & POLLHUP) != 0)
         _exit(0);
-    const int r = fc_prepare_run(&prepare, why, why_size);
-    if (armed)
-        fcntl(control_fd, F_SETFL, 0);
+    int r = fc_prepare_run(&prepare, why, why_size);
+    /* As long as the socket kills, the host's next message would end the server. */
+    if (armed && fcntl(control_fd, F_SETFL, 0) < 0 && r == 0)
+        r = -errno;
     return r;
 }
 

@@ -39,7 +39,7 @@ int fc_patience_left(const struct fc_patience *patience)
 {
     if (patience->cancel_requested != NULL && atomic_load(patience->cancel_requested))
         return -EINTR;
-    if (patience->cancel_fd >= 0 && fc_poll_now(patience->cancel_fd, POLLIN) != 0)
+    if (patience->cancel_fd >= 0 && fc_poll_says(patience->cancel_fd, POLLIN))
         return -EINTR;
     return fc_now_ns() >= patience->deadline_ns ? -ETIMEDOUT : 0;
 }
@@ -103,7 +103,7 @@ bool fc_server_is_dead(const struct fc_server *server)
     if (is_lost(server))
         return true;
     const int pidfd = server->fds.fd[FC_FD_PROCESS];
-    return (pidfd >= 0 && fc_poll_now(pidfd, POLLIN) != 0) ||
+    return (pidfd >= 0 && fc_poll_says(pidfd, POLLIN)) ||
            (fc_poll_now(server->fds.fd[FC_FD_HELLO], POLLIN) & POLLHUP) != 0;
 }
 
@@ -219,6 +219,12 @@ static bool is_of_the_call(int r)
     return r == -ETIMEDOUT || r == -EINTR || r == -EMFILE || r == -ENFILE;
 }
 
+/* The server itself has said that it cannot serve, by whatever errno: it never will. */
+static bool has_refused(const struct fc_server *server)
+{
+    return atomic_load(&server->ready) && server->error != 0;
+}
+
 int fc_server_get(const struct fc_patience *patience, struct fc_server **server, char *why, size_t why_size)
 {
     for (;;) {
@@ -234,7 +240,7 @@ int fc_server_get(const struct fc_patience *patience, struct fc_server **server,
             r = await_ready(*server, patience, why, why_size);
             if (r == 0)
                 return 0;
-            if (!is_of_the_call(r))
+            if (!is_of_the_call(r) || has_refused(*server))
                 fc_server_retire(*server);
             if (r == -ECONNRESET && !served)
                 snprintf(why, why_size, "it ended before it served");
@@ -304,7 +310,7 @@ static int start(const struct forkcall_server_options *options)
 static bool is_over(const struct fc_server *server)
 {
     const int pidfd = server->fds.fd[FC_FD_PROCESS];
-    return pidfd >= 0 ? fc_poll_now(pidfd, POLLIN) != 0 : fc_server_is_dead(server);
+    return pidfd >= 0 ? fc_poll_says(pidfd, POLLIN) : fc_server_is_dead(server);
 }
 
 /* It goes when the last descriptor of the control socket here is closed, which calls that have a child keep open. */
