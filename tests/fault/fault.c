@@ -1,5 +1,7 @@
 #include "fault.h"
 
+#include "../support.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -8,42 +10,129 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
 
+#define BOARD_NAME "FORKCALL_TEST_FAULTS"
+#define PROCESSES_MAX 64
+
+/* In a file that all processes of a test map. */
 static struct shared {
     atomic_int fault; /* -1: none */
     atomic_int left;
     atomic_int error;
+    atomic_uint roles;
     atomic_bool fired;
+    atomic_uint runs;
+    atomic_int process_count;
+    atomic_int process[PROCESSES_MAX];
 } * shared;
 
+static enum fault_role role = FAULT_IN_HOST;
+
 void *__real_mmap(void *, size_t, int, int, int, off_t);
+pid_t __real_fork(void);
+
+static struct shared *map(int fd)
+{
+    const int flags = fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED;
+    void *memory = __real_mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, flags, fd, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void note_process(void)
+{
+    const int i = atomic_fetch_add(&shared->process_count, 1);
+    if (i < PROCESSES_MAX)
+        atomic_store(&shared->process[i], (int)getpid());
+}
+
+/* In a process that was exec'ed by the library: before its main, and before the library's own code. */
+__attribute__((constructor)) static void begin_execed(void)
+{
+    const char *path = getenv(BOARD_NAME);
+    const int fd = path != NULL ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return;
+    shared = map(fd);
+    close(fd);
+    role = FAULT_IN_EXECED;
+    if (shared != NULL)
+        note_process();
+}
+
+bool fault_begin_host(void)
+{
+    char path[] = "/tmp/forkcall-fault.XXXXXX";
+    const int fd = mkstemp(path);
+    static const struct shared empty = {.fault = -1};
+    if (fd < 0)
+        return false;
+    const bool written = write(fd, &empty, sizeof empty) == sizeof empty && setenv(BOARD_NAME, path, 1) == 0;
+    shared = written ? map(fd) : NULL;
+    close(fd);
+    role = FAULT_IN_HOST;
+    return shared != NULL;
+}
+
+int fault_processes(void)
+{
+    int living = 0;
+    const int count = atomic_load(&shared->process_count);
+    for (int i = 0; i < count && i < PROCESSES_MAX; i++) {
+        const int pid = atomic_load(&shared->process[i]);
+        living += pid > 0 && process_lives(pid);
+    }
+    return living;
+}
+
+void fault_note_run(void)
+{
+    if (shared != NULL)
+        atomic_fetch_add(&shared->runs, 1);
+}
+
+unsigned fault_runs(void)
+{
+    return atomic_load(&shared->runs);
+}
+
+void fault_arm_in(unsigned roles, enum fault fault, int n, int error)
+{
+    if (shared == NULL)
+        shared = map(-1);
+    if (shared == NULL)
+        abort();
+    atomic_store(&shared->fault, -1);
+    atomic_store(&shared->runs, 0);
+    atomic_store(&shared->fired, false);
+    if (error != 0) /* a call that fails just now must not find 0 */
+        atomic_store(&shared->error, error);
+    atomic_store(&shared->left, n);
+    atomic_store(&shared->roles, roles);
+    atomic_store(&shared->fault, (int)fault);
+}
 
 void fault_arm(enum fault fault, int n, int error)
 {
-    if (shared == NULL) {
-        void *memory = __real_mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED)
-            abort();
-        shared = memory;
-    }
-    atomic_store(&shared->fired, false);
-    atomic_store(&shared->error, error);
-    atomic_store(&shared->left, n);
-    atomic_store(&shared->fault, (int)fault);
+    fault_arm_in(FAULT_IN_HOST | FAULT_IN_FORK_CHILD, fault, n, error);
 }
 
 bool fault_disarm(void)
@@ -55,11 +144,25 @@ bool fault_disarm(void)
 /* True: this call is the one. */
 static bool fails(enum fault fault)
 {
-    if (shared == NULL || atomic_load(&shared->fault) != (int)fault || atomic_fetch_sub(&shared->left, 1) != 1)
+    if (shared == NULL || atomic_load(&shared->fault) != (int)fault || (atomic_load(&shared->roles) & role) == 0 ||
+        atomic_fetch_sub(&shared->left, 1) != 1)
         return false;
     atomic_store(&shared->fired, true);
     errno = atomic_load(&shared->error);
     return true;
+}
+
+static enum fault_role role_of_child(void)
+{
+    switch (role) {
+    case FAULT_IN_EXECED:
+        return FAULT_IN_SERVER;
+    case FAULT_IN_SERVER:
+    case FAULT_IN_SERVER_CHILD:
+        return FAULT_IN_SERVER_CHILD;
+    default:
+        return FAULT_IN_FORK_CHILD;
+    }
 }
 
 // NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the names are the linker's
@@ -83,7 +186,6 @@ static bool fails(enum fault fault)
 
 WRAP(FAULT_PIPE, int, -1, pipe2, (int ends[2], int flags), (ends, flags))
 WRAP(FAULT_MEMFD, int, -1, memfd_create, (const char *name, unsigned flags), (name, flags))
-WRAP(FAULT_FORK, pid_t, -1, fork, (void), ())
 WRAP(FAULT_SETPGID, int, -1, setpgid, (pid_t pid, pid_t group), (pid, group))
 WRAP(FAULT_MALLOC, void *, NULL, malloc, (size_t size), (size))
 WRAP(FAULT_MALLOC, void *, NULL, calloc, (size_t count, size_t size), (count, size))
@@ -101,6 +203,36 @@ WRAP(FAULT_SOCKETPAIR, int, -1, socketpair, (int domain, int type, int protocol,
      (domain, type, protocol, ends))
 WRAP(FAULT_SENDMSG, ssize_t, -1, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 WRAP(FAULT_RECVMSG, ssize_t, -1, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+WRAP(FAULT_WRITE, ssize_t, -1, write, (int fd, const void *data, size_t size), (fd, data, size))
+WRAP(FAULT_PRCTL, int, -1, prctl, (int option, long a, long b, long c, long d), (option, a, b, c, d))
+WRAP(FAULT_SIGALTSTACK, int, -1, sigaltstack, (const stack_t *stack, stack_t *old), (stack, old))
+WRAP(FAULT_GETSOCKOPT, int, -1, getsockopt, (int fd, int level, int name, void *value, socklen_t *size),
+     (fd, level, name, value, size))
+WRAP(FAULT_READLINK, ssize_t, -1, readlink, (const char *path, char *text, size_t size), (path, text, size))
+WRAP(FAULT_WAITID, int, -1, waitid, (idtype_t type, id_t id, siginfo_t *info, int flags), (type, id, info, flags))
+WRAP(FAULT_WAITPID, pid_t, -1, waitpid, (pid_t pid, int *status, int flags), (pid, status, flags))
+WRAP(FAULT_EXECUTABLE_PATH, char *, NULL, realpath, (const char *path, char *absolute), (path, absolute))
+WRAP64(FAULT_STAT, int, -1, stat, (const char *path, struct stat *status), (path, status))
+WRAP64(FAULT_STAT, int, -1, fstat, (int fd, struct stat *status), (fd, status))
+WRAP64(FAULT_FOPEN, FILE *, NULL, fopen, (const char *path, const char *mode), (path, mode))
+WRAP64(FAULT_PREAD, ssize_t, -1, pread, (int fd, void *data, size_t size, off_t at), (fd, data, size, at))
+WRAP64(FAULT_GETRLIMIT, int, -1, getrlimit, (int resource, struct rlimit *limit), (resource, limit))
+
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void)
+{
+    if (fails(FAULT_FORK))
+        return -1;
+    const enum fault_role next = role_of_child();
+    const pid_t pid = __real_fork();
+    if (pid == 0) {
+        role = next;
+        if (shared != NULL && next != FAULT_IN_FORK_CHILD)
+            note_process();
+    }
+    return pid;
+}
+
 /* It returns the error. */
 WRAP(FAULT_SPAWN, int, errno, posix_spawn,
      (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
@@ -135,10 +267,8 @@ static enum fault fault_of(long number)
         long number;
         enum fault fault;
     } numbers[] = {
-        {SYS_pidfd_open, FAULT_PIDFD},
-        {SYS_writev, FAULT_WRITEV},
-        {SYS_read, FAULT_READ},
-        {SYS_fcntl, FAULT_FCNTL},
+        {SYS_pidfd_open, FAULT_PIDFD}, {SYS_writev, FAULT_WRITEV}, {SYS_read, FAULT_READ},   {SYS_fcntl, FAULT_FCNTL},
+        {SYS_waitid, FAULT_WAITID},    {SYS_write, FAULT_WRITE},   {SYS_prctl, FAULT_PRCTL},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].number == number)

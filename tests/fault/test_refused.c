@@ -1,0 +1,314 @@
+/* Each system call in turn is refused by the kernel, with EPERM and with ENOSYS, as a sandbox does it: to the thread that
+ * calls and to all that it starts. Each time the call ends in bounded time, what its report says is true, nothing is left
+ * behind, and a call by another thread of the same process works.
+ *
+ * A filter counts for one thread (seccomp(2)), so the thread that looks what is left behind is free of it. */
+#include "../children.h"
+#include "../hosts/outcomes.h"
+#include "../hosts/refuse.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CANNOT 77
+#define PLENTY_MS 3000
+#define NO_MEMORY_TO_NOTE 98 /* the function's own code */
+
+/* What must go on whatever the library does. */
+enum needs {
+    KEEPS_DESCRIPTORS = 1, /* they cannot be closed */
+    NEVER_ENDS = 2,        /* the child's answer, or the caller's reading of it, is what was refused */
+};
+
+static const struct subject {
+    const char *name;
+    long number;
+    unsigned needs;
+} subjects[] = {
+#define SUBJECT(name, needs)     \
+    {                            \
+#name, SYS_##name, needs \
+    }
+    SUBJECT(read, NEVER_ENDS),
+    SUBJECT(write, NEVER_ENDS),
+    SUBJECT(writev, 0),
+    SUBJECT(openat, 0),
+    SUBJECT(close, KEEPS_DESCRIPTORS),
+    SUBJECT(newfstatat, 0),
+    SUBJECT(fstat, 0),
+    SUBJECT(statx, 0),
+    SUBJECT(lseek, 0),
+    SUBJECT(mmap, 0),
+    SUBJECT(mprotect, 0),
+    SUBJECT(munmap, 0),
+    SUBJECT(brk, 0),
+    SUBJECT(rt_sigaction, 0),
+    SUBJECT(rt_sigprocmask, 0),
+    SUBJECT(ioctl, 0),
+    SUBJECT(pread64, 0),
+    SUBJECT(sched_yield, 0),
+    SUBJECT(madvise, 0),
+    SUBJECT(dup, 0),
+    SUBJECT(dup3, 0),
+    SUBJECT(clock_nanosleep, 0),
+    SUBJECT(getpid, 0),
+    SUBJECT(socketpair, 0),
+    SUBJECT(sendmsg, 0),
+    SUBJECT(recvmsg, 0),
+    SUBJECT(recvfrom, 0),
+    SUBJECT(shutdown, 0),
+    SUBJECT(getsockopt, 0),
+    SUBJECT(setsockopt, 0),
+    SUBJECT(clone, 0),
+    SUBJECT(execve, 0),
+    SUBJECT(wait4, 0),
+    SUBJECT(waitid, 0),
+    SUBJECT(kill, 0),
+    SUBJECT(tgkill, 0),
+    SUBJECT(uname, 0),
+    SUBJECT(fcntl, 0),
+    SUBJECT(ftruncate, 0),
+    SUBJECT(getdents64, 0),
+    SUBJECT(readlinkat, 0),
+    SUBJECT(umask, 0),
+    SUBJECT(prlimit64, 0),
+    SUBJECT(getrusage, 0),
+    SUBJECT(getuid, 0),
+    SUBJECT(geteuid, 0),
+    SUBJECT(getresuid, 0),
+    SUBJECT(getresgid, 0),
+    SUBJECT(setfsuid, 0),
+    SUBJECT(setfsgid, 0),
+    SUBJECT(getgroups, 0),
+    SUBJECT(setpgid, 0),
+    SUBJECT(getsid, 0),
+    SUBJECT(getppid, 0),
+    SUBJECT(sigaltstack, 0),
+    SUBJECT(prctl, 0),
+    SUBJECT(sched_getaffinity, 0),
+    SUBJECT(sched_setaffinity, 0),
+    SUBJECT(sched_setscheduler, 0),
+    SUBJECT(sched_getscheduler, 0),
+    SUBJECT(getpriority, 0),
+    SUBJECT(setpriority, 0),
+    SUBJECT(ioprio_get, 0),
+    SUBJECT(ioprio_set, 0),
+    SUBJECT(capget, 0),
+    SUBJECT(capset, 0),
+    SUBJECT(keyctl, 0),
+    SUBJECT(personality, 0),
+    SUBJECT(timerfd_create, 0),
+    SUBJECT(timerfd_settime, 0),
+    SUBJECT(epoll_create1, 0),
+    SUBJECT(epoll_ctl, 0),
+    SUBJECT(eventfd2, 0),
+    SUBJECT(pipe2, 0),
+    SUBJECT(memfd_create, 0),
+    SUBJECT(getrandom, 0),
+    SUBJECT(unshare, 0),
+    SUBJECT(kcmp, 0),
+#ifdef SYS_poll
+    SUBJECT(poll, 0),
+    SUBJECT(access, 0),
+    SUBJECT(readlink, 0),
+    SUBJECT(dup2, 0),
+    SUBJECT(getpgrp, 0),
+    SUBJECT(vfork, 0),
+#endif
+    {"clone3", 435, 0},
+    {"close_range", 436, 0},
+    {"pidfd_open", 434, 0},
+    {"pidfd_send_signal", 424, 0},
+};
+
+struct trial {
+    const struct subject *subject;
+    int error;
+    bool async; /* and large, with captured streams */
+};
+
+/* ---- The call ------------------------------------------------------------------------------------------------ */
+
+static int note_run(void)
+{
+    const char *name = getenv("FORKCALL_TEST_SHARED_MEMORY");
+    if (!method_shares_memory() && (name == NULL || access(name, R_OK) < 0))
+        return NO_MEMORY_TO_NOTE;
+    atomic_fetch_add((atomic_int *)shared_memory(), 1);
+    return 0;
+}
+
+static int answers(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int r = note_run();
+    return r != 0 ? r : child_answers_42(args, args_size, result);
+}
+
+static int answers_large(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int r = note_run();
+    return r != 0 ? r : child_answers_large(args, args_size, result);
+}
+
+static int take_output(void *user, int fd, const char *data, size_t size)
+{
+    (void)user;
+    (void)fd;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+static struct forkcall_report call(bool async, int timeout_ms, struct forkcall_buf *result)
+{
+    static const char args[40000];
+    struct forkcall_options options = {.timeout_ms = timeout_ms, .allow_unsafe_fork = true};
+    struct forkcall_report none = {.status = FORKCALL_NOT_STARTED, .ran = FORKCALL_RAN_NO, .code = ENOMEM};
+    struct forkcall_call *handle = NULL;
+    if (!async)
+        return run_tested(answers, args, 3, result, &options);
+    options.standard_output = FORKCALL_STREAM_CAPTURE;
+    options.output = take_output;
+    if (start_tested(&handle, answers_large, args, sizeof args, result, &options) < 0) {
+        strcpy(none.message, "no memory");
+        return none;
+    }
+    forkcall_wait(handle, -1);
+    return forkcall_finish(handle);
+}
+
+/* ---- The thread without rights ------------------------------------------------------------------------------- */
+
+struct sandboxed {
+    const struct trial *trial;
+    struct forkcall_report report;
+    struct forkcall_buf result;
+    atomic_int state; /* 0; 1: there is a report; 2: the system has no such filters */
+};
+
+static void *call_in_sandbox(void *arg)
+{
+    struct sandboxed *s = arg;
+    const struct refusal rule = {.number = s->trial->subject->number, .error = s->trial->error, .argument = -1};
+    if (refuse(&rule, 1)) {
+        s->report = call(s->trial->async, PLENTY_MS, &s->result);
+        atomic_store(&s->state, 1);
+    } else {
+        atomic_store(&s->state, 2);
+    }
+    syscall(SYS_exit, 0); /* the C library's way to end a thread needs calls that may be refused */
+    return NULL;
+}
+
+static bool has_ended(void *arg)
+{
+    return atomic_load(&((struct sandboxed *)arg)->state) != 0;
+}
+
+static const char *what_is_wrong(const struct trial *trial, const struct forkcall_report *report,
+                                 const struct forkcall_buf *result)
+{
+    const int runs = atomic_load((atomic_int *)shared_memory());
+    if (runs > 1)
+        return "the function ran twice";
+    if (report->ran == FORKCALL_RAN_NO && runs != 0)
+        return "it is said not to have run, and did";
+    if (report->ran == FORKCALL_RAN_YES && runs == 0 && report->code != NO_MEMORY_TO_NOTE)
+        return "it is said to have run, and did not";
+    if (report->status != FORKCALL_OK && (report->message[0] == '\0' || result->size != 0))
+        return "no message, or a result all the same";
+    switch (report->status) {
+    case FORKCALL_OK:
+        return trial->async ? (is_large_answer(result) ? NULL : "wrong answer")
+                            : (*(int *)result->data == 42 ? NULL : "wrong answer");
+    case FORKCALL_TIMED_OUT:
+        return (trial->subject->needs & NEVER_ENDS) != 0 ? NULL : "it does not end by itself";
+    case FORKCALL_NOT_STARTED:
+        return report->code > 0 && report->ran == FORKCALL_RAN_NO ? NULL : "no code, or it may have run";
+    default:
+        return NULL;
+    }
+}
+
+/* Threads are not counted; what only a later call reaps is reaped by then. */
+static int check_what_is_left(const struct trial *trial, struct traces before)
+{
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_report report = call(trial->async, 0, &result);
+    if (report.status != FORKCALL_OK)
+        fprintf(stderr, "the next call: %s: %s\n", forkcall_status_name(report.status), report.message);
+    CHECK(report.status == FORKCALL_OK);
+    forkcall_buf_free(&result);
+    forkcall_server_stop();
+    const struct traces after = traces_now();
+    CHECK(after.children == before.children);
+    CHECK(after.descriptors == before.descriptors || (trial->subject->needs & KEEPS_DESCRIPTORS) != 0);
+    return 0;
+}
+
+static int try_it(void *context)
+{
+    const struct trial *trial = context;
+    struct sandboxed s = {.trial = trial, .result = FORKCALL_BUF_INIT};
+    pthread_t thread;
+    const struct traces before = traces_now();
+    CHECK(pthread_create(&thread, NULL, call_in_sandbox, &s) == 0);
+    CHECK(wait_until(has_ended, &s));
+    if (atomic_load(&s.state) == 2)
+        return CANNOT;
+    const char *wrong = what_is_wrong(trial, &s.report, &s.result);
+    if (wrong != NULL || getenv("FORKCALL_TEST_VERBOSE") != NULL)
+        fprintf(stderr, "%s: %s, ran %d (seen %d), code %d: %s\n", wrong != NULL ? wrong : "right",
+                forkcall_status_name(s.report.status), (int)s.report.ran, atomic_load((atomic_int *)shared_memory()),
+                s.report.code, s.report.message);
+    CHECK(wrong == NULL);
+    forkcall_buf_free(&s.result);
+    return check_what_is_left(trial, before);
+}
+
+static void try_all(int error)
+{
+    int failures = 0;
+    for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
+        for (int async = 0; async < 2; async++) {
+            struct trial trial = {&subjects[i], error, async != 0};
+            clear_shared_memory();
+            const int r = host_run(try_it, &trial);
+            if (r == CANNOT)
+                SKIP("system calls cannot be refused here");
+            if (r != 0)
+                print_error("%s (errno %d), %s: %d\n", subjects[i].name, error, async != 0 ? "async" : "sync", r);
+            failures += r != 0;
+        }
+    }
+    assert_int_equal(failures, 0);
+}
+
+static void each_system_call_is_refused_by_eperm(void **state)
+{
+    (void)state;
+    try_all(EPERM);
+}
+
+static void each_system_call_is_refused_by_enosys(void **state)
+{
+    (void)state;
+    try_all(ENOSYS);
+}
+
+int main(void)
+{
+    forkcall_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_system_call_is_refused_by_eperm),
+        cmocka_unit_test(each_system_call_is_refused_by_enosys),
+    };
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
+}
