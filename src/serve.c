@@ -26,6 +26,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct fc_prepare prepare;
@@ -158,6 +159,17 @@ static int timeout_ms(void)
     return first == UINT64_MAX ? -1 : (int)((first - now) / 1000000U) + 1;
 }
 
+/* A poll(2) that failed: for want of memory it is tried again, a moment later. Where it is refused for good, this process would
+ * neither hear of its host's end nor ever rest. */
+static bool can_go_on(int error)
+{
+    if (error == EINTR)
+        return true;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    nanosleep(&pause, NULL);
+    return error == ENOMEM || error == EAGAIN;
+}
+
 /* Patiently: the host's thread that says that its call is over is to return from it before another child is made. Who waits for
  * a child comes first, then what the host has to say, then the spares. */
 _Noreturn static void serve(void)
@@ -166,7 +178,8 @@ _Noreturn static void serve(void)
     for (;;) {
         struct pollfd fds[] = {
             {.fd = control_fd, .events = POLLIN}, {.fd = bell[0], .events = POLLIN}, {.fd = host_fd, .events = POLLIN}};
-        poll(fds, 3, timeout_ms());
+        if (poll(fds, 3, timeout_ms()) < 0 && !can_go_on(errno))
+            break;
         if (fds[1].revents != 0) {
             silence_bell();
             fc_children_look();

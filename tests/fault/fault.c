@@ -192,6 +192,7 @@ WRAP(FAULT_MALLOC, void *, NULL, calloc, (size_t count, size_t size), (count, si
 WRAP(FAULT_MALLOC, void *, NULL, realloc, (void *old, size_t size), (old, size))
 WRAP64(FAULT_FTRUNCATE, int, -1, ftruncate, (int fd, off_t size), (fd, size))
 WRAP(FAULT_TIMERFD, int, -1, timerfd_create, (int clock, int flags), (clock, flags))
+WRAP(FAULT_EVENTFD, int, -1, eventfd, (unsigned count, int flags), (count, flags))
 WRAP(FAULT_EPOLL_CREATE, int, -1, epoll_create1, (int flags), (flags))
 WRAP(FAULT_EPOLL_CTL, int, -1, epoll_ctl, (int fd, int op, int of, struct epoll_event *e), (fd, op, of, e))
 WRAP(FAULT_DUP2, int, -1, dup2, (int from, int to), (from, to))

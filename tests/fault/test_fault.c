@@ -190,7 +190,8 @@ static const struct kind kinds[] = {
     {FAULT_MALLOC, ENOMEM, WELL | NOT_STARTED | NO_MEMORY, "memory", 1, 1},
     {FAULT_MMAP, ENOMEM, WELL | NO_MEMORY, NULL, 1, 1},
     {FAULT_FTRUNCATE, ENOMEM, WELL | NO_MEMORY, NULL, 1, 1},
-    {FAULT_TIMERFD, EMFILE, NOT_STARTED, "descriptor", 1, 1},
+    {FAULT_TIMERFD, EMFILE, WELL, NULL, 1, 1}, /* forkcall_fd tells it */
+    {FAULT_EVENTFD, EMFILE, NOT_STARTED, "descriptor", 1, 1},
     {FAULT_EPOLL_CREATE, EMFILE, WELL, NULL, 1, 1},
     {FAULT_EPOLL_CTL, ENOMEM, WELL, NULL, 1, 1},
     {FAULT_EPOLL_CTL, ENOSPC, WELL, NULL, 1, 1},
@@ -223,6 +224,7 @@ static bool opens_descriptors(enum fault fault)
     case FAULT_MEMFD:
     case FAULT_PIDFD:
     case FAULT_TIMERFD:
+    case FAULT_EVENTFD:
     case FAULT_EPOLL_CREATE:
     case FAULT_DUP2:
     case FAULT_OPEN:
@@ -306,6 +308,7 @@ FAILS(malloc, FAULT_MALLOC)
 FAILS(mmap, FAULT_MMAP)
 FAILS(ftruncate, FAULT_FTRUNCATE)
 FAILS(timerfd_create, FAULT_TIMERFD)
+FAILS(eventfd, FAULT_EVENTFD)
 FAILS(epoll_create1, FAULT_EPOLL_CREATE)
 FAILS(epoll_ctl, FAULT_EPOLL_CTL)
 FAILS(dup2, FAULT_DUP2)
@@ -324,18 +327,18 @@ int main(void)
 {
     forkcall_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pipe2_fails),         cmocka_unit_test(fcntl_fails),
-        cmocka_unit_test(memfd_create_fails),  cmocka_unit_test(fork_fails),
-        cmocka_unit_test(pidfd_open_fails),    cmocka_unit_test(setpgid_fails),
-        cmocka_unit_test(malloc_fails),        cmocka_unit_test(mmap_fails),
-        cmocka_unit_test(ftruncate_fails),     cmocka_unit_test(timerfd_create_fails),
-        cmocka_unit_test(epoll_create1_fails), cmocka_unit_test(epoll_ctl_fails),
-        cmocka_unit_test(dup2_fails),          cmocka_unit_test(open_fails),
-        cmocka_unit_test(setrlimit_fails),     cmocka_unit_test(sigaction_fails),
-        cmocka_unit_test(read_fails),          cmocka_unit_test(writev_fails),
-        cmocka_unit_test(poll_fails),          cmocka_unit_test(socketpair_fails),
-        cmocka_unit_test(sendmsg_fails),       cmocka_unit_test(recvmsg_fails),
-        cmocka_unit_test(posix_spawn_fails),
+        cmocka_unit_test(pipe2_fails),        cmocka_unit_test(fcntl_fails),
+        cmocka_unit_test(memfd_create_fails), cmocka_unit_test(fork_fails),
+        cmocka_unit_test(pidfd_open_fails),   cmocka_unit_test(setpgid_fails),
+        cmocka_unit_test(malloc_fails),       cmocka_unit_test(mmap_fails),
+        cmocka_unit_test(ftruncate_fails),    cmocka_unit_test(timerfd_create_fails),
+        cmocka_unit_test(eventfd_fails),      cmocka_unit_test(epoll_create1_fails),
+        cmocka_unit_test(epoll_ctl_fails),    cmocka_unit_test(dup2_fails),
+        cmocka_unit_test(open_fails),         cmocka_unit_test(setrlimit_fails),
+        cmocka_unit_test(sigaction_fails),    cmocka_unit_test(read_fails),
+        cmocka_unit_test(writev_fails),       cmocka_unit_test(poll_fails),
+        cmocka_unit_test(socketpair_fails),   cmocka_unit_test(sendmsg_fails),
+        cmocka_unit_test(recvmsg_fails),      cmocka_unit_test(posix_spawn_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #define CANNOT 77
-#define PLENTY_MS 3000
+#define PLENTY_MS 20000
+/* Of calls that do not end by themselves. */
+#define SOON_MS 1500
 #define NO_MEMORY_TO_NOTE 98 /* the function's own code */
 
 /* What must go on whatever the library does. */
@@ -198,7 +200,8 @@ static void *call_in_sandbox(void *arg)
     struct sandboxed *s = arg;
     const struct refusal rule = {.number = s->trial->subject->number, .error = s->trial->error, .argument = -1};
     if (refuse(&rule, 1)) {
-        s->report = call(s->trial->async, PLENTY_MS, &s->result);
+        const bool ends = (s->trial->subject->needs & NEVER_ENDS) == 0;
+        s->report = call(s->trial->async, ends ? PLENTY_MS : SOON_MS, &s->result);
         atomic_store(&s->state, 1);
     } else {
         atomic_store(&s->state, 2);
