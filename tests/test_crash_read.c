@@ -413,6 +413,34 @@ static void hostile_tables_of_modules_do_no_harm(void **state)
         hostile_round();
 }
 
+/* Of memory, that the kernel tells of, and near the stack pointer: by a frame of 64 KiB below, and by a page above. */
+static void fault_that_is_told_as_a_stack_overflow(void **state)
+{
+    static const struct {
+        int signal, si_code, distance;
+        bool overflows;
+    } faults[] = {
+        {SIGSEGV, SEGV_MAPERR, 0, true},       {SIGSEGV, SEGV_ACCERR, 4095, true},
+        {SIGSEGV, SEGV_MAPERR, 4096, false},   {SIGSEGV, SEGV_MAPERR, -65535, true},
+        {SIGSEGV, SEGV_MAPERR, -65536, false}, {SIGBUS, BUS_ADRERR, -8, true},
+        {SIGBUS, BUS_ADRERR, 4096, false},     {SIGFPE, FPE_INTDIV, 0, false},
+        {SIGILL, ILL_ILLOPC, 0, false},        {SIGSEGV, SI_USER, 0, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct fc_crash_notice notice;
+        memset(&notice, 0, sizeof notice);
+        notice.signal = faults[i].signal;
+        notice.si_code = faults[i].si_code;
+        notice.registers.sp = 0x12345678;
+        notice.address = notice.registers.sp + (uint64_t)(int64_t)faults[i].distance;
+        const struct forkcall_crash read = read_notice(&notice, NULL, 0, NULL, 0, false);
+        assert_int_equal((read.flags & FORKCALL_CRASH_STACK_OVERFLOW) != 0, faults[i].overflows);
+        notice.registers.sp = 0; /* not known */
+        assert_int_equal(read_notice(&notice, NULL, 0, NULL, 0, false).flags, 0);
+    }
+}
+
 /* Whatever is claimed: what comes out lies in the module here that it was said to be. */
 static void forged_modules_lead_into_ours_alone(void **state)
 {
@@ -452,6 +480,7 @@ int main(void)
         cmocka_unit_test(copies_of_a_module_are_not_taken_for_each_other),
         cmocka_unit_test(hostile_tables_of_modules_do_no_harm),
         cmocka_unit_test(forged_modules_lead_into_ours_alone),
+        cmocka_unit_test(fault_that_is_told_as_a_stack_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Modules whose files are broken, before or after they are loaded: whatever is in them, the host and its server go on. */
 #include "copy.h"
 #include "elf_module.h"
+#include "mapping.h"
 #include "placement.h"
 #include "support.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -266,6 +268,53 @@ static void headers_changed_under_the_host(void **state)
     }
 }
 
+/* ---- The file behind an address ---------------------------------------------------------------------------------- */
+
+/* Maps a file, which is gone then where it is to be deleted. */
+static const char *map_file(const char *path, bool is_deleted, struct stat *status)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(fstat(fd, status), 0);
+    const char *memory = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0);
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    close(fd);
+    if (is_deleted)
+        assert_int_equal(unlink(path), 0);
+    return memory;
+}
+
+/* The kernel says "(deleted)" behind the path of one that is gone, and another may be called so. */
+static void mapped_file_is_told_by_its_own_name(void **state)
+{
+    static const char *const names[] = {"file", "file (deleted)"};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        const bool is_deleted = i % 2 == 1;
+        char path[PATH_MAX];
+        struct stat status;
+        struct fc_mapping mapping;
+        snprintf(path, sizeof path, "%s/%s", directory, names[i / 2]);
+        const char *memory = map_file(path, is_deleted, &status);
+        const int r = fc_mapping_find((uintptr_t)memory, &mapping);
+        struct fc_mapped mapped[] = {
+            {.address = (uintptr_t)memory}, {.address = (uintptr_t)&i}, {.address = (uintptr_t)map_file}};
+        fc_mapping_list(mapped, 3);
+        munmap((void *)(uintptr_t)memory, 1);
+        if (!is_deleted)
+            assert_int_equal(unlink(path), 0);
+        if (r == -ENOENT)
+            SKIP("this system does not tell what is mapped");
+        assert_int_equal(r, 0);
+        assert_string_equal(mapping.path, path);
+        assert_true(mapping.inode == status.st_ino);
+        assert_true(mapped[0].inode == status.st_ino && mapped[0].device == mapping.device);
+        assert_int_equal(mapped[1].inode, 0);
+        assert_int_not_equal(mapped[2].inode, 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     forkcall_init();
@@ -273,6 +322,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(headers_of_any_content_are_read),
         cmocka_unit_test(files_cut_short_under_the_host),
         cmocka_unit_test(headers_changed_under_the_host),
+        cmocka_unit_test(mapped_file_is_told_by_its_own_name),
     };
     if (argc != 3 || realpath(argv[1], good[0]) == NULL || realpath(argv[2], good[1]) == NULL) {
         fprintf(stderr, "usage: %s WITH-BUILD-ID WITHOUT\n", argv[0]);

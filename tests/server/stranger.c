@@ -54,6 +54,7 @@ static const struct kind kinds[] = {
     /* Perhaps copies, perhaps started by one. */
     {"brand_and_another_parent", .branded = true, .wrapped = true, .lost = true},
     {"hello_of_a_stranger_alone", .socket = true, .hello = true, .lost = true},
+    {"hello_of_a_stranger_and_an_inherited_marker", .marker = true, .socket = true, .hello = true, .lost = true},
     /* As it should be: these become copies, and end because their maker does. */
     {"true_copy", .marker = true, .socket = true, .hello = true, .right_marker = true, .parent = true, .hangs_up = true,
      .status = FC_COPY_REFUSED},

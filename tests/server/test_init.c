@@ -217,7 +217,8 @@ static void copy_of_a_stranger_serves_nobody(void **state)
 
 static void process_that_may_be_a_copy_starts_none(void **state)
 {
-    static const char *const hows[] = {"brand_and_another_parent", "hello_of_a_stranger_alone"};
+    static const char *const hows[] = {"brand_and_another_parent", "hello_of_a_stranger_alone",
+                                       "hello_of_a_stranger_and_an_inherited_marker"};
     (void)state;
     if (under_emulator())
         SKIP("the emulator does not exec the program's own image");

@@ -2,6 +2,8 @@
  * the C library is interposed, to hold it there. */
 #include "servers.h"
 
+#include "rights.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
@@ -222,12 +224,38 @@ static void two_threads_that_start_a_server(void **state)
     assert_int_equal(host_run(start_twice, NULL), 0);
 }
 
+/* As a process would send it that is no server of this version. */
+static void message_that_is_refused_leaves_no_descriptor(void **state)
+{
+    static const struct {
+        size_t size, fds, wanted_size, max;
+    } messages[] = {{8, 2, 16, 2}, {8, 3, 8, 2}, {8, 1, 8, 0}, {1, 3, 8, 3}};
+    const char bytes[16] = "";
+    const int sent[] = {0, 1, 2};
+    (void)state;
+    for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
+        int ends[2], received[3];
+        char taken[16];
+        size_t count = 7;
+        assert_int_equal(fc_rights_pair(ends), 0);
+        const int before = traces_now().descriptors;
+        assert_int_equal(fc_rights_send(ends[0], bytes, messages[i].size, sent, messages[i].fds), 0);
+        assert_int_equal(
+            fc_rights_receive(ends[1], taken, messages[i].wanted_size, received, messages[i].max, &count, 0), -EPROTO);
+        assert_int_equal(count, 0);
+        assert_int_equal(traces_now().descriptors, before);
+        close(ends[0]);
+        close(ends[1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sockets_are_never_inheritable),
         cmocka_unit_test(fork_while_large_arguments_are_passed),
         cmocka_unit_test(two_threads_that_start_a_server),
+        cmocka_unit_test(message_that_is_refused_leaves_no_descriptor),
     };
     forkcall_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
