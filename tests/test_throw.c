@@ -371,6 +371,31 @@ static void message_is_cut_at_32_KiB(void **state)
     free(text);
 }
 
+/* Of three bytes each, behind so many others. */
+static int says_too_many_characters(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    static char text[MESSAGE_MAX_KEPT + 1000];
+    (void)args_size;
+    (void)result;
+    size_t n = *(const size_t *)args;
+    memset(text, 'x', n);
+    for (; n + 4 < sizeof text; n += 3)
+        memcpy(text + n, "\xe2\x82\xac", 3);
+    return forkcall_fail(CODE, "%s", text);
+}
+
+static void message_that_is_cut_at_32_KiB_ends_with_a_character(void **state)
+{
+    (void)state;
+    for (size_t shift = 0; shift < 3; shift++) {
+        struct outcome o = run(FORKCALL_AUTO, says_too_many_characters, &shift, sizeof shift, 0);
+        assert_status(o.report, FORKCALL_FAILED);
+        assert_in_range(o.details.size, MESSAGE_MAX_KEPT - 3, MESSAGE_MAX_KEPT);
+        assert_int_equal((o.details.size - shift) % 3, 0);
+        release(&o);
+    }
+}
+
 /* ---- Errors that stick --------------------------------------------------------------------------------------- */
 
 static int appends_6_and_ignores_the_error(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -507,6 +532,7 @@ int main(void)
         cmocka_unit_test(control_characters_stay_in_details_alone),
         cmocka_unit_test(long_message_is_cut_in_the_report_and_whole_in_details),
         cmocka_unit_test(message_is_cut_at_32_KiB),
+        cmocka_unit_test(message_that_is_cut_at_32_KiB_ends_with_a_character),
         cmocka_unit_test(throw_counts_for_more_than_a_result_that_is_too_big),
         cmocka_unit_test(overlooked_append_past_max_result_is_TOO_BIG),
         cmocka_unit_test(success_leaves_nothing_in_details),
