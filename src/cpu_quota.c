@@ -48,36 +48,38 @@ static void count_quota(struct quota *quota, long long time, long long period)
 
 /* ---- One group ----------------------------------------------------------------------------------------------- */
 
-static bool read_number(const char *root, const char *group, const char *name, long long *number)
+/* The file's line begins with so many numbers. */
+static bool read_numbers(const char *root, const char *group, const char *name, long long *numbers, int count)
 {
+    char line[64]; /* two numbers of any size */
     FILE *file = open_below(root, group, name);
     if (file == NULL)
         return false;
-    const bool read = fscanf(file, "%lld", number) == 1;
+    const char *at = fgets(line, sizeof line, file);
     fclose(file);
-    return read;
+    for (int i = 0; at != NULL && i < count; i++) {
+        char *end;
+        numbers[i] = strtoll(at, &end, 10);
+        at = end != at ? end : NULL;
+    }
+    return at != NULL;
 }
 
 static void look_at_version_1(struct quota *quota, const char *group)
 {
     long long time; /* -1: no quota */
     long long period;
-    if (read_number(quota->root, group, "/cpu.cfs_quota_us", &time) &&
-        read_number(quota->root, group, "/cpu.cfs_period_us", &period))
+    if (read_numbers(quota->root, group, "/cpu.cfs_quota_us", &time, 1) &&
+        read_numbers(quota->root, group, "/cpu.cfs_period_us", &period, 1))
         count_quota(quota, time, period);
 }
 
 /* "max 100000": no quota. */
 static void look_at_version_2(struct quota *quota, const char *group)
 {
-    long long time;
-    long long period;
-    FILE *file = open_below(quota->root, group, "/cpu.max");
-    if (file == NULL)
-        return;
-    if (fscanf(file, "%lld %lld", &time, &period) == 2)
-        count_quota(quota, time, period);
-    fclose(file);
+    long long time_and_period[2];
+    if (read_numbers(quota->root, group, "/cpu.max", time_and_period, 2))
+        count_quota(quota, time_and_period[0], time_and_period[1]);
 }
 
 /* The part of a group's path that lies below the one that is mounted; NULL: it does not lie there. */
@@ -166,9 +168,8 @@ static void unescape(char *path)
 {
     char *to = path;
     for (const char *from = path; *from != '\0'; to++) {
-        unsigned byte;
-        if (*from == '\\' && sscanf(from + 1, "%3o", &byte) == 1 && strspn(from + 1, "01234567") >= 3) {
-            *to = (char)byte;
+        if (*from == '\\' && strspn(from + 1, "01234567") >= 3) {
+            *to = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
             from += 4;
         } else {
             *to = *from++;

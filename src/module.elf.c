@@ -319,7 +319,9 @@ static int visit_note(struct dl_phdr_info *info, size_t size, void *modules)
     const struct fc_elf_module module = fc_elf_module(info, (*(unsigned *)modules)++ == 0);
     const ElfW(Phdr) *segment = find_first_segment(&module);
     (void)size;
-    if (!module.is_program && segment != NULL)
+    if (segment == NULL) /* there is nothing of its file in memory */
+        return 0;
+    if (!module.is_program)
         noted_bias[noted_count] = module.bias;
     noted[noted_count++].address = module.bias + segment->p_vaddr;
     return noted_count == sizeof noted / sizeof *noted;

@@ -82,8 +82,6 @@ void fc_settings_set(const struct fc_settings *s)
 {
     if (!is_noted)
         fc_settings_note();
-    if (memcmp(&noted, s, sizeof noted) == 0)
-        return;
     if (noted.policy != s->policy || noted.priority != s->priority || noted.nice != s->nice)
         set_scheduling(s);
     if (s->processors_size > 0 && memcmp(noted.processors, s->processors, sizeof noted.processors) != 0)
