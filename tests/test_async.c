@@ -108,10 +108,10 @@ static void NULL_handles(void **state)
 #if defined SYS_timerfd_settime && defined __LP64__
 /* In place of the C library's: a clock whose timers ring late, as those of an emulated machine do. What is done is to be
  * told at once all the same. */
-int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct itimerspec *old)
+int timerfd_settime(int fd, int flags, const struct itimerspec *utmr, struct itimerspec *otmr)
 {
-    struct itimerspec late = *when;
-    const bool armed = when->it_value.tv_sec != 0 || when->it_value.tv_nsec != 0;
+    struct itimerspec late = *utmr;
+    const bool armed = utmr->it_value.tv_sec != 0 || utmr->it_value.tv_nsec != 0;
     if (armed && (flags & TFD_TIMER_ABSTIME) != 0) {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
@@ -120,7 +120,7 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *when, struct iti
             (late.it_value.tv_sec == now.tv_sec && late.it_value.tv_nsec < now.tv_nsec))
             late.it_value = now;
     }
-    return (int)syscall(SYS_timerfd_settime, fd, flags, &late, old);
+    return (int)syscall(SYS_timerfd_settime, fd, flags, &late, otmr);
 }
 #endif
 

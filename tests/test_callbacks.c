@@ -20,7 +20,7 @@ struct heard {
 /* In the first callback: the deadline passes, or the call is cancelled. */
 static void begin(const struct heard *heard)
 {
-    const struct timespec past_the_deadline = {.tv_nsec = 3 * TIMEOUT_MS * 1000000L};
+    const struct timespec past_the_deadline = {.tv_nsec = 3L * TIMEOUT_MS * 1000000};
     if (heard->sleeps && heard->reports + heard->outputs <= 2)
         nanosleep(&past_the_deadline, NULL);
     if (heard->reports + heard->outputs > 1)
@@ -58,8 +58,9 @@ static int reports_for_ever(const void *args, size_t args_size, struct forkcall_
 {
     (void)args_size;
     (void)result;
-    for (double done = 0; args == NULL; done++)
-        forkcall_progress(done, 0, "on and on");
+    double done = 0;
+    while (args == NULL)
+        forkcall_progress(done++, 0, "on and on");
     return 0;
 }
 

@@ -253,7 +253,7 @@ static void details_are_cut_between_characters(void **state)
         struct forkcall_options options = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
         char storage[1000];
         struct forkcall_report report =
-            run_tested(child_complains_in_euros, "ab" + 2 - before, before + 1, NULL, &options);
+            run_tested(child_complains_in_euros, &"ab"[2 - before], before + 1, NULL, &options);
         assert_status(report, FORKCALL_OK);
         assert_int_equal(details.size, 8192 / strlen(EURO) * strlen(EURO));
         assert_memory_equal(details.data, EURO EURO, 2 * strlen(EURO));
@@ -358,8 +358,8 @@ static int child_writes_in_turn(const void *args, size_t args_size, struct forkc
     (void)args;
     (void)args_size;
     (void)result;
-    for (char c = 'a'; c <= 'z'; c++)
-        if (write(1 + c % 2, &c, 1) != 1)
+    for (const char *c = "abcdefghijklmnopqrstuvwxyz"; *c != '\0'; c++)
+        if (write(1 + *c % 2, c, 1) != 1)
             return 1;
     printf("out\n");
     fprintf(stderr, "err\n");
@@ -384,8 +384,8 @@ static void joined_streams_come_in_the_order_of_writing(void **state)
         assert_heard(&heard.bytes[1], all);
         assert_int_equal(heard.bytes[2].size, 0);
         forget(&heard);
-        char text[100] = "done\n";
-        strcat(text, all);
+        char text[100];
+        snprintf(text, sizeof text, "done\n%s", all);
         assert_heard(&details, text);
     }
     assert_no_traces(before, false);

@@ -20,7 +20,7 @@ static char tree[] = "/tmp/forkcall-quota-XXXXXX";
 static int make_tree(void **state)
 {
     (void)state;
-    memcpy(tree + sizeof tree - 7, "XXXXXX", 6);
+    memcpy(tree + sizeof tree - sizeof "XXXXXX", "XXXXXX", sizeof "XXXXXX");
     return mkdtemp(tree) == NULL ? -1 : 0;
 }
 

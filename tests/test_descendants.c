@@ -198,13 +198,13 @@ static int leaves_a_process_and_a_large_result(const void *args, size_t args_siz
 
 static bool forbid_more_memory(struct rlimit *old)
 {
-    unsigned long pages = 0;
+    char line[200];
     FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL)
         return false;
-    const bool known = fscanf(file, "%lu", &pages) == 1;
+    const unsigned long pages = fgets(line, sizeof line, file) != NULL ? strtoul(line, NULL, 10) : 0;
     fclose(file);
-    if (!known || getrlimit(RLIMIT_AS, old) < 0)
+    if (pages == 0 || getrlimit(RLIMIT_AS, old) < 0)
         return false;
     struct rlimit limit = *old;
     limit.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + LARGE / 2;

@@ -200,14 +200,17 @@ static void result_larger_than_the_pipe_and_nobody_reads(void **state)
 /* In bytes, of memory that is shared with files: memory files, too. 0: not known. */
 static size_t shared_rss(void)
 {
-    unsigned long pages = 0;
+    char line[200];
     FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL)
         return 0;
-    if (fscanf(file, "%*u %*u %lu", &pages) != 1)
-        pages = 0;
+    const char *at = fgets(line, sizeof line, file);
     fclose(file);
-    return pages * (size_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; at != NULL && i < 2; i++) { /* all pages, and those in memory */
+        at = strchr(at, ' ');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    return at != NULL ? strtoul(at, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 struct cost {

@@ -123,9 +123,10 @@ static void signals_of_a_terminal_are_ignored_in_the_background_alone(void **sta
     }
 }
 
+static int *volatile nowhere;
+
 UNCHECKED static int crashes_or_aborts(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    static int *volatile nowhere;
     (void)args_size;
     (void)result;
     if (*(const int *)args == SIGABRT)

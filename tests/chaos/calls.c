@@ -213,7 +213,8 @@ static struct forkcall_report make_async(const struct order *order, struct forkc
 
 static struct order order_of(const struct host *host, int slot, enum kind kind, uint64_t *random)
 {
-    struct order order = {.slot = slot, .kind = kind, .size = 8 + draw(random, draw(random, 4) == 0 ? 200000 : 3000)};
+    struct order order = {
+        .slot = slot, .kind = (int32_t)kind, .size = 8 + draw(random, draw(random, 4) == 0 ? 200000 : 3000)};
     if (kind == KIND_LARGE)
         order.size = LARGE;
     order.serial = ((uint64_t)slot << 56) | (atomic_load(&host->board->slot[slot].serial) + 1);

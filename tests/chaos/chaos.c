@@ -110,13 +110,13 @@ static bool all_are_gone(void)
 {
     pid_t list[64];
     const uint64_t deadline_ns = now_ns() + GONE_NS;
-    int count = 1;
-    while (count > 0 && now_ns() < deadline_ns) {
+    int count;
+    do {
         while (waitpid(-1, NULL, WNOHANG) > 0) {
         }
         count = havoc_list(0, list, 64);
         usleep(5000);
-    }
+    } while (count > 0 && now_ns() < deadline_ns);
     for (int i = 0; i < count && i < 64; i++) {
         fprintf(stderr, "WRONG: process %d outlives the host\n", (int)list[i]);
         kill(list[i], SIGKILL);
@@ -127,7 +127,7 @@ static bool all_are_gone(void)
 int main(int argc, char **argv)
 {
     forkcall_init();
-    const unsigned seconds = argc > 1 ? (unsigned)atoi(argv[1]) : 5;
+    const unsigned seconds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 5;
     const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : now_ns() / 1000 % 1000000;
     char path[64];
     uint64_t random = seed + 1;

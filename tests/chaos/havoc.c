@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define PROCESSES_MAX 4096
@@ -14,6 +15,22 @@ struct process {
     pid_t pid, parent;
 };
 
+/* False: there is no such process any more. */
+static bool find_parent(long pid, pid_t *parent)
+{
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    const char *name_end = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL; /* "7 (name) S 1 …" */
+    fclose(file);
+    if (name_end == NULL || strlen(name_end) < sizeof ") S 1" - 1)
+        return false;
+    *parent = (pid_t)strtol(name_end + sizeof ") S " - 1, NULL, 10);
+    return true;
+}
+
 static int list_processes(struct process *list, int max)
 {
     int count = 0;
@@ -21,18 +38,10 @@ static int list_processes(struct process *list, int max)
     if (proc == NULL)
         return 0;
     for (const struct dirent *entry = readdir(proc); entry != NULL && count < max; entry = readdir(proc)) {
-        char path[300];
-        int parent;
-        const int pid = atoi(entry->d_name);
-        if (pid <= 0)
-            continue;
-        snprintf(path, sizeof path, "/proc/%d/stat", pid);
-        FILE *file = fopen(path, "re");
-        if (file == NULL)
-            continue;
-        if (fscanf(file, "%*d (%*[^)]) %*c %d", &parent) == 1)
-            list[count++] = (struct process){pid, parent};
-        fclose(file);
+        const long pid = strtol(entry->d_name, NULL, 10);
+        pid_t parent;
+        if (pid > 0 && find_parent(pid, &parent))
+            list[count++] = (struct process){(pid_t)pid, parent};
     }
     closedir(proc);
     return count;

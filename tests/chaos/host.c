@@ -17,6 +17,12 @@
 
 #define OWN_FILES 6
 
+#ifdef __GLIBC__
+typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+#else
+typedef int resource_t;
+#endif
+
 /* Callers hold it for reading while they call: descriptors are closed, and their numbers reused, between calls only.
  * That is what a host may do; to close a descriptor that a running call uses is the host's own fault. */
 static pthread_rwlock_t quiet = PTHREAD_RWLOCK_INITIALIZER;
@@ -66,7 +72,7 @@ static void *call_all_the_time(void *arg)
 /* ---- What the host does to itself ---------------------------------------------------------------------------- */
 
 /* For a while: a soft limit of so many. */
-static void lower_limit(int resource, rlim_t soft, unsigned for_ms)
+static void lower_limit(resource_t resource, rlim_t soft, unsigned for_ms)
 {
     struct rlimit before;
     if (getrlimit(resource, &before) < 0)

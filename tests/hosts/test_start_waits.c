@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -99,7 +100,10 @@ static void deadline_while_the_request_does_not_fit_its_pipe(void **state)
 static char *map_args(size_t readable)
 {
     char *args = mmap(NULL, LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert_true(args != MAP_FAILED);
+    if (args == MAP_FAILED) {
+        perror("mmap");
+        abort();
+    }
     assert_int_equal(mprotect(args, readable, PROT_READ | PROT_WRITE), 0);
     memset(args, 1, readable);
     return args;

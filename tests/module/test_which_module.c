@@ -330,8 +330,10 @@ static void function_in_another_namespace_is_refused(void **state)
     if (under_sanitizer())
         SKIP("a sanitizer cannot be loaded twice");
     void *const module = dlmopen(LM_ID_NEWLM, answer_1, RTLD_NOW);
-    if (module == NULL)
+    if (module == NULL) {
         fail_msg("%s", dlerror()); // NOLINT(concurrency-mt-unsafe): it is each thread's own
+        return;
+    }
     *(void **)&get = dlsym(module, "answer_function");
     assert_non_null(get);
     const struct forkcall_report report = run_tested(get(), NULL, 0, NULL, NULL);
@@ -355,8 +357,10 @@ static void library_in_another_namespace_does_not_take_its_first_module_for_the_
     if (under_emulator())
         SKIP("the emulator's own threads are taken for the program's by a second C library");
     void *const module = dlmopen(LM_ID_NEWLM, with_own_library, RTLD_NOW);
-    if (module == NULL)
+    if (module == NULL) {
         fail_msg("%s", dlerror()); // NOLINT(concurrency-mt-unsafe): it is each thread's own
+        return;
+    }
     *(void **)&run = dlsym(module, "call_in_namespace");
     assert_non_null(run);
     struct forkcall_report report = run(tested_method(), false, text, sizeof text);

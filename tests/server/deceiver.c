@@ -29,16 +29,16 @@ static syscall_fn *real(void)
     return fn;
 }
 
-long syscall(long number, ...)
+long syscall(long sysno, ...)
 {
     long a[6];
     va_list list;
-    va_start(list, number);
+    va_start(list, sysno);
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(list, long);
     va_end(list);
-    const long r = real()(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (number == SYS_capget && r == 0 && a[1] != 0 && does("capabilities")) {
+    const long r = real()(sysno, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (sysno == SYS_capget && r == 0 && a[1] != 0 && does("capabilities")) {
         uint32_t sets[6];
         memcpy(sets, (void *)a[1], sizeof sets); // NOLINT(performance-no-int-to-ptr)
         for (int i = 0; i < 6; i++)

@@ -7,21 +7,21 @@
 #include <string.h>
 
 typedef int spawn_fn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                     const posix_spawnattr_t *attributes, char *const *args, char *const *environment);
+                     const posix_spawnattr_t *attrp, char *const *argv, char *const *envp);
 
-int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                const posix_spawnattr_t *attributes, char *const *args, char *const *environment)
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attrp,
+                char *const *argv, char *const *envp)
 {
     static char real[PATH_MAX];
     char *letters = getenv("EXEC_AS"), *wrapper = getenv("EXEC_WRAPPER");
     spawn_fn *next;
     *(void **)&next = dlsym(RTLD_NEXT, "posix_spawn");
     if (letters == NULL || wrapper == NULL)
-        return next(pid, path, actions, attributes, args, environment);
+        return next(pid, path, actions, attrp, argv, envp);
     if (strchr(letters, 'r') != NULL && realpath(path, real) != NULL)
         path = real;
     if (strpbrk(letters, "cemf") == NULL)
-        return next(pid, path, actions, attributes, args, environment);
+        return next(pid, path, actions, attrp, argv, envp);
     char *wrapped[] = {wrapper, letters, (char *)path, NULL};
-    return next(pid, wrapper, actions, attributes, wrapped, environment);
+    return next(pid, wrapper, actions, attrp, wrapped, envp);
 }

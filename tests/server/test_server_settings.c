@@ -192,10 +192,17 @@ static int child_calculates(const void *args, size_t args_size, struct forkcall_
     return forkcall_buf_append(result, &answer, sizeof answer);
 }
 
-/* As bytes: what is flushed to zero compares equal to it. */
+static uint64_t bits_of(double number)
+{
+    uint64_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
+/* As bits: what is flushed to zero compares equal to it. */
 static bool is_same(const struct arithmetic *a, const struct arithmetic *b)
 {
-    return memcmp(&a->third, &b->third, sizeof a->third) == 0 && memcmp(&a->tiny, &b->tiny, sizeof a->tiny) == 0 &&
+    return bits_of(a->third) == bits_of(b->third) && bits_of(a->tiny) == bits_of(b->tiny) &&
            a->long_third == b->long_third;
 }
 
