@@ -380,7 +380,7 @@ static int says_too_many_characters(const void *args, size_t args_size, struct f
     size_t n = *(const size_t *)args;
     memset(text, 'x', n);
     for (; n + 4 < sizeof text; n += 3)
-        memcpy(text + n, "\xe2\x82\xac", 3);
+        memcpy(text + n, "\xe2\x82\xac", sizeof "\xe2\x82\xac");
     return forkcall_fail(CODE, "%s", text);
 }
 
