@@ -19,11 +19,12 @@
  * Whatever the function does (returns, exits, crashes, hangs), the call ends in exactly one of the outcomes of
  * enum forkcall_status, and the caller's process is as it was.
  *
- * Conventions. Functions that return int return 0 or a negative errno, unless they say otherwise. Sizes are in bytes.
- * A struct that is all zero is a good default. Functions are thread-safe on different objects; what one object allows
- * is said beside it. Calls leave errno as it was. No function here installs a signal handler, changes a disposition, starts
- * a thread or leaves a
- * child in the calling process.
+ * Conventions. Functions that return int return 0 or a negative errno, unless they say otherwise.
+ * Sizes are in bytes. A struct that is all zero is a good default. Functions are thread-safe on
+ * different objects; what one object allows is said beside it. Calls leave errno as it was. No
+ * function here installs a signal handler, changes a disposition, starts a thread or leaves a child
+ * in the calling process (but for what struct forkcall_server_options says of PID 1 and subreapers,
+ * and forkcall_run of uninterruptible sleep).
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FORKCALL_H
@@ -113,72 +114,87 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * It may be called directly as well, in this process: fn(args, args_size, &result). result is never NULL in a call.
  *
  * What it finds in a FORK child: the caller's memory as it was at the call; one thread, its own; the caller's
- * descriptors (but see close_fds) and standard streams, whose unwritten bytes are the caller's and stay so
- * (but fflush(NULL) in the function writes those of the caller's other streams, too, and the caller does so again); no signal
- * blocked, every handler of the caller's set back to the default, ignored signals still ignored but for SIGCHLD, which is
- * at its default, so that system(3), pclose(3) and waitpid(2) work; a process group of its
- * own, in the background of the terminal: reading the terminal gives EIO and SIGTTOU is ignored (but see share_group);
- * thread cancellation disabled, as pthread_setcancelstate(3) does it.
+ * descriptors (but see close_fds) and standard streams, whose unwritten bytes are the caller's and
+ * stay so (but fflush(NULL) in the function writes those of the caller's other streams, too, and
+ * the caller writes them again); no signal blocked, every handler of the caller's set back to the
+ * default, ignored signals still ignored but for SIGCHLD, which is at its default, so that
+ * system(3), pclose(3) and waitpid(2) work; a process group of its own, in the background of the
+ * terminal: reading the terminal gives EIO and SIGTTOU is ignored (but see share_group); thread
+ * cancellation disabled, as pthread_setcancelstate(3) does it.
  *
- * What it finds in a SERVER or SPAWN child: nothing of the caller's memory but args; the program's variables as they were
- * at the start of main() (SERVER: as prepare has left them); of the caller's descriptors 0 to 2, captured streams and
- * keep_fds, at their numbers; every signal at its default and none blocked; process group and terminal as above. SPAWN:
- * the caller's environment, directory, umask, limits and credentials of the moment. SERVER: the same but for the environment, which
- * is that of the server's start (forkcall_server_stop refreshes it); see struct forkcall_server_options.
+ * What it finds in a SERVER or SPAWN child: nothing of the caller's memory but args; the program's
+ * variables as they were at forkcall_init() (SERVER: as prepare has left them); of the caller's
+ * descriptors 0 to 2 (captured or null where the options say so) and keep_fds, at their numbers;
+ * every signal at its default and none blocked; thread cancellation enabled; process group and
+ * terminal as above. SPAWN: the caller's environment, directory, umask, limits and credentials of
+ * the moment. SERVER: the same but for the environment, which is that of the server's start
+ * (forkcall_server_stop refreshes it); see struct forkcall_server_options.
  *
- * In a SERVER or SPAWN child SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS and SIGABRT are caught by this library, for the
- * report of a crash, in a FORK child unless the caller ignores them; thread cancellation is enabled there. With close_fds,
- * and by SERVER and SPAWN, two or three descriptors of this library's own are open besides, close-on-exec.
+ * In every child this library itself catches SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS and
+ * SIGABRT, for the report of a crash (FORK: but those that the caller ignores). With close_fds, and
+ * by SERVER and SPAWN, two or three descriptors of this library's own are open besides,
+ * close-on-exec.
  *
  * How it may end: by return, forkcall_throw, exit(), _exit(), quick_exit(), pthread_exit(), a signal. None of these
  * lets it run the caller's code, the caller's atexit handlers, or flush the caller's streams; what it wrote itself to
  * stdout and stderr is flushed at return, throw and exit(). A C++ exception that leaves it ends in std::terminate.
  * longjmp() to a frame of the caller is undefined (it is told where the escaped child next calls this library or
- * exit()). A return and forkcall_throw end the process as _exit() does: no handler of atexit(), no destructor of a library or
- * of a static object runs, and what only these would clean up outside the process (LLVM's OpenMP: a file in /dev/shm) is left,
- * unless the function does it itself (omp_pause_resource_all). What cannot be kept from running at exit() under glibc:
- * destructors of the calling thread's own C++
- * thread_local objects. Where the status of exit() is not known (see FORKCALL_EXITED), a process that the function
- * itself has forked ends with status 1 at exit(); _exit() is told right everywhere.
+ * exit()). A return and forkcall_throw end the process as _exit() does: no handler of atexit(), no
+ * destructor of a library or of a static object runs, and what only these would clean up outside
+ * the process (LLVM's OpenMP: a file in /dev/shm) is left, unless the function does it itself
+ * (omp_pause_resource_all). What cannot be kept from running at exit() under glibc: destructors of
+ * the calling thread's own C++ thread_local objects. Where the status of exit() is not known (see
+ * FORKCALL_EXITED), a process that the function itself has forked ends with status 1 at exit();
+ * _exit() is told right everywhere.
  *
- * It may confine itself, by seccomp(2) or what other systems have. What is then left to do to tell the caller how it ended
- * needs read(2), write(2) and exit_group(2) alone, and munmap(2) where the result is larger than 128 KiB; forkcall_fail and
- * forkcall_throw need no other. Without more, usage_known is false by SERVER. While it runs: to make a result larger than
- * 128 KiB needs getrlimit(2), ftruncate(2), mmap(2), munmap(2) and madvise(2) (so make it first, and fill it after);
- * forkcall_progress needs getpid(2), poll(2) and fcntl(2), and so does the report of a crash; text that is left in stdout
- * what the C library needs to write it.
+ * It may confine itself, by seccomp(2) or what other systems have. To tell the caller how it ended
+ * then takes read(2), write(2) and exit_group(2) alone, and munmap(2) where the result is larger
+ * than 128 KiB; forkcall_fail and forkcall_throw need no other. Without more, usage_known is false
+ * by SERVER. While it runs: to make a result larger than 128 KiB takes getrlimit(2), ftruncate(2),
+ * mmap(2), munmap(2) and madvise(2) (so make it first, and fill it after); forkcall_progress takes
+ * getpid(2), poll(2) and fcntl(2), and so does the report of a crash; text that is left in stdout
+ * takes what the C library needs to write it.
  *
- * It is killed when the caller dies (Linux, FreeBSD; macOS: by a handler of SIGIO, which the function must not take), unless it
- * execs or closes every descriptor (SERVER: and changes its user; without /proc that is enough). A child of a process without
+ * It is killed when the caller dies (Linux, FreeBSD; macOS: by a handler of SIGIO, which the
+ * function must not take), unless it execs or closes every descriptor (SERVER: and changes its user
+ * as well; where there is no /proc, changing its user is enough). A child of a process without
  * root's rights that changes its user all the same (CAP_SETUID) may go on, too. Threads that it
- * started end with its return. Processes that it started go on after FORKCALL_OK and FORKCALL_FAILED
- * and are killed on any other outcome, as far as they are in its process group. A descendant that left the group is not
- * followed.
+ * started end with its return. Processes that it started go on after FORKCALL_OK and
+ * FORKCALL_FAILED and are killed on any other outcome, as far as they are in its process group (but
+ * see share_group). A descendant that left the group is not followed. Where the caller is PID 1 or
+ * a subreaper (PR_SET_CHILD_SUBREAPER, see prctl(2)), processes that the function started become
+ * the caller's children when their parent ends (SERVER: the server's, as long as it lives), and it
+ * is the caller who reaps them, as it must any orphan. What the library itself starts it reaps
+ * itself.
  *
- * What it changes in its own memory and settings stays in the child. What it shares with the caller does not: the file
- * position, O_NONBLOCK and O_APPEND of an inherited descriptor (they are the open file's, see open(2)), the state of a
- * terminal (one left in raw mode stays so), files, shared memory. Where the caller's standard output is O_NONBLOCK, what the
- * function prints is lost once it is full: write(2) gives EAGAIN, and stdio drops it.
+ * What it changes in its own memory and settings stays in the child. What it shares with the caller
+ * does not: the file position, O_NONBLOCK and O_APPEND of an inherited descriptor (they are the
+ * open file's, see open(2)), the state of a terminal (one left in raw mode stays so), files, shared
+ * memory. Where the caller's standard output is O_NONBLOCK, what the function prints is lost once
+ * it is full: write(2) gives EAGAIN, and stdio drops it.
  *
- * Random numbers: by FORK every child has the generator as the caller has it at the call, by SERVER and SPAWN as it was at
- * forkcall_init() (or as prepare has left it): rand() gives the same in all items of a map. Seed by the item, as
- * examples/map.c shows, or use arc4random(3) or getrandom(2). */
+ * Random numbers: by FORK every child has the generator as the caller has it at the call, by SERVER
+ * and SPAWN as it was at forkcall_init() (or as prepare has left it): rand() gives the same in all
+ * items of a map. Seed by the item, as examples/map.c shows, or use arc4random(3) or
+ * getrandom(2). */
 typedef int forkcall_fn(const void *args, size_t args_size, struct forkcall_buf *result);
 
 /* In place of args_size: hand over the pointer itself; the function gets the same pointer and the same
  * args_size. For FORK and INLINE, where pointers into the caller stay valid. */
 #define FORKCALL_BY_POINTER SIZE_MAX
 
-/* Inside the function, from any depth and any of its threads. */
+/* Inside the function, from any depth and any of its threads.
+ *
+ * Under INLINE, another thread than the one that the call runs in is taken for the function's while
+ * only one thread of the process is in an INLINE call. Where several are, nobody can tell whose
+ * call is meant: forkcall_fail then only returns the code, and forkcall_progress does nothing. The
+ * progress callback runs in the thread that reports (one at a time), and if it cancels, the
+ * function ends where its own thread next comes to forkcall_progress, or returns. */
 
 /* Records a message and returns code (EINVAL where code is 0): return forkcall_fail(ENOENT, "no locale %s", name);
  * What the function returns decides: after forkcall_fail, returning 0 is success and the message is dropped. The last
- * message counts. It is cut at 32,767 bytes. Called outside any call it does nothing but return the code.
- *
- * Under INLINE another thread than the one that the call runs in reaches it where no second thread of the process is in an
- * INLINE call; else which is meant cannot be told, and forkcall_fail and forkcall_progress do nothing there. The progress
- * callback then runs in that thread (one at a time), and if it cancels, the function ends where its own thread next comes to
- * forkcall_progress, or returns. */
+ * message counts. It is cut at 32,767 bytes. Called outside any call it does nothing but return the
+ * code. */
 FORKCALL_PUBLIC int forkcall_fail(int code, const char *format, ...) FORKCALL_PRINTF(2, 3);
 
 /* Ends the call at once as FORKCALL_FAILED with code (EINVAL where code is 0) and message. In a child no handler of
@@ -205,31 +221,34 @@ enum forkcall_method {
         2, /* a child that a clean copy of this program has made ahead: safe in any process, and the cost does
                             not depend on it. Needs forkcall_init(). See struct forkcall_server_options */
     FORKCALL_SPAWN = 3,  /* a fresh copy of this program by posix_spawn(3), for each call. Needs forkcall_init() */
-    FORKCALL_INLINE = 4, /* a direct call in this process, for debuggers and coverage: result, code, message, progress
-                            max_result and details work as in a child; exit(), a crash and a hang are then the caller's own. The
-                            other options are checked and have no effect. */
+    FORKCALL_INLINE = 4, /* a direct call in this process, for debuggers and coverage: result, code,
+                            message, progress, max_result and details work as in a child; exit(), a
+                            crash and a hang are then the caller's own. The other options are
+                            checked and have no effect. */
 };
 
 enum forkcall_stream {
     FORKCALL_STREAM_INHERIT = 0, /* the caller's */
     FORKCALL_STREAM_NULL = 1,    /* /dev/null */
-    FORKCALL_STREAM_CAPTURE = 2, /* standard_output and standard_error: to the output callback, and for standard_error
-                                    the last 8 KiB to details. stdout is line-buffered then, as on a terminal, so that whole
-                                    lines that the function printed come even if it crashes or is killed; where it prints much
-                                    it may choose otherwise by setvbuf(3) */
-    FORKCALL_STREAM_JOIN =
-        3, /* standard_error alone: into the captured standard_output, in the order of writing (2>&1);
-                                    the last 8 KiB of both go to details */
+    FORKCALL_STREAM_CAPTURE = 2, /* standard_output and standard_error: to the output callback, and
+                                    for standard_error the last 8 KiB to details. stdout is
+                                    line-buffered then, as on a terminal, so that whole lines that
+                                    the function printed come even if it crashes or is killed; where
+                                    it prints much it may choose otherwise by setvbuf(3) */
+    FORKCALL_STREAM_JOIN = 3,    /* standard_error alone: into the captured standard_output, in the
+                                    order of writing (2>&1); the last 8 KiB of both go to details */
 };
 
 /* Called in the caller's process, by the thread that is inside forkcall_run, forkcall_wait or forkcall_finish. Each may
  * call any function of this library but those on the same call (forkcall_cancel is allowed), and must return: not end
- * by longjmp, an exception or forkcall_throw. A return value other than 0 cancels the call. The time that a callback takes
- * is the caller's: a call returns after its deadline no later than the callback that runs then, and one for the rest of each
- * captured stream; no other begins after the deadline, or after the call is to be cancelled (with grace_ms: output until
- * its end). */
+ * by longjmp, an exception or forkcall_throw. A return value other than 0 cancels the call. The
+ * time that a callback takes is the caller's: after the deadline the return waits for the callback
+ * that then runs, and for one more with the rest of each captured stream. No other callback begins
+ * after the deadline or a cancel (with grace_ms, output goes on until the grace is over). */
 typedef int forkcall_progress_fn(void *user, double done, double total, const char *note);
-/* fd is 1 or 2: which stream (1 for one that joins it). data holds size > 0 bytes, as they come, not lines. */
+
+/* fd is 1 or 2: which stream (1 for one that joins it). data holds size > 0 bytes, as they come,
+ * not lines. */
 typedef int forkcall_output_fn(void *user, int fd, const char *data, size_t size);
 
 /* For a field of struct forkcall_limits: a limit of 0 (0 itself means: as the caller's). */
@@ -255,9 +274,10 @@ struct forkcall_options {
      * grace holds for cancelling, too. A function that still answers within the grace has answered. */
     int timeout_ms;
     int grace_ms;
-    /* 0: none; else a descriptor plus one: when it is readable, at end of file or in error (POLLHUP, POLLERR) the call is
-     * cancelled. It is not read. A host that ends its own work early (a statement timeout, an interrupt) makes it readable:
-     * nothing else reaches a thread that is inside forkcall_run. */
+    /* 0: none; else a descriptor plus one: when it is readable, at end of file or in error
+     * (POLLHUP, POLLERR) the call is cancelled. It is not read. A host that ends its own work early
+     * (a statement timeout, an interrupt) makes it readable: nothing else reaches a thread that is
+     * inside forkcall_run. */
     int cancel_fd_plus_one;
     size_t max_result; /* the most bytes that the result may have; 0: no limit. A fixed buffer is a limit of its own */
     /* Fork although other threads run (see forkcall_hazards). The child then has one thread, and locks that others held
@@ -293,44 +313,50 @@ struct forkcall_options {
  * returns; in every other process it returns at once, after some microseconds. What the program's constructors do, a copy
  * does, too; where one of them makes a call or a map, or starts a server, the copy ends there.
  *
- * A copy gets argv[0] and no other argument: with the program's own, what stands before forkcall_init() would act on
- * them once more in every copy. So main() must come to forkcall_init() whatever its arguments are: after
- * if (argc > 1) forkcall_init();  every SERVER and SPAWN call ends as FORKCALL_NOT_STARTED.
+ * A copy gets argv[0] and no other argument: with the program's own, what stands before
+ * forkcall_init() would act on them once more in every copy. So main() must come to forkcall_init()
+ * whatever its arguments are: after "if (argc > 1) forkcall_init();" every SERVER and SPAWN call
+ * ends as FORKCALL_NOT_STARTED.
  *
- * ps, top and the kernel's log call the server "program:server" and a child "program:child" (Linux; 15 bytes: the program's
- * name is cut). argv[0] is the program's.
+ * ps, top and the kernel's log call the server "program:server" and a child "program:child" (Linux;
+ * 15 bytes: the program's name is cut). argv[0] is the program's.
  *
- * A copy is the image that runs, also where its file was replaced or deleted (Linux, by /proc/PID/exe; without /proc the
- * program must have been started by an absolute path, and elsewhere its file must be in place). The libraries of a copy
- * are those that are on disk when it is started: a function of a library that was rebuilt is refused, but what it calls
- * in others is what lies there now. Where the file of libforkcall itself was replaced, by an upgrade, SPAWN and a new
- * server end as FORKCALL_NOT_STARTED with code ESTALE until the program is started again; a server that runs goes on.
- * A copy cannot be made where the kernel runs another program in this one's place: an explicit dynamic linker, an
- * emulator in user mode. macOS: the App Sandbox ends a copy at once if the program has entitlements besides
+ * A copy is the image that runs, also where its file was replaced or deleted (Linux, by
+ * /proc/PID/exe; without /proc the program must have been started by an absolute path, and
+ * elsewhere its file must be in place). Where the file of libforkcall itself was replaced, by an
+ * upgrade, SPAWN and a new server end as FORKCALL_NOT_STARTED with code ESTALE until the program is
+ * started again; a server that runs goes on. A copy cannot be made where the kernel runs another
+ * program in this one's place: an explicit dynamic linker, an emulator in user mode. macOS: the App
+ * Sandbox ends a copy at once if the program has entitlements besides
  * com.apple.security.app-sandbox and com.apple.security.inherit.
  *
- * A copy serves by a socket of its parent's, descriptor 3, and by nothing else. Other marks (the path that it was started by,
- * a variable that it takes out of its environment, the slack of its timers) tell one that has lost it to a constructor,
- * a preloaded library or a wrapper, and such a one ends; a process that has found a mark which may be another's goes
- * on, and starts no copies. So a tool that changes paths (fakechroot, proot) does no harm, and one that puts a process of
- * its own in between (bear) ends each call as FORKCALL_NOT_STARTED.
+ * A copy needs descriptor 3, by which it talks to its parent. Where a constructor, a preloaded
+ * library or a wrapper has taken it away, the copy knows by other marks (the path that it was
+ * started by, a variable that it takes out of its environment, and settings that outlive exec) what
+ * it is, and ends; a process that cannot tell whether such a mark is its own goes on, and starts no
+ * copies. So a tool that changes paths (fakechroot, proot) does no harm, and with
+ * one that puts a process of its own in between (bear) each SERVER and SPAWN call ends as
+ * FORKCALL_NOT_STARTED.
  *
- * A function of a library or plugin runs there in the very file that the caller has loaded, and in no other of its name or
- * build: the copy loads the file where it does not have it. Where that file was deleted or replaced since, or has another
- * build by now, the call ends as NOT_STARTED (ESTALE, ENOENT); so does one of a function that lies in a namespace of
- * dlmopen(3) (EXDEV). All other libraries are those that are on disk when the copy, or its server, is started: after an
- * upgrade under a running program what a function calls in them, and thinks of their structs, is the new library's.
+ * A function of a library or plugin runs in a copy from the very file that the caller has loaded,
+ * and from no other of its name or build: the copy loads the file where it does not have it. Where
+ * that file was deleted or replaced since, or has another build by now, the call ends as
+ * NOT_STARTED (ESTALE, ENOENT); so does one of a function that lies in a namespace of dlmopen(3)
+ * (EXDEV). All other libraries are those that are on disk when the copy, or its server, is started:
+ * after an upgrade under a running program what a function calls in them, and thinks of their
+ * structs, is the new library's.
  *
  * Does nothing in a program that runs with more rights than its user (set-user-id). Thread-safe; once is enough. */
 FORKCALL_PUBLIC void forkcall_init(void);
 
 /* The server of SERVER: a clean copy of this program, which keeps children ready. All zero: the defaults.
  *
- * There is one for each process, with a process group of its own. It is no child of the process (but where that is
- * PID 1 or a subreaper), ends with it, and with exec; a fork of the process starts its own. It holds no descriptor of the
- * process but 0 to 2: who reads this process's closed standard output sees its end when the server has ended, too. Its cost
- * for the process: two descriptors. A process that closes these (closefrom(3), as daemons do) has no server any more, and
- * the next call starts another.
+ * There is one for each process, with a process group of its own. It is no child of the process
+ * (but where that is PID 1 or a subreaper), ends with it, and with exec; a fork of the process
+ * starts its own. It holds no descriptor of the process but 0 to 2: who reads this process's closed
+ * standard output sees its end when the server has ended, too. Its cost for the process: two
+ * descriptors. A process that closes these (closefrom(3), as daemons do) has no server any more,
+ * and the next call starts another.
  *
  * Rights. The function never has more of them than the thread that called, by any method: what a
  * SERVER or SPAWN child has by exec it takes on anew before the function, as the calling thread
@@ -377,25 +403,28 @@ struct forkcall_server_options {
     forkcall_fn *prepare;
     const void *prepare_args; /* copied; at most 32 KiB */
     size_t prepare_args_size;
-    /* Children are not forked by the server but exec'ed, each a fresh copy of the program. On macOS they always are, and
-     * where the server has threads (of a constructor, or of prepare), which do not survive a fork. */
+    /* Children are not forked by the server but exec'ed, each a fresh copy of the program. They
+     * always are on macOS, and where the server has threads (of a constructor, or of prepare),
+     * which do not survive a fork. */
     bool exec_spares;
     uint64_t reserved[8]; /* must be 0 */
 };
 
-/* Starts the server now rather than at the first call that needs it; options NULL: defaults. A server that is started again
- * (after forkcall_server_stop, or because it was killed, or does not have what this process has now) has the options of the
- * last start. Thread-safe.
- * -EINVAL: options. -ENOTSUP: no forkcall_init(). -EALREADY: there is one. -ECANCELED: prepare failed. -ECONNRESET: it has ended the
- * server. -ETIMEDOUT: the server is given up; the next call that needs one starts another, with
- * the same options, and so runs prepare again, until a later start has others.
- * -EPERM: this is, or would be, a set-user-id program, or the server would have more rights than the calling thread.
- * -ENOEXEC: the copy did not come to forkcall_init(). -ESTALE: libforkcall's file was replaced. -EAGAIN: a limit on
- * processes was met. */
+/* Starts the server now rather than at the first call that needs it; options NULL: defaults. A
+ * server that is started again (after forkcall_server_stop, or because it was killed, or does not
+ * have what this process has now) has the options of the last start. Thread-safe.
+ * -EINVAL: options. -ENOTSUP: no forkcall_init(). -EALREADY: there is one.
+ * -ECANCELED: prepare failed. -ECONNRESET: prepare has ended the server.
+ * -ETIMEDOUT: the server is given up; the next call that needs one starts another, with the same
+ * options, and so runs prepare again, until a later start has others.
+ * -EPERM: this is, or would be, a set-user-id program, or the server would have more rights than
+ * the calling thread. -ENOEXEC: the copy did not come to forkcall_init(). -ESTALE: libforkcall's
+ * file was replaced. -EAGAIN: a limit on processes was met. */
 FORKCALL_PUBLIC int forkcall_server_start(const struct forkcall_server_options *options);
 
-/* Ends the server and the children that wait; calls that are running go on, and it ends with the last of them. 0, also where
- * there is none. The next call that needs a server starts one. Thread-safe. */
+/* Ends the server and the children that wait; calls that are running go on, and it ends with the
+ * last of them. 0, also where there is none. The next call that needs a server starts one.
+ * Thread-safe. */
 FORKCALL_PUBLIC int forkcall_server_stop(void);
 
 /* ---- Outcomes ------------------------------------------------------------------------------------------------ */
@@ -412,15 +441,19 @@ enum forkcall_status {                      /* treat an unknown value as failure
                        FORKCALL_SIGNALED = 3, /* killed by a signal; code = signal number; details in crash */
                        FORKCALL_TIMED_OUT = 4,
                        FORKCALL_CANCELED = 5,
-                       FORKCALL_TOO_BIG = 6, /* the result is larger than the fixed buffer or max_result allow (code
-                                                EFBIG; where the function has failed for a reason that it tells, by
-                                                forkcall_throw or by a message and a code, FAILED says that instead), or than the caller has memory for (code ENOMEM) */
+                       FORKCALL_TOO_BIG = 6, /* the result is larger than the fixed buffer or
+                                                max_result allow (code EFBIG), or than the caller
+                                                has memory for (code ENOMEM). In place of EFBIG
+                                                comes FAILED, which says more, where the function
+                                                has called forkcall_throw, or has failed with a
+                                                message and a code */
                        FORKCALL_UNSAFE = 7,  /* refused: a fork would not be safe now; hazards and message say why */
                        FORKCALL_NOT_STARTED = 8, /* could not start, or bad options; code = errno (positive); message
                                                     names step or field */
-                       FORKCALL_LOST = 9, /* the child is gone and nothing on this system can tell how; or the call was
-                                             finished in another process than it was started in; or the caller, or the
-                                             function, has closed the descriptors of the call */
+                       FORKCALL_LOST = 9,        /* the child is gone and nothing on this system can
+                                                    tell how; or the call was finished in another
+                                                    process than it was started in; or the caller, or
+                                                    the function, has closed the call's descriptors */
 };
 
 /* Did the function run? NO: a retry is safe. YES: its first instruction was reached, or the child was one step before.
@@ -429,7 +462,7 @@ enum forkcall_ran { FORKCALL_RAN_UNKNOWN = 0, FORKCALL_RAN_NO = 1, FORKCALL_RAN_
 
 /* Bits of hazards. */
 enum forkcall_hazard {
-    FORKCALL_HAZARD_THREADS = 1, /* other threads run in this process (macOS, FreeBSD: or have run) */
+    FORKCALL_HAZARD_THREADS = 1, /* other threads run here (macOS, FreeBSD: or have run) */
     FORKCALL_HAZARD_FORKED = 2,  /* macOS: this process is a fork child that has not exec'ed */
     FORKCALL_HAZARD_LIBRARY = 4, /* a library that is known not to survive a fork once it was used is loaded: a hint
                                     (loaded is not used), never a reason to refuse */
@@ -453,13 +486,15 @@ enum forkcall_crash_flag {
  *
  * By SERVER and SPAWN the program and its libraries lie elsewhere in the child than in the caller. What lies in them
  * (address, program_counter, frames) is told as the address that it has in the caller, so that it means the same by
- * every method. For this a module must be loaded in both when the function is called (its own always is): what the
- * function itself has loaded by dlopen() has no name here, and frames may end there. All other addresses are the child's
- * own. */
+ * every method. For this a module must be loaded in both when the function is called (its own
+ * always is): what the function itself has loaded by dlopen() has no name here, and frames may end
+ * there. All other addresses are the child's own. */
 struct forkcall_crash {
     int32_t signal;
-    int32_t si_code;  /* as sigaction(2) has it; macOS: 0 unless it is a fault, whoever sent the signal */
-    uint64_t address; /* the fault address (s390x: of a memory access only its page); 0 where the signal has none */
+    /* As sigaction(2) has it; macOS: 0 unless it is a fault, whoever sent the signal. */
+    int32_t si_code;
+    /* The fault address (s390x: of a memory access only its page); 0 where the signal has none. */
+    uint64_t address;
     uint64_t program_counter; /* 0 where not known: for this processor, or, see above, in the caller */
     uint32_t flags;           /* enum forkcall_crash_flag */
     uint32_t frame_count;
@@ -483,8 +518,8 @@ struct forkcall_report {
     enum forkcall_ran ran;
     int code;
     int wait_status; /* as waitpid() gives it; -1 where unknown or not waited for */
-    /* Of the child; 0 where there was none. Not to be signalled: it is gone, or (SERVER) about to be, and the number may be
-     * another's. */
+    /* Of the child; 0 where there was none. Not to be signalled: it is gone, or (SERVER) about to
+     * be, and the number may be another's. */
     pid_t pid;
     enum forkcall_method method; /* the one that was used */
     unsigned hazards;            /* FORKCALL_HAZARD_ bits seen at the start; _LIBRARY unless OK */
@@ -492,8 +527,9 @@ struct forkcall_report {
     uint16_t hints;              /* FORKCALL_HINT_ bits, whatever the outcome */
     uint64_t elapsed_ns;         /* from start to the end of the child */
     uint64_t user_ns, system_ns; /* of the child and those of its descendants that it waited for */
-    /* The peak of the child's memory; 0: not known (by SPAWN, where the child did not say it itself and it was not above the
-     * caller's). By FORK the pages that the child has of the caller count, in a large caller so much that they hide the rest. */
+    /* The peak of the child's memory; 0: not known (by SPAWN, where the child did not say it itself
+     * and it was not above the caller's). By FORK the pages that the child has of the caller count,
+     * in a large caller so much that they hide the rest. */
     uint64_t max_rss_bytes;
     forkcall_fn *fn;
     struct forkcall_crash crash;
@@ -516,22 +552,33 @@ FORKCALL_PUBLIC int forkcall_explain(const struct forkcall_report *report, char 
  * of memory that processes share, MAP_SHARED); or FORKCALL_BY_POINTER. result NULL: the answer is dropped. options NULL:
  * defaults. Thread-safe; not for signal handlers.
  *
- * Descriptors while it runs: at most 4, and 1 per captured stream, and 1 for large arguments. While it starts it needs more of them free:
- * 6 by FORK, 9 by SERVER (which may have to start its server, and then has 2 for good), 11 by SPAWN, and 2 per captured
- * stream. With fewer it may still work, or ends as NOT_STARTED, EMFILE.
+ * Descriptors while it runs: at most 4, and 1 per captured stream, and 1 for large arguments. While
+ * it starts it needs more of them free: 6 by FORK, 9 by SERVER (which may have to start its server,
+ * and then has 2 for good), 11 by SPAWN, and 2 per captured stream. With fewer it may still work,
+ * or ends as NOT_STARTED, EMFILE.
  *
- * Stack: 32 KiB are enough for every function here, beside what callbacks need (16 KiB are not, for SERVER and SPAWN).
+ * Stack: 32 KiB are enough for every function here, beside what callbacks need (16 KiB are not, for
+ * SERVER and SPAWN).
  *
- * Arguments of more than 32 KiB travel to SERVER and SPAWN children in a memory file, which this process's RLIMIT_FSIZE
- * counts: where they are more, the call ends as NOT_STARTED, EFBIG.
+ * Arguments of more than 32 KiB travel to SERVER and SPAWN children in a memory file, which this
+ * process's RLIMIT_FSIZE counts: where they are larger than that limit, the call ends as
+ * NOT_STARTED, EFBIG.
  *
- * System calls that this kernel does not have, or that a seccomp filter of this process refuses with an error, are done
- * without. A filter that kills in place of refusing must allow those that the library uses: kcmp(2), unshare(2) and
- * pidfd_open(2) are the rarer ones.
+ * System calls that this kernel does not have, or that a seccomp filter of this process refuses
+ * with an error, are done without. A filter that kills in place of refusing must allow those that
+ * the library uses: kcmp(2), unshare(2), pidfd_open(2) and those that struct
+ * forkcall_server_options names are the rarer ones.
+ *
  * Outcomes that the caller can act on: see enum forkcall_status; ran says whether a retry is safe.
  *
- * With timeout_ms it returns in bounded time whatever the child does: after SIGKILL it waits at most 1 s more. A process
- * in uninterruptible sleep is then reported with wait_status -1 and reaped by a later call. */
+ * With timeout_ms it returns in bounded time whatever the child does: after SIGKILL it waits at
+ * most 1 s more. A process in uninterruptible sleep is then reported with wait_status -1 and reaped
+ * by a later call.
+ *
+ * What no deadline ends: a callback, and the loader's lock, which another thread may hold
+ * (dl_iterate_phdr(3), dlopen(3)). It is taken to name a function of a shared library for SERVER
+ * and SPAWN, to read a crash and in forkcall_explain; not for the functions of a program that has
+ * called forkcall_init(). */
 FORKCALL_PUBLIC struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t args_size,
                                                     struct forkcall_buf *result,
                                                     const struct forkcall_options *options);
@@ -545,13 +592,10 @@ FORKCALL_PUBLIC struct forkcall_report run_in_forked_process(forkcall_fn *fn, co
  * until forkcall_finish; they must live until then. options itself and args may be reused at once. A deadline acts
  * inside forkcall_wait and forkcall_finish, and makes the descriptor readable.
  *
- * Where the caller closes descriptors that it has not opened (closefrom(3), as daemons do), a running call loses its own: it
- * ends as LOST, its child is killed, and files that the caller opens by the same numbers are left alone. Another thread must
- * not do that while this one is in the library.
- *
- * What no deadline ends: a callback, and the loader's lock, which another thread may hold (dl_iterate_phdr(3), dlopen(3)). It is
- * taken to name a function of a shared library for SERVER and SPAWN, to read a crash and in forkcall_explain; not for the
- * functions of a program that has called forkcall_init.
+ * Where the caller closes descriptors that it has not opened (closefrom(3), as daemons do), a
+ * running call loses its own: it ends as LOST, its child is killed, and files that the caller opens
+ * by the same numbers are left alone. Another thread must not do that while this one is in the
+ * library.
  *
  * Every call that was started must be finished, in the process that started it. A fork child of the caller may only
  * finish it, to free the memory (outcome LOST). */
@@ -574,8 +618,8 @@ FORKCALL_PUBLIC int forkcall_fd(struct forkcall_call *call);
 FORKCALL_PUBLIC int forkcall_wait(struct forkcall_call *call, int timeout_ms);
 
 /* Asks for the call to end as FORKCALL_CANCELED, with the grace of its options; carried out by the thread that waits,
- * or by the next wait or finish. Too late, or once more: no effect. May be called in a
- * signal handler that keeps errno. 0; -EINVAL: NULL; -EPERM: started in another process. */
+ * or by the next wait or finish. Too late, or once more: no effect. May be called in a signal
+ * handler. 0; -EINVAL: NULL; -EPERM: started in another process. */
 FORKCALL_PUBLIC int forkcall_cancel(struct forkcall_call *call);
 
 /* Waits for the end, frees the call and returns its report. NULL gives NOT_STARTED, EINVAL. */
@@ -597,8 +641,9 @@ struct forkcall_map_options {
     /* Of every item's call: timeout_ms, for example, is each item's own. cancel_fd_plus_one cancels the map. output,
      * progress, user and details must be NULL here: the map has its own. */
     struct forkcall_options call;
-    /* So many items at once, at most; up to 65536. 0: the processors that this process may use, by its affinity and, rounded
-     * up, by the CPU quota of its control groups (a container's limit). */
+    /* So many items at once, at most; up to 65536. 0: the processors that this process may use, by
+     * its affinity and, rounded up, by the CPU quota of its control groups (a container's
+     * limit). */
     size_t processes;
     /* The first outcome but OK cancels the items that run, with the grace of call, and starts no more. */
     bool stop_at_failure;
