@@ -452,8 +452,9 @@ enum forkcall_status {                      /* treat an unknown value as failure
                                                     names step or field */
                        FORKCALL_LOST = 9,        /* the child is gone and nothing on this system can
                                                     tell how; or the call was finished in another
-                                                    process than it was started in; or the caller, or
-                                                    the function, has closed the call's descriptors */
+                                                    process than it was started in; or the caller,
+                                                    or the function, has closed the descriptors of
+                                                    the call */
 };
 
 /* Did the function run? NO: a retry is safe. YES: its first instruction was reached, or the child was one step before.
@@ -603,7 +604,8 @@ struct forkcall_call;
 
 /* With SERVER it may have to wait for the server to start, or to make a child: not longer than timeout_ms.
  * 0: *call is to be finished; every problem, bad options too, is told by its report. -EINVAL: call is NULL.
- * -ENOMEM: no memory for the call. One descriptor more than forkcall_run, and two more from forkcall_fd on. */
+ * -ENOMEM: no memory for the call. It uses one descriptor more than forkcall_run, and two more from
+ * forkcall_fd on. */
 FORKCALL_PUBLIC int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
                                    struct forkcall_buf *result, const struct forkcall_options *options);
 
