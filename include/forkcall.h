@@ -389,11 +389,15 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * which a seccomp filter may refuse, but must not answer by killing.
  *
  * Where a limit of processes leaves no room for a child the call is NOT_STARTED, EAGAIN, at once;
- * spares, and children that have given their answer but not ended, make room first. A server that
- * answers no call for 5 s, because it was stopped, gets no more calls; those that have a child of
- * it go on, and it is killed when the last of them is over. Where the process is PID 1 or a
- * subreaper (prctl(2), Linux) the server takes what its functions leave behind; what a killed
- * server leaves, a zombie for itself and for each child, a later call reaps. */
+ * spares, and children that have given their answer but not ended, make room first.
+ *
+ * A call waits for a server that does not answer, because it was stopped, until its deadline, 30 s
+ * at most. A server that by then has answered no call for 5 s gets no more calls; those that have a
+ * child of it go on, and it is killed when the last of them is over.
+ *
+ * Where the process is PID 1 or a subreaper (prctl(2), Linux) the server takes and reaps what its
+ * functions leave behind, as long as it lives; what a killed server leaves, a zombie for itself and
+ * for each of its own children, a later call reaps. */
 struct forkcall_server_options {
     uint32_t spares; /* children that wait for a call, at most 200; 0: 2 */
     int timeout_ms;  /* how long forkcall_server_start may take, in milliseconds; 0: as long as prepare takes */
