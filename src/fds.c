@@ -102,7 +102,7 @@ static void after_fork_in_child(void)
         tables->link = &tables;
         tables->forking = false;
     }
-    mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_unlock(&mutex); /* this thread has it from before_fork; of fork_mutex another may be the owner */
     fork_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     in_lists = false;
 }

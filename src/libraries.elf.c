@@ -1,3 +1,4 @@
+#include "fds.h"
 #include "hazard.h"
 
 #include <link.h>
@@ -36,6 +37,7 @@ bool fc_has_hostile_mapping(void)
 {
     char line[512];
     bool found = false;
+    fc_fds_lock(); /* a child that another thread forks is not to have the file */
     FILE *maps = fopen("/proc/self/maps", "re");
     while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) {
         line[strcspn(line, "\n")] = '\0';
@@ -43,6 +45,7 @@ bool fc_has_hostile_mapping(void)
     }
     if (maps != NULL)
         fclose(maps);
+    fc_fds_unlock();
     return found;
 }
 

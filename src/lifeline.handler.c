@@ -20,9 +20,10 @@
 static volatile sig_atomic_t line = -1;
 static struct fc_mark line_mark;
 
-static bool caller_is_gone(void)
+/* False: the function has closed the line, and may have something of its own there. */
+static bool line_is_held(void)
 {
-    return fc_is_marked_by_inode(line, &line_mark) && (fc_poll_now(line, POLLIN) & POLLHUP) != 0;
+    return fc_is_marked_by_inode(line, &line_mark);
 }
 
 static void on_io(int number);
@@ -49,13 +50,15 @@ static void do_default(void)
     set_handler(on_io);
 }
 
+/* The line raises SIGIO for bytes as well as for its end, and a signal does not say which: one without an end is ignored as
+ * long as the line is held. */
 static void on_io(int number)
 {
     const int error = errno;
     (void)number;
-    if (!caller_is_gone())
+    if (!line_is_held())
         do_default();
-    if (caller_is_gone()) /* asked again: a signal that came meanwhile was lost */
+    else if ((fc_poll_now(line, POLLIN) & POLLHUP) != 0)
         kill(getpid(), SIGKILL);
     errno = error;
 }

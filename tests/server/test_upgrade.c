@@ -96,7 +96,7 @@ static void builds_make(struct builds *builds, enum build kind)
     else if (text != NULL)
         text[0] = 'P';
     else
-        fail_msg("nothing in this library can be changed");
+        fail_msg("%s", "nothing in this library can be changed");
     write_all(builds->new_file, data, size);
     free(data);
 }
