@@ -340,8 +340,8 @@ static void host_with_a_thousand_open_descriptors(void **state)
 /* So often posix_spawn finds that a descriptor is no longer open which an action names. */
 static int outdated;
 
-int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
-                const posix_spawnattr_t *attributes, char *const *args, char *const *environment)
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attrp,
+                char *const *argv, char *const *envp)
 {
     int (*next)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *, char *const *,
                 char *const *);
@@ -350,7 +350,7 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
         return EBADF;
     }
     *(void **)&next = dlsym(RTLD_NEXT, "posix_spawn");
-    return next(pid, path, actions, attributes, args, environment);
+    return next(pid, path, actions, attrp, argv, envp);
 }
 
 static int close_while_it_spawns(void *context)
