@@ -244,7 +244,8 @@ enum forkcall_stream {
  * by longjmp, an exception or forkcall_throw. A return value other than 0 cancels the call. The
  * time that a callback takes is the caller's: after the deadline the return waits for the callback
  * that then runs, and for one more with the rest of each captured stream. No other callback begins
- * after the deadline or a cancel (with grace_ms, output goes on until the grace is over). */
+ * after the deadline or a cancel (with grace_ms: after the end of the grace, but one that has
+ * cancelled the call by its return value is not called again). */
 typedef int forkcall_progress_fn(void *user, double done, double total, const char *note);
 
 /* fd is 1 or 2: which stream (1 for one that joins it). data holds size > 0 bytes, as they come,
