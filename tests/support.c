@@ -311,6 +311,16 @@ bool under_emulator(void)
     return getenv("FORKCALL_TEST_EMULATOR") != NULL;
 }
 
+bool may_seem_threaded(void)
+{
+    return under_sanitizer() || under_emulator();
+}
+
+enum forkcall_status status_of_closed_channel(void)
+{
+    return under_emulator() ? FORKCALL_EXITED : FORKCALL_LOST;
+}
+
 bool kernel_keeps_exit_codes(void)
 {
     struct {

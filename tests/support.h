@@ -86,6 +86,11 @@ unsigned long memory_available(void);
 bool under_sanitizer(void);
 bool under_valgrind(void);
 bool under_emulator(void);
+/* The tool has threads of its own in this process, for which a plain fork is refused. */
+bool may_seem_threaded(void);
+/* How a call ends whose function has closed the descriptor that its answer goes through. The child tells it by ending itself
+ * with the last real-time signal, which qemu-user keeps for itself. */
+enum forkcall_status status_of_closed_channel(void);
 /* The kernel tells the exit status of a child that somebody else has reaped (Linux 6.15). */
 bool kernel_keeps_exit_codes(void);
 

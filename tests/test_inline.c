@@ -164,7 +164,8 @@ static struct answer ask(forkcall_fn *fn, enum forkcall_method method, int cance
 {
     struct answer answer = {
         .result = FORKCALL_BUF_INIT, .details = FORKCALL_BUF_INIT, .heard = {.cancel_at = cancel_at}};
-    struct forkcall_options options = {.method = method, .max_result = 100, .progress = hear};
+    struct forkcall_options options = {
+        .method = method, .max_result = 100, .progress = hear, .allow_unsafe_fork = may_seem_threaded()};
     options.user = &answer.heard;
     options.details = &answer.details;
     if (fn == child_has_no_memory)
@@ -328,7 +329,8 @@ static int child_nests(const void *args, size_t args_size, struct forkcall_buf *
     if (depth == 0)
         forkcall_throw(40, "the bottom");
     for (int i = 0; i < 2; i++) {
-        const struct forkcall_options options = {.method = i == 0 ? FORKCALL_INLINE : FORKCALL_FORK};
+        const struct forkcall_options options = {.method = i == 0 ? FORKCALL_INLINE : FORKCALL_FORK,
+                                                 .allow_unsafe_fork = may_seem_threaded()};
         const int next = depth - 1;
         struct forkcall_buf inner = FORKCALL_BUF_INIT;
         const struct forkcall_report report = forkcall_run(child_nests, &next, sizeof next, &inner, &options);
@@ -349,7 +351,7 @@ static void nested_calls_both_ways(void **state)
     (void)state;
     static const enum forkcall_method methods[] = {FORKCALL_INLINE, FORKCALL_FORK};
     for (int i = 0; i < 2; i++) {
-        const struct forkcall_options options = {.method = methods[i]};
+        const struct forkcall_options options = {.method = methods[i], .allow_unsafe_fork = may_seem_threaded()};
         const int depth = 3;
         struct forkcall_buf result = FORKCALL_BUF_INIT;
         const struct forkcall_report report = forkcall_run(child_nests, &depth, sizeof depth, &result, &options);
@@ -402,7 +404,8 @@ static int child_reports_once(const void *args, size_t args_size, struct forkcal
 static int throw_from_a_callback_host(void *unused)
 {
     const struct forkcall_options inside = {.method = FORKCALL_INLINE, .progress = throw_from_a_callback};
-    const struct forkcall_options outside = {.progress = throw_from_a_callback, .allow_unsafe_fork = under_sanitizer()};
+    const struct forkcall_options outside = {.progress = throw_from_a_callback,
+                                             .allow_unsafe_fork = may_seem_threaded()};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     (void)unused;
     forkcall_run(child_reports_once, NULL, 0, &result, &inside);
@@ -413,7 +416,8 @@ static int throw_from_a_callback_host(void *unused)
 /* Under an INLINE call, whose function the callback interrupts: that one is not what has thrown. */
 static int child_calls_and_the_callback_throws(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    const struct forkcall_options options = {.progress = throw_from_a_callback, .allow_unsafe_fork = under_sanitizer()};
+    const struct forkcall_options options = {.progress = throw_from_a_callback,
+                                             .allow_unsafe_fork = may_seem_threaded()};
     forkcall_run(child_reports_once, args, args_size, result, &options);
     return 0;
 }

@@ -369,8 +369,9 @@ static int host_whose_function_closes_all_descriptors(void *unused)
     const struct forkcall_report r = run_tested(closes_all_and_opens_a_file, name, sizeof name, NULL, &options);
     unlink(name);
     CHECK(strcmp(contents(fd, text), "") == 0);
-    CHECK(r.status == FORKCALL_LOST && r.ran == FORKCALL_RAN_YES);
-    CHECK(strcmp(r.message, "the function has closed the descriptor that its answer goes through") == 0);
+    CHECK(r.status == status_of_closed_channel() && r.ran == FORKCALL_RAN_YES);
+    if (r.status == FORKCALL_LOST)
+        CHECK(strcmp(r.message, "the function has closed the descriptor that its answer goes through") == 0);
     CHECK(count == 0);
     return 42;
 }

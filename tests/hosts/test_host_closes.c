@@ -326,8 +326,10 @@ static void function_that_closes_all_descriptors_and_ends(void **state)
         assert_int_equal(report.ran, FORKCALL_RAN_YES);
         assert_int_equal(result.size, 0);
         if (how == 0) {
-            assert_status(report, FORKCALL_LOST);
-            assert_string_equal(report.message, "the function has closed the descriptor that its answer goes through");
+            assert_status(report, status_of_closed_channel());
+            if (report.status == FORKCALL_LOST)
+                assert_string_equal(report.message,
+                                    "the function has closed the descriptor that its answer goes through");
         } else if (how == 1) {
             assert_status(report, FORKCALL_EXITED);
             assert_int_equal(report.code, 125);

@@ -83,14 +83,13 @@ static void assert_refused(forkcall_fn *fn, const char *why)
         fail_msg("\"%s\" does not say \"%s\"", report.message, why);
 }
 
-static void assert_same_identity(forkcall_fn *one, forkcall_fn *other)
+static bool have_same_identity(forkcall_fn *one, forkcall_fn *other)
 {
     struct fc_module_function names[2];
     assert_true(one != other);
     assert_int_equal(fc_module_name(one, &names[0]), 0);
     assert_int_equal(fc_module_name(other, &names[1]), 0);
-    assert_int_equal(names[0].offset, names[1].offset);
-    assert_memory_equal(&names[0].id, &names[1].id, sizeof names[0].id);
+    return names[0].offset == names[1].offset && memcmp(&names[0].id, &names[1].id, sizeof names[0].id) == 0;
 }
 
 static void function_of_a_linked_library_runs_in_it(void **state)
@@ -105,7 +104,7 @@ static void copy_of_a_linked_library_is_not_the_linked_one(void **state)
     (void)state;
     assert_true(copy_file(linked, file));
     forkcall_fn *const fn = load(file, &module);
-    assert_same_identity(tell_which, fn);
+    assert_true(have_same_identity(tell_which, fn));
     assert_runs_in(fn, 1, file);
     assert_runs_in(tell_which, 1, linked);
     dlclose(module);
@@ -116,7 +115,8 @@ static void other_code_with_the_same_build_id_is_told_apart(void **state)
     void *module;
     (void)state;
     forkcall_fn *const fn = load(other_code, &module);
-    assert_same_identity(tell_which, fn);
+    if (!have_same_identity(tell_which, fn))
+        SKIP("this linker does not make two libraries of one build-id and layout of different code");
     assert_runs_in(fn, 2, other_code);
     assert_runs_in(tell_which, 1, linked);
     dlclose(module);
