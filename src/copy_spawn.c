@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #ifdef HAVE_CRT_EXTERNS
@@ -132,6 +133,13 @@ static int start(const char *path, char **environment, int fd, const sigset_t *m
     return r;
 }
 
+/* The limit on descriptors has been lowered since fd was opened: posix_spawn(3) refuses such numbers as bad. */
+static bool is_above_limit(int fd)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur;
+}
+
 /* EBADF: another thread has closed a descriptor that an action names, or lowered the limit on them, since they were listed. */
 static int start_again(const char *path, char **environment, int fd, const sigset_t *mask, bool own_group, pid_t *pid)
 {
@@ -141,7 +149,7 @@ static int start_again(const char *path, char **environment, int fd, const sigse
         if (r == EPERM && own_group) /* a sandbox may refuse setpgid(2): then it goes without, as a fork's child does */
             r = start(path, environment, fd, mask, false, pid);
     }
-    return r;
+    return r == EBADF && is_above_limit(fd) ? EMFILE : r;
 }
 
 int fc_spawn(const char *path, const char *marker, int fd, bool own_group, pid_t *pid)
