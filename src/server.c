@@ -136,13 +136,16 @@ static void end_start(void)
     atomic_store(&starter, 0);
 }
 
-static int start_new(const struct forkcall_server_options *options, const struct fc_patience *patience, char *why,
-                     size_t why_size)
+/* started: the number of the server, where there is one. */
+static int start_new(const struct forkcall_server_options *options, const struct fc_patience *patience,
+                     unsigned *started, char *why, size_t why_size)
 {
+    static atomic_uint numbers;
     struct fc_server *server;
     int r = fc_server_start(options, patience, &server, why, why_size);
     if (r < 0)
         return r;
+    *started = server->number = atomic_fetch_add(&numbers, 1) + 1;
     fc_fds_lock();
     current = server;
     fc_fds_unlock();
@@ -225,7 +228,9 @@ static bool has_refused(const struct fc_server *server)
     return atomic_load(&server->ready) && server->error != 0;
 }
 
-int fc_server_get(const struct fc_patience *patience, struct fc_server **server, char *why, size_t why_size)
+/* started: the number of the server that the calling thread has started and comes from; 0: none. */
+static int get(const struct fc_patience *patience, unsigned started, struct fc_server **server, char *why,
+               size_t why_size)
 {
     for (;;) {
         int r = 0;
@@ -238,6 +243,8 @@ int fc_server_get(const struct fc_patience *patience, struct fc_server **server,
                 continue;
             }
             r = await_ready(*server, patience, why, why_size);
+            if (r == 0 && (*server)->number == started)
+                fc_snapshot_judge((*server)->snapshot);
             if (r == 0)
                 return 0;
             if (!is_of_the_call(r) || has_refused(*server))
@@ -248,7 +255,9 @@ int fc_server_get(const struct fc_patience *patience, struct fc_server **server,
             if (!served)
                 return r;
         } else if (begin_start()) {
-            r = has_current() ? 0 : start_new(NULL, patience, why, why_size); /* another may have been before us */
+            r = has_current()
+                    ? 0
+                    : start_new(NULL, patience, &started, why, why_size); /* another may have been before us */
             end_start();
             if (r < 0)
                 return r;
@@ -259,6 +268,11 @@ int fc_server_get(const struct fc_patience *patience, struct fc_server **server,
             poll(NULL, 0, TURN_MS);
         }
     }
+}
+
+int fc_server_get(const struct fc_patience *patience, struct fc_server **server, char *why, size_t why_size)
+{
+    return get(patience, 0, server, why, why_size);
 }
 
 /* ---- The public functions ------------------------------------------------------------------------------------ */
@@ -295,10 +309,11 @@ static int start(const struct forkcall_server_options *options)
                                          .cancel_fd = -1};
     if (!begin_start())
         return -EALREADY;
-    int r = has_current() ? -EALREADY : start_new(options, &patience, why, sizeof why);
+    unsigned started = 0;
+    int r = has_current() ? -EALREADY : start_new(options, &patience, &started, why, sizeof why);
     end_start();
     if (r == 0)
-        r = fc_server_get(&patience, &server, why, sizeof why);
+        r = get(&patience, started, &server, why, sizeof why);
     if (r == 0)
         fc_server_unref(server);
     else if (r == -ETIMEDOUT)
@@ -333,18 +348,22 @@ static int stop(void)
 /* To be ended in the middle would leave others waiting for ever. */
 int forkcall_server_start(const struct forkcall_server_options *options)
 {
+    const int error = errno;
     int state = PTHREAD_CANCEL_ENABLE;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     const int r = start(options);
     pthread_setcancelstate(state, NULL);
+    errno = error;
     return r;
 }
 
 int forkcall_server_stop(void)
 {
+    const int error = errno;
     int state = PTHREAD_CANCEL_ENABLE;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     const int r = stop();
     pthread_setcancelstate(state, NULL);
+    errno = error;
     return r;
 }

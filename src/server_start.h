@@ -16,7 +16,8 @@ struct fc_server {
     /* FC_FD_HELLO: the control socket; FC_FD_PROCESS: its pidfd, if there is such, once it is ready. */
     struct fc_fds fds;
     atomic_uint refs;
-    unsigned owner; /* fc_fds_generation of the host */
+    unsigned owner;  /* fc_fds_generation of the host */
+    unsigned number; /* of this server; never 0 once others find it */
     struct fc_snapshot *snapshot;
     atomic_bool ready; /* it has said that it serves, or why not */
     int error;         /* a positive errno; from here on: set before ready */

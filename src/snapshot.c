@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,9 +37,12 @@ struct shared {
     struct rlimit limit[16];
 };
 
+enum look { NOT_ASKED, MAY_LOOK, MAY_NOT_LOOK };
+
 struct fc_snapshot {
     pid_t pid;
-    bool may_look; /* when the holder was known, this process might look at it */
+    atomic_int look; /* whether the thread that took the snapshot might look at the holder */
+    bool is_known;   /* extra is whole */
     struct fc_holder holder;
     unsigned umask;
     struct shared shared;
@@ -128,7 +132,7 @@ struct fc_snapshot *fc_snapshot_take(void)
     s->umask = umask_now();
     take_shared(&s->shared);
     fc_credentials_take(&s->credentials);
-    fc_snapshot_extra(s->extra, &s->credentials, NULL);
+    s->is_known = fc_snapshot_extra(s->extra, &s->credentials, NULL);
     return s;
 }
 
@@ -141,7 +145,11 @@ void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t pid, const struc
 {
     snapshot->pid = pid;
     snapshot->holder = *holder;
-    snapshot->may_look = fc_snapshot_may_look(pid);
+}
+
+void fc_snapshot_judge(struct fc_snapshot *snapshot)
+{
+    atomic_store(&snapshot->look, fc_snapshot_may_look(snapshot->pid) ? MAY_LOOK : MAY_NOT_LOOK);
 }
 
 /* ---- At a call ------------------------------------------------------------------------------- */
@@ -166,18 +174,28 @@ static bool umask_is_same(const struct fc_snapshot *snapshot)
     return (snapshot->umask & now & FC_SNAPSHOT_UMASK_KNOWN) == 0 || snapshot->umask == now;
 }
 
-static bool thread_fits(const struct fc_snapshot *snapshot, const struct fc_credentials *now)
+/* A thread that may not look at the holder fits where the one that took the snapshot might not,
+ * either. As long as that has not told, it fits where no thread may look even at its own process:
+ * there nothing is to be known in this way. */
+static bool look_fits(const struct fc_snapshot *snapshot, bool may_look)
+{
+    const int look = atomic_load(&snapshot->look);
+    return may_look || look == MAY_NOT_LOOK || (look == NOT_ASKED && !fc_snapshot_may_look(getpid()));
+}
+
+static bool thread_fits(const struct fc_snapshot *snapshot, const struct fc_credentials *now, bool *is_known)
 {
     _Alignas(uint64_t) unsigned char extra[FC_SNAPSHOT_EXTRA] = {0};
     const bool may_look = fc_snapshot_may_look(snapshot->pid);
-    if (snapshot->may_look && !may_look)
+    *is_known = true;
+    if (!look_fits(snapshot, may_look))
         return false;
     if (memcmp(now, &snapshot->credentials, sizeof *now) != 0 &&
         !(fc_credentials_can_regain(now, &snapshot->credentials) &&
           fc_credentials_can_become(&snapshot->holder.credentials, now)))
         return false;
-    fc_snapshot_extra(extra, now, may_look ? snapshot->extra : NULL);
-    return memcmp(extra, snapshot->extra, sizeof extra) == 0 && umask_is_same(snapshot) &&
+    *is_known = fc_snapshot_extra(extra, now, may_look ? snapshot->extra : NULL) && snapshot->is_known;
+    return *is_known && memcmp(extra, snapshot->extra, sizeof extra) == 0 && umask_is_same(snapshot) &&
            (snapshot->holder.session_keyring == 0 || fc_snapshot_possesses(snapshot->holder.session_keyring));
 }
 
@@ -186,8 +204,11 @@ enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, struct fc_crede
     fc_credentials_take(now);
     if (!shared_is_same(snapshot))
         return FC_FITS_NOBODY;
-    if (thread_fits(snapshot, now))
+    bool is_known;
+    if (thread_fits(snapshot, now, &is_known))
         return FC_FITS;
+    if (!is_known) /* another server would be no better: this call gets a process of its own */
+        return FC_FITS_OTHERS;
     const bool others =
         fc_has_other_threads() && fc_snapshot_fits_other(snapshot->extra, &snapshot->credentials, snapshot->umask);
     return others ? FC_FITS_OTHERS : FC_FITS_NOBODY;

@@ -27,15 +27,19 @@ struct fc_snapshot *fc_snapshot_take(void);
 /* What the thread had that took it. */
 const struct fc_credentials *fc_snapshot_credentials(const struct fc_snapshot *snapshot);
 
-/* pid: the process that has had all of it since. Before fc_snapshot_fits is called, by the
- * thread that took the snapshot or one with the same rights. */
+/* pid: the process that has had all of it since. Before fc_snapshot_fits is called. */
 void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t pid, const struct fc_holder *holder);
+
+/* Notes whether the holder may be looked at by who has what the snapshot says. Only by the thread
+ * that took it, before that has been in the host's code again: what another may not look at says
+ * nothing of the snapshot, but that the other has a sandbox of its own. */
+void fc_snapshot_judge(struct fc_snapshot *snapshot);
 
 enum fc_fit {
     /* All is still so for the calling thread, or it can take back what it has not, and a child
      * of the holder can take that on. */
     FC_FITS,
-    FC_FITS_OTHERS, /* not for the calling thread, but for another one of this process */
+    FC_FITS_OTHERS, /* not for the calling thread, but for another one of this process; or not to be known */
     FC_FITS_NOBODY, /* this process has given something up */
 };
 
@@ -50,8 +54,9 @@ void fc_snapshot_free(struct fc_snapshot *snapshot);
 
 /* What only this system has, beside credentials: fills at most FC_SNAPSHOT_EXTRA bytes, which
  * are all 0. now: the thread's credentials. before: what was filled in then, where
- * fc_snapshot_may_look says so; else NULL. */
-void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before);
+ * fc_snapshot_may_look says so; else NULL. False: some of it is not to be known now, so that it is
+ * the same as nothing else. */
+bool fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before);
 
 /* Has another thread of this process what was taken then, or could it take it back? False where
  * that is not to be known. */

@@ -1,6 +1,7 @@
 /* Linux: what a sandbox has taken, and namespaces. */
 #include "snapshot.h"
 
+#include "fds.h"
 #include "hash.h"
 
 #include <dirent.h>
@@ -42,20 +43,53 @@ struct extra {
 
 _Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "room for the snapshot");
 
+/* How a status begins to be read. Each of 65536 groups takes up to 11 bytes of it. */
 #define STATUS_SIZE 4096
+#define STATUS_MAX (1U << 22)
 
-/* task: its directory in /proc. False: it cannot be read. */
-static bool read_status(const char *task, char text[STATUS_SIZE])
+/* To be freed. NULL: not to be read to its end. A part of it must not do: what tells of a sandbox
+ * stands behind the groups. */
+static char *read_all(int fd)
+{
+    size_t size = STATUS_SIZE;
+    size_t used = 0;
+    char *text = malloc(size);
+    while (text != NULL) {
+        const ssize_t n = read(fd, text + used, size - 1 - used);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0 && used > 0) {
+            text[used] = '\0';
+            return text;
+        }
+        used += n > 0 ? (size_t)n : 0;
+        char *larger = text;
+        if (used == size - 1) {
+            size *= 2;
+            larger = size <= STATUS_MAX ? realloc(text, size) : NULL;
+        }
+        if (n <= 0 || larger == NULL)
+            break;
+        text = larger;
+    }
+    free(text);
+    return NULL;
+}
+
+/* task: its directory in /proc. To be freed. NULL: it cannot be read whole. */
+static char *read_status(const char *task)
 {
     char path[TASK_SIZE + 8];
+    char *text = NULL;
     snprintf(path, sizeof path, "%s/status", task);
+    fc_fds_lock();
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    const ssize_t n = read(fd, text, STATUS_SIZE - 1);
-    close(fd);
-    text[n < 0 ? 0 : n] = '\0';
-    return n > 0;
+    if (fd >= 0) {
+        text = read_all(fd);
+        close(fd);
+    }
+    fc_fds_unlock();
+    return text;
 }
 
 /* What follows the name of a line; NULL: there is none. */
@@ -80,8 +114,10 @@ static unsigned umask_of(const char *text)
 
 unsigned fc_snapshot_umask(void)
 {
-    char text[STATUS_SIZE];
-    return read_status(THIS_TASK, text) ? umask_of(text) : 0;
+    char *text = read_status(THIS_TASK);
+    const unsigned mask = text != NULL ? umask_of(text) : 0;
+    free(text);
+    return mask;
 }
 
 bool fc_snapshot_is_same_file(int fd, pid_t other)
@@ -95,14 +131,21 @@ bool fc_snapshot_may_look(pid_t process)
     return syscall(SYS_kcmp, getpid(), process, KCMP_FS_, 0, 0) >= 0;
 }
 
-static void take_sandbox(struct extra *e)
+/* False: how many filters there are is not to be known. Of a kernel that does not count them, all
+ * that is to be known is. */
+static bool take_sandbox(struct extra *e)
 {
-    char text[STATUS_SIZE];
     e->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
     e->mdwe = prctl(GET_MDWE, 0, 0, 0, 0);
     e->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
-    if (e->seccomp == SECCOMP_FILTER && read_status(THIS_TASK, text))
-        e->seccomp_filters = (int)status_number(text, "\nSeccomp_filters:", 10);
+    if (e->seccomp != SECCOMP_FILTER)
+        return true;
+    char *text = read_status(THIS_TASK);
+    if (text == NULL)
+        return false;
+    e->seccomp_filters = (int)status_number(text, "\nSeccomp_filters:", 10);
+    free(text);
+    return true;
 }
 
 #ifdef SYS_statx
@@ -193,6 +236,7 @@ static void take_namespaces(struct extra *e, const char *task, const struct fc_c
         e->user = ((const struct extra *)before)->user;
     if (!all && before != NULL)
         return;
+    fc_fds_lock();
     const struct namespaces of = open_namespaces(task);
     if (before == NULL)
         e->user = namespace_number(&of, "user");
@@ -205,17 +249,19 @@ static void take_namespaces(struct extra *e, const char *task, const struct fc_c
             e->mounts = namespace_number(&of, "mnt");
     }
     close_namespaces(&of);
+    fc_fds_unlock();
 }
 
-void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before)
+bool fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before)
 {
     struct extra e;
     memset(&e, 0, sizeof e);
-    take_sandbox(&e);
+    const bool is_known = take_sandbox(&e);
     e.root = place_of("/");
     e.directory = place_of(".");
     take_namespaces(&e, THIS_TASK, now, before);
     memcpy(extra, &e, sizeof e);
+    return is_known;
 }
 
 /* ---- Another thread of this process ---------------------------------------------------------- */
@@ -261,14 +307,20 @@ static void read_capabilities(const char *text, struct fc_credentials *c)
                                                  .inheritable = (uint32_t)(set[2] >> i * 32)};
 }
 
+static bool umask_fits(const char *text, unsigned umask)
+{
+    return umask_of(text) == 0 || umask == 0 || umask_of(text) == umask;
+}
+
 /* What is not told of another thread (ambient capabilities, securebits, MDWE) is taken to be as
  * it was. */
 static bool task_fits(const char *task, const struct extra *then, const struct fc_credentials *had, unsigned umask)
 {
-    char text[STATUS_SIZE], path[TASK_SIZE + 8];
+    char path[TASK_SIZE + 8];
     struct fc_credentials now = *had;
     struct extra e = *then;
-    if (!read_status(task, text) || (umask_of(text) != 0 && umask != 0 && umask_of(text) != umask))
+    char *text = read_status(task);
+    if (text == NULL)
         return false;
     read_ids(text, "\nUid:", now.user);
     read_ids(text, "\nGid:", now.group);
@@ -278,7 +330,9 @@ static bool task_fits(const char *task, const struct extra *then, const struct f
     e.seccomp = (int)status_number(text, "\nSeccomp:", 10);
     if (e.seccomp == SECCOMP_FILTER)
         e.seccomp_filters = (int)status_number(text, "\nSeccomp_filters:", 10);
-    if (!fc_credentials_can_regain(&now, had) || memcmp(&e, then, sizeof e) != 0)
+    const bool has_umask = umask_fits(text, umask);
+    free(text);
+    if (!has_umask || !fc_credentials_can_regain(&now, had) || memcmp(&e, then, sizeof e) != 0)
         return false;
     snprintf(path, sizeof path, "%s/root", task);
     e.root = place_of(path);
@@ -288,23 +342,56 @@ static bool task_fits(const char *task, const struct extra *then, const struct f
     return memcmp(&e, then, sizeof e) == 0;
 }
 
+struct tasks {
+    long *id;
+    size_t count, room;
+};
+
+static bool add_task(struct tasks *tasks, long id)
+{
+    if (tasks->count == tasks->room) {
+        const size_t room = tasks->room * 2 + 16;
+        long *larger = realloc(tasks->id, room * sizeof *larger);
+        if (larger == NULL)
+            return false;
+        tasks->id = larger;
+        tasks->room = room;
+    }
+    tasks->id[tasks->count++] = id;
+    return true;
+}
+
+/* The other threads of this process, as far as there is memory for a list of them. */
+static struct tasks list_tasks(void)
+{
+    struct tasks tasks = {.id = NULL};
+    bool more = true;
+    fc_fds_lock();
+    DIR *directory = opendir("/proc/self/task");
+    const struct dirent *entry;
+    while (directory != NULL && more && (entry = readdir(directory)) != NULL) {
+        const long id = strtol(entry->d_name, NULL, 10);
+        if (id > 0 && id != syscall(SYS_gettid))
+            more = add_task(&tasks, id);
+    }
+    if (directory != NULL)
+        closedir(directory);
+    fc_fds_unlock();
+    return tasks;
+}
+
 bool fc_snapshot_fits_other(const void *extra, const struct fc_credentials *then, unsigned umask)
 {
     struct extra e;
     bool fits = false;
-    DIR *tasks = opendir("/proc/self/task");
+    const struct tasks tasks = list_tasks();
     memcpy(&e, extra, sizeof e);
-    if (tasks == NULL)
-        return false;
-    for (const struct dirent *entry; !fits && (entry = readdir(tasks)) != NULL;) {
+    for (size_t i = 0; i < tasks.count && !fits; i++) {
         char task[TASK_SIZE];
-        const long id = strtol(entry->d_name, NULL, 10);
-        if (id <= 0 || id == syscall(SYS_gettid))
-            continue;
-        snprintf(task, sizeof task, "/proc/self/task/%ld", id);
+        snprintf(task, sizeof task, "/proc/self/task/%ld", tasks.id[i]);
         fits = task_fits(task, &e, then, umask);
     }
-    closedir(tasks);
+    free(tasks.id);
     return fits;
 }
 

@@ -18,7 +18,7 @@ bool fc_snapshot_may_look(pid_t process)
     return false;
 }
 
-void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before)
+bool fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before)
 {
     (void)now;
     (void)before;
@@ -34,6 +34,7 @@ void fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void
         e.directory = file.st_ino;
     }
     memcpy(extra, &e, sizeof e);
+    return true;
 }
 
 unsigned fc_snapshot_umask(void)

@@ -2,11 +2,14 @@
 #include "change.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #if __has_include(<linux/seccomp.h>)
@@ -131,10 +134,22 @@ static void host_that_enters_a_seccomp_filter(void **state)
     CHECK_CHANGE(enter_first_filter);
 }
 
-/* The second filter changes nothing that a child could see, but the server. */
-static int check_second_filter(void *context)
+#define MANY_GROUPS 600
+
+/* The groups stand before the filters in what the kernel tells, and fill more than a page. */
+static bool joins_many_groups(void)
 {
-    (void)context;
+    static gid_t groups[MANY_GROUPS];
+    for (gid_t i = 0; i < MANY_GROUPS; i++)
+        groups[i] = 1000000000 + i;
+    return setgroups(MANY_GROUPS, groups) == 0;
+}
+
+/* The second filter changes nothing that a child could see, but the server. */
+static int check_second_filter(void *groups)
+{
+    if (groups != NULL && !joins_many_groups())
+        return NOT_HERE;
     if (enter_first_filter() != 0)
         return NOT_HERE;
     const pid_t before = server_pid();
@@ -151,6 +166,87 @@ static void host_that_enters_another_seccomp_filter(void **state)
     const int status = host_run(check_second_filter, NULL);
     if (status == NOT_HERE)
         SKIP("no seccomp filters here");
+    assert_int_equal(status, 0);
+}
+
+static void host_of_many_groups_that_enters_another_seccomp_filter(void **state)
+{
+    int groups = MANY_GROUPS;
+    (void)state;
+    const int status = host_run(check_second_filter, &groups);
+    if (status == NOT_HERE)
+        SKIP("no seccomp filters here, or not root, who alone can join groups");
+    assert_int_equal(status, 0);
+}
+
+/* ---- Landlock ------------------------------------------------------------------------------------------------ */
+
+#define LANDLOCK_READ_FILE 4U
+
+/* Linux 5.13: the calling thread, and what it starts, opens no file from now on. False: not here. */
+static bool enters_landlock(void)
+{
+    const uint64_t handled = LANDLOCK_READ_FILE;
+    const int rules = (int)syscall(444, &handled, sizeof handled, 0); /* landlock_create_ruleset */
+    const bool entered = rules >= 0 && syscall(446, rules, 0) == 0;   /* landlock_restrict_self */
+    if (rules >= 0)
+        close(rules);
+    return entered;
+}
+
+static int child_opens_a_file(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    (void)args;
+    (void)args_size;
+    (void)result;
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 ? 0 : 1;
+}
+
+static int prepare_for_a_while(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct timespec while_ = {.tv_nsec = 200000000};
+    (void)args;
+    (void)args_size;
+    (void)result;
+    return nanosleep(&while_, NULL);
+}
+
+static void *start_server(void *unused)
+{
+    static const struct forkcall_server_options options = {.prepare = prepare_for_a_while};
+    (void)unused;
+    (void)forkcall_server_start(&options);
+    return NULL;
+}
+
+/* The thread in the sandbox waits for the server, too, and may be the first that hears from it. */
+static int check_landlock(void *unused)
+{
+    pthread_t starter;
+    const struct timespec while_ = {.tv_nsec = 50000000};
+    const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
+    (void)unused;
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    CHECK(pthread_create(&starter, NULL, start_server, NULL) == 0);
+    if (!enters_landlock())
+        return NOT_HERE;
+    CHECK(nanosleep(&while_, NULL) == 0);
+    const struct forkcall_report report = forkcall_run(child_opens_a_file, NULL, 0, NULL, &options);
+    CHECK(report.status != FORKCALL_OK);
+    CHECK(pthread_join(starter, NULL) == 0);
+    CHECK(forkcall_run(child_opens_a_file, NULL, 0, NULL, &options).status != FORKCALL_OK);
+    return 0;
+}
+
+static void thread_in_a_sandbox_that_is_the_first_to_hear_from_the_server(void **state)
+{
+    (void)state;
+    const int status = host_run(check_landlock, NULL);
+    if (status == NOT_HERE)
+        SKIP("no Landlock here");
     assert_int_equal(status, 0);
 }
 
@@ -233,6 +329,8 @@ int main(void)
         cmocka_unit_test(host_that_sets_no_new_privs),
         cmocka_unit_test(host_that_enters_a_seccomp_filter),
         cmocka_unit_test(host_that_enters_another_seccomp_filter),
+        cmocka_unit_test(host_of_many_groups_that_enters_another_seccomp_filter),
+        cmocka_unit_test(thread_in_a_sandbox_that_is_the_first_to_hear_from_the_server),
         cmocka_unit_test(host_that_leaves_its_network_namespace),
         cmocka_unit_test(host_that_leaves_its_mount_namespace),
         cmocka_unit_test(host_that_leaves_its_ipc_namespace),
