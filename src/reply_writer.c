@@ -18,54 +18,39 @@
 /* Any frame of progress, and no more than a pipe takes as a whole (PIPE_BUF, at least 512). */
 #define SMALL_FRAMES 320U
 
-/* A spinlock that its owner cannot wait for: a signal handler may have interrupted it. */
+/* A spinlock that its owner cannot wait for: a signal handler may have interrupted it at any instruction. So the owner is the
+ * lock: there is no moment at which it is taken and nobody's. */
 struct lock {
-    atomic_flag taken;
-    _Atomic(uintptr_t) owner; /* pthread_self; 0 where it is not kept, because the owner ends the process */
+    _Atomic(uintptr_t) owner; /* pthread_self; 0: it is free */
 };
-static struct lock writing = {.taken = ATOMIC_FLAG_INIT};
-static bool ended;                                          /* protected by writing */
-static struct lock messaging = {.taken = ATOMIC_FLAG_INIT}; /* for fc_message and fc_child.message_size */
+static struct lock writing;
+static bool ended;            /* protected by writing */
+static struct lock messaging; /* for fc_message and fc_child.message_size */
 
-/* For good: the process ends next. False: this very thread has it. */
-static bool lock_for_good(struct lock *lock)
-{
-    while (atomic_flag_test_and_set_explicit(&lock->taken, memory_order_acquire)) {
-        if (atomic_load(&lock->owner) == (uintptr_t)pthread_self())
-            return false;
-        sched_yield();
-    }
-    return true;
-}
-
+/* False: this very thread has it already; or, where wait is false, another has. */
 static bool lock(struct lock *lock, bool wait)
 {
-    while (atomic_flag_test_and_set_explicit(&lock->taken, memory_order_acquire)) {
-        if (!wait || atomic_load(&lock->owner) == (uintptr_t)pthread_self())
+    const uintptr_t self = (uintptr_t)pthread_self();
+    for (;;) {
+        uintptr_t owner = 0;
+        if (atomic_compare_exchange_strong(&lock->owner, &owner, self))
+            return true;
+        if (!wait || owner == self)
             return false;
         sched_yield();
     }
-    atomic_store(&lock->owner, (uintptr_t)pthread_self());
-    return true;
 }
 
 static void unlock(struct lock *lock)
 {
     atomic_store(&lock->owner, 0);
-    atomic_flag_clear_explicit(&lock->taken, memory_order_release);
-}
-
-static void reset(struct lock *lock)
-{
-    atomic_store(&lock->owner, 0);
-    atomic_flag_clear(&lock->taken);
 }
 
 void fc_reply_writer_reset(void)
 {
     ended = false;
-    reset(&writing);
-    reset(&messaging);
+    unlock(&writing);
+    unlock(&messaging);
 }
 
 /* The caller has left the nonce behind the go byte. Where it is there, this process has every descriptor that it had, or its
@@ -167,13 +152,15 @@ static bool write_last_words(const struct last_words *words, bool with_message)
 
 bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
 {
-    if (!lock_for_good(&messaging)) /* another thread may be in forkcall_fail */
+    /* Both for good, because this process ends next. Another thread may be in forkcall_fail; or a signal handler of this one has
+     * come into the middle of these last words, and is not to wait for them. */
+    if (!lock(&messaging, true))
         return false;
     with_message = with_message && fc_child.message_size > 0;
     if (fc_child.result.kind_private == FC_BUF_REGION)
         fc_region_unmap();
     /* Nothing comes after the trailer, and none comes into the middle of a frame. */
-    if (!lock_for_good(&writing) || ended)
+    if (!lock(&writing, true) || ended)
         return false;
     ended = true;
     if (!has_its_descriptors() && !fc_is_marked(fc_child.reply_fd, &fc_child.mark))

@@ -3,7 +3,10 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 struct heard {
@@ -279,6 +282,71 @@ static void reports_of_other_threads_beside_a_large_result(void **state)
     forkcall_buf_free(&result);
 }
 
+#define LARGE ((size_t)4 << 20)
+
+enum amid_answer { REPORTS = 1, FAILS, EXITS };
+static volatile sig_atomic_t what_comes;
+static volatile sig_atomic_t tells_by;
+
+/* Amid the answer, for which the pipe has no room before the caller has heard of this. */
+static void come_amid_answer(int signal)
+{
+    (void)signal;
+    if (write(tells_by, "x", 1) != 1)
+        _exit(99);
+    if (what_comes == REPORTS)
+        forkcall_progress(1, 1, "amid the answer");
+    else if (what_comes == FAILS)
+        forkcall_fail(7, "amid the answer");
+    else
+        exit(3); // NOLINT(concurrency-mt-unsafe)
+}
+
+static int child_is_interrupted_amid_its_answer(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct itimerval soon = {.it_value = {.tv_usec = 20000}};
+    const struct sigaction action = {.sa_handler = come_amid_answer};
+    what_comes = ((const int *)args)[0];
+    tells_by = ((const int *)args)[1];
+    (void)args_size;
+    void *to = forkcall_buf_extend(result, LARGE);
+    if (to == NULL)
+        return 2;
+    memset(to, 0xa7, LARGE);
+    if (sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &soon, NULL) != 0)
+        return 1;
+    return 0;
+}
+
+static void signal_handler_amid_the_answer_does_not_wait_for_it(void **state)
+{
+    (void)state;
+    for (int what = REPORTS; what <= EXITS; what++) {
+        struct heard heard = {.count = 0};
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        struct forkcall_call *call;
+        char byte;
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        const int args[] = {what, ends[1]};
+        const struct forkcall_options options = {.progress = hear,
+                                                 .user = &heard,
+                                                 .timeout_ms = DEADLINE_S * 1000 / 3,
+                                                 .keep_fds = &ends[1],
+                                                 .keep_fds_count = 1,
+                                                 .limits = {.file_size_bytes = 4096}}; /* so it goes through the pipe */
+        assert_int_equal(
+            start_tested(&call, child_is_interrupted_amid_its_answer, args, sizeof args, &result, &options), 0);
+        close(ends[1]);
+        assert_int_equal(read(ends[0], &byte, 1), 1);
+        const struct forkcall_report report = forkcall_finish(call);
+        assert_status(report, what == EXITS ? FORKCALL_EXITED : FORKCALL_OK);
+        assert_int_equal(result.size, what == EXITS ? 0 : LARGE);
+        forkcall_buf_free(&result);
+        close(ends[0]);
+    }
+}
+
 /* A callback may use the library, but for the same call. */
 struct nesting {
     int answers;
@@ -323,6 +391,7 @@ int main(void)
         cmocka_unit_test(many_reports_beside_a_result),
         cmocka_unit_test(reports_from_several_threads),
         cmocka_unit_test(reports_of_other_threads_beside_a_large_result),
+        cmocka_unit_test(signal_handler_amid_the_answer_does_not_wait_for_it),
         cmocka_unit_test(call_within_the_callback),
     };
     return cmocka_run_group_tests_name("progress", tests, NULL, NULL);
