@@ -190,8 +190,8 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
         fc_call_not_started(call, -r, "a descriptor to wait for");
     else
         method->start(call);
-    if (call->stage == FC_STAGE_RUNNING &&
-        call->fds.listed) /* the child is at work: this costs no time where it has a processor */
+    /* The child is at work: this costs no time where it has a processor. What has ended already keeps what the host waits for. */
+    if (call->fds.listed && (call->stage == FC_STAGE_RUNNING || call->async))
         fc_fds_remember(&call->fds, FC_FD_REPLY, FC_FD_COUNT);
     free(args.on_heap);
 }

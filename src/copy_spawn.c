@@ -3,6 +3,7 @@
 #include "config.h"
 #include "copy_brand.h"
 #include "credentials.h"
+#include "fds.h"
 #include "settings.h"
 
 #include <errno.h>
@@ -112,13 +113,15 @@ static int start(const char *path, char **environment, int fd, const sigset_t *m
     if (own_group)
         flags = (short)(flags | POSIX_SPAWN_SETPGROUP);
     const bool real_ids = needs_real_ids();
-    const bool was_secret = real_ids && fc_settings_is_secret();
+    if (real_ids) /* of two threads, the second would take what the first has not restored yet for the host's */
+        fc_fds_fork_lock();
+    const int dumpable = real_ids ? fc_settings_dumpable() : 0;
     if (real_ids)
         flags = (short)(flags | POSIX_SPAWN_RESETIDS);
     int r = posix_spawn_file_actions_init(&actions);
-    if (r != 0)
-        return r;
-    r = posix_spawnattr_init(&attributes);
+    const bool has_actions = r == 0;
+    if (r == 0)
+        r = posix_spawnattr_init(&attributes);
     if (r == 0) {
         r = set_descriptors(&actions, fd, &flags);
         if (r == 0)
@@ -127,9 +130,12 @@ static int start(const char *path, char **environment, int fd, const sigset_t *m
             r = posix_spawn(pid, path, &actions, &attributes, arguments, environment);
         posix_spawnattr_destroy(&attributes);
     }
-    posix_spawn_file_actions_destroy(&actions);
-    if (real_ids)
-        fc_settings_set_secret(was_secret);
+    if (has_actions)
+        posix_spawn_file_actions_destroy(&actions);
+    if (real_ids) {
+        fc_settings_set_dumpable(dumpable);
+        fc_fds_fork_unlock();
+    }
     return r;
 }
 

@@ -2,6 +2,8 @@
  * thread opens meanwhile, and what lies above a limit that was lowered since, the copy has as well. */
 #include "copy_spawn.h"
 
+#include "fds.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,12 +29,15 @@ static int close_listed(DIR *list, posix_spawn_file_actions_t *actions)
 int fc_spawn_close_others(posix_spawn_file_actions_t *actions, short *flags)
 {
     (void)flags;
+    int r = 0;
+    fc_fds_lock();
     DIR *list = opendir("/proc/self/fd");
     if (list == NULL)
         list = opendir("/dev/fd");
-    if (list == NULL)
-        return 0;
-    const int r = close_listed(list, actions);
-    closedir(list);
+    if (list != NULL) {
+        r = close_listed(list, actions);
+        closedir(list);
+    }
+    fc_fds_unlock();
     return r;
 }

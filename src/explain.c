@@ -106,6 +106,7 @@ int forkcall_explain(const struct forkcall_report *report, char *to, size_t size
     char name[256] = "the call";
     if (report == NULL || (to == NULL && size > 0))
         return -EINVAL;
+    const int error = errno;
     if (size > 0)
         to[0] = '\0';
     if (report->fn != NULL)
@@ -114,5 +115,6 @@ int forkcall_explain(const struct forkcall_report *report, char *to, size_t size
     if (report->status != FORKCALL_OK)
         add_circumstances(&text, report);
     add_hints(&text, report->hints);
+    errno = error;
     return (int)text.length;
 }

@@ -237,6 +237,7 @@ bool fc_fds_look(struct fc_fds *fds)
         if (fds->fd[i] < 0 || !stands_for_another(fds, i))
             continue;
         fds->fd[i] = -1;
+        fds->mark[i] = (struct fc_mark){.inode = 0}; /* another may be entered here */
         lost = true;
     }
     fds->fresh = true;

@@ -501,6 +501,7 @@ struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t i
                                     const struct forkcall_map_options *options)
 {
     struct map map;
+    const int error = errno;
     int state = PTHREAD_CANCEL_ENABLE;
     fc_child_check_escape(__builtin_frame_address(0));
     memset(&map, 0, sizeof map);
@@ -522,5 +523,6 @@ struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t i
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* to be ended in the middle would leak the children */
     const struct forkcall_report report = run_checked(&map);
     pthread_setcancelstate(state, NULL);
+    errno = error;
     return report;
 }

@@ -109,13 +109,18 @@ static uintptr_t recall_program(const struct fc_module_function *name)
     return found;
 }
 
-/* The place of what has been named there before, or the oldest one. */
+/* The place of what has been named there before, or the oldest one. Not the program's, without which each of its functions would
+ * wait for the loader's lock: see look_up. */
 static struct known *find_place(uintptr_t start)
 {
     for (size_t i = 0; i < sizeof cache / sizeof *cache; i++)
         if (cache[i].size != 0 && cache[i].start == start)
             return &cache[i];
-    return &cache[cache_next++ % (sizeof cache / sizeof *cache)];
+    const size_t count = sizeof cache / sizeof *cache;
+    struct known *oldest = &cache[cache_next++ % count];
+    for (size_t i = 1; i < count && oldest->size != 0 && oldest->name.is_program; i++)
+        oldest = &cache[cache_next++ % count];
+    return oldest;
 }
 
 static void remember(const struct fc_elf_module *module, const ElfW(Phdr) * code, unsigned long long unloads,

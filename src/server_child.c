@@ -37,6 +37,7 @@ int fc_server_ask_ending(const struct fc_process *process, struct fc_fds *fds, e
     fds->fd[answer] = fds->fd[FC_FD_HELLO];
     fds->fd[FC_FD_HELLO] = -1;
     fc_fds_unlock();
+    fc_fds_remember(fds, answer, (enum fc_fd)(answer + 1));
     return 0;
 }
 

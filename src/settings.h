@@ -40,4 +40,8 @@ void fc_settings_set(const struct fc_settings *settings);
 bool fc_settings_is_secret(void);
 void fc_settings_set_secret(bool secret);
 
+/* The very number: 0, 1 or 2, which is 0 that the kernel has set. */
+int fc_settings_dumpable(void);
+void fc_settings_set_dumpable(int dumpable);
+
 #endif

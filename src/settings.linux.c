@@ -102,6 +102,17 @@ void fc_settings_set(const struct fc_settings *s)
 #endif
 }
 
+int fc_settings_dumpable(void)
+{
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void fc_settings_set_dumpable(int dumpable)
+{
+    if (fc_settings_dumpable() != dumpable && prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) < 0)
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* 2, which only the kernel sets */
+}
+
 void fc_settings_set_secret(bool secret)
 {
     if (fc_settings_is_secret() != secret)

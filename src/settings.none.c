@@ -26,3 +26,13 @@ void fc_settings_set_secret(bool secret)
 {
     (void)secret;
 }
+
+int fc_settings_dumpable(void)
+{
+    return 0;
+}
+
+void fc_settings_set_dumpable(int dumpable)
+{
+    (void)dumpable;
+}

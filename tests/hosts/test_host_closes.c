@@ -226,6 +226,35 @@ static void host_that_closes_all_descriptors_while_a_call_runs(void **state)
         assert_int_equal(host_run(close_all_under_a_call, &first), 0);
 }
 
+/* The call has ended before anything ran; what wakes an event loop is there all the same. */
+static int close_all_of_a_call_that_did_not_start(void *unused)
+{
+    struct files files;
+    struct forkcall_call *call;
+    int never = 1000000; /* no such descriptor */
+    const struct forkcall_options options = {.method = FORKCALL_SPAWN,
+                                             .close_fds = true,
+                                             .keep_fds = &never,
+                                             .keep_fds_count = 1,
+                                             .timeout_ms = DEADLINE_S * 1000};
+    (void)unused;
+    CHECK(forkcall_start(&call, child_returns_0, NULL, 0, NULL, &options) == 0);
+    CHECK(forkcall_wait(call, 0) == 1);
+    close_everything();
+    CHECK(open_everything(&files, 0));
+    CHECK(forkcall_cancel(call) == 0);
+    CHECK(are_untouched(&files));
+    CHECK(forkcall_finish(call).status == FORKCALL_NOT_STARTED);
+    CHECK(are_untouched(&files));
+    return 0;
+}
+
+static void host_that_closes_all_descriptors_of_a_call_that_did_not_start(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(close_all_of_a_call_that_did_not_start, NULL), 0);
+}
+
 static int reports_and_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     forkcall_progress(1, 2, NULL);
@@ -437,6 +466,7 @@ int main(void)
         cmocka_unit_test(host_that_closes_all_descriptors_between_calls),
         cmocka_unit_test(host_that_closes_all_descriptors_and_calls),
         cmocka_unit_test(host_that_closes_all_descriptors_while_a_call_runs),
+        cmocka_unit_test(host_that_closes_all_descriptors_of_a_call_that_did_not_start),
         cmocka_unit_test(callback_that_closes_all_descriptors),
         cmocka_unit_test(function_that_closes_all_descriptors_keeps_its_files),
         cmocka_unit_test(function_that_closes_all_descriptors_and_ends),
