@@ -348,6 +348,13 @@ static void usage_of_the_child(void **state)
     assert_true(report.elapsed_ns > 0);
 }
 
+/* Writes to each page; by volatile, because a compiler may leave out memory of which it knows all uses. */
+static void touch(volatile char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i += 1024)
+        bytes[i] = 1;
+}
+
 static int touches_8_MiB(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     char *const bytes = malloc(8 * MIB);
@@ -356,10 +363,9 @@ static int touches_8_MiB(const void *args, size_t args_size, struct forkcall_buf
     (void)result;
     if (bytes == NULL)
         return 1;
-    memset(bytes, 1, 8 * MIB);
-    const int r = bytes[4 * MIB] - 1;
+    touch(bytes, 8 * MIB);
     free(bytes);
-    return r;
+    return 0;
 }
 
 static int check_peaks_of_small_children(void)
@@ -389,11 +395,9 @@ static int host_that_is_larger_than_its_children(void *unused)
     char *const large = malloc(200 * MIB);
     (void)unused;
     CHECK(large != NULL);
-    memset(large, 1, 200 * MIB);
+    touch(large, 200 * MIB);
     const int r = check_peaks_of_small_children();
-    const bool is_kept = large[100 * MIB] == 1;
     free(large);
-    CHECK(is_kept);
     return r;
 }
 
