@@ -143,6 +143,8 @@ struct ask {
     size_t count, sent;
     bool asked;    /* the order was sent */
     bool answered; /* the server has done with it */
+    bool has_child;
+    bool unread; /* nobody will read the rest of the list */
 };
 
 /* Sends what finds room of what is still to be sent. 0 or a negative errno. */
@@ -150,10 +152,12 @@ static int say(struct ask *ask)
 {
     struct forkcall_call *call = ask->call;
     int r = 0;
-    if (ask->sent < ask->count)
+    if (ask->sent < ask->count && !ask->unread)
         r = fc_passed_send_from(call->fds.fd[FC_FD_HELLO], ask->list, ask->count, &ask->sent);
-    if (r == -EPIPE) /* nobody will read it: the answer, or the end of the socket, is there */
+    if (r == -EPIPE) { /* the answer, or the end of the socket, is there */
+        ask->unread = true;
         return 0;
+    }
     if (r < 0 && r != -EAGAIN)
         return r;
     if (ask->asked)
@@ -200,12 +204,17 @@ static void rest(const struct ask *ask)
     poll(fds, 3, TURN_MS);
 }
 
+/* The child may be there before it has all that it is to have: what found no room is sent after the answer. */
 static int await_answer(struct ask *ask, const struct fc_patience *patience)
 {
     for (;;) {
         int r = say(ask);
-        if (r == 0)
+        if (r == 0 && !ask->has_child) {
             r = hear(ask);
+            ask->has_child = r == 0;
+        }
+        if (r == 0 && ask->sent < ask->count && !ask->unread)
+            r = -EAGAIN;
         if (r != -EAGAIN)
             return r;
         if (fc_server_is_dead(ask->call->server))
@@ -235,6 +244,11 @@ static int ask(struct forkcall_call *call, const struct fc_passed_fd *list, size
     end.ask = ask.order.ask;
     if (ask.asked ? !ask.answered : in_exchange != 0)
         fc_order_tell(call->server, &end);
+    if (r < 0 && ask.has_child) { /* and not all that it is to have */
+        struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
+        fc_order_tell(call->server, &unused);
+        fc_ask_drop_child(call);
+    }
     return r;
 }
 
