@@ -311,6 +311,15 @@ bool under_emulator(void)
     return getenv("FORKCALL_TEST_EMULATOR") != NULL;
 }
 
+bool has_musl(void)
+{
+#if defined __linux__ && !defined __GLIBC__
+    return true;
+#else
+    return false;
+#endif
+}
+
 bool may_seem_threaded(void)
 {
     return under_sanitizer() || under_emulator();

@@ -86,6 +86,9 @@ unsigned long memory_available(void);
 bool under_sanitizer(void);
 bool under_valgrind(void);
 bool under_emulator(void);
+/* The C library is musl: its dlclose(3) unloads nothing, it is not told the status of exit(), and its malloc keeps pages as it
+ * likes. */
+bool has_musl(void);
 /* The tool has threads of its own in this process, for which a plain fork is refused. */
 bool may_seem_threaded(void);
 /* How a call ends whose function has closed the descriptor that its answer goes through. The child tells it by ending itself

@@ -12,7 +12,7 @@
 #define NO_BOARD 98   /* the function's own code: it could not tell that it ran */
 #define OWN_FAILURE 5 /* of KIND_FAIL */
 #define OWN_STATUS 3  /* of KIND_EXIT */
-#ifdef TEST_PORTABLE
+#if defined TEST_PORTABLE || !defined __GLIBC__
 #define TOLD_STATUS (-1) /* atexit(3) sees the exit, not the status */
 #else
 #define TOLD_STATUS OWN_STATUS

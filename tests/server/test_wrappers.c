@@ -175,6 +175,8 @@ static void real_tools(void **state)
 {
     struct trial trial;
     (void)state;
+    if (has_musl())
+        SKIP("the tools here are made for another C library");
     SKIP_UNDER_TOOLS;
     if (tools[0] == NULL)
         SKIP("neither fakechroot nor proot nor bear is here");
