@@ -387,6 +387,38 @@ static int check_dumpable(void *context)
     return 0;
 }
 
+static void *spawn_some(void *unused)
+{
+    int dumpable;
+    (void)unused;
+    for (int i = 0; i < 6; i++)
+        (void)ask(FORKCALL_SPAWN, child_tells_dumpable, NULL, 0, &dumpable, sizeof dumpable);
+    return NULL;
+}
+
+static int check_dumpable_by_threads(void *context)
+{
+    pthread_t threads[4];
+    (void)context;
+    if (!is_root() || seteuid(NOBODY) < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+        return NOT_HERE;
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, spawn_some, NULL) == 0);
+    for (int i = 0; i < 4; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(prctl(PR_GET_DUMPABLE) == 1);
+    return 0;
+}
+
+static void host_whose_threads_start_copies_stays_as_dumpable_as_it_was(void **state)
+{
+    (void)state;
+    const int status = host_run(check_dumpable_by_threads, NULL);
+    if (status == NOT_HERE)
+        SKIP("only root can be another user");
+    assert_int_equal(status, 0);
+}
+
 static void host_with_another_effective_user_stays_as_dumpable_as_it_was(void **state)
 {
     (void)state;
@@ -753,6 +785,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(host_that_has_dropped_capabilities_before_its_first_call),
         cmocka_unit_test(prepare_has_no_more_than_the_thread_that_started_the_server),
         cmocka_unit_test(host_with_another_effective_user_stays_as_dumpable_as_it_was),
+        cmocka_unit_test(host_whose_threads_start_copies_stays_as_dumpable_as_it_was),
         cmocka_unit_test(child_with_another_file_user_dies_with_its_server),
         cmocka_unit_test(child_that_cannot_drop_what_exec_gave_does_not_run_the_function),
         cmocka_unit_test(threads_that_change_their_file_user_share_one_server),
