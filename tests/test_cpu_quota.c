@@ -194,7 +194,7 @@ static void places_with_spaces_and_lines_that_are_not_whole(void **state)
 
 static bool put_real(const char *directory, const char *name, const char *text)
 {
-    char path[200];
+    char path[300];
     snprintf(path, sizeof path, "%s/%s", directory, name);
     const int fd = open(path, O_WRONLY | O_CLOEXEC);
     const bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);

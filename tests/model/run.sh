@@ -15,7 +15,7 @@ run()
     [ "$kind" = safety ] || { compile=(-DNFAIR=3) search=(-a -f -N ends); }
     mkdir "$name"
     (cd "$name" && spin "$@" -a "$model" >spin.log && ${CC:-cc} -O1 -w "${compile[@]}" -DMEMLIM=3000 -o pan pan.c &&
-        timeout 60 ./pan "${search[@]}" -m1000000 -w23) >"$log" 2>&1 || { cat "$log"; failed=1; return; }
+        timeout 300 ./pan "${search[@]}" -m1000000 -w23) >"$log" 2>&1 || { cat "$log"; failed=1; return; }
     states=$(awk '/states, stored/ { print $1 }' "$log")
     if grep -q 'errors: 0$' "$log" && ! grep -qi 'max search depth too small\|memory limit\|aborted' "$log"; then
         found=holds
