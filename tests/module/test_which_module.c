@@ -374,7 +374,7 @@ static void library_in_another_namespace_does_not_take_its_first_module_for_the_
     report = run(tested_method(), true, text, sizeof text);
     assert_status(report, FORKCALL_SIGNALED);
     assert_non_null(strstr(text, strrchr(with_own_library, '/') + 1));
-    assert_null(strstr(text, "test_which_module"));
+    assert_null(strstr(text, "test_which_module+0x")); /* libdw may rightly name its source file */
     dlclose(module);
 }
 
