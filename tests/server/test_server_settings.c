@@ -270,7 +270,10 @@ static int check_arithmetic(void *context)
         CHECK(calculates_as_the_caller(method));
     set();
     here = calculate();
-    CHECK(!is_same(&here, &usual));
+    if (is_same(&here, &usual)) {
+        print_message("skipped: this compiler calculates before the program runs\n");
+        return 0;
+    }
     for (enum forkcall_method method = FORKCALL_FORK; method <= FORKCALL_SPAWN; method++)
         CHECK(calculates_as_the_caller(method));
     return 0;
