@@ -89,7 +89,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
     (void)size;
     const struct fc_elf_module module = fc_elf_module(info, list->modules++ == 0);
     const struct fc_placement whole = identify(&module, info->dlpi_name != NULL ? info->dlpi_name : "");
-    struct range range;
+    struct range range = {0, 0};
     for (ElfW(Half) next = 0; list->count < list->max && next_range(&module, &next, &range);) {
         const uint64_t start = range.start;
         struct fc_placement *placement = &list->placements[list->count++];

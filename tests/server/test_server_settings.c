@@ -172,15 +172,20 @@ struct arithmetic {
     long double long_third;
 };
 
+/* The results are volatile as well: gcc otherwise moves a calculation to where its result is used, across a change of the
+ * floating-point environment (GCC bug 34678). */
 static struct arithmetic calculate(void)
 {
     volatile double one = 1, three = 3, smallest = 0x1p-1060, half = 0.5;
     volatile long double long_one = 1, long_three = 3;
+    volatile double third = one / three;
+    volatile double tiny = smallest * half;
+    volatile long double long_third = long_one / long_three;
     struct arithmetic answer;
     memset(&answer, 0, sizeof answer);
-    answer.third = one / three;
-    answer.tiny = smallest * half;
-    answer.long_third = long_one / long_three;
+    answer.third = third;
+    answer.tiny = tiny;
+    answer.long_third = long_third;
     return answer;
 }
 
@@ -270,10 +275,7 @@ static int check_arithmetic(void *context)
         CHECK(calculates_as_the_caller(method));
     set();
     here = calculate();
-    if (is_same(&here, &usual)) {
-        print_message("skipped: this compiler calculates before the program runs\n");
-        return 0;
-    }
+    CHECK(!is_same(&here, &usual));
     for (enum forkcall_method method = FORKCALL_FORK; method <= FORKCALL_SPAWN; method++)
         CHECK(calculates_as_the_caller(method));
     return 0;
