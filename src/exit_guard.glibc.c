@@ -24,8 +24,8 @@ static void on_quick_exit(void)
 #endif
 
 /* In a child of a threaded process another thread may have held the lock of the list of handlers: registering there could
- * wait for ever, before the function even runs. So the handler that ends the child is registered before the fork, under a
- * key of the thread's own, and taken back after it, in the caller: it comes after the function's own handlers, and before
+ * wait for ever, before the function even runs. So the handler that ends the child is registered before the fork, under the
+ * guard's address, and taken back after it, in the caller: it comes after the function's own handlers, and before
  * every one of the caller's, in whatever thread exit() is called. It is not told the status. That is noted by a handler
  * of on_exit(3), which a destructor of thread-local data registers: it runs at exit() in the function's thread, before
  * the list is looked at. */
@@ -35,7 +35,7 @@ extern int __cxa_at_quick_exit(void (*function)(void *), void *dso);
 extern void __cxa_finalize(void *dso);
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
-static _Thread_local char key; /* its address is the key */
+static _Thread_local const void *released; /* the guard that is being taken back: __cxa_finalize() calls its handler */
 static int noted_status;
 static bool status_is_noted;
 
@@ -53,11 +53,12 @@ static void at_thread_exit(void *unused)
         on_exit(note_status, NULL);
 }
 
-/* In the caller, too: when the handler is taken back, or another thread exits meanwhile. */
-static void at_exit(void *unused)
+/* In the caller, too: when the guard is taken back, or another thread exits meanwhile. The caller may itself be a child, whose
+ * function calls forkcall_run() by FORK: that child must not end because the guard of its own call is taken back. guard is
+ * compared only, as the frame that holds the guard may be gone after a longjmp(). */
+static void at_exit(void *guard)
 {
-    (void)unused;
-    if (!fc_is_child())
+    if (guard == released || !fc_is_child())
         return;
     if (status_is_noted)
         fc_child_exited(noted_status);
@@ -86,19 +87,18 @@ static bool note_thread_exit(void)
     return registered;
 }
 
-int fc_exit_guard_prepare(bool threaded)
+int fc_exit_guard_prepare(struct fc_exit_guard *guard)
 {
-    if (!threaded)
-        return 0;
-    const bool ready = note_thread_exit() && __cxa_atexit(at_exit, NULL, &key) == 0 &&
-                       __cxa_at_quick_exit(at_quick_exit_of_child, &key) == 0;
+    const bool ready = note_thread_exit() && __cxa_atexit(at_exit, guard, guard) == 0 &&
+                       __cxa_at_quick_exit(at_quick_exit_of_child, guard) == 0;
     return ready ? 0 : -ENOMEM;
 }
 
-void fc_exit_guard_release(bool threaded)
+void fc_exit_guard_release(struct fc_exit_guard *guard)
 {
-    if (threaded)
-        __cxa_finalize(&key);
+    released = guard;
+    __cxa_finalize(guard);
+    released = NULL;
 }
 
 void fc_exit_guard_arm(bool threaded)

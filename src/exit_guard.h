@@ -4,11 +4,17 @@
 
 #include <stdbool.h>
 
-/* In the caller, before the fork, by the thread that forks. threaded: other threads run. 0, or -ENOMEM: the child must not
- * be made, because exit() in it would run the caller's handlers. What was done is undone by fc_exit_guard_release. */
-int fc_exit_guard_prepare(bool threaded);
+/* The guard of one fork by a threaded process. Its address names it in the C library's list of handlers, so it must be a local
+ * variable of the function that forks: a child that forks in turn has another address for its own, and keeps this one. */
+struct fc_exit_guard {
+    char unused;
+};
+
+/* In the caller, before the fork, by the thread that forks. 0, or -ENOMEM: the child must not be made, because exit() in it would
+ * run the caller's handlers. What was done is undone by fc_exit_guard_release. */
+int fc_exit_guard_prepare(struct fc_exit_guard *guard);
 /* In the caller, after the fork, by the same thread. */
-void fc_exit_guard_release(bool threaded);
+void fc_exit_guard_release(struct fc_exit_guard *guard);
 
 /* In the child, last before the function, so that the functions below come before every handler of the caller. */
 void fc_exit_guard_arm(bool threaded);

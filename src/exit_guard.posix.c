@@ -10,15 +10,15 @@ static void handler(void)
     fc_child_exited_unknown();
 }
 
-int fc_exit_guard_prepare(bool threaded)
+int fc_exit_guard_prepare(struct fc_exit_guard *guard)
 {
-    (void)threaded;
+    (void)guard;
     return 0;
 }
 
-void fc_exit_guard_release(bool threaded)
+void fc_exit_guard_release(struct fc_exit_guard *guard)
 {
-    (void)threaded;
+    (void)guard;
 }
 
 void fc_exit_guard_arm(bool threaded)

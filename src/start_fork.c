@@ -79,13 +79,14 @@ static pid_t fork_child(struct forkcall_call *call)
 /* In a threaded process: one thread at a time, so that none of the library's is in the list of exit handlers when the child is made. */
 static pid_t fork_guarded(struct forkcall_call *call)
 {
+    struct fc_exit_guard guard;
     fc_fds_fork_lock();
     fc_fds_enter_lists();
-    const int r = fc_exit_guard_prepare(true);
+    const int r = fc_exit_guard_prepare(&guard);
     fc_fds_leave_lists();
     const pid_t pid = r < 0 ? r : fork_child(call);
     fc_fds_enter_lists();
-    fc_exit_guard_release(true);
+    fc_exit_guard_release(&guard);
     fc_fds_leave_lists();
     fc_fds_fork_unlock();
     return pid;

@@ -388,6 +388,52 @@ static void exit_in_the_child_of_another_thread_than_main(void **state)
     assert_int_equal(evidence()->host_atexit, 1);
 }
 
+/* The function has threads too, and forks in turn: its own call must take nothing of what guards the function. */
+static int calls_with_threads_and_exits(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int inner_status = 5;
+    pthread_t thread;
+    (void)args_size;
+    (void)result;
+    if (pthread_create(&thread, NULL, host_thread, NULL) != 0)
+        return 1;
+    for (int i = 0; i < 2; i++) {
+        const struct forkcall_options options = {
+            .method = FORKCALL_FORK, .allow_unsafe_fork = true, .timeout_ms = DEADLINE_S * 1000 / 2};
+        const struct forkcall_report r = forkcall_run(exits_with, &inner_status, sizeof inner_status, NULL, &options);
+        if (r.status != FORKCALL_EXITED || r.code != (WHOLE_STATUS ? 5 : -1))
+            return forkcall_fail(2, "%s", r.message);
+    }
+    const int status = *(const int *)args;
+    if (status == 0)
+        return 0;
+    exit(status); // NOLINT(concurrency-mt-unsafe)
+}
+
+static int host_whose_function_forks_with_threads(void *unused)
+{
+    const int returns = 0;
+    const int exits = 3;
+    pthread_t thread;
+    (void)unused;
+    CHECK(register_handlers() == 0);
+    CHECK(pthread_create(&thread, NULL, host_thread, NULL) == 0);
+    CHECK(run_with_threads(calls_with_threads_and_exits, &returns).status == FORKCALL_OK);
+    const struct forkcall_report r = run_with_threads(calls_with_threads_and_exits, &exits);
+    CHECK(r.status == FORKCALL_EXITED && r.code == (WHOLE_STATUS ? 3 : -1));
+    CHECK(!host_handlers_ran());
+    atomic_store(&host_thread_ends, true);
+    CHECK(pthread_join(thread, NULL) == 0);
+    return 42;
+}
+
+static void fork_by_a_function_with_threads_leaves_its_own_exit_guarded(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_whose_function_forks_with_threads, NULL), 42);
+    assert_false(host_handlers_ran());
+}
+
 int main(void)
 {
     forkcall_init();
@@ -401,6 +447,7 @@ int main(void)
         TEST(grandchild_that_ends_says_nothing_in_the_reply),
         TEST(exit_in_the_child_of_a_threaded_host),
         TEST(exit_in_the_child_of_another_thread_than_main),
+        TEST(fork_by_a_function_with_threads_leaves_its_own_exit_guarded),
     };
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }

@@ -373,7 +373,9 @@ static void library_in_another_namespace_does_not_take_its_first_module_for_the_
     assert_int_equal(report.code, 5);
     report = run(tested_method(), true, text, sizeof text);
     assert_status(report, FORKCALL_SIGNALED);
-    assert_non_null(strstr(text, strrchr(with_own_library, '/') + 1));
+    /* With libdw, the frame names the source file of the library instead of the library's file. */
+    const char *const library = strrchr(with_own_library, '/') + 1;
+    assert_true(strstr(text, library) != NULL || strstr(text, "at namespace.c:") != NULL);
     assert_null(strstr(text, "test_which_module+0x")); /* libdw may rightly name its source file */
     dlclose(module);
 }
