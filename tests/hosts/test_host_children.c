@@ -49,6 +49,22 @@ static void host_with_SA_NOCLDWAIT(void **state)
     assert_int_equal(host_run(set_SA_NOCLDWAIT, NULL), 0);
 }
 
+/* The kernel tells what a child has used to who reaps it: else the child tells it itself. */
+static int be_told_the_usage(void *unused)
+{
+    (void)unused;
+    signal(SIGCHLD, SIG_IGN);
+    const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, NULL);
+    CHECK(report.status == FORKCALL_OK && report.usage_known);
+    return 0;
+}
+
+static void usage_is_known_where_the_kernel_reaps(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(be_told_the_usage, NULL), 0);
+}
+
 /* ---- Reaped by the host -------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t reaped_in_handler;
@@ -283,6 +299,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(host_that_ignores_SIGCHLD),
         cmocka_unit_test(host_with_SA_NOCLDWAIT),
+        cmocka_unit_test(usage_is_known_where_the_kernel_reaps),
         cmocka_unit_test(host_that_reaps_every_child_in_a_handler),
         cmocka_unit_test(host_with_a_thread_that_sits_in_wait),
         cmocka_unit_test(host_with_a_thread_that_reaps_every_child),

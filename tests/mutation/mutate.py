@@ -15,6 +15,7 @@ import argparse
 import collections
 import concurrent.futures
 import json
+import math
 import os
 import pathlib
 import random
@@ -28,7 +29,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PIDS_MAX = 500
-TESTS_AT_ONCE = 3
+TESTS_AT_ONCE = int(os.environ.get("TESTS_AT_ONCE", "2"))
+FIRST_TESTS = 12  # are built and run before the others, since most changes are noticed by them
 WANTED_OF_100 = 95
 
 
@@ -162,7 +164,7 @@ class Cage:
                 time.sleep(0.01)
 
 
-def run_caged(name, command, env, cwd, timeout_s):
+def run_caged(name, command, env, cwd, timeout_s, output=subprocess.DEVNULL):
     """The exit status; 'timeout' where it took too long."""
     cage = Cage(name)
     # The shell is the namespace's first process, whose children orphans become: a test is not to find them as its own.
@@ -171,7 +173,7 @@ def run_caged(name, command, env, cwd, timeout_s):
               "sh", "-c", 'setsid --wait "$@"; exit $?', "sh"] + command
     try:
         process = subprocess.Popen(inside, env={**os.environ, **env}, cwd=cwd, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=cage.enter)
+                                   stdout=output, stderr=subprocess.STDOUT, preexec_fn=cage.enter)
         try:
             return process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -202,6 +204,9 @@ class Build:
         return [Test(t, self.dir) for t in json.loads(out.stdout) if "examples" not in " ".join(t["suite"])]
 
 
+PASSED = (0, 77)
+
+
 class Test:
     def __init__(self, described, folder):
         self.name = described["name"].replace(" ", "+").replace("/", "_")
@@ -210,7 +215,18 @@ class Test:
         self.targets = [a for a in described["cmd"] if os.path.isabs(a)]
 
     def passes(self, timeout_s, env=None):
-        return run_caged(self.name, self.command, {**self.env, **(env or {})}, self.cwd, timeout_s) in (0, 77)
+        return run_caged(self.name, self.command, {**self.env, **(env or {})}, self.cwd, timeout_s) in PASSED
+
+    def why_it_fails(self, timeout_s, env=None):
+        """The exit status, and the last words that tell of a failure; None: it passes."""
+        with tempfile.TemporaryFile() as output:
+            status = run_caged(self.name, self.command, {**self.env, **(env or {})}, self.cwd, timeout_s, output)
+            if status in PASSED:
+                return None
+            output.seek(0)
+            lines = output.read().decode(errors="replace").splitlines()
+        telling = [line.strip() for line in lines if re.search(r"FAILED|rror|assert|[Cc]annot| != ", line)]
+        return f"exit status {status}: " + "; ".join((telling or lines)[-4:])
 
 
 def at_once(function, items):
@@ -252,10 +268,12 @@ def cover(work, build):
         folder = work / "gcda" / test.name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        test.passes(600, {"GCOV_PREFIX": str(folder), "GCOV_PREFIX_STRIP": "0", "LD_PRELOAD": str(preload)})
+        why = test.why_it_fails(600, {"GCOV_PREFIX": str(folder), "GCOV_PREFIX_STRIP": "0", "LD_PRELOAD": str(preload)})
         executed = lines_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
         print(f"{test.name}: executes {len(executed)} lines", flush=True)
+        if why is not None:
+            print(f"{test.name}: fails when its lines are counted, and may execute more of them: {why}", flush=True)
         return test.name, executed
     for name, executed in at_once(lines_by, build.tests()):
         for line in executed:
@@ -264,28 +282,37 @@ def cover(work, build):
 
 
 def measure(build):
-    """The seconds of each test that passes without a change; those that do not pass here say nothing of one."""
+    """The seconds of each test that passes without a change; and why the others do not: they say nothing of a change."""
     def seconds_of(test):
         begin = time.monotonic()
-        passes = test.passes(600)
-        if not passes:
-            print(f"{test.name}: fails here without any change: left out", flush=True)
-        return test.name, time.monotonic() - begin if passes else None
-    return {name: seconds for name, seconds in at_once(seconds_of, build.tests()) if seconds is not None}
+        why = test.why_it_fails(600)
+        return test.name, time.monotonic() - begin, why
+    measured = at_once(seconds_of, build.tests())
+    return ({name: seconds for name, seconds, why in measured if why is None},
+            {name: why for name, _, why in measured if why is not None})
 
 
 # ---- Judging -------------------------------------------------------------------------------------------------------
 
 def notices(build, tests, seconds):
-    """The name of a test that fails now; None: there is none; 'compiler': it does not compile."""
+    """The name of a test that fails now; None: there is none; 'compiler': it does not compile. The quickest come first."""
+    tests = sorted(tests, key=lambda t: seconds[t.name])
+    for some in (tests[:FIRST_TESTS], tests[FIRST_TESTS:]):
+        who = notices_with(build, some, seconds)
+        if who is not None:
+            return who
+    return None
+
+
+def notices_with(build, tests, seconds):
     targets = sorted({os.path.relpath(t, build.dir) for test in tests for t in test.targets
                       if t.startswith(str(build.dir))})
-    made = subprocess.run(["ninja", "-C", str(build.dir), *targets], stdout=subprocess.DEVNULL,
+    made = subprocess.run(["ninja", "-C", str(build.dir), *(targets or ["libforkcall.a"])], stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL)
     if made.returncode != 0:
         return "compiler"
     with concurrent.futures.ThreadPoolExecutor(TESTS_AT_ONCE) as pool:
-        waiting = collections.deque(sorted(tests, key=lambda t: seconds[t.name]))
+        waiting = collections.deque(tests)
         running = {}
         while waiting or running:
             while waiting and len(running) < TESTS_AT_ONCE:
@@ -301,12 +328,11 @@ def notices(build, tests, seconds):
 
 
 def tests_of(path, number, by_line):
-    """Those that execute the line. A child that crashes or is killed tells nothing of what it has executed: where none
-    is known, those that execute any line of the file."""
-    found = by_line.get(f"{path.name}:{number}")
-    if not found:
-        found = sorted({n for line, names in by_line.items() if line.startswith(path.name + ":") for n in names})
-    return found
+    """Those that are known to execute the line, and the others that execute any line of the file: a child that crashes or
+    is killed tells nothing of what it has executed."""
+    found = by_line.get(f"{path.name}:{number}", [])
+    others = {n for line, names in by_line.items() if line.startswith(path.name + ":") for n in names}
+    return found, sorted(others.difference(found))
 
 
 def prepare(args, work):
@@ -324,7 +350,9 @@ def prepare(args, work):
                                            "-Dc_link_args=-Wl,-u,__gcov_dump -rdynamic"])
         covered.make()
         build.make()
-        found = json.dumps({"by_line": cover(work, covered), "seconds": measure(build)})
+        by_line = cover(work, covered)
+        seconds, left_out = measure(build)
+        found = json.dumps({"by_line": by_line, "seconds": seconds, "left_out": left_out})
         map_file.write_text(found)  # only now: what was interrupted is begun again
     return tree, build, json.loads(map_file.read_text())
 
@@ -333,7 +361,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100, help="changes that compile")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--longest", type=float, default=3600, help="seconds: leaves out the tests that take longer")
+    parser.add_argument("--longest", type=float, default=math.inf, help="seconds: leaves out the tests that take longer")
     parser.add_argument("--work", type=pathlib.Path, help="where the copy, its builds and the coverage are kept")
     parser.add_argument("files", nargs="*", help="of src/; default: all that this system compiles")
     args = parser.parse_args()
@@ -343,7 +371,12 @@ def main():
     work.mkdir(parents=True, exist_ok=True)
     tree, build, coverage = prepare(args, work)
     by_line, seconds = coverage["by_line"], coverage["seconds"]
-    tests = {t.name: t for t in build.tests() if seconds.get(t.name, 3601) <= args.longest}
+    for name, why in coverage["left_out"].items():
+        print(f"{name}: left out, since it fails here without any change: {why}", flush=True)
+    for name, took in seconds.items():
+        if took > args.longest:
+            print(f"{name}: left out, since it takes {took:.1f} s", flush=True)
+    tests = {t.name: t for t in build.tests() if seconds.get(t.name, math.inf) <= args.longest}
     compiled = {line.split(":")[0] for line in by_line}
     paths = [tree / f for f in args.files] or [p for p in sorted(tree.rglob("src/**/*.c")) if p.name in compiled]
     every = [(path, *change) for path in paths for change in changes_of(path)]
@@ -355,13 +388,13 @@ def main():
         if noticed + len(survivors) >= args.count:
             break
         where = f"{path.relative_to(tree)}:{number}"
-        concerned = [tests[n] for n in tests_of(path, number, by_line) if n in tests]
+        concerned, others = ([tests[n] for n in names if n in tests] for names in tests_of(path, number, by_line))
         text = path.read_text()
         lines = text.split("\n")
         lines[number - 1] = new
         try:
             path.write_text("\n".join(lines))
-            who = notices(build, concerned, seconds)
+            who = notices(build, concerned, seconds) or notices(build, others, seconds)
         finally:
             path.write_text(text)
         if who == "compiler":

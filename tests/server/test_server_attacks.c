@@ -2,6 +2,8 @@
  * or waited for that should not be. */
 #include "servers.h"
 
+#include "server_start.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -366,6 +368,20 @@ static void call_canceled_while_it_waits_for_a_child(void **state)
     assert_int_equal(host_run(cancel_without_child, NULL), 0);
 }
 
+/* Calls wait in vain since ten seconds before they did; where none does, that stays. */
+static bool make_silence_longer(void)
+{
+    const struct fc_patience patience = {.deadline_ns = UINT64_MAX, .cancel_fd = -1};
+    struct fc_server *server;
+    char why[200];
+    if (fc_server_get(&patience, &server, why, sizeof why) != 0)
+        return false;
+    if (atomic_load(&server->silent_since_ns) != 0)
+        atomic_fetch_sub(&server->silent_since_ns, 10000000000U);
+    fc_server_unref(server);
+    return true;
+}
+
 static bool call_is_ok(void *unused)
 {
     const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = 500};
@@ -380,7 +396,8 @@ static int outlast_stopped_server(void *context)
     int server = server_pid();
     CHECK(server > 0 && spares_are(server, 2));
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    CHECK(call_is_ok(NULL) && call_is_ok(NULL));           /* the spares */
+    CHECK(call_is_ok(NULL) && call_is_ok(NULL)); /* the spares */
+    CHECK(!call_is_ok(NULL) && make_silence_longer());
     const bool is_replaced = wait_until(call_is_ok, NULL); /* all with less patience than a server may need */
 #ifndef TEST_PORTABLE
     const bool is_killed = is_replaced && wait_until(process_is_gone, &server);
@@ -398,6 +415,31 @@ static void stopped_server_is_replaced_by_impatient_calls(void **state)
     assert_int_equal(host_run(outlast_stopped_server, NULL), 0);
 }
 
+static int answer_and_be_silent_later(void *context)
+{
+    (void)context;
+    const int kept = dup(STDERR_FILENO); /* the call asks for a child of its own, and takes no spare */
+    struct forkcall_options options = {
+        .method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS, .keep_fds = &kept, .keep_fds_count = 1};
+    pid_t server = server_pid();
+    CHECK(server > 0 && kept >= 0);
+    struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+    CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES) && make_silence_longer());
+    CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
+    options.timeout_ms = 50;
+    report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+    CHECK(kill(server, SIGCONT) == 0);
+    CHECK(ended(&report, FORKCALL_TIMED_OUT, FORKCALL_RAN_NO));
+    CHECK(server_pid() == server);
+    return 0;
+}
+
+static void server_that_has_answered_is_given_time_anew(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(answer_and_be_silent_later, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +452,7 @@ int main(void)
         cmocka_unit_test(call_canceled_while_prepare_runs),
         cmocka_unit_test(call_canceled_while_it_waits_for_a_child),
         cmocka_unit_test(stopped_server_is_replaced_by_impatient_calls),
+        cmocka_unit_test(server_that_has_answered_is_given_time_anew),
     };
     forkcall_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,10 +162,15 @@ static int constructor_descriptor(char **argv)
     return spawn.own_fd > 2 && server.own_fd > 2 ? 0 : 1;
 }
 
+/* Several may be mounted there, one above the other: a new pid namespace mounts its own above that of the old one. */
 static bool hide_proc(void)
 {
-    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           umount2("/proc", MNT_DETACH) == 0;
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        umount2("/proc", MNT_DETACH) < 0)
+        return false;
+    while (umount2("/proc", MNT_DETACH) == 0)
+        continue;
+    return true;
 }
 
 static int without_proc(char **argv)
