@@ -507,39 +507,39 @@ static void check_rebuilt(const struct pair *pair, bool in_place)
     remove_place(&place);
 }
 
-/* Seen to fail there since a function is found by the file of its module; the cause is not known yet. */
-#define NOT_WITH_MUSL                                                                            \
-    do {                                                                                         \
-        if (has_musl())                                                                          \
-            SKIP("open: with musl, which unloads nothing, replaced plugins are not told right"); \
+/* With musl dlclose() unloads nothing: the caller itself still has the file mapped that is written over, and its new load is the old one. */
+#define NOT_WRITTEN_OVER_WITH_MUSL                                                     \
+    do {                                                                               \
+        if (has_musl())                                                                \
+            SKIP("with musl, a file that is written over stays loaded in the caller"); \
     } while (0)
 
 static void rebuilt_plugin_is_refused(void **state)
 {
     (void)state;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     check_rebuilt(&with_build_id, false);
+    NOT_WRITTEN_OVER_WITH_MUSL;
     check_rebuilt(&with_build_id, true);
 }
 
 static void rebuilt_plugin_without_build_id_is_refused(void **state)
 {
     (void)state;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     check_rebuilt(&without_build_id, false);
+    NOT_WRITTEN_OVER_WITH_MUSL;
     check_rebuilt(&without_build_id, true);
 }
 
 static void rebuilt_plugin_with_relocated_code_is_refused(void **state)
 {
     (void)state;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     if (relocated.one == NULL)
         SKIP("this linker does not relocate code");
     check_rebuilt(&relocated, false);
+    NOT_WRITTEN_OVER_WITH_MUSL;
     check_rebuilt(&relocated, true);
 }
 
@@ -548,7 +548,6 @@ static void plugin_replaced_before_it_is_named_is_refused(void **state)
 {
     const struct pair *pairs[] = {&with_build_id, &without_build_id, &relocated};
     (void)state;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     for (size_t i = 0; i < 3; i++) {
         struct place place;
@@ -593,7 +592,6 @@ static void same_file_from_another_path_is_taken(void **state)
 {
     struct place place;
     (void)state;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     make_place(&place);
     replace(&place, with_build_id.one);
@@ -611,7 +609,6 @@ static void copy_of_a_plugin_is_another_module(void **state)
     const struct pair *pairs[] = {&with_build_id, &without_build_id, &relocated};
     struct place place;
     (void)state;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     make_place(&place);
     for (size_t i = 0; i < 3; i++) {
@@ -632,7 +629,6 @@ static void moved_plugin_is_named_by_its_new_path(void **state)
     struct fc_module_function name;
     void *module;
     (void)state;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     make_place(&place);
     replace(&place, with_build_id.one);
@@ -680,8 +676,6 @@ static void plugin_is_found_after_a_change_of_directory(void **state)
     void *module;
     char before[PATH_MAX];
     (void)state;
-    NOT_WITH_MUSL;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     assert_non_null(getcwd(before, sizeof before));
     make_place(&place);
@@ -702,7 +696,6 @@ static void path_of_the_loader_is_kept(void **state)
 {
     struct place place;
     (void)state;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     make_place(&place);
     assert_true(copy_file(with_build_id.one, place.other));
@@ -720,7 +713,6 @@ static void plugin_that_misses_something_is_loaded(void **state)
     struct fc_module_function name;
     void *module = dlopen(incomplete, RTLD_LAZY | RTLD_LOCAL);
     (void)state;
-    NOT_WITH_MUSL;
     NOT_WITHOUT_EXEC;
     if (module == NULL)
         SKIP("nothing is bound lazily here");
