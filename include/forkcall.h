@@ -152,8 +152,8 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * than 128 KiB; forkcall_fail and forkcall_throw need no other. Without more, usage_known is false
  * by SERVER. While it runs: to make a result larger than 128 KiB takes getrlimit(2), ftruncate(2),
  * mmap(2), munmap(2) and madvise(2) (so make it first, and fill it after); forkcall_progress takes
- * getpid(2), poll(2) and fcntl(2), and so does the report of a crash; text that is left in stdout
- * takes what the C library needs to write it.
+ * getpid(2), poll(2) and fcntl(2), and so does the report of a crash (where limits.open_files is
+ * 0: select(2), too); text that is left in stdout takes what the C library needs to write it.
  *
  * It is killed when the caller dies (Linux, FreeBSD; macOS: by a handler of SIGIO, which the
  * function must not take), unless it execs or closes every descriptor (SERVER: and changes its user

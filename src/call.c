@@ -14,9 +14,9 @@
 #include "orphans.h"
 #include "report.h"
 #include "server.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -9,10 +9,10 @@
 #include "region.h"
 #include "request.h"
 #include "server.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -97,7 +97,7 @@ static int await_room(const struct forkcall_call *call, const struct fc_patience
         return r;
     if (patience->deadline_ns < now + (uint64_t)LOOK_MS * 1000000U)
         ms = patience->deadline_ns <= now ? 0 : (int)((patience->deadline_ns - now) / 1000000U) + 1;
-    poll(fds, 3, ms);
+    fc_rest(fds, 3, ms);
     return fc_process_is_over(&call->process) ? 0 : 1;
 }
 

@@ -17,9 +17,9 @@
 #include "streams.h"
 #include "usage.h"
 #include "utf8.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -222,7 +222,7 @@ static void tell_setup_failure(enum fc_setup_step step, int error)
 static void await_go(int fd)
 {
     struct pollfd go = {.fd = fd, .events = POLLIN};
-    while (poll(&go, 1, -1) < 0 && errno == EINTR) {
+    while (fc_poll(&go, 1, -1) < 0 && errno == EINTR) {
     }
 }
 

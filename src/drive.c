@@ -6,13 +6,12 @@
 #include "orphans.h"
 #include "output.h"
 #include "server.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* After its trailer, and after SIGKILL, a process has so long to end. */
@@ -149,13 +148,14 @@ void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which)
     fc_fds_close(&call->fds, which);
 }
 
-static void read_reply(struct forkcall_call *call)
+/* False: nothing was there. */
+static bool read_reply(struct forkcall_call *call)
 {
     const int r = fc_reply_receive(&call->reply, &call->rules, call->fds.fd[FC_FD_REPLY]);
     if (call->rules.progress != NULL)
         come_back(call);
     if (r == -EAGAIN) /* what poll saw was read by another: a hostile child can open its own pipe for reading */
-        return;
+        return false;
     if (call->reply.done || (call->reply.answered && !call->reply.malformed)) {
         if (call->stage == FC_STAGE_RUNNING || call->stage == FC_STAGE_TERMINATING)
             set_stage(call, FC_STAGE_ANSWERED, fc_now_ns() + END_NS);
@@ -168,6 +168,7 @@ static void read_reply(struct forkcall_call *call)
     }
     if (r <= 0 || call->reply.done || call->reply.malformed || call->reply.no_memory)
         fc_call_close_fd(call, FC_FD_REPLY);
+    return true;
 }
 
 bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which)
@@ -179,7 +180,8 @@ bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which)
 static void read_waiting_reply(struct forkcall_call *call)
 {
     for (int i = 0; i < FC_READS_MAX && fc_call_is_readable(call, FC_FD_REPLY); i++)
-        read_reply(call);
+        if (!read_reply(call))
+            return;
 }
 
 /* ---- The end ------------------------------------------------------------------------------------------------- */
@@ -283,7 +285,7 @@ static bool is_ending(const struct forkcall_call *call)
     return call->stage != FC_STAGE_RUNNING;
 }
 
-/* poll(2) of the slots that have a descriptor, and no more: it refuses more entries than RLIMIT_NOFILE. */
+/* The slots that have a descriptor, and no more: poll(2) refuses more entries than RLIMIT_NOFILE. */
 static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
 {
     struct pollfd used[SLOT_COUNT];
@@ -291,11 +293,9 @@ static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
     for (int i = 0; i < SLOT_COUNT; i++)
         if (slots[i].fd >= 0)
             used[count++] = slots[i];
-    const int r = poll(used, count, ms);
-    if (r < 0 && errno != EINTR) {
-        /* Not to be had (ENOMEM, a limit): look at each, at leisure; a limit of 0 descriptors forbids even that. */
-        const struct timespec pause = {.tv_nsec = 1000000};
-        nanosleep(&pause, NULL);
+    const int r = fc_poll(used, count, ms);
+    if (r < 0 && errno != EINTR) { /* not to be had: look at each, at leisure */
+        fc_pause();
         for (int i = 0; i < SLOT_COUNT; i++)
             if (slots[i].fd >= 0 && i != SLOT_CANCEL)
                 slots[i].revents = POLLIN; /* reading does not wait, and the process is asked before it is believed */

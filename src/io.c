@@ -3,7 +3,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <poll.h>
 #ifdef HAVE_RAW_SYSCALLS
 #include <sys/syscall.h>
 #endif
@@ -54,25 +53,6 @@ int fc_write_all(int fd, struct iovec *parts, int count)
         fc_iovec_advance(&parts, &count, (size_t)n);
     }
     return 0;
-}
-
-short fc_poll_now(int fd, short events)
-{
-    struct pollfd p = {.fd = fd, .events = events};
-    while (poll(&p, 1, 0) < 0)
-        if (errno != EINTR)
-            return events;
-    return p.revents;
-}
-
-bool fc_poll_says(int fd, short events)
-{
-    struct pollfd p = {.fd = fd, .events = events};
-    int r;
-    do
-        r = poll(&p, 1, 0);
-    while (r < 0 && errno == EINTR);
-    return r > 0;
 }
 
 uint64_t fc_now_ns(void)

@@ -17,12 +17,6 @@ int fc_write_all(int fd, struct iovec *parts, int count);
 /* Leaves of *count parts what follows the first written bytes. */
 void fc_iovec_advance(struct iovec **parts, int *count, size_t written);
 
-/* The parts of events that are true of fd now, without waiting; all of them where poll(2) cannot tell (RLIMIT_NOFILE 0). */
-short fc_poll_now(int fd, short events);
-/* Is one of the events, an error or a hang-up surely true of fd now? False where poll(2) cannot tell (ENOMEM, RLIMIT_NOFILE 0):
- * a failed look is no news that a process has ended, or that somebody cancels. */
-bool fc_poll_says(int fd, short events);
-
 /* The monotonic clock. */
 uint64_t fc_now_ns(void);
 

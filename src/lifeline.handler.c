@@ -5,12 +5,11 @@
  * signal, the kernel's own SIGIO included (XNU, bsd/kern/kern_sig.c 2318-2336, bsd/kern/sys_pipe.c 720). */
 #include "lifeline.h"
 
-#include "io.h"
 #include "mark.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>

@@ -1,9 +1,7 @@
 /* No way to be told without a thread: a caller that is already dead is all that can be seen. */
 #include "lifeline.h"
+#include "watch.h"
 
-#include "io.h"
-
-#include <poll.h>
 #include <unistd.h>
 
 bool fc_lifeline_prepare(int fd)

@@ -1,9 +1,7 @@
 /* FreeBSD: procctl(2), PROC_PDEATHSIG_CTL: of the process, not of a thread. */
 #include "lifeline.h"
+#include "watch.h"
 
-#include "io.h"
-
-#include <poll.h>
 #include <signal.h>
 #include <sys/procctl.h>
 #include <unistd.h>

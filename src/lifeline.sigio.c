@@ -3,9 +3,9 @@
 
 #include "fds.h"
 #include "io.h"
+#include "watch.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>

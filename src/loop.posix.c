@@ -3,9 +3,9 @@
 #include "loop.h"
 
 #include "io.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <unistd.h>
 
 int fc_loop_open(struct fc_fds *fds)

@@ -7,13 +7,12 @@
 #include "processors.h"
 #include "report.h"
 #include "utf8.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PROCESSES_MAX 65536U
 /* A call without a descriptor is asked again after 1, 2, 4 … ms, as long as nothing happens. */
@@ -191,8 +190,7 @@ static void stop(struct map *map, enum stop cause)
 
 static void look_for_cancel(struct map *map)
 {
-    struct pollfd p = {.fd = map->cancel_fd, .events = POLLIN};
-    if (map->cancel_fd >= 0 && map->stop != STOP_CANCEL && poll(&p, 1, 0) == 1)
+    if (map->cancel_fd >= 0 && map->stop != STOP_CANCEL && fc_poll_says(map->cancel_fd, POLLIN))
         stop(map, STOP_CANCEL);
 }
 
@@ -397,12 +395,10 @@ static void wait_for_calls(struct map *map)
     nfds_t count;
     const size_t ended = map->ended;
     const bool in_turns = fill_fds(map, &count);
-    const int r = poll(map->fds, count, in_turns ? map->turn_ms : -1);
+    const int r = fc_poll(map->fds, count, in_turns ? map->turn_ms : -1);
     const bool ask_all = r < 0 && errno != EINTR; /* not to be had (ENOMEM, a limit): look at each, at leisure */
-    if (ask_all) {
-        const struct timespec pause = {.tv_nsec = 1000000};
-        nanosleep(&pause, NULL);
-    }
+    if (ask_all)
+        fc_pause();
     for (size_t i = 0; i < map->slot_count; i++) {
         struct slot *slot = &map->slots[i];
         if (slot->call == NULL)

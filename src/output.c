@@ -4,9 +4,9 @@
 #include "inline.h"
 #include "io.h"
 #include "utf8.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,6 +83,8 @@ void fc_output_rest(struct forkcall_call *call, enum fc_fd which)
     for (int i = 0; i < FC_READS_MAX && fc_call_is_readable(call, which); i++) {
         char data[PIECE];
         const size_t size = read_piece(call, which, data);
+        if (size == 0)
+            break;
         if (rest.size == 0 && fc_call_may_call_back(call))
             tell(call, which, data, size);
         else if (!call->quiet)

@@ -1,8 +1,5 @@
 #include "process.h"
-
-#include "io.h"
-
-#include <poll.h>
+#include "watch.h"
 
 void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds)
 {

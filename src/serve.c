@@ -18,15 +18,14 @@
 #include "server_children.h"
 #include "settings.h"
 #include "spare.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct fc_prepare prepare;
@@ -159,14 +158,13 @@ static int timeout_ms(void)
     return first == UINT64_MAX ? -1 : (int)((first - now) / 1000000U) + 1;
 }
 
-/* A poll(2) that failed: for want of memory it is tried again, a moment later. Where it is refused for good, this process would
+/* fc_poll has failed: for want of memory it is tried again, a moment later. Where it is refused for good, this process would
  * neither hear of its host's end nor ever rest. */
 static bool can_go_on(int error)
 {
     if (error == EINTR)
         return true;
-    const struct timespec pause = {.tv_nsec = 1000000};
-    nanosleep(&pause, NULL);
+    fc_pause();
     return error == ENOMEM || error == EAGAIN;
 }
 
@@ -178,7 +176,7 @@ _Noreturn static void serve(void)
     for (;;) {
         struct pollfd fds[] = {
             {.fd = control_fd, .events = POLLIN}, {.fd = bell[0], .events = POLLIN}, {.fd = host_fd, .events = POLLIN}};
-        if (poll(fds, 3, timeout_ms()) < 0 && !can_go_on(errno))
+        if (fc_poll(fds, 3, timeout_ms()) < 0 && !can_go_on(errno))
             break;
         if (fds[1].revents != 0) {
             silence_bell();

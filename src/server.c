@@ -7,9 +7,9 @@
 #include "rights.h"
 #include "server_start.h"
 #include "server_wire.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -212,7 +212,7 @@ static int await_ready(struct fc_server *server, const struct fc_patience *patie
         if (r < 0)
             return r;
         struct pollfd p = {.fd = server->fds.fd[FC_FD_HELLO], .events = POLLIN};
-        poll(&p, 1, TURN_MS);
+        fc_rest(&p, 1, TURN_MS);
     }
 }
 
@@ -265,7 +265,7 @@ static int get(const struct fc_patience *patience, unsigned started, struct fc_s
             r = fc_patience_left(patience);
             if (r < 0)
                 return r;
-            poll(NULL, 0, TURN_MS);
+            fc_rest(NULL, 0, TURN_MS);
         }
     }
 }
@@ -339,7 +339,7 @@ static int stop(void)
     if (atomic_load(&server->refs) == 1 && !is_lost(server)) {
         shutdown(server->fds.fd[FC_FD_HELLO], SHUT_WR);
         while (!is_over(server) && fc_now_ns() < deadline_ns)
-            poll(NULL, 0, 1);
+            fc_rest(NULL, 0, 1);
     }
     fc_server_unref(server);
     return 0;

@@ -9,9 +9,9 @@
 #include "rights.h"
 #include "server_orders.h"
 #include "server_wire.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,7 +94,7 @@ static bool spare_is_dead(const struct forkcall_call *call)
     const bool has_pidfd = call->process.fd >= 0;
     struct pollfd fds[] = {{.fd = has_pidfd ? call->process.fd : call->fds.fd[FC_FD_REPLY], .events = POLLIN},
                            {.fd = call->server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
-    if (poll(fds, 2, 0) <= 0)
+    if (fc_poll(fds, 2, 0) <= 0)
         return false;
     return fds[1].revents != 0 || (has_pidfd ? fds[0].revents != 0 : (fds[0].revents & POLLHUP) != 0);
 }
@@ -127,7 +127,7 @@ static int hope_for_spare(struct forkcall_call *call)
     if (atomic_fetch_add(&server->hoping, 1) < server->spares) {
         struct pollfd fds[] = {{.fd = server->fds.fd[FC_FD_HELLO], .events = POLLIN},
                                {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
-        poll(fds, 2, HOPE_MS);
+        fc_rest(fds, 2, HOPE_MS);
         r = take_spare(call);
     }
     atomic_fetch_sub(&server->hoping, 1);
@@ -201,7 +201,7 @@ static void rest(const struct ask *ask)
         fds[1].events |= POLLOUT;
     else if (ask->sent < ask->count)
         fds[0].events |= POLLOUT;
-    poll(fds, 3, TURN_MS);
+    fc_rest(fds, 3, TURN_MS);
 }
 
 /* The child may be there before it has all that it is to have: what found no room is sent after the answer. */
@@ -309,5 +309,5 @@ int fc_ask_for_child(struct forkcall_call *call, const struct fc_patience *patie
 void fc_ask_rest(const struct fc_server *server, int socket, short events)
 {
     struct pollfd fds[] = {{.fd = socket, .events = events}, {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
-    poll(fds, 2, TURN_MS);
+    fc_rest(fds, 2, TURN_MS);
 }

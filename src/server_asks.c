@@ -4,9 +4,9 @@
 #include "rights.h"
 #include "server_children.h"
 #include "server_wire.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -7,9 +7,9 @@
 #include "rights.h"
 #include "serve.h"
 #include "spare_make.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,7 +228,7 @@ void fc_children_kill_all(void)
         kill(child->pid, SIGKILL);
     }
     while (!all_are_reaped() && fc_now_ns() < end_ns)
-        poll(NULL, 0, 1);
+        fc_rest(NULL, 0, 1);
     reap_adopted();
 }
 

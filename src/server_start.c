@@ -9,9 +9,9 @@
 #include "rights.h"
 #include "server_orders.h"
 #include "server_wire.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -99,9 +99,12 @@ static struct fc_server *make(void)
 /* The sockets of a process that ends are closed before its children are given to another parent. */
 static void await_end(const struct fc_server *server)
 {
+    const uint64_t limit_ns = fc_now_ns() + END_NS;
     struct pollfd end = {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN};
-    if (fc_fds_has(&server->fds, FC_FD_PROCESS))
-        poll(&end, 1, END_NS / 1000000U);
+    if (!fc_fds_has(&server->fds, FC_FD_PROCESS))
+        return;
+    for (uint64_t now = fc_now_ns(); now < limit_ns && !fc_poll_says(end.fd, POLLIN); now = fc_now_ns())
+        fc_rest(&end, 1, (int)((limit_ns - now) / 1000000U) + 1);
 }
 
 /* With its descriptor a process is told from another that has got its number. Without one nothing is reaped that may be the
@@ -200,7 +203,7 @@ static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct 
             fc_orphans_add(copy, fds); /* something keeps it: it is reaped later */
             break;
         }
-        poll(&end, 1, fc_process_backoff_ms(tries));
+        fc_rest(&end, 1, fc_process_backoff_ms(tries));
     }
     if (r < 0)
         return r;

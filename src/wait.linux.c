@@ -1,10 +1,8 @@
 /* Linux: a pidfd (5.3; waitid on it 5.4). Kernels, sandboxes and emulators without it are served by wait.posix.c. */
 #include "process.h"
-
-#include "io.h"
+#include "watch.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>

@@ -145,17 +145,20 @@ static int child_reports_much_then_tells(const void *args, size_t args_size, str
     return write(fd, "x", 1) == 1 ? 0 : 1;
 }
 
-static void progress_never_waits_for_a_reader(void **state)
+static void check_that_progress_does_not_wait(const struct forkcall_limits *limits)
 {
-    (void)state;
     struct heard heard = {.count = 0};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     struct forkcall_call *call;
     char byte;
     int ends[2];
     assert_int_equal(pipe(ends), 0);
-    const struct forkcall_options options = {
-        .progress = hear, .user = &heard, .timeout_ms = DEADLINE_S * 1000, .keep_fds = &ends[1], .keep_fds_count = 1};
+    const struct forkcall_options options = {.progress = hear,
+                                             .user = &heard,
+                                             .timeout_ms = DEADLINE_S * 1000,
+                                             .limits = *limits,
+                                             .keep_fds = &ends[1],
+                                             .keep_fds_count = 1};
     assert_int_equal(start_tested(&call, child_reports_much_then_tells, &ends[1], sizeof *ends, &result, &options), 0);
     close(ends[1]);
     assert_int_equal(read(ends[0], &byte, 1), 1);
@@ -167,6 +170,21 @@ static void progress_never_waits_for_a_reader(void **state)
     assert_int_equal(heard.out_of_order, 0);
     forkcall_buf_free(&result);
     close(ends[0]);
+}
+
+static void progress_never_waits_for_a_reader(void **state)
+{
+    (void)state;
+    const struct forkcall_limits none = {.open_files = 0};
+    check_that_progress_does_not_wait(&none);
+}
+
+/* poll(2) is refused there. */
+static void progress_never_waits_where_no_descriptor_is_allowed(void **state)
+{
+    (void)state;
+    const struct forkcall_limits limits = {.open_files = FORKCALL_LIMIT_ZERO};
+    check_that_progress_does_not_wait(&limits);
 }
 
 static void many_reports_beside_a_result(void **state)
@@ -388,6 +406,7 @@ int main(void)
         cmocka_unit_test(numbers_that_are_not_finite_are_dropped),
         cmocka_unit_test(progress_that_nobody_wants),
         cmocka_unit_test(progress_never_waits_for_a_reader),
+        cmocka_unit_test(progress_never_waits_where_no_descriptor_is_allowed),
         cmocka_unit_test(many_reports_beside_a_result),
         cmocka_unit_test(reports_from_several_threads),
         cmocka_unit_test(reports_of_other_threads_beside_a_large_result),

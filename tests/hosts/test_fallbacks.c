@@ -133,6 +133,20 @@ static void sandbox_that_refuses_pidfd_send_signal(void **state)
     CHECK_SANDBOX(ANY(SYS_pidfd_send_signal, EPERM), 0);
 }
 
+/* ---- Waiting ------------------------------------------------------------------------------------------------- */
+
+static void sandbox_that_refuses_poll(void **state)
+{
+    (void)state;
+#ifdef SYS_poll
+    CHECK_SANDBOX(ANY(SYS_poll, EPERM), 0);
+    CHECK_SANDBOX(ANY(SYS_poll, ENOSYS), IGNORE_SIGCHLD);
+#else
+    CHECK_SANDBOX(ANY(SYS_ppoll, EPERM), 0);
+    CHECK_SANDBOX(ANY(SYS_ppoll, ENOSYS), IGNORE_SIGCHLD);
+#endif
+}
+
 /* ---- Memory -------------------------------------------------------------------------------------------------- */
 
 static void kernel_without_memory_files(void **state)
@@ -298,6 +312,7 @@ int main(void)
         cmocka_unit_test(kernel_that_keeps_no_exit_codes),
         cmocka_unit_test(kernel_that_cannot_signal_the_group_of_a_pidfd),
         cmocka_unit_test(sandbox_that_refuses_pidfd_send_signal),
+        cmocka_unit_test(sandbox_that_refuses_poll),
         cmocka_unit_test(kernel_without_memory_files),
         cmocka_unit_test(kernel_without_seals),
         cmocka_unit_test(kernel_without_huge_pages_for_files),

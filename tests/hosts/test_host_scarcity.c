@@ -171,6 +171,8 @@ static int call_in_scarcity(void *context)
     forkcall_buf_free(&result);
     /* Nor is the end of one lost that cannot say it itself. */
     const struct forkcall_report killed = run_in(&around, child_kills_itself, NULL, 0, NULL, &options);
+    if (killed.status != FORKCALL_SIGNALED)
+        fprintf(stderr, "%s: %s\n", forkcall_status_name(killed.status), killed.message);
     CHECK(killed.status == FORKCALL_SIGNALED && killed.code == SIGKILL);
     return 50;
 }
@@ -297,6 +299,126 @@ static void descriptors_run_out_once_a_server_is_there(void **state)
     }
 }
 
+/* ---- None allowed, once the call runs ------------------------------------------------------------------------ */
+
+enum end { ANSWERS, ANSWERS_LARGE, FAILS, EXITS, DIES, CRASHES, HANGS, IS_CANCELED, ENDS };
+
+static const enum forkcall_status status_of_end[ENDS] = {
+    FORKCALL_OK,       FORKCALL_OK,       FORKCALL_FAILED,    FORKCALL_EXITED,
+    FORKCALL_SIGNALED, FORKCALL_SIGNALED, FORKCALL_TIMED_OUT, FORKCALL_CANCELED,
+};
+
+struct limited {
+    int end; /* enum end */
+    bool async;
+    int go[2], cancel[2];
+    struct rlimit before;
+};
+
+/* Once the host has lowered its limit. */
+static int child_awaits_go_and_ends(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    static forkcall_fn *const functions[ENDS] = {
+        child_answers_42,   child_answers_large, child_fails_7, child_ends_4,
+        child_kills_itself, child_crashes,       child_hangs,   child_hangs,
+    };
+    const int *what = args;
+    char byte;
+    forkcall_progress(1, 2, NULL);
+    if (read(what[0], &byte, 1) != 1)
+        return 1;
+    return functions[what[1]](args, args_size, result);
+}
+
+static bool allow_none(struct limited *limited)
+{
+    struct rlimit none;
+    if (getrlimit(RLIMIT_NOFILE, &limited->before) < 0)
+        return false;
+    none = limited->before;
+    none.rlim_cur = 0;
+    return setrlimit(RLIMIT_NOFILE, &none) == 0 && write(limited->go[1], "g", 1) == 1;
+}
+
+static int allow_none_on_progress(void *user, double done, double total, const char *note)
+{
+    struct limited *limited = user;
+    (void)done;
+    (void)total;
+    (void)note;
+    if (limited->async) /* it is done already */
+        return 0;
+    return allow_none(limited) && (limited->end != IS_CANCELED || write(limited->cancel[1], "c", 1) == 1) ? 0 : 1;
+}
+
+static struct forkcall_report start_and_finish(struct limited *limited, const int *what, struct forkcall_buf *result,
+                                               const struct forkcall_options *options)
+{
+    struct forkcall_call *call = NULL;
+    struct forkcall_report none = {.status = FORKCALL_NOT_STARTED};
+    if (start_tested(&call, child_awaits_go_and_ends, what, 2 * sizeof *what, result, options) < 0 ||
+        !allow_none(limited))
+        return none;
+    if (limited->end == IS_CANCELED)
+        forkcall_cancel(call);
+    forkcall_wait(call, -1);
+    return forkcall_finish(call);
+}
+
+/* No timeout but where the function hangs: the call ends by itself. */
+static int call_without_descriptors(void *context)
+{
+    struct limited *limited = context;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    CHECK(warm_up());
+    CHECK(pipe(limited->go) == 0 && pipe(limited->cancel) == 0);
+    const struct traces before = traces_now();
+    const struct forkcall_options options = {.keep_fds = limited->go,
+                                             .keep_fds_count = 1,
+                                             .progress = allow_none_on_progress,
+                                             .user = limited,
+                                             .cancel_fd_plus_one = limited->cancel[0] + 1,
+                                             .timeout_ms = limited->end == HANGS ? 300 : 0};
+    const int what[] = {limited->go[0], limited->end};
+    const struct forkcall_report report =
+        limited->async ? start_and_finish(limited, what, &result, &options)
+                       : run_tested(child_awaits_go_and_ends, what, sizeof what, &result, &options);
+    CHECK(setrlimit(RLIMIT_NOFILE, &limited->before) == 0);
+    /* A server needs a descriptor to be asked how its child has ended. */
+    const bool untold = tested_method() == FORKCALL_SERVER && (limited->end == EXITS || limited->end == DIES);
+    if (report.status != status_of_end[limited->end])
+        fprintf(stderr, "%s: %s\n", forkcall_status_name(report.status), report.message);
+    CHECK(report.status == status_of_end[limited->end] || (untold && report.status == FORKCALL_LOST));
+    CHECK(report.ran == FORKCALL_RAN_YES || (limited->end == IS_CANCELED && limited->async)); /* perhaps before */
+    CHECK(limited->end != ANSWERS_LARGE || is_large_answer(&result));
+    forkcall_buf_free(&result);
+    CHECK(warm_up());
+    const struct traces after = traces_now();
+    CHECK(after.descriptors == before.descriptors && after.children == before.children);
+    return 0;
+}
+
+/* A server is waited for a second then, in vain: not every end has to take that. */
+static bool is_tried(int end, bool async)
+{
+    return tested_method() != FORKCALL_SERVER || end <= FAILS || end == DIES || end == (async ? IS_CANCELED : HANGS);
+}
+
+static void no_descriptor_is_allowed_once_the_call_runs(void **state)
+{
+    (void)state;
+    if (under_valgrind())
+        SKIP("it needs descriptors itself");
+    for (int end = 0; end < ENDS; end++) {
+        for (int async = 0; async < 2; async++) {
+            struct limited limited = {.end = end, .async = async != 0};
+            const int r = is_tried(end, limited.async) ? host_run(call_without_descriptors, &limited) : 0;
+            if (r != 0)
+                fail_msg("end %d, %s: %d", end, async != 0 ? "async" : "sync", r);
+        }
+    }
+}
+
 int main(void)
 {
     forkcall_init();
@@ -305,6 +427,7 @@ int main(void)
         cmocka_unit_test(descriptors_of_a_host_with_an_idle_server),
         cmocka_unit_test(RLIMIT_NOFILE_leaves_few_descriptors),
         cmocka_unit_test(descriptors_run_out_once_a_server_is_there),
+        cmocka_unit_test(no_descriptor_is_allowed_once_the_call_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

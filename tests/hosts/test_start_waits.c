@@ -1,12 +1,18 @@
 /* What a call waits for before its child runs: the deadline and a cancel are looked at there, too. */
 #include "outcomes.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/select.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LARGE ((size_t)64 << 20)
@@ -163,6 +169,179 @@ static void large_arguments_arrive(void **state)
     munmap(args, LARGE);
 }
 
+/* ---- Where nothing can be watched ---------------------------------------------------------------------------- */
+
+static atomic_bool refused; /* in this process: neither poll(2) nor select(2) is to be had */
+static atomic_ulong looks;
+
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __real_select(int end, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *time);
+int __wrap_select(int end, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *time);
+
+static bool is_refused(void)
+{
+    if (!atomic_load(&refused))
+        return false;
+    atomic_fetch_add(&looks, 1);
+    errno = EPERM;
+    return true;
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    return is_refused() ? -1 : __real_poll(fds, count, timeout_ms);
+}
+
+int __wrap_select(int end, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *time)
+{
+    return is_refused() ? -1 : __real_select(end, readable, writable, except, time);
+}
+
+#define SHORT_MS 150
+/* A loop that pauses comes to this in no millisecond, and one that spins in every one. */
+#define LOOKS_PER_MS 20
+
+static double now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* Whether it was waited for at all, and without spinning. */
+static int check_that_it_pauses(int (*wait)(void))
+{
+    const double start = now_ms();
+    atomic_store(&looks, 0);
+    atomic_store(&refused, true);
+    const int r = wait();
+    atomic_store(&refused, false);
+    const double ms = now_ms() - start;
+    if ((double)atomic_load(&looks) > ms * LOOKS_PER_MS)
+        fprintf(stderr, "%lu looks in %.0f ms\n", atomic_load(&looks), ms);
+    CHECK(r == 0);
+    CHECK(ms >= SHORT_MS && atomic_load(&looks) > 0);
+    CHECK((double)atomic_load(&looks) <= ms * LOOKS_PER_MS);
+    return 0;
+}
+
+static int wait_for_a_function(void)
+{
+    const struct forkcall_options options = {.timeout_ms = SHORT_MS};
+    CHECK(run_tested(child_hangs, NULL, 0, NULL, &options).status == FORKCALL_TIMED_OUT);
+    return 0;
+}
+
+static int wait_for_a_map(void)
+{
+    const struct forkcall_map_options options = {.call = {.method = tested_method(), .timeout_ms = SHORT_MS},
+                                                 .processes = 2};
+    CHECK(forkcall_map(child_hangs, NULL, 0, 2, NULL, NULL, &options).status == FORKCALL_TIMED_OUT);
+    return 0;
+}
+
+static int wait_for_room(void)
+{
+    CHECK(run_large_request(SHORT_MS, -1).status == FORKCALL_TIMED_OUT);
+    return 0;
+}
+
+static int wait_for_prepare(void)
+{
+    const struct forkcall_server_options options = {.prepare = child_hangs, .timeout_ms = SHORT_MS};
+    CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
+    return 0;
+}
+
+static int wait_for_a_copy(void)
+{
+    const struct forkcall_server_options options = {.timeout_ms = SHORT_MS};
+    setenv(HANG, "1", 1);
+    CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
+    unsetenv(HANG);
+    return 0;
+}
+
+static void *start_in_vain(void *unused)
+{
+    const struct forkcall_server_options options = {.timeout_ms = 3 * SHORT_MS};
+    forkcall_server_start(&options);
+    return unused;
+}
+
+static int wait_for_another_thread(void)
+{
+    const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = 2 * SHORT_MS};
+    pthread_t thread;
+    setenv(HANG, "1", 1);
+    CHECK(pthread_create(&thread, NULL, start_in_vain, NULL) == 0);
+    CHECK(forkcall_run(child_returns_0, NULL, 0, NULL, &options).status == FORKCALL_TIMED_OUT);
+    pthread_join(thread, NULL);
+    unsetenv(HANG);
+    return 0;
+}
+
+static int tells_parent(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const pid_t parent = getppid();
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &parent, sizeof parent);
+}
+
+/* Its spares are soon used up. */
+static int wait_for_a_child(void)
+{
+    const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = SHORT_MS};
+    pid_t server = 0;
+    struct forkcall_buf result = forkcall_buf_fixed(&server, sizeof server);
+    CHECK(forkcall_run(tells_parent, NULL, 0, &result, &options).status == FORKCALL_OK);
+    CHECK(kill(server, SIGSTOP) == 0);
+    enum forkcall_status status = FORKCALL_OK;
+    for (int i = 0; status == FORKCALL_OK && i < 10; i++)
+        status = forkcall_run(child_returns_0, NULL, 0, NULL, &options).status;
+    kill(server, SIGCONT);
+    CHECK(status == FORKCALL_TIMED_OUT);
+    CHECK(forkcall_server_stop() == 0);
+    return 0;
+}
+
+static int wait_for_the_end_of_a_server(void)
+{
+    pid_t server = 0;
+    const struct forkcall_options options = {.method = FORKCALL_SERVER};
+    struct forkcall_buf result = forkcall_buf_fixed(&server, sizeof server);
+    CHECK(forkcall_run(tells_parent, NULL, 0, &result, &options).status == FORKCALL_OK);
+    CHECK(kill(server, SIGSTOP) == 0);
+    CHECK(forkcall_server_stop() == 0);
+    kill(server, SIGCONT);
+    return 0;
+}
+
+static int wait_for_everything(void *unused)
+{
+    static int (*const of_all[])(void) = {wait_for_a_function, wait_for_a_map};
+    static int (*const of_spawn[])(void) = {wait_for_room};
+    static int (*const of_server[])(void) = {wait_for_prepare,        wait_for_a_copy,  wait_for_the_end_of_a_server,
+                                             wait_for_another_thread, wait_for_a_child, NULL};
+    (void)unused;
+    for (size_t i = 0; i < sizeof of_all / sizeof *of_all; i++)
+        CHECK(check_that_it_pauses(of_all[i]) == 0);
+    for (size_t i = 0; tested_method() == FORKCALL_SPAWN && i < sizeof of_spawn / sizeof *of_spawn; i++)
+        CHECK(check_that_it_pauses(of_spawn[i]) == 0);
+    CHECK(forkcall_server_stop() == 0);
+    for (size_t i = 0; tested_method() == FORKCALL_SERVER && of_server[i] != NULL; i++)
+        CHECK(check_that_it_pauses(of_server[i]) == 0);
+    return 0;
+}
+
+static void no_wait_of_the_host_spins_where_nothing_can_be_watched(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(wait_for_everything, NULL), 0);
+}
+
 int main(void)
 {
     forkcall_init();
@@ -173,6 +352,7 @@ int main(void)
         cmocka_unit_test(canceled_while_arguments_are_copied),
         cmocka_unit_test(deadline_while_arguments_are_copied),
         cmocka_unit_test(large_arguments_arrive),
+        cmocka_unit_test(no_wait_of_the_host_spins_where_nothing_can_be_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

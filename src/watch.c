@@ -1,0 +1,123 @@
+#include "watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* Between two looks at what nothing can watch. */
+#define PAUSE_NS 1000000
+
+/* Where select(2) says EBADF of all, poll(2) says which. */
+static int find_closed(struct pollfd *fds, nfds_t count)
+{
+    int found = 0;
+    for (nfds_t i = 0; i < count; i++) {
+        const bool is_closed = fds[i].fd >= 0 && fcntl(fds[i].fd, F_GETFD) < 0 && errno == EBADF;
+        fds[i].revents = is_closed ? POLLNVAL : 0;
+        found += is_closed;
+    }
+    return found > 0 ? found : -1;
+}
+
+static int read_sets(struct pollfd *fds, nfds_t count, const fd_set *readable, const fd_set *writable)
+{
+    int found = 0;
+    for (nfds_t i = 0; i < count; i++) {
+        const int fd = fds[i].fd;
+        short events = 0;
+        if (fd >= 0 && FD_ISSET(fd, readable))
+            events |= POLLIN;
+        if (fd >= 0 && FD_ISSET(fd, writable))
+            events |= POLLOUT;
+        fds[i].revents = events;
+        found += fds[i].revents != 0;
+    }
+    return found;
+}
+
+/* select(2) looks at no limit. -1 with errno, as poll(2). */
+static int poll_by_select(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    fd_set readable;
+    fd_set writable;
+    struct timeval time = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    int end = 0;
+    FD_ZERO(&readable);
+    FD_ZERO(&writable);
+    for (nfds_t i = 0; i < count; i++) {
+        if (fds[i].fd >= FD_SETSIZE) {
+            errno = EINVAL;
+            return -1;
+        }
+        if (fds[i].fd < 0)
+            continue;
+        if ((fds[i].events & POLLIN) != 0)
+            FD_SET(fds[i].fd, &readable);
+        if ((fds[i].events & POLLOUT) != 0)
+            FD_SET(fds[i].fd, &writable);
+        end = fds[i].fd >= end ? fds[i].fd + 1 : end;
+    }
+    const int r = select(end, &readable, &writable, NULL, timeout_ms < 0 ? NULL : &time);
+    if (r < 0 && errno == EBADF)
+        return find_closed(fds, count);
+    return r < 0 ? -1 : read_sets(fds, count, &readable, &writable);
+}
+
+int fc_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    const int r = poll(fds, count, timeout_ms);
+    return r < 0 && errno != EINTR ? poll_by_select(fds, count, timeout_ms) : r;
+}
+
+void fc_pause(void)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    if (nanosleep(&pause, NULL) < 0 && errno != EINTR)
+        sched_yield();
+}
+
+void fc_rest(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    if (fc_poll(fds, count, timeout_ms) < 0 && errno != EINTR)
+        fc_pause();
+}
+
+/* Nothing more can come from a descriptor that is readable, because the other ends are closed. What select(2) leaves open. */
+static bool is_at_end(int fd)
+{
+    char byte;
+    int waiting = 0;
+    const ssize_t n = recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+    if (n >= 0 || errno != ENOTSOCK)
+        return n == 0;
+    return ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0;
+}
+
+short fc_poll_now(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    int r;
+    do {
+        r = poll(&p, 1, 0);
+        if (r >= 0)
+            return p.revents;
+        r = errno == EINTR ? -1 : poll_by_select(&p, 1, 0);
+    } while (r < 0 && errno == EINTR);
+    if (r < 0)
+        return events;
+    return (p.revents & POLLIN) != 0 && is_at_end(fd) ? (short)(p.revents | POLLHUP) : p.revents;
+}
+
+bool fc_poll_says(int fd, short events)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    int r;
+    do
+        r = fc_poll(&p, 1, 0);
+    while (r < 0 && errno == EINTR);
+    return r > 0;
+}
