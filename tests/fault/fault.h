@@ -54,8 +54,8 @@ enum fault_role {
     FAULT_IN_SERVER_CHILD = 16,
 };
 
-/* From now on this process is the host, whatever forked it. The other processes are told the faults through a file, whose
- * name is in the environment: call it before a server is started. False: no file can be had. */
+/* From now on this process is the host, whatever forked it. The other processes are told the faults through a memory file,
+ * whose path is in the environment: call it before a server is started. False: no file can be had. */
 bool fault_begin_host(void);
 /* Processes of the other roles that were started since, and live. */
 int fault_processes(void);

@@ -116,7 +116,6 @@ static bool next_call_is_ok(const struct trial *trial)
 static int try_it(void *context)
 {
     const struct trial *trial = context;
-    const char *shared_file = getenv("FORKCALL_TEST_FAULTS");
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     CHECK(fault_begin_host());
     const struct traces before = traces_now();
@@ -135,8 +134,6 @@ static int try_it(void *context)
     const struct traces after = traces_now();
     CHECK(after.descriptors == before.descriptors && after.children == before.children);
     CHECK(wait_until(all_are_gone, NULL));
-    if (shared_file != NULL)
-        unlink(shared_file);
     return happened ? 0 : DID_NOT_HAPPEN;
 }
 

@@ -7,12 +7,15 @@
 #include "../hosts/outcomes.h"
 #include "../hosts/refuse.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,14 +32,20 @@ enum needs {
     NEVER_ENDS = 2,        /* the child's answer, or the caller's reading of it, is what was refused */
 };
 
+#define MORE 6
+
 static const struct subject {
     const char *name;
     long number;
     unsigned needs;
+    long more[MORE]; /* that are refused with it; 0: none */
 } subjects[] = {
-#define SUBJECT(name, needs)     \
-    {                            \
-#name, SYS_##name, needs \
+#define SUBJECT(name, needs)      \
+    {                             \
+#name, SYS_##name, needs, \
+        {                         \
+            0                     \
+        }                         \
     }
     SUBJECT(read, NEVER_ENDS),
     SUBJECT(write, NEVER_ENDS),
@@ -123,11 +132,17 @@ static const struct subject {
     SUBJECT(dup2, 0),
     SUBJECT(getpgrp, 0),
     SUBJECT(vfork, 0),
+    {"poll and select", SYS_poll, 0, {SYS_ppoll, SYS_select, SYS_pselect6}},
+    {"every wait", SYS_poll, 0, {SYS_ppoll, SYS_select, SYS_pselect6, SYS_nanosleep, SYS_clock_nanosleep}},
+#else
+    SUBJECT(ppoll, 0),
+    {"ppoll and pselect6", SYS_ppoll, 0, {SYS_pselect6}},
+    {"every wait", SYS_ppoll, 0, {SYS_pselect6, SYS_nanosleep, SYS_clock_nanosleep}},
 #endif
-    {"clone3", 435, 0},
-    {"close_range", 436, 0},
-    {"pidfd_open", 434, 0},
-    {"pidfd_send_signal", 424, 0},
+    {"clone3", 435, 0, {0}},
+    {"close_range", 436, 0, {0}},
+    {"pidfd_open", 434, 0, {0}},
+    {"pidfd_send_signal", 424, 0, {0}},
 };
 
 struct trial {
@@ -198,8 +213,12 @@ struct sandboxed {
 static void *call_in_sandbox(void *arg)
 {
     struct sandboxed *s = arg;
-    const struct refusal rule = {.number = s->trial->subject->number, .error = s->trial->error, .argument = -1};
-    if (refuse(&rule, 1)) {
+    const struct subject *subject = s->trial->subject;
+    struct refusal rules[1 + MORE] = {{.number = subject->number, .error = s->trial->error, .argument = -1}};
+    int count = 1;
+    for (; count <= MORE && subject->more[count - 1] != 0; count++)
+        rules[count] = (struct refusal){.number = subject->more[count - 1], .error = s->trial->error, .argument = -1};
+    if (refuse(rules, count)) {
         const bool ends = (s->trial->subject->needs & NEVER_ENDS) == 0;
         s->report = call(s->trial->async, ends ? PLENTY_MS : SOON_MS, &s->result);
         atomic_store(&s->state, 1);
@@ -240,6 +259,36 @@ static const char *what_is_wrong(const struct trial *trial, const struct forkcal
     }
 }
 
+/* A session of its own has this process and all that it starts, and those start: the program started again, the server and its
+ * children, whatever group they are in. */
+static int processes_of_session(void)
+{
+    int count = 0;
+    DIR *list = opendir("/proc");
+    for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
+        char path[300];
+        char state;
+        int session;
+        snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
+        FILE *file = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+        if (file == NULL)
+            continue;
+        if (fscanf(file, "%*d (%*[^)]) %c %*d %*d %d", &state, &session) ==
+            2) // NOLINT(cert-err34-c): the kernel wrote it
+            count += session == getsid(0) && state != 'Z' && state != 'X';
+        fclose(file);
+    }
+    if (list != NULL)
+        closedir(list);
+    return count;
+}
+
+static bool is_alone(void *none)
+{
+    (void)none;
+    return processes_of_session() == 1;
+}
+
 /* Threads are not counted; what only a later call reaps is reaped by then. */
 static int check_what_is_left(const struct trial *trial, struct traces before)
 {
@@ -253,12 +302,12 @@ static int check_what_is_left(const struct trial *trial, struct traces before)
     const struct traces after = traces_now();
     CHECK(after.children == before.children);
     CHECK(after.descriptors == before.descriptors || (trial->subject->needs & KEEPS_DESCRIPTORS) != 0);
+    CHECK(wait_until(is_alone, NULL));
     return 0;
 }
 
-static int try_it(void *context)
+static int try_in_session(const struct trial *trial)
 {
-    const struct trial *trial = context;
     struct sandboxed s = {.trial = trial, .result = FORKCALL_BUF_INIT};
     pthread_t thread;
     const struct traces before = traces_now();
@@ -274,6 +323,24 @@ static int try_it(void *context)
     CHECK(wrong == NULL);
     forkcall_buf_free(&s.result);
     return check_what_is_left(trial, before);
+}
+
+/* The leader of a process group cannot have a session of its own. */
+static int try_it(void *context)
+{
+    int status = 0;
+    const pid_t maker = getpid();
+    const pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != maker || setsid() < 0)
+            _exit(2);
+        const int r = try_in_session(context);
+        fflush(NULL);
+        _exit(r);
+    }
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
 }
 
 static void try_all(int error)
