@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,12 @@
 
 #define FIRST 3
 #define END 64 /* no process here has a descriptor above */
+/* Enough for what wakes an event loop, and too few to start a child. */
+#ifdef TEST_PORTABLE
+#define FEW 2
+#else
+#define FEW 1
+#endif
 
 struct files {
     struct stat stat[END];
@@ -87,6 +94,18 @@ static bool are_untouched(const struct files *files)
         }
     }
     return true;
+}
+
+/* Nothing but them is open any more. */
+static bool are_all(const struct files *files)
+{
+    bool all = true;
+    for (int fd = FIRST; fd < 2 * END; fd++)
+        if ((fd >= END || files->stat[fd].st_nlink == 0xdead) && fcntl(fd, F_GETFD) >= 0) {
+            fprintf(stderr, "descriptor %d is left behind\n", fd);
+            all = false;
+        }
+    return all;
 }
 
 static bool fork_has(const struct files *files)
@@ -214,7 +233,7 @@ static int close_all_under_a_call(void *context)
     CHECK(strcmp(report.message, "this process has closed the descriptors of the call while it ran") == 0);
     CHECK(wait_until(process_is_gone, &child));
     CHECK(forkcall_server_stop() == 0);
-    CHECK(are_untouched(&files));
+    CHECK(are_untouched(&files) && are_all(&files));
     CHECK(call_is_ok(tested_method()));
     return 0;
 }
@@ -226,20 +245,135 @@ static void host_that_closes_all_descriptors_while_a_call_runs(void **state)
         assert_int_equal(host_run(close_all_under_a_call, &first), 0);
 }
 
+/* ---- While a server is asked --------------------------------------------------------------------------------- */
+
+static int tells_parent_and_is_killed(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int *fds = args;
+    const int parent = getppid();
+    char byte;
+    if (write(fds[0], &parent, sizeof parent) != (ssize_t)sizeof parent || read(fds[1], &byte, 1) != 1)
+        return 1;
+    return child_kills_itself(args, args_size, result);
+}
+
+/* As bits. */
+static uint64_t sockets(void)
+{
+    uint64_t bits = 0;
+    for (int fd = FIRST; fd < END; fd++) {
+        struct stat file;
+        if (fstat(fd, &file) == 0 && S_ISSOCK(file.st_mode))
+            bits |= (uint64_t)1 << fd;
+    }
+    return bits;
+}
+
+struct asking {
+    struct forkcall_call *call;
+    int server;
+    uint64_t others;
+};
+
+/* Or has given up: a second, on a machine that is slow enough. */
+static bool is_asking(void *context)
+{
+    const struct asking *asking = context;
+    return forkcall_wait(asking->call, 5) == 1 || (sockets() & ~asking->others) != 0;
+}
+
+/* A call whose child is dead, and a server that is stopped: it does not say how the child has ended. */
+static bool start_asking(struct asking *asking)
+{
+    int told[2];
+    int go[2];
+    if (pipe(told) < 0 || pipe(go) < 0)
+        return false;
+    const int fds[] = {told[1], go[0]};
+    const struct forkcall_options options = {.keep_fds = fds, .keep_fds_count = 2};
+    if (start_tested(&asking->call, tells_parent_and_is_killed, fds, sizeof fds, NULL, &options) < 0 ||
+        read(told[0], &asking->server, sizeof asking->server) != (ssize_t)sizeof asking->server ||
+        kill(asking->server, SIGSTOP) < 0)
+        return false;
+    asking->others = sockets();
+    for (int i = 0; i < 2; i++)
+        close(told[i]);
+    const bool goes = write(go[1], "g", 1) == 1 && wait_until(is_asking, asking);
+    for (int i = 0; i < 2; i++)
+        close(go[i]);
+    return goes;
+}
+
+static int close_all_while_the_server_is_asked(void *unused)
+{
+    struct files files;
+    struct asking asking = {.call = NULL};
+    (void)unused;
+    CHECK(start_asking(&asking));
+    close_everything();
+    CHECK(open_everything(&files, 0));
+    const struct forkcall_report report = forkcall_finish(asking.call);
+    CHECK(report.status == FORKCALL_LOST && report.ran != FORKCALL_RAN_NO);
+    CHECK(forkcall_server_stop() == 0);
+    CHECK(are_untouched(&files) && are_all(&files));
+    kill(asking.server, SIGCONT);
+    return 0;
+}
+
+/* It is asked again, through another. */
+static int close_the_socket_while_the_server_is_asked(void *unused)
+{
+    struct asking asking = {.call = NULL};
+    (void)unused;
+    CHECK(warm_up());
+    const int before = traces_now().descriptors;
+    CHECK(start_asking(&asking));
+    for (int fd = FIRST; fd < END; fd++)
+        if ((sockets() & ~asking.others & (uint64_t)1 << fd) != 0)
+            close(fd);
+    CHECK(wait_until(is_asking, &asking));
+    kill(asking.server, SIGCONT);
+    const struct forkcall_report report = forkcall_finish(asking.call);
+    CHECK(report.status == FORKCALL_LOST || (report.status == FORKCALL_SIGNALED && report.code == SIGKILL));
+    CHECK(traces_now().descriptors == before);
+    return 0;
+}
+
+static void host_that_closes_descriptors_while_the_server_is_asked(void **state)
+{
+    (void)state;
+    if (tested_method() != FORKCALL_SERVER)
+        SKIP("there is no server");
+    assert_int_equal(host_run(close_all_while_the_server_is_asked, NULL), 0);
+    assert_int_equal(host_run(close_the_socket_while_the_server_is_asked, NULL), 0);
+}
+
+/* ---- A call that did not start ------------------------------------------------------------------------------- */
+
+/* So many descriptors can be opened, and not one more. */
+static bool leave_descriptors(int left, struct rlimit *before)
+{
+    const int lowest = dup(STDERR_FILENO);
+    if (lowest < 0 || close(lowest) < 0 || getrlimit(RLIMIT_NOFILE, before) < 0)
+        return false;
+    const struct rlimit limit = {(rlim_t)(lowest + left), before->rlim_max};
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
 /* The call has ended before anything ran; what wakes an event loop is there all the same. */
 static int close_all_of_a_call_that_did_not_start(void *unused)
 {
     struct files files;
     struct forkcall_call *call;
-    int never = 1000000; /* no such descriptor */
-    const struct forkcall_options options = {.method = FORKCALL_SPAWN,
-                                             .close_fds = true,
-                                             .keep_fds = &never,
-                                             .keep_fds_count = 1,
-                                             .timeout_ms = DEADLINE_S * 1000};
+    struct rlimit limit;
+    const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000};
     (void)unused;
-    CHECK(forkcall_start(&call, child_returns_0, NULL, 0, NULL, &options) == 0);
+    close_everything();
+    CHECK(leave_descriptors(FEW, &limit));
+    CHECK(start_tested(&call, child_returns_0, NULL, 0, NULL, &options) == 0);
     CHECK(forkcall_wait(call, 0) == 1);
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(fcntl(FIRST, F_GETFD) >= 0); /* it does keep one */
     close_everything();
     CHECK(open_everything(&files, 0));
     CHECK(forkcall_cancel(call) == 0);
@@ -372,16 +506,6 @@ static void function_that_closes_all_descriptors_and_ends(void **state)
 
 /* ---- Memory of a result that does not come ------------------------------------------------------------------- */
 
-static int fills_a_result_and_is_killed(const void *args, size_t args_size, struct forkcall_buf *result)
-{
-    const size_t size = (size_t)8 << 20;
-    char *to = forkcall_buf_extend(result, size);
-    if (to == NULL)
-        return 1;
-    memset(to, 1, size);
-    return child_kills_itself(args, args_size, result);
-}
-
 /* In files of this process that have no name. */
 static long memory_in_files(void)
 {
@@ -394,19 +518,98 @@ static long memory_in_files(void)
     return blocks;
 }
 
-static void memory_of_a_killed_child_is_given_back_before_the_call_is_finished(void **state)
+/* What stands in the way of giving the memory back. */
+enum obstacle { NOTHING, A_SEAL, ANOTHER_PROCESS, OBSTACLES };
+
+/* The file that the result is made in; -1: this system has none. */
+static int file_of_result(void)
 {
-    (void)state;
+    for (int fd = FIRST; fd < END; fd++) {
+        struct stat file;
+        if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 0 && file.st_size > 0)
+            return fd;
+    }
+    return -1;
+}
+
+/* A process that nobody kills with the function's, and that has its file: it tells its size when it is asked. */
+static bool leave_a_process(int file, int asks, int tells)
+{
+    char byte = 'r';
+    const int held = dup(file);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        struct stat status = {.st_blocks = 0};
+        alarm(4 * DEADLINE_S);
+        if (setsid() < 0 || write(tells, &byte, 1) != 1 || read(asks, &byte, 1) != 1)
+            _exit(1);
+        fstat(held, &status);
+        const long blocks = (long)status.st_blocks;
+        _exit(write(tells, &blocks, sizeof blocks) == (ssize_t)sizeof blocks ? 0 : 1);
+    }
+    close(held);
+    return pid > 0;
+}
+
+static int fills_a_result_and_is_killed(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int *what = args; /* the obstacle, and two descriptors */
+    const size_t size = (size_t)8 << 20;
+    char byte;
+    char *to = forkcall_buf_extend(result, size);
+    if (to == NULL)
+        return 1;
+    memset(to, 1, size);
+    const int file = file_of_result();
+#ifdef F_SEAL_SHRINK
+    if (what[0] == A_SEAL && file >= 0 && fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+        return 2;
+#endif
+    if (what[0] == ANOTHER_PROCESS && !leave_a_process(file, what[1], what[2]))
+        return 3;
+    return read(what[3], &byte, 1) == 1 ? child_kills_itself(args, args_size, result) : 4;
+}
+
+static void check_that_memory_is_given_back(enum obstacle obstacle)
+{
     struct forkcall_call *call;
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     const long before = memory_in_files();
-    assert_int_equal(start_tested(&call, fills_a_result_and_is_killed, NULL, 0, &result, NULL), 0);
+    long held = 0;
+    char byte;
+    int asks[2];
+    int tells[2];
+    int go[2];
+    assert_true(pipe(asks) == 0 && pipe(tells) == 0 && pipe(go) == 0);
+    const int what[] = {(int)obstacle, asks[0], tells[1], go[0]};
+    const struct forkcall_options options = {.keep_fds = what + 1, .keep_fds_count = 3};
+    assert_int_equal(start_tested(&call, fills_a_result_and_is_killed, what, sizeof what, &result, &options), 0);
+    if (obstacle == ANOTHER_PROCESS) /* has left the group */
+        assert_int_equal(read(tells[0], &byte, 1), 1);
+    assert_int_equal(write(go[1], "g", 1), 1);
     assert_int_equal(forkcall_wait(call, DEADLINE_S * 1000), 1);
     assert_int_equal(memory_in_files(), before);
+    if (obstacle == ANOTHER_PROCESS) {
+        assert_int_equal(write(asks[1], "a", 1), 1);
+        assert_int_equal(read(tells[0], &held, sizeof held), sizeof held);
+    }
+    assert_int_equal(held, 0);
     const struct forkcall_report report = forkcall_finish(call);
     assert_status(report, FORKCALL_SIGNALED);
     assert_string_equal(report.message,
                         "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)");
+    for (int i = 0; i < 2; i++) {
+        close(asks[i]);
+        close(tells[i]);
+        close(go[i]);
+    }
+}
+
+static void memory_of_a_killed_child_is_given_back_before_the_call_is_finished(void **state)
+{
+    (void)state;
+    for (int obstacle = 0; obstacle < OBSTACLES; obstacle++)
+        check_that_memory_is_given_back((enum obstacle)obstacle);
 }
 
 static int duplicates_its_output_and_forks(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -467,6 +670,7 @@ int main(void)
         cmocka_unit_test(host_that_closes_all_descriptors_and_calls),
         cmocka_unit_test(host_that_closes_all_descriptors_while_a_call_runs),
         cmocka_unit_test(host_that_closes_all_descriptors_of_a_call_that_did_not_start),
+        cmocka_unit_test(host_that_closes_descriptors_while_the_server_is_asked),
         cmocka_unit_test(callback_that_closes_all_descriptors),
         cmocka_unit_test(function_that_closes_all_descriptors_keeps_its_files),
         cmocka_unit_test(function_that_closes_all_descriptors_and_ends),

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -280,6 +281,47 @@ static void memory_of_an_unloaded_module_is_not_believed(void **state)
 
 enum { MANY = 20 };
 
+struct lock {
+    atomic_bool held, named;
+    bool in_time;
+};
+
+static bool is_true(void *flag)
+{
+    return atomic_load((atomic_bool *)flag);
+}
+
+static int hold(struct dl_phdr_info *info, size_t size, void *context)
+{
+    struct lock *lock = context;
+    (void)info;
+    (void)size;
+    atomic_store(&lock->held, true);
+    lock->in_time = wait_until(is_true, &lock->named);
+    return 1;
+}
+
+static void *hold_the_lock(void *lock)
+{
+    dl_iterate_phdr(hold, lock);
+    return NULL;
+}
+
+static void assert_named_while_the_loader_is_locked(forkcall_fn *fn)
+{
+    struct lock lock = {.in_time = false};
+    struct fc_module_function name;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, hold_the_lock, &lock), 0);
+    assert_true(wait_until(is_true, &lock.held));
+    const int r = fc_module_name(fn, &name);
+    atomic_store(&lock.named, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(r, 0);
+    assert_true(lock.in_time);
+    assert_found_here(fn, &name);
+}
+
 static void many_modules_are_not_taken_for_each_other(void **state)
 {
     struct place place;
@@ -304,6 +346,9 @@ static void many_modules_are_not_taken_for_each_other(void **state)
         }
         assert_int_equal(fc_module_name(static_function, &name), 0);
         assert_found_here(static_function, &name);
+        for (int i = 0; i < MANY; i++)
+            assert_int_equal(fc_module_name(functions[i], &name), 0);
+        assert_named_while_the_loader_is_locked(static_function);
     }
     for (int i = 0; i < MANY; i++) {
         dlclose(modules[i]);
