@@ -139,13 +139,20 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * lets it run the caller's code, the caller's atexit handlers, or flush the caller's streams; what it wrote itself to
  * stdout and stderr is flushed at return, throw and exit(). A C++ exception that leaves it ends in std::terminate.
  * longjmp() to a frame of the caller is undefined (it is told where the escaped child next calls this library or
- * exit()). A return and forkcall_throw end the process as _exit() does: no handler of atexit(), no
- * destructor of a library or of a static object runs, and what only these would clean up outside
- * the process (LLVM's OpenMP: a file in /dev/shm) is left, unless the function does it itself
- * (omp_pause_resource_all). What cannot be kept from running at exit() under glibc: destructors of
- * the calling thread's own C++ thread_local objects. Where the status of exit() is not known (see
+ * exit()). What cannot be kept from running at exit() under glibc: destructors of the calling
+ * thread's own C++ thread_local objects. Where the status of exit() is not known (see
  * FORKCALL_EXITED), a process that the function itself has forked ends with status 1 at exit();
  * _exit() is told right everywhere.
+ *
+ * What runs at its return in a SERVER or SPAWN child: the handlers of atexit() that it, or a library
+ * that it calls, has registered, the last first, and so the destructors of the C++ static objects
+ * that it has made; but none that the program or prepare has registered before. The caller hears of
+ * the return when they are through, so the deadline holds for them, and where one crashes, exits or
+ * calls forkcall_throw, the call ends so. In a FORK child (where another thread of the caller may
+ * have held the C library's lock), at forkcall_throw, and in a process that the function has forked
+ * none runs at return. Never run then: handlers of on_exit(), destructors of C++ thread_local
+ * objects and of libraries. What only these would clean up outside the process (LLVM's OpenMP: a
+ * file in /dev/shm) is left, unless the function does it itself (omp_pause_resource_all).
  *
  * It may confine itself, by seccomp(2) or what other systems have. To tell the caller how it ended
  * then takes read(2), write(2) and exit_group(2) alone, and munmap(2) where the result is larger
@@ -440,9 +447,10 @@ enum forkcall_status {                      /* treat an unknown value as failure
                                                own. Or it returned 0 after an append had found no memory: code ENOMEM */
                        FORKCALL_EXITED =
                            2, /* the child ended by exit(), _exit(), quick_exit() or pthread_exit() before the function
-                                 returned; code = exit status: the whole int where the C library tells it (glibc's
-                                 exit()), else its low 8 bits, else -1 (quick_exit(), and exit() outside glibc: there an
-                                 atexit handler cannot learn it); 0 for pthread_exit() */
+                                 returned (SERVER, SPAWN: or in a handler of atexit() at its return); code = exit
+                                 status: the whole int where the C library tells it (glibc's exit()), else its low 8
+                                 bits, else -1 (quick_exit(), and exit() outside glibc: there an atexit handler cannot
+                                 learn it); 0 for pthread_exit() */
                        FORKCALL_SIGNALED = 3, /* killed by a signal; code = signal number; details in crash */
                        FORKCALL_TIMED_OUT = 4,
                        FORKCALL_CANCELED = 5,

@@ -185,6 +185,9 @@ static int make_ready(struct fc_task *task, enum fc_setup_step *step)
     return r;
 }
 
+/* By fc_child_touch, which comes before fc_child has anything in it. */
+static bool return_is_guarded;
+
 static void become_child(const struct fc_task *task, void *storage)
 {
     const bool nested = fc_child.pid != 0; /* the outer call's result, which args may lie in, keeps its place */
@@ -206,6 +209,7 @@ static void become_child(const struct fc_task *task, void *storage)
     fc_child.measure = task->measure;
     fc_child.execed = task->execed;
     fc_child.yields = task->armed;
+    fc_child.runs_handlers = task->armed && return_is_guarded;
     fc_child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
     fc_buf_set_limit(&fc_child.result, task->max_result);
 }
@@ -250,6 +254,7 @@ void fc_child_touch(const struct fc_task *task)
     (void)fc_poll_now(task->reply_fd, 0);
     (void)fc_write_all(task->reply_fd, &none, 1);
     fc_streams_flush();
+    return_is_guarded = fc_exit_guard_arm_return(); /* in each process: the list's page is touched so */
     memset(&fc_child, 0, sizeof fc_child);
 }
 

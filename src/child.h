@@ -32,7 +32,7 @@ enum fc_setup_step {
  * then has armed set. */
 void fc_child_arm(void);
 
-/* After that: touches the memory that fc_child_run needs. */
+/* After that, in the very process: touches the memory that fc_child_run needs. */
 void fc_child_touch(const struct fc_task *task);
 
 /* Makes this process ready, runs the task and ends the process. */

@@ -16,6 +16,9 @@ struct fc_child {
     struct fc_mark mark;
     uint64_t nonce;
     bool drop_result, want_progress, threaded, measure, execed, yields;
+    bool runs_handlers; /* those that the function has left, when it returns */
+    bool has_returned;  /* with code: they are being run */
+    int code;
     pthread_t thread; /* the function's */
     const void *entry;
     struct forkcall_buf result;

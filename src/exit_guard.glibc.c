@@ -32,7 +32,7 @@ static void on_quick_exit(void)
 extern int __cxa_thread_atexit_impl(void (*function)(void *), void *object, void *dso);
 extern int __cxa_atexit(void (*function)(void *), void *object, void *dso);
 extern int __cxa_at_quick_exit(void (*function)(void *), void *dso);
-extern void __cxa_finalize(void *dso);
+extern void __cxa_finalize(void *dso); /* NULL: of all of them */
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
 static _Thread_local const void *released; /* the guard that is being taken back: __cxa_finalize() calls its handler */
@@ -109,4 +109,27 @@ void fc_exit_guard_arm(bool threaded)
 #ifdef HAVE_AT_QUICK_EXIT
     at_quick_exit(on_quick_exit);
 #endif
+}
+
+/* ---- At return ----------------------------------------------------------------------------------------------- */
+
+static void at_return(void *unused)
+{
+    (void)unused;
+    if (fc_is_child()) /* else the server's own exit() */
+        fc_child_handlers_have_run();
+}
+
+bool fc_exit_guard_arm_return(void)
+{
+    return __cxa_atexit(at_return, NULL, NULL) == 0 && on_exit(on_exit_handler, NULL) == 0;
+}
+
+/* Not by exit(): that would first destroy the thread's own C++ objects, and with them those that the program has made before,
+ * which are not the function's. Handlers of on_exit(3) are passed over, on_exit_handler among them: it comes before at_return at
+ * exit(), so exit() in a handler is told with its status. */
+void fc_exit_guard_run_handlers(int status)
+{
+    (void)status;
+    __cxa_finalize(NULL);
 }

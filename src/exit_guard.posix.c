@@ -3,12 +3,20 @@
 
 #include "config.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 static void handler(void)
 {
+    fc_child_handlers_have_run();
+}
+
+#ifdef HAVE_AT_QUICK_EXIT
+static void on_quick_exit(void)
+{
     fc_child_exited_unknown();
 }
+#endif
 
 int fc_exit_guard_prepare(struct fc_exit_guard *guard)
 {
@@ -26,6 +34,26 @@ void fc_exit_guard_arm(bool threaded)
     (void)threaded;
     atexit(handler);
 #ifdef HAVE_AT_QUICK_EXIT
-    at_quick_exit(handler);
+    at_quick_exit(on_quick_exit);
 #endif
+}
+
+/* A handler of its own, because a thread of the function may be in exit() when the function returns: each comes to one. */
+bool fc_exit_guard_arm_return(void)
+{
+    return atexit(handler) == 0;
+}
+
+#ifdef HAVE_CXA_FINALIZE
+extern void __cxa_finalize(void *dso); /* NULL: runs all of them */
+#endif
+
+/* exit() would first destroy the thread's own C++ objects, and with them those that the program has made before, which are not
+ * the function's. musl has the first only in name, and its exit() knows nothing of such objects. */
+void fc_exit_guard_run_handlers(int status)
+{
+#ifdef HAVE_CXA_FINALIZE
+    __cxa_finalize(NULL);
+#endif
+    exit(status); // NOLINT(concurrency-mt-unsafe)
 }

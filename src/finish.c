@@ -100,14 +100,31 @@ _Noreturn static void returned(int code, bool threw)
     end_with_code(code, threw);
 }
 
+/* The caller hears of the return when the handlers that the function has left are through: they are the function's code, may
+ * have files to finish that the caller is to read next, and how they end is how the call ends. What it has printed is out
+ * before that, whatever becomes of them. */
 _Noreturn void fc_child_returned(int code)
 {
+    if (fc_child.runs_handlers && fc_child_has_not_forked()) {
+        fc_streams_flush();
+        fc_child.code = code;
+        fc_child.has_returned = true;
+        fc_exit_guard_run_handlers(code == 0 ? 0 : 1);
+    }
     returned(code, false);
 }
 
 _Noreturn void fc_child_throw(int code)
 {
     returned(code, true);
+}
+
+static void tell(const char *text)
+{
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, strlen(text));
+    struct iovec parts[] = {{.iov_base = &header, .iov_len = sizeof header},
+                            {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)}};
+    fc_child_write(parts, 2, true);
 }
 
 /* exit(), after the handlers that the function itself has registered, or from one of them. */
@@ -117,7 +134,16 @@ _Noreturn static void exited(enum fc_end how, int code, int exit_status)
     if (!fc_child_has_not_forked())
         leave(exit_status);
     fc_child_check_escape(__builtin_frame_address(0));
+    if (fc_child.has_returned && how != FC_END_THREAD_EXIT)
+        tell("exit() or quick_exit() was called after the function had returned, while its handlers of atexit() ran");
     end(how, code, exit_status);
+}
+
+_Noreturn void fc_child_handlers_have_run(void)
+{
+    if (fc_child.has_returned && pthread_equal(pthread_self(), fc_child.thread)) /* else another thread is in exit() */
+        returned(fc_child.code, false);
+    fc_child_exited_unknown();
 }
 
 _Noreturn void fc_child_exited(int status)
@@ -153,7 +179,6 @@ static bool is_on_first_stack(const void *frame)
 
 void fc_child_check_escape(const void *frame)
 {
-    static const char text[] = "the function was left by longjmp() to a frame of its caller";
     const uintptr_t entry = (uintptr_t)fc_child.entry;
     /* Stacks grow down on every system this is for. Above the stack of a process's first thread there is no other; above
      * that of a thread or a coroutine there may be. */
@@ -164,9 +189,6 @@ void fc_child_check_escape(const void *frame)
         return;
     if (!fc_child_is_running())
         abort();
-    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, sizeof text - 1);
-    struct iovec parts[] = {{.iov_base = &header, .iov_len = sizeof header},
-                            {.iov_base = (void *)(uintptr_t)text, .iov_len = sizeof text - 1}};
-    fc_child_write(parts, 2, true);
+    tell("the function was left by longjmp() to a frame of its caller");
     abort();
 }

@@ -213,10 +213,15 @@ static void say_failed(struct forkcall_call *call)
 static void say_exited(struct forkcall_call *call)
 {
     struct forkcall_report *report = &call->report;
+    const bool runs_handlers = !fc_method_of(report->method)->shares_addresses;
     if (!call->reply.done)
         fc_report_message(report, "the child ended with exit status %d before the function %s%s", report->code,
-                          report->ran == FORKCALL_RAN_NO ? "was called" : "returned",
+                          report->ran == FORKCALL_RAN_NO ? "was called"
+                          : runs_handlers                ? "and its handlers of atexit() returned"
+                                                         : "returned",
                           call->reply.malformed ? "; its reply was malformed" : "");
+    else if (call->reply.message.size > 0)
+        fc_report_message_bytes(report, call->reply.message.data, call->reply.message.size);
     else if (call->reply.trailer.end == FC_END_EXITED)
         fc_report_message(report, "the function called exit(%d)", report->code);
     else if (call->reply.trailer.end == FC_END_THREAD_EXIT)

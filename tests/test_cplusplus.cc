@@ -24,7 +24,7 @@ namespace
 
 // Seen by host and child alike.
 struct evidence {
-    volatile int caller_caught, caller_destroyed, own_destroyed, own_caught;
+    volatile int caller_caught, caller_destroyed, own_destroyed, own_caught, programs_destroyed;
 };
 
 evidence *seen()
@@ -202,6 +202,58 @@ void thread_local_objects_of_the_caller_are_destroyed_by_exit_alone(void **)
     assert_int_equal(host_run(host_with_a_thread_local_object, nullptr), 42);
 }
 
+struct programs_object {
+    ~programs_object()
+    {
+        if (forkcall_in_child()) // else at the end of this program
+            seen()->programs_destroyed = 1;
+    }
+    int made = 1;
+};
+
+// In every copy of the program there is one from before main.
+int make_before_main()
+{
+    static thread_local const programs_object object;
+    return object.made;
+}
+
+const int made = make_before_main();
+
+int makes_a_static_object(const void *, std::size_t, forkcall_buf *result)
+{
+    static const own_object object;
+    return forkcall_buf_append(result, &made, sizeof made);
+}
+
+void static_object_of_the_function_is_destroyed_at_its_return_where_nothing_is_the_callers(void **)
+{
+    int was_made = 0;
+    forkcall_buf result = forkcall_buf_fixed(&was_made, sizeof was_made);
+    const forkcall_report report = run_tested(makes_a_static_object, nullptr, 0, &result, nullptr);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(was_made, 1);
+    assert_int_equal(seen()->own_destroyed, method_shares_memory() ? 0 : 1);
+    assert_int_equal(seen()->programs_destroyed, 0);
+}
+
+void handler_that_throws()
+{
+    throw std::runtime_error("thrown by a handler");
+}
+
+int leaves_a_handler_that_throws(const void *, std::size_t, forkcall_buf *)
+{
+    return std::atexit(handler_that_throws) == 0 ? 0 : 99;
+}
+
+void exception_out_of_a_handler_is_told_as_an_abort(void **)
+{
+    const forkcall_report report = run_tested(leaves_a_handler_that_throws, nullptr, 0, nullptr, nullptr);
+    assert_status(report, method_shares_memory() ? FORKCALL_OK : FORKCALL_SIGNALED);
+    assert_int_equal(report.code, method_shares_memory() ? 0 : SIGABRT);
+}
+
 // ---- The header --------------------------------------------------------------------------------------------------
 
 struct numbers {
@@ -268,6 +320,8 @@ int main()
         TEST(exception_out_of_the_function_does_not_reach_the_callers_catch),
         TEST(exception_inside_the_function_is_caught_there),
         TEST(thread_local_objects_of_the_caller_are_destroyed_by_exit_alone),
+        TEST(static_object_of_the_function_is_destroyed_at_its_return_where_nothing_is_the_callers),
+        TEST(exception_out_of_a_handler_is_told_as_an_abort),
         TEST(pthread_exit_is_not_seen_by_the_callers_catch),
         TEST(exception_becomes_a_message),
         TEST(decorator_works_from_cplusplus),

@@ -42,6 +42,7 @@ enum fault {
     FAULT_GETRLIMIT,
     FAULT_PREAD,
     FAULT_EXECUTABLE_PATH, /* realpath */
+    FAULT_ATEXIT,          /* and on_exit */
     FAULT_COUNT
 };
 

@@ -41,6 +41,19 @@ static int answers_large(const void *args, size_t args_size, struct forkcall_buf
     return child_answers_large(args, args_size, result);
 }
 
+/* The program's: no child runs it, whatever it lacks. */
+static void programs_handler(void)
+{
+    if (forkcall_in_child())
+        abort();
+}
+
+__attribute__((constructor)) static void register_for_the_program(void)
+{
+    if (atexit(programs_handler) != 0)
+        fprintf(stderr, "there is no handler of the program's to be run\n");
+}
+
 static int take_output(void *user, int fd, const char *data, size_t size)
 {
     (void)user;
@@ -183,6 +196,7 @@ static const struct kind kinds[] = {
     KIND(GETRLIMIT, EPERM, 1),
     KIND(PREAD, EIO, 1),
     KIND(EXECUTABLE_PATH, ENOMEM, 1),
+    KIND(ATEXIT, ENOMEM, 1),
 };
 
 /* How many calls of some function were found by that role: where there are none, nothing is tested. */
