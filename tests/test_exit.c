@@ -431,6 +431,8 @@ static int host_whose_function_forks_with_threads(void *unused)
 static void fork_by_a_function_with_threads_leaves_its_own_exit_guarded(void **state)
 {
     (void)state;
+    if (under_emulator())
+        SKIP("the emulator itself fails where a child of a threaded process makes a thread");
     assert_int_equal(host_run(host_whose_function_forks_with_threads, NULL), 42);
     assert_false(host_handlers_ran());
 }
