@@ -1,6 +1,7 @@
 /* Modules whose files are broken, before or after they are loaded: whatever is in them, the host and its server go on. */
 #include "copy.h"
 #include "elf_module.h"
+#include "image.h"
 #include "mapping.h"
 #include "placement.h"
 #include "support.h"
@@ -270,6 +271,45 @@ static void headers_changed_under_the_host(void **state)
     }
 }
 
+static void *load(const char *from, const char *name, char path[128])
+{
+    snprintf(path, 128, "%s/%s", directory, name);
+    return copy_file(from, path) ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+}
+
+static uint64_t answer_of(void *module)
+{
+    return (uintptr_t)dlsym(module, "answer_function");
+}
+
+/* The one that is loaded first is cut: it comes first where the loaded modules are looked through. */
+static int ask_beside_a_cut_module(void *unused)
+{
+    char cut_path[128], whole_path[128];
+    void *cut = load(good[0], "cut.so", cut_path);
+    void *whole = load(good[0], "whole.so", whole_path);
+    (void)unused;
+    CHECK(cut != NULL && whole != NULL);
+    const uint64_t in_cut = answer_of(cut);
+    const uint64_t in_whole = answer_of(whole);
+    CHECK(fc_image_can_be_asked(in_cut) && fc_image_can_be_asked(in_whole));
+    CHECK(truncate(cut_path, 0) == 0);
+    const bool cut_can = fc_image_can_be_asked(in_cut);
+    const bool whole_can = fc_image_can_be_asked(in_whole);
+    unlink(cut_path);
+    unlink(whole_path);
+    CHECK(!cut_can && whole_can);
+    return 0;
+}
+
+static void whole_module_can_be_asked_beside_a_cut_one(void **state)
+{
+    (void)state;
+    if (under_emulator())
+        SKIP("the emulator itself dies where a page of a file is gone");
+    assert_int_equal(host_run(ask_beside_a_cut_module, NULL), 0);
+}
+
 /* ---- The file behind an address ---------------------------------------------------------------------------------- */
 
 /* Maps a file, which is gone then where it is to be deleted. */
@@ -324,6 +364,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(headers_of_any_content_are_read),
         cmocka_unit_test(files_cut_short_under_the_host),
         cmocka_unit_test(headers_changed_under_the_host),
+        cmocka_unit_test(whole_module_can_be_asked_beside_a_cut_one),
         cmocka_unit_test(mapped_file_is_told_by_its_own_name),
     };
     if (argc != 3 || realpath(argv[1], good[0]) == NULL || realpath(argv[2], good[1]) == NULL) {

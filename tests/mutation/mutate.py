@@ -294,37 +294,61 @@ def measure(build):
 
 # ---- Judging -------------------------------------------------------------------------------------------------------
 
-def notices(build, tests, seconds):
-    """The name of a test that fails now; None: there is none; 'compiler': it does not compile. The quickest come first."""
-    tests = sorted(tests, key=lambda t: seconds[t.name])
-    for some in (tests[:FIRST_TESTS], tests[FIRST_TESTS:]):
-        who = notices_with(build, some, seconds)
-        if who is not None:
-            return who
-    return None
+def allowed_s(test, seconds):
+    return 20 + 6 * seconds[test.name]
 
 
-def notices_with(build, tests, seconds):
-    targets = sorted({os.path.relpath(t, build.dir) for test in tests for t in test.targets
-                      if t.startswith(str(build.dir))})
-    made = subprocess.run(["ninja", "-C", str(build.dir), *(targets or ["libforkcall.a"])], stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL)
-    if made.returncode != 0:
-        return "compiler"
-    with concurrent.futures.ThreadPoolExecutor(TESTS_AT_ONCE) as pool:
-        waiting = collections.deque(tests)
-        running = {}
-        while waiting or running:
-            while waiting and len(running) < TESTS_AT_ONCE:
-                test = waiting.popleft()
-                running[pool.submit(test.passes, 20 + 6 * seconds[test.name])] = test
-            done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
-            for future in done:
-                test = running.pop(future)
-                if not future.result():
-                    waiting.clear()
-                    return test.name
-    return None
+class Judge:
+    """Asks the tests about the change that is made in build. A test is believed when it fails twice with the change, and
+    passes without it, in unchanged: a test that fails now and then notices nothing."""
+
+    def __init__(self, build, unchanged, seconds):
+        self.build, self.seconds = build, seconds
+        self.unchanged = {t.name: t for t in unchanged.tests()}
+
+    def who_notices(self, tests):
+        """The name of a test; None: there is none; 'compiler': it does not compile. The quickest come first."""
+        tests = sorted(tests, key=lambda t: self.seconds[t.name])
+        for some in (tests[:FIRST_TESTS], tests[FIRST_TESTS:]):
+            if not self.compiles(some):
+                return "compiler"
+            waiting = collections.deque(some)
+            while waiting:
+                for test, why in self.run_until_one_fails(waiting):
+                    if self.believes(test, why):
+                        return test.name
+        return None
+
+    def compiles(self, tests):
+        targets = sorted({os.path.relpath(t, self.build.dir) for test in tests for t in test.targets
+                          if t.startswith(str(self.build.dir))})
+        made = subprocess.run(["ninja", "-C", str(self.build.dir), *(targets or ["libforkcall.a"])],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return made.returncode == 0
+
+    def run_until_one_fails(self, waiting):
+        """Takes what it runs out of waiting. The tests that have failed, and why: they may be more than one."""
+        failed, running = [], {}
+        with concurrent.futures.ThreadPoolExecutor(TESTS_AT_ONCE) as pool:
+            while running or (waiting and not failed):
+                while waiting and not failed and len(running) < TESTS_AT_ONCE:
+                    test = waiting.popleft()
+                    running[pool.submit(test.why_it_fails, allowed_s(test, self.seconds))] = test
+                done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    test = running.pop(future)
+                    if future.result() is not None:
+                        failed.append((test, future.result()))
+        return failed
+
+    def believes(self, test, why):
+        if test.passes(allowed_s(test, self.seconds)):
+            print(f"{test.name}: failed once, and not again: not believed: {why}", flush=True)
+            return False
+        why = self.unchanged[test.name].why_it_fails(allowed_s(test, self.seconds))
+        if why is not None:
+            print(f"{test.name}: fails without the change as well: not believed: {why}", flush=True)
+        return why is None
 
 
 def tests_of(path, number, by_line):
@@ -343,7 +367,8 @@ def prepare(args, work):
             if name and (ROOT / name).is_file():
                 (tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, tree / name)
-    build = Build(work, "build", ["-Dbuildtype=debugoptimized"])
+    build, unchanged = (Build(work, name, ["-Dbuildtype=debugoptimized"]) for name in ("build", "unchanged"))
+    unchanged.make()
     map_file = work / "coverage.json"
     if not map_file.exists():
         covered = Build(work, "coverage", ["-Db_coverage=true", "-Dbuildtype=debug",
@@ -354,7 +379,7 @@ def prepare(args, work):
         seconds, left_out = measure(build)
         found = json.dumps({"by_line": by_line, "seconds": seconds, "left_out": left_out})
         map_file.write_text(found)  # only now: what was interrupted is begun again
-    return tree, build, json.loads(map_file.read_text())
+    return tree, build, unchanged, json.loads(map_file.read_text())
 
 
 def main():
@@ -369,7 +394,7 @@ def main():
     Cage.find()
     work = args.work or pathlib.Path(tempfile.mkdtemp(prefix="forkcall-mutation."))
     work.mkdir(parents=True, exist_ok=True)
-    tree, build, coverage = prepare(args, work)
+    tree, build, unchanged, coverage = prepare(args, work)
     by_line, seconds = coverage["by_line"], coverage["seconds"]
     for name, why in coverage["left_out"].items():
         print(f"{name}: left out, since it fails here without any change: {why}", flush=True)
@@ -381,6 +406,7 @@ def main():
     paths = [tree / f for f in args.files] or [p for p in sorted(tree.rglob("src/**/*.c")) if p.name in compiled]
     every = [(path, *change) for path in paths for change in changes_of(path)]
     random.Random(seed).shuffle(every)
+    judge = Judge(build, unchanged, seconds)
     print(f"seed {seed}, {len(every)} possible changes in {len(paths)} files, kept in {work}", flush=True)
 
     survivors, noticed = [], 0
@@ -394,7 +420,7 @@ def main():
         lines[number - 1] = new
         try:
             path.write_text("\n".join(lines))
-            who = notices(build, concerned, seconds) or notices(build, others, seconds)
+            who = judge.who_notices(concerned) or judge.who_notices(others)
         finally:
             path.write_text(text)
         if who == "compiler":

@@ -226,6 +226,27 @@ static bool exits_0(pid_t pid)
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
+/* One that is slow to go is not waited for: but that is rare, also on a machine that does a hundred other things. */
+static int stop_and_look(void *context)
+{
+    int gone = 0;
+    (void)context;
+    for (int i = 0; i < 10; i++) {
+        const pid_t server = server_pid();
+        CHECK(server > 0);
+        CHECK(forkcall_server_stop() == 0);
+        gone += !process_lives(server);
+    }
+    CHECK(gone >= 5);
+    return 0;
+}
+
+static void stopped_server_is_gone(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(stop_and_look, NULL), 0);
+}
+
 /* In a fork of the host: a server of its own. */
 static int use_own_server(pid_t server_of_parent)
 {
@@ -376,6 +397,7 @@ int main(void)
         cmocka_unit_test(host_that_execs),
         cmocka_unit_test(host_that_leaves_a_fork_child),
         cmocka_unit_test(thread_that_started_the_server_ends),
+        cmocka_unit_test(stopped_server_is_gone),
         cmocka_unit_test(fork_of_the_host_has_its_own_server),
         cmocka_unit_test(fork_of_the_host_while_a_call_runs),
         cmocka_unit_test(host_that_becomes_a_daemon),
