@@ -53,13 +53,20 @@ static uintptr_t program_entry(void)
 #endif
 }
 
-/* Of a file that was cut short the rest of its last page reads as zero. */
-static bool has_loaded_segment(const struct fc_elf_module *module)
+static bool has_segment(const struct fc_elf_module *module, ElfW(Word) type)
 {
     for (ElfW(Half) i = 0; i < module->segment_count; i++)
-        if (module->segments[i].p_type == PT_LOAD)
+        if (module->segments[i].p_type == type && module->segments[i].p_memsz > 0)
             return true;
     return false;
+}
+
+/* Of a file that was cut short the rest of its last page reads as zero, and so may a part of the table. No library is loaded that
+ * has no dynamic section, and linkers put that behind the loaded segments: where it is left, these are. Only a program may have
+ * none. */
+static bool has_lost_segments(const struct fc_elf_module *module, bool is_first)
+{
+    return !has_segment(module, PT_LOAD) || !(is_first || has_segment(module, PT_DYNAMIC));
 }
 
 struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_first)
@@ -67,7 +74,7 @@ struct fc_elf_module fc_elf_module(const struct dl_phdr_info *info, bool is_firs
     const uintptr_t entry = program_entry();
     struct fc_elf_module module = {info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum, is_first};
     if (!fc_elf_can_read((uintptr_t)info->dlpi_phdr, info->dlpi_phnum * sizeof *info->dlpi_phdr) ||
-        !has_loaded_segment(&module))
+        has_lost_segments(&module, is_first))
         module.segment_count = 0;
     if (entry != 0)
         module.is_program = fc_elf_find_segment(&module, entry) != NULL;
