@@ -400,8 +400,15 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * spares, and children that have given their answer but not ended, make room first.
  *
  * A call waits for a server that does not answer, because it was stopped, until its deadline, 30 s
- * at most. A server that by then has answered no call for 5 s gets no more calls; those that have a
- * child of it go on, and it is killed when the last of them is over.
+ * at most. A server that calls have by then waited for in vain for 5 s in all, since it answered
+ * one, gets no more calls; those that have a child of it go on, and it is killed when the last of
+ * them is over. (Time in which no call waits for it does not count.)
+ *
+ * Before it answers a server has to start: the program is started again and comes to
+ * forkcall_init(), for which it has 30 s, and prepare runs, for which nothing but the call's own
+ * deadline sets a limit, since prepare may load much. A call without timeout_ms waits for a prepare
+ * that never returns for ever, as forkcall_server_start does without its timeout_ms;
+ * cancel_fd_plus_one ends that wait, too.
  *
  * Where the process is PID 1 or a subreaper (prctl(2), Linux) the server takes and reaps what its
  * functions leave behind, as long as it lives; what a killed server leaves, a zombie for itself and
@@ -435,7 +442,8 @@ struct forkcall_server_options {
 FORKCALL_PUBLIC int forkcall_server_start(const struct forkcall_server_options *options);
 
 /* Ends the server and the children that wait; calls that are running go on, and it ends with the
- * last of them. 0, also where there is none. The next call that needs a server starts one.
+ * last of them. One that was suspended (SIGSTOP) is continued, so that it can end; one that does
+ * not end within a second is killed. 0, also where there is none. The next call that needs a server starts one.
  * Thread-safe. */
 FORKCALL_PUBLIC int forkcall_server_stop(void);
 

@@ -337,9 +337,12 @@ static int stop(void)
     fc_server_retire(server);
     const uint64_t deadline_ns = fc_now_ns() + STOP_NS;
     if (atomic_load(&server->refs) == 1 && !is_lost(server)) {
+        fc_server_signal(server, SIGCONT); /* one that was stopped would not see the end of its socket */
         shutdown(server->fds.fd[FC_FD_HELLO], SHUT_WR);
         while (!is_over(server) && fc_now_ns() < deadline_ns)
             fc_rest(NULL, 0, 1);
+        if (!is_over(server))
+            atomic_store(&server->hung, true); /* so that it is killed */
     }
     fc_server_unref(server);
     return 0;

@@ -40,10 +40,11 @@ static void enter(struct forkcall_call *call, const struct fc_server_handover *h
     call->awaits_ready = handover->is_copy;
 }
 
+/* Under fc_fds_lock. */
 static void heard_of(struct fc_server *server)
 {
-    if (atomic_load(&server->silent_since_ns) != 0)
-        atomic_store(&server->silent_since_ns, 0);
+    server->heard++;
+    server->silent_ns = 0;
 }
 
 /* Takes a message with a child from one of the server's sockets. 0; -EAGAIN: there is none; -ECONNRESET: the socket is closed at
@@ -68,10 +69,9 @@ static int take(struct forkcall_call *call, int socket)
     else
         for (size_t i = 0; i < count; i++)
             close(fds[i]);
+    if (r != -EAGAIN && r != -ECONNRESET)
+        heard_of(server);
     fc_fds_unlock();
-    if (r == -EAGAIN || r == -ECONNRESET)
-        return r;
-    heard_of(server);
     if (r < 0 && handover.pid > 0) { /* its descriptors found no room here */
         struct fc_server_order lost = fc_order_make(FC_ORDER_DONE, handover.pid);
         fc_order_tell(server, &lost);
@@ -111,7 +111,7 @@ static int take_spare(struct forkcall_call *call)
             return 0;
         struct fc_server_order dead = fc_order_make(FC_ORDER_DONE, call->process.pid);
         if (!fc_order_tell(call->server, &dead))
-            fc_server_reap(call->server, dead.pid, &call->fds);
+            fc_server_reap(call->server, dead.pid, false, &call->fds);
         fc_ask_drop_child(call);
     }
 }
@@ -169,9 +169,6 @@ static int say(struct ask *ask)
         return r == -EPIPE ? -ECONNRESET : r;
     ask->asked = true;
     fc_fds_close(&call->fds, FC_FD_COPY); /* so that this process sees when the server closes its end */
-    uint_fast64_t none = 0;
-    if (atomic_load(&call->server->silent_since_ns) == 0)
-        atomic_compare_exchange_strong(&call->server->silent_since_ns, &none, fc_now_ns());
     return 0;
 }
 
@@ -226,6 +223,28 @@ static int await_answer(struct ask *ask, const struct fc_patience *patience)
     }
 }
 
+/* A call has waited in vain since then. Counted is the time in which one call or more waited and none heard anything: a server
+ * that nobody waits for is not silent. */
+static void count_silence(struct fc_server *server, uint64_t since_ns, unsigned heard)
+{
+    fc_fds_lock();
+    const uint64_t now = fc_now_ns();
+    if (server->heard == heard) {
+        const uint64_t from = since_ns > server->silent_until_ns ? since_ns : server->silent_until_ns;
+        server->silent_ns += now > from ? now - from : 0;
+        server->silent_until_ns = now;
+    }
+    fc_fds_unlock();
+}
+
+static unsigned answers_of(const struct fc_server *server)
+{
+    fc_fds_lock();
+    const unsigned heard = server->heard;
+    fc_fds_unlock();
+    return heard;
+}
+
 /* in_exchange: a spare, which the call gives back. 0; a positive errno: that of the server; or a negative one. */
 static int ask(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count, pid_t in_exchange,
                const struct fc_patience *patience)
@@ -235,9 +254,13 @@ static int ask(struct forkcall_call *call, const struct fc_passed_fd *list, size
         ask.order.ask = atomic_fetch_add(&call->server->asks, 1) + 1;
     while (ask.order.ask == 0);
     ask.order.has_fds = count > 0;
+    const uint64_t since_ns = fc_now_ns();
+    const unsigned heard = answers_of(call->server);
     int r = fc_rights_pair_in(&call->fds);
     if (r == 0)
         r = await_answer(&ask, patience);
+    if ((r == -ETIMEDOUT || r == -EINTR) && !ask.has_child)
+        count_silence(call->server, since_ns, heard);
     fc_fds_close(&call->fds, FC_FD_COPY);
     fc_fds_close(&call->fds, FC_FD_HELLO);
     struct fc_server_order end = fc_order_make(ask.asked ? FC_ORDER_DROP : FC_ORDER_DONE, in_exchange);

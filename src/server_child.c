@@ -16,7 +16,7 @@
 #define TRIES 3
 /* How long a server may take to make a child: it does little else. */
 #define CHILD_NS FC_READY_NS
-/* A server that has answered no call for so long, though some have waited, is not asked any more. */
+/* A server that calls have waited for in vain so long in all, since one had an answer, is not asked any more. */
 #define SILENT_NS 5000000000U
 
 /* ---- How a child has ended ----------------------------------------------------------------------------------- */
@@ -86,13 +86,12 @@ static int adopt(struct forkcall_call *call, const struct fc_patience *patience)
 }
 
 /* Calls that wait for less than the server may take must not keep one that was stopped for ever. */
-static bool is_silent(struct fc_server *server)
+static bool is_silent(const struct fc_server *server)
 {
-    uint_fast64_t none = 0;
-    const uint64_t now = fc_now_ns();
-    if (atomic_compare_exchange_strong(&server->silent_since_ns, &none, now))
-        return false;
-    return now - none > SILENT_NS;
+    fc_fds_lock();
+    const bool is = server->silent_ns > SILENT_NS;
+    fc_fds_unlock();
+    return is;
 }
 
 static int take_from(struct forkcall_call *call, const struct fc_patience *patience, char *why, size_t why_size)
@@ -102,7 +101,7 @@ static int take_from(struct forkcall_call *call, const struct fc_patience *patie
         r = adopt(call, patience);
     if (r == 0)
         return 0;
-    if (r == -ETIMEDOUT && is_silent(call->server))
+    if ((r == -ETIMEDOUT || r == -EINTR) && is_silent(call->server))
         fc_server_give_up(call->server);
     if (r == -ECONNRESET)
         fc_server_retire(call->server);
@@ -147,7 +146,7 @@ void fc_server_give_back(struct forkcall_call *call, bool kill_group)
     call->server = NULL;
     call->process.server = NULL;
     if (!fc_order_tell(server, &done))
-        fc_server_reap(server, done.pid, &call->fds);
+        fc_server_reap(server, done.pid, call->process.fd_tells, &call->fds);
     fc_ask_drop_child(call);
     fc_server_unref(server);
 }

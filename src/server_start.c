@@ -100,36 +100,44 @@ static struct fc_server *make(void)
 static void await_end(const struct fc_server *server)
 {
     const uint64_t limit_ns = fc_now_ns() + END_NS;
+    const bool has_fd = fc_fds_has(&server->fds, FC_FD_PROCESS);
     struct pollfd end = {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN};
-    if (!fc_fds_has(&server->fds, FC_FD_PROCESS))
-        return;
-    for (uint64_t now = fc_now_ns(); now < limit_ns && !fc_poll_says(end.fd, POLLIN); now = fc_now_ns())
-        fc_rest(&end, 1, (int)((limit_ns - now) / 1000000U) + 1);
+    for (uint64_t now = fc_now_ns(); now < limit_ns; now = fc_now_ns()) {
+        if (has_fd ? fc_poll_says(end.fd, POLLIN) : fc_server_is_dead(server))
+            return;
+        fc_rest(&end, has_fd ? 1 : 0, has_fd ? (int)((limit_ns - now) / 1000000U) + 1 : 1);
+    }
 }
 
-/* With its descriptor a process is told from another that has got its number. Without one nothing is reaped that may be the
- * host's: what the server has made, and the server, lead a group in the host's session until a function changes it, as
- * a child that the host makes does only where the host wants it so. */
+/* A pidfd is the process itself, which another that has got its number is not. All else tells at most that a process has ended.
+ * Without a pidfd nothing is reaped that may be the host's: what the server has made, and the server, lead a group in the
+ * host's session until a function changes it, as a child that the host makes does only where the host wants it so. */
 static bool is_of_server(const struct fc_process *process)
 {
-    return process->fd >= 0 || (getpgid(process->pid) == process->pid && getsid(process->pid) == getsid(0));
+    const bool has_pidfd = process->fd >= 0 && !process->fd_tells && fc_wait_is_passable();
+    return has_pidfd || (getpgid(process->pid) == process->pid && getsid(process->pid) == getsid(0));
 }
 
-static void reap(pid_t pid, struct fc_fds *fds)
+static void reap(pid_t pid, bool fd_tells, struct fc_fds *fds)
 {
-    const struct fc_process process = {.pid = pid, .fd = fds->fd[FC_FD_PROCESS]};
+    struct fc_process process = {.pid = pid, .fd = fds->fd[FC_FD_PROCESS], .fd_tells = fd_tells};
     struct fc_ending ending;
     siginfo_t info;
     if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !is_of_server(&process))
         return;
+    if (fd_tells) {
+        fc_fds_close(fds, FC_FD_PROCESS); /* the server, which was to tell, is gone */
+        process.fd = -1;
+        process.fd_tells = false;
+    }
     if (!fc_process_has_ended(&process, &ending))
         fc_orphans_add(&process, fds);
 }
 
-void fc_server_reap(const struct fc_server *server, pid_t pid, struct fc_fds *fds)
+void fc_server_reap(const struct fc_server *server, pid_t pid, bool fd_tells, struct fc_fds *fds)
 {
     await_end(server);
-    reap(pid, fds);
+    reap(pid, fd_tells, fds);
 }
 
 /* The spares of a server that was killed have nobody else to look after them. */
@@ -153,24 +161,32 @@ static void reap_spares(struct fc_server *server)
         fc_fds_unlock();
         if (r < 0 && r != -EMFILE)
             break;
-        fc_server_reap(server, handover.pid, &own);
+        fc_server_reap(server, handover.pid, false, &own);
         fc_fds_close(&own, FC_FD_PROCESS);
     }
     fc_fds_close_all(&own);
 }
 
-/* One that answers nobody does not end by itself where it was stopped, and nobody has anything of it any more. */
+void fc_server_signal(struct fc_server *server, int signal)
+{
+    const struct fc_process process = {
+        .pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS], .remote = true, .server = server};
+    if (atomic_load(&server->ready) && !fc_server_is_dead(server))
+        fc_process_signal(&process, signal);
+}
+
+/* Nobody has anything of it any more, and it is about to see the end of its socket. One that was stopped would not see it, and one
+ * that answers nobody does not end by itself. */
 static void end(struct fc_server *server)
 {
     fc_fds_look(&server->fds);
-    const struct fc_process process = {.pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS]};
-    if (atomic_load(&server->hung) && process.fd >= 0)
-        fc_wait_signal(&process, SIGKILL);
-    if (atomic_load(&server->hung))
+    const bool hung = atomic_load(&server->hung);
+    fc_server_signal(server, hung ? SIGKILL : SIGCONT);
+    if (hung)
         await_end(server);
-    if (process.fd >= 0 && server->fds.fd[FC_FD_HELLO] >= 0 && fc_server_is_dead(server))
+    if (server->fds.fd[FC_FD_PROCESS] >= 0 && server->fds.fd[FC_FD_HELLO] >= 0 && fc_server_is_dead(server))
         reap_spares(server);
-    reap(server->pid, &server->fds);
+    reap(server->pid, false, &server->fds);
 }
 
 void fc_server_free(struct fc_server *server)

@@ -23,11 +23,13 @@ struct fc_server {
     int error;         /* a positive errno; from here on: set before ready */
     pid_t pid;
     char why[200];
-    atomic_uint_fast64_t silent_since_ns; /* a call waits for it in vain since then; 0: none does */
-    atomic_uint asks;                     /* the number of the last ASK */
-    atomic_uint taken;                    /* messages taken from the control socket; changed under fc_fds_lock */
-    atomic_uint told;                     /* how many of these the server was last told of */
-    atomic_uint hoping;                   /* calls that wait for a spare, and have not asked */
+    unsigned heard;           /* answers and spares that calls have had; this and the next two under fc_fds_lock */
+    uint64_t silent_ns;       /* how long calls have waited in vain since the last of them */
+    uint64_t silent_until_ns; /* until when the time that they waited is counted in silent_ns */
+    atomic_uint asks;         /* the number of the last ASK */
+    atomic_uint taken;        /* messages taken from the control socket; changed under fc_fds_lock */
+    atomic_uint told;         /* how many of these the server was last told of */
+    atomic_uint hoping;       /* calls that wait for a spare, and have not asked */
     unsigned spares;
     atomic_bool hung;               /* it was retired because it answers nobody */
     _Atomic(struct fc_owed *) owed; /* server_orders.c: orders that found no room; changed under fc_fds_lock */
@@ -38,12 +40,15 @@ struct fc_server {
 int fc_server_start(const struct forkcall_server_options *options, const struct fc_patience *patience,
                     struct fc_server **server, char *why, size_t why_size);
 
+/* Sends it a signal, while its control socket or its descriptor says that it lives, and so its number is its own. */
+void fc_server_signal(struct fc_server *server, int signal);
+
 /* Closes what it has, and frees it: nobody refers to it any more. */
 void fc_server_free(struct fc_server *server);
 
 /* Reaps a child of the server's, which is gone, now or later, where it has become a child of this one, which is PID 1 or a subreaper (prctl(2)).
- * FC_FD_PROCESS of fds is its own; it may be taken. */
-void fc_server_reap(const struct fc_server *server, pid_t pid, struct fc_fds *fds);
+ * FC_FD_PROCESS of fds is its own; it may be taken. fd_tells: as in struct fc_process. */
+void fc_server_reap(const struct fc_server *server, pid_t pid, bool fd_tells, struct fc_fds *fds);
 
 /* Writes what a server, or a spare that it execs, is to be; setup first, and only what it says that there is. */
 int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const struct fc_module_function *prepare,

@@ -95,6 +95,33 @@ int child_writes_and_hangs(const void *args, size_t args_size, struct forkcall_b
         pause();
 }
 
+/* args: two kept descriptors. Tells its number, waits for a byte, and ends with status 3 where that is an x. */
+static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int *fds = args;
+    const pid_t self = getpid();
+    char byte;
+    (void)args_size;
+    (void)result;
+    if (write(fds[0], &self, sizeof self) != (ssize_t)sizeof self || read(fds[1], &byte, 1) != 1)
+        return errno;
+    if (byte == 'x')
+        _exit(3);
+    return 0;
+}
+
+int waiter_begin(struct waiter *waiter)
+{
+    CHECK(pipe(waiter->told) == 0 && pipe(waiter->go) == 0);
+    const int fds[] = {waiter->told[1], waiter->go[0]};
+    struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
+    options.keep_fds = fds;
+    options.keep_fds_count = 2;
+    CHECK(forkcall_start(&waiter->call, child_waits_for_a_byte, fds, sizeof fds, NULL, &options) == 0);
+    CHECK(read(waiter->told[0], &waiter->child, sizeof waiter->child) == (ssize_t)sizeof waiter->child);
+    return 0;
+}
+
 /* ---- Processes ----------------------------------------------------------------------------------------------- */
 
 char state_of(pid_t pid)

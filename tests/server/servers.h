@@ -6,6 +6,15 @@
 
 #include <sys/types.h>
 
+/* Its tool interposes functions of the C library, as some tests do. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#elif defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
+#define SANITIZED
+#endif
+
 /* Of calls that must succeed, on a machine that does a hundred other things. */
 #define PLENTY_MS 60000
 
@@ -37,6 +46,14 @@ bool all_gone(const pid_t *list, int count);
 /* For children. */
 int child_writes_and_hangs(const void *args, size_t args_size,
                            struct forkcall_buf *result); /* args: a kept descriptor */
+
+/* A call by SERVER whose function tells its number, and waits for a byte: at 'x' it ends with status 3. */
+struct waiter {
+    int told[2], go[2];
+    pid_t child;
+    struct forkcall_call *call;
+};
+int waiter_begin(struct waiter *waiter); /* 0; else it has said why not */
 
 /* ---- Programs ------------------------------------------------------------------------------------------------ */
 

@@ -8,13 +8,10 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- A server with room for few children --------------------------------------------------------------------- */
@@ -30,15 +27,7 @@ static int prepare_room(const void *args, size_t args_size, struct forkcall_buf 
     return 0;
 }
 
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#elif defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
-#define SANITIZED
-#endif
-
-#ifdef SANITIZED /* which interposes the same function */
+#ifdef SANITIZED
 #define CAN_LIMIT false
 #else
 #define CAN_LIMIT true
@@ -246,206 +235,6 @@ static void no_call_waits_for_the_end_of_another(void **state)
     assert_int_equal(host_run(gather_often, NULL), 0);
 }
 
-/* ---- A server that answers nobody ---------------------------------------------------------------------------- */
-
-static bool is_stopped(void *pid)
-{
-    return state_of(*(pid_t *)pid) == 'T';
-}
-
-static bool is_zombie(void *pid)
-{
-    return state_of(*(pid_t *)pid) == 'Z';
-}
-
-/* args: two kept descriptors. Tells its number, waits for a byte, and ends with status 3 where that is an x. */
-static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
-{
-    const int *fds = args;
-    const pid_t self = getpid();
-    char byte;
-    (void)args_size;
-    (void)result;
-    if (write(fds[0], &self, sizeof self) != (ssize_t)sizeof self || read(fds[1], &byte, 1) != 1)
-        return errno;
-    if (byte == 'x')
-        _exit(3);
-    return 0;
-}
-
-struct running {
-    int told[2], go[2];
-    pid_t child;
-    struct forkcall_call *call;
-};
-
-static int begin(struct running *running)
-{
-    CHECK(pipe(running->told) == 0 && pipe(running->go) == 0);
-    const int fds[] = {running->told[1], running->go[0]};
-    struct forkcall_options options = patient;
-    options.keep_fds = fds;
-    options.keep_fds_count = 2;
-    CHECK(forkcall_start(&running->call, child_waits_for_a_byte, fds, sizeof fds, NULL, &options) == 0);
-    CHECK(read(running->told[0], &running->child, sizeof running->child) == (ssize_t)sizeof running->child);
-    return 0;
-}
-
-static int call_beside_a_stopped_server(void *unused)
-{
-    struct running running;
-    struct forkcall_report report;
-    (void)unused;
-    int server = server_pid();
-    CHECK(server > 0 && begin(&running) == 0);
-    CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    /* Until another serves. Those that find a spare of the old one are well. */
-    const struct forkcall_options hasty = {.method = FORKCALL_SERVER, .timeout_ms = 200};
-    struct who who = {.parent = server};
-    for (int i = 0; who.parent == server && i < DEADLINE_S * 10; i++) {
-        struct forkcall_buf result = forkcall_buf_fixed(&who, sizeof who);
-        report = forkcall_run(child_tells_who, NULL, 0, &result, &hasty);
-        CHECK(report.status == FORKCALL_OK || report.status == FORKCALL_TIMED_OUT);
-        if (report.status != FORKCALL_OK)
-            who.parent = server;
-    }
-    CHECK(who.parent != server);
-    CHECK(process_lives(server) && forkcall_wait(running.call, 0) == 0);
-    CHECK(write(running.go[1], "g", 1) == 1);
-    report = forkcall_finish(running.call);
-    CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
-    CHECK(wait_until(process_is_gone, &server)); /* it has no call any more */
-    return 0;
-}
-
-static void stopped_server_keeps_its_calls_and_gets_no_others(void **state)
-{
-    (void)state;
-#ifdef TEST_PORTABLE
-    SKIP("without a descriptor for it a stopped server cannot be ended");
-#endif
-    assert_int_equal(host_run(call_beside_a_stopped_server, NULL), 0);
-}
-
-static int wait_for_nothing(void *unused)
-{
-    struct running running;
-    (void)unused;
-    int server = server_pid();
-    CHECK(server > 0 && begin(&running) == 0);
-    CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    CHECK(write(running.go[1], "x", 1) == 1 && wait_until(is_zombie, &running.child));
-    /* Only the server can tell how it has ended. */
-    CHECK(forkcall_wait(running.call, 0) == 0);
-    CHECK(kill(server, SIGCONT) == 0);
-    const struct forkcall_report report = forkcall_finish(running.call);
-    CHECK(ended(&report, FORKCALL_EXITED, FORKCALL_RAN_YES) && report.code == 3);
-    return 0;
-}
-
-static void wait_with_0_does_not_wait_for_a_stopped_server(void **state)
-{
-    (void)state;
-    assert_int_equal(host_run(wait_for_nothing, NULL), 0);
-}
-
-/* ---- Scarce descriptors -------------------------------------------------------------------------------------- */
-
-/* args: the path of a file. It takes so long that the first call does not wait for it. */
-static int prepare_slowly(const void *args, size_t args_size, struct forkcall_buf *result)
-{
-    (void)args_size;
-    (void)result;
-    const int fd = open(args, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (fd < 0 || write(fd, "p", 1) != 1)
-        return errno;
-    while (access(args, F_OK) == 0) /* until it is removed */
-        usleep(2000);
-    return 0;
-}
-
-static int lack_a_descriptor_for_the_server(void *unused)
-{
-    char path[] = "/tmp/forkcall-slow-XXXXXX";
-    const struct rlimit few = {64, 64};
-    struct stat status;
-    int taken[64];
-    int count = 0;
-    (void)unused;
-    const int file = mkstemp(path);
-    const struct forkcall_server_options options = {
-        .prepare = prepare_slowly, .prepare_args = path, .prepare_args_size = sizeof path, .timeout_ms = 1};
-    CHECK(file >= 0 && setrlimit(RLIMIT_NOFILE, &few) == 0);
-    CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
-    const struct forkcall_options hasty = {.method = FORKCALL_SERVER, .timeout_ms = 100};
-    struct forkcall_report report;
-    do { /* this one starts a server, and that one waits for it */
-        report = forkcall_run(child_returns_0, NULL, 0, NULL, &hasty);
-        CHECK(report.status == FORKCALL_TIMED_OUT);
-    } while (forkcall_server_start(NULL) != -EALREADY);
-    while (count < 64 && (taken[count] = dup(file)) >= 0)
-        count++;
-    CHECK(unlink(path) == 0);
-    for (int i = 0; i < 3; i++) {
-        report = forkcall_run(child_returns_0, NULL, 0, NULL, &patient);
-        CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report.code == EMFILE);
-    }
-    while (count > 0)
-        close(taken[--count]);
-    CHECK(ask(FORKCALL_SERVER, child_returns_0, NULL, 0, NULL, 0));
-    CHECK(fstat(file, &status) == 0 && status.st_size <= 2); /* the one that was given up, and this one */
-    return 0;
-}
-
-static void server_that_found_no_descriptor_in_its_host_is_there_when_it_does(void **state)
-{
-    (void)state;
-#ifdef TEST_PORTABLE
-    SKIP("the server sends no descriptor of its own");
-#endif
-    assert_int_equal(host_run(lack_a_descriptor_for_the_server, NULL), 0);
-}
-
-#define MANY 14000
-
-static int child_has_the_last(const void *args, size_t args_size, struct forkcall_buf *result)
-{
-    (void)args_size;
-    (void)result;
-    return fcntl(*(const int *)args, F_GETFD) < 0 ? errno : 0;
-}
-
-static int keep_many(void *unused)
-{
-    static int list[MANY];
-    const struct rlimit many = {MANY + 200, MANY + 200};
-    (void)unused;
-    if (setrlimit(RLIMIT_NOFILE, &many) < 0)
-        return 77;
-    const pid_t server = server_pid();
-    for (int i = 0; i < MANY; i++)
-        CHECK((list[i] = fcntl(STDERR_FILENO, F_DUPFD, 10)) >= 0);
-    struct forkcall_options options = patient;
-    options.keep_fds = list;
-    options.keep_fds_count = MANY;
-    const struct forkcall_report report =
-        forkcall_run(child_has_the_last, &list[MANY - 1], sizeof list[MANY - 1], NULL, &options);
-    CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
-    for (int i = 0; i < MANY; i++)
-        close(list[i]);
-    CHECK(server_pid() == server);
-    return 0;
-}
-
-static void more_keep_fds_than_a_socket_holds(void **state)
-{
-    (void)state;
-    const int status = host_run(keep_many, NULL);
-    if (status == 77)
-        SKIP("so many descriptors are not allowed here");
-    assert_int_equal(status, 0);
-}
-
 /* ---- A host that orphans are given to ------------------------------------------------------------------------ */
 
 #ifdef PR_SET_CHILD_SUBREAPER
@@ -477,13 +266,13 @@ static int kill_servers_of_a_subreaper(void *unused)
     const struct traces before = traces_now();
     for (int i = 0; i < 5; i++) {
         int server = server_pid();
-        struct running running;
-        CHECK(spares_are(server, 2) && begin(&running) == 0);
+        struct waiter waiter;
+        CHECK(spares_are(server, 2) && waiter_begin(&waiter) == 0);
         CHECK(kill(server, SIGKILL) == 0);
-        const struct forkcall_report report = forkcall_finish(running.call);
+        const struct forkcall_report report = forkcall_finish(waiter.call);
         CHECK(report.status == FORKCALL_SIGNALED || report.status == FORKCALL_LOST);
         for (int j = 0; j < 2; j++)
-            CHECK(close(running.go[j]) == 0 && close(running.told[j]) == 0);
+            CHECK(close(waiter.go[j]) == 0 && close(waiter.told[j]) == 0);
         CHECK(server_pid() > 0);
     }
     CHECK(wait_until(has_one_child, NULL)); /* the last server */
@@ -514,10 +303,6 @@ int main(void)
         cmocka_unit_test(map_goes_on_with_little_room),
         cmocka_unit_test(spares_make_room_for_a_call_that_cannot_use_them),
         cmocka_unit_test(no_call_waits_for_the_end_of_another),
-        cmocka_unit_test(stopped_server_keeps_its_calls_and_gets_no_others),
-        cmocka_unit_test(wait_with_0_does_not_wait_for_a_stopped_server),
-        cmocka_unit_test(server_that_found_no_descriptor_in_its_host_is_there_when_it_does),
-        cmocka_unit_test(more_keep_fds_than_a_socket_holds),
 #ifdef PR_SET_CHILD_SUBREAPER
         cmocka_unit_test(subreaper_keeps_nothing_of_killed_and_stopped_servers),
 #endif
