@@ -170,9 +170,10 @@ FORKCALL_PUBLIC void forkcall_buf_free(struct forkcall_buf *buf);
  * FORKCALL_FAILED and are killed on any other outcome, as far as they are in its process group (but
  * see share_group). A descendant that left the group is not followed. Where the caller is PID 1 or
  * a subreaper (PR_SET_CHILD_SUBREAPER, see prctl(2)), processes that the function started become
- * the caller's children when their parent ends (SERVER: the server's, as long as it lives), and it
- * is the caller who reaps them, as it must any orphan. What the library itself starts it reaps
- * itself.
+ * the caller's children when their parent ends (SERVER: the server's, as long as it lives). What
+ * is killed with the call, and what the library itself starts, the library reaps, but for what
+ * takes longer than 0.1 s to end after SIGKILL. What goes on, has left the group, or has ended
+ * unwaited before FORKCALL_OK and FORKCALL_FAILED the caller reaps, as it must any orphan.
  *
  * What it changes in its own memory and settings stays in the child. What it shares with the caller
  * does not: the file position, O_NONBLOCK and O_APPEND of an inherited descriptor (they are the

@@ -255,7 +255,10 @@ static void conclude(struct forkcall_call *call)
         fc_output_rest(call, FC_FD_ERR);
         make_room(call);
     }
+    const uint64_t held_ns = fc_now_ns();
     if (has_ended(call, &ending)) {
+        if (ending.usage_known && !fc_call_has_done_its_work(call)) /* it was reaped here, and its group killed */
+            fc_process_reap_group(&call->process, held_ns);
         fc_call_conclude(call, &ending);
         set_stage(call, FC_STAGE_DONE, UINT64_MAX);
     } else if (!call->unreapable) {

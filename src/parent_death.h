@@ -12,4 +12,7 @@ void fc_end_with_parent(pid_t parent);
  * subreaper, prctl(2)). False: that is not to be had. */
 bool fc_adopt_orphans(void);
 
+/* This process gets such children. */
+bool fc_adopts_orphans(void);
+
 #endif

@@ -8,6 +8,11 @@ void fc_end_with_parent(pid_t parent)
         _exit(0);
 }
 
+bool fc_adopts_orphans(void)
+{
+    return getpid() == 1;
+}
+
 bool fc_adopt_orphans(void)
 {
     return false;

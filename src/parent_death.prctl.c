@@ -11,6 +11,18 @@ void fc_end_with_parent(pid_t parent)
         raise(SIGKILL);
 }
 
+bool fc_adopts_orphans(void)
+{
+    int adopts = 0;
+    if (getpid() == 1)
+        return true;
+#ifdef PR_GET_CHILD_SUBREAPER
+    if (prctl(PR_GET_CHILD_SUBREAPER, &adopts, 0, 0, 0) < 0)
+        return false;
+#endif
+    return adopts != 0;
+}
+
 bool fc_adopt_orphans(void)
 {
 #ifdef PR_SET_CHILD_SUBREAPER

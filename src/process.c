@@ -1,5 +1,15 @@
 #include "process.h"
+#include "io.h"
+#include "parent_death.h"
 #include "watch.h"
+
+#include <string.h>
+#include <sys/wait.h>
+
+/* So long a process that was killed may take to end. */
+#define GROUP_END_NS 200000000U
+/* In less, no kernel gives all its process numbers away. */
+#define NUMBER_NS 100000000U
 
 void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds)
 {
@@ -39,6 +49,30 @@ void fc_process_signal_group(const struct fc_process *process, int signal)
         fc_wait_signal_group(process, signal);
     else
         fc_wait_posix_signal_group(process, signal);
+}
+
+/* The group's number is its own as long as one process is in it. The group may be empty, and what is seen by that number another
+ * group, of the host's: but not so soon, because the kernel gives every other number before. */
+void fc_process_reap_group(const struct fc_process *process, uint64_t held_ns)
+{
+    const uint64_t limit_ns = held_ns + GROUP_END_NS;
+    if (!process->own_group || process->remote || !fc_adopts_orphans())
+        return;
+    for (;;) {
+        siginfo_t info;
+        memset(&info, 0, sizeof info);
+        const uint64_t before_ns = fc_now_ns();
+        if (waitid(P_PGID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+            return;
+        const uint64_t now_ns = fc_now_ns();
+        if (now_ns - held_ns > NUMBER_NS || now_ns > limit_ns)
+            return;
+        held_ns = before_ns; /* one was in it since then */
+        if (info.si_pid == 0)
+            fc_pause();
+        else
+            waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
+    }
 }
 
 int fc_process_backoff_ms(unsigned tries)

@@ -46,6 +46,11 @@ void fc_process_signal(const struct fc_process *process, int signal);
  * where the leader was reaped by somebody else and the kernel cannot signal the group safely, nothing is sent. */
 void fc_process_signal_group(const struct fc_process *process, int signal);
 
+/* After SIGKILL for its group, and once it was reaped here: reaps the others of the group, which have become children of this
+ * process where that is PID 1 or a subreaper. Waits for them for a moment, so those stay that do not end. held_ns: a time,
+ * of fc_now_ns, at which the process was not reaped yet. */
+void fc_process_reap_group(const struct fc_process *process, uint64_t held_ns);
+
 /* How long to wait before asking again, in ms, where fd is -1; tries: how often it was asked. */
 int fc_process_backoff_ms(unsigned tries);
 

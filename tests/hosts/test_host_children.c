@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -293,6 +296,135 @@ static void host_that_is_PID_1(void **state)
     assert_int_equal(r, 0);
 }
 
+/* ---- A host that gets what its descendants leave --------------------------------------------------------------- */
+
+#ifdef PR_SET_CHILD_SUBREAPER
+enum end { HANGS, IS_CANCELED, EXITS, CRASHES, ANSWERS_TOO_MUCH, ENDS };
+
+/* One that has ended, one that lives, and a child of that one. */
+static bool leave_descendants(void)
+{
+    int ends[2];
+    char byte;
+    if (pipe(ends) < 0)
+        return false;
+    if (fork() == 0)
+        _exit(4);
+    if (fork() == 0) {
+        fork();
+        if (write(ends[1], "f", 1) == 1)
+            hang();
+        _exit(1);
+    }
+    return read(ends[0], &byte, 1) == 1 && read(ends[0], &byte, 1) == 1;
+}
+
+static int child_leaves_descendants_and_ends(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    static forkcall_fn *const functions[ENDS] = {child_hangs, child_hangs, child_ends_4, child_crashes,
+                                                 child_answers_large};
+    if (!leave_descendants())
+        return 1;
+    forkcall_progress(1, 1, NULL);
+    return functions[*(const int *)args](args, args_size, result);
+}
+
+static int cancel_at_once(void *user, double done, double total, const char *note)
+{
+    (void)done;
+    (void)total;
+    (void)note;
+    return *(const int *)user == IS_CANCELED;
+}
+
+static int children_after_a_call(int end)
+{
+    static const enum forkcall_status statuses[ENDS] = {FORKCALL_TIMED_OUT, FORKCALL_CANCELED, FORKCALL_EXITED,
+                                                        FORKCALL_SIGNALED, FORKCALL_TOO_BIG};
+    const struct forkcall_options options = {.timeout_ms = end == HANGS ? 200 : DEADLINE_S * 1000,
+                                             .max_result = 10,
+                                             .progress = cancel_at_once,
+                                             .user = &end};
+    const struct forkcall_report report =
+        run_tested(child_leaves_descendants_and_ends, &end, sizeof end, NULL, &options);
+    CHECK(report.status == statuses[end]);
+    return traces_now().children;
+}
+
+static bool has_so_many_children(void *count)
+{
+    return traces_now().children == *(int *)count;
+}
+
+/* Processes that were killed and have not ended in time are left: not time after time. */
+#define TIMES 20
+
+static int kill_descendants(void *unused)
+{
+    (void)unused;
+    CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+    CHECK(warm_up());
+    pid_t zombie = fork_foreign(true);
+    const pid_t living = fork_foreign(false);
+    CHECK(zombie > 0 && living > 0 && setpgid(living, living) == 0 && wait_until(is_zombie, &zombie));
+    for (int end = 0; end < ENDS; end++) {
+        int times = 0;
+        int before;
+        do
+            before = traces_now().children;
+        while (children_after_a_call(end) != before && ++times < TIMES);
+        CHECK(times < TIMES);
+    }
+    CHECK(waitpid(living, NULL, WNOHANG) == 0 && is_zombie(&zombie));
+    kill(living, SIGKILL);
+    CHECK(waitpid(living, NULL, 0) == living && waitpid(zombie, NULL, 0) == zombie);
+    return 0;
+}
+
+/* What goes on after OK is this process's to look after. */
+static int child_leaves_a_process(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const pid_t pid = fork();
+    (void)args;
+    (void)args_size;
+    if (pid == 0)
+        hang();
+    return forkcall_buf_append(result, &pid, sizeof pid);
+}
+
+static int keep_descendants(void *unused)
+{
+    pid_t left = 0;
+    struct forkcall_buf result = forkcall_buf_fixed(&left, sizeof left);
+    (void)unused;
+    CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
+    CHECK(warm_up());
+    int children = traces_now().children + 1;
+    CHECK(run_tested(child_leaves_a_process, NULL, 0, &result, NULL).status == FORKCALL_OK);
+    CHECK(tested_method() == FORKCALL_SERVER || wait_until(has_so_many_children, &children));
+    CHECK(process_lives(left));
+    kill(left, SIGKILL);
+    CHECK(tested_method() == FORKCALL_SERVER || waitpid(left, NULL, 0) == left);
+    return 0;
+}
+
+static void host_that_is_a_subreaper(void **state)
+{
+    (void)state;
+#ifdef TEST_PORTABLE
+    SKIP("the portable build does not ask for it");
+#endif
+    assert_int_equal(host_run(kill_descendants, NULL), 0);
+    assert_int_equal(host_run(keep_descendants, NULL), 0);
+}
+#else
+static void host_that_is_a_subreaper(void **state)
+{
+    (void)state;
+    SKIP("this system has none");
+}
+#endif
+
 int main(void)
 {
     forkcall_init();
@@ -306,6 +438,7 @@ int main(void)
         cmocka_unit_test(host_with_a_zombie_and_children_of_its_own),
         cmocka_unit_test(host_whose_group_the_child_shares),
         cmocka_unit_test(host_that_is_PID_1),
+        cmocka_unit_test(host_that_is_a_subreaper),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,6 +171,9 @@ static int call_in_scarcity(void *context)
     forkcall_buf_free(&result);
     /* Nor is the end of one lost that cannot say it itself. */
     const struct forkcall_report killed = run_in(&around, child_kills_itself, NULL, 0, NULL, &options);
+    /* It depends on the time that a server had for its spares whether it needs one more for a call than it has. */
+    if (tested_method() == FORKCALL_SERVER && killed.status == FORKCALL_NOT_STARTED && killed.code == EMFILE)
+        return 50;
     if (killed.status != FORKCALL_SIGNALED)
         fprintf(stderr, "%s: %s\n", forkcall_status_name(killed.status), killed.message);
     CHECK(killed.status == FORKCALL_SIGNALED && killed.code == SIGKILL);
@@ -195,7 +198,8 @@ static void RLIMIT_NOFILE_leaves_few_descriptors(void **state)
             if (r != 0 && r != 50)
                 print_error("%d left, kind %d: %d\n", scarcity.left, kind, r);
             assert_true(r == 0 || r == 50);
-            assert_true(!started || r == 50); /* with more it cannot be worse */
+            /* With more it cannot be worse, but for the server that has not enough every time. */
+            assert_true(!started || r == 50 || (tested_method() == FORKCALL_SERVER && scarcity.left < LEFT_MOST));
             started = r == 50;
             assert_true(scarcity.left > 0 || !started);
         }
@@ -386,7 +390,7 @@ static int call_without_descriptors(void *context)
     CHECK(setrlimit(RLIMIT_NOFILE, &limited->before) == 0);
     /* A server needs a descriptor to be asked how its child has ended. */
     const bool untold = tested_method() == FORKCALL_SERVER && (limited->end == EXITS || limited->end == DIES);
-    if (report.status != status_of_end[limited->end])
+    if (report.status != status_of_end[limited->end] && !untold)
         fprintf(stderr, "%s: %s\n", forkcall_status_name(report.status), report.message);
     CHECK(report.status == status_of_end[limited->end] || (untold && report.status == FORKCALL_LOST));
     CHECK(report.ran == FORKCALL_RAN_YES || (limited->end == IS_CANCELED && limited->async)); /* perhaps before */
