@@ -34,6 +34,8 @@ static bool board_make(char path[64])
     const bool made = fd >= 0 && write(fd, &empty, sizeof empty) == sizeof empty && fchmod(fd, 0666) == 0;
     if (fd >= 0)
         close(fd);
+    if (fd >= 0 && !made)
+        unlink(path);
     return made;
 }
 
@@ -136,6 +138,8 @@ int main(int argc, char **argv)
     struct board *board = board_make(path) ? board_map(path) : NULL;
     if (board == NULL || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
         printf("skipped: no shared file, or no subreaper here: %s\n", strerror(errno));
+        if (board != NULL)
+            unlink(path);
         return 77;
     }
     struct host host = {.board = board, .board_path = path, .seed = seed};

@@ -208,31 +208,33 @@ static int gather(const char *path)
     return 0;
 }
 
-static int gather_often(void *unused)
+static int gather_often(void *context)
 {
-    char path[] = "/tmp/forkcall-crowd-XXXXXX";
-    (void)unused;
+    const char *path = context;
 #ifdef __linux__ /* on one processor the threads overtake each other at any point */
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET((size_t)sched_getcpu(), &one);
     sched_setaffinity(0, sizeof one, &one);
 #endif
-    const int fd = mkstemp(path);
-    CHECK(fd >= 0);
     const pid_t server = server_pid();
     int failed = 0;
     for (int i = 0; failed == 0 && i < 12; i++)
         failed = gather(path);
-    unlink(path);
     CHECK(failed == 0 && server_pid() == server && spares_are(server, 2));
     return 0;
 }
 
 static void no_call_waits_for_the_end_of_another(void **state)
 {
+    char path[] = "/tmp/forkcall-crowd-XXXXXX";
     (void)state;
-    assert_int_equal(host_run(gather_often, NULL), 0);
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    const int status = host_run(gather_often, path);
+    unlink(path);
+    assert_int_equal(status, 0);
 }
 
 /* ---- A host that orphans are given to ------------------------------------------------------------------------ */
