@@ -421,13 +421,17 @@ static int answer_and_be_silent_later(void *context)
         .method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS, .keep_fds = &kept, .keep_fds_count = 1};
     pid_t server = server_pid();
     CHECK(server > 0 && kept >= 0);
-    struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
-    CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES) && make_silence_longer());
-    CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    options.timeout_ms = 50;
-    report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
-    CHECK(kill(server, SIGCONT) == 0);
-    CHECK(ended(&report, FORKCALL_TIMED_OUT, FORKCALL_RAN_NO));
+    for (int i = 0; i < 2; i++) {
+        CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
+        options.timeout_ms = 50;
+        struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(ended(&report, FORKCALL_TIMED_OUT, FORKCALL_RAN_NO));
+        CHECK(i > 0 || make_silence_longer());
+        CHECK(kill(server, SIGCONT) == 0);
+        options.timeout_ms = PLENTY_MS;
+        report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
+        CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
+    }
     CHECK(server_pid() == server);
     return 0;
 }

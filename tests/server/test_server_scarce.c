@@ -1,12 +1,30 @@
 /* Want of descriptors, of room in a socket, of what else a server and its host need: it costs nobody a server or a child. */
 #include "servers.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#if __has_include(<linux/seccomp.h>)
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#endif
+
+/* Of a 64-bit argument the half that a filter looks at. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define FIRST_HALF 4
+#else
+#define FIRST_HALF 0
+#endif
 
 static const struct forkcall_options patient = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
 
@@ -67,7 +85,46 @@ static void server_that_found_no_descriptor_in_its_host_is_there_when_it_does(vo
     assert_int_equal(host_run(lack_a_descriptor_for_the_server, NULL), 0);
 }
 
-#define MANY 14000
+/* ---- More descriptors than a socket holds --------------------------------------------------------------- */
+
+#define MANY 2000
+
+/* In a child of the server: so long it does not read what it is to have. In the server: so long its children do not. */
+static int rest_ms;
+static pid_t server_itself;
+/* Sockets that are made hold a few messages. */
+static bool sockets_are_small;
+
+#ifdef SANITIZED
+#define CAN_INTERPOSE false
+#else
+#define CAN_INTERPOSE true
+static ssize_t (*real_recvmsg)(int, struct msghdr *, int);
+static int (*real_socketpair)(int, int, int, int[2]);
+
+__attribute__((constructor)) static void find_functions(void)
+{
+    *(void **)&real_recvmsg = dlsym(RTLD_NEXT, "recvmsg");
+    *(void **)&real_socketpair = dlsym(RTLD_NEXT, "socketpair");
+}
+
+int socketpair(int domain, int type, int protocol, int ends[2])
+{
+    const int r = real_socketpair(domain, type, protocol, ends);
+    for (int i = 0; r == 0 && sockets_are_small && i < 2; i++)
+        setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int));
+    return r;
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    if (rest_ms > 0 && getpid() != server_itself) {
+        usleep((useconds_t)rest_ms * 1000);
+        rest_ms = 0;
+    }
+    return real_recvmsg(fd, message, flags);
+}
+#endif
 
 static int child_has_the_last(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -84,6 +141,7 @@ static int keep_many(void *unused)
     if (setrlimit(RLIMIT_NOFILE, &many) < 0)
         return 77;
     const pid_t server = server_pid();
+    sockets_are_small = true;
     for (int i = 0; i < MANY; i++)
         CHECK((list[i] = fcntl(STDERR_FILENO, F_DUPFD, 10)) >= 0);
     struct forkcall_options options = patient;
@@ -101,17 +159,199 @@ static int keep_many(void *unused)
 static void more_keep_fds_than_a_socket_holds(void **state)
 {
     (void)state;
+    if (!CAN_INTERPOSE)
+        SKIP("the tool interposes the same function");
     const int status = host_run(keep_many, NULL);
     if (status == 77)
         SKIP("so many descriptors are not allowed here");
     assert_int_equal(status, 0);
 }
 
+static int prepare_to_rest(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    rest_ms = *(const int *)args;
+    server_itself = getpid();
+    return 0;
+}
+
+static int start_with_rest(int ms, int list[MANY])
+{
+    const struct rlimit many = {MANY + 200, MANY + 200};
+    const struct forkcall_server_options options = {
+        .prepare = prepare_to_rest, .prepare_args = &ms, .prepare_args_size = sizeof ms};
+    if (setrlimit(RLIMIT_NOFILE, &many) < 0)
+        return 77;
+    CHECK(forkcall_server_start(&options) == 0);
+    sockets_are_small = true;
+    for (int i = 0; i < MANY; i++)
+        CHECK((list[i] = fcntl(STDERR_FILENO, F_DUPFD, 10)) >= 0);
+    return 0;
+}
+
+static int keep_many_of_a_slow_reader(void *unused)
+{
+    static int list[MANY];
+    struct forkcall_options options = patient;
+    (void)unused;
+    const int failed = start_with_rest(50, list);
+    if (failed != 0)
+        return failed;
+    const pid_t server = server_pid();
+    options.keep_fds = list;
+    options.keep_fds_count = MANY;
+    const struct forkcall_report report =
+        forkcall_run(child_has_the_last, &list[MANY - 1], sizeof list[MANY - 1], NULL, &options);
+    CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
+    CHECK(server > 0 && server_pid() == server);
+    return 0;
+}
+
+static void keep_fds_go_on_to_a_child_that_is_there_before_all_are_sent(void **state)
+{
+    (void)state;
+    if (!CAN_INTERPOSE)
+        SKIP("the tool interposes the same function");
+    const int status = host_run(keep_many_of_a_slow_reader, NULL);
+    if (status == 77)
+        SKIP("so many descriptors are not allowed here");
+    assert_int_equal(status, 0);
+}
+
+static int keep_many_of_one_that_never_reads(void *unused)
+{
+    static int list[MANY];
+    (void)unused;
+    const int failed = start_with_rest(4 * DEADLINE_S * 1000, list);
+    if (failed != 0)
+        return failed;
+    const pid_t server = server_pid();
+    CHECK(server > 0 && spares_are(server, 2));
+    const struct traces before = traces_now();
+    const struct forkcall_options options = {
+        .method = FORKCALL_SERVER, .timeout_ms = 300, .keep_fds = list, .keep_fds_count = MANY};
+    const struct forkcall_report report =
+        forkcall_run(child_has_the_last, &list[MANY - 1], sizeof list[MANY - 1], NULL, &options);
+    CHECK(ended(&report, FORKCALL_TIMED_OUT, FORKCALL_RAN_NO));
+    CHECK(traces_now().descriptors == before.descriptors);
+    CHECK(spares_are(server, 2) && server_pid() == server);
+    return 0;
+}
+
+static void child_that_does_not_get_all_keep_fds_goes_back_to_the_server(void **state)
+{
+    (void)state;
+    if (!CAN_INTERPOSE)
+        SKIP("the tool interposes the same function");
+    const int status = host_run(keep_many_of_one_that_never_reads, NULL);
+    if (status == 77)
+        SKIP("so many descriptors are not allowed here");
+    assert_int_equal(status, 0);
+}
+
+/* ---- Room in the control socket ------------------------------------------------------------------------------ */
+
+#define FILLERS 40 /* each leaves two orders, of which a small socket holds some ten */
+
+static bool is_stopped(void *pid)
+{
+    return state_of(*(pid_t *)pid) == 'T';
+}
+
+static int end_a_call_while_the_socket_is_full(void *unused)
+{
+    struct waiter waiter;
+    struct forkcall_report report;
+    (void)unused;
+    sockets_are_small = true;
+    int server = server_pid();
+    CHECK(server > 0 && spares_are(server, 2) && waiter_begin(&waiter) == 0);
+    CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
+    const struct forkcall_options hasty = {
+        .method = FORKCALL_SERVER, .timeout_ms = 1, .keep_fds = &waiter.go[0], .keep_fds_count = 1};
+    for (int i = 0; i < FILLERS; i++) {
+        report = forkcall_run(child_returns_0, NULL, 0, NULL, &hasty);
+        CHECK(ended(&report, FORKCALL_TIMED_OUT, FORKCALL_RAN_NO));
+    }
+    CHECK(write(waiter.go[1], "g", 1) == 1);
+    report = forkcall_finish(waiter.call);
+    CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
+    CHECK(kill(server, SIGCONT) == 0);
+    for (int i = 0; i < 4; i++) /* before the spares are used up it may have read few of them */
+        CHECK(server_pid() == server);
+    CHECK(spares_are(server, 2));
+    return 0;
+}
+
+static void end_of_a_call_is_told_later_where_the_socket_is_full(void **state)
+{
+    (void)state;
+    if (!CAN_INTERPOSE)
+        SKIP("the tool interposes the same function");
+    assert_int_equal(host_run(end_a_call_while_the_socket_is_full, NULL), 0);
+}
+
+/* ---- A pipe that cannot be made non-blocking ----------------------------------------------------------------- */
+
+#if defined SECCOMP_RET_ERRNO && defined SYS_fcntl
+static int prepare_to_block(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 5),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + FIRST_HALF),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_SETFL, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]) + FIRST_HALF),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_NONBLOCK, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    (void)args;
+    (void)args_size;
+    (void)result;
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0
+               ? ENOSYS
+               : 0;
+}
+
+static int start_where_pipes_block(void *unused)
+{
+    const struct forkcall_server_options options = {.prepare = prepare_to_block};
+    (void)unused;
+    CHECK(server_pid() > 0 && forkcall_server_stop() == 0);
+    const struct traces before = traces_now();
+    const int r = forkcall_server_start(&options);
+    if (r == -ECANCELED)
+        return 77;
+    CHECK(r == -EPERM);
+    const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &patient);
+    CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report.code == EPERM);
+    CHECK(traces_now().descriptors == before.descriptors);
+    return 0;
+}
+
+static void server_that_would_block_where_it_must_not_does_not_serve(void **state)
+{
+    (void)state;
+    const int status = host_run(start_where_pipes_block, NULL);
+    if (status == 77)
+        SKIP("no seccomp(2)");
+    assert_int_equal(status, 0);
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(server_that_found_no_descriptor_in_its_host_is_there_when_it_does),
         cmocka_unit_test(more_keep_fds_than_a_socket_holds),
+        cmocka_unit_test(keep_fds_go_on_to_a_child_that_is_there_before_all_are_sent),
+        cmocka_unit_test(child_that_does_not_get_all_keep_fds_goes_back_to_the_server),
+        cmocka_unit_test(end_of_a_call_is_told_later_where_the_socket_is_full),
+#if defined SECCOMP_RET_ERRNO && defined SYS_fcntl
+        cmocka_unit_test(server_that_would_block_where_it_must_not_does_not_serve),
+#endif
     };
     forkcall_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
