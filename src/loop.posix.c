@@ -6,17 +6,25 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+/* Neither end waits: where poll(2) is refused nothing tells what it would wait for. */
 int fc_loop_open(struct fc_fds *fds)
 {
-    return fc_fds_pipe(fds, FC_FD_WAKE, FC_FD_WAKE_WRITE);
+    const int r = fc_fds_pipe(fds, FC_FD_WAKE, FC_FD_WAKE_WRITE);
+    if (r < 0)
+        return r;
+    return fcntl(fds->fd[FC_FD_WAKE], F_SETFL, O_NONBLOCK) < 0 ||
+                   fcntl(fds->fd[FC_FD_WAKE_WRITE], F_SETFL, O_NONBLOCK) < 0
+               ? -errno
+               : 0;
 }
 
 void fc_loop_wake(const struct fc_fds *fds)
 {
     struct iovec byte = {.iov_base = "w", .iov_len = 1};
-    if ((fc_poll_now(fds->fd[FC_FD_WAKE], POLLIN) & POLLIN) == 0)
+    if (!fc_poll_says(fds->fd[FC_FD_WAKE], POLLIN)) /* EAGAIN: it is full, and readable */
         fc_write_all(fds->fd[FC_FD_WAKE_WRITE], &byte, 1);
 }
 
@@ -24,9 +32,8 @@ void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
 {
     char bytes[16];
     (void)deadline_ns;
-    while ((fc_poll_now(fds->fd[FC_FD_WAKE], POLLIN) & POLLIN) != 0)
-        if (fc_read(fds->fd[FC_FD_WAKE], bytes, sizeof bytes) <= 0)
-            return;
+    while (fc_read(fds->fd[FC_FD_WAKE], bytes, sizeof bytes) > 0) {
+    }
 }
 
 int fc_loop_fd(struct fc_fds *fds, int extra)

@@ -43,17 +43,16 @@ static int prepare_slowly(const void *args, size_t args_size, struct forkcall_bu
     return 0;
 }
 
-static int lack_a_descriptor_for_the_server(void *unused)
+static int lack_a_descriptor_for_the_server(void *context)
 {
-    char path[] = "/tmp/forkcall-slow-XXXXXX";
+    const char *path = context;
     const struct rlimit few = {64, 64};
     struct stat status;
     int taken[64];
     int count = 0;
-    (void)unused;
-    const int file = mkstemp(path);
+    const int file = open(path, O_RDWR | O_CLOEXEC);
     const struct forkcall_server_options options = {
-        .prepare = prepare_slowly, .prepare_args = path, .prepare_args_size = sizeof path, .timeout_ms = 1};
+        .prepare = prepare_slowly, .prepare_args = path, .prepare_args_size = strlen(path) + 1, .timeout_ms = 1};
     CHECK(file >= 0 && setrlimit(RLIMIT_NOFILE, &few) == 0);
     CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
     const struct forkcall_options hasty = {.method = FORKCALL_SERVER, .timeout_ms = 100};
@@ -82,7 +81,13 @@ static void server_that_found_no_descriptor_in_its_host_is_there_when_it_does(vo
 #ifdef TEST_PORTABLE
     SKIP("the server sends no descriptor of its own");
 #endif
-    assert_int_equal(host_run(lack_a_descriptor_for_the_server, NULL), 0);
+    char path[] = "/tmp/forkcall-slow-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    const int status = host_run(lack_a_descriptor_for_the_server, path);
+    unlink(path);
+    assert_int_equal(status, 0);
 }
 
 /* ---- More descriptors than a socket holds --------------------------------------------------------------- */
