@@ -28,11 +28,6 @@
 /* What fits here, on the child's stack, costs no page. */
 #define FIRST_RESULT 1024U
 
-static struct iovec part(const void *data, size_t size)
-{
-    return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-}
-
 /* ---- What the function calls --------------------------------------------------------------------------------- */
 
 void fc_child_fail(const char *format, va_list arguments)
@@ -44,11 +39,12 @@ void fc_child_fail(const char *format, va_list arguments)
 void fc_child_progress(double done, double total, const char *note)
 {
     struct fc_progress progress = {.done = done, .total = total};
-    if (!fc_child.want_progress || (fc_poll_now(fc_child.reply_fd, POLLOUT) & POLLOUT) == 0)
+    if (!fc_child.task.want_progress || (fc_poll_now(fc_child.task.reply_fd, POLLOUT) & POLLOUT) == 0)
         return;
     const size_t note_size = note == NULL ? 0 : fc_utf8_cut(note, strnlen(note, FC_NOTE_MAX + 4), FC_NOTE_MAX);
     struct fc_frame_header header = fc_frame_header_make(FC_FRAME_PROGRESS, sizeof progress + note_size);
-    struct iovec parts[] = {part(&header, sizeof header), part(&progress, sizeof progress), part(note, note_size)};
+    struct iovec parts[] = {fc_part(&header, sizeof header), fc_part(&progress, sizeof progress),
+                            fc_part(note, note_size)};
     fc_child_write(parts, 3, true);
 }
 
@@ -116,9 +112,7 @@ static int close_others(const struct fc_task *task)
 
 static void tell_why(const char *why)
 {
-    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, strlen(why));
-    struct iovec parts[] = {part(&header, sizeof header), part(why, strlen(why))};
-    fc_child_write(parts, 2, true);
+    fc_child_tell(FC_FRAME_MESSAGE, why, strlen(why));
 }
 
 static int find_function(struct fc_task *task)
@@ -197,18 +191,7 @@ static void become_child(const struct fc_task *task, void *storage)
     fc_reply_writer_reset();
     fc_child.pid = getpid();
     fc_child.generation = fc_fds_generation();
-    fc_child.thread = task->thread;
-    fc_child.reply_fd = task->reply_fd;
-    fc_child.go_fd = task->go_fd;
-    fc_child.region_fd = task->region_fd;
-    fc_child.mark = task->mark;
-    fc_child.nonce = task->nonce;
-    fc_child.drop_result = task->drop_result;
-    fc_child.want_progress = task->want_progress;
-    fc_child.threaded = task->threaded;
-    fc_child.measure = task->measure;
-    fc_child.execed = task->execed;
-    fc_child.yields = task->armed;
+    fc_child.task = *task;
     fc_child.runs_handlers = task->armed && return_is_guarded;
     fc_child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
     fc_buf_set_limit(&fc_child.result, task->max_result);
@@ -217,9 +200,7 @@ static void become_child(const struct fc_task *task, void *storage)
 static void tell_setup_failure(enum fc_setup_step step, int error)
 {
     const struct fc_setup_failure failure = {.step = (uint32_t)step, .error = error};
-    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_SETUP, sizeof failure);
-    struct iovec parts[] = {part(&header, sizeof header), part(&failure, sizeof failure)};
-    fc_child_write(parts, 2, true);
+    fc_child_tell(FC_FRAME_SETUP, &failure, sizeof failure);
 }
 
 /* Until the caller has a hold on this process it must not end. */
@@ -293,11 +274,8 @@ _Noreturn void fc_child_run(struct fc_task *task)
         _exit(1);
     if (task->lifeline || !task->armed) /* a server ends its children itself */
         fc_lifeline_hold(task->go_fd, task->lifeline);
-    if (!fc_go_tells()) {
-        struct fc_frame_header header = fc_frame_header_make(FC_FRAME_STARTED, 0);
-        struct iovec started = part(&header, sizeof header);
-        fc_child_write(&started, 1, true);
-    }
+    if (!fc_go_tells())
+        fc_child_tell(FC_FRAME_STARTED, NULL, 0);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
     if (task->caller != NULL)

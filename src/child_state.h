@@ -2,7 +2,7 @@
 #ifndef FC_CHILD_STATE_H
 #define FC_CHILD_STATE_H
 
-#include "mark.h"
+#include "task.h"
 
 #include <forkcall.h>
 
@@ -12,14 +12,10 @@
 struct fc_child {
     pid_t pid;           /* 0: this process is no child of the library */
     unsigned generation; /* fc_fds_generation() in it: other in a process that it has forked */
-    int reply_fd, go_fd, region_fd;
-    struct fc_mark mark;
-    uint64_t nonce;
-    bool drop_result, want_progress, threaded, measure, execed, yields;
-    bool runs_handlers; /* those that the function has left, when it returns */
-    bool has_returned;  /* with code: they are being run */
+    struct fc_task task; /* what it points to may be gone */
+    bool runs_handlers;  /* those that the function has left, when it returns */
+    bool has_returned;   /* with code: they are being run */
     int code;
-    pthread_t thread; /* the function's */
     const void *entry;
     struct forkcall_buf result;
     size_t message_size; /* of fc_message */

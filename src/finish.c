@@ -60,19 +60,19 @@ _Noreturn static void leave_without_reply(void)
 /* The last words, and the end. */
 _Noreturn static void end(enum fc_end how, int code, int exit_status)
 {
-    struct fc_trailer trailer = {.nonce = fc_child.nonce, .end = (uint32_t)how, .code = code};
-    if (how == FC_END_RETURNED && code == 0 && !fc_child.drop_result) {
+    struct fc_trailer trailer = {.nonce = fc_child.task.nonce, .end = (uint32_t)how, .code = code};
+    if (how == FC_END_RETURNED && code == 0 && !fc_child.task.drop_result) {
         trailer.result_size = fc_child.result.size;
         trailer.transport = fc_child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION : FC_TRANSPORT_PIPE;
     }
     const bool told = fc_reply_finish(&trailer, how == FC_END_RETURNED && code != 0);
     /* The caller does not wait for the end of this process: it is to have the processor first. Else, where both are on the
      * same, its answer comes after the teardown, which takes several times as long as all before it. */
-    if (fc_child.yields)
+    if (fc_child.task.armed)
         sched_yield();
     if (told || how == FC_END_EXITED) /* the kernel tells this as well */
         leave(exit_status);
-    if (!fc_is_marked(fc_child.reply_fd, &fc_child.mark))
+    if (!fc_is_marked(fc_child.task.reply_fd, &fc_child.task.mark))
         leave_without_reply();
     leave(EXIT_MUTE);
 }
@@ -121,10 +121,7 @@ _Noreturn void fc_child_throw(int code)
 
 static void tell(const char *text)
 {
-    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_MESSAGE, strlen(text));
-    struct iovec parts[] = {{.iov_base = &header, .iov_len = sizeof header},
-                            {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)}};
-    fc_child_write(parts, 2, true);
+    fc_child_tell(FC_FRAME_MESSAGE, text, strlen(text));
 }
 
 /* exit(), after the handlers that the function itself has registered, or from one of them. */
@@ -141,7 +138,8 @@ _Noreturn static void exited(enum fc_end how, int code, int exit_status)
 
 _Noreturn void fc_child_handlers_have_run(void)
 {
-    if (fc_child.has_returned && pthread_equal(pthread_self(), fc_child.thread)) /* else another thread is in exit() */
+    /* Else another thread is in exit(). */
+    if (fc_child.has_returned && pthread_equal(pthread_self(), fc_child.task.thread))
         returned(fc_child.code, false);
     fc_child_exited_unknown();
 }
@@ -182,8 +180,8 @@ void fc_child_check_escape(const void *frame)
     const uintptr_t entry = (uintptr_t)fc_child.entry;
     /* Stacks grow down on every system this is for. Above the stack of a process's first thread there is no other; above
      * that of a thread or a coroutine there may be. */
-    if (!fc_child_has_not_forked() || fc_child.threaded || entry == 0 ||
-        !pthread_equal(pthread_self(), fc_child.thread))
+    if (!fc_child_has_not_forked() || fc_child.task.threaded || entry == 0 ||
+        !pthread_equal(pthread_self(), fc_child.task.thread))
         return;
     if ((uintptr_t)frame <= entry || !is_on_first_stack(frame) || !is_on_first_stack(fc_child.entry))
         return;

@@ -14,14 +14,14 @@ unsigned fc_hazards_to_refuse(void)
 
 unsigned fc_hazard_of_libraries(void)
 {
-    return !forkcall_in_child() && fc_has_hostile_mapping() ? FORKCALL_HAZARD_LIBRARY : 0;
+    return !forkcall_in_child() && fc_has_hostile_library(false) ? FORKCALL_HAZARD_LIBRARY : 0;
 }
 
 unsigned forkcall_hazards(void)
 {
     unsigned hazards = fc_hazards_to_refuse();
     /* Not in a child: the loader's lock, which this takes, may be held there by a thread that is no more. */
-    if (!forkcall_in_child() && fc_has_hostile_library())
+    if (!forkcall_in_child() && fc_has_hostile_library(true))
         hazards |= FORKCALL_HAZARD_LIBRARY;
     return hazards;
 }

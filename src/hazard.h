@@ -15,7 +15,7 @@ bool fc_has_other_threads(void);             /* or has had, where what they leav
 bool fc_may_have_other_threads(void);        /* cheaper: also true where threads have ended */
 const char *fc_other_threads_in_words(void); /* "other threads run in this process", as far as it is known */
 bool fc_is_forked_copy(void);                /* a fork child that has not exec'ed, where that is a hazard */
-bool fc_has_hostile_library(void);
-bool fc_has_hostile_mapping(void); /* the same, without the loader's lock where that is possible */
+/* waits: it may wait for the loader's lock. Else it does not where that is possible. */
+bool fc_has_hostile_library(bool waits);
 
 #endif

@@ -41,6 +41,11 @@ void fc_iovec_advance(struct iovec **parts, int *count, size_t written)
     }
 }
 
+struct iovec fc_part(const void *data, size_t size)
+{
+    return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+}
+
 int fc_write_all(int fd, struct iovec *parts, int count)
 {
     while (count > 0) {

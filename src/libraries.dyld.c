@@ -11,8 +11,9 @@ static const char *const hostile[] = {
     "/System/Library/Frameworks/AppKit.framework/Versions/C/AppKit",
 };
 
-bool fc_has_hostile_library(void)
+bool fc_has_hostile_library(bool waits)
 {
+    (void)waits;
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         void *image = dlopen(hostile[i], RTLD_LAZY | RTLD_NOLOAD);
         if (image != NULL) {
@@ -21,9 +22,4 @@ bool fc_has_hostile_library(void)
         }
     }
     return false;
-}
-
-bool fc_has_hostile_mapping(void)
-{
-    return fc_has_hostile_library();
 }

@@ -33,7 +33,7 @@ static int look(struct dl_phdr_info *info, size_t size, void *found)
 }
 
 /* By what the kernel has mapped: another thread of the host may hold the loader's lock for as long as it likes. */
-bool fc_has_hostile_mapping(void)
+static bool is_mapped(void)
 {
     char line[512];
     bool found = false;
@@ -49,9 +49,11 @@ bool fc_has_hostile_mapping(void)
     return found;
 }
 
-bool fc_has_hostile_library(void)
+bool fc_has_hostile_library(bool waits)
 {
     bool found = false;
+    if (!waits)
+        return is_mapped();
     dl_iterate_phdr(look, &found);
     return found;
 }

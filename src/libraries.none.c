@@ -1,11 +1,7 @@
 #include "hazard.h"
 
-bool fc_has_hostile_library(void)
+bool fc_has_hostile_library(bool waits)
 {
+    (void)waits;
     return false;
-}
-
-bool fc_has_hostile_mapping(void)
-{
-    return fc_has_hostile_library();
 }

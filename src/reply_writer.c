@@ -59,8 +59,8 @@ void fc_reply_writer_reset(void)
 static bool has_its_descriptors(void)
 {
     uint64_t nonce = 0;
-    return fc_read(fc_child.go_fd, &nonce, sizeof nonce) == (ssize_t)sizeof nonce && nonce == fc_child.nonce &&
-           fc_read(fc_child.reply_fd, &nonce, 0) == -EBADF;
+    return fc_read(fc_child.task.go_fd, &nonce, sizeof nonce) == (ssize_t)sizeof nonce &&
+           nonce == fc_child.task.nonce && fc_read(fc_child.task.reply_fd, &nonce, 0) == -EBADF;
 }
 
 /* Small frames go in one piece: a pipe that has room for them takes them without waiting, and nobody sees a part. */
@@ -71,7 +71,7 @@ static int write_frames(struct iovec *parts, int count)
     for (int i = 0; i < count; i++)
         size += parts[i].iov_len;
     if (size > sizeof whole)
-        return fc_write_all(fc_child.reply_fd, parts, count);
+        return fc_write_all(fc_child.task.reply_fd, parts, count);
     size = 0;
     for (int i = 0; i < count; i++) {
         if (parts[i].iov_len > 0)
@@ -79,12 +79,12 @@ static int write_frames(struct iovec *parts, int count)
         size += parts[i].iov_len;
     }
     struct iovec all = {.iov_base = whole, .iov_len = size};
-    return fc_write_all(fc_child.reply_fd, &all, 1);
+    return fc_write_all(fc_child.task.reply_fd, &all, 1);
 }
 
 static bool write_locked(struct iovec *parts, int count)
 {
-    return !ended && fc_is_marked(fc_child.reply_fd, &fc_child.mark) && write_frames(parts, count) == 0;
+    return !ended && fc_is_marked(fc_child.task.reply_fd, &fc_child.task.mark) && write_frames(parts, count) == 0;
 }
 
 bool fc_child_write(struct iovec *parts, int count, bool wait)
@@ -94,6 +94,13 @@ bool fc_child_write(struct iovec *parts, int count, bool wait)
     const bool written = write_locked(parts, count);
     unlock(&writing);
     return written;
+}
+
+void fc_child_tell(enum fc_frame_type type, const void *payload, size_t size)
+{
+    struct fc_frame_header header = fc_frame_header_make(type, size);
+    struct iovec parts[] = {fc_part(&header, sizeof header), fc_part(payload, size)};
+    fc_child_write(parts, 2, true);
 }
 
 void fc_reply_set_message(const char *format, va_list arguments)
@@ -108,11 +115,6 @@ void fc_reply_set_message(const char *format, va_list arguments)
 
 /* ---- The last words ------------------------------------------------------------------------------------------ */
 
-static struct iovec part(const void *data, size_t size)
-{
-    return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-}
-
 struct last_words {
     struct fc_frame_header header;
     struct fc_trailer trailer;
@@ -126,15 +128,15 @@ static bool write_around(const struct forkcall_buf *result, const struct last_wo
     char *const begin = (char *)result->data - FC_REPLY_HEAD;
     memcpy(begin, &header, sizeof header);
     memcpy((char *)result->data + result->size, words, sizeof *words);
-    struct iovec all = part(begin, FC_REPLY_HEAD + result->size + FC_REPLY_TAIL);
-    return fc_write_all(fc_child.reply_fd, &all, 1) == 0;
+    struct iovec all = fc_part(begin, FC_REPLY_HEAD + result->size + FC_REPLY_TAIL);
+    return fc_write_all(fc_child.task.reply_fd, &all, 1) == 0;
 }
 
 static bool write_after(enum fc_frame_type type, const void *data, size_t size, const struct last_words *words)
 {
     const struct fc_frame_header header = fc_frame_header_make(type, size);
-    struct iovec parts[] = {part(&header, sizeof header), part(data, size), part(words, sizeof *words)};
-    return fc_write_all(fc_child.reply_fd, parts, 3) == 0;
+    struct iovec parts[] = {fc_part(&header, sizeof header), fc_part(data, size), fc_part(words, sizeof *words)};
+    return fc_write_all(fc_child.task.reply_fd, parts, 3) == 0;
 }
 
 static bool write_last_words(const struct last_words *words, bool with_message)
@@ -146,8 +148,8 @@ static bool write_last_words(const struct last_words *words, bool with_message)
         return write_after(FC_FRAME_RESULT, result->data, result->size, words);
     if (with_message)
         return write_after(FC_FRAME_MESSAGE, fc_message, fc_child.message_size, words);
-    struct iovec alone = part(words, sizeof *words);
-    return fc_write_all(fc_child.reply_fd, &alone, 1) == 0;
+    struct iovec alone = fc_part(words, sizeof *words);
+    return fc_write_all(fc_child.task.reply_fd, &alone, 1) == 0;
 }
 
 bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
@@ -163,17 +165,17 @@ bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
     if (!lock(&writing, true) || ended)
         return false;
     ended = true;
-    if (!has_its_descriptors() && !fc_is_marked(fc_child.reply_fd, &fc_child.mark))
+    if (!has_its_descriptors() && !fc_is_marked(fc_child.task.reply_fd, &fc_child.task.mark))
         return false;
     struct last_words words = {.trailer = *trailer};
-    words.header = fc_frame_header_make(fc_child.measure ? FC_FRAME_ANSWER : FC_FRAME_DONE, sizeof *trailer);
+    words.header = fc_frame_header_make(fc_child.task.measure ? FC_FRAME_ANSWER : FC_FRAME_DONE, sizeof *trailer);
     if (!write_last_words(&words, with_message))
         return false;
-    if (!fc_child.measure)
+    if (!fc_child.task.measure)
         return true;
-    fc_usage_measure(&words.trailer, fc_child.execed);
+    fc_usage_measure(&words.trailer, fc_child.task.execed);
     words.header = fc_frame_header_make(FC_FRAME_DONE, sizeof *trailer);
-    struct iovec done = part(&words, sizeof words);
-    fc_write_all(fc_child.reply_fd, &done, 1);
+    struct iovec done = fc_part(&words, sizeof words);
+    fc_write_all(fc_child.task.reply_fd, &done, 1);
     return true;
 }

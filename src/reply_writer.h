@@ -22,6 +22,9 @@ void fc_reply_writer_reset(void);
  * wait is false, another thread is in the middle of writing. */
 bool fc_child_write(struct iovec *parts, int count, bool wait);
 
+/* One frame, as fc_child_write. */
+void fc_child_tell(enum fc_frame_type type, const void *payload, size_t size);
+
 /* Records the message that a failure goes with. */
 void fc_reply_set_message(const char *format, va_list arguments);
 

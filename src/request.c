@@ -1,5 +1,7 @@
 #include "request.h"
 
+#include "io.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -9,11 +11,6 @@
 static size_t padded(size_t size)
 {
     return (size + FC_REQUEST_ALIGN - 1) / FC_REQUEST_ALIGN * FC_REQUEST_ALIGN;
-}
-
-static struct iovec part(const void *data, size_t size)
-{
-    return (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
 }
 
 void fc_request_make(struct fc_request_parts *request, const struct fc_task *task,
@@ -43,14 +40,14 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
         request->head.stream[i] =
             (uint8_t)(task->stream[i] == FORKCALL_STREAM_NULL ? FORKCALL_STREAM_NULL : FORKCALL_STREAM_INHERIT);
     request->count = 0;
-    request->parts[request->count++] = part(&request->head, sizeof request->head);
-    request->parts[request->count++] = part(name, name_size);
+    request->parts[request->count++] = fc_part(&request->head, sizeof request->head);
+    request->parts[request->count++] = fc_part(name, name_size);
     if (!args_in_file && task->args_size > 0) {
-        request->parts[request->count++] = part(zero, padded(name_size) - name_size);
-        request->parts[request->count++] = part(task->args, task->args_size);
+        request->parts[request->count++] = fc_part(zero, padded(name_size) - name_size);
+        request->parts[request->count++] = fc_part(task->args, task->args_size);
     }
-    request->parts[request->count++] = part("g", 1);
-    request->parts[request->count++] = part(&request->head.nonce, sizeof request->head.nonce); /* see go.h */
+    request->parts[request->count++] = fc_part("g", 1);
+    request->parts[request->count++] = fc_part(&request->head.nonce, sizeof request->head.nonce); /* see go.h */
 }
 
 static bool has_args_in_rest(const struct fc_request *head)

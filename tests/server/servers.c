@@ -309,6 +309,21 @@ void directory_remove(const char *path)
     rmdir(path);
 }
 
+void program_make(const char *from, mode_t mode, char directory[64], char path[96])
+{
+    assert_true(directory_make(directory));
+    snprintf(path, 96, "%s/program", directory);
+    assert_true(file_copy(from, path, mode));
+}
+
+int count_in_text(const char *whole, const char *text)
+{
+    int count = 0;
+    for (const char *at = whole; (at = strstr(at, text)) != NULL; at++)
+        count++;
+    return count;
+}
+
 int count_in_file(const char *path, const char *text)
 {
     char line[256];

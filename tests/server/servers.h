@@ -70,8 +70,11 @@ int program_run(const struct program *program, char *output, size_t size);
 /* A fresh directory that all users may enter, and a copy of a program in it. */
 bool directory_make(char path[64]);
 bool file_copy(const char *from, const char *to, mode_t mode);
+/* Both: the copy has this mode, and its path is told. They fail the test where they cannot. */
+void program_make(const char *from, mode_t mode, char directory[64], char path[96]);
 /* Removes the directory and the files in it. */
 void directory_remove(const char *path);
 int count_in_file(const char *path, const char *text);
+int count_in_text(const char *whole, const char *text);
 
 #endif

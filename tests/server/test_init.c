@@ -176,69 +176,58 @@ static void run_stranger(const char *how)
     assert_int_equal(status, 0);
 }
 
-static void inherited_marks_are_ignored(void **state)
+/* In each of these ways a process is started, which is no copy for this library and comes to main, or may be one and does not. */
+static void run_strangers(const char *const *hows, bool comes_to_main)
 {
-    static const char *const hows[] = {"marker", "marker_and_socket", "marker_and_data"};
-    (void)state;
     if (under_emulator())
         SKIP("the emulator does not exec the program's own image");
-    for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
-        run_stranger(hows[i]);
-        assert_says("main\n");
+    for (; *hows != NULL; hows++) {
+        run_stranger(*hows);
+        if (comes_to_main)
+            assert_says("main\n");
+        else
+            assert_silent_about("main");
     }
+}
+
+static void inherited_marks_are_ignored(void **state)
+{
+    static const char *const hows[] = {"marker", "marker_and_socket", "marker_and_data", NULL};
+    (void)state;
+    run_strangers(hows, true);
 }
 
 /* Nobody else is started by that path, with that brand, or with a marker that names its parent. */
 static void copy_without_its_socket_never_comes_to_main(void **state)
 {
-    static const char *const hows[] = {"odd_path", "odd_path_and_socket", "odd_path_and_data", "odd_path_and_marker",
-                                       "brand",    "right_marker"};
+    static const char *const hows[] = {
+        "odd_path", "odd_path_and_socket", "odd_path_and_data", "odd_path_and_marker", "brand", "right_marker", NULL};
     (void)state;
-    if (under_emulator())
-        SKIP("the emulator does not exec the program's own image");
-    for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
-        run_stranger(hows[i]);
-        assert_silent_about("main");
-    }
+    run_strangers(hows, false);
 }
 
 static void copy_of_a_stranger_serves_nobody(void **state)
 {
     static const char *const hows[] = {"hello_of_a_stranger", "odd_path_and_hello_of_a_stranger",
-                                       "brand_and_hello_of_a_stranger"};
+                                       "brand_and_hello_of_a_stranger", NULL};
     (void)state;
-    if (under_emulator())
-        SKIP("the emulator does not exec the program's own image");
-    for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
-        run_stranger(hows[i]);
-        assert_silent_about("main");
-    }
+    run_strangers(hows, false);
 }
 
 static void process_that_may_be_a_copy_starts_none(void **state)
 {
     static const char *const hows[] = {"brand_and_another_parent", "hello_of_a_stranger_alone",
-                                       "hello_of_a_stranger_and_an_inherited_marker"};
+                                       "hello_of_a_stranger_and_an_inherited_marker", NULL};
     (void)state;
-    if (under_emulator())
-        SKIP("the emulator does not exec the program's own image");
-    for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
-        run_stranger(hows[i]);
-        assert_says("main\n");
-    }
+    run_strangers(hows, true);
 }
 
 /* It becomes a copy, and ends because its maker has hung up. */
 static void hello_of_the_parent_is_enough(void **state)
 {
-    static const char *const hows[] = {"hello_alone", "wrong_nonce", "true_copy", "true_copy_by_odd_path"};
+    static const char *const hows[] = {"hello_alone", "wrong_nonce", "true_copy", "true_copy_by_odd_path", NULL};
     (void)state;
-    if (under_emulator())
-        SKIP("the emulator does not exec the program's own image");
-    for (size_t i = 0; i < sizeof hows / sizeof *hows; i++) {
-        run_stranger(hows[i]);
-        assert_silent_about("main");
-    }
+    run_strangers(hows, false);
 }
 
 /* What a program finds that was started by this command. */
@@ -256,10 +245,7 @@ static void check_environment(const char *command, const char *method)
 
 static int count_in_output(const char *text)
 {
-    int count = 0;
-    for (const char *at = output; (at = strstr(at, text)) != NULL; at++)
-        count++;
-    return count;
+    return count_in_text(output, text);
 }
 
 static void programs_that_the_host_starts_find_nothing_of_ours(void **state)
@@ -303,9 +289,7 @@ static void run_as_nobody(mode_t mode, const char *const *args, void (*change)(c
 {
     char directory[64], path[96];
     struct statvfs mount;
-    assert_true(directory_make(directory));
-    snprintf(path, sizeof path, "%s/subject", directory);
-    assert_true(file_copy(subject, path, mode));
+    program_make(subject, mode, directory, path);
     if (change != NULL)
         change(path);
     struct user nobody = {NOBODY, NOBODY};
@@ -372,9 +356,7 @@ static void program_with_file_capabilities_run_by_root(void **state)
     char directory[64], path[96];
     (void)state;
     SKIP_UNLESS_ROOT;
-    assert_true(directory_make(directory));
-    snprintf(path, sizeof path, "%s/subject", directory);
-    assert_true(file_copy(subject, path, 0755));
+    program_make(subject, 0755, directory, path);
     give_capabilities(path);
     const struct program program = {.path = path, .args = args};
     const int status = program_run(&program, output, sizeof output);
@@ -488,10 +470,8 @@ static void run_and_become_set_user_id(uid_t owner)
 {
     const char *args[] = {"init", "set_user_id", "", "server", "spawn", "start", "auto", NULL};
     char directory[64], path[96];
-    assert_true(directory_make(directory));
-    snprintf(path, sizeof path, "%s/subject", directory);
+    program_make(subject, 0755, directory, path);
     args[2] = path;
-    assert_true(file_copy(subject, path, 0755));
     assert_true(geteuid() != 0 || chown(path, owner, (gid_t)-1) == 0);
     const struct program program = {.path = path, .args = args};
     const int status = program_run(&program, output, sizeof output);

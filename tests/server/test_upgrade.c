@@ -80,9 +80,7 @@ static void builds_make(struct builds *builds, enum build kind)
     size_t size;
     unsigned char *data = read_all(library, &size);
     unsigned char *note = find_build_id(data, size), *text = find_text(data, size);
-    assert_true(directory_make(builds->directory));
-    snprintf(builds->program, sizeof builds->program, "%s/program", builds->directory);
-    assert_true(file_copy(upgraded, builds->program, 0755)); /* the library is in no directory that it knows */
+    program_make(upgraded, 0755, builds->directory, builds->program); /* the library is in no directory that it knows */
     snprintf(builds->file, sizeof builds->file, "%s/libforkcall.so.0", builds->directory);
     snprintf(builds->new_file, sizeof builds->new_file, "%s/new", builds->directory);
     snprintf(builds->old_file, sizeof builds->old_file, "%s/old", builds->directory);
@@ -118,10 +116,7 @@ static void run(const struct builds *builds, const char *const *args)
 
 static int count_in_output(const char *text)
 {
-    int count = 0;
-    for (const char *at = output; (at = strstr(at, text)) != NULL; at++)
-        count++;
-    return count;
+    return count_in_text(output, text);
 }
 
 #define SKIP_UNDER_TOOLS                                                \

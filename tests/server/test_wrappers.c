@@ -50,10 +50,8 @@ static void run(struct trial *trial, const char *const *tool, const char *const 
 {
     const char *args[8];
     size_t count = 0;
-    assert_true(directory_make(trial->directory));
+    program_make(chain, 0755, trial->directory, trial->program);
     assert_int_equal(chmod(trial->directory, 0777), 0);
-    snprintf(trial->program, sizeof trial->program, "%s/program", trial->directory);
-    assert_true(file_copy(chain, trial->program, 0755));
     for (; tool != NULL && tool[count] != NULL && count < 5; count++)
         args[count] = tool[count];
     args[count++] = trial->program;
@@ -85,10 +83,7 @@ static void run_with(struct trial *trial, const char *letters, const char *round
 
 static int count_in_output(const char *text)
 {
-    int count = 0;
-    for (const char *at = output; (at = strstr(at, text)) != NULL; at++)
-        count++;
-    return count;
+    return count_in_text(output, text);
 }
 
 #define SKIP_UNDER_TOOLS                                                \
