@@ -1,4 +1,5 @@
 /* Captured, null and inherited standard streams of the child. */
+#include "config.h"
 #include "support.h"
 
 #include <errno.h>
@@ -10,6 +11,9 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef HAVE_FPURGE_EXT
+#include <stdio_ext.h>
+#endif
 
 struct heard {
     struct forkcall_buf bytes[3]; /* by descriptor */
@@ -562,6 +566,31 @@ static void captured_though_the_host_has_them_closed(void **state)
     assert_int_equal(host_run(closed_host, NULL), 0);
 }
 
+#ifdef HAVE_FPURGE_EXT
+static int child_tells_who_locks_its_output(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int locking = __fsetlocking(stdout, FSETLOCKING_QUERY);
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &locking, sizeof locking);
+}
+
+/* Else the threads of a function would write into each other's lines. */
+static void captured_stdout_locks_itself_as_before(void **state)
+{
+    (void)state;
+    for (int streams = OUT; streams <= (OUT | ERR); streams++) {
+        struct heard heard = {.calls = 0};
+        int locking = -1;
+        struct forkcall_buf result = forkcall_buf_fixed(&locking, sizeof locking);
+        const struct forkcall_options options = capture(streams, &heard);
+        const struct forkcall_report report = run_tested(child_tells_who_locks_its_output, NULL, 0, &result, &options);
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(locking, __fsetlocking(stdout, FSETLOCKING_QUERY));
+    }
+}
+#endif
+
 static int child_runs_a_program(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -599,6 +628,9 @@ int main(void)
         cmocka_unit_test(grandchild_that_goes_on_writing_does_not_hold_the_call),
         cmocka_unit_test(output_callback_that_cancels),
         cmocka_unit_test(null_streams),
+#ifdef HAVE_FPURGE_EXT
+        cmocka_unit_test(captured_stdout_locks_itself_as_before),
+#endif
         cmocka_unit_test(captured_though_the_host_has_them_closed),
     };
     return cmocka_run_group_tests_name("capture", tests, NULL, NULL);

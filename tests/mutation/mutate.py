@@ -20,6 +20,7 @@ import os
 import pathlib
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -55,6 +56,7 @@ DROPPED = re.compile(r"^\s+(?!return\b|else\b|case\b|if\b|for\b|while\b|do\b|got
 NO_DIFFERENCE = [
     (None, r"", "clock", "it counts nanoseconds: that a deadline is met exactly cannot be brought about"),
     ("fc_child_touch", r"", None, "only touches pages, so that a call does not wait for them"),
+    (None, r"", "descriptor", "0 in place of -1: what stands in a table is never 0, see fc_fd_above_streams"),
     (None, r"\bsched_yield\(\)|\bmadvise\(", "dropped", "a hint to the system, without which it takes longer"),
 ]
 BOUNDS = {(" < ", " <= "), (" <= ", " < "), (" > ", " >= "), (" >= ", " > ")}
@@ -67,10 +69,14 @@ def makes_no_difference(function, line, kind):
 
 
 def kind_of(plain, match, new):
-    """"clock": two moments are compared, and only what happens when they are the same is changed."""
+    """"clock": two moments are compared, and only what happens when they are the same is changed. "descriptor": one of a table
+    is compared with 0, and only what happens when it is 0 is changed."""
     moments = re.search(CLOCK + "$", plain[:match.start()]) and re.match(r"[\w.>\[\]-]*?" + CLOCK + r"(?!\w)",
                                                                         plain[match.end():])
-    return "clock" if (match.group(), new) in BOUNDS and moments else "other"
+    entry = re.search(r"\bfds(\.|->)fd\[\w+\]$", plain[:match.start()]) and re.match(r"0\b", plain[match.end():])
+    if (match.group(), new) not in BOUNDS:
+        return "other"
+    return "clock" if moments else "descriptor" if entry else "other"
 
 
 def without_comments(text):
@@ -90,15 +96,15 @@ def invert(line, start):
     return None
 
 
-def changes_of(path):
-    """All (line number, old line, new line) of a file that may make a difference."""
+def changes_of(path, compiled):
+    """All (line number, old line, new line) of a file that may make a difference, in the lines that are compiled."""
     for number, old, new, function, kind in all_changes_of(path):
-        if not makes_no_difference(function, old, kind):
+        if number in compiled and not makes_no_difference(function, old, kind):
             yield number, old, new
 
 
 def all_changes_of(path):
-    """And the function, and what kind of change: "clock", "dropped" or "other"."""
+    """And the function, and what kind of change: "clock", "descriptor", "dropped" or "other"."""
     text = path.read_text()
     lines, code = text.split("\n"), without_comments(text).split("\n")
     inside, function = False, ""  # its braces stand in the first column
@@ -292,6 +298,25 @@ def measure(build):
             {name: why for name, _, why in measured if why is not None})
 
 
+def compiled_lines(build, path):
+    """The numbers of the lines that the preprocessor leaves: the others are for other systems, and no test can notice a change
+    of them here."""
+    units = json.loads((build.dir / "compile_commands.json").read_text())
+    unit = next(u for u in units if os.path.realpath(os.path.join(u["directory"], u["file"])) == os.path.realpath(path))
+    command = re.sub(r" -(MD|c|M[QF] \S+|o \S+)(?= )", "", unit["command"]) + " -E"
+    out = subprocess.run(shlex.split(command), cwd=unit["directory"], check=True, capture_output=True, text=True).stdout
+    lines, number, here = set(), 0, False
+    for line in out.split("\n"):
+        marker = re.match(r'# (\d+) "(.*?)"', line)
+        if marker:
+            number, here = int(marker.group(1)), os.path.basename(marker.group(2)) == path.name
+            continue
+        if here and line.strip():
+            lines.add(number)
+        number += 1
+    return lines
+
+
 # ---- Judging -------------------------------------------------------------------------------------------------------
 
 def allowed_s(test, seconds):
@@ -404,7 +429,7 @@ def main():
     tests = {t.name: t for t in build.tests() if seconds.get(t.name, math.inf) <= args.longest}
     compiled = {line.split(":")[0] for line in by_line}
     paths = [tree / f for f in args.files] or [p for p in sorted(tree.rglob("src/**/*.c")) if p.name in compiled]
-    every = [(path, *change) for path in paths for change in changes_of(path)]
+    every = [(path, *change) for path in paths for change in changes_of(path, compiled_lines(build, path))]
     random.Random(seed).shuffle(every)
     judge = Judge(build, unchanged, seconds)
     print(f"seed {seed}, {len(every)} possible changes in {len(paths)} files, kept in {work}", flush=True)
