@@ -14,6 +14,7 @@ Linux with gcc, meson, ninja and gcov. Exit status: 0 where at least 95 of 100 c
 import argparse
 import collections
 import concurrent.futures
+import fcntl
 import json
 import math
 import os
@@ -384,6 +385,16 @@ def tests_of(path, number, by_line):
     return found, sorted(others.difference(found))
 
 
+def lock(work):
+    """Two runs in one folder would judge each other's changes. The lock is held until this process ends."""
+    file = open(work / "lock", "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"mutate.py: {work} is in use by another run")
+    return file
+
+
 def prepare(args, work):
     tree = work / "tree"
     if not tree.exists():
@@ -419,6 +430,7 @@ def main():
     Cage.find()
     work = args.work or pathlib.Path(tempfile.mkdtemp(prefix="forkcall-mutation."))
     work.mkdir(parents=True, exist_ok=True)
+    held = lock(work)
     tree, build, unchanged, coverage = prepare(args, work)
     by_line, seconds = coverage["by_line"], coverage["seconds"]
     for name, why in coverage["left_out"].items():
@@ -462,6 +474,7 @@ def main():
     print(f"\n{noticed} of {total} changes were noticed (seed {seed}).")
     for where, old, new in survivors:
         print(f"survived: {where}\n  - {old.strip()}\n  + {new.strip()}")
+    held.close()
     if args.work is None:
         shutil.rmtree(work, ignore_errors=True)
     sys.exit(0 if noticed * 100 >= WANTED_OF_100 * total else 1)
