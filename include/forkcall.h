@@ -400,6 +400,11 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * Where a limit of processes leaves no room for a child the call is NOT_STARTED, EAGAIN, at once;
  * spares, and children that have given their answer but not ended, make room first.
  *
+ * What is sent between processes and not yet received counts against RLIMIT_NOFILE of a user without
+ * privileges, over all processes of that user (Linux, unix(7)): five descriptors for each spare, and
+ * keep_fds. Where that is used up a call that finds no spare is NOT_STARTED, ETOOMANYREFS; the
+ * server goes on, and makes spares again when there is room.
+ *
  * A call waits for a server that does not answer, because it was stopped, until its deadline, 30 s
  * at most. A server that calls have by then waited for in vain for 5 s in all, since it answered
  * one, gets no more calls; those that have a child of it go on, and it is killed when the last of

@@ -13,6 +13,7 @@
 #include "options.h"
 #include "orphans.h"
 #include "report.h"
+#include "rights.h"
 #include "server.h"
 #include "watch.h"
 
@@ -42,7 +43,8 @@ void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, 
 
 void fc_call_not_started(struct forkcall_call *call, int error, const char *step)
 {
-    fc_call_end_early(call, FORKCALL_NOT_STARTED, error, "%s: %s", step, strerror(error));
+    fc_call_end_early(call, FORKCALL_NOT_STARTED, error, "%s: %s", step,
+                      error == ETOOMANYREFS ? FC_TOO_MANY_UNDER_WAY : strerror(error));
 }
 
 bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing)

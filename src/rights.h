@@ -9,6 +9,11 @@
 #include <sys/types.h>
 
 /* The most descriptors in one message: Linux takes 253. */
+/* What ETOOMANYREFS of sendmsg(2) means. */
+#define FC_TOO_MANY_UNDER_WAY                                                                                  \
+    "too many descriptors of this user are under way between processes (ETOOMANYREFS): the limit for them is " \
+    "RLIMIT_NOFILE, too (unix(7))"
+
 #define FC_RIGHTS_MAX 200
 
 /* A connected pair of stream sockets, close-on-exec, above 2; the second is not FC_COPY_FD. 0 or a negative errno. */

@@ -213,7 +213,12 @@ static void tell_ready(int error, const char *why, int status)
     fc_holder_take(&ready.has);
     const int self = fc_wait_is_passable() ? fc_wait_open(getpid()) : -1;
     ready.has_pidfd = self >= 0;
-    if (fc_rights_send(control_fd, &ready, sizeof ready, &self, self >= 0 ? 1 : 0) < 0)
+    int r = fc_rights_send(control_fd, &ready, sizeof ready, &self, self >= 0 ? 1 : 0);
+    if (r == -ETOOMANYREFS) { /* the host opens one itself */
+        ready.has_pidfd = false;
+        r = fc_rights_send(control_fd, &ready, sizeof ready, NULL, 0);
+    }
+    if (r < 0)
         _exit(0);
     if (self >= 0)
         close(self);

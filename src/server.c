@@ -169,6 +169,18 @@ static int receive_ready(int socket, struct fc_server_ready *ready, int *pidfd)
     return fc_rights_receive(socket, ready, sizeof *ready, NULL, 0, &count, 0);
 }
 
+/* A descriptor of the server, which has not sent one. While the other end of its socket is open it lives, and the number is its
+ * own. Negative: none. */
+static int open_living(pid_t pid, int socket)
+{
+    const int fd = fc_fd_above_streams(fc_wait_open(pid));
+    if (fd >= 0 && (fc_poll_now(socket, POLLIN) & POLLHUP) != 0) {
+        close(fd);
+        return -ESRCH;
+    }
+    return fd;
+}
+
 /* The first message of the server says that it serves, or why not: its positive errno. -EAGAIN: it has not come. */
 static int take_ready(struct fc_server *server, char *why, size_t why_size)
 {
@@ -181,7 +193,7 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
         r = receive_ready(server->fds.fd[FC_FD_HELLO], &ready, &pidfd);
         if (r == 0) {
             if (pidfd < 0)
-                pidfd = fc_fd_above_streams(fc_wait_open(ready.pid));
+                pidfd = open_living(ready.pid, server->fds.fd[FC_FD_HELLO]);
             server->fds.fd[FC_FD_PROCESS] = pidfd < 0 ? -1 : pidfd;
             server->pid = ready.pid;
             server->error = ready.error;

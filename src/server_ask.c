@@ -281,6 +281,8 @@ static int refused(int error, char *why, size_t why_size)
 {
     if (error == EAGAIN)
         snprintf(why, why_size, "%s", FC_NO_PROCESS);
+    else if (error == ETOOMANYREFS)
+        snprintf(why, why_size, "%s", FC_TOO_MANY_UNDER_WAY);
     else if (error == EMFILE || error == ENFILE)
         snprintf(why, why_size, "no descriptor left in the server for another child: %s", strerror(error));
     else

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -297,6 +298,68 @@ static void end_of_a_call_is_told_later_where_the_socket_is_full(void **state)
     assert_int_equal(host_run(end_a_call_while_the_socket_is_full, NULL), 0);
 }
 
+/* ---- Descriptors under way ----------------------------------------------------------------------------------- */
+
+#define STRANGER 54321 /* a user who has no other process */
+#define UNDER_WAY 100
+
+static bool is_too_many(const struct forkcall_report *report)
+{
+    return ended(report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report->code == ETOOMANYREFS &&
+           strstr(report->message, "ETOOMANYREFS") != NULL && strstr(report->message, "RLIMIT_NOFILE") != NULL;
+}
+
+static int send_stream(int socket)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.bytes = {0}};
+    struct iovec part = {.iov_base = "d", .iov_len = 1};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.header), &(int){STDERR_FILENO}, sizeof(int));
+    return sendmsg(socket, &message, MSG_DONTWAIT) == 1 ? 0 : errno;
+}
+
+static int call_with_many_under_way(void *unused)
+{
+    const struct rlimit few = {64, 64};
+    int ends[2], sent = 0, error = 0;
+    (void)unused;
+    if (setresgid(STRANGER, STRANGER, STRANGER) < 0 || setresuid(STRANGER, STRANGER, STRANGER) < 0)
+        return 77;
+    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    const struct forkcall_report first = forkcall_run(child_returns_0, NULL, 0, NULL, &patient);
+    if (first.status != FORKCALL_OK)
+        return 77; /* the user may not see this program */
+    CHECK(forkcall_server_stop() == 0);
+    while (sent < UNDER_WAY && (error = send_stream(ends[0])) == 0)
+        sent++;
+    if (error != ETOOMANYREFS)
+        return 77;
+    for (int i = 0; i < 3; i++) {
+        const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &patient);
+        CHECK(is_too_many(&report));
+    }
+    CHECK(forkcall_server_start(NULL) == -EALREADY && close(ends[0]) == 0 && close(ends[1]) == 0);
+    CHECK(server_pid() > 0 && forkcall_server_start(NULL) == -EALREADY);
+    return 0;
+}
+
+static void too_many_descriptors_under_way_are_told_and_cost_no_server(void **state)
+{
+    (void)state;
+    const int status = host_run(call_with_many_under_way, NULL);
+    if (status == 77)
+        SKIP("no limit for them here, or no other user");
+    assert_int_equal(status, 0);
+}
+
 /* ---- A pipe that cannot be made non-blocking ----------------------------------------------------------------- */
 
 #if defined SECCOMP_RET_ERRNO && defined SYS_fcntl
@@ -354,6 +417,7 @@ int main(void)
         cmocka_unit_test(keep_fds_go_on_to_a_child_that_is_there_before_all_are_sent),
         cmocka_unit_test(child_that_does_not_get_all_keep_fds_goes_back_to_the_server),
         cmocka_unit_test(end_of_a_call_is_told_later_where_the_socket_is_full),
+        cmocka_unit_test(too_many_descriptors_under_way_are_told_and_cost_no_server),
 #if defined SECCOMP_RET_ERRNO && defined SYS_fcntl
         cmocka_unit_test(server_that_would_block_where_it_must_not_does_not_serve),
 #endif
