@@ -23,15 +23,29 @@ static int find_closed(struct pollfd *fds, nfds_t count)
     return found > 0 ? found : -1;
 }
 
+/* musl has these as macros that divide a descriptor by an unsigned number. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+static bool is_in(int fd, const fd_set *set)
+{
+    return FD_ISSET(fd, set);
+}
+
+static void put_into(int fd, fd_set *set)
+{
+    FD_SET(fd, set);
+}
+#pragma GCC diagnostic pop
+
 static int read_sets(struct pollfd *fds, nfds_t count, const fd_set *readable, const fd_set *writable)
 {
     int found = 0;
     for (nfds_t i = 0; i < count; i++) {
         const int fd = fds[i].fd;
         short events = 0;
-        if (fd >= 0 && FD_ISSET(fd, readable))
+        if (fd >= 0 && is_in(fd, readable))
             events |= POLLIN;
-        if (fd >= 0 && FD_ISSET(fd, writable))
+        if (fd >= 0 && is_in(fd, writable))
             events |= POLLOUT;
         fds[i].revents = events;
         found += fds[i].revents != 0;
@@ -56,9 +70,9 @@ static int poll_by_select(struct pollfd *fds, nfds_t count, int timeout_ms)
         if (fds[i].fd < 0)
             continue;
         if ((fds[i].events & POLLIN) != 0)
-            FD_SET(fds[i].fd, &readable);
+            put_into(fds[i].fd, &readable);
         if ((fds[i].events & POLLOUT) != 0)
-            FD_SET(fds[i].fd, &writable);
+            put_into(fds[i].fd, &writable);
         end = fds[i].fd >= end ? fds[i].fd + 1 : end;
     }
     const int r = select(end, &readable, &writable, NULL, timeout_ms < 0 ? NULL : &time);
