@@ -323,22 +323,61 @@ FAILS(sendmsg, FAULT_SENDMSG)
 FAILS(recvmsg, FAULT_RECVMSG)
 FAILS(posix_spawn, FAULT_SPAWN)
 
+/* What a kernel has once not had it never has; want of descriptors passes. */
+static int ask_for_a_descriptor_of_the_process(void *context)
+{
+    const int error = *(const int *)context;
+    for (int i = 0; i < 3; i++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        int started;
+        fault_arm(FAULT_PIDFD, 1, error);
+        const struct forkcall_report report = call(0, error, &result, &started);
+        const bool asked = fault_disarm();
+        forkcall_buf_free(&result);
+        CHECK(report.status == FORKCALL_OK);
+        CHECK(asked == (i == 0 || error != ENOSYS));
+        forkcall_server_stop();
+    }
+    return 0;
+}
+
+static void system_call_that_the_kernel_does_not_have_is_not_tried_again(void **state)
+{
+    static int errors[] = {ENOSYS, EMFILE};
+    (void)state;
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        assert_int_equal(host_run(ask_for_a_descriptor_of_the_process, &errors[i]), 0);
+}
+
 int main(void)
 {
     forkcall_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pipe2_fails),        cmocka_unit_test(fcntl_fails),
-        cmocka_unit_test(memfd_create_fails), cmocka_unit_test(fork_fails),
-        cmocka_unit_test(pidfd_open_fails),   cmocka_unit_test(setpgid_fails),
-        cmocka_unit_test(malloc_fails),       cmocka_unit_test(mmap_fails),
-        cmocka_unit_test(ftruncate_fails),    cmocka_unit_test(timerfd_create_fails),
-        cmocka_unit_test(eventfd_fails),      cmocka_unit_test(epoll_create1_fails),
-        cmocka_unit_test(epoll_ctl_fails),    cmocka_unit_test(dup2_fails),
-        cmocka_unit_test(open_fails),         cmocka_unit_test(setrlimit_fails),
-        cmocka_unit_test(sigaction_fails),    cmocka_unit_test(read_fails),
-        cmocka_unit_test(writev_fails),       cmocka_unit_test(poll_fails),
-        cmocka_unit_test(socketpair_fails),   cmocka_unit_test(sendmsg_fails),
-        cmocka_unit_test(recvmsg_fails),      cmocka_unit_test(posix_spawn_fails),
+        cmocka_unit_test(pipe2_fails),
+        cmocka_unit_test(fcntl_fails),
+        cmocka_unit_test(memfd_create_fails),
+        cmocka_unit_test(fork_fails),
+        cmocka_unit_test(pidfd_open_fails),
+        cmocka_unit_test(setpgid_fails),
+        cmocka_unit_test(malloc_fails),
+        cmocka_unit_test(mmap_fails),
+        cmocka_unit_test(ftruncate_fails),
+        cmocka_unit_test(timerfd_create_fails),
+        cmocka_unit_test(eventfd_fails),
+        cmocka_unit_test(epoll_create1_fails),
+        cmocka_unit_test(epoll_ctl_fails),
+        cmocka_unit_test(dup2_fails),
+        cmocka_unit_test(open_fails),
+        cmocka_unit_test(setrlimit_fails),
+        cmocka_unit_test(sigaction_fails),
+        cmocka_unit_test(read_fails),
+        cmocka_unit_test(writev_fails),
+        cmocka_unit_test(poll_fails),
+        cmocka_unit_test(system_call_that_the_kernel_does_not_have_is_not_tried_again),
+        cmocka_unit_test(socketpair_fails),
+        cmocka_unit_test(sendmsg_fails),
+        cmocka_unit_test(recvmsg_fails),
+        cmocka_unit_test(posix_spawn_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

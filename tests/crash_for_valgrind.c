@@ -1,0 +1,35 @@
+/* Calls whose functions crash and answer, for valgrind.sh: what valgrind says of them is the functions' own doing. */
+#include <forkcall.h>
+
+#include <signal.h>
+#include <stdio.h>
+
+static int kills_itself_by_SIGFPE(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    raise(SIGFPE);
+    return 0;
+}
+
+static int answers(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    return forkcall_buf_append(result, args, args_size);
+}
+
+int main(void)
+{
+    const struct forkcall_options options = {.method = FORKCALL_FORK, .timeout_ms = 60000};
+    for (int i = 0; i < 3; i++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_report crash = forkcall_run(kills_itself_by_SIGFPE, NULL, 0, NULL, &options);
+        const struct forkcall_report answer = forkcall_run(answers, &i, sizeof i, &result, &options);
+        forkcall_buf_free(&result);
+        if (crash.status != FORKCALL_SIGNALED || crash.crash.signal != SIGFPE || answer.status != FORKCALL_OK) {
+            fprintf(stderr, "%s\n%s\n", crash.message, answer.message);
+            return 1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Valgrind complains of nothing that the library does on the way of a crash, in the caller or in the child; and where it does
+# not know a system call it says so once for each, not in every call.
+# Arguments: valgrind, a program.
+set -u
+logs=$(mktemp -d) || exit 1
+trap 'rm -rf "$logs"' EXIT
+"$1" --quiet --log-file="$logs/%p" "$2" || exit 1
+complaints=$(sed 's/^==[0-9]*== \{0,1\}//' "$logs"/* | grep -E '^(Syscall param|Conditional jump|Use of uninit|Invalid read)')
+unknown=$(cat "$logs"/* | sed -n 's/^.*unhandled .*syscall: \(.*\)$/\1/p' | sort | uniq -d)
+if [ -n "$complaints$unknown" ]; then
+    cat "$logs"/* >&2
+    exit 1
+fi
