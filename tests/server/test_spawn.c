@@ -2,6 +2,8 @@
 #include "servers.h"
 #include "state.h"
 
+#include "copy.h"
+
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -402,6 +404,52 @@ static void function_of_a_plugin(void **state)
     assert_int_equal(host_run(call_plugin, NULL), 0);
 }
 
+/* ---- Copies that fail ---------------------------------------------------------------------------------------- */
+
+static int exited(int status)
+{
+    return status << 8; /* as wait(2) has it */
+}
+
+/* So many of one kind, which each time are no reason to give up. */
+static int fail_in_vain(int wait_status, int times, const char *reason)
+{
+    char why[400];
+    const char *last;
+    for (int i = 0; i < times; i++) {
+        CHECK(fc_copy_failed(wait_status, why, sizeof why) == -ENOEXEC && strstr(why, reason) != NULL);
+        CHECK(fc_copy_gave_up(&last) == 0);
+    }
+    return 0;
+}
+
+static int fail_and_serve(void *context)
+{
+    char why[400];
+    const char *last = NULL;
+    (void)context;
+    CHECK(fail_in_vain(SIGKILL, 20, "SIGKILL") == 0); /* of these the next may be none */
+    CHECK(fail_in_vain(exited(127), 20, "loader") == 0);
+    CHECK(fail_in_vain(exited(3), 20, "exit status 3") == 0);
+    CHECK(fail_in_vain(exited(FC_COPY_REFUSED), 20, "could not take over") == 0);
+    for (int round = 0; round < 3; round++) {
+        CHECK(fail_in_vain(exited(FC_COPY_ROBBED), 5, "descriptor 3") == 0);
+        fc_copy_served();
+    }
+    for (int i = 0; i < 20; i++)
+        CHECK(fc_copy_failed(exited(FC_COPY_REPLACED), why, sizeof why) == -ESTALE);
+    CHECK(fc_copy_gave_up(&last) == -ESTALE && strcmp(last, why) == 0);
+    fc_copy_served();
+    CHECK(fc_copy_gave_up(&last) == 0);
+    return 0;
+}
+
+static void only_copies_that_fail_in_a_row_by_their_own_word_are_given_up(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(fail_and_serve, NULL), 0);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -414,6 +462,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(host_with_a_thousand_open_descriptors),
         cmocka_unit_test(host_whose_threads_close_descriptors_while_it_spawns),
         cmocka_unit_test(function_of_a_plugin),
+        cmocka_unit_test(only_copies_that_fail_in_a_row_by_their_own_word_are_given_up),
     };
     forkcall_init();
     plugin_path = argc > 1 ? argv[1] : "";
