@@ -328,13 +328,13 @@ int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *arg
     if (call == NULL)
         return -EINVAL;
     fc_child_check_escape(__builtin_frame_address(0));
-    *call = malloc(sizeof **call);
-    if (*call == NULL)
-        return -ENOMEM;
     const struct kept kept = keep();
-    fc_call_begin(*call, fn, args, args_size, result, options, true);
+    *call = malloc(sizeof **call);
+    const int r = *call == NULL ? -ENOMEM : 0;
+    if (r == 0)
+        fc_call_begin(*call, fn, args, args_size, result, options, true);
     restore(kept);
-    return 0;
+    return r;
 }
 
 static int open_loop(struct forkcall_call *call)

@@ -15,6 +15,7 @@
 #define DID_NOT_HAPPEN 77
 #define AT_MOST 400 /* calls of one function on the way of one call */
 #define PLENTY_MS 20000
+#define ERROR_OF_HOST 4711 /* errno before a call, and after it, whatever fails */
 
 /* May the call end so, when this has failed? Bits. */
 enum ending {
@@ -151,13 +152,16 @@ static int try_it(void *context)
     CHECK((trial->variant & WARM) == 0 || warm_up());
     pthread_sigmask(SIG_BLOCK, NULL, &mask_before);
     fault_arm(trial->kind->fault, trial->n, trial->kind->error);
+    errno = ERROR_OF_HOST;
     report = call(trial->variant, trial->kind->error, &result, &started);
+    const int error_after = errno;
     const bool happened = fault_disarm();
     pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
     if (started == -ENOMEM && happened)
         CHECK(trial->kind->fault == FAULT_MALLOC);
     else
         CHECK(started == 0 && check(trial, happened, &report, &result) == 0);
+    CHECK(error_after == ERROR_OF_HOST);
     forkcall_buf_free(&result);
     for (int signal = 1; signal < 65; signal++)
         CHECK(sigismember(&mask_before, signal) == sigismember(&mask_after, signal));
