@@ -1,5 +1,5 @@
-/* A function that leaves its process few system calls (seccomp(2)): what it answers is told with those that forkcall.h names,
- * and what is not known without others is said not to be.
+/* A function that leaves its process few system calls (seccomp(2)): what it answers is told with those that
+ * docs/what-the-function-sees.md names, and what is not known without others is said not to be.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"
@@ -24,7 +24,7 @@ struct order {
 
 #define ALLOW(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
-/* Nothing from now on but what the header promises to need. */
+/* Nothing from now on but what docs/what-the-function-sees.md promises to need. */
 static bool confine(enum walls walls, bool large)
 {
     struct sock_filter filter[] = {

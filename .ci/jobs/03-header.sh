@@ -59,3 +59,23 @@ if try_install clang libstdc++-12-dev; then
 else
     skip_part "clang cannot be installed: the header is not tried with clang and clang++"
 fi
+
+# Every function, parameter, field and enumerator has a comment that names what there is.
+if try_install doxygen; then
+    cat >doxygen.conf <<CONF
+QUIET = YES
+WARN_AS_ERROR = YES
+WARN_NO_PARAMDOC = YES
+INPUT = "$CI_SRC/include/forkcall.h"
+OPTIMIZE_OUTPUT_FOR_C = YES
+HAVE_DOT = NO
+GENERATE_LATEX = NO
+MACRO_EXPANSION = YES
+EXPAND_ONLY_PREDEF = YES
+PREDEFINED = FORKCALL_PUBLIC= FORKCALL_NORETURN= FORKCALL_UNUSED= "FORKCALL_PRINTF(a,b)="
+CONF
+    doxygen doxygen.conf || die "doxygen finds something in the header without a comment, or a comment without it"
+    count_check "the header's comments with doxygen"
+else
+    skip_part "doxygen cannot be installed: the header's comments are not looked at"
+fi

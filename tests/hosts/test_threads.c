@@ -383,7 +383,7 @@ static int host_with_a_small_stack(void *unused)
     return 0;
 }
 
-/* As the header says. Without optimisation the compiler gives every variable a place of its own. */
+/* As docs/limits.md says. Without optimisation the compiler gives every variable a place of its own. */
 static void a_thread_with_32_KiB_of_stack_can_call(void **state)
 {
     (void)state;
