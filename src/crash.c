@@ -113,6 +113,8 @@ static void tell(int signal, const siginfo_t *info, const void *context)
 static bool comes_again(int signal, int si_code)
 {
 #ifdef FC_SENDER_IS_TOLD
+    if (fc_runs_on_valgrind()) /* which goes on after the instruction */
+        return false;
     return fc_signal_is_fault(si_code) && signal != SIGABRT && signal != SIGTRAP && signal != SIGSYS;
 #else
     (void)signal;
