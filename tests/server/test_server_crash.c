@@ -331,8 +331,7 @@ static int stop_stopped_server(void *context)
     CHECK(forkcall_server_stop() == 0); /* does not wait for ever */
     const pid_t next = server_pid();
     CHECK(next > 0 && next != server);
-    CHECK(kill(server, SIGCONT) == 0);
-    CHECK(wait_until(process_is_gone, &server));
+    CHECK(wait_until(process_is_gone, &server)); /* though nobody but the stop has let it go on */
     CHECK(server_pid() == next);
     return 0;
 }
