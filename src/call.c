@@ -19,44 +19,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, int code, const char *format, ...)
-{
-    va_list arguments;
-    call->report.status = status;
-    call->report.ran = FORKCALL_RAN_NO;
-    call->report.code = code;
-    call->report.elapsed_ns = fc_now_ns() - call->start_ns;
-    call->report.hazards |= fc_hazard_of_libraries(); /* it may explain what went wrong */
-    if (format != NULL) {
-        va_start(arguments, format);
-        fc_report_vmessage(&call->report, format, arguments);
-        va_end(arguments);
-    }
-    call->stage = FC_STAGE_DONE;
-}
-
-void fc_call_not_started(struct forkcall_call *call, int error, const char *step)
-{
-    fc_call_end_early(call, FORKCALL_NOT_STARTED, error, "%s: %s", step,
-                      error == ETOOMANYREFS ? FC_TOO_MANY_UNDER_WAY : strerror(error));
-}
-
-bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing)
-{
-    if (r == -EINTR)
-        fc_call_end_early(call, FORKCALL_CANCELED, 0, "canceled by the caller");
-    else if (r == -ETIMEDOUT && fc_now_ns() >= call->deadline_ns)
-        fc_call_end_early(call, FORKCALL_TIMED_OUT, 0, "no answer within %d ms: %s", call->options.timeout_ms, doing);
-    else
-        return false;
-    return true;
-}
 
 /* ---- Beginning ----------------------------------------------------------------------------------------------- */
 
@@ -168,6 +134,7 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
         fc_call_not_started(call, ENOTSUP, "method: not in this version of the library");
         return;
     }
+    call->child_shares_addresses = method->shares_addresses;
     call->report.hazards = fc_hazards_to_refuse();
     if (method->refuses(call)) {
         fc_call_end_early(call, FORKCALL_UNSAFE, 0, NULL); /* the method has said why */
@@ -276,13 +243,6 @@ void fc_call_end(struct forkcall_call *call)
     debug(call);
 }
 
-/* In each public function for a call that was started before: what has the host done meanwhile? */
-static void come_back(struct forkcall_call *call)
-{
-    fc_fds_expire(&call->fds);
-    fc_call_look_at_descriptors(call);
-}
-
 /* ---- The public functions ------------------------------------------------------------------------------------ */
 
 /* What a public function leaves to its thread as it was. */
@@ -365,7 +325,7 @@ int forkcall_fd(struct forkcall_call *call)
     if (call->owner != getpid())
         return -EPERM;
     const struct kept kept = keep();
-    come_back(call);
+    fc_call_come_back(call);
     const int fd = open_loop(call);
     restore(kept);
     return fd;
@@ -379,7 +339,7 @@ int forkcall_wait(struct forkcall_call *call, int timeout_ms)
         return -EPERM;
     const uint64_t until = timeout_ms < 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U;
     const struct kept kept = keep();
-    come_back(call);
+    fc_call_come_back(call);
     const bool done = fc_call_drive(call, until);
     restore(kept);
     return done ? 1 : 0;
@@ -413,7 +373,7 @@ struct forkcall_report forkcall_finish(struct forkcall_call *call)
     }
     const struct kept kept = keep();
     if (call->owner == getpid())
-        come_back(call);
+        fc_call_come_back(call);
     fc_call_end(call);
     report = call->report;
     free(call);

@@ -7,6 +7,7 @@
 #include "process.h"
 #include "reply.h"
 #include "task.h"
+#include "time_limit.h"
 
 #include <forkcall.h>
 
@@ -42,6 +43,7 @@ struct forkcall_call {
     struct forkcall_buf kept_result; /* between the end of a call of forkcall_start and forkcall_finish */
 
     pid_t owner; /* the process that started the call */
+    bool child_shares_addresses; /* the child had this process's modules, at the same addresses */
     struct fc_fds fds;
     struct fc_process process;
     struct fc_reply_rules rules;
@@ -73,29 +75,13 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
                    struct forkcall_buf *result, const struct forkcall_options *options, bool async);
 void fc_call_end(struct forkcall_call *call);
 
-/* drive.c: moves a started call on until it is done (true) or until_ns has passed. */
-bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
+/* ---- call_state.c ------------------------------------------------------------------------------------------- */
 
-/* drive.c: to be called after the host's code has run. Where that has closed what the call needs, the call is over. */
-void fc_call_look_at_descriptors(struct forkcall_call *call);
+/* After its trailer, and after SIGKILL, a process has so long to end. */
+#define FC_CALL_END_NS 1000000000U
 
-/* drive.c: ends a call that still runs, as its caller wants. */
-void fc_call_cancel(struct forkcall_call *call);
-/* Kills the child of a call that was not let go, at once. */
-void fc_call_kill(struct forkcall_call *call, enum fc_cause cause);
-void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which);
-bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which);
-
-/* output.c: a callback may be called: neither the deadline has passed nor is the call to be cancelled. Asked before each one, because
- * each may take long: at most one is running when the deadline passes. */
-bool fc_call_may_call_back(const struct forkcall_call *call);
-
-/* outcome.c: the status is, or will be, OK or FAILED: then what the function has started may go on. To be asked after
- * fc_call_take_result, and before the process is reaped: afterwards its group is not to be killed any more. */
-bool fc_call_has_done_its_work(const struct forkcall_call *call);
-
-/* Until when the event loop may rest; a wake-up that was seen (woken) is taken back. */
-void fc_call_rest(struct forkcall_call *call, bool woken);
+/* The call goes on to another stage, which ends at deadline_ns (UINT64_MAX: never). */
+void fc_call_set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t deadline_ns);
 
 /* Ends a call before its function could run: status, ran NO, code, elapsed time and, where format is not NULL, message. */
 void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, int code, const char *format, ...)
@@ -107,17 +93,63 @@ void fc_call_not_started(struct forkcall_call *call, int error, const char *step
  * says so. */
 bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing);
 
-/* outcome.c: a child that is a copy has come to forkcall_init: it says so, or has begun to read its request. */
+/* As long as the call's deadline, cancel_fd and forkcall_cancel let it, and for limit_ns at most (UINT64_MAX: no such limit). Whatever a
+ * call waits for before its child runs is waited for so. */
+struct fc_patience fc_patience_of(const struct forkcall_call *call, uint64_t limit_ns);
+
+/* A callback may be called: neither the deadline has passed nor is the call to be cancelled. Asked before each one, because
+ * each may take long: at most one is running when the deadline passes. */
+bool fc_call_may_call_back(const struct forkcall_call *call);
+
+void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which);
+bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which);
+
+/* ---- call_result.c ------------------------------------------------------------------------------------------ */
+
+/* Gets hold of the result that the trailer tells of, if there is one; once. Sets result_error. */
+void fc_call_take_result(struct forkcall_call *call);
+
+/* ---- outcome.c ---------------------------------------------------------------------------------------------- */
+
+/* The status is, or will be, OK or FAILED: then what the function has started may go on. To be asked after
+ * fc_call_take_result, and before the process is reaped: afterwards its group is not to be killed any more. */
+bool fc_call_has_done_its_work(const struct forkcall_call *call);
+
+/* A child that is a copy has come to forkcall_init: it says so, or has begun to read its request. */
 bool fc_call_is_ready(const struct forkcall_call *call);
 
-/* outcome.c: how the child ended decides the status; the process is gone. */
+/* How the child ended decides the status; the process is gone. */
 void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending);
-/* outcome.c: the message of an INLINE call. */
+/* The message of an INLINE call. */
 void fc_call_say_inline(struct forkcall_call *call);
 
-/* deliver.c: gets hold of the result that the trailer tells of, if there is one; once. Sets result_error. */
-void fc_call_take_result(struct forkcall_call *call);
-/* deliver.c: in finish, the result and the details to the caller. */
+/* ---- call_end.c --------------------------------------------------------------------------------------------- */
+
+/* Ends a call that still runs, for the cause: with SIGTERM and the grace of the options, or at once. */
+void fc_call_terminate(struct forkcall_call *call, enum fc_cause cause);
+/* As its caller wants. */
+void fc_call_cancel(struct forkcall_call *call);
+/* At once, whatever its stage is. */
+void fc_call_kill_all(struct forkcall_call *call);
+/* Kills the child of a call that was not let go, at once. */
+void fc_call_kill(struct forkcall_call *call, enum fc_cause cause);
+
+/* To be called after the host's code has run. Where that has closed what the call needs, the call is over. */
+void fc_call_look_at_descriptors(struct forkcall_call *call);
+/* The same, where the host may have forked as well. */
+void fc_call_come_back(struct forkcall_call *call);
+
+/* ---- drive.c ------------------------------------------------------------------------------------------------ */
+
+/* Moves a started call on until it is done (true) or until_ns has passed. */
+bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
+
+/* Until when the event loop may rest; a wake-up that was seen (woken) is taken back. */
+void fc_call_rest(struct forkcall_call *call, bool woken);
+
+/* ---- deliver.c ---------------------------------------------------------------------------------------------- */
+
+/* In finish, the result and the details to the caller. */
 void fc_call_deliver(struct forkcall_call *call);
 
 #endif

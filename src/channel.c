@@ -3,7 +3,7 @@
 #include "arena.h"
 #include "args_file.h"
 #include "child.h"
-#include "init.h"
+#include "copy.h"
 #include "io.h"
 #include "lifeline.h"
 #include "region.h"

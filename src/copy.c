@@ -2,7 +2,7 @@
 
 #include "copy_brand.h"
 #include "copy_spawn.h"
-#include "init.h"
+#include "init_state.h"
 #include "library_id.h"
 #include "rights.h"
 

@@ -28,6 +28,9 @@ enum fc_copy_exit {
     FC_COPY_REFUSED = 124,    /* what it was given cannot be taken over */
 };
 
+/* How long a copy may take to come to forkcall_init. */
+#define FC_READY_NS 30000000000U
+
 enum fc_copy_role { FC_COPY_SPARE = 1, FC_COPY_SERVER = 2, FC_COPY_SPARE_OF_SERVER = 3 };
 
 /* In every program, by forkcall_init: is this process such a copy? False: no. Else *fd is the socket to its maker. Ends the

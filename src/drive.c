@@ -14,65 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* After its trailer, and after SIGKILL, a process has so long to end. */
-#define END_NS 1000000000U
-
 /* ---- Signals and deadlines ----------------------------------------------------------------------------------- */
-
-static void set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t deadline_ns)
-{
-    if (call->stage == FC_STAGE_RUNNING) /* nobody looks at that any more */
-        fc_loop_forget(&call->fds, call->options.cancel_fd_plus_one - 1);
-    call->stage = stage;
-    call->deadline_ns = deadline_ns;
-    if (stage == FC_STAGE_TERMINATING) {
-        call->callbacks_until_ns = deadline_ns;
-        call->late = false;
-    }
-}
-
-static void kill_all(struct forkcall_call *call)
-{
-    fc_process_signal_group(&call->process, SIGKILL);
-    fc_process_signal(&call->process, SIGKILL); /* it may have left the group */
-    set_stage(call, FC_STAGE_KILLED, fc_now_ns() + END_NS);
-}
-
-static void send_both(const struct forkcall_call *call, int signal)
-{
-    if (call->process.own_group)
-        fc_process_signal_group(&call->process, signal);
-    else
-        fc_process_signal(&call->process, signal);
-}
-
-/* Ends a call that is still running, for the cause. */
-static void terminate(struct forkcall_call *call, enum fc_cause cause)
-{
-    const bool patient = cause == FC_CAUSE_TIMEOUT || cause == FC_CAUSE_CANCEL;
-    if (call->stage != FC_STAGE_RUNNING && call->stage != FC_STAGE_TERMINATING)
-        return;
-    if (call->cause == FC_CAUSE_NONE)
-        call->cause = cause;
-    if (!patient || call->options.grace_ms == 0) {
-        kill_all(call);
-    } else if (call->stage == FC_STAGE_RUNNING) {
-        send_both(call, SIGTERM);
-        send_both(call, SIGCONT); /* or a stopped process would never see it */
-        set_stage(call, FC_STAGE_TERMINATING, fc_now_ns() + (uint64_t)call->options.grace_ms * 1000000U);
-    }
-}
-
-void fc_call_kill(struct forkcall_call *call, enum fc_cause cause)
-{
-    call->cause = cause;
-    kill_all(call);
-}
-
-void fc_call_cancel(struct forkcall_call *call)
-{
-    terminate(call, FC_CAUSE_CANCEL);
-}
 
 /* How a child of the server has ended, where the server does not tell: it is gone, or does not answer. */
 static bool ask_kernel(const struct fc_process *process, struct fc_ending *ending)
@@ -93,21 +35,21 @@ static void abandon(struct forkcall_call *call)
     else if (!ask_kernel(process, &ending))
         ending = (struct fc_ending){.wait_status = -1};
     fc_call_conclude(call, &ending);
-    set_stage(call, FC_STAGE_DONE, UINT64_MAX);
+    fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
 
 static void deadline_passed(struct forkcall_call *call)
 {
     switch (call->stage) {
     case FC_STAGE_RUNNING:
-        terminate(call, FC_CAUSE_TIMEOUT);
+        fc_call_terminate(call, FC_CAUSE_TIMEOUT);
         break;
     case FC_STAGE_TERMINATING:
-        kill_all(call);
+        fc_call_kill_all(call);
         break;
     case FC_STAGE_ANSWERED:
         fc_process_signal(&call->process, SIGKILL); /* not the group: it has done its work */
-        set_stage(call, FC_STAGE_KILLED, fc_now_ns() + END_NS);
+        fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
         break;
     case FC_STAGE_KILLED:
         abandon(call);
@@ -117,63 +59,29 @@ static void deadline_passed(struct forkcall_call *call)
     }
 }
 
-/* Whoever has closed these may have opened others by the same numbers, and the call can go on with none of them. */
-void fc_call_look_at_descriptors(struct forkcall_call *call)
-{
-    if (!fc_fds_look(&call->fds))
-        return;
-    call->process.fd = call->fds.fd[FC_FD_PROCESS];
-    if (call->stage == FC_STAGE_DONE || call->reply.done)
-        return;
-    terminate(call, FC_CAUSE_CLOSED);
-    if (call->process.remote && call->process.fd < 0) { /* nobody can tell its end any more */
-        const struct fc_ending unknown = {.wait_status = -1};
-        fc_call_conclude(call, &unknown);
-        set_stage(call, FC_STAGE_DONE, UINT64_MAX);
-    }
-}
-
-/* From the host's code. */
-static void come_back(struct forkcall_call *call)
-{
-    fc_fds_expire(&call->fds);
-    fc_call_look_at_descriptors(call);
-}
-
 /* ---- Reading ------------------------------------------------------------------------------------------------- */
-
-void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which)
-{
-    fc_loop_forget(&call->fds, call->fds.fd[which]);
-    fc_fds_close(&call->fds, which);
-}
 
 /* False: nothing was there. */
 static bool read_reply(struct forkcall_call *call)
 {
     const int r = fc_reply_receive(&call->reply, &call->rules, call->fds.fd[FC_FD_REPLY]);
     if (call->rules.progress != NULL)
-        come_back(call);
+        fc_call_come_back(call);
     if (r == -EAGAIN) /* what poll saw was read by another: a hostile child can open its own pipe for reading */
         return false;
     if (call->reply.done || (call->reply.answered && !call->reply.malformed)) {
         if (call->stage == FC_STAGE_RUNNING || call->stage == FC_STAGE_TERMINATING)
-            set_stage(call, FC_STAGE_ANSWERED, fc_now_ns() + END_NS);
+            fc_call_set_stage(call, FC_STAGE_ANSWERED, fc_now_ns() + FC_CALL_END_NS);
     } else if (call->reply.malformed) {
-        terminate(call, FC_CAUSE_MALFORMED);
+        fc_call_terminate(call, FC_CAUSE_MALFORMED);
     } else if (call->reply.no_memory) {
-        terminate(call, FC_CAUSE_NO_MEMORY);
+        fc_call_terminate(call, FC_CAUSE_NO_MEMORY);
     } else if (call->reply.cancel) {
-        terminate(call, FC_CAUSE_CANCEL);
+        fc_call_terminate(call, FC_CAUSE_CANCEL);
     }
     if (r <= 0 || call->reply.done || call->reply.malformed || call->reply.no_memory)
         fc_call_close_fd(call, FC_FD_REPLY);
     return true;
-}
-
-bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which)
-{
-    return call->fds.fd[which] >= 0 && (fc_poll_now(call->fds.fd[which], POLLIN) & POLLIN) != 0;
 }
 
 /* What is in the reply now. */
@@ -216,11 +124,11 @@ static bool hear_of_server(struct forkcall_call *call, struct fc_ending *ending)
     const enum fc_fd answer = process->fd_tells ? FC_FD_PROCESS : FC_FD_STATUS;
     int told = 0;
     if (call->fds.fd[answer] < 0) {
-        told = fc_server_ask_ending(process, &call->fds, answer) == -EPIPE ? -1 : 0;
+        told = process->remote->ask_ending(process, &call->fds, answer) == -EPIPE ? -1 : 0;
         fc_loop_also(&call->fds, call->fds.fd[answer]);
     }
     if (call->fds.fd[answer] >= 0)
-        told = fc_server_hear_ending(call->fds.fd[answer], ending);
+        told = process->remote->hear_ending(call->fds.fd[answer], ending);
     if (told > 0)
         return true;
     *ending = (struct fc_ending){.wait_status = -1};
@@ -239,7 +147,7 @@ static void conclude(struct forkcall_call *call)
 {
     struct fc_ending ending;
     if (!call->reply.done) /* another thread of the host may have closed what it would have come through */
-        come_back(call);
+        fc_call_come_back(call);
     if (call->stage == FC_STAGE_DONE)
         return;
     if (!call->unreapable) {
@@ -260,12 +168,12 @@ static void conclude(struct forkcall_call *call)
         if (ending.usage_known && !fc_call_has_done_its_work(call)) /* it was reaped here, and its group killed */
             fc_process_reap_group(&call->process, held_ns);
         fc_call_conclude(call, &ending);
-        set_stage(call, FC_STAGE_DONE, UINT64_MAX);
+        fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
     } else if (!call->unreapable) {
         call->unreapable = true;                      /* a tracer has it, or the server has not told yet */
         fc_loop_forget(&call->fds, call->process.fd); /* it has said all that it can */
         if (call->stage != FC_STAGE_KILLED)
-            set_stage(call, FC_STAGE_KILLED, fc_now_ns() + END_NS);
+            fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
     }
 }
 
@@ -276,7 +184,7 @@ static void conclude_by_answer(struct forkcall_call *call)
     fc_output_rest(call, FC_FD_OUT);
     fc_output_rest(call, FC_FD_ERR);
     fc_call_conclude(call, &not_waited_for);
-    set_stage(call, FC_STAGE_DONE, UINT64_MAX);
+    fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
 
 /* ---- Waiting ------------------------------------------------------------------------------------------------- */
@@ -380,7 +288,7 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
 {
     for (int i = 0; i < SLOT_COUNT; i++)
         if ((slots[i].revents & POLLNVAL) != 0 && i != SLOT_CANCEL) /* another thread of the host has closed it */
-            come_back(call);
+            fc_call_come_back(call);
     if (slots[SLOT_REPLY].revents != 0 && call->fds.fd[FC_FD_REPLY] >= 0)
         read_reply(call);
     if (slots[SLOT_OUT].revents != 0 && call->fds.fd[FC_FD_OUT] >= 0)
@@ -390,9 +298,9 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
     if (slots[SLOT_WAKE].revents != 0)
         fc_call_rest(call, true);
     if (slots[SLOT_CANCEL].revents != 0)
-        terminate(call, FC_CAUSE_CANCEL);
+        fc_call_terminate(call, FC_CAUSE_CANCEL);
     if (atomic_load(&call->cancel_requested))
-        terminate(call, FC_CAUSE_CANCEL);
+        fc_call_terminate(call, FC_CAUSE_CANCEL);
     if (call->stage == FC_STAGE_DONE) /* its descriptors were closed */
         return;
     if (call->process.remote && call->reply.done && call->stage == FC_STAGE_ANSWERED) {
@@ -422,7 +330,7 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
         if (now >= call->ready_by_ns) {
             call->ready_by_ns = UINT64_MAX;
             if (!fc_call_is_ready(call))
-                terminate(call, FC_CAUSE_NOT_READY);
+                fc_call_terminate(call, FC_CAUSE_NOT_READY);
         }
         fc_call_rest(call, false);
         if (now >= until_ns && call->stage != FC_STAGE_DONE)

@@ -2,7 +2,7 @@
 
 #include "config.h"
 #include "exit_guard.h"
-#include "init.h"
+#include "init_state.h"
 
 #include <stddef.h>
 

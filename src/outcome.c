@@ -7,7 +7,6 @@
 #include "go.h"
 #include "hazard.h"
 #include "io.h"
-#include "method.h"
 #include "report.h"
 #include "rlimits.h"
 #include "usage.h"
@@ -213,7 +212,7 @@ static void say_failed(struct forkcall_call *call)
 static void say_exited(struct forkcall_call *call)
 {
     struct forkcall_report *report = &call->report;
-    const bool runs_handlers = !fc_method_of(report->method)->shares_addresses;
+    const bool runs_handlers = !call->child_shares_addresses;
     if (!call->reply.done)
         fc_report_message(report, "the child ended with exit status %d before the function %s%s", report->code,
                           report->ran == FORKCALL_RAN_NO ? "was called"
@@ -361,7 +360,7 @@ static void set_crash(struct forkcall_call *call, const struct fc_ending *ending
     const struct forkcall_buf *notice = &call->reply.crash;
     if (!call->reply.has_crash || call->reply.done)
         return;
-    fc_crash_read(&call->report.crash, notice->data, notice->size, fc_method_of(call->report.method)->shares_addresses);
+    fc_crash_read(&call->report.crash, notice->data, notice->size, call->child_shares_addresses);
     /* Only its own end: a child may say what it likes. */
     const bool told = fc_crash_is_caught(call->report.crash.signal) &&
                       (!ending->status_known || (WIFSIGNALED(ending->wait_status) &&

@@ -13,17 +13,6 @@
 #define TAIL 8192U
 #define PIECE 4096U
 
-bool fc_call_may_call_back(const struct forkcall_call *call)
-{
-    const int cancel_fd = call->options.cancel_fd_plus_one - 1;
-    const bool ended_by_us = call->cause == FC_CAUSE_TIMEOUT || call->cause == FC_CAUSE_CANCEL;
-    if (call->quiet || fc_now_ns() >= call->callbacks_until_ns)
-        return false;
-    if (ended_by_us)
-        return call->stage == FC_STAGE_TERMINATING; /* what it says about its end, while it may still say something */
-    return !atomic_load(&call->cancel_requested) && (cancel_fd < 0 || !fc_poll_says(cancel_fd, POLLIN));
-}
-
 static void keep_tail(struct forkcall_buf *tail, const char *data, size_t size)
 {
     if (forkcall_buf_append(tail, data, size) == 0 && tail->size > TAIL) {
@@ -41,8 +30,7 @@ static void tell(struct forkcall_call *call, enum fc_fd which, const char *data,
     fc_callback_enter();
     const int r = call->options.output(call->options.user, stream, data, size);
     const bool canceled = fc_callback_leave() || r != 0;
-    fc_fds_expire(&call->fds);
-    fc_call_look_at_descriptors(call);
+    fc_call_come_back(call);
     if (canceled) {
         call->quiet = true;
         fc_call_cancel(call);

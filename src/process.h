@@ -12,12 +12,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct fc_server;
+struct fc_remote;
+
 struct fc_process {
     pid_t pid;
     int fd; /* readable when the process has ended; -1: to be asked again and again. Belongs to the call's table */
     bool own_group;
-    bool remote;   /* a child of the server, which reaps it */
     bool fd_tells; /* fd is a socket, through which the server says how it has ended */
+    const struct fc_remote *remote; /* a child of the server, which reaps it; NULL: of this process */
     struct fc_server *server;
 };
 
@@ -27,6 +30,17 @@ struct fc_ending {
     bool usage_known;
     int wait_status;
     uint64_t user_ns, system_ns, max_rss_bytes;
+};
+
+/* What is asked of the server about a child of its own. */
+struct fc_remote {
+    /* The server serves no more: its child's number may be another process's. */
+    bool (*is_gone)(const struct fc_server *server);
+    /* Asks the server how the child has ended, which it has: the server will tell through the descriptor that is entered as answer. 0;
+     * -EPIPE: it is gone; or another negative errno: not now. Does not wait. */
+    int (*ask_ending)(const struct fc_process *process, struct fc_fds *fds, enum fc_fd answer);
+    /* What the descriptor tells. 1: ending is set; 0: nothing yet; -1: nobody tells. Does not wait. */
+    int (*hear_ending)(int fd, struct fc_ending *ending);
 };
 
 /* To be called before the child can end, so that fd is surely its own. Cannot fail: without a descriptor to be had the

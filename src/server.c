@@ -2,7 +2,7 @@
 #include "server.h"
 
 #include "copy.h"
-#include "init.h"
+#include "init_state.h"
 #include "io.h"
 #include "rights.h"
 #include "server_start.h"
@@ -25,24 +25,6 @@
 
 /* Under fc_fds_lock. */
 static struct fc_server *current;
-
-struct fc_patience fc_patience_of(const struct forkcall_call *call, uint64_t limit_ns)
-{
-    const uint64_t now = fc_now_ns();
-    const uint64_t end_ns = limit_ns > UINT64_MAX - now ? UINT64_MAX : now + limit_ns;
-    return (struct fc_patience){.deadline_ns = end_ns < call->deadline_ns ? end_ns : call->deadline_ns,
-                                .cancel_fd = call->options.cancel_fd_plus_one - 1,
-                                .cancel_requested = &call->cancel_requested};
-}
-
-int fc_patience_left(const struct fc_patience *patience)
-{
-    if (patience->cancel_requested != NULL && atomic_load(patience->cancel_requested))
-        return -EINTR;
-    if (patience->cancel_fd >= 0 && fc_poll_says(patience->cancel_fd, POLLIN))
-        return -EINTR;
-    return fc_now_ns() >= patience->deadline_ns ? -ETIMEDOUT : 0;
-}
 
 /* ---- The one server ------------------------------------------------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /* HOST: a call's child, from the server's hands and back into them. */
-#include "init.h"
+#include "copy.h"
 #include "io.h"
 #include "rights.h"
 #include "server.h"
@@ -21,7 +21,7 @@
 
 /* ---- How a child has ended ----------------------------------------------------------------------------------- */
 
-int fc_server_ask_ending(const struct fc_process *process, struct fc_fds *fds, enum fc_fd answer)
+static int ask_ending(const struct fc_process *process, struct fc_fds *fds, enum fc_fd answer)
 {
     struct fc_server_order order = fc_order_make(FC_ORDER_STATUS, process->pid);
     int r = fc_rights_pair_in(fds);
@@ -41,12 +41,15 @@ int fc_server_ask_ending(const struct fc_process *process, struct fc_fds *fds, e
     return 0;
 }
 
-int fc_server_hear_ending(int fd, struct fc_ending *ending)
+static int hear_ending(int fd, struct fc_ending *ending)
 {
     size_t count;
     const int r = fc_rights_receive(fd, ending, sizeof *ending, NULL, 0, &count, 0);
     return r == 0 ? 1 : r == -EAGAIN ? 0 : -1;
 }
+
+static const struct fc_remote of_server = {
+    .is_gone = fc_server_is_dead, .ask_ending = ask_ending, .hear_ending = hear_ending};
 
 /* ---- Taking a child ------------------------------------------------------------------------------------------ */
 
@@ -54,7 +57,7 @@ int fc_server_hear_ending(int fd, struct fc_ending *ending)
 static int watch(struct forkcall_call *call, const struct fc_patience *patience)
 {
     for (;;) {
-        int r = fc_server_ask_ending(&call->process, &call->fds, FC_FD_PROCESS);
+        int r = ask_ending(&call->process, &call->fds, FC_FD_PROCESS);
         call->process.fd = call->fds.fd[FC_FD_PROCESS];
         call->process.fd_tells = r == 0;
         if (r != -EAGAIN)
@@ -70,7 +73,7 @@ static int watch(struct forkcall_call *call, const struct fc_patience *patience)
 static int adopt(struct forkcall_call *call, const struct fc_patience *patience)
 {
     int r = 0;
-    call->process.remote = true;
+    call->process.remote = &of_server;
     call->process.server = call->server;
     call->process.own_group = !call->options.share_group;
     if (call->process.fd < 0)
@@ -78,7 +81,7 @@ static int adopt(struct forkcall_call *call, const struct fc_patience *patience)
     if (r == 0)
         return 0;
     struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
-    call->process.remote = false;
+    call->process.remote = NULL;
     call->process.server = NULL;
     fc_order_tell(call->server, &unused);
     fc_ask_drop_child(call);

@@ -1,7 +1,7 @@
 #include "server_start.h"
 
 #include "copy.h"
-#include "init.h"
+#include "init_state.h"
 #include "io.h"
 #include "orphans.h"
 #include "process.h"

@@ -6,7 +6,7 @@
 #include "copy.h"
 #include "exit_guard.h"
 #include "hazard.h"
-#include "init.h"
+#include "init_state.h"
 #include "mark.h"
 #include "report.h"
 #include "streams.h"

@@ -60,6 +60,7 @@ static void start(struct forkcall_call *call)
     fc_call_take_result(call);
     if (call->report.status == FORKCALL_FAILED && code == 0)
         fc_report_message(&call->report, FC_NO_MEMORY_MESSAGE);
+    fc_call_say_inline(call);
 }
 
 const struct fc_method fc_method_inline = {.refuses = refuses, .start = start, .shares_addresses = true};

@@ -2,7 +2,7 @@
 #include "method.h"
 
 #include "channel.h"
-#include "init.h"
+#include "method_exec.h"
 #include "io.h"
 #include "report.h"
 #include "server.h"

@@ -3,7 +3,7 @@
 
 #include "channel.h"
 #include "copy.h"
-#include "init.h"
+#include "method_exec.h"
 #include "passed_fds.h"
 #include "report.h"
 #include "rights.h"

@@ -2,7 +2,6 @@
  * before each signal; a host that reaps in another thread between the two steps is beyond this file. */
 #include "process.h"
 
-#include "server.h"
 #include "usage.h"
 
 #include <errno.h>
@@ -47,7 +46,7 @@ static bool is_ours(const struct fc_process *process)
 {
     siginfo_t info;
     if (process->remote) /* the server reaps it when this process has no more to do with it */
-        return process->server != NULL && !fc_server_is_dead(process->server);
+        return process->server != NULL && !process->remote->is_gone(process->server);
     return peek(process->pid, &info);
 }
 

@@ -1,0 +1,71 @@
+/* HOST: ends a call that still runs: at its deadline, because its caller wants that, or because it cannot go on. */
+#include "call.h"
+
+#include "io.h"
+
+#include <signal.h>
+
+void fc_call_kill_all(struct forkcall_call *call)
+{
+    fc_process_signal_group(&call->process, SIGKILL);
+    fc_process_signal(&call->process, SIGKILL); /* it may have left the group */
+    fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
+}
+
+static void send_both(const struct forkcall_call *call, int signal)
+{
+    if (call->process.own_group)
+        fc_process_signal_group(&call->process, signal);
+    else
+        fc_process_signal(&call->process, signal);
+}
+
+/* Ends a call that is still running, for the cause. */
+void fc_call_terminate(struct forkcall_call *call, enum fc_cause cause)
+{
+    const bool patient = cause == FC_CAUSE_TIMEOUT || cause == FC_CAUSE_CANCEL;
+    if (call->stage != FC_STAGE_RUNNING && call->stage != FC_STAGE_TERMINATING)
+        return;
+    if (call->cause == FC_CAUSE_NONE)
+        call->cause = cause;
+    if (!patient || call->options.grace_ms == 0) {
+        fc_call_kill_all(call);
+    } else if (call->stage == FC_STAGE_RUNNING) {
+        send_both(call, SIGTERM);
+        send_both(call, SIGCONT); /* or a stopped process would never see it */
+        fc_call_set_stage(call, FC_STAGE_TERMINATING, fc_now_ns() + (uint64_t)call->options.grace_ms * 1000000U);
+    }
+}
+
+void fc_call_kill(struct forkcall_call *call, enum fc_cause cause)
+{
+    call->cause = cause;
+    fc_call_kill_all(call);
+}
+
+void fc_call_cancel(struct forkcall_call *call)
+{
+    fc_call_terminate(call, FC_CAUSE_CANCEL);
+}
+
+/* Whoever has closed these may have opened others by the same numbers, and the call can go on with none of them. */
+void fc_call_look_at_descriptors(struct forkcall_call *call)
+{
+    if (!fc_fds_look(&call->fds))
+        return;
+    call->process.fd = call->fds.fd[FC_FD_PROCESS];
+    if (call->stage == FC_STAGE_DONE || call->reply.done)
+        return;
+    fc_call_terminate(call, FC_CAUSE_CLOSED);
+    if (call->process.remote && call->process.fd < 0) { /* nobody can tell its end any more */
+        const struct fc_ending unknown = {.wait_status = -1};
+        fc_call_conclude(call, &unknown);
+        fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
+    }
+}
+
+void fc_call_come_back(struct forkcall_call *call)
+{
+    fc_fds_expire(&call->fds);
+    fc_call_look_at_descriptors(call);
+}

@@ -1,0 +1,29 @@
+/* HOST: gets hold of the result of a call whose child has answered. */
+#include "call.h"
+
+#include "buf.h"
+#include "region.h"
+
+static bool has_result(const struct forkcall_call *call)
+{
+    const struct fc_trailer *trailer = &call->reply.trailer;
+    if (call->report.method == FORKCALL_INLINE)
+        return call->report.status == FORKCALL_OK;
+    return call->reply.done && trailer->end == FC_END_RETURNED && trailer->code == 0;
+}
+
+/* Getting memory for the result, or finding that the child has taken it back, decides the status: so this is done before
+ * the status is. Inside forkcall_run the result goes straight to the caller's buffer. A call of forkcall_start keeps it
+ * until forkcall_finish, because the caller's buffer is not to be touched before. */
+void fc_call_take_result(struct forkcall_call *call)
+{
+    struct forkcall_buf *to = call->async ? &call->kept_result : call->result;
+    if (call->result == NULL || call->result_taken || !has_result(call))
+        return;
+    call->result_taken = true;
+    fc_buf_clear(to);
+    if (call->reply.done && call->reply.trailer.transport == FC_TRANSPORT_REGION)
+        call->result_error = fc_region_take(call->fds.fd[FC_FD_REGION], (size_t)call->reply.trailer.result_size, to);
+    else
+        call->result_error = fc_buf_deliver(to, &call->reply.result);
+}

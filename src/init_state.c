@@ -1,0 +1,22 @@
+/* ANY: whether forkcall_init was called in this process, and what the process is since. */
+#include "init_state.h"
+
+#include <stdatomic.h>
+
+static atomic_bool initialised, is_copy;
+
+void fc_init_note(bool in_copy)
+{
+    atomic_store(&is_copy, in_copy);
+    atomic_store(&initialised, true);
+}
+
+bool fc_init_was_called(void)
+{
+    return atomic_load(&initialised);
+}
+
+bool fc_init_is_in_copy(void)
+{
+    return atomic_load(&is_copy);
+}

@@ -1,0 +1,47 @@
+/* HOST: what SERVER and SPAWN need besides: forkcall_init, and a function that another process can find. */
+#include "method_exec.h"
+
+#include "copy.h"
+#include "init_state.h"
+#include "report.h"
+
+#include <errno.h>
+
+static void refuse(struct forkcall_call *call, int error, const char *why)
+{
+    fc_call_not_started(call, error, "method");
+    fc_report_message(&call->report, "%s", why);
+}
+
+bool fc_init_allows(struct forkcall_call *call)
+{
+    if (fc_init_was_called())
+        return true;
+    refuse(call, fc_image_is_privileged() ? EPERM : ENOTSUP,
+           fc_image_is_privileged()
+               ? "method: SERVER and SPAWN are not for set-user-id programs, nor for those whose file has capabilities"
+               : "method: SERVER and SPAWN need forkcall_init() as the first thing in this program's main()");
+    return false;
+}
+
+bool fc_init_names(struct forkcall_call *call, struct fc_module_function *name)
+{
+    switch (-fc_module_name(call->report.fn, name)) {
+    case 0:
+        return true;
+    case ENAMETOOLONG:
+        refuse(call, ENAMETOOLONG, "fn: the path of its module is too long");
+        return false;
+    case EXDEV:
+        refuse(call, EXDEV,
+               "fn: lies in a namespace of dlmopen(3), which no other process has: only FORKCALL_FORK can call it");
+        return false;
+    case ESTALE:
+        refuse(call, ESTALE,
+               "fn: the file of its module was deleted, replaced or cut short, and nothing else tells its build");
+        return false;
+    default:
+        refuse(call, ENOENT, "fn: lies in no program, library or plugin, so that no other process can find it");
+        return false;
+    }
+}

@@ -1,0 +1,14 @@
+/* HOST: what SERVER and SPAWN need besides: forkcall_init, and a function that another process can find. */
+#ifndef FC_METHOD_EXEC_H
+#define FC_METHOD_EXEC_H
+
+#include "call.h"
+#include "module.h"
+
+/* forkcall_init was called; else the call is ended. */
+bool fc_init_allows(struct forkcall_call *call);
+
+/* The name of the call's function; false: it has none, and the call is ended. */
+bool fc_init_names(struct forkcall_call *call, struct fc_module_function *name);
+
+#endif
