@@ -10,12 +10,12 @@
 #include "lifeline.h"
 #include "parent_death.h"
 #include "patience.h"
-#include "pipe.h"
 #include "prepare.h"
 #include "process.h"
 #include "rights.h"
 #include "server_asks.h"
 #include "server_children.h"
+#include "server_process.h"
 #include "settings.h"
 #include "spare.h"
 #include "watch.h"
@@ -30,71 +30,16 @@
 
 static struct fc_prepare prepare;
 static int control_fd = -1, host_fd = -1;
-static pid_t host_pid;
 
-bool fc_serve_is_child_of_host(void)
+/* In a child that is forked, first: what is the server's is not its own. extra: its socket, which it keeps; -1: none. */
+static void leave_in_child(int extra)
 {
-    return getppid() == host_pid;
-}
-
-/* ---- SIGCHLD ------------------------------------------------------------------------------------------------- */
-
-static int bell[2] = {-1, -1}; /* a pipe, so that poll(2) sees the signal */
-
-static void on_child(int signal)
-{
-    const int error = errno;
-    (void)signal;
-    if (write(bell[1], "c", 1) < 0) {
-        /* It is full: as good as rung. */
-    }
-    errno = error;
-}
-
-static int lifeline[2] = {-1, -1}; /* a pipe that ends with this process */
-
-int fc_serve_lifeline(void)
-{
-    return lifeline[0];
-}
-
-static int hang_bell(void)
-{
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_child;
-    action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
-    int r = fc_pipe(bell);
-    if (r == 0)
-        r = fc_pipe(lifeline);
-    if (r < 0)
-        return r;
-    for (int i = 0; i < 2; i++) /* a server that waits here, in the handler or outside, would outlive its host */
-        if (fcntl(bell[i], F_SETFL, O_NONBLOCK) < 0)
-            return -errno;
-    sigset_t none; /* a constructor, or prepare, may have blocked some */
-    sigemptyset(&none);
-    pthread_sigmask(SIG_SETMASK, &none, NULL);
-    return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
-}
-
-static void silence_bell(void)
-{
-    char rung[64];
-    while (fc_read(bell[0], rung, sizeof rung) > 0) {
-    }
-}
-
-/* In a child, first. */
-void fc_serve_leave(void)
-{
-    signal(SIGCHLD, SIG_DFL);
-    close(bell[0]);
-    close(bell[1]);
-    close(lifeline[1]);
+    fc_serve_leave();
     close(control_fd);
     if (host_fd >= 0)
         close(host_fd);
+    fc_children_forget();
+    fc_asks_forget(extra);
 }
 
 /* ---- Serving ------------------------------------------------------------------------------------------------- */
@@ -175,11 +120,11 @@ _Noreturn static void serve(void)
     fc_be_patient(true);
     for (;;) {
         struct pollfd fds[] = {
-            {.fd = control_fd, .events = POLLIN}, {.fd = bell[0], .events = POLLIN}, {.fd = host_fd, .events = POLLIN}};
+            {.fd = control_fd, .events = POLLIN}, {.fd = fc_bell_fd(), .events = POLLIN}, {.fd = host_fd, .events = POLLIN}};
         if (fc_poll(fds, 3, timeout_ms()) < 0 && !can_go_on(errno))
             break;
         if (fds[1].revents != 0) {
-            silence_bell();
+            fc_bell_silence();
             fc_children_look();
         }
         fc_children_kill_overdue();
@@ -229,7 +174,7 @@ static void tell_ready(int error, const char *why, int status)
 /* The host reaps the process that it has made, at once, and has no child by this one. */
 static void leave_host(pid_t host)
 {
-    host_pid = host;
+    fc_serve_note_host(host);
     /* While this process is its child, the host's number is its own. */
     const int fd = fc_wait_open(host);
     host_fd = fd < 0 ? -1 : fd;
@@ -296,12 +241,12 @@ _Noreturn void fc_serve(int control)
     fflush(NULL);   /* what constructors and prepare have written is not each child's to write */
     fc_child_arm(); /* for all that are forked */
     if (r == 0)
-        r = hang_bell();
+        r = fc_bell_hang();
     if (r < 0 && why[0] == '\0')
         snprintf(why, sizeof why, "%s", strerror(-r));
     fc_module_prepare();
     fc_crash_note_modules();
-    fc_children_open(control_fd, exec_spares ? &prepare : NULL, prepare.setup.spares);
+    fc_children_open(control_fd, exec_spares ? &prepare : NULL, prepare.setup.spares, leave_in_child);
     tell_ready(-r, why, FC_COPY_REFUSED);
     serve();
 }

@@ -5,6 +5,7 @@
 #include "init_state.h"
 #include "io.h"
 #include "rights.h"
+#include "server_orders.h"
 #include "server_start.h"
 #include "server_wire.h"
 #include "watch.h"
@@ -72,21 +73,14 @@ void fc_server_give_up(struct fc_server *server)
     fc_server_retire(server);
 }
 
-/* The host has closed what it had to do with it, which then ends by itself; the numbers may be the host's by now. */
-static bool is_lost(const struct fc_server *server)
+bool fc_order_tell(struct fc_server *server, struct fc_server_order *order)
 {
-    const bool has_pidfd = atomic_load(&server->ready) && server->fds.fd[FC_FD_PROCESS] >= 0;
-    return !fc_fds_has(&server->fds, FC_FD_HELLO) || (has_pidfd && !fc_fds_has(&server->fds, FC_FD_PROCESS));
-}
-
-/* The sockets of a process that ends are closed a moment before its end is seen. */
-bool fc_server_is_dead(const struct fc_server *server)
-{
-    if (is_lost(server))
-        return true;
-    const int pidfd = server->fds.fd[FC_FD_PROCESS];
-    return (pidfd >= 0 && fc_poll_says(pidfd, POLLIN)) ||
-           (fc_poll_now(server->fds.fd[FC_FD_HELLO], POLLIN) & POLLHUP) != 0;
+    int r = fc_order_send(server, order, -1);
+    if (r == -EAGAIN)
+        r = fc_order_keep(server, order);
+    if (r < 0)
+        fc_server_retire(server);
+    return r == 0;
 }
 
 static bool has_current(void)
@@ -94,7 +88,7 @@ static bool has_current(void)
     struct fc_server *server = ref_current();
     if (server == NULL)
         return false;
-    const bool serves = !is_lost(server) && !(atomic_load(&server->ready) && fc_server_is_dead(server));
+    const bool serves = !fc_server_is_lost(server) && !(atomic_load(&server->ready) && fc_server_is_dead(server));
     if (!serves)
         fc_server_retire(server);
     fc_server_unref(server);
@@ -231,7 +225,7 @@ static int get(const struct fc_patience *patience, unsigned started, struct fc_s
         *server = ref_current();
         if (*server != NULL) {
             const bool served = atomic_load(&(*server)->ready);
-            if (is_lost(*server)) { /* no server, then */
+            if (fc_server_is_lost(*server)) { /* no server, then */
                 fc_server_retire(*server);
                 fc_server_unref(*server);
                 continue;
@@ -330,7 +324,7 @@ static int stop(void)
         return 0;
     fc_server_retire(server);
     const uint64_t deadline_ns = fc_now_ns() + STOP_NS;
-    if (atomic_load(&server->refs) == 1 && !is_lost(server)) {
+    if (atomic_load(&server->refs) == 1 && !fc_server_is_lost(server)) {
         fc_server_signal(server, SIGCONT); /* one that was stopped would not see the end of its socket */
         shutdown(server->fds.fd[FC_FD_HELLO], SHUT_WR);
         while (!is_over(server) && fc_now_ns() < deadline_ns)

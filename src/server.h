@@ -19,8 +19,10 @@ void fc_server_retire(struct fc_server *server);
 /* The same for one that answers nobody. It goes on for the calls that have a child of it; once there are none it is killed. */
 void fc_server_give_up(struct fc_server *server);
 
-/* It serves no more. */
-bool fc_server_is_dead(const struct fc_server *server);
+/* Sends an order without a socket, or keeps it until there is room. False: neither could be done, for the server is gone, or there is no
+ * memory. It is retired then, and ends when its calls have. */
+struct fc_server_order;
+bool fc_order_tell(struct fc_server *server, struct fc_server_order *order);
 
 /* ---- A call's child ------------------------------------------------------------------------------------------ */
 

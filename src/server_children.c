@@ -5,7 +5,7 @@
 #include "parent_death.h"
 #include "process.h"
 #include "rights.h"
-#include "serve.h"
+#include "server_process.h"
 #include "spare_make.h"
 #include "watch.h"
 
@@ -42,11 +42,13 @@ static struct {
         taken;         /* spares: sent through the control socket; taken from it by the host, as far as it has said */
     uint64_t retry_ns; /* how long to rest after another refill that fails; 0: the last did not */
     uint64_t refill_at_ns;
+    void (*leave_in_child)(int);
     bool adopts; /* orphans of the calls' functions */
 } children;
 
-void fc_children_open(int control, const struct fc_prepare *copies, unsigned spares)
+void fc_children_open(int control, const struct fc_prepare *copies, unsigned spares, void (*leave_in_child)(int))
 {
+    children.leave_in_child = leave_in_child;
     children.control = control;
     children.copies = copies;
     children.spares = spares;
@@ -269,7 +271,7 @@ static int make(struct fc_new_spare *spare, int extra)
     if (!make_room())
         return -ENOMEM;
     adopt_in_place_of_host();
-    const int r = fc_spare_make(spare, children.copies, extra);
+    const int r = fc_spare_make(spare, children.copies, extra, children.leave_in_child);
     if (r == 0)
         children.list[children.count++] =
             (struct child){.pid = spare->pid, .status_socket = -1, .kill_at_ns = UINT64_MAX};

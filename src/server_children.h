@@ -12,8 +12,9 @@
 /* How long a child that was released may take to end, and all of them when the server ends. */
 #define FC_CHILD_END_NS 1000000000U
 
-/* control: where spares are handed over. copies: NULL, or the spares are exec'ed, each with this to prepare. */
-void fc_children_open(int control, const struct fc_prepare *copies, unsigned spares);
+/* control: where spares are handed over. copies: NULL, or the spares are exec'ed, each with this to prepare. leave_in_child is called
+ * in each that is forked, with its socket (-1: none). */
+void fc_children_open(int control, const struct fc_prepare *copies, unsigned spares, void (*leave_in_child)(int));
 
 /* The host has taken so many spares since the beginning, modulo 2^32. An older count changes nothing. */
 void fc_children_taken(uint32_t taken);

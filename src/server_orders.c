@@ -61,7 +61,7 @@ int fc_order_send(struct fc_server *server, struct fc_server_order *order, int s
     return r == 0 ? send(server, order, socket) : r;
 }
 
-static int keep(struct fc_server *server, const struct fc_server_order *order)
+int fc_order_keep(struct fc_server *server, const struct fc_server_order *order)
 {
     struct fc_owed *owed = malloc(sizeof *owed);
     if (owed == NULL)
@@ -78,16 +78,6 @@ static int keep(struct fc_server *server, const struct fc_server_order *order)
         atomic_store(&server->owed, owed);
     fc_fds_unlock();
     return 0;
-}
-
-bool fc_order_tell(struct fc_server *server, struct fc_server_order *order)
-{
-    int r = fc_order_send(server, order, -1);
-    if (r == -EAGAIN)
-        r = keep(server, order);
-    if (r < 0)
-        fc_server_retire(server);
-    return r == 0;
 }
 
 void fc_orders_end(struct fc_server *server)

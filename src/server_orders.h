@@ -11,9 +11,8 @@ struct fc_server_order fc_order_make(enum fc_server_order_kind kind, pid_t pid);
  * server is gone; or another negative errno: the socket cannot be sent. */
 int fc_order_send(struct fc_server *server, struct fc_server_order *order, int socket);
 
-/* Sends one without a socket, or keeps it until there is room. False: neither could be done, for the server is gone, or there is no
- * memory. It is retired then, and ends when its calls have. */
-bool fc_order_tell(struct fc_server *server, struct fc_server_order *order);
+/* Keeps an order without a socket until there is room for it: it is sent before the next. 0 or -ENOMEM. */
+int fc_order_keep(struct fc_server *server, const struct fc_server_order *order);
 
 /* Nobody refers to the server any more: sends what was kept, if there is room, and frees it. */
 void fc_orders_end(struct fc_server *server);

@@ -96,6 +96,23 @@ static struct fc_server *make(void)
     return NULL;
 }
 
+/* The host has closed what it had to do with it, which then ends by itself; the numbers may be the host's by now. */
+bool fc_server_is_lost(const struct fc_server *server)
+{
+    const bool has_pidfd = atomic_load(&server->ready) && server->fds.fd[FC_FD_PROCESS] >= 0;
+    return !fc_fds_has(&server->fds, FC_FD_HELLO) || (has_pidfd && !fc_fds_has(&server->fds, FC_FD_PROCESS));
+}
+
+/* The sockets of a process that ends are closed a moment before its end is seen. */
+bool fc_server_is_dead(const struct fc_server *server)
+{
+    if (fc_server_is_lost(server))
+        return true;
+    const int pidfd = server->fds.fd[FC_FD_PROCESS];
+    return (pidfd >= 0 && fc_poll_says(pidfd, POLLIN)) ||
+           (fc_poll_now(server->fds.fd[FC_FD_HELLO], POLLIN) & POLLHUP) != 0;
+}
+
 /* The sockets of a process that ends are closed before its children are given to another parent. */
 static void await_end(const struct fc_server *server)
 {
@@ -167,10 +184,13 @@ static void reap_spares(struct fc_server *server)
     fc_fds_close_all(&own);
 }
 
+/* The server's number is its own while it serves. */
+static const struct fc_remote itself = {.is_gone = fc_server_is_dead};
+
 void fc_server_signal(struct fc_server *server, int signal)
 {
     const struct fc_process process = {
-        .pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS], .remote = true, .server = server};
+        .pid = server->pid, .fd = server->fds.fd[FC_FD_PROCESS], .remote = &itself, .server = server};
     if (atomic_load(&server->ready) && !fc_server_is_dead(server))
         fc_process_signal(&process, signal);
 }

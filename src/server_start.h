@@ -43,6 +43,12 @@ int fc_server_start(const struct forkcall_server_options *options, const struct 
 /* Sends it a signal, while its control socket or its descriptor says that it lives, and so its number is its own. */
 void fc_server_signal(struct fc_server *server, int signal);
 
+/* The host has closed what it had to do with the server, which then ends by itself; the numbers may be the host's by now. */
+bool fc_server_is_lost(const struct fc_server *server);
+
+/* It serves no more. */
+bool fc_server_is_dead(const struct fc_server *server);
+
 /* Closes what it has, and frees it: nobody refers to it any more. */
 void fc_server_free(struct fc_server *server);
 

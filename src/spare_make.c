@@ -10,9 +10,7 @@
 #include "process_name.h"
 #include "region.h"
 #include "rights.h"
-#include "serve.h"
-#include "server_asks.h"
-#include "server_children.h"
+#include "server_process.h"
 #include "server_start.h"
 #include "spare.h"
 
@@ -52,14 +50,12 @@ void fc_spare_close_channel(const struct fc_new_spare *spare)
 
 /* ---- By fork ------------------------------------------------------------------------------------------------- */
 
-_Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server, int extra)
+_Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server, int extra, void (*leave_in_child)(int))
 {
     int own[FC_PASSED_USES] = {spare->request[0], spare->reply[1], spare->region, -1, -1};
     fc_end_with_parent(server);
     fc_be_patient(false); /* a child is as the host is */
-    fc_serve_leave();
-    fc_children_forget();
-    fc_asks_forget(extra);
+    leave_in_child(extra);
     setpgid(0, 0);
     fc_process_set_name("child");
     close(spare->request[1]);
@@ -69,12 +65,12 @@ _Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server,
     fc_spare_run(own, false, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
 }
 
-static int by_fork(struct fc_new_spare *spare, int extra)
+static int by_fork(struct fc_new_spare *spare, int extra, void (*leave_in_child)(int))
 {
     const pid_t server = getpid();
     spare->pid = fork();
     if (spare->pid == 0)
-        run_forked(spare, server, extra);
+        run_forked(spare, server, extra, leave_in_child);
     if (spare->pid < 0)
         return -errno;
     setpgid(spare->pid, spare->pid); /* both do it: the host may signal the group as soon as it knows of it */
@@ -118,11 +114,11 @@ static int by_exec(struct fc_new_spare *spare, const struct fc_prepare *prepare,
     return r;
 }
 
-int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra)
+int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra, void (*leave_in_child)(int))
 {
     int r = open_channel(spare);
     if (r == 0)
-        r = prepare != NULL ? by_exec(spare, prepare, extra) : by_fork(spare, extra);
+        r = prepare != NULL ? by_exec(spare, prepare, extra) : by_fork(spare, extra, leave_in_child);
     if (r < 0)
         fc_spare_close_channel(spare);
     return r;

@@ -12,8 +12,8 @@ struct fc_new_spare {
 };
 
 /* Makes one by fork; or, where prepare is not NULL, by exec, and that is what it prepares. extra: a socket that holds what it is
- * to have besides; -1: nothing. 0 or a negative errno. */
-int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra);
+ * to have besides; -1: nothing. leave_in_child is called in a forked one, with extra. 0 or a negative errno. */
+int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra, void (*leave_in_child)(int));
 
 /* The server has no more to do with the channel. */
 void fc_spare_close_channel(const struct fc_new_spare *spare);

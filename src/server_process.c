@@ -1,0 +1,87 @@
+/* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and the pipe that ends with it. */
+#include "server_process.h"
+
+#include "io.h"
+#include "pipe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static pid_t host_pid;
+
+void fc_serve_note_host(pid_t host)
+{
+    host_pid = host;
+}
+
+bool fc_serve_is_child_of_host(void)
+{
+    return getppid() == host_pid;
+}
+
+/* ---- SIGCHLD ------------------------------------------------------------------------------------------------- */
+
+static int bell[2] = {-1, -1}; /* a pipe, so that poll(2) sees the signal */
+
+static void on_child(int signal)
+{
+    const int error = errno;
+    (void)signal;
+    if (write(bell[1], "c", 1) < 0) {
+        /* It is full: as good as rung. */
+    }
+    errno = error;
+}
+
+static int lifeline[2] = {-1, -1}; /* a pipe that ends with this process */
+
+int fc_serve_lifeline(void)
+{
+    return lifeline[0];
+}
+
+int fc_bell_hang(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_child;
+    action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+    int r = fc_pipe(bell);
+    if (r == 0)
+        r = fc_pipe(lifeline);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < 2; i++) /* a server that waits here, in the handler or outside, would outlive its host */
+        if (fcntl(bell[i], F_SETFL, O_NONBLOCK) < 0)
+            return -errno;
+    sigset_t none; /* a constructor, or prepare, may have blocked some */
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
+}
+
+void fc_bell_silence(void)
+{
+    char rung[64];
+    while (fc_read(bell[0], rung, sizeof rung) > 0) {
+    }
+}
+
+int fc_bell_fd(void)
+{
+    return bell[0];
+}
+
+/* ---- In a child ---------------------------------------------------------------------------------------------- */
+
+void fc_serve_leave(void)
+{
+    signal(SIGCHLD, SIG_DFL);
+    close(bell[0]);
+    close(bell[1]);
+    close(lifeline[1]);
+}
