@@ -5,6 +5,7 @@
 #include "io.h"
 #include "loop.h"
 #include "report.h"
+#include "rights.h"
 #include "watch.h"
 
 #include <errno.h>

@@ -192,7 +192,7 @@ static void become_child(const struct fc_task *task, void *storage)
     fc_child.pid = getpid();
     fc_child.generation = fc_fds_generation();
     fc_child.task = *task;
-    fc_child.runs_handlers = task->armed && return_is_guarded;
+    fc_child.run_handlers = task->armed && return_is_guarded ? fc_exit_guard_run_handlers : NULL;
     fc_child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
     fc_buf_set_limit(&fc_child.result, task->max_result);
 }

@@ -13,7 +13,7 @@ struct fc_child {
     pid_t pid;           /* 0: this process is no child of the library */
     unsigned generation; /* fc_fds_generation() in it: other in a process that it has forked */
     struct fc_task task; /* what it points to may be gone */
-    bool runs_handlers;  /* those that the function has left, when it returns */
+    void (*run_handlers)(int status); /* those that the function has left, when it returns; NULL: they are not run */
     bool has_returned;   /* with code: they are being run */
     int code;
     const void *entry;

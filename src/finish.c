@@ -105,11 +105,11 @@ _Noreturn static void returned(int code, bool threw)
  * before that, whatever becomes of them. */
 _Noreturn void fc_child_returned(int code)
 {
-    if (fc_child.runs_handlers && fc_child_has_not_forked()) {
+    if (fc_child.run_handlers != NULL && fc_child_has_not_forked()) {
         fc_streams_flush();
         fc_child.code = code;
         fc_child.has_returned = true;
-        fc_exit_guard_run_handlers(code == 0 ? 0 : 1);
+        fc_child.run_handlers(code == 0 ? 0 : 1);
     }
     returned(code, false);
 }

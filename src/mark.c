@@ -1,18 +1,8 @@
+/* ANY: is a descriptor of any kind still what it was? */
 #include "mark.h"
 
 #include <errno.h>
 #include <sys/stat.h>
-
-struct fc_mark fc_mark_by_inode(int fd)
-{
-    struct stat file;
-    struct fc_mark mark = {.in_description = false};
-    if (fstat(fd, &file) == 0) {
-        mark.device = file.st_dev;
-        mark.inode = file.st_ino;
-    }
-    return mark;
-}
 
 static bool shares_its_inode(const struct stat *file)
 {
@@ -50,10 +40,4 @@ bool fc_is_the_same(int fd, const struct fc_mark *mark)
         return false;
     errno = 0;
     return !mark->in_description || fc_is_marked(fd, mark) || is_refused();
-}
-
-bool fc_is_marked_by_inode(int fd, const struct fc_mark *mark)
-{
-    struct stat file;
-    return fstat(fd, &file) == 0 && file.st_dev == mark->device && file.st_ino == mark->inode;
 }

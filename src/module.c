@@ -16,16 +16,6 @@
 #pragma weak dlclose
 #pragma weak dlerror
 
-int fc_module_set_path(struct fc_module_function *name, const char *path)
-{
-    const size_t length = strlen(path);
-    if (length >= sizeof name->path)
-        return -ENAMETOOLONG;
-    memcpy(name->path, path, length + 1);
-    name->path_size = (uint32_t)length + 1;
-    return 0;
-}
-
 static bool is_well_formed(const struct fc_module_function *name)
 {
     return name->id.size <= sizeof name->id.bytes && name->path_size >= 1 && name->path_size <= sizeof name->path &&

@@ -440,10 +440,9 @@ void fc_module_touch(void)
 {
     struct fc_module_function name;
     forkcall_fn *fn;
-    char why[64];
     if (!cache[0].name.is_program)
         return;
     copy_name(&name, &cache[0].name);
     name.offset = cache[0].start - cache[0].bias;
-    (void)fc_module_find(&name, &fn, why, sizeof why);
+    (void)fc_module_search(&name, &fn);
 }

@@ -8,10 +8,12 @@
 
 #include <forkcall.h>
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #ifdef PATH_MAX
 #define FC_MODULE_PATH_MAX PATH_MAX
@@ -76,7 +78,15 @@ void fc_module_touch(void);
 int fc_module_find(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size);
 
 /* 0 or -ENAMETOOLONG. */
-int fc_module_set_path(struct fc_module_function *name, const char *path);
+static inline int fc_module_set_path(struct fc_module_function *name, const char *path)
+{
+    const size_t length = strlen(path);
+    if (length >= sizeof name->path)
+        return -ENAMETOOLONG;
+    memcpy(name->path, path, length + 1);
+    name->path_size = (uint32_t)length + 1;
+    return 0;
+}
 
 /* ---- What module.c needs of a platform ----------------------------------------------------------------------- */
 

@@ -7,6 +7,8 @@
 
 #include <forkcall.h>
 
+#define FC_HUGE_PAGE ((size_t)2 << 20)
+
 /* In the caller: a descriptor, or a negative errno: the result then travels in the pipe. */
 int fc_region_open(void);
 
@@ -20,6 +22,9 @@ void fc_region_forget(void);
 
 /* In the child: no mapping from now on: the caller wants to seal. */
 void fc_region_unmap(void);
+
+/* mmap(2), at an address that huge pages can be used at; NULL: not to be had. */
+void *fc_region_map(size_t size, int protection, int flags, int fd);
 
 /* In the caller: puts the size bytes of the region into buf, whose content is replaced. fd stays open. -EPROTO: the
  * region does not hold so many bytes. -ENOMEM. */

@@ -1,0 +1,21 @@
+/* ANY: is a descriptor still what it was? By device and inode. */
+#include "mark.h"
+
+#include <sys/stat.h>
+
+struct fc_mark fc_mark_by_inode(int fd)
+{
+    struct stat file;
+    struct fc_mark mark = {.in_description = false};
+    if (fstat(fd, &file) == 0) {
+        mark.device = file.st_dev;
+        mark.inode = file.st_ino;
+    }
+    return mark;
+}
+
+bool fc_is_marked_by_inode(int fd, const struct fc_mark *mark)
+{
+    struct stat file;
+    return fstat(fd, &file) == 0 && file.st_dev == mark->device && file.st_ino == mark->inode;
+}
