@@ -1,6 +1,5 @@
 #include "arena.h"
 
-_Alignas(max_align_t) unsigned char fc_small_result_storage[FC_REPLY_HEAD + FC_SMALL_RESULT + FC_REPLY_TAIL];
 _Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 _Alignas(max_align_t) unsigned char fc_request_bytes[FC_REQUEST_REST_MAX];
 char fc_message[FC_MESSAGE_MAX];

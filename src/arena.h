@@ -8,16 +8,9 @@
 #include "reply_writer.h"
 #include "request.h"
 
-/* Results up to this size stay in one place and travel in the pipe, in one write. Above it shared memory is faster
- * (tests/bench). */
-#define FC_SMALL_RESULT 131072U
-
 /* MINSIGSTKSZ is too small where the processor's registers are large (AVX-512, AMX). */
 #define FC_ALTERNATE_STACK 65536U
 
-/* FC_SMALL_RESULT bytes, with room before and behind them: see reply_writer.h. */
-#define fc_small_result (fc_small_result_storage + FC_REPLY_HEAD)
-extern unsigned char fc_small_result_storage[FC_REPLY_HEAD + FC_SMALL_RESULT + FC_REPLY_TAIL];
 extern unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 extern unsigned char fc_request_bytes[FC_REQUEST_REST_MAX];  /* what follows a request's head */
 extern char fc_message[FC_MESSAGE_MAX];                      /* of forkcall_fail */

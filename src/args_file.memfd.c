@@ -1,7 +1,7 @@
 #include "args_file.h"
 
 #include "rlimits.h"
-#include "server.h"
+#include "time_limit.h"
 
 #include <errno.h>
 #include <stdint.h>

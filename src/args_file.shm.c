@@ -3,7 +3,7 @@
 
 #include "io.h"
 #include "rlimits.h"
-#include "server.h"
+#include "time_limit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "buf.h"
 
-#include "arena.h"
 #include "region.h"
+#include "small_result.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -42,7 +42,7 @@ struct forkcall_call {
     int result_error;                /* 0; -ENOMEM: the caller has no memory for it; -EPROTO: the child took it back */
     struct forkcall_buf kept_result; /* between the end of a call of forkcall_start and forkcall_finish */
 
-    pid_t owner; /* the process that started the call */
+    pid_t owner;                 /* the process that started the call */
     bool child_shares_addresses; /* the child had this process's modules, at the same addresses */
     struct fc_fds fds;
     struct fc_process process;

@@ -1,6 +1,5 @@
 #include "channel.h"
 
-#include "arena.h"
 #include "args_file.h"
 #include "child.h"
 #include "copy.h"
@@ -8,12 +7,13 @@
 #include "lifeline.h"
 #include "region.h"
 #include "request.h"
-#include "server.h"
+#include "small_result.h"
 #include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* A pipe that the child writes. Reading never waits: a hostile child could take back what poll has seen. */
@@ -175,4 +175,31 @@ void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_
     struct fc_request_parts request;
     fc_request_make(&request, &call->task, name, call->fds.fd[FC_FD_ARGS] >= 0);
     let_go(call, request.parts, request.count);
+}
+
+/* ---- What a child that is no fork gets ------------------------------------------------------------------------ */
+
+int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count)
+{
+    const int *fd = call->fds.fd;
+    const bool joins = call->options.standard_error == FORKCALL_STREAM_JOIN;
+    const struct fc_passed_fd own[] = {
+        {STDOUT_FILENO, fd[FC_FD_CHILD_OUT]},
+        {STDERR_FILENO, joins ? fd[FC_FD_CHILD_OUT] : fd[FC_FD_CHILD_ERR]},
+        {FC_PASSED_ARGS, fd[FC_FD_ARGS]},
+        {FC_PASSED_REQUEST, with_channel ? fd[FC_FD_CHILD_GO] : -1},
+        {FC_PASSED_REPLY, with_channel ? fd[FC_FD_CHILD_REPLY] : -1},
+        {FC_PASSED_REGION, with_channel ? fd[FC_FD_REGION] : -1},
+    };
+    const size_t own_count = sizeof own / sizeof *own;
+    *count = 0;
+    *list = malloc((own_count + call->task.keep_fds_count) * sizeof **list);
+    if (*list == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < own_count; i++)
+        if (own[i].fd >= 0)
+            (*list)[(*count)++] = own[i];
+    for (size_t i = 0; i < call->task.keep_fds_count; i++)
+        (*list)[(*count)++] = (struct fc_passed_fd){call->task.keep_fds[i], call->task.keep_fds[i]};
+    return 0;
 }

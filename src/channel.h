@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "module.h"
+#include "passed_fds.h"
 
 /* Both ends of all that the call needs, in call->fds. 0 or a negative errno. */
 int fc_channel_open(struct forkcall_call *call);
@@ -21,5 +22,9 @@ void fc_channel_let_go(struct forkcall_call *call);
 
 /* The same, for a child that is no fork: says which call it is to run, too. The child may have ended already. */
 void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name);
+
+/* All that a call's child is to have: keep_fds, captured streams, arguments; with_channel: its ends of the pipes and the region.
+ * The list is to be freed. 0 or -ENOMEM. */
+int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count);
 
 #endif

@@ -10,11 +10,11 @@
 #include <sys/types.h>
 
 struct fc_child {
-    pid_t pid;           /* 0: this process is no child of the library */
-    unsigned generation; /* fc_fds_generation() in it: other in a process that it has forked */
-    struct fc_task task; /* what it points to may be gone */
+    pid_t pid;                        /* 0: this process is no child of the library */
+    unsigned generation;              /* fc_fds_generation() in it: other in a process that it has forked */
+    struct fc_task task;              /* what it points to may be gone */
     void (*run_handlers)(int status); /* those that the function has left, when it returns; NULL: they are not run */
-    bool has_returned;   /* with code: they are being run */
+    bool has_returned;                /* with code: they are being run */
     int code;
     const void *entry;
     struct forkcall_buf result;

@@ -2,11 +2,10 @@
 #ifndef FC_COPY_SPAWN_H
 #define FC_COPY_SPAWN_H
 
+#include "rights.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
-
-/* Where a copy finds its socket. */
-#define FC_COPY_FD 3
 
 /* Starts path with descriptors 0 to 2 and fd, which becomes FC_COPY_FD, and no other; every signal at its default, none
  * blocked but for copy_brand.h; the environment of this process and marker ("name=value"). 0 or a negative errno; -EINVAL: fd

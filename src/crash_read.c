@@ -1,4 +1,4 @@
-#include "crash.h"
+#include "crash_read.h"
 #include "readable.h"
 #include "report.h"
 #include "translation.h"

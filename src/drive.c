@@ -5,7 +5,6 @@
 #include "loop.h"
 #include "orphans.h"
 #include "output.h"
-#include "server.h"
 #include "watch.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "frame.h"
 
-#include "crash.h"
+#include "crash_notice.h"
 
 #include <string.h>
 

@@ -1,5 +1,8 @@
 #include "hazard.h"
 
+#include "libraries.h"
+#include "threads.h"
+
 #include <forkcall.h>
 
 unsigned fc_hazards_to_refuse(void)

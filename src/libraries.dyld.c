@@ -1,4 +1,4 @@
-#include "hazard.h"
+#include "libraries.h"
 
 #include <dlfcn.h>
 #include <stddef.h>

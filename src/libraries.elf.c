@@ -1,5 +1,5 @@
+#include "libraries.h"
 #include "fds.h"
-#include "hazard.h"
 
 #include <link.h>
 #include <stddef.h>

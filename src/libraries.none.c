@@ -1,4 +1,4 @@
-#include "hazard.h"
+#include "libraries.h"
 
 bool fc_has_hostile_library(bool waits)
 {

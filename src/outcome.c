@@ -4,6 +4,8 @@
 #include "child.h"
 #include "config.h"
 #include "copy.h"
+#include "crash.h"
+#include "crash_read.h"
 #include "go.h"
 #include "hazard.h"
 #include "io.h"

@@ -20,31 +20,6 @@ struct message {
     } item[FC_RIGHTS_MAX];
 };
 
-int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count)
-{
-    const int *fd = call->fds.fd;
-    const bool joins = call->options.standard_error == FORKCALL_STREAM_JOIN;
-    const struct fc_passed_fd own[] = {
-        {STDOUT_FILENO, fd[FC_FD_CHILD_OUT]},
-        {STDERR_FILENO, joins ? fd[FC_FD_CHILD_OUT] : fd[FC_FD_CHILD_ERR]},
-        {FC_PASSED_ARGS, fd[FC_FD_ARGS]},
-        {FC_PASSED_REQUEST, with_channel ? fd[FC_FD_CHILD_GO] : -1},
-        {FC_PASSED_REPLY, with_channel ? fd[FC_FD_CHILD_REPLY] : -1},
-        {FC_PASSED_REGION, with_channel ? fd[FC_FD_REGION] : -1},
-    };
-    const size_t own_count = sizeof own / sizeof *own;
-    *count = 0;
-    *list = malloc((own_count + call->task.keep_fds_count) * sizeof **list);
-    if (*list == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < own_count; i++)
-        if (own[i].fd >= 0)
-            (*list)[(*count)++] = own[i];
-    for (size_t i = 0; i < call->task.keep_fds_count; i++)
-        (*list)[(*count)++] = (struct fc_passed_fd){call->task.keep_fds[i], call->task.keep_fds[i]};
-    return 0;
-}
-
 int fc_passed_send_from(int socket, const struct fc_passed_fd *list, size_t count, size_t *done)
 {
     do {

@@ -2,8 +2,6 @@
 #ifndef FC_PASSED_FDS_H
 #define FC_PASSED_FDS_H
 
-#include "call.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,10 +20,6 @@ struct fc_passed_fd {
     int use;
     int fd;
 };
-
-/* All that a call's child is to have: keep_fds, captured streams, arguments; with_channel: its ends of the pipes and the region.
- * The list is to be freed. 0 or -ENOMEM. */
-int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count);
 
 /* Sends all of them, never waiting. Their close-on-exec flags come along. 0 or a negative errno. */
 int fc_passed_send(int socket, const struct fc_passed_fd *list, size_t count);

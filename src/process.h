@@ -19,7 +19,7 @@ struct fc_process {
     pid_t pid;
     int fd; /* readable when the process has ended; -1: to be asked again and again. Belongs to the call's table */
     bool own_group;
-    bool fd_tells; /* fd is a socket, through which the server says how it has ended */
+    bool fd_tells;                  /* fd is a socket, through which the server says how it has ended */
     const struct fc_remote *remote; /* a child of the server, which reaps it; NULL: of this process */
     struct fc_server *server;
 };

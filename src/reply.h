@@ -4,7 +4,7 @@
 #define FC_REPLY_H
 
 #include "buf.h"
-#include "crash.h"
+#include "crash_notice.h"
 #include "frame.h"
 
 #include <forkcall.h>

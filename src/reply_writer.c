@@ -5,6 +5,7 @@
 #include "child_state.h"
 #include "io.h"
 #include "region.h"
+#include "small_result.h"
 #include "usage.h"
 #include "utf8.h"
 
@@ -120,6 +121,7 @@ struct last_words {
     struct fc_trailer trailer;
 };
 _Static_assert(sizeof(struct last_words) == FC_REPLY_TAIL, "no padding");
+_Static_assert(FC_REPLY_HEAD == FC_RESULT_HEAD && FC_REPLY_TAIL == FC_RESULT_TAIL, "small_result.h has this room");
 
 /* A result that has room around it: all in one piece. */
 static bool write_around(const struct forkcall_buf *result, const struct last_words *words)
@@ -152,6 +154,17 @@ static bool write_last_words(const struct last_words *words, bool with_message)
     return fc_write_all(fc_child.task.reply_fd, &alone, 1) == 0;
 }
 
+static void set_usage(struct fc_trailer *trailer)
+{
+    struct fc_usage used;
+    if (!fc_usage_measure(&used, fc_child.task.execed))
+        return;
+    trailer->usage_known = 1;
+    trailer->user_ns = used.user_ns;
+    trailer->system_ns = used.system_ns;
+    trailer->max_rss_bytes = used.max_rss_bytes;
+}
+
 bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
 {
     /* Both for good, because this process ends next. Another thread may be in forkcall_fail; or a signal handler of this one has
@@ -173,7 +186,7 @@ bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
         return false;
     if (!fc_child.task.measure)
         return true;
-    fc_usage_measure(&words.trailer, fc_child.task.execed);
+    set_usage(&words.trailer);
     words.header = fc_frame_header_make(FC_FRAME_DONE, sizeof *trailer);
     struct iovec done = fc_part(&words, sizeof words);
     fc_write_all(fc_child.task.reply_fd, &done, 1);

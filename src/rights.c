@@ -1,7 +1,6 @@
 #include "rights.h"
 
 #include "config.h"
-#include "copy_spawn.h"
 #include "fds.h"
 
 #include <errno.h>

@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Where a copy finds its socket. */
+#define FC_COPY_FD 3
+
 /* The most descriptors in one message: Linux takes 253. */
 /* What ETOOMANYREFS of sendmsg(2) means. */
 #define FC_TOO_MANY_UNDER_WAY                                                                                  \

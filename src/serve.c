@@ -5,7 +5,6 @@
 #include "copy.h"
 #include "crash.h"
 #include "fds.h"
-#include "hazard.h"
 #include "io.h"
 #include "lifeline.h"
 #include "parent_death.h"
@@ -17,7 +16,9 @@
 #include "server_children.h"
 #include "server_process.h"
 #include "settings.h"
+#include "snapshot.h"
 #include "spare.h"
+#include "threads.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -119,8 +120,9 @@ _Noreturn static void serve(void)
 {
     fc_be_patient(true);
     for (;;) {
-        struct pollfd fds[] = {
-            {.fd = control_fd, .events = POLLIN}, {.fd = fc_bell_fd(), .events = POLLIN}, {.fd = host_fd, .events = POLLIN}};
+        struct pollfd fds[] = {{.fd = control_fd, .events = POLLIN},
+                               {.fd = fc_bell_fd(), .events = POLLIN},
+                               {.fd = host_fd, .events = POLLIN}};
         if (fc_poll(fds, 3, timeout_ms()) < 0 && !can_go_on(errno))
             break;
         if (fds[1].revents != 0) {

@@ -4,6 +4,7 @@
  * that the ASK is void (DROP). docs/server-protocol.md tells the whole. */
 #include "server_ask.h"
 
+#include "channel.h"
 #include "io.h"
 #include "passed_fds.h"
 #include "rights.h"

@@ -3,8 +3,8 @@
 #ifndef FC_SERVER_WIRE_H
 #define FC_SERVER_WIRE_H
 
+#include "credentials.h"
 #include "module.h"
-#include "snapshot.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +17,12 @@ struct fc_server_setup {
     bool has_prepare_args;
     uint32_t prepare_args_size;
     struct fc_credentials credentials; /* of the thread that starts it */
+};
+
+/* What the server itself says that it has. */
+struct fc_holder {
+    struct fc_credentials credentials;
+    int32_t session_keyring; /* 0: none of its own, or not to be known */
 };
 
 /* Server to host, first. */

@@ -1,6 +1,6 @@
 #include "snapshot.h"
 
-#include "hazard.h"
+#include "threads.h"
 
 #include <fcntl.h>
 #include <pthread.h>

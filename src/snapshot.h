@@ -5,18 +5,13 @@
 #define FC_SNAPSHOT_H
 
 #include "credentials.h"
+#include "server_wire.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct fc_snapshot;
-
-/* What the server itself says that it has. */
-struct fc_holder {
-    struct fc_credentials credentials;
-    int32_t session_keyring; /* 0: none of its own, or not to be known */
-};
 
 /* In the server. */
 void fc_holder_take(struct fc_holder *holder);

@@ -10,6 +10,7 @@
 #include "mark.h"
 #include "report.h"
 #include "streams.h"
+#include "threads.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,8 +2,8 @@
 #include "method.h"
 
 #include "channel.h"
-#include "method_exec.h"
 #include "io.h"
+#include "method_exec.h"
 #include "report.h"
 #include "server.h"
 

@@ -1,4 +1,4 @@
-#include "hazard.h"
+#include "threads.h"
 
 #include "config.h"
 

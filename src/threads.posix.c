@@ -1,5 +1,5 @@
 /* POSIX has no way to ask: a program here must know itself whether it has threads. FreeBSD and its kin do tell. */
-#include "hazard.h"
+#include "threads.h"
 
 #include "config.h"
 

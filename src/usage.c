@@ -66,15 +66,15 @@ static uint64_t peak(const struct rusage *usage, bool execed)
     return fc_usage_peak_bytes(usage);
 }
 
-void fc_usage_measure(struct fc_trailer *trailer, bool execed)
+bool fc_usage_measure(struct fc_usage *used, bool execed)
 {
     struct rusage usage, others;
     if (getrusage(RUSAGE_SELF, &usage) < 0 || getrusage(RUSAGE_CHILDREN, &others) < 0)
-        return;
-    trailer->usage_known = 1;
-    trailer->user_ns = fc_usage_ns(usage.ru_utime) + fc_usage_ns(others.ru_utime);
-    trailer->system_ns = fc_usage_ns(usage.ru_stime) + fc_usage_ns(others.ru_stime);
-    trailer->max_rss_bytes = peak(&usage, execed);
-    if (trailer->max_rss_bytes != 0 && fc_usage_peak_bytes(&others) > trailer->max_rss_bytes)
-        trailer->max_rss_bytes = fc_usage_peak_bytes(&others);
+        return false;
+    used->user_ns = fc_usage_ns(usage.ru_utime) + fc_usage_ns(others.ru_utime);
+    used->system_ns = fc_usage_ns(usage.ru_stime) + fc_usage_ns(others.ru_stime);
+    used->max_rss_bytes = peak(&usage, execed);
+    if (used->max_rss_bytes != 0 && fc_usage_peak_bytes(&others) > used->max_rss_bytes)
+        used->max_rss_bytes = fc_usage_peak_bytes(&others);
+    return true;
 }

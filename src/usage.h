@@ -2,15 +2,19 @@
 #ifndef FC_USAGE_H
 #define FC_USAGE_H
 
-#include "frame.h"
-
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 
-/* Fills the trailer's usage in, with that of the children that were waited for. execed: the process began by exec, in one that
- * may have been larger. Where something is not to be had the trailer says so. */
-void fc_usage_measure(struct fc_trailer *trailer, bool execed);
+struct fc_usage {
+    uint64_t user_ns, system_ns;
+    uint64_t max_rss_bytes; /* 0: not known */
+};
+
+/* Of this process, with that of the children that were waited for. execed: the process began by exec, in one that may have been
+ * larger. False: it is not to be had. */
+bool fc_usage_measure(struct fc_usage *used, bool execed);
 
 uint64_t fc_usage_ns(struct timeval t);
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "crash.h"
+#include "crash_read.h"
 #include "crashed.h"
 #include "forge.h"
 #include "image.h"

@@ -1,7 +1,7 @@
 /* The decoder of frames by itself: the reader here takes every payload. */
 #include "support.h"
 
-#include "crash.h"
+#include "crash_notice.h"
 #include "forge.h"
 #include "frame.h"
 

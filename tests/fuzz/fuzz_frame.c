@@ -6,7 +6,7 @@
  * and the nonce of the call is FUZZ_NONCE, so that valid trailers can be found. */
 #include "fuzz_frame.h"
 
-#include "crash.h"
+#include "crash_read.h"
 #include "image.h"
 #include "reply.h"
 

@@ -2,7 +2,7 @@
 #include "../support.h"
 
 #include "closefds.h"
-#include "hazard.h"
+#include "threads.h"
 
 #include <dirent.h>
 #include <errno.h>

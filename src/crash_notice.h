@@ -1,0 +1,25 @@
+/* WIRE: what a child says of its crash. */
+#ifndef FC_CRASH_NOTICE_H
+#define FC_CRASH_NOTICE_H
+
+#include "frame.h"
+#include "placement.h"
+#include "registers.h"
+
+/* The payload of the crash frame begins with this; then come placement_count times struct fc_placement, where the child
+ * is no fork of its caller; the bytes of the stack from stack_address on are the rest of it. Unwinding is not for a signal
+ * handler: the caller does it, over the copy. */
+struct fc_crash_notice {
+    int32_t signal;
+    int32_t si_code;
+    uint64_t address;
+    uint64_t stack_address;
+    uint32_t placement_count;
+    uint32_t reserved;
+    struct fc_registers registers;
+};
+
+#define FC_CRASH_NOTICE_MAX \
+    (sizeof(struct fc_crash_notice) + FC_PLACEMENTS_MAX * sizeof(struct fc_placement) + FC_CRASH_STACK_MAX)
+
+#endif

@@ -1,0 +1,12 @@
+/* ANY: what the platform's file (threads.*.c) tells about this process now. */
+#ifndef FC_THREADS_H
+#define FC_THREADS_H
+
+#include <stdbool.h>
+
+bool fc_has_other_threads(void);             /* or has had, where what they leave behind breaks in a fork */
+bool fc_may_have_other_threads(void);        /* cheaper: also true where threads have ended */
+const char *fc_other_threads_in_words(void); /* "other threads run in this process", as far as it is known */
+bool fc_is_forked_copy(void);                /* a fork child that has not exec'ed, where that is a hazard */
+
+#endif
