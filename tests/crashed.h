@@ -2,7 +2,7 @@
 #ifndef CRASHED_H
 #define CRASHED_H
 
-#include "registers.h"
+#include "os/registers.h"
 
 #include <stddef.h>
 #include <stdint.h>

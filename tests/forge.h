@@ -2,7 +2,7 @@
 #ifndef FORGE_H
 #define FORGE_H
 
-#include "frame.h"
+#include "wire/frame.h"
 
 #include <forkcall.h>
 

@@ -4,7 +4,7 @@
 
 #include "children.h"
 
-#include "call.h"
+#include "call/call.h"
 #include "forge.h"
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* struct forkcall_buf, in every use and misuse. */
 #include "support.h"
 
-#include "buf.h"
+#include "result/buf.h"
 
 #include <errno.h>
 #include <string.h>

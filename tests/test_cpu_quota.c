@@ -1,8 +1,8 @@
 /* How many processors a CPU quota pays for: in trees of files that are made up, and in a control group of the real ones. */
 #include "support.h"
 
-#include "cpu_quota.h"
-#include "processors.h"
+#include "os/cpu_quota.h"
+#include "os/cpus.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "support.h"
 
+#include "crash/symbol.h"
 #include "crash_chain.h"
-#include "symbol.h"
 
 #include <dlfcn.h>
 #include <pthread.h>

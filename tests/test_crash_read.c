@@ -3,12 +3,12 @@
  * SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "crash_read.h"
+#include "crash/crash_decode.h"
+#include "crash/relocate.h"
+#include "crash/unwind.h"
 #include "crashed.h"
 #include "forge.h"
-#include "image.h"
-#include "translation.h"
-#include "unwind.h"
+#include "module/image.h"
 
 #include <setjmp.h>
 #include <signal.h>

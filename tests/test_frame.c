@@ -1,9 +1,9 @@
 /* The decoder of frames by itself: the reader here takes every payload. */
 #include "support.h"
 
-#include "crash_notice.h"
 #include "forge.h"
-#include "frame.h"
+#include "wire/crash_notice.h"
+#include "wire/frame.h"
 
 #define FRAMES_MAX 64
 

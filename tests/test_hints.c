@@ -1,5 +1,5 @@
 /* Signs of a library that was used on both sides of a fork: found in what a child writes, and in how it crashed. */
-#include "hints.h"
+#include "crash/symptoms.h"
 #include "support.h"
 
 #include <fcntl.h>

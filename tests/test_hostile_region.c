@@ -2,7 +2,7 @@
  * whole and stays as it is, or is not there. */
 #include "forge_child.h"
 
-#include "region.h"
+#include "result/region.h"
 
 #include <errno.h>
 #include <fcntl.h>

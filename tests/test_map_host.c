@@ -1,8 +1,8 @@
 /* forkcall_map in processes that make it hard: few descriptors, few processes, threads, signals. */
 #include "map_methods.h"
 
-#include "cpu_quota.h"
-#include "processors.h"
+#include "os/cpu_quota.h"
+#include "os/cpus.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* A reply as the caller sees it: whatever the bytes, and however they come, only a whole and valid one is done. */
 #include "support.h"
 
+#include "call/reply_reader.h"
 #include "forge.h"
-#include "reply.h"
 
 #include <math.h>
 #include <pthread.h>

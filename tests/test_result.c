@@ -1,7 +1,7 @@
 /* Results of every size, made in every way, received in every kind of buffer: each whole. */
 #include "support.h"
 
-#include "buf.h"
+#include "result/buf.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,9 +6,9 @@
 #endif
 #include "config.h"
 
+#include "crash/unwind.h"
 #include "crashed.h"
-#include "image.h"
-#include "unwind.h"
+#include "module/image.h"
 
 #include <dirent.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-# Every C and C++ file is as clang-format lays it out, and the public header is narrow. Version 14: others differ in details.
+# Every C and C++ file is as clang-format lays it out, the public header is narrow, and the folders of src are layers. Version 14: others differ in details.
 . "$CI_DIR/lib.sh"
 need clang-format-14
 cd "$CI_SRC" || exit
@@ -6,6 +6,10 @@ mapfile -d '' files < <(find include src tests examples -name '*.[ch]' -print0 -
 [ ${#files[@]} -gt 0 ] || die "no files"
 clang-format-14 --dry-run --Werror "${files[@]}"
 count_check "${#files[@]} files are formatted"
+
+need python3
+python3 "$CI_DIR/layers.py" src || die "the folders of src are not layers"
+count_check "no file of src includes what lies above it"
 
 # clang-format leaves comments as they are (ReflowComments), so columns are counted here: of characters, not of bytes.
 if LC_ALL=C.UTF-8 grep -nHE '^.{101,}' include/forkcall.h; then

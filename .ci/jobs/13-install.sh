@@ -57,6 +57,10 @@ grep -E 'BIND_NOW|FLAGS_1.*NOW' dynamic || die "the library is bound lazily"
 readelf -lW "$library" | grep GNU_STACK | grep -vq RWE || die "the library asks for an executable stack"
 count_check "the library needs libc alone and is bound at load"
 
+need python3
+python3 "$CI_DIR/layers.py" "$CI_SRC/src" build/libforkcall.a || die "the objects of the library are not in layers"
+count_check "the library's objects call downwards only"
+
 # A static library has no hidden names: all must bear a prefix.
 nm -g --defined-only "$prefix/lib/libforkcall.a" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u >static-names
 [ -s static-names ] || die "libforkcall.a defines nothing"

@@ -47,6 +47,9 @@ FILE
     find "$target" -name '*.dylib' | grep -q . || die "no library was made"
     find "$target" -name '*.dylib' -exec llvm-objdump-14 --macho --dylibs-used {} +
     count_check "macOS $target"
+    python3 "$CI_DIR/layers.py" "$CI_SRC/src" "$target/libforkcall.a" llvm-nm-14 ||
+        die "the objects of the library for macOS $target are not in layers"
+    count_check "macOS $target: the library's objects call downwards only"
 }
 macos aarch64 arm64
 macos x86_64 x86_64

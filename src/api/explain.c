@@ -1,7 +1,7 @@
 /* An outcome in a few lines. */
-#include "code_pointer.h"
-#include "report.h"
-#include "symbol.h"
+#include "base/code_pointer.h"
+#include "base/message.h"
+#include "crash/symbol.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
-#include "init_state.h"
+#include "exec/init_state.h"
 
-#include "copy.h"
-#include "library_id.h"
-#include "process_name.h"
-#include "serve.h"
-#include "spare.h"
+#include "base/process_name.h"
+#include "child/worker.h"
+#include "exec/exec_self.h"
+#include "exec/library_id.h"
+#include "server/server_main.h"
 
 void forkcall_init(void)
 {

@@ -1,13 +1,13 @@
 /* forkcall_map: many calls under one poll(2), at most so many at once; those that have no descriptor are asked in turns. */
-#include "buf.h"
-#include "finish.h"
-#include "inline.h"
-#include "io.h"
-#include "options.h"
-#include "processors.h"
-#include "report.h"
-#include "utf8.h"
-#include "watch.h"
+#include "base/io.h"
+#include "base/message.h"
+#include "base/poll_fds.h"
+#include "base/utf8.h"
+#include "call/options.h"
+#include "child/finish.h"
+#include "child/inline.h"
+#include "os/cpus.h"
+#include "result/buf.h"
 
 #include <errno.h>
 #include <pthread.h>

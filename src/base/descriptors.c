@@ -1,7 +1,7 @@
-#include "fds.h"
+#include "base/descriptors.h"
 
-#include "io.h"
-#include "pipe.h"
+#include "base/io.h"
+#include "base/pipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -92,7 +92,8 @@ static void after_fork_in_child(void)
             if (fds->fd[i] >= 0 && !stands_for_another(fds, i))
                 close(fds->fd[i]);
             if (fds == own)
-                fds->fd[i] = -1; /* other tables are other calls', and their pages are not to be copied: see call.c */
+                fds->fd[i] =
+                    -1; /* other tables are other calls', and their pages are not to be copied: see api/call.c */
         }
     }
     /* The child's own ends are closed in turn in what the child forks. */

@@ -11,7 +11,7 @@
 #ifndef FC_FDS_H
 #define FC_FDS_H
 
-#include "mark.h"
+#include "base/fd_identity.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -24,13 +24,13 @@ enum fc_fd {
     FC_FD_PROCESS,
     FC_FD_OUT,
     FC_FD_ERR,
-    FC_FD_WAKE, /* loop.h: what wakes a waiting thread */
+    FC_FD_WAKE, /* call/wakeup.h: what wakes a waiting thread */
     FC_FD_WAKE_WRITE,
     FC_FD_LOOP,
-    FC_FD_TIMER, /* loop.h: what wakes an event loop at a deadline */
+    FC_FD_TIMER, /* call/wakeup.h: what wakes an event loop at a deadline */
     FC_FD_HELLO, /* while a copy is started: the socket that it finds what it needs in, this end and its own */
     FC_FD_COPY,
-    FC_FD_ARGS,   /* args_file.h */
+    FC_FD_ARGS,   /* base/shared_args.h */
     FC_FD_STATUS, /* through it the server is about to tell how the call's child has ended */
     FC_FD_CALLER_COUNT,
     /* The child's. */
@@ -95,7 +95,7 @@ bool fc_fds_child_has(int fd);
 void fc_fds_child_close(int fd);
 
 /* Around a fork of the library's and around what it does in lists of the C library's (exit handlers, fork handlers), whose locks the child
- * would find taken for ever. Never with the lock of the tables: see fds.c. */
+ * would find taken for ever. Never with the lock of the tables: see base/descriptors.c. */
 void fc_fds_fork_lock(void);
 void fc_fds_fork_unlock(void);
 /* Inside the former, around the latter: a fork of the host's is to wait, too. */

@@ -1,5 +1,5 @@
 /* ANY: is a descriptor of any kind still what it was? */
-#include "mark.h"
+#include "base/fd_identity.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -1,4 +1,4 @@
-#include "mark.h"
+#include "base/fd_identity.h"
 
 struct fc_mark fc_mark(int fd)
 {

@@ -1,5 +1,5 @@
 /* ANY: is a descriptor still what it was? By device and inode. */
-#include "mark.h"
+#include "base/fd_identity.h"
 
 #include <sys/stat.h>
 

@@ -1,7 +1,7 @@
-#include "rights.h"
+#include "base/fd_message.h"
 
+#include "base/descriptors.h"
 #include "config.h"
-#include "fds.h"
 
 #include <errno.h>
 #include <fcntl.h>

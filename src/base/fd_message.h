@@ -2,7 +2,7 @@
 #ifndef FC_RIGHTS_H
 #define FC_RIGHTS_H
 
-#include "fds.h"
+#include "base/descriptors.h"
 
 #include <stddef.h>
 #include <stdint.h>

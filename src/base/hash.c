@@ -1,4 +1,4 @@
-#include "hash.h"
+#include "base/hash.h"
 
 /* No two words lead from one hash to the same, and no two hashes by one word to the same. */
 static uint64_t mix(uint64_t hash, uint64_t word)

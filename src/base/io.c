@@ -1,4 +1,4 @@
-#include "io.h"
+#include "base/io.h"
 
 #include "config.h"
 

@@ -1,6 +1,6 @@
-#include "report.h"
+#include "base/message.h"
 
-#include "utf8.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* Without pipe2 (macOS): a thread of the host that execs between the two steps lets its program inherit the pipe. */
-#include "pipe.h"
+#include "base/pipe.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "watch.h"
+#include "base/poll_fds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "process_name.h"
+#include "base/process_name.h"
 
 #include "config.h"
 

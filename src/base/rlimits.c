@@ -1,4 +1,4 @@
-#include "rlimits.h"
+#include "base/rlimits.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
-#include "args_file.h"
+#include "base/shared_args.h"
 
-#include "rlimits.h"
-#include "time_limit.h"
+#include "base/rlimits.h"
+#include "base/time_limit.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* POSIX shared memory, whose name is gone before anybody else can use it. */
-#include "args_file.h"
+#include "base/shared_args.h"
 
-#include "io.h"
-#include "rlimits.h"
-#include "time_limit.h"
+#include "base/io.h"
+#include "base/rlimits.h"
+#include "base/time_limit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "report.h"
+#include "base/message.h"
 
 #include "config.h"
 

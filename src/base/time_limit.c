@@ -1,8 +1,8 @@
 /* ANY: how long to wait for something. */
-#include "time_limit.h"
+#include "base/time_limit.h"
 
-#include "io.h"
-#include "watch.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
 
 #include <errno.h>
 #include <poll.h>

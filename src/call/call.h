@@ -2,12 +2,12 @@
 #ifndef FC_CALL_H
 #define FC_CALL_H
 
-#include "fds.h"
-#include "hints.h"
-#include "process.h"
-#include "reply.h"
-#include "task.h"
-#include "time_limit.h"
+#include "base/descriptors.h"
+#include "base/time_limit.h"
+#include "call/reply_reader.h"
+#include "crash/symptoms.h"
+#include "os/process.h"
+#include "wire/task.h"
 
 #include <forkcall.h>
 
@@ -75,7 +75,7 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
                    struct forkcall_buf *result, const struct forkcall_options *options, bool async);
 void fc_call_end(struct forkcall_call *call);
 
-/* ---- call_state.c ------------------------------------------------------------------------------------------- */
+/* ---- call/state.c ------------------------------------------------------------------------------------------- */
 
 /* After its trailer, and after SIGKILL, a process has so long to end. */
 #define FC_CALL_END_NS 1000000000U
@@ -104,12 +104,12 @@ bool fc_call_may_call_back(const struct forkcall_call *call);
 void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which);
 bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which);
 
-/* ---- call_result.c ------------------------------------------------------------------------------------------ */
+/* ---- call/result.c ------------------------------------------------------------------------------------------ */
 
 /* Gets hold of the result that the trailer tells of, if there is one; once. Sets result_error. */
 void fc_call_take_result(struct forkcall_call *call);
 
-/* ---- outcome.c ---------------------------------------------------------------------------------------------- */
+/* ---- call/outcome.c ---------------------------------------------------------------------------------------------- */
 
 /* The status is, or will be, OK or FAILED: then what the function has started may go on. To be asked after
  * fc_call_take_result, and before the process is reaped: afterwards its group is not to be killed any more. */
@@ -123,7 +123,7 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
 /* The message of an INLINE call. */
 void fc_call_say_inline(struct forkcall_call *call);
 
-/* ---- call_end.c --------------------------------------------------------------------------------------------- */
+/* ---- call/end.c --------------------------------------------------------------------------------------------- */
 
 /* Ends a call that still runs, for the cause: with SIGTERM and the grace of the options, or at once. */
 void fc_call_terminate(struct forkcall_call *call, enum fc_cause cause);
@@ -139,7 +139,7 @@ void fc_call_look_at_descriptors(struct forkcall_call *call);
 /* The same, where the host may have forked as well. */
 void fc_call_come_back(struct forkcall_call *call);
 
-/* ---- drive.c ------------------------------------------------------------------------------------------------ */
+/* ---- call/loop.c ------------------------------------------------------------------------------------------------ */
 
 /* Moves a started call on until it is done (true) or until_ns has passed. */
 bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
@@ -147,7 +147,7 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
 /* Until when the event loop may rest; a wake-up that was seen (woken) is taken back. */
 void fc_call_rest(struct forkcall_call *call, bool woken);
 
-/* ---- deliver.c ---------------------------------------------------------------------------------------------- */
+/* ---- call/deliver.c ---------------------------------------------------------------------------------------------- */
 
 /* In finish, the result and the details to the caller. */
 void fc_call_deliver(struct forkcall_call *call);

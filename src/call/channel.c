@@ -1,14 +1,14 @@
-#include "channel.h"
+#include "call/channel.h"
 
-#include "args_file.h"
-#include "child.h"
-#include "copy.h"
-#include "io.h"
-#include "lifeline.h"
-#include "region.h"
-#include "request.h"
-#include "small_result.h"
-#include "watch.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "base/shared_args.h"
+#include "child/run.h"
+#include "exec/exec_self.h"
+#include "os/lifeline.h"
+#include "result/region.h"
+#include "result/small_result.h"
+#include "wire/request.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -166,7 +166,7 @@ static void let_go(struct forkcall_call *call, struct iovec *parts, int count)
 void fc_channel_let_go(struct forkcall_call *call)
 {
     struct iovec go[] = {{.iov_base = "g", .iov_len = 1},
-                         {.iov_base = &call->task.nonce, .iov_len = sizeof call->task.nonce}}; /* see go.h */
+                         {.iov_base = &call->task.nonce, .iov_len = sizeof call->task.nonce}}; /* see os/start_gate.h */
     let_go(call, go, 2);
 }
 

@@ -3,9 +3,9 @@
 #ifndef FC_CHANNEL_H
 #define FC_CHANNEL_H
 
-#include "call.h"
-#include "module.h"
-#include "passed_fds.h"
+#include "call/call.h"
+#include "module/lookup.h"
+#include "wire/fd_list.h"
 
 /* Both ends of all that the call needs, in call->fds. 0 or a negative errno. */
 int fc_channel_open(struct forkcall_call *call);

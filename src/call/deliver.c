@@ -1,9 +1,9 @@
 /* HOST: brings the result and the details of a call that has ended to the caller. */
-#include "call.h"
+#include "call/call.h"
 
-#include "buf.h"
-#include "report.h"
-#include "utf8.h"
+#include "base/message.h"
+#include "base/utf8.h"
+#include "result/buf.h"
 
 #include <errno.h>
 

@@ -1,7 +1,7 @@
 /* HOST: ends a call that still runs: at its deadline, because its caller wants that, or because it cannot go on. */
-#include "call.h"
+#include "call/call.h"
 
-#include "io.h"
+#include "base/io.h"
 
 #include <signal.h>
 

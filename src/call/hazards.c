@@ -1,7 +1,7 @@
-#include "hazard.h"
+#include "call/hazards.h"
 
-#include "libraries.h"
-#include "threads.h"
+#include "os/libraries.h"
+#include "os/threads.h"
 
 #include <forkcall.h>
 

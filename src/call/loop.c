@@ -1,11 +1,11 @@
 /* The engine: a call is driven by poll over its reply, its process, its captured streams and its deadline. */
-#include "call.h"
+#include "call/call.h"
 
-#include "io.h"
-#include "loop.h"
-#include "orphans.h"
-#include "output.h"
-#include "watch.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "call/output.h"
+#include "call/unreaped.h"
+#include "call/wakeup.h"
 
 #include <errno.h>
 #include <limits.h>

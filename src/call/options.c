@@ -1,7 +1,7 @@
-#include "options.h"
+#include "call/options.h"
 
-#include "buf.h"
-#include "environment.h"
+#include "base/environment.h"
+#include "result/buf.h"
 
 #include <fcntl.h>
 #include <string.h>

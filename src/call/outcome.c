@@ -1,18 +1,18 @@
 /* From what the child has said and the kernel knows to the report. */
-#include "call.h"
+#include "call/call.h"
 
-#include "child.h"
+#include "base/io.h"
+#include "base/message.h"
+#include "base/rlimits.h"
+#include "base/utf8.h"
+#include "call/hazards.h"
+#include "child/crash_handler.h"
+#include "child/run.h"
 #include "config.h"
-#include "copy.h"
-#include "crash.h"
-#include "crash_read.h"
-#include "go.h"
-#include "hazard.h"
-#include "io.h"
-#include "report.h"
-#include "rlimits.h"
-#include "usage.h"
-#include "utf8.h"
+#include "crash/crash_decode.h"
+#include "exec/exec_self.h"
+#include "os/start_gate.h"
+#include "os/usage.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,10 +1,10 @@
-#include "output.h"
+#include "call/output.h"
 
-#include "buf.h"
-#include "inline.h"
-#include "io.h"
-#include "utf8.h"
-#include "watch.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "base/utf8.h"
+#include "child/inline.h"
+#include "result/buf.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef FC_OUTPUT_H
 #define FC_OUTPUT_H
 
-#include "call.h"
+#include "call/call.h"
 
 /* How often a pipe is read at most where its end is not waited for: what it can hold (1 MiB for the unprivileged), and no
  * more, because a child or a descendant that writes on and on must not keep the caller from a deadline. */

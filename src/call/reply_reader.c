@@ -1,7 +1,7 @@
-#include "reply.h"
+#include "call/reply_reader.h"
 
-#include "inline.h"
-#include "io.h"
+#include "base/io.h"
+#include "child/inline.h"
 
 #include <math.h>
 #include <string.h>

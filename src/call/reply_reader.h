@@ -3,9 +3,9 @@
 #ifndef FC_REPLY_H
 #define FC_REPLY_H
 
-#include "buf.h"
-#include "crash_notice.h"
-#include "frame.h"
+#include "result/buf.h"
+#include "wire/crash_notice.h"
+#include "wire/frame.h"
 
 #include <forkcall.h>
 

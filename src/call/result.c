@@ -1,8 +1,8 @@
 /* HOST: gets hold of the result of a call whose child has answered. */
-#include "call.h"
+#include "call/call.h"
 
-#include "buf.h"
-#include "region.h"
+#include "result/buf.h"
+#include "result/region.h"
 
 static bool has_result(const struct forkcall_call *call)
 {

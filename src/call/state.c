@@ -1,12 +1,12 @@
 /* HOST: the state of a call: its stage, and how it ends before its function could run. */
-#include "call.h"
+#include "call/call.h"
 
-#include "hazard.h"
-#include "io.h"
-#include "loop.h"
-#include "report.h"
-#include "rights.h"
-#include "watch.h"
+#include "base/fd_message.h"
+#include "base/io.h"
+#include "base/message.h"
+#include "base/poll_fds.h"
+#include "call/hazards.h"
+#include "call/wakeup.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "orphans.h"
+#include "call/unreaped.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

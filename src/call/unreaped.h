@@ -2,8 +2,8 @@
 #ifndef FC_ORPHANS_H
 #define FC_ORPHANS_H
 
-#include "fds.h"
-#include "process.h"
+#include "base/descriptors.h"
+#include "os/process.h"
 
 /* Takes the process over, with its descriptor. */
 void fc_orphans_add(const struct fc_process *process, struct fc_fds *fds);

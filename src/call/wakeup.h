@@ -3,7 +3,7 @@
 #ifndef FC_LOOP_H
 #define FC_LOOP_H
 
-#include "fds.h"
+#include "base/descriptors.h"
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /* macOS and BSD: one kqueue is the wake-up, the deadline and what gathers. A queue can watch another queue (kqueue(2)), so
  * the process's own is watched as any descriptor. Level-triggered throughout. */
-#include "loop.h"
+#include "call/wakeup.h"
 
-#include "io.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <stddef.h>

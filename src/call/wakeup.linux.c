@@ -1,5 +1,5 @@
 /* Linux: an eventfd is the wake-up, readable at once and until it is read; a timerfd is the deadline; epoll gathers. */
-#include "loop.h"
+#include "call/wakeup.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -51,7 +51,8 @@ static int add(const struct fc_fds *fds, int fd)
     struct epoll_event event = {.events = EPOLLIN};
     if (fd < 0 || epoll_ctl(fds->fd[FC_FD_LOOP], EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST)
         return 0;
-    return errno == EPERM ? 0 : -errno; /* EPERM: a regular file, as a cancel_fd; it is always readable, see call.c */
+    return errno == EPERM ? 0
+                          : -errno; /* EPERM: a regular file, as a cancel_fd; it is always readable, see api/call.c */
 }
 
 int fc_loop_fd(struct fc_fds *fds, int extra)

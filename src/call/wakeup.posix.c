@@ -1,9 +1,9 @@
 /* Any system: a pipe wakes the thread that waits. There is no descriptor for an event loop: nothing here could make it
  * readable at a deadline, or gather several, without a thread. */
-#include "loop.h"
+#include "call/wakeup.h"
 
-#include "io.h"
-#include "watch.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
 
 #include <errno.h>
 #include <fcntl.h>

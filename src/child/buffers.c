@@ -1,4 +1,4 @@
-#include "arena.h"
+#include "child/buffers.h"
 
 _Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 _Alignas(max_align_t) unsigned char fc_request_bytes[FC_REQUEST_REST_MAX];

@@ -3,10 +3,10 @@
 #ifndef FC_ARENA_H
 #define FC_ARENA_H
 
-#include "frame.h"
-#include "placement.h"
-#include "reply_writer.h"
-#include "request.h"
+#include "child/reply_writer.h"
+#include "module/ranges.h"
+#include "wire/frame.h"
+#include "wire/request.h"
 
 /* MINSIGSTKSZ is too small where the processor's registers are large (AVX-512, AMX). */
 #define FC_ALTERNATE_STACK 65536U
@@ -14,6 +14,6 @@
 extern unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 extern unsigned char fc_request_bytes[FC_REQUEST_REST_MAX];  /* what follows a request's head */
 extern char fc_message[FC_MESSAGE_MAX];                      /* of forkcall_fail */
-extern struct fc_placement fc_placements[FC_PLACEMENTS_MAX]; /* of this process's modules: see crash.h */
+extern struct fc_placement fc_placements[FC_PLACEMENTS_MAX]; /* of this process's modules: see child/crash_handler.h */
 
 #endif

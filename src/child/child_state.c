@@ -1,8 +1,8 @@
-#include "child_state.h"
+#include "child/child_state.h"
 
-#include "child.h"
-#include "exit_guard.h"
-#include "fds.h"
+#include "base/descriptors.h"
+#include "child/exit_hooks.h"
+#include "child/run.h"
 
 #include <unistd.h>
 

@@ -2,7 +2,7 @@
 #ifndef FC_CHILD_STATE_H
 #define FC_CHILD_STATE_H
 
-#include "task.h"
+#include "wire/task.h"
 
 #include <forkcall.h>
 

@@ -1,5 +1,5 @@
 /* macOS: the kernel's list of this process's descriptors. */
-#include "closefds.h"
+#include "child/close_fds.h"
 
 #include <errno.h>
 #include <libproc.h>

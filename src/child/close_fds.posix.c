@@ -1,5 +1,5 @@
 /* Nothing tells which descriptors are open, and to try a billion would take minutes: refuse where the limit is that high. */
-#include "closefds.h"
+#include "child/close_fds.h"
 
 #include <errno.h>
 #include <sys/resource.h>

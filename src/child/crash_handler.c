@@ -1,14 +1,14 @@
-#include "crash.h"
+#include "child/crash_handler.h"
 
-#include "arena.h"
-#include "child.h"
-#include "code_pointer.h"
+#include "base/code_pointer.h"
+#include "base/memcheck.h"
+#include "base/message.h"
+#include "child/buffers.h"
+#include "child/reply_writer.h"
+#include "child/run.h"
 #include "config.h"
-#include "frame.h"
-#include "memcheck.h"
-#include "readable.h"
-#include "reply_writer.h"
-#include "report.h"
+#include "os/memory_probe.h"
+#include "wire/frame.h"
 
 #include <sched.h>
 #include <signal.h>

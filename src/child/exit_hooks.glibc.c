@@ -1,5 +1,5 @@
 /* glibc tells a handler of on_exit(3) the whole status. */
-#include "exit_guard.h"
+#include "child/exit_hooks.h"
 
 #include "config.h"
 

@@ -27,7 +27,7 @@ bool fc_exit_guard_arm_return(void);
 /* Runs what has been registered since. It does not come back, unless that was not armed. */
 void fc_exit_guard_run_handlers(int status);
 
-/* What the guard calls (finish.c) after the function's own handlers have run; none of them returns. */
+/* What the guard calls (child/finish.c) after the function's own handlers have run; none of them returns. */
 _Noreturn void fc_child_exited(int status);
 _Noreturn void fc_child_exited_unknown(void);
 /* The handlers have run that the function has left, which returned; or it called exit(), whose status is not known. */

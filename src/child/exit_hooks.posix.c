@@ -1,5 +1,5 @@
 /* atexit(3) is all there is: it sees the exit, not the status. */
-#include "exit_guard.h"
+#include "child/exit_hooks.h"
 
 #include "config.h"
 

@@ -1,13 +1,13 @@
-#include "finish.h"
+#include "child/finish.h"
 
-#include "buf.h"
-#include "child.h"
-#include "child_state.h"
+#include "base/fd_identity.h"
+#include "child/child_state.h"
+#include "child/exit_hooks.h"
+#include "child/reply_writer.h"
+#include "child/run.h"
+#include "child/streams.h"
 #include "config.h"
-#include "exit_guard.h"
-#include "mark.h"
-#include "reply_writer.h"
-#include "streams.h"
+#include "result/buf.h"
 
 #include <errno.h>
 #include <pthread.h>

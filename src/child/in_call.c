@@ -1,9 +1,9 @@
 /* The public functions that act on the call they are called under: an INLINE call of this thread, else the one that this
  * process was made for, else the INLINE call whose function this thread belongs to. */
-#include "child.h"
-#include "exit_guard.h"
-#include "finish.h"
-#include "inline.h"
+#include "child/exit_hooks.h"
+#include "child/finish.h"
+#include "child/inline.h"
+#include "child/run.h"
 
 #include <errno.h>
 #include <stdio.h>

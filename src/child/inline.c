@@ -1,8 +1,8 @@
-#include "inline.h"
+#include "child/inline.h"
 
-#include "fds.h"
-#include "frame.h"
-#include "utf8.h"
+#include "base/descriptors.h"
+#include "base/utf8.h"
+#include "wire/frame.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -18,7 +18,7 @@ struct fc_inline {
     bool threw; /* and it was */
     atomic_bool canceled;
     struct fc_inline *next, **link; /* all of the process; these and what follows are protected by fc_fds_lock */
-    unsigned generation;            /* of fds.h */
+    unsigned generation;            /* of base/descriptors.h */
     unsigned users;                 /* other threads that have it from fc_inline_borrow */
     unsigned depth;                 /* how often busy_by has entered fc_inline_fail and fc_inline_progress */
     pthread_t busy_by;
@@ -38,7 +38,7 @@ void fc_inline_give_back(struct fc_inline *call);
 void fc_inline_enter(struct fc_inline *call);
 void fc_inline_leave(void);
 
-/* The function, from a frame that no exception gets past (child_entry.c). */
+/* The function, from a frame that no exception gets past (child/entry.c). */
 int fc_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result);
 
 /* Around a callback of the host's, which may run under an INLINE call of the same thread: what is between the two must not

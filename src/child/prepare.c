@@ -1,7 +1,7 @@
-#include "prepare.h"
+#include "child/prepare.h"
 
-#include "inline.h"
-#include "rights.h"
+#include "base/fd_message.h"
+#include "child/inline.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef FC_PREPARE_H
 #define FC_PREPARE_H
 
-#include "server_wire.h"
+#include "wire/server_message.h"
 
 struct fc_prepare {
     struct fc_server_setup setup;

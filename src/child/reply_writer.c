@@ -1,13 +1,13 @@
-#include "reply_writer.h"
+#include "child/reply_writer.h"
 
-#include "arena.h"
-#include "buf.h"
-#include "child_state.h"
-#include "io.h"
-#include "region.h"
-#include "small_result.h"
-#include "usage.h"
-#include "utf8.h"
+#include "base/io.h"
+#include "base/utf8.h"
+#include "child/buffers.h"
+#include "child/child_state.h"
+#include "os/usage.h"
+#include "result/buf.h"
+#include "result/region.h"
+#include "result/small_result.h"
 
 #include <errno.h>
 #include <sched.h>

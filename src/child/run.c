@@ -1,23 +1,23 @@
-#include "child.h"
+#include "child/run.h"
 
-#include "buf.h"
-#include "child_state.h"
-#include "closefds.h"
-#include "crash.h"
-#include "exit_guard.h"
-#include "fds.h"
-#include "frame.h"
-#include "go.h"
-#include "io.h"
-#include "lifeline.h"
-#include "module.h"
-#include "region.h"
-#include "reply_writer.h"
-#include "rlimits.h"
-#include "streams.h"
-#include "usage.h"
-#include "utf8.h"
-#include "watch.h"
+#include "base/descriptors.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "base/rlimits.h"
+#include "base/utf8.h"
+#include "child/child_state.h"
+#include "child/close_fds.h"
+#include "child/crash_handler.h"
+#include "child/exit_hooks.h"
+#include "child/reply_writer.h"
+#include "child/streams.h"
+#include "module/lookup.h"
+#include "os/lifeline.h"
+#include "os/start_gate.h"
+#include "os/usage.h"
+#include "result/buf.h"
+#include "result/region.h"
+#include "wire/frame.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -100,7 +100,7 @@ static void insert(int *sorted, size_t *count, int fd)
     ++*count;
 }
 
-/* task->keep_fds has room for the channel's own: see copy_keep_fds in call.c. */
+/* task->keep_fds has room for the channel's own: see copy_keep_fds in api/call.c. */
 static int close_others(const struct fc_task *task)
 {
     size_t count = task->keep_fds_count;

@@ -3,7 +3,7 @@
 #ifndef FC_CHILD_H
 #define FC_CHILD_H
 
-#include "task.h"
+#include "wire/task.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -41,11 +41,11 @@ _Noreturn void fc_child_run(struct fc_task *task);
 /* This process is such a child; a process that it forked is not. */
 bool fc_child_is_running(void);
 
-/* What the public functions of the same names do there (context.c); the first nothing in any other process. */
+/* What the public functions of the same names do there (child/in_call.c); the first nothing in any other process. */
 void fc_child_fail(const char *format, va_list arguments);
 void fc_child_progress(double done, double total, const char *note);
 
-/* ---- For child_entry.c --------------------------------------------------------------------------------------- */
+/* ---- For child/entry.c --------------------------------------------------------------------------------------- */
 
 /* Calls the function. */
 _Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result);

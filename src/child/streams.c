@@ -1,7 +1,7 @@
-#include "streams.h"
+#include "child/streams.h"
 
+#include "base/descriptors.h"
 #include "config.h"
-#include "fds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #ifndef FC_STREAMS_H
 #define FC_STREAMS_H
 
-#include "task.h"
+#include "wire/task.h"
 
 /* Puts /dev/null and the captured ends in place. 0 or a negative errno. */
 int fc_streams_redirect(const struct fc_task *task);
@@ -13,7 +13,7 @@ bool fc_streams_are_pending(void);
 /* In the child: drops that: it is the caller's to write. */
 void fc_streams_purge(void);
 
-/* In the child, where nothing is pending: stdout writes every line at once. threaded: see task.h. */
+/* In the child, where nothing is pending: stdout writes every line at once. threaded: see wire/task.h. */
 void fc_streams_buffer_by_line(bool threaded);
 
 /* Writes out what the function has written to stdout and stderr. Other streams may be the caller's. */

@@ -1,14 +1,14 @@
-#include "spare.h"
+#include "child/worker.h"
 
-#include "arena.h"
-#include "args_file.h"
-#include "child.h"
-#include "copy.h"
-#include "crash.h"
-#include "fds.h"
-#include "go.h"
-#include "io.h"
-#include "request.h"
+#include "base/descriptors.h"
+#include "base/io.h"
+#include "base/shared_args.h"
+#include "child/buffers.h"
+#include "child/crash_handler.h"
+#include "child/run.h"
+#include "exec/exec_self.h"
+#include "os/start_gate.h"
+#include "wire/request.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,8 +1,8 @@
-#include "crash_read.h"
-#include "readable.h"
-#include "report.h"
-#include "translation.h"
-#include "unwind.h"
+#include "crash/crash_decode.h"
+#include "base/message.h"
+#include "crash/relocate.h"
+#include "crash/unwind.h"
+#include "os/memory_probe.h"
 
 #include <signal.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef FC_CRASH_READ_H
 #define FC_CRASH_READ_H
 
-#include "crash_notice.h"
+#include "wire/crash_notice.h"
 
 #include <forkcall.h>
 

@@ -2,7 +2,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_mutex_timedlock */
 #endif
-#include "libdw.h"
+#include "crash/libdw.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "translation.h"
+#include "crash/relocate.h"
 
 #include <stdlib.h>
 #include <string.h>

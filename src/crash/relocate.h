@@ -4,7 +4,7 @@
 #ifndef FC_TRANSLATION_H
 #define FC_TRANSLATION_H
 
-#include "placement.h"
+#include "module/ranges.h"
 
 struct fc_translation;
 

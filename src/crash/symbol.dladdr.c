@@ -6,8 +6,8 @@
 #endif
 #include "config.h"
 
-#include "image.h"
-#include "symbol.h"
+#include "crash/symbol.h"
+#include "module/image.h"
 
 #include <dlfcn.h>
 #include <inttypes.h>

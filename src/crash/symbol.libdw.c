@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "libdw.h"
-#include "symbol.h"
+#include "crash/libdw.h"
+#include "crash/symbol.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
-#include "hints.h"
+#include "crash/symptoms.h"
 
-#include "image.h"
-#include "report.h"
+#include "base/message.h"
+#include "module/image.h"
 
 #include <signal.h>
 #include <string.h>

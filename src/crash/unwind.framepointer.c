@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "image.h"
-#include "unwind.h"
+#include "crash/unwind.h"
+#include "module/image.h"
 
 #include <string.h>
 

@@ -8,7 +8,7 @@
 #ifndef FORKCALL_UNWIND_H
 #define FORKCALL_UNWIND_H
 
-#include "registers.h"
+#include "os/registers.h"
 
 #include <stdbool.h>
 #include <stddef.h>

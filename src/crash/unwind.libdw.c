@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include "image.h"
-#include "libdw.h"
-#include "unwind.h"
+#include "crash/libdw.h"
+#include "crash/unwind.h"
+#include "module/image.h"
 
 #include <unistd.h>
 

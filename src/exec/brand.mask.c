@@ -4,7 +4,7 @@
  * A constructor of this library unblocks them at once: the program's constructors, which come after it, find none blocked, as
  * promised for copies, nor does a thread that they start. Only libraries whose constructors the loader runs before this
  * one's find the set, which holds no signal that anything is known to use. */
-#include "copy_brand.h"
+#include "exec/brand.h"
 
 #include "config.h"
 

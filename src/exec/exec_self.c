@@ -1,10 +1,10 @@
-#include "copy.h"
+#include "exec/exec_self.h"
 
-#include "copy_brand.h"
-#include "copy_spawn.h"
-#include "init_state.h"
-#include "library_id.h"
-#include "rights.h"
+#include "base/fd_message.h"
+#include "exec/brand.h"
+#include "exec/init_state.h"
+#include "exec/library_id.h"
+#include "exec/spawn_self.h"
 
 #include <errno.h>
 #include <fcntl.h>

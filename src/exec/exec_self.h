@@ -7,7 +7,7 @@
  *  - the socket of its maker as descriptor 3, with the hello in it, made by its very parent: by this alone it serves;
  *  - the path that it was started by (Linux);
  *  - a variable of the environment that names its parent;
- *  - what the kernel alone keeps (copy_brand.h).
+ *  - what the kernel alone keeps (exec/brand.h).
  * A process that finds a mark which may be another's goes on as a program like any other, but makes no copies itself: so
  * no chain of copies comes about where none of them knows what it is. */
 #ifndef FC_COPY_H

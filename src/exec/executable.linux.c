@@ -2,10 +2,10 @@
  * the mark of a copy: the kernel tells every program the path that it was started by (getauxval(3), AT_EXECFN), and no
  * other program is started by this one. PID is the maker's number, not "self": where a wrapper executes the path in a
  * process of its own, "self" would be the wrapper's program. */
-#include "copy.h"
-#include "credentials.h"
-#include "fds.h"
-#include "mapping.h"
+#include "base/descriptors.h"
+#include "exec/exec_self.h"
+#include "module/proc_maps.h"
+#include "os/credentials.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -178,9 +178,9 @@ static bool is_root(const struct fc_credentials *c)
     return (c->secure_bits & SECBIT_NOROOT_) == 0 && (c->user[FC_ID_REAL] == 0 || c->user[FC_ID_EFFECTIVE] == 0);
 }
 
-/* A copy begins with the real user and group (copy_spawn.c). What exec gives root again of the
+/* A copy begins with the real user and group (exec/spawn_self.c). What exec gives root again of the
  * capabilities that it has dropped is not looked at here: the copy drops them itself, and looks
- * (credentials.h). Nor would this process know what it really has: a security module shows it
+ * (os/credentials.h). Nor would this process know what it really has: a security module shows it
  * less (AppArmor). */
 const char *fc_image_path_raises(const struct fc_image_path *image)
 {

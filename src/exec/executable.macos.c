@@ -1,6 +1,6 @@
 /* macOS: dyld knows the path. An image that was replaced or deleted cannot be started again; the copy's identity is checked
- * before any call (library_id.h, module.h). */
-#include "copy.h"
+ * before any call (exec/library_id.h, module/lookup.h). */
+#include "exec/exec_self.h"
 
 #include <errno.h>
 #include <libproc.h>

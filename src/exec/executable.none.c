@@ -1,5 +1,5 @@
 /* No way is known here to the file of the running image. */
-#include "copy.h"
+#include "exec/exec_self.h"
 
 #include <errno.h>
 #include <stddef.h>

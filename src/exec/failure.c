@@ -1,7 +1,7 @@
 /* Copies that did not come to forkcall_init: why, and how often. */
-#include "copy.h"
+#include "exec/exec_self.h"
 
-#include "report.h"
+#include "base/message.h"
 
 #include <errno.h>
 #include <stdatomic.h>

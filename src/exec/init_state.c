@@ -1,5 +1,5 @@
 /* ANY: whether forkcall_init was called in this process, and what the process is since. */
-#include "init_state.h"
+#include "exec/init_state.h"
 
 #include <stdatomic.h>
 

@@ -1,9 +1,9 @@
-#include "library_id.h"
+#include "exec/library_id.h"
 
-#include "frame.h"
-#include "hash.h"
-#include "request.h"
-#include "server_wire.h"
+#include "base/hash.h"
+#include "wire/frame.h"
+#include "wire/request.h"
+#include "wire/server_message.h"
 
 #include <forkcall.h>
 #include <stdatomic.h>

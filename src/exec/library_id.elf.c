@@ -1,9 +1,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #endif
-#include "library_id.h"
+#include "exec/library_id.h"
 
-#include "elf_module.h"
+#include "module/elf_module.h"
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-#include "library_id.h"
+#include "exec/library_id.h"
 
 #include <dlfcn.h>
 #include <mach-o/loader.h>

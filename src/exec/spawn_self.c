@@ -1,10 +1,10 @@
-#include "copy_spawn.h"
+#include "exec/spawn_self.h"
 
+#include "base/descriptors.h"
 #include "config.h"
-#include "copy_brand.h"
-#include "credentials.h"
-#include "fds.h"
-#include "settings.h"
+#include "exec/brand.h"
+#include "os/credentials.h"
+#include "os/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* glibc 2.34, Solaris. */
-#include "copy_spawn.h"
+#include "exec/spawn_self.h"
 
 // NOLINTNEXTLINE(readability-non-const-parameter): another platform sets them
 int fc_spawn_close_others(posix_spawn_file_actions_t *actions, short *flags)

@@ -1,8 +1,8 @@
 /* Without a way to close all: those that are open now and not close-on-exec, as /proc or /dev lists them. What another
  * thread opens meanwhile, and what lies above a limit that was lowered since, the copy has as well. */
-#include "copy_spawn.h"
+#include "exec/spawn_self.h"
 
-#include "fds.h"
+#include "base/descriptors.h"
 
 #include <dirent.h>
 #include <errno.h>

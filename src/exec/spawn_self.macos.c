@@ -1,5 +1,5 @@
 /* macOS: every descriptor is close-on-exec but those that an action names (posix_spawnattr_setflags(3)). */
-#include "copy_spawn.h"
+#include "exec/spawn_self.h"
 
 #include <fcntl.h>
 

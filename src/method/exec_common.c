@@ -1,9 +1,9 @@
 /* HOST: what SERVER and SPAWN need besides: forkcall_init, and a function that another process can find. */
-#include "method_exec.h"
+#include "method/exec_common.h"
 
-#include "copy.h"
-#include "init_state.h"
-#include "report.h"
+#include "base/message.h"
+#include "exec/exec_self.h"
+#include "exec/init_state.h"
 
 #include <errno.h>
 

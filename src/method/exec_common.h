@@ -2,8 +2,8 @@
 #ifndef FC_METHOD_EXEC_H
 #define FC_METHOD_EXEC_H
 
-#include "call.h"
-#include "module.h"
+#include "call/call.h"
+#include "module/lookup.h"
 
 /* forkcall_init was called; else the call is ended. */
 bool fc_init_allows(struct forkcall_call *call);

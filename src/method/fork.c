@@ -1,16 +1,16 @@
 /* FORK: a plain fork(2) of the caller. */
-#include "method.h"
+#include "method/table.h"
 
-#include "channel.h"
-#include "child.h"
-#include "copy.h"
-#include "exit_guard.h"
-#include "hazard.h"
-#include "init_state.h"
-#include "mark.h"
-#include "report.h"
-#include "streams.h"
-#include "threads.h"
+#include "base/fd_identity.h"
+#include "base/message.h"
+#include "call/channel.h"
+#include "call/hazards.h"
+#include "child/exit_hooks.h"
+#include "child/run.h"
+#include "child/streams.h"
+#include "exec/exec_self.h"
+#include "exec/init_state.h"
+#include "os/threads.h"
 
 #include <errno.h>
 #include <pthread.h>

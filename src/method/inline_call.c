@@ -1,9 +1,9 @@
 /* INLINE: a direct call in this thread. */
-#include "method.h"
+#include "method/table.h"
 
-#include "inline.h"
-#include "io.h"
-#include "report.h"
+#include "base/io.h"
+#include "base/message.h"
+#include "child/inline.h"
 
 #include <errno.h>
 #include <string.h>
@@ -23,7 +23,7 @@ static void settle(struct forkcall_call *call, enum forkcall_status status, int 
     call->stage = FC_STAGE_DONE;
 }
 
-/* As in finish.c. */
+/* As in child/finish.c. */
 static bool fails_in_its_own_words(const struct fc_inline *frame, int code)
 {
     return code != 0 && (frame->threw || frame->message.size > 0);

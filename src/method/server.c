@@ -1,11 +1,11 @@
 /* SERVER: a child that the server has ready. */
-#include "method.h"
+#include "method/table.h"
 
-#include "channel.h"
-#include "io.h"
-#include "method_exec.h"
-#include "report.h"
-#include "server.h"
+#include "base/io.h"
+#include "base/message.h"
+#include "call/channel.h"
+#include "method/exec_common.h"
+#include "server/client.h"
 
 #include <errno.h>
 #include <string.h>

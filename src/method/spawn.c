@@ -1,12 +1,12 @@
 /* SPAWN: a copy of this program, made for the call. */
-#include "method.h"
+#include "method/table.h"
 
-#include "channel.h"
-#include "copy.h"
-#include "method_exec.h"
-#include "passed_fds.h"
-#include "report.h"
-#include "rights.h"
+#include "base/fd_message.h"
+#include "base/message.h"
+#include "call/channel.h"
+#include "exec/exec_self.h"
+#include "method/exec_common.h"
+#include "wire/fd_list.h"
 
 #include <errno.h>
 #include <fcntl.h>

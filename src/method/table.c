@@ -1,8 +1,8 @@
-#include "method.h"
+#include "method/table.h"
 
+#include "child/exit_hooks.h"
 #include "config.h"
-#include "exit_guard.h"
-#include "init_state.h"
+#include "exec/init_state.h"
 
 #include <stddef.h>
 

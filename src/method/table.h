@@ -2,7 +2,7 @@
 #ifndef FC_METHOD_H
 #define FC_METHOD_H
 
-#include "call.h"
+#include "call/call.h"
 
 struct fc_method {
     /* Fills what the platform may have to say about this moment into the report and returns true where the call must be

@@ -6,10 +6,10 @@
 #endif
 #include "config.h"
 
-#include "elf_module.h"
+#include "module/elf_module.h"
 
-#include "hash.h"
-#include "readable.h"
+#include "base/hash.h"
+#include "os/memory_probe.h"
 
 #include <errno.h>
 #include <string.h>

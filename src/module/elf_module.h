@@ -5,8 +5,8 @@
 #ifndef FC_ELF_MODULE_H
 #define FC_ELF_MODULE_H
 
-#include "mapping.h"
-#include "module.h"
+#include "module/lookup.h"
+#include "module/proc_maps.h"
 
 #include <link.h>
 #include <sys/stat.h>

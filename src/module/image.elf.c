@@ -4,9 +4,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #endif
-#include "image.h"
+#include "module/image.h"
 
-#include "elf_module.h"
+#include "module/elf_module.h"
 
 #include <link.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* Images by dladdr() and the headers of Mach-O, for systems without dl_iterate_phdr().
  *
  * SPDX-License-Identifier: MIT */
-#include "image.h"
+#include "module/image.h"
 
 #include <dlfcn.h>
 #include <mach-o/loader.h>

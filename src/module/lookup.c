@@ -1,5 +1,5 @@
 /* Finding a function by its name, whatever the platform. */
-#include "module.h"
+#include "module/lookup.h"
 
 #include <dlfcn.h>
 #include <errno.h>

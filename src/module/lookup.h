@@ -88,7 +88,7 @@ static inline int fc_module_set_path(struct fc_module_function *name, const char
     return 0;
 }
 
-/* ---- What module.c needs of a platform ----------------------------------------------------------------------- */
+/* ---- What module/lookup.c needs of a platform ----------------------------------------------------------------------- */
 
 /* Finds the function in the modules that are loaded. False: in none, or in another file or build only. */
 bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn);

@@ -4,11 +4,11 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #endif
-#include "module.h"
+#include "module/lookup.h"
 
-#include "elf_module.h"
-#include "fds.h"
-#include "mapping.h"
+#include "base/descriptors.h"
+#include "module/elf_module.h"
+#include "module/proc_maps.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#pragma weak dladdr /* see module.c */
+#pragma weak dladdr /* see module/lookup.c */
 
 /* ---- What was named lately ----------------------------------------------------------------------------------- */
 

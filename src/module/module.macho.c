@@ -4,11 +4,11 @@
  * a process takes a thousand times as long.
  *
  * SPDX-License-Identifier: MIT */
-#include "module.h"
+#include "module/lookup.h"
 
-#include "code_pointer.h"
-#include "hash.h"
-#include "placement.h"
+#include "base/code_pointer.h"
+#include "base/hash.h"
+#include "module/ranges.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "mapping.h"
+#include "module/proc_maps.h"
 
 #include <errno.h>
 #include <stdbool.h>

@@ -4,10 +4,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #endif
-#include "placement.h"
+#include "module/ranges.h"
 
-#include "elf_module.h"
-#include "hash.h"
+#include "base/hash.h"
+#include "module/elf_module.h"
 
 #include <stdlib.h>
 #include <string.h>

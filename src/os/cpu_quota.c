@@ -1,6 +1,6 @@
 /* HOST: finds the CPU quotas by /proc/self/cgroup, which says where in each hierarchy the process is, and
  * /proc/self/mountinfo, which says where that can be seen. A system without these files has no quota. */
-#include "cpu_quota.h"
+#include "os/cpu_quota.h"
 
 #include <stdbool.h>
 #include <stdint.h>

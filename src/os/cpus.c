@@ -1,7 +1,7 @@
-#include "processors.h"
+#include "os/cpus.h"
 
 #include "config.h"
-#include "cpu_quota.h"
+#include "os/cpu_quota.h"
 
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 /* The list of groups, which any system has. */
-#include "credentials.h"
+#include "os/credentials.h"
 
-#include "hash.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 #include <sys/types.h>

@@ -1,5 +1,5 @@
 /* Linux: credentials(7), capabilities(7). */
-#include "credentials.h"
+#include "os/credentials.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Any system: what POSIX tells. Nothing is set: what a child has it has from its maker, and only
  * looks at it. */
-#include "credentials.h"
+#include "os/credentials.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "libraries.h"
+#include "os/libraries.h"
 
 #include <dlfcn.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#include "libraries.h"
-#include "fds.h"
+#include "os/libraries.h"
+#include "base/descriptors.h"
 
 #include <link.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "libraries.h"
+#include "os/libraries.h"
 
 bool fc_has_hostile_library(bool waits)
 {

@@ -3,10 +3,10 @@
  *
  * Only the pipe itself tells whether the caller is gone. The siginfo does not: macOS gives si_code 0 to every ordinary
  * signal, the kernel's own SIGIO included (XNU, bsd/kern/kern_sig.c 2318-2336, bsd/kern/sys_pipe.c 720). */
-#include "lifeline.h"
+#include "os/lifeline.h"
 
-#include "mark.h"
-#include "watch.h"
+#include "base/fd_identity.h"
+#include "base/poll_fds.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* No way to be told without a thread: a caller that is already dead is all that can be seen. */
-#include "lifeline.h"
-#include "watch.h"
+#include "os/lifeline.h"
+#include "base/poll_fds.h"
 
 #include <unistd.h>
 

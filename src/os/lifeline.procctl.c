@@ -1,6 +1,6 @@
 /* FreeBSD: procctl(2), PROC_PDEATHSIG_CTL: of the process, not of a thread. */
-#include "lifeline.h"
-#include "watch.h"
+#include "os/lifeline.h"
+#include "base/poll_fds.h"
 
 #include <signal.h>
 #include <sys/procctl.h>

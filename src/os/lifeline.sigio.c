@@ -1,9 +1,9 @@
 /* Linux: the end of file makes the pipe signal its owner, and the signal need not be SIGIO (fcntl(2), F_SETSIG). */
-#include "lifeline.h"
+#include "os/lifeline.h"
 
-#include "fds.h"
-#include "io.h"
-#include "watch.h"
+#include "base/descriptors.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
 
 #include <fcntl.h>
 #include <sched.h>

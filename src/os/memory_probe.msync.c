@@ -1,4 +1,4 @@
-#include "readable.h"
+#include "os/memory_probe.h"
 
 #include <stdint.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 /* Linux. */
-#include "readable.h"
+#include "os/memory_probe.h"
 
-#include "memcheck.h"
+#include "base/memcheck.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "parent_death.h"
+#include "os/parent_death.h"
 
 #include <unistd.h>
 

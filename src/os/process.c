@@ -1,7 +1,7 @@
-#include "process.h"
-#include "io.h"
-#include "parent_death.h"
-#include "watch.h"
+#include "os/process.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "os/parent_death.h"
 
 #include <string.h>
 #include <sys/wait.h>

@@ -5,7 +5,7 @@
 #ifndef FC_PROCESS_H
 #define FC_PROCESS_H
 
-#include "fds.h"
+#include "base/descriptors.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -85,7 +85,7 @@ bool fc_wait_is_passable(void);
 /* In the parent: pid has ended, in this way, and is not reaped. False: it lives. */
 bool fc_wait_peek(pid_t pid, struct fc_ending *ending);
 
-/* ---- The portable way, by waitpid, for any system (wait.posix.c) -------------------------------------------- */
+/* ---- The portable way, by waitpid, for any system (os/process_watch.posix.c) -------------------------------------------- */
 
 bool fc_wait_posix_is_over(const struct fc_process *process);
 bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending *ending);

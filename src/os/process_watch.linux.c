@@ -1,6 +1,6 @@
-/* Linux: a pidfd (5.3; waitid on it 5.4). Kernels, sandboxes and emulators without it are served by wait.posix.c. */
-#include "process.h"
-#include "watch.h"
+/* Linux: a pidfd (5.3; waitid on it 5.4). Kernels, sandboxes and emulators without it are served by os/process_watch.posix.c. */
+#include "base/poll_fds.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <signal.h>

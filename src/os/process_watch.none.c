@@ -1,5 +1,5 @@
 /* No descriptor for a process: the portable way is the only one. */
-#include "process.h"
+#include "os/process.h"
 
 #include <errno.h>
 

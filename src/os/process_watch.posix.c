@@ -1,8 +1,8 @@
 /* Any system: waitpid and kill. A pid that is still ours to wait for cannot belong to another process, so that is asked
  * before each signal; a host that reaps in another thread between the two steps is beyond this file. */
-#include "process.h"
+#include "os/process.h"
 
-#include "usage.h"
+#include "os/usage.h"
 
 #include <errno.h>
 #include <signal.h>

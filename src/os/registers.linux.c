@@ -4,7 +4,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* the names of registers */
 #endif
-#include "registers.h"
+#include "os/registers.h"
 
 #include <signal.h>
 #include <stddef.h>

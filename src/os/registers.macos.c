@@ -1,7 +1,7 @@
 /* Registers from the ucontext_t of macOS.
  *
  * SPDX-License-Identifier: MIT */
-#include "registers.h"
+#include "os/registers.h"
 
 #include <stddef.h>
 #include <sys/ucontext.h>

@@ -1,7 +1,7 @@
 /* Registers on a system whose ucontext_t is not known: none.
  *
  * SPDX-License-Identifier: MIT */
-#include "registers.h"
+#include "os/registers.h"
 
 void fc_registers_get(struct fc_registers *out, const void *ucontext)
 {

@@ -1,4 +1,4 @@
-#include "patience.h"
+#include "os/sched_batch.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -1,4 +1,4 @@
-#include "patience.h"
+#include "os/sched_batch.h"
 
 void fc_be_patient(bool patient)
 {

@@ -1,6 +1,6 @@
 /* Linux: by system calls alone, all of which are about the calling thread. What has only a file
  * in /proc (oom_score_adj, coredump_filter, the cgroup) would cost more than all of these. */
-#include "settings.h"
+#include "os/settings.h"
 
 #include <string.h>
 #include <sys/prctl.h>

@@ -1,5 +1,5 @@
 /* Nothing that could be asked in the same way everywhere. */
-#include "settings.h"
+#include "os/settings.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Linux counts the bytes in a pipe at either end, also after the reader is gone (fs/pipe.c, pipe_ioctl). */
-#include "go.h"
+#include "os/start_gate.h"
 
 #include <sys/ioctl.h>
 

@@ -1,4 +1,4 @@
-#include "go.h"
+#include "os/start_gate.h"
 
 bool fc_go_tells(void)
 {

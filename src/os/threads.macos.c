@@ -1,4 +1,4 @@
-#include "threads.h"
+#include "os/threads.h"
 
 #include <pthread.h>
 #include <sys/sysctl.h>

@@ -1,5 +1,5 @@
 /* POSIX has no way to ask: a program here must know itself whether it has threads. FreeBSD and its kin do tell. */
-#include "threads.h"
+#include "os/threads.h"
 
 #include "config.h"
 

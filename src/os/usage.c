@@ -1,7 +1,7 @@
-#include "usage.h"
+#include "os/usage.h"
 
+#include "base/io.h"
 #include "config.h"
-#include "io.h"
 
 #include <fcntl.h>
 #include <unistd.h>

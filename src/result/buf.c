@@ -1,7 +1,7 @@
-#include "buf.h"
+#include "result/buf.h"
 
-#include "region.h"
-#include "small_result.h"
+#include "result/region.h"
+#include "result/small_result.h"
 
 #include <errno.h>
 #include <stdlib.h>

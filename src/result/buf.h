@@ -9,7 +9,7 @@ enum fc_buf_kind {
     FC_BUF_FIXED = 1,  /* the caller's storage, capacity bytes */
     FC_BUF_MAPPED = 2, /* a private mapping of capacity bytes, that a large result came in */
     FC_BUF_SMALL = 3, /* in a child: storage that outlives the call; what outgrows it moves to the region or the heap */
-    FC_BUF_REGION = 4, /* in a child: the region that is shared with the caller (region.h) */
+    FC_BUF_REGION = 4, /* in a child: the region that is shared with the caller (result/region.h) */
 };
 
 /* NULL, a known kind, data where there is a size. */

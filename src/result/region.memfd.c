@@ -1,7 +1,7 @@
-#include "region.h"
+#include "result/region.h"
 
-#include "fds.h"
-#include "rlimits.h"
+#include "base/descriptors.h"
+#include "base/rlimits.h"
 
 #include <errno.h>
 #include <fcntl.h>

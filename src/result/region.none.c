@@ -1,5 +1,5 @@
 /* Without sealed memory files every result travels in the pipe. */
-#include "region.h"
+#include "result/region.h"
 
 #include <errno.h>
 

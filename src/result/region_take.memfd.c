@@ -1,7 +1,7 @@
 /* HOST: takes over what a child has left in the region. */
-#include "region.h"
+#include "result/region.h"
 
-#include "buf.h"
+#include "result/buf.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
  * (tests/bench). */
 #define FC_SMALL_RESULT 131072U
 
-/* So much room before and behind a result is for what goes around it in the reply: see reply_writer.h. */
+/* So much room before and behind a result is for what goes around it in the reply: see child/reply_writer.h. */
 #define FC_RESULT_HEAD 16U
 #define FC_RESULT_TAIL 72U
 

@@ -2,15 +2,15 @@
  * socket of its own, at which nobody else waits: the server answers each ASK once, so that no answer can be another call's,
  * and none is missed. A spare that comes meanwhile is taken as well; then, and where the call gives up, the server is told
  * that the ASK is void (DROP). docs/server-protocol.md tells the whole. */
-#include "server_ask.h"
+#include "server/ask.h"
 
-#include "channel.h"
-#include "io.h"
-#include "passed_fds.h"
-#include "rights.h"
-#include "server_orders.h"
-#include "server_wire.h"
-#include "watch.h"
+#include "base/fd_message.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "call/channel.h"
+#include "server/orders.h"
+#include "wire/fd_list.h"
+#include "wire/server_message.h"
 
 #include <errno.h>
 #include <stdio.h>

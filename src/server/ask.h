@@ -2,7 +2,7 @@
 #ifndef FC_SERVER_ASK_H
 #define FC_SERVER_ASK_H
 
-#include "server_start.h"
+#include "server/launch.h"
 
 /* Gives call->fds and call->process a child of call->server: a spare that lies ready, or one that the server is asked for. 0;
  * -ECONNRESET: the server is gone; -ETIMEDOUT; -EINTR: canceled; or another negative errno with why, a text that may be

@@ -1,10 +1,10 @@
-#include "server_asks.h"
+#include "server/ask_queue.h"
 
-#include "io.h"
-#include "rights.h"
-#include "server_children.h"
-#include "server_wire.h"
-#include "watch.h"
+#include "base/fd_message.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "server/children.h"
+#include "wire/server_message.h"
 
 #include <errno.h>
 #include <stdlib.h>

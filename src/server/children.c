@@ -1,13 +1,13 @@
-#include "server_children.h"
+#include "server/children.h"
 
-#include "fds.h"
-#include "io.h"
-#include "parent_death.h"
-#include "process.h"
-#include "rights.h"
-#include "server_process.h"
-#include "spare_make.h"
-#include "watch.h"
+#include "base/descriptors.h"
+#include "base/fd_message.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "os/parent_death.h"
+#include "os/process.h"
+#include "server/make_worker.h"
+#include "server/server_process.h"
 
 #include <errno.h>
 #include <signal.h>

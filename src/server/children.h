@@ -3,7 +3,7 @@
 #ifndef FC_SERVER_CHILDREN_H
 #define FC_SERVER_CHILDREN_H
 
-#include "prepare.h"
+#include "child/prepare.h"
 
 #include <stdbool.h>
 #include <stdint.h>

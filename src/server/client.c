@@ -1,14 +1,14 @@
 /* The one server of this process: got, started, retired. */
-#include "server.h"
+#include "server/client.h"
 
-#include "copy.h"
-#include "init_state.h"
-#include "io.h"
-#include "rights.h"
-#include "server_orders.h"
-#include "server_start.h"
-#include "server_wire.h"
-#include "watch.h"
+#include "base/fd_message.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "exec/exec_self.h"
+#include "exec/init_state.h"
+#include "server/launch.h"
+#include "server/orders.h"
+#include "wire/server_message.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,9 +2,9 @@
 #ifndef FC_SERVER_H
 #define FC_SERVER_H
 
-#include "call.h"
-#include "snapshot.h"
-#include "time_limit.h"
+#include "base/time_limit.h"
+#include "call/call.h"
+#include "server/snapshot.h"
 
 struct fc_server;
 

@@ -1,15 +1,15 @@
-#include "server_start.h"
+#include "server/launch.h"
 
-#include "copy.h"
-#include "init_state.h"
-#include "io.h"
-#include "orphans.h"
-#include "process.h"
-#include "request.h"
-#include "rights.h"
-#include "server_orders.h"
-#include "server_wire.h"
-#include "watch.h"
+#include "base/fd_message.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "call/unreaped.h"
+#include "exec/exec_self.h"
+#include "exec/init_state.h"
+#include "os/process.h"
+#include "server/orders.h"
+#include "wire/request.h"
+#include "wire/server_message.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,11 +2,11 @@
 #ifndef FC_SERVER_START_H
 #define FC_SERVER_START_H
 
-#include "fds.h"
-#include "module.h"
-#include "server.h"
-#include "server_wire.h"
-#include "snapshot.h"
+#include "base/descriptors.h"
+#include "module/lookup.h"
+#include "server/client.h"
+#include "server/snapshot.h"
+#include "wire/server_message.h"
 
 #include <forkcall.h>
 
@@ -32,7 +32,7 @@ struct fc_server {
     atomic_uint hoping;       /* calls that wait for a spare, and have not asked */
     unsigned spares;
     atomic_bool hung;               /* it was retired because it answers nobody */
-    _Atomic(struct fc_owed *) owed; /* server_orders.c: orders that found no room; changed under fc_fds_lock */
+    _Atomic(struct fc_owed *) owed; /* server/orders.c: orders that found no room; changed under fc_fds_lock */
 };
 
 /* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0; -ETIMEDOUT;

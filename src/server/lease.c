@@ -1,12 +1,12 @@
 /* HOST: a call's child, from the server's hands and back into them. */
-#include "copy.h"
-#include "io.h"
-#include "rights.h"
-#include "server.h"
-#include "server_ask.h"
-#include "server_orders.h"
-#include "server_start.h"
-#include "server_wire.h"
+#include "base/fd_message.h"
+#include "base/io.h"
+#include "exec/exec_self.h"
+#include "server/ask.h"
+#include "server/client.h"
+#include "server/launch.h"
+#include "server/orders.h"
+#include "wire/server_message.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -2,7 +2,7 @@
 #ifndef FC_SPARE_MAKE_H
 #define FC_SPARE_MAKE_H
 
-#include "prepare.h"
+#include "child/prepare.h"
 
 #include <sys/types.h>
 

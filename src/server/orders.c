@@ -1,6 +1,6 @@
-#include "server_orders.h"
+#include "server/orders.h"
 
-#include "rights.h"
+#include "base/fd_message.h"
 
 #include <errno.h>
 #include <stdlib.h>

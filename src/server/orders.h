@@ -2,7 +2,7 @@
 #ifndef FC_SERVER_ORDERS_H
 #define FC_SERVER_ORDERS_H
 
-#include "server_start.h"
+#include "server/launch.h"
 
 /* An order of that kind, the rest 0. */
 struct fc_server_order fc_order_make(enum fc_server_order_kind kind, pid_t pid);

@@ -1,25 +1,25 @@
-#include "serve.h"
+#include "server/server_main.h"
 
-#include "child.h"
+#include "base/descriptors.h"
+#include "base/fd_message.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "child/crash_handler.h"
+#include "child/prepare.h"
+#include "child/run.h"
+#include "child/worker.h"
 #include "config.h"
-#include "copy.h"
-#include "crash.h"
-#include "fds.h"
-#include "io.h"
-#include "lifeline.h"
-#include "parent_death.h"
-#include "patience.h"
-#include "prepare.h"
-#include "process.h"
-#include "rights.h"
-#include "server_asks.h"
-#include "server_children.h"
-#include "server_process.h"
-#include "settings.h"
-#include "snapshot.h"
-#include "spare.h"
-#include "threads.h"
-#include "watch.h"
+#include "exec/exec_self.h"
+#include "os/lifeline.h"
+#include "os/parent_death.h"
+#include "os/process.h"
+#include "os/sched_batch.h"
+#include "os/settings.h"
+#include "os/threads.h"
+#include "server/ask_queue.h"
+#include "server/children.h"
+#include "server/server_process.h"
+#include "server/snapshot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -233,7 +233,7 @@ _Noreturn void fc_serve(int control)
     bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_COPIES || fc_has_other_threads();
     leave_host(getppid());
     r = fc_credentials_take_on(&prepare.setup.credentials);
-    fc_settings_set_secret(false); /* the host looks at it, to learn whether it still may (snapshot.h) */
+    fc_settings_set_secret(false); /* the host looks at it, to learn whether it still may (server/snapshot.h) */
     if (r < 0)
         snprintf(why, sizeof why, "it cannot have the users, groups and capabilities of the thread that started it");
     if (r == 0 && !exec_spares) {

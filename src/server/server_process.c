@@ -1,8 +1,8 @@
 /* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and the pipe that ends with it. */
-#include "server_process.h"
+#include "server/server_process.h"
 
-#include "io.h"
-#include "pipe.h"
+#include "base/io.h"
+#include "base/pipe.h"
 
 #include <errno.h>
 #include <fcntl.h>

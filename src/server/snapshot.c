@@ -1,6 +1,6 @@
-#include "snapshot.h"
+#include "server/snapshot.h"
 
-#include "threads.h"
+#include "os/threads.h"
 
 #include <fcntl.h>
 #include <pthread.h>

@@ -4,8 +4,8 @@
 #ifndef FC_SNAPSHOT_H
 #define FC_SNAPSHOT_H
 
-#include "credentials.h"
-#include "server_wire.h"
+#include "os/credentials.h"
+#include "wire/server_message.h"
 
 #include <stdbool.h>
 #include <stdint.h>

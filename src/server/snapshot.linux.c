@@ -1,8 +1,8 @@
 /* Linux: what a sandbox has taken, and namespaces. */
-#include "snapshot.h"
+#include "server/snapshot.h"
 
-#include "fds.h"
-#include "hash.h"
+#include "base/descriptors.h"
+#include "base/hash.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* Any system: what POSIX tells. */
-#include "snapshot.h"
+#include "server/snapshot.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -3,9 +3,9 @@
 #ifndef FC_CALLER_H
 #define FC_CALLER_H
 
-#include "credentials.h"
-#include "fpu.h"
-#include "settings.h"
+#include "os/credentials.h"
+#include "os/fpu.h"
+#include "os/settings.h"
 
 struct fc_caller {
     struct fc_credentials credentials;

@@ -2,9 +2,9 @@
 #ifndef FC_CRASH_NOTICE_H
 #define FC_CRASH_NOTICE_H
 
-#include "frame.h"
-#include "placement.h"
-#include "registers.h"
+#include "module/ranges.h"
+#include "os/registers.h"
+#include "wire/frame.h"
 
 /* The payload of the crash frame begins with this; then come placement_count times struct fc_placement, where the child
  * is no fork of its caller; the bytes of the stack from stack_address on are the rest of it. Unwinding is not for a signal

@@ -1,6 +1,6 @@
-#include "passed_fds.h"
+#include "wire/fd_list.h"
 
-#include "rights.h"
+#include "base/fd_message.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
-#include "frame.h"
+#include "wire/frame.h"
 
-#include "crash_notice.h"
+#include "wire/crash_notice.h"
 
 #include <string.h>
 

@@ -42,7 +42,7 @@ struct fc_progress {
 };
 
 struct fc_setup_failure {
-    uint32_t step; /* enum fc_setup_step in child.h */
+    uint32_t step; /* enum fc_setup_step in child/run.h */
     int32_t error; /* errno */
 };
 

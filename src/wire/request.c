@@ -1,6 +1,6 @@
-#include "request.h"
+#include "wire/request.h"
 
-#include "io.h"
+#include "base/io.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -47,7 +47,8 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
         request->parts[request->count++] = fc_part(task->args, task->args_size);
     }
     request->parts[request->count++] = fc_part("g", 1);
-    request->parts[request->count++] = fc_part(&request->head.nonce, sizeof request->head.nonce); /* see go.h */
+    request->parts[request->count++] =
+        fc_part(&request->head.nonce, sizeof request->head.nonce); /* see os/start_gate.h */
 }
 
 static bool has_args_in_rest(const struct fc_request *head)

@@ -3,8 +3,8 @@
 #ifndef FC_SERVER_WIRE_H
 #define FC_SERVER_WIRE_H
 
-#include "credentials.h"
-#include "module.h"
+#include "module/lookup.h"
+#include "os/credentials.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,8 +3,8 @@
 #ifndef FC_TASK_H
 #define FC_TASK_H
 
-#include "caller.h"
-#include "mark.h"
+#include "base/fd_identity.h"
+#include "wire/caller.h"
 
 #include <forkcall.h>
 
@@ -32,7 +32,7 @@ struct fc_task {
     bool lifeline; /* fc_lifeline_prepare */
     bool purge;    /* the caller's streams hold what it has not flushed */
     bool measure;  /* the child's resource usage goes into its trailer: the kernel's may be taken by somebody else */
-    bool execed;   /* the process began by exec, in one that may have been larger: see usage.h */
+    bool execed;   /* the process began by exec, in one that may have been larger: see os/usage.h */
     bool close_fds;
     bool no_args;     /* they could not be had */
     pthread_t thread; /* that forks: the child's only one has the same identity */

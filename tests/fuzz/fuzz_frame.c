@@ -6,9 +6,9 @@
  * and the nonce of the call is FUZZ_NONCE, so that valid trailers can be found. */
 #include "fuzz_frame.h"
 
-#include "crash_read.h"
-#include "image.h"
-#include "reply.h"
+#include "call/reply_reader.h"
+#include "crash/crash_decode.h"
+#include "module/image.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "fuzz_frame.h"
 
 #include "../forge.h"
-#include "crash_notice.h"
+#include "wire/crash_notice.h"
 
 #include <math.h>
 #include <stdio.h>

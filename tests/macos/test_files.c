@@ -1,8 +1,8 @@
 /* Files of the library that macOS alone takes, over stand-ins for the functions of macOS that they call. */
 #include "../support.h"
 
-#include "closefds.h"
-#include "threads.h"
+#include "child/close_fds.h"
+#include "os/threads.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* Functions by name, places and addresses by the headers of Mach-O: module.macho.c and image.macho.c over images that are made
  * here, and over stand-ins for dyld. */
-#include "image.h"
-#include "module.h"
-#include "placement.h"
+#include "module/image.h"
+#include "module/lookup.h"
+#include "module/ranges.h"
 
 #include <errno.h>
 #include <mach-o/dyld.h>

@@ -2,7 +2,7 @@
 #ifndef COPY_H
 #define COPY_H
 
-#include "module.h"
+#include "module/lookup.h"
 
 struct answer {
     int32_t result; /* of fc_module_find */

@@ -1,9 +1,9 @@
 /* Modules whose files are broken, before or after they are loaded: whatever is in them, the host and its server go on. */
 #include "copy.h"
-#include "elf_module.h"
-#include "image.h"
-#include "mapping.h"
-#include "placement.h"
+#include "module/elf_module.h"
+#include "module/image.h"
+#include "module/proc_maps.h"
+#include "module/ranges.h"
 #include "support.h"
 
 #include <dlfcn.h>

@@ -1,8 +1,8 @@
 /* Functions of the program, of libraries and of plugins are found by name in a copy of this program; what is not the same
  * there is refused. */
 #include "answer.h"
+#include "base/hash.h"
 #include "copy.h"
-#include "hash.h"
 #include "support.h"
 
 #include <dirent.h>

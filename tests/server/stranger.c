@@ -1,7 +1,7 @@
 /* A program that comes by what a copy is known by, without being one. Argument: how. It then execs itself, and says "main" if
  * its main goes on after forkcall_init. */
-#include "copy.h"
-#include "copy_brand.h"
+#include "exec/brand.h"
+#include "exec/exec_self.h"
 
 #include <forkcall.h>
 

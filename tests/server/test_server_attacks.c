@@ -2,7 +2,7 @@
  * or waited for that should not be. */
 #include "servers.h"
 
-#include "server_start.h"
+#include "server/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>

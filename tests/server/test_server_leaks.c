@@ -2,7 +2,7 @@
  * the C library is interposed, to hold it there. */
 #include "servers.h"
 
-#include "rights.h"
+#include "base/fd_message.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
 #include "servers.h"
 #include "state.h"
 
-#include "copy.h"
+#include "exec/exec_self.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
