@@ -3,7 +3,7 @@
 
 A file includes, and calls, only what lies in its own folder or in one before it in LAYERS; and no circle is left among the
 files themselves: neither among headers that include each other, nor among objects of the library that call each other. Each
-offending pair is named. Exit status 1: there is one.
+offending pair is named. The first line of each file says in which process its code runs. Exit status 1: there is a fault.
 """
 import pathlib
 import re
@@ -84,6 +84,9 @@ def main():
     root = pathlib.Path(sys.argv[1])
     files = sorted(str(p.relative_to(root)) for p in root.rglob("*.[ch]"))
     faults = [f"{f}: lies in none of the folders {' '.join(LAYERS)}" for f in files if f.split("/")[0] not in LAYERS]
+    process = re.compile(r"/\* (ANY|(HOST|SERVER|CHILD)(, (SERVER|CHILD))*): ")
+    faults += [f"{f}: the first line does not say in which process the file runs" for f in files
+               if not process.match((root / f).read_text())]
     if not files:
         faults.append(f"{root}: no files")
     if not faults:

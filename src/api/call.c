@@ -1,3 +1,4 @@
+/* HOST: forkcall_run, forkcall_start and what is called for a started call. */
 #include "call/call.h"
 
 #include "base/fd_message.h"

@@ -1,4 +1,4 @@
-/* An outcome in a few lines. */
+/* HOST: An outcome in a few lines. */
 #include "base/code_pointer.h"
 #include "base/message.h"
 #include "crash/symbol.h"

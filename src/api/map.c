@@ -1,4 +1,4 @@
-/* forkcall_map: many calls under one poll(2), at most so many at once; those that have no descriptor are asked in turns. */
+/* HOST: forkcall_map: many calls under one poll(2), at most so many at once; those that have no descriptor are asked in turns. */
 #include "base/io.h"
 #include "base/message.h"
 #include "base/poll_fds.h"

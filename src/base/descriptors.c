@@ -1,3 +1,4 @@
+/* ANY: Tables of the descriptors of calls and servers, which a fork of the host closes. */
 #include "base/descriptors.h"
 
 #include "base/io.h"

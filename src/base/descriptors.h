@@ -1,4 +1,4 @@
-/* The descriptors of a call.
+/* ANY: The descriptors of a call.
  *
  * Every descriptor that the library opens stands in such a table, and every table of the process in one list. A fork by
  * any thread, the library's or the host's, closes in the child what is not the child's: else concurrent children would

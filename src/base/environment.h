@@ -1,3 +1,4 @@
+/* ANY: Environment variables that a set-user-id program does not listen to. */
 #ifndef FC_ENVIRONMENT_H
 #define FC_ENVIRONMENT_H
 

@@ -1,3 +1,4 @@
+/* ANY: getenv(3), where issetugid(2) allows it. */
 #include "base/environment.h"
 
 #include <stddef.h>

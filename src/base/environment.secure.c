@@ -1,3 +1,4 @@
+/* ANY: secure_getenv(3). */
 #include "base/environment.h"
 
 #include <stdlib.h>

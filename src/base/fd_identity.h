@@ -1,4 +1,4 @@
-/* Is a descriptor still what it was? A function may close every descriptor it finds and open a file that gets the number of
+/* ANY: Is a descriptor still what it was? A function may close every descriptor it finds and open a file that gets the number of
  * its reply; nothing of ours must be written into that. */
 #ifndef FC_MARK_H
 #define FC_MARK_H

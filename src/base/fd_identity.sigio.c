@@ -1,4 +1,4 @@
-/* Linux: the open file description carries the mark: a signal number for O_ASYNC, which is not used on it and of which every
+/* ANY: Linux: the open file description carries the mark: a signal number for O_ASYNC, which is not used on it and of which every
  * other has none. Cheaper by two page faults than fstat(2). */
 #include "base/fd_identity.h"
 

@@ -1,3 +1,4 @@
+/* ANY: Without F_SETSIG, device and inode are the whole mark. */
 #include "base/fd_identity.h"
 
 struct fc_mark fc_mark(int fd)

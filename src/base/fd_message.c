@@ -1,3 +1,4 @@
+/* ANY: Sends and receives messages that carry descriptors. */
 #include "base/fd_message.h"
 
 #include "base/descriptors.h"

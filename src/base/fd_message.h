@@ -1,4 +1,4 @@
-/* Messages that carry descriptors, over a Unix socket (unix(7), SCM_RIGHTS). */
+/* ANY: Messages that carry descriptors, over a Unix socket (unix(7), SCM_RIGHTS). */
 #ifndef FC_RIGHTS_H
 #define FC_RIGHTS_H
 

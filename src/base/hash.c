@@ -1,3 +1,4 @@
+/* ANY: Mixes eight bytes at a time. */
 #include "base/hash.h"
 
 /* No two words lead from one hash to the same, and no two hashes by one word to the same. */

@@ -1,4 +1,4 @@
-/* A hash by which content is told from other content that came about by chance. It withstands no forgery. */
+/* ANY: A hash by which content is told from other content that came about by chance. It withstands no forgery. */
 #ifndef FC_HASH_H
 #define FC_HASH_H
 

@@ -1,3 +1,4 @@
+/* ANY: Reads and writes without EINTR, and the clock. */
 #include "base/io.h"
 
 #include "config.h"

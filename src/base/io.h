@@ -1,4 +1,4 @@
-/* System calls that take no notice of EINTR, and the clock. Async-signal-safe, all of them. */
+/* ANY: System calls that take no notice of EINTR, and the clock. Async-signal-safe, all of them. */
 #ifndef FC_IO_H
 #define FC_IO_H
 

@@ -1,4 +1,4 @@
-/* What is said of a call to a person, in one line. */
+/* HOST: What is said of a call to a person, in one line. */
 #ifndef FC_REPORT_H
 #define FC_REPORT_H
 

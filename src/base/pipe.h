@@ -1,3 +1,4 @@
+/* ANY: Pipes whose ends are close-on-exec. */
 #ifndef FC_PIPE_H
 #define FC_PIPE_H
 

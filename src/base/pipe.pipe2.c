@@ -1,3 +1,4 @@
+/* ANY: pipe2(2). */
 #include "base/pipe.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* ANY: Waits by poll(2), by select(2) or by a pause, whichever the system allows. */
 #include "base/poll_fds.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Waiting for descriptors, where the system or a sandbox may refuse it. Async-signal-safe, all of it. */
+/* ANY: Waiting for descriptors, where the system or a sandbox may refuse it. Async-signal-safe, all of it. */
 #ifndef FC_WATCH_H
 #define FC_WATCH_H
 

@@ -1,3 +1,4 @@
+/* ANY: Gives the process the name that ps(1) shows. */
 #include "base/process_name.h"
 
 #include "config.h"

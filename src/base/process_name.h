@@ -1,4 +1,4 @@
-/* What ps(1), top(1) and the kernel's log call this process. */
+/* ANY: What ps(1), top(1) and the kernel's log call this process. */
 #ifndef FC_PROCESS_NAME_H
 #define FC_PROCESS_NAME_H
 

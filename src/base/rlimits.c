@@ -1,3 +1,4 @@
+/* ANY: The resource limits of a call: set in the child, explained in the host. */
 #include "base/rlimits.h"
 
 #include <errno.h>

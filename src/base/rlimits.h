@@ -1,3 +1,4 @@
+/* ANY: The resource limits of a call. */
 #ifndef FC_RLIMITS_H
 #define FC_RLIMITS_H
 

@@ -1,4 +1,4 @@
-/* Arguments that are too large for a pipe: a file in memory, which the caller fills and the child maps. */
+/* ANY: Arguments that are too large for a pipe: a file in memory, which the caller fills and the child maps. */
 #ifndef FC_ARGS_FILE_H
 #define FC_ARGS_FILE_H
 

@@ -1,3 +1,4 @@
+/* ANY: A memfd, filled by the host piece by piece and mapped by the child. */
 #include "base/shared_args.h"
 
 #include "base/rlimits.h"

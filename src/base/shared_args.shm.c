@@ -1,4 +1,4 @@
-/* POSIX shared memory, whose name is gone before anybody else can use it. */
+/* ANY: POSIX shared memory, whose name is gone before anybody else can use it. */
 #include "base/shared_args.h"
 
 #include "base/io.h"

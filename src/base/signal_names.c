@@ -1,3 +1,4 @@
+/* HOST: Names of signals, and what si_code says of their cause. */
 #include "base/message.h"
 
 #include "config.h"

@@ -1,3 +1,4 @@
+/* ANY: Where characters of UTF-8 begin and end. */
 #include "base/utf8.h"
 
 #include <stdbool.h>

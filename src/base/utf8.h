@@ -1,4 +1,4 @@
-/* Text that is cut is cut between characters of UTF-8. Pure functions, async-signal-safe. */
+/* ANY: Text that is cut is cut between characters of UTF-8. Pure functions, async-signal-safe. */
 #ifndef FC_UTF8_H
 #define FC_UTF8_H
 

@@ -1,4 +1,4 @@
-/* A call, from its start to its report. */
+/* HOST: A call, from its start to its report. */
 #ifndef FC_CALL_H
 #define FC_CALL_H
 

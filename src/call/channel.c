@@ -1,3 +1,4 @@
+/* HOST: Opens the channel of a call and writes the request. */
 #include "call/channel.h"
 
 #include "base/io.h"

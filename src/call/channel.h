@@ -1,4 +1,4 @@
-/* The channel between a caller and its child: a pipe for the reply, one for the request and the go byte, one for each captured
+/* HOST: The channel between a caller and its child: a pipe for the reply, one for the request and the go byte, one for each captured
  * stream, and the region. */
 #ifndef FC_CHANNEL_H
 #define FC_CHANNEL_H

@@ -1,3 +1,4 @@
+/* HOST: Gathers what makes a plain fork unsafe now. */
 #include "call/hazards.h"
 
 #include "os/libraries.h"

@@ -1,4 +1,4 @@
-/* What makes a plain fork unsafe. */
+/* HOST: What makes a plain fork unsafe. */
 #ifndef FC_HAZARD_H
 #define FC_HAZARD_H
 

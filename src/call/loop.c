@@ -1,4 +1,4 @@
-/* The engine: a call is driven by poll over its reply, its process, its captured streams and its deadline. */
+/* HOST: The engine: a call is driven by poll over its reply, its process, its captured streams and its deadline. */
 #include "call/call.h"
 
 #include "base/io.h"

@@ -1,3 +1,4 @@
+/* HOST: Checks the options of a call, and reads those of the environment. */
 #include "call/options.h"
 
 #include "base/environment.h"

@@ -1,3 +1,4 @@
+/* HOST: The options of a call: what is wrong with them, and what the environment says. */
 #ifndef FC_OPTIONS_H
 #define FC_OPTIONS_H
 

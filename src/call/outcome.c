@@ -1,4 +1,4 @@
-/* From what the child has said and the kernel knows to the report. */
+/* HOST: From what the child has said and the kernel knows to the report. */
 #include "call/call.h"
 
 #include "base/io.h"

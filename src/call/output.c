@@ -1,3 +1,4 @@
+/* HOST: Reads the captured streams and hands them to the callback. */
 #include "call/output.h"
 
 #include "base/io.h"

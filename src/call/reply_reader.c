@@ -1,3 +1,4 @@
+/* HOST: Takes frames out of the reply and checks each. */
 #include "call/reply_reader.h"
 
 #include "base/io.h"

@@ -1,4 +1,4 @@
-/* The caller's view of a reply: what a child has said so far. Nothing of it is believed without being checked: a hostile
+/* HOST: The caller's view of a reply: what a child has said so far. Nothing of it is believed without being checked: a hostile
  * child can make its own reply malformed and nothing else. */
 #ifndef FC_REPLY_H
 #define FC_REPLY_H

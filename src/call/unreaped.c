@@ -1,3 +1,4 @@
+/* HOST: The list of killed children whose end has not been seen. */
 #include "call/unreaped.h"
 
 #include <pthread.h>

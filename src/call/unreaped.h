@@ -1,4 +1,4 @@
-/* Children that did not end within a second of SIGKILL (uninterruptible sleep, a tracer). A later call reaps them. */
+/* HOST: Children that did not end within a second of SIGKILL (uninterruptible sleep, a tracer). A later call reaps them. */
 #ifndef FC_ORPHANS_H
 #define FC_ORPHANS_H
 

@@ -1,4 +1,4 @@
-/* What a call in an event loop needs beside its own descriptors: a way to wake the thread that waits for it, and one
+/* HOST: What a call in an event loop needs beside its own descriptors: a way to wake the thread that waits for it, and one
  * descriptor that is readable when there is something to do, a passed deadline too. */
 #ifndef FC_LOOP_H
 #define FC_LOOP_H

@@ -1,4 +1,4 @@
-/* macOS and BSD: one kqueue is the wake-up, the deadline and what gathers. A queue can watch another queue (kqueue(2)), so
+/* HOST: macOS and BSD: one kqueue is the wake-up, the deadline and what gathers. A queue can watch another queue (kqueue(2)), so
  * the process's own is watched as any descriptor. Level-triggered throughout. */
 #include "call/wakeup.h"
 

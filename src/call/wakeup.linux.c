@@ -1,4 +1,4 @@
-/* Linux: an eventfd is the wake-up, readable at once and until it is read; a timerfd is the deadline; epoll gathers. */
+/* HOST: Linux: an eventfd is the wake-up, readable at once and until it is read; a timerfd is the deadline; epoll gathers. */
 #include "call/wakeup.h"
 
 #include <errno.h>

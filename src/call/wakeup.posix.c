@@ -1,4 +1,4 @@
-/* Any system: a pipe wakes the thread that waits. There is no descriptor for an event loop: nothing here could make it
+/* HOST: Any system: a pipe wakes the thread that waits. There is no descriptor for an event loop: nothing here could make it
  * readable at a deadline, or gather several, without a thread. */
 #include "call/wakeup.h"
 

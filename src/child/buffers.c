@@ -1,3 +1,4 @@
+/* CHILD: The storage that buffers.h declares. */
 #include "child/buffers.h"
 
 _Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];

@@ -1,4 +1,4 @@
-/* The child's large memory: zero pages that cost nothing until they are written to. In one place, and last in the library's
+/* CHILD: The child's large memory: zero pages that cost nothing until they are written to. In one place, and last in the library's
  * data, so that the few bytes that every child writes to share a page. */
 #ifndef FC_ARENA_H
 #define FC_ARENA_H

@@ -1,3 +1,4 @@
+/* CHILD: The state of this process as a child. */
 #include "child/child_state.h"
 
 #include "base/descriptors.h"

@@ -1,4 +1,4 @@
-/* What a child of the library knows of itself, from when it has its task. For the files of the child alone. */
+/* CHILD: What a child of the library knows of itself, from when it has its task. For the files of the child alone. */
 #ifndef FC_CHILD_STATE_H
 #define FC_CHILD_STATE_H
 

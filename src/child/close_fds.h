@@ -1,3 +1,4 @@
+/* CHILD: close_fds: closes all descriptors but those to keep. */
 #ifndef FC_CLOSEFDS_H
 #define FC_CLOSEFDS_H
 

@@ -1,4 +1,4 @@
-/* macOS: the kernel's list of this process's descriptors. */
+/* CHILD: macOS: the kernel's list of this process's descriptors. */
 #include "child/close_fds.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* close_range(2): Linux 5.9, FreeBSD 12.2. Linux before that, and sandboxes: the list in /proc. */
+/* CHILD: close_range(2): Linux 5.9, FreeBSD 12.2. Linux before that, and sandboxes: the list in /proc. */
 #include "child/close_fds.h"
 
 #include "config.h"

@@ -1,3 +1,4 @@
+/* CHILD: The handler of fatal signals: it sends registers and a part of the stack. */
 #include "child/crash_handler.h"
 
 #include "base/code_pointer.h"

@@ -1,4 +1,4 @@
-/* What a child can still say when it crashes. */
+/* CHILD: What a child can still say when it crashes. */
 #ifndef FC_CRASH_H
 #define FC_CRASH_H
 

@@ -1,4 +1,4 @@
-/* The one frame between the caller's and the function's. This file is compiled without unwind tables: a C++ exception that
+/* CHILD: The one frame between the caller's and the function's. This file is compiled without unwind tables: a C++ exception that
  * leaves the function finds no way on to the caller's catch, and ends in std::terminate. */
 #include "child/finish.h"
 #include "child/inline.h"

@@ -1,4 +1,4 @@
-/* glibc tells a handler of on_exit(3) the whole status. */
+/* CHILD: glibc tells a handler of on_exit(3) the whole status. */
 #include "child/exit_hooks.h"
 
 #include "config.h"

@@ -1,4 +1,4 @@
-/* exit() in the child, and the function's own handlers of atexit(3) at its return: the caller's must not run, its streams must
+/* CHILD: exit() in the child, and the function's own handlers of atexit(3) at its return: the caller's must not run, its streams must
  * not be flushed or rewound. */
 #ifndef FC_EXIT_GUARD_H
 #define FC_EXIT_GUARD_H

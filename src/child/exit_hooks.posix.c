@@ -1,4 +1,4 @@
-/* atexit(3) is all there is: it sees the exit, not the status. */
+/* CHILD: atexit(3) is all there is: it sees the exit, not the status. */
 #include "child/exit_hooks.h"
 
 #include "config.h"

@@ -1,3 +1,4 @@
+/* CHILD: Tells the host how the function ended, and ends the process. */
 #include "child/finish.h"
 
 #include "base/fd_identity.h"

@@ -1,4 +1,4 @@
-/* In the child: how the function ended is told to the caller, and the process ends. After the function has returned nothing is
+/* CHILD: In the child: how the function ended is told to the caller, and the process ends. After the function has returned nothing is
  * called here but what child/reply_writer.h needs, unless it has something to do: bytes in the function's streams, threads that are in
  * the middle of writing. */
 #ifndef FC_FINISH_H

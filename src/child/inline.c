@@ -1,3 +1,4 @@
+/* HOST: The frames of INLINE calls, one upon the other in each thread. */
 #include "child/inline.h"
 
 #include "base/descriptors.h"

@@ -1,4 +1,4 @@
-/* The calls that run by FORKCALL_INLINE: each in the thread that made it, whose function may have other threads. */
+/* HOST: The calls that run by FORKCALL_INLINE: each in the thread that made it, whose function may have other threads. */
 #ifndef FC_INLINE_H
 #define FC_INLINE_H
 

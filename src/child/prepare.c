@@ -1,3 +1,4 @@
+/* SERVER: Receives and runs the function of forkcall_server_options.prepare. */
 #include "child/prepare.h"
 
 #include "base/fd_message.h"

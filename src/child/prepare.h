@@ -1,4 +1,4 @@
-/* The function that a server runs once, before it makes children. */
+/* SERVER: The function that a server runs once, before it makes children. */
 #ifndef FC_PREPARE_H
 #define FC_PREPARE_H
 

@@ -1,3 +1,4 @@
+/* CHILD: Writes frames under a lock, and the last words of the child. */
 #include "child/reply_writer.h"
 
 #include "base/io.h"

@@ -1,4 +1,4 @@
-/* In the child: writes the reply, by any of the function's threads, and from signal handlers.
+/* CHILD: In the child: writes the reply, by any of the function's threads, and from signal handlers.
  *
  * Nothing may be written into another file that has got the reply's number: see base/fd_identity.h. And the function may have left this
  * process few system calls (seccomp(2)): what ends a call needs read(2) and write(2), and nothing else. */

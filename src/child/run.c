@@ -1,3 +1,4 @@
+/* CHILD: Makes the child ready and calls the function. */
 #include "child/run.h"
 
 #include "base/descriptors.h"

@@ -1,4 +1,4 @@
-/* What happens in the child, from the fork to its end. Until the function is called, and again after it: system calls, and
+/* CHILD: What happens in the child, from the fork to its end. Until the function is called, and again after it: system calls, and
  * what is known to be safe in a child of a threaded process. */
 #ifndef FC_CHILD_H
 #define FC_CHILD_H

@@ -1,3 +1,4 @@
+/* CHILD: Redirects standard streams and empties what stdio holds of the host's. */
 #include "child/streams.h"
 
 #include "base/descriptors.h"

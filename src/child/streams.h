@@ -1,4 +1,4 @@
-/* The child's standard streams: descriptors 0, 1 and 2, and stdio's buffers over them. */
+/* CHILD: The child's standard streams: descriptors 0, 1 and 2, and stdio's buffers over them. */
 #ifndef FC_STREAMS_H
 #define FC_STREAMS_H
 

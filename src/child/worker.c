@@ -1,3 +1,4 @@
+/* CHILD: Waits for a request, and runs it. */
 #include "child/worker.h"
 
 #include "base/descriptors.h"

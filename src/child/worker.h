@@ -1,4 +1,4 @@
-/* A child that waits for its call: of SPAWN, for which it was made, and of a server, which makes some ahead. */
+/* CHILD: A child that waits for its call: of SPAWN, for which it was made, and of a server, which makes some ahead. */
 #ifndef FC_SPARE_H
 #define FC_SPARE_H
 

@@ -1,3 +1,4 @@
+/* HOST: Checks the notice of a crash and unwinds the stack in it. */
 #include "crash/crash_decode.h"
 #include "base/message.h"
 #include "crash/relocate.h"

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: MIT */
+/* HOST: Opens a view of this process by libdw, one thread at a time.
+ *
+ * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pthread_mutex_timedlock */
 #endif

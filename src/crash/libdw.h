@@ -1,4 +1,4 @@
-/* A view of this process by libdw, held by one thread at a time.
+/* HOST: A view of this process by libdw, held by one thread at a time.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FORKCALL_LIBDW_H

@@ -1,3 +1,4 @@
+/* HOST: Translates addresses of a child by the modules that both have. */
 #include "crash/relocate.h"
 
 #include <stdlib.h>

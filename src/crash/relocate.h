@@ -1,4 +1,4 @@
-/* What an address in a child means here, where that has the same modules at other addresses.
+/* HOST: What an address in a child means here, where that has the same modules at other addresses.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FC_TRANSLATION_H

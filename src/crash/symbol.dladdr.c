@@ -1,4 +1,4 @@
-/* Symbols by dladdr(), and the sentences about them.
+/* HOST: Symbols by dladdr(), and the sentences about them.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE

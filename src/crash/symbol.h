@@ -1,4 +1,4 @@
-/* What is at an address of this process, in words.
+/* HOST: What is at an address of this process, in words.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FORKCALL_SYMBOL_H

@@ -1,3 +1,4 @@
+/* HOST: Looks for CoreFoundation's own sentence, and for the addresses that libdispatch poisons. */
 #include "crash/symptoms.h"
 
 #include "base/message.h"

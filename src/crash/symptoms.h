@@ -1,4 +1,4 @@
-/* Signs in a child of a library that was used on both sides of a fork. */
+/* HOST: Signs in a child of a library that was used on both sides of a fork. */
 #ifndef FC_HINTS_H
 #define FC_HINTS_H
 

@@ -1,4 +1,4 @@
-/* Unwinding by the chain of frame pointers: good for code built with -fno-omit-frame-pointer, and needs no tables.
+/* HOST: Unwinding by the chain of frame pointers: good for code built with -fno-omit-frame-pointer, and needs no tables.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"

@@ -1,4 +1,4 @@
-/* The chain of calls in a copy of a crashed child's stack.
+/* HOST: The chain of calls in a copy of a crashed child's stack.
  *
  * The copy is unwound in the parent, whose images (program, libraries) lie where the child's do, because the unwinders
  * there are cannot run in a signal handler. Nothing in registers or stack is trusted: memory is read inside the copy

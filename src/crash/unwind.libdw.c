@@ -1,4 +1,4 @@
-/* Unwinding by the tables that every function has, with libdw.
+/* HOST: Unwinding by the tables that every function has, with libdw.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"

@@ -1,4 +1,4 @@
-/* A mark of copies that the kernel alone keeps. It goes through exec and fork, whatever becomes of path, environment and
+/* ANY: A mark of copies that the kernel alone keeps. It goes through exec and fork, whatever becomes of path, environment and
  * descriptors, and a process that has it is a copy, or was started by something between the exec of a copy and its
  * forkcall_init, which takes the mark away. */
 #ifndef FC_COPY_BRAND_H

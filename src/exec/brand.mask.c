@@ -1,4 +1,4 @@
-/* The set of signals that are blocked when the program begins: no program is started with this one by chance. Some shells
+/* ANY: The set of signals that are blocked when the program begins: no program is started with this one by chance. Some shells
  * unblock all.
  *
  * A constructor of this library unblocks them at once: the program's constructors, which come after it, find none blocked, as

@@ -1,3 +1,4 @@
+/* ANY: Starts this program once more, and tells whether this process was started so. */
 #include "exec/exec_self.h"
 
 #include "base/fd_message.h"

@@ -1,4 +1,4 @@
-/* Another process with this program's image, made by exec and so without a trace of this one's memory: the children of SPAWN,
+/* ANY: Another process with this program's image, made by exec and so without a trace of this one's memory: the children of SPAWN,
  * and the server.
  *
  * A copy is told what it is by marks of different kinds, so that a tool that takes or changes some of them (a preloaded

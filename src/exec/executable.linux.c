@@ -1,4 +1,4 @@
-/* Linux: /proc/PID/exe is the image that runs in process PID, whatever became of its file. Written in an odd way, it is also
+/* ANY: Linux: /proc/PID/exe is the image that runs in process PID, whatever became of its file. Written in an odd way, it is also
  * the mark of a copy: the kernel tells every program the path that it was started by (getauxval(3), AT_EXECFN), and no
  * other program is started by this one. PID is the maker's number, not "self": where a wrapper executes the path in a
  * process of its own, "self" would be the wrapper's program. */

@@ -1,4 +1,4 @@
-/* No way is known here to the file of the running image. */
+/* ANY: No way is known here to the file of the running image. */
 #include "exec/exec_self.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Copies that did not come to forkcall_init: why, and how often. */
+/* HOST: Copies that did not come to forkcall_init: why, and how often. */
 #include "exec/exec_self.h"
 
 #include "base/message.h"

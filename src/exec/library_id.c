@@ -1,3 +1,4 @@
+/* ANY: A hash over the build's identity and the layout of its messages. */
 #include "exec/library_id.h"
 
 #include "base/hash.h"

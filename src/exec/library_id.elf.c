@@ -1,3 +1,4 @@
+/* ANY: The identity of the module that this very code lies in. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #endif

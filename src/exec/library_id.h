@@ -1,4 +1,4 @@
-/* What this build of the library is known by. Two processes that speak with each other are the same build: each reads
+/* ANY: What this build of the library is known by. Two processes that speak with each other are the same build: each reads
  * the memory layout of the other's messages (wire/request.h, wire/server_message.h, wire/frame.h). A package upgrade replaces the
  * library's file while a program runs, and a process that the program starts then loads the new file. */
 #ifndef FC_LIBRARY_ID_H

@@ -1,3 +1,4 @@
+/* ANY: The identity of the module that this very code lies in. */
 #include "exec/library_id.h"
 
 #include <dlfcn.h>

@@ -1,3 +1,4 @@
+/* HOST: The attributes and file actions of posix_spawn(3). */
 #include "exec/spawn_self.h"
 
 #include "base/descriptors.h"

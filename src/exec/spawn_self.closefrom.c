@@ -1,4 +1,4 @@
-/* glibc 2.34, Solaris. */
+/* HOST: glibc 2.34, Solaris. */
 #include "exec/spawn_self.h"
 
 // NOLINTNEXTLINE(readability-non-const-parameter): another platform sets them

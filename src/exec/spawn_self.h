@@ -1,4 +1,4 @@
-/* posix_spawn(3) of a copy. */
+/* HOST: posix_spawn(3) of a copy. */
 #ifndef FC_COPY_SPAWN_H
 #define FC_COPY_SPAWN_H
 

@@ -1,4 +1,4 @@
-/* FORK: a plain fork(2) of the caller. */
+/* HOST: FORK: a plain fork(2) of the caller. */
 #include "method/table.h"
 
 #include "base/fd_identity.h"

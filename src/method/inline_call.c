@@ -1,4 +1,4 @@
-/* INLINE: a direct call in this thread. */
+/* HOST: INLINE: a direct call in this thread. */
 #include "method/table.h"
 
 #include "base/io.h"

@@ -1,4 +1,4 @@
-/* SPAWN: a copy of this program, made for the call. */
+/* HOST: SPAWN: a copy of this program, made for the call. */
 #include "method/table.h"
 
 #include "base/fd_message.h"

@@ -1,3 +1,4 @@
+/* HOST: Which method AUTO means, and the operations of each. */
 #include "method/table.h"
 
 #include "child/exit_hooks.h"

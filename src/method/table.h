@@ -1,4 +1,4 @@
-/* The start methods: one row of operations each. */
+/* HOST: The start methods: one row of operations each. */
 #ifndef FC_METHOD_H
 #define FC_METHOD_H
 

@@ -1,4 +1,4 @@
-/* Segments and identity of a loaded module.
+/* ANY: Segments and identity of a loaded module.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE

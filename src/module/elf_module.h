@@ -1,4 +1,4 @@
-/* A module as dl_iterate_phdr() tells of it: its segments, and what it is known by. Valid while it is loaded.
+/* ANY: A module as dl_iterate_phdr() tells of it: its segments, and what it is known by. Valid while it is loaded.
  *
  * Headers and content lie in the module's file, which somebody may have cut short or written to since it was loaded. So
  * nothing is read that was not found to be readable, and of a module that cannot be read nothing is known. */

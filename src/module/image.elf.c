@@ -1,4 +1,4 @@
-/* Images by dl_iterate_phdr(), which knows static programs, too.
+/* HOST: Images by dl_iterate_phdr(), which knows static programs, too.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE

@@ -1,4 +1,4 @@
-/* The program and the shared libraries of this process: what lies at an address.
+/* HOST: The program and the shared libraries of this process: what lies at an address.
  *
  * Addresses may come from anywhere: no memory is read but the images' own. Not async-signal-safe: the loader's lock is
  * taken. Thread-safe.

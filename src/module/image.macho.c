@@ -1,4 +1,4 @@
-/* Images by dladdr() and the headers of Mach-O, for systems without dl_iterate_phdr().
+/* HOST: Images by dladdr() and the headers of Mach-O, for systems without dl_iterate_phdr().
  *
  * SPDX-License-Identifier: MIT */
 #include "module/image.h"

@@ -1,4 +1,4 @@
-/* Finding a function by its name, whatever the platform. */
+/* ANY: Finding a function by its name, whatever the platform. */
 #include "module/lookup.h"
 
 #include <dlfcn.h>

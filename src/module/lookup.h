@@ -1,4 +1,4 @@
-/* The name of a function that another process of the same program finds it by: module, offset, file and build identity.
+/* ANY: The name of a function that another process of the same program finds it by: module, offset, file and build identity.
  * Static functions and those of static programs have such a name, too.
  *
  * A name is never taken for a function of another module, be it a copy of the same build: where the module is not surely

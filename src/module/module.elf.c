@@ -1,4 +1,4 @@
-/* Modules by dl_iterate_phdr(), which knows static programs, too.
+/* ANY: Modules by dl_iterate_phdr(), which knows static programs, too.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE

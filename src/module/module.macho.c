@@ -1,4 +1,4 @@
-/* Modules by the headers of Mach-O and what dyld tells.
+/* ANY: Modules by the headers of Mach-O and what dyld tells.
  *
  * Nothing is kept from one call to the next: dyld does not tell cheaply whether something has been unloaded, and starting
  * a process takes a thousand times as long.

@@ -1,3 +1,4 @@
+/* ANY: Reads /proc/self/maps line by line. */
 #include "module/proc_maps.h"
 
 #include <errno.h>

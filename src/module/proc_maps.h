@@ -1,4 +1,4 @@
-/* The file that is mapped at an address, told by the kernel: whatever name it was opened by, and from which directory. */
+/* ANY: The file that is mapped at an address, told by the kernel: whatever name it was opened by, and from which directory. */
 #ifndef FC_MAPPING_H
 #define FC_MAPPING_H
 

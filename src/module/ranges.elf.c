@@ -1,4 +1,4 @@
-/* Modules by dl_iterate_phdr().
+/* ANY: Modules by dl_iterate_phdr().
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE

@@ -1,4 +1,4 @@
-/* Where the modules of a process lie: what another process of the same program needs to tell what an address in it
+/* ANY: Where the modules of a process lie: what another process of the same program needs to tell what an address in it
  * means.
  *
  * SPDX-License-Identifier: MIT */

@@ -1,4 +1,4 @@
-/* What the control groups that this process is in leave it of the processors: a container's limit, as a rule. */
+/* HOST: What the control groups that this process is in leave it of the processors: a container's limit, as a rule. */
 #ifndef FC_CPU_QUOTA_H
 #define FC_CPU_QUOTA_H
 

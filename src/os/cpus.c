@@ -1,3 +1,4 @@
+/* HOST: Counts by affinity and by the quota of control groups. */
 #include "os/cpus.h"
 
 #include "config.h"

@@ -1,4 +1,4 @@
-/* How many processors there are for this process. */
+/* HOST: How many processors there are for this process. */
 #ifndef FC_PROCESSORS_H
 #define FC_PROCESSORS_H
 

@@ -1,4 +1,4 @@
-/* The list of groups, which any system has. */
+/* ANY: The list of groups, which any system has. */
 #include "os/credentials.h"
 
 #include "base/hash.h"

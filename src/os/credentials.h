@@ -1,4 +1,4 @@
-/* By what the kernel decides what a thread may do: its users, groups and capabilities.
+/* ANY: By what the kernel decides what a thread may do: its users, groups and capabilities.
  *
  * A process that is made by exec has others than the thread that made it: exec sets the file
  * user and group to the effective ones, and gives root capabilities that root has dropped; and a

@@ -1,4 +1,4 @@
-/* Linux: credentials(7), capabilities(7). */
+/* ANY: Linux: credentials(7), capabilities(7). */
 #include "os/credentials.h"
 
 #include <errno.h>

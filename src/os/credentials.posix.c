@@ -1,4 +1,4 @@
-/* Any system: what POSIX tells. Nothing is set: what a child has it has from its maker, and only
+/* ANY: Any system: what POSIX tells. Nothing is set: what a child has it has from its maker, and only
  * looks at it. */
 #include "os/credentials.h"
 

@@ -1,3 +1,4 @@
+/* HOST: By dyld's list of images. */
 #include "os/libraries.h"
 
 #include <dlfcn.h>

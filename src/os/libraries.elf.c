@@ -1,3 +1,4 @@
+/* HOST: By dl_iterate_phdr(3), or by /proc/self/maps, which takes no lock of the loader's. */
 #include "os/libraries.h"
 #include "base/descriptors.h"
 

@@ -1,3 +1,4 @@
+/* HOST: Nothing tells which libraries are loaded. */
 #include "os/libraries.h"
 
 bool fc_has_hostile_library(bool waits)

@@ -1,4 +1,4 @@
-/* Where there is O_ASYNC but no F_SETSIG (macOS, some BSDs): the end of file raises SIGIO, and a handler in the child kills
+/* CHILD: Where there is O_ASYNC but no F_SETSIG (macOS, some BSDs): the end of file raises SIGIO, and a handler in the child kills
  * the child by SIGKILL. A function that takes SIGIO for itself takes the lifeline away.
  *
  * Only the pipe itself tells whether the caller is gone. The siginfo does not: macOS gives si_code 0 to every ordinary

@@ -1,4 +1,4 @@
-/* FreeBSD: procctl(2), PROC_PDEATHSIG_CTL: of the process, not of a thread. */
+/* CHILD: FreeBSD: procctl(2), PROC_PDEATHSIG_CTL: of the process, not of a thread. */
 #include "os/lifeline.h"
 #include "base/poll_fds.h"
 

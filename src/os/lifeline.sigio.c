@@ -1,4 +1,4 @@
-/* Linux: the end of file makes the pipe signal its owner, and the signal need not be SIGIO (fcntl(2), F_SETSIG). */
+/* CHILD: Linux: the end of file makes the pipe signal its owner, and the signal need not be SIGIO (fcntl(2), F_SETSIG). */
 #include "os/lifeline.h"
 
 #include "base/descriptors.h"

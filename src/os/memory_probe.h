@@ -1,3 +1,4 @@
+/* ANY: Whether an address can be read, without a fault. */
 #ifndef FC_READABLE_H
 #define FC_READABLE_H
 

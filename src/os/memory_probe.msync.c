@@ -1,3 +1,4 @@
+/* ANY: By msync(2), which fails for a page that is not mapped. */
 #include "os/memory_probe.h"
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* Linux. */
+/* ANY: Linux. */
 #include "os/memory_probe.h"
 
 #include "base/memcheck.h"

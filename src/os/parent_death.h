@@ -1,3 +1,4 @@
+/* SERVER, CHILD: A process that dies with its parent. */
 #ifndef FC_PARENT_DEATH_H
 #define FC_PARENT_DEATH_H
 

@@ -1,3 +1,4 @@
+/* SERVER, CHILD: Nothing is told of a parent's death here. */
 #include "os/parent_death.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* SERVER, CHILD: prctl(2), PR_SET_PDEATHSIG. */
 #include "os/parent_death.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* HOST: Asks and signals a child by its descriptor, or by its number where there is none. */
 #include "os/process.h"
 #include "base/io.h"
 #include "base/poll_fds.h"

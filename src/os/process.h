@@ -1,4 +1,4 @@
-/* A child as the kernel sees it: has it ended, how, and signals to it that never reach another process.
+/* HOST: A child as the kernel sees it: has it ended, how, and signals to it that never reach another process.
  *
  * The host may ignore SIGCHLD or reap every child it sees, so a status can be gone, and a pid may belong to somebody else
  * once the child was reaped. */

@@ -1,4 +1,4 @@
-/* Linux: a pidfd (5.3; waitid on it 5.4). Kernels, sandboxes and emulators without it are served by os/process_watch.posix.c. */
+/* HOST, SERVER: Linux: a pidfd (5.3; waitid on it 5.4). Kernels, sandboxes and emulators without it are served by os/process_watch.posix.c. */
 #include "base/poll_fds.h"
 #include "os/process.h"
 

@@ -1,4 +1,4 @@
-/* No descriptor for a process: the portable way is the only one. */
+/* HOST, SERVER: No descriptor for a process: the portable way is the only one. */
 #include "os/process.h"
 
 #include <errno.h>

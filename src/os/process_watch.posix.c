@@ -1,4 +1,4 @@
-/* Any system: waitpid and kill. A pid that is still ours to wait for cannot belong to another process, so that is asked
+/* HOST, SERVER: Any system: waitpid and kill. A pid that is still ours to wait for cannot belong to another process, so that is asked
  * before each signal; a host that reaps in another thread between the two steps is beyond this file. */
 #include "os/process.h"
 

@@ -1,4 +1,4 @@
-/* The registers of a thread at a signal, in a form that does not depend on the processor.
+/* ANY: The registers of a thread at a signal, in a form that does not depend on the processor.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FORKCALL_REGISTERS_H

@@ -1,4 +1,4 @@
-/* Registers from the ucontext_t of Linux, by the names that glibc and musl have in common.
+/* ANY: Registers from the ucontext_t of Linux, by the names that glibc and musl have in common.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE

@@ -1,4 +1,4 @@
-/* Registers from the ucontext_t of macOS.
+/* ANY: Registers from the ucontext_t of macOS.
  *
  * SPDX-License-Identifier: MIT */
 #include "os/registers.h"

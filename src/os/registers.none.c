@@ -1,4 +1,4 @@
-/* Registers on a system whose ucontext_t is not known: none.
+/* ANY: Registers on a system whose ucontext_t is not known: none.
  *
  * SPDX-License-Identifier: MIT */
 #include "os/registers.h"

@@ -1,3 +1,4 @@
+/* SERVER: SCHED_BATCH: a process that is woken does not interrupt the one that woke it. */
 #include "os/sched_batch.h"
 
 #include <errno.h>

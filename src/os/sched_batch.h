@@ -1,4 +1,4 @@
-/* Who waits for whom on a core that a process shares with the one that wakes it. */
+/* SERVER: Who waits for whom on a core that a process shares with the one that wakes it. */
 #ifndef FC_PATIENCE_H
 #define FC_PATIENCE_H
 

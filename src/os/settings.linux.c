@@ -1,4 +1,4 @@
-/* Linux: by system calls alone, all of which are about the calling thread. What has only a file
+/* ANY: Linux: by system calls alone, all of which are about the calling thread. What has only a file
  * in /proc (oom_score_adj, coredump_filter, the cgroup) would cost more than all of these. */
 #include "os/settings.h"
 

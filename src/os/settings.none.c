@@ -1,4 +1,4 @@
-/* Nothing that could be asked in the same way everywhere. */
+/* ANY: Nothing that could be asked in the same way everywhere. */
 #include "os/settings.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The go byte: the caller lets the child run once it has a hold on it. */
+/* HOST, CHILD: The go byte: the caller lets the child run once it has a hold on it. */
 #ifndef FC_GO_H
 #define FC_GO_H
 

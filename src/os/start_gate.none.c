@@ -1,3 +1,4 @@
+/* HOST: How much of the pipe was read is not told here. */
 #include "os/start_gate.h"
 
 bool fc_go_tells(void)

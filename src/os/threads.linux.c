@@ -1,3 +1,4 @@
+/* ANY: Asks glibc, unshare(2) and /proc/self/task, in this order. */
 #include "os/threads.h"
 
 #include "config.h"

@@ -1,3 +1,4 @@
+/* ANY: pthread_is_threaded_np(3). */
 #include "os/threads.h"
 
 #include <pthread.h>

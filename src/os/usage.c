@@ -1,3 +1,4 @@
+/* ANY: By getrusage(2), and by /proc where that tells another program's peak. */
 #include "os/usage.h"
 
 #include "base/io.h"

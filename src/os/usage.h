@@ -1,4 +1,4 @@
-/* What a process has used, as it can tell of itself. */
+/* ANY: What a process has used, as it can tell of itself. */
 #ifndef FC_USAGE_H
 #define FC_USAGE_H
 

@@ -1,3 +1,4 @@
+/* ANY: Grows a buffer on the heap, in fixed memory, or in the memory that a child shares. */
 #include "result/buf.h"
 
 #include "result/region.h"

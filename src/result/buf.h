@@ -1,4 +1,4 @@
-/* struct forkcall_buf from the inside. */
+/* ANY: struct forkcall_buf from the inside. */
 #ifndef FC_BUF_H
 #define FC_BUF_H
 

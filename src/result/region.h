@@ -1,4 +1,4 @@
-/* Memory that a child fills with a large result, in place, and that the caller takes over.
+/* ANY: Memory that a child fills with a large result, in place, and that the caller takes over.
  *
  * The caller creates it (a descriptor and nothing else, memory comes with use), the child maps it and unmaps it before its
  * trailer. The caller maps it only when no process can write to it any more, else it copies: no SIGBUS, no double fetch. */

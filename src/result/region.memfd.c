@@ -1,3 +1,4 @@
+/* HOST, CHILD: A memfd that the child fills in place. */
 #include "result/region.h"
 
 #include "base/descriptors.h"

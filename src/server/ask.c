@@ -1,4 +1,4 @@
-/* Two ways to a child. A spare that lies in the control socket is taken without a word. Where none does the call asks, through a
+/* HOST: Two ways to a child. A spare that lies in the control socket is taken without a word. Where none does the call asks, through a
  * socket of its own, at which nobody else waits: the server answers each ASK once, so that no answer can be another call's,
  * and none is missed. A spare that comes meanwhile is taken as well; then, and where the call gives up, the server is told
  * that the ASK is void (DROP). docs/server-protocol.md tells the whole. */

@@ -1,3 +1,4 @@
+/* SERVER: Answers each call that has asked, through the socket that came with the question. */
 #include "server/ask_queue.h"
 
 #include "base/fd_message.h"

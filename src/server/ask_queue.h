@@ -1,4 +1,4 @@
-/* SERVER PROCESS: the calls that have asked for a child and have no answer yet, first come, first served. */
+/* SERVER: the calls that have asked for a child and have no answer yet, first come, first served. */
 #ifndef FC_SERVER_ASKS_H
 #define FC_SERVER_ASKS_H
 

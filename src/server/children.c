@@ -1,3 +1,4 @@
+/* SERVER: The list of children: makes, hands over, and reaps. */
 #include "server/children.h"
 
 #include "base/descriptors.h"

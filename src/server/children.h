@@ -1,4 +1,4 @@
-/* SERVER PROCESS: its children: spares, and those that run a call. None is reaped before the host has no more to do with it: so
+/* SERVER: its children: spares, and those that run a call. None is reaped before the host has no more to do with it: so
  * long its number is its own. */
 #ifndef FC_SERVER_CHILDREN_H
 #define FC_SERVER_CHILDREN_H

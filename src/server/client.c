@@ -1,4 +1,4 @@
-/* The one server of this process: got, started, retired. */
+/* HOST: The one server of this process: got, started, retired. */
 #include "server/client.h"
 
 #include "base/fd_message.h"

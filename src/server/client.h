@@ -1,4 +1,4 @@
-/* The host's side of SERVER: one server for this process, started when it is needed. */
+/* HOST: The host's side of SERVER: one server for this process, started when it is needed. */
 #ifndef FC_SERVER_H
 #define FC_SERVER_H
 

@@ -1,3 +1,4 @@
+/* HOST: Starts a server, and sees to its end. */
 #include "server/launch.h"
 
 #include "base/fd_message.h"

@@ -1,4 +1,4 @@
-/* Starting a server: what happens before it serves. */
+/* HOST: Starting a server: what happens before it serves. */
 #ifndef FC_SERVER_START_H
 #define FC_SERVER_START_H
 

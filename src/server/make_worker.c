@@ -1,3 +1,4 @@
+/* SERVER: Makes a child by fork or by exec. */
 #include "server/make_worker.h"
 
 #include "base/descriptors.h"

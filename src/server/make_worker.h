@@ -1,4 +1,4 @@
-/* A spare that a server makes: its channel and its process. */
+/* SERVER: A spare that a server makes: its channel and its process. */
 #ifndef FC_SPARE_MAKE_H
 #define FC_SPARE_MAKE_H
 

@@ -1,3 +1,4 @@
+/* HOST: Sends orders, and keeps those that find no room. */
 #include "server/orders.h"
 
 #include "base/fd_message.h"

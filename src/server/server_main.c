@@ -1,3 +1,4 @@
+/* SERVER: The loop of the server. */
 #include "server/server_main.h"
 
 #include "base/descriptors.h"

@@ -1,4 +1,4 @@
-/* The server process: makes children ahead, and looks after them. */
+/* SERVER: The server process: makes children ahead, and looks after them. */
 #ifndef FC_SERVE_H
 #define FC_SERVE_H
 

@@ -1,3 +1,4 @@
+/* HOST: Notes and compares what a server has from its host. */
 #include "server/snapshot.h"
 
 #include "os/threads.h"

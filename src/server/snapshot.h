@@ -1,4 +1,4 @@
-/* What a server has from its host, as it was when the server was started. Where the host has
+/* HOST: What a server has from its host, as it was when the server was started. Where the host has
  * another now (it has dropped rights, or gone elsewhere), the server must not be used any more:
  * its children would have what the host gave up. */
 #ifndef FC_SNAPSHOT_H

@@ -1,4 +1,4 @@
-/* Linux: what a sandbox has taken, and namespaces. */
+/* HOST: Linux: what a sandbox has taken, and namespaces. */
 #include "server/snapshot.h"
 
 #include "base/descriptors.h"

@@ -1,4 +1,4 @@
-/* Any system: what POSIX tells. */
+/* HOST: Any system: what POSIX tells. */
 #include "server/snapshot.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What the calling thread has at the call and a child that is no fork of it is to have, too: it
+/* HOST, CHILD: What the calling thread has at the call and a child that is no fork of it is to have, too: it
  * travels with the request. */
 #ifndef FC_CALLER_H
 #define FC_CALLER_H

@@ -1,4 +1,4 @@
-/* WIRE: what a child says of its crash. */
+/* HOST, CHILD: what a child says of its crash. */
 #ifndef FC_CRASH_NOTICE_H
 #define FC_CRASH_NOTICE_H
 

@@ -1,3 +1,4 @@
+/* HOST, SERVER, CHILD: Sends a list of descriptors, and puts each at its number. */
 #include "wire/fd_list.h"
 
 #include "base/fd_message.h"

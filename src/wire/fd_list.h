@@ -1,4 +1,4 @@
-/* Descriptors that travel from a caller to a child that is no fork of it. */
+/* HOST, SERVER, CHILD: Descriptors that travel from a caller to a child that is no fork of it. */
 #ifndef FC_PASSED_FDS_H
 #define FC_PASSED_FDS_H
 

@@ -1,3 +1,4 @@
+/* HOST, CHILD: Takes a stream of bytes apart into frames. */
 #include "wire/frame.h"
 
 #include "wire/crash_notice.h"

@@ -1,4 +1,4 @@
-/* The reply's wire format: what a child says to its caller, in length-framed messages. Both ends are the same library on
+/* HOST, CHILD: The reply's wire format: what a child says to its caller, in length-framed messages. Both ends are the same library on
  * the same machine, so numbers are in the machine's own order. Pure functions over bytes.
  *
  * A reply is any number of READY, STARTED, PROGRESS and MESSAGE frames, at most one RESULT, at most one of SETUP and CRASH, and

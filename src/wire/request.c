@@ -1,3 +1,4 @@
+/* HOST, CHILD: Writes and reads a request. */
 #include "wire/request.h"
 
 #include "base/io.h"

@@ -1,4 +1,4 @@
-/* What host and server say to each other over the control socket. All messages have a fixed size: they are sent and taken
+/* HOST, SERVER: What host and server say to each other over the control socket. All messages have a fixed size: they are sent and taken
  * whole. */
 #ifndef FC_SERVER_WIRE_H
 #define FC_SERVER_WIRE_H

@@ -1,4 +1,4 @@
-/* What a process that runs a call's function must know: nothing in it, but for args with FORKCALL_BY_POINTER, supposes that
+/* HOST, CHILD: What a process that runs a call's function must know: nothing in it, but for args with FORKCALL_BY_POINTER, supposes that
  * the process shares the caller's memory. */
 #ifndef FC_TASK_H
 #define FC_TASK_H
