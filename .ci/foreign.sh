@@ -1,4 +1,5 @@
-# Debian's packages for other processors, and sources, without a change to this system's own package lists.
+# Debian's packages for other processors, and sources, without a change to this system's own package
+# lists.
 
 # Debian's archive and release as this system has them set up: "URI RELEASE".
 debian_archive()
@@ -7,7 +8,8 @@ debian_archive()
         awk -F'|' '$1 == "Debian" && $2 == "main" && $3 !~ /-(updates|backports)$/ { print $3; exit }'
 }
 
-# Lists of our own, for all processors that the jobs need and for sources; made by the first job that needs them.
+# Lists of our own, for all processors that the jobs need and for sources; made by the first job
+# that needs them.
 foreign_lists()
 {
     local root=$CI_TMP/foreign archive uri release
@@ -36,7 +38,8 @@ CONF
     : >"$root/ready"
 }
 
-# foreign_sysroot PROCESSOR DIRECTORY PACKAGE…: the packages (no dependencies) unpacked into the directory.
+# foreign_sysroot PROCESSOR DIRECTORY PACKAGE…: the packages (no dependencies) unpacked into the
+# directory.
 foreign_sysroot()
 {
     local processor=$1 dir=$2 package
@@ -52,9 +55,10 @@ foreign_sysroot()
 # What the tests and the examples are linked with.
 test_packages=(libcmocka-dev libcmocka0 libpng-dev libpng16-16 zlib1g-dev zlib1g)
 
-# cross_file TRIPLET CPU_FAMILY ENDIAN SYSROOT C_COMPILER C++_COMPILER ARGUMENTS AR STRIP EXE_WRAPPER
-# ARGUMENTS of both compilers and EXE_WRAPPER are in Meson's notation: 'a', 'b'; each may be empty.
-# on the standard output. Libraries are found by RPATH: programs run where they are built.
+# cross_file TRIPLET CPU_FAMILY ENDIAN SYSROOT C_COMPILER C++_COMPILER ARGUMENTS AR STRIP
+# EXE_WRAPPER ARGUMENTS of both compilers and EXE_WRAPPER are in Meson's notation: 'a', 'b'; each
+# may be empty. on the standard output. Libraries are found by RPATH: programs run where they are
+# built.
 cross_file()
 {
     local triplet=$1 family=$2 endian=$3 sysroot=$4 c=$5 cpp=$6 args=$7 ar=$8 strip=$9 exe_wrapper=${10}

@@ -1,4 +1,5 @@
-# Functions for the jobs. A job is a bash script run with -euo pipefail in an empty directory of its own.
+# Functions for the jobs. A job is a bash script run with -euo pipefail in an empty directory of its
+# own.
 
 jobs_at_once=2
 # Most tests wait most of the time.
@@ -67,7 +68,8 @@ try_install()
     [ ${#missing[@]} -eq 0 ] && return 0
     command -v apt-get >/dev/null || return 1
     say "installing ${missing[*]}"
-    # Old lists may name files that the archive no longer has. A third-party list that fails must not stop the job.
+    # Old lists may name files that the archive no longer has. A third-party list that fails must
+    # not stop the job.
     update_package_lists_once || say "the package lists could not be renewed"
     as_root apt-get -q install "${missing[@]}"
 }

@@ -2,11 +2,11 @@
  *
  *     corefoundation [LOCALE ...]
  *
- * Once a process has used some of CoreFoundation, its forked children must not: "The process has forked and you cannot
- * use this CoreFoundation functionality safely. You MUST exec()." With forkcall_init() as the first line of main the
- * library does just that: each question about locales and dates is answered by a fresh copy of this program, although
- * this process runs a run loop of its own. Exit status 0: every locale answered, and the date in American English is
- * right. */
+ * Once a process has used some of CoreFoundation, its forked children must not: "The process has
+ * forked and you cannot use this CoreFoundation functionality safely. You MUST exec()." With
+ * forkcall_init() as the first line of main the library does just that: each question about locales
+ * and dates is answered by a fresh copy of this program, although this process runs a run loop of
+ * its own. Exit status 0: every locale answered, and the date in American English is right. */
 #include <forkcall.h>
 
 #include <CoreFoundation/CoreFoundation.h>
@@ -57,12 +57,14 @@ static int long_date(const void *args, size_t args_size, struct forkcall_buf *re
     bool whole = false;
     (void)args_size;
 
-    /* Guarded, as all of a run loop: in a forked child of this process it would write the warning above and do nothing. */
+    /* Guarded, as all of a run loop: in a forked child of this process it would write the warning
+     * above and do nothing. */
     CFRunLoopRunInMode(kCFRunLoopDefaultMode, 0.0, true);
     CFLocaleRef locale = copy_locale(args);
     if (locale == NULL)
         return forkcall_fail(EINVAL, "no locale %s", (const char *)args);
-    CFStringRef date = copy_date(locale, 0.0); /* seconds since the first instant of 2001, Greenwich */
+    /* Seconds since the first instant of 2001, Greenwich. */
+    CFStringRef date = copy_date(locale, 0.0);
     if (date != NULL) {
         whole = CFStringGetCString(CFLocaleGetIdentifier(locale), answer.locale, sizeof answer.locale,
                                    kCFStringEncodingUTF8) &&
@@ -75,7 +77,8 @@ static int long_date(const void *args, size_t args_size, struct forkcall_buf *re
     return forkcall_buf_append(result, &answer, sizeof answer);
 }
 
-/* Asks in a child and prints what came; true if there was an answer, and it is expected (NULL: any). */
+/* Asks in a child and prints what came; true if there was an answer, and it is expected (NULL:
+ * any). */
 static bool ask(const char *locale, const char *expected)
 {
     const struct forkcall_options options = {.timeout_ms = 20000};

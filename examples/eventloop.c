@@ -1,8 +1,8 @@
 /* How do I run several calls at once inside an event loop, with deadlines and progress?
  *
- * Four searches run in four children under one poll(2). Each reports its progress, drawn as a bar on a terminal and as
- * plain lines elsewhere. The last one would never end, so its deadline ends it. Exit status 0: three right answers and
- * one FORKCALL_TIMED_OUT. */
+ * Four searches run in four children under one poll(2). Each reports its progress, drawn as a bar
+ * on a terminal and as plain lines elsewhere. The last one would never end, so its deadline ends
+ * it. Exit status 0: three right answers and one FORKCALL_TIMED_OUT. */
 #define _POSIX_C_SOURCE 200809L
 #include <forkcall.h>
 
@@ -139,7 +139,8 @@ static bool wait_for_any(const struct job *jobs)
     struct pollfd fds[JOBS];
     int timeout_ms = -1; /* deadlines make the descriptors readable */
     for (int i = 0; i < JOBS; i++) {
-        fds[i].fd = jobs[i].call != NULL ? forkcall_fd(jobs[i].call) : -1; /* poll leaves negative ones out */
+        /* Poll leaves negative ones out. */
+        fds[i].fd = jobs[i].call != NULL ? forkcall_fd(jobs[i].call) : -1;
         fds[i].events = POLLIN;
         fds[i].revents = 0;
         if (jobs[i].call != NULL && fds[i].fd < 0)
@@ -192,7 +193,8 @@ int main(void)
         as_expected = false;
     }
     for (int i = 0; i < JOBS; i++) {
-        if (jobs[i].call != NULL) { /* only after an error: every call that was started must be finished */
+        /* Only after an error: every call that was started must be finished. */
+        if (jobs[i].call != NULL) {
             (void)forkcall_cancel(jobs[i].call);
             finish(&jobs[i]);
         }

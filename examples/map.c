@@ -1,8 +1,9 @@
 /* How do I use all processors, and how much faster is it?
  *
- * Counts the primes below 10^n (n is 1 to 9; 6 unless given as the argument) by trial division, in ranges of which the
- * later ones take longer. First in one process at a time, then in as many as there are processors. A bar on the
- * standard error tells how far it is. Exit status 0: both counts are right; how long they took does not matter. */
+ * Counts the primes below 10^n (n is 1 to 9; 6 unless given as the argument) by trial division, in
+ * ranges of which the later ones take longer. First in one process at a time, then in as many as
+ * there are processors. A bar on the standard error tells how far it is. Exit status 0: both counts
+ * are right; how long they took does not matter. */
 #define _POSIX_C_SOURCE 200809L
 #include <forkcall.h>
 
@@ -27,8 +28,9 @@ static bool is_prime(long n)
     return n >= 2;
 }
 
-/* Runs in a child, once for each range. Were it to use rand(), it would begin with srand((unsigned)range->begin): every
- * child has the same generator, and without a seed of its own draws the same numbers. */
+/* Runs in a child, once for each range. Were it to use rand(), it would begin with
+ * srand((unsigned)range->begin): every child has the same generator, and without a seed of its own
+ * draws the same numbers. */
 static int count_primes(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct range *range = args;
@@ -107,7 +109,8 @@ int main(int argc, char **argv)
         ranges[i].end = limit / RANGES * (i + 1) + limit % RANGES * (i + 1) / RANGES;
     }
     const double slow = count_all(ranges, 1, "one process", &one_by_one);
-    const double fast = count_all(ranges, 0, "all processors", &at_once); /* 0: as many as there are processors */
+    /* 0: as many as there are processors. */
+    const double fast = count_all(ranges, 0, "all processors", &at_once);
 
     printf("primes below %ld: %ld by one process at a time, %ld by many\n", limit, one_by_one, at_once);
     printf("one process: %.3f s; all processors: %.3f s; speed-up: %.2f\n", slow, fast, slow / fast);

@@ -2,12 +2,14 @@
  *
  *     openmp [TIMED_OUT | OK]
  *
- * GNU's libgomp keeps its threads for the next parallel region. A forked child inherits the memory that says so, but
- * not the threads, and waits for them for ever. The cure is the first line of main: with forkcall_init() the library
- * has children made by a clean copy of this program, which has never used OpenMP.
+ * GNU's libgomp keeps its threads for the next parallel region. A forked child inherits the memory
+ * that says so, but not the threads, and waits for them for ever. The cure is the first line of
+ * main: with forkcall_init() the library has children made by a clean copy of this program, which
+ * has never used OpenMP.
  *
- * Shown are the disease, told truthfully (a fork is refused, and where it is forced, the deadline ends the call), and
- * the cure. The argument, if there is one, is the outcome that the forced fork must have. Exit status 0: all went so. */
+ * Shown are the disease, told truthfully (a fork is refused, and where it is forced, the deadline
+ * ends the call), and the cure. The argument, if there is one, is the outcome that the forced fork
+ * must have. Exit status 0: all went so. */
 #include <forkcall.h>
 
 #include <omp.h>

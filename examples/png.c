@@ -2,9 +2,9 @@
  *
  *     png [--expect TEXT] FILE ...
  *
- * libpng decodes each file in a child, which has limits on its memory, its processor time and its answer. A corrupt or
- * hostile file costs this program nothing but an error. Exit status 0: each file was decoded or, after --expect, the
- * line printed for it contains TEXT. */
+ * libpng decodes each file in a child, which has limits on its memory, its processor time and its
+ * answer. A corrupt or hostile file costs this program nothing but an error. Exit status 0: each
+ * file was decoded or, after --expect, the line printed for it contains TEXT. */
 #include <forkcall.h>
 
 #include <errno.h>
@@ -25,9 +25,10 @@ struct summary {
     uint8_t mean[3]; /* red, green, blue */
 };
 
-/* libpng forbids this function to return. The usual way out is longjmp() to a setjmp() in the caller, which needs
- * volatile locals and a clean-up path of its own. forkcall_throw() leaves in its place, from any depth: the call ends as
- * FORKCALL_FAILED with libpng's own words, and all that libpng holds is freed with the child. */
+/* libpng forbids this function to return. The usual way out is longjmp() to a setjmp() in the
+ * caller, which needs volatile locals and a clean-up path of its own. forkcall_throw() leaves in
+ * its place, from any depth: the call ends as FORKCALL_FAILED with libpng's own words, and all that
+ * libpng holds is freed with the child. */
 static void on_error(png_structp png, png_const_charp text)
 {
     (void)png;

@@ -1,7 +1,8 @@
 /* What does the caller get when a function answers, fails, exits, crashes or hangs?
  *
- * Each of the five functions below runs in a child. Whatever it does, forkcall_run returns with one definite outcome
- * and this program goes on. Exit status 0: every outcome is the one that the table shows. */
+ * Each of the five functions below runs in a child. Whatever it does, forkcall_run returns with one
+ * definite outcome and this program goes on. Exit status 0: every outcome is the one that the table
+ * shows. */
 #define _POSIX_C_SOURCE 200809L
 #include <forkcall.h>
 

@@ -2,9 +2,10 @@
  *
  *     server [WORD ...]
  *
- * A server is a clean copy of this program. Its prepare function runs once, here it makes a table of words, and every
- * call's child has that table in its memory from the start. The children wait before there is a call, so that a call
- * costs some microseconds and not a fork. A child that spoils the table, or crashes, has spoilt its own.
+ * A server is a clean copy of this program. Its prepare function runs once, here it makes a table
+ * of words, and every call's child has that table in its memory from the start. The children wait
+ * before there is a call, so that a call costs some microseconds and not a fork. A child that
+ * spoils the table, or crashes, has spoilt its own.
  *
  * Exit status 0: the answers are right, and the table was made only once. */
 #include <forkcall.h>
@@ -46,7 +47,8 @@ static int find_word(const void *args, size_t args_size, struct forkcall_buf *re
     for (unsigned i = 0; i < table.rows; i++) {
         if (strcmp(table.word[i], word) != 0)
             continue;
-        memset(table.word[i], 0, sizeof table.word[i]); /* spoils nothing but this child's own table */
+        /* Spoils nothing but this child's own table. */
+        memset(table.word[i], 0, sizeof table.word[i]);
         return forkcall_buf_append(result, &i, sizeof i);
     }
     return forkcall_fail(ENOENT, "there is no word \"%s\"", word);
@@ -87,7 +89,8 @@ int main(int argc, char **argv)
     bool good = find("word7", &row, &us) == FORKCALL_OK && row == 7;
     good = find("word9999", &row, &us) == FORKCALL_OK && row == 9999 && good;
     good = find("word10000", &row, &us) == FORKCALL_FAILED && good;
-    good = find("word7", &row, &us) == FORKCALL_OK && row == 7 && good; /* as if nobody had spoilt it */
+    /* As if nobody had spoilt it. */
+    good = find("word7", &row, &us) == FORKCALL_OK && row == 7 && good;
     forkcall_server_stop();
     return good && table.word == NULL ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,5 +1,5 @@
-/* A chain of calls that ends in a crash. The same source is in the test program and in a plugin: CHAIN(name) is what a name is
- * there. */
+/* A chain of calls that ends in a crash. The same source is in the test program and in a plugin:
+ * CHAIN(name) is what a name is there. */
 #ifndef CRASH_CHAIN_H
 #define CRASH_CHAIN_H
 

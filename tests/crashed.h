@@ -16,7 +16,8 @@ struct crash {
     struct fc_registers registers;
     uint64_t stack_address;
     uint64_t stack_size;
-    uint64_t returns[DEPTH]; /* where each of the functions under test would have returned to, innermost first */
+    /* Where each of the functions under test would have returned to, innermost first. */
+    uint64_t returns[DEPTH];
     unsigned char stack[STACK_MAX];
 };
 extern struct crash crash;

@@ -1,4 +1,5 @@
-/* What a child needs that writes its reply by hand, whatever the method: its caller tells it once the call has begun. */
+/* What a child needs that writes its reply by hand, whatever the method: its caller tells it once
+ * the call has begun. */
 #ifndef FORGE_CHILD_H
 #define FORGE_CHILD_H
 
@@ -17,7 +18,8 @@ struct forged_call {
     uint64_t nonce;
     int reply_fd, region_fd; /* by FORK: the caller's numbers */
     atomic_int is_told;
-    atomic_int left_behind; /* pid of a process that the child leaves, in a group of its own; 0: none */
+    /* Pid of a process that the child leaves, in a group of its own; 0: none. */
+    atomic_int left_behind;
 };
 
 static inline struct forged_call *forged_call(void)
@@ -25,7 +27,7 @@ static inline struct forged_call *forged_call(void)
     return shared_memory();
 }
 
-/* ---- In the caller ------------------------------------------------------------------------------------------- */
+/* ---- In the caller --------------------------------------------------------------------------- */
 
 /* A call that is never so long as not to end in time. */
 static inline struct forkcall_call *forge_start(forkcall_fn *fn, const void *args, size_t args_size,
@@ -55,7 +57,7 @@ static inline void kill_the_one_left_behind(void)
     kill(pid, SIGKILL);
 }
 
-/* ---- In the child -------------------------------------------------------------------------------------------- */
+/* ---- In the child ---------------------------------------------------------------------------- */
 
 static inline const struct forged_call *forge_told(void)
 {
@@ -69,7 +71,8 @@ static inline uint64_t forge_nonce(void)
     return forge_told()->nonce;
 }
 
-/* The descriptors of a child that is no fork: the standard streams, and the library's, of which one is a pipe to write. */
+/* The descriptors of a child that is no fork: the standard streams, and the library's, of which one
+ * is a pipe to write. */
 static inline int forge_reply_fd(void)
 {
     struct stat file;

@@ -339,7 +339,8 @@ bool kernel_keeps_exit_codes(void)
     const pid_t pid = fork();
     if (pid == 0)
         _exit(0);
-    const long child = syscall(434, pid, 0); /* pidfd_open; the child cannot be reaped before waitpid */
+    /* pidfd_open; the child cannot be reaped before waitpid. */
+    const long child = syscall(434, pid, 0);
     waitpid(pid, NULL, 0);
     if (child < 0)
         return false;

@@ -1,4 +1,5 @@
-/* What the tests share. A test that runs in a host process of its own (host_run) may do to that process what it likes. */
+/* What the tests share. A test that runs in a host process of its own (host_run) may do to that
+ * process what it likes. */
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
@@ -12,7 +13,8 @@
 
 #include <cmocka.h>
 
-/* The most that anything here is waited for, in seconds. Passing takes milliseconds; only failing takes so long. */
+/* The most that anything here is waited for, in seconds. Passing takes milliseconds; only failing
+ * takes so long. */
 #define DEADLINE_S 30
 
 /* Polls condition(context) until it is true. False: the deadline has passed. */
@@ -25,7 +27,8 @@ struct traces {
     int mappings;
 };
 struct traces traces_now(void);
-/* Fails the test where the process has other descriptors or children than before (mappings: where check_mappings). */
+/* Fails the test where the process has other descriptors or children than before (mappings: where
+ * check_mappings). */
 void assert_no_traces(struct traces before, bool check_mappings);
 
 /* 'R', 'S', 'T' (stopped), 'Z' (zombie), …, as proc(5) has it; '-': there is no such process. */
@@ -34,9 +37,9 @@ char process_state(int pid);
 bool process_lives(int pid);
 bool process_is_gone(void *pid); /* for wait_until: pointer to an int */
 
-/* Runs body in a fresh fork of the test, which may break its own process: signal dispositions, limits, descriptors. body
- * returns 0 for success; it must not use cmocka's assertions, but CHECK. Returns the exit status, or 1000 + signal. Ends
- * it by SIGKILL at the deadline (1009). */
+/* Runs body in a fresh fork of the test, which may break its own process: signal dispositions,
+ * limits, descriptors. body returns 0 for success; it must not use cmocka's assertions, but CHECK.
+ * Returns the exit status, or 1000 + signal. Ends it by SIGKILL at the deadline (1009). */
 int host_run(int (*body)(void *), void *context);
 
 /* In such a body: prints the place and returns 1 from it. */
@@ -50,15 +53,22 @@ int host_run(int (*body)(void *), void *context);
 void check_failed(const char *file, int line, const char *condition);
 
 /* Functions for children, of general use. */
-int child_returns_0(const void *args, size_t args_size, struct forkcall_buf *result);    /* result: none */
-int child_answers_42(const void *args, size_t args_size, struct forkcall_buf *result);   /* result: int 42 */
-int child_echoes(const void *args, size_t args_size, struct forkcall_buf *result);       /* result: the args */
-int child_fails_7(const void *args, size_t args_size, struct forkcall_buf *result);      /* returns 7 */
-int child_hangs(const void *args, size_t args_size, struct forkcall_buf *result);        /* never returns */
-int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *result); /* SIGKILL */
+/* result: none. */
+int child_returns_0(const void *args, size_t args_size, struct forkcall_buf *result);
+/* result: int 42. */
+int child_answers_42(const void *args, size_t args_size, struct forkcall_buf *result);
+/* result: the args. */
+int child_echoes(const void *args, size_t args_size, struct forkcall_buf *result);
+/* Returns 7. */
+int child_fails_7(const void *args, size_t args_size, struct forkcall_buf *result);
+/* Never returns. */
+int child_hangs(const void *args, size_t args_size, struct forkcall_buf *result);
+/* SIGKILL. */
+int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *result);
 
-/* The method that this run of the program tests: FORKCALL_TEST_METHOD in the environment is fork (also where it is not set),
- * server or spawn. main() of a program that is run so calls forkcall_init() first. */
+/* The method that this run of the program tests: FORKCALL_TEST_METHOD in the environment is fork
+ * (also where it is not set), server or spawn. main() of a program that is run so calls
+ * forkcall_init() first. */
 enum forkcall_method tested_method(void);
 /* By that method the function sees the caller's memory: pointers, variables, MAP_SHARED. */
 bool method_shares_memory(void);
@@ -67,7 +77,8 @@ struct forkcall_report run_tested(forkcall_fn *fn, const void *args, size_t args
                                   const struct forkcall_options *options);
 int start_tested(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
                  struct forkcall_buf *result, const struct forkcall_options *options);
-/* One call by that method, before traces are counted: a server of this process is there from its first call on. */
+/* One call by that method, before traces are counted: a server of this process is there from its
+ * first call on. */
 bool warm_up(void);
 /* What wait_status is where the child has told its own end: by SERVER it was not waited for. */
 int wait_status_of_told_end(int as_waitpid_gives_it);
@@ -82,17 +93,18 @@ void assert_told_as_sent(const struct forkcall_report *report);
 /* In kB; 0: not known. */
 unsigned long memory_available(void);
 
-/* Built with -Db_sanitize, run by valgrind, or by qemu-user: some kernel features and limits do not work there. */
+/* Built with -Db_sanitize, run by valgrind, or by qemu-user: some kernel features and limits do not
+ * work there. */
 bool under_sanitizer(void);
 bool under_valgrind(void);
 bool under_emulator(void);
-/* The C library is musl: its dlclose(3) unloads nothing, it is not told the status of exit(), and its malloc keeps pages as it
- * likes. */
+/* The C library is musl: its dlclose(3) unloads nothing, it is not told the status of exit(), and
+ * its malloc keeps pages as it likes. */
 bool has_musl(void);
 /* The tool has threads of its own in this process, for which a plain fork is refused. */
 bool may_seem_threaded(void);
-/* How a call ends whose function has closed the descriptor that its answer goes through. The child tells it by ending itself
- * with the last real-time signal, which qemu-user keeps for itself. */
+/* How a call ends whose function has closed the descriptor that its answer goes through. The child
+ * tells it by ending itself with the last real-time signal, which qemu-user keeps for itself. */
 enum forkcall_status status_of_closed_channel(void);
 /* The kernel tells the exit status of a child that somebody else has reaped (Linux 6.15). */
 bool kernel_keeps_exit_codes(void);

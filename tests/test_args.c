@@ -56,7 +56,8 @@ static struct found look(const void *args, size_t args_size, enum forkcall_metho
     return found;
 }
 
-static const enum forkcall_method methods[] = {FORKCALL_AUTO, FORKCALL_INLINE}; /* AUTO: the one that is tested */
+/* AUTO: the one that is tested. */
+static const enum forkcall_method methods[] = {FORKCALL_AUTO, FORKCALL_INLINE};
 
 static void args_of_0_bytes(void **state)
 {
@@ -247,7 +248,8 @@ static void cancellation_is_disabled_in_a_fork_alone(void **state)
     assert_int_equal(report.code, method_shares_memory() ? 1 : 2);
 }
 
-/* By the limit, what is more than a pipe takes finds no room on its way to a child that is no fork. */
+/* By the limit, what is more than a pipe takes finds no room on its way to a child that is no
+ * fork. */
 static int host_with_a_low_limit_of_file_sizes(void *unused)
 {
     static unsigned char bytes[100000];

@@ -56,7 +56,8 @@ static bool no_descriptor(void)
     return fd < 0;
 }
 
-/* Where the kernel gives no descriptor for a process, the call's wakes an event loop again and again, to look for itself. */
+/* Where the kernel gives no descriptor for a process, the call's wakes an event loop again and
+ * again, to look for itself. */
 static bool is_quiet(int fd, int timeout_ms)
 {
     return under_valgrind() || under_emulator() || !is_readable(fd, timeout_ms);
@@ -106,8 +107,8 @@ static void NULL_handles(void **state)
 }
 
 #if defined SYS_timerfd_settime && defined __LP64__
-/* In place of the C library's: a clock whose timers ring late, as those of an emulated machine do. What is done is to be
- * told at once all the same. */
+/* In place of the C library's: a clock whose timers ring late, as those of an emulated machine do.
+ * What is done is to be told at once all the same. */
 int timerfd_settime(int fd, int flags, const struct itimerspec *utmr, struct itimerspec *otmr)
 {
     struct itimerspec late = *utmr;
@@ -189,7 +190,7 @@ static void result_and_details_are_untouched_until_finish(void **state)
     close_pipe(ends);
 }
 
-/* ---- The descriptor ---------------------------------------------------------------------------------------------- */
+/* ---- The descriptor -------------------------------------------------------------------------- */
 
 static void descriptor_is_readable_when_there_is_something_to_do(void **state)
 {
@@ -273,7 +274,8 @@ static void deadline_acts_though_wait_is_only_called_when_readable(void **state)
     const int turns = run_loop(call);
     const struct forkcall_report report = forkcall_finish(call);
     assert_status(report, FORKCALL_TIMED_OUT);
-    assert_true(turns < 20 || under_valgrind() || under_emulator()); /* and not readable all the time */
+    /* And not readable all the time. */
+    assert_true(turns < 20 || under_valgrind() || under_emulator());
 }
 
 static int child_ignores_SIGTERM(const void *args, size_t args_size, struct forkcall_buf *result)

@@ -184,7 +184,7 @@ static void memory_that_is_not_to_be_had(void **state)
     assert_int_equal(host_run(failing_growth, NULL), 0);
 }
 
-/* ---- As the result of calls -------------------------------------------------------------------------------------- */
+/* ---- As the result of calls ------------------------------------------------------------------ */
 
 static int child_fills(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -280,7 +280,7 @@ static void args_inside_the_result_buffer(void **state)
     }
 }
 
-/* ---- A failure sticks to the result ------------------------------------------------------------------------------ */
+/* ---- A failure sticks to the result ---------------------------------------------------------- */
 
 static int child_ignores_a_failure(const void *args, size_t args_size, struct forkcall_buf *result)
 {

@@ -1,5 +1,5 @@
-/* Callbacks take the host's time: whatever a child says meanwhile, after the deadline, or once a call is to be cancelled, no callback
- * for it keeps the call from its end. */
+/* Callbacks take the host's time: whatever a child says meanwhile, after the deadline, or once a
+ * call is to be cancelled, no callback for it keeps the call from its end. */
 #include "support.h"
 
 #include <stdlib.h>

@@ -85,7 +85,7 @@ static void canceled_by_another_thread_while_one_waits(void **state)
     }
 }
 
-/* ---- Grace ------------------------------------------------------------------------------------------------------- */
+/* ---- Grace ----------------------------------------------------------------------------------- */
 
 static int stream; /* in the child: its end of a pipe to the test */
 
@@ -182,7 +182,7 @@ static void grace_to_answer_clean_up_or_be_killed(void **state)
     close(ends[1]);
 }
 
-/* ---- From callbacks ---------------------------------------------------------------------------------------------- */
+/* ---- From callbacks -------------------------------------------------------------------------- */
 
 static int child_talks_for_ever(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -248,7 +248,7 @@ static void canceled_from_the_callbacks(void **state)
     }
 }
 
-/* ---- By a descriptor --------------------------------------------------------------------------------------------- */
+/* ---- By a descriptor ------------------------------------------------------------------------- */
 
 static struct forkcall_report run_until(int fd)
 {

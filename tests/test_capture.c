@@ -144,7 +144,7 @@ static void binary_output_of_1_MiB_with_a_slow_callback(void **state)
     forkcall_buf_free(&result);
 }
 
-/* ---- The last words ---------------------------------------------------------------------------------------------- */
+/* ---- The last words -------------------------------------------------------------------------- */
 
 enum ending { RETURNS, THROWS, EXITS, QUICKLY_EXITS, ABORTS, CRASHES, KILLED, ENDINGS };
 
@@ -287,7 +287,7 @@ static void details_that_do_not_fit_are_cut(void **state)
     }
 }
 
-/* ---- Lines, and the order of both streams ------------------------------------------------------------------------ */
+/* ---- Lines, and the order of both streams ---------------------------------------------------- */
 
 enum last { LAST_ABORTS, LAST_EXITS, LAST_HANGS, LASTS };
 
@@ -396,7 +396,7 @@ static void joined_streams_come_in_the_order_of_writing(void **state)
     forkcall_buf_free(&details);
 }
 
-/* ---- Descendants ------------------------------------------------------------------------------------------------- */
+/* ---- Descendants ----------------------------------------------------------------------------- */
 
 struct speaker {
     bool waits;
@@ -463,7 +463,8 @@ static void grandchild_that_goes_on_writing_does_not_hold_the_call(void **state)
     options.keep_fds_count = 1;
     const struct forkcall_report report = run_tested(child_has_a_child_speak, &speaker, sizeof speaker, NULL, &options);
     assert_int_equal(read(left_behind[0], &pid, sizeof pid), sizeof pid);
-    /* Nobody reads any more: it has SIGPIPE by now, or is about to. The call has not waited for its end. */
+    /* Nobody reads any more: it has SIGPIPE by now, or is about to. The call has not waited for its
+     * end. */
     kill(pid, SIGKILL);
     assert_status(report, FORKCALL_OK);
     forget(&heard);
@@ -471,7 +472,7 @@ static void grandchild_that_goes_on_writing_does_not_hold_the_call(void **state)
     close(left_behind[1]);
 }
 
-/* ---- Callbacks and the other kinds of stream --------------------------------------------------------------------- */
+/* ---- Callbacks and the other kinds of stream ------------------------------------------------- */
 
 static int child_writes_for_ever(const void *args, size_t args_size, struct forkcall_buf *result)
 {

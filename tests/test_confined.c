@@ -1,5 +1,6 @@
-/* A function that leaves its process few system calls (seccomp(2)): what it answers is told with those that
- * docs/what-the-function-sees.md names, and what is not known without others is said not to be.
+/* A function that leaves its process few system calls (seccomp(2)): what it answers is told with
+ * those that docs/what-the-function-sees.md names, and what is not known without others is said not
+ * to be.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"

@@ -63,7 +63,7 @@ forkcall_report run_in_a_try_block(forkcall_fn *fn)
     return report;
 }
 
-// ---- Exceptions out of the function -----------------------------------------------------------------------------
+// ---- Exceptions out of the function ------------------------------------------------------------
 
 int throws(const void *, std::size_t, forkcall_buf *)
 {
@@ -94,7 +94,7 @@ void exception_out_of_the_function_does_not_reach_the_callers_catch(void **)
         assert_int_equal(host_run(host_whose_function_throws, static_cast<void *>(&fn)), 42);
 }
 
-// ---- Inside of it ------------------------------------------------------------------------------------------------
+// ---- Inside of it ------------------------------------------------------------------------------
 
 int catches(const void *args, std::size_t args_size, forkcall_buf *result)
 {
@@ -163,7 +163,7 @@ void exception_becomes_a_message(void **)
     assert_string_equal(report.message, "thrown in the function");
 }
 
-// ---- Thread-local objects ----------------------------------------------------------------------------------------
+// ---- Thread-local objects ----------------------------------------------------------------------
 
 thread_local callers_object callers_own;
 
@@ -192,7 +192,7 @@ int host_with_a_thread_local_object(void *)
     CHECK(seen()->caller_destroyed == 0);
     CHECK(run_tested(exits, nullptr, 0, nullptr, nullptr).status == FORKCALL_EXITED);
 #ifdef __GLIBC__
-    CHECK(seen()->caller_destroyed == (method_shares_memory() ? 1 : 0)); // nothing can come before it
+    CHECK(seen()->caller_destroyed == (method_shares_memory() ? 1 : 0)); // it is first
 #endif
     return 42;
 }
@@ -254,7 +254,7 @@ void exception_out_of_a_handler_is_told_as_an_abort(void **)
     assert_int_equal(report.code, method_shares_memory() ? 0 : SIGABRT);
 }
 
-// ---- The header --------------------------------------------------------------------------------------------------
+// ---- The header --------------------------------------------------------------------------------
 
 struct numbers {
     int a, b;
@@ -313,7 +313,7 @@ void options_and_fixed_buffers_work_from_cplusplus(void **)
 
 int main()
 {
-    if (!method_shares_memory()) // else this is a program as it was before it knew of forkcall_init()
+    if (!method_shares_memory())
         forkcall_init();
 #define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const CMUnitTest tests[] = {

@@ -1,4 +1,5 @@
-/* How many processors a CPU quota pays for: in trees of files that are made up, and in a control group of the real ones. */
+/* How many processors a CPU quota pays for: in trees of files that are made up, and in a control
+ * group of the real ones. */
 #include "support.h"
 
 #include "os/cpu_quota.h"
@@ -16,7 +17,7 @@
 #include <malloc.h>
 #endif
 
-/* ---- Made-up trees ----------------------------------------------------------------------------------------------- */
+/* ---- Made-up trees --------------------------------------------------------------------------- */
 
 static char tree[] = "/tmp/forkcall-quota-XXXXXX";
 
@@ -139,7 +140,8 @@ static void the_tightest_of_the_groups_above_counts(void **state)
     assert_int_equal(fc_cpu_quota(tree), 4);
 }
 
-/* A container without a namespace of its own for control groups: its own group is what it sees mounted. */
+/* A container without a namespace of its own for control groups: its own group is what it sees
+ * mounted. */
 static void a_group_that_is_mounted_itself(void **state)
 {
     (void)state;
@@ -168,7 +170,8 @@ static void a_group_that_cannot_be_seen_counts_not(void **state)
     assert_int_equal(fc_cpu_quota(tree), 0);
 }
 
-/* A controller whose name begins like it, another hierarchy, a file system that has its name in a path. */
+/* A controller whose name begins like it, another hierarchy, a file system that has its name in a
+ * path. */
 static void only_the_hierarchy_of_the_processors_counts(void **state)
 {
     (void)state;
@@ -189,11 +192,12 @@ static void places_with_spaces_and_lines_that_are_not_whole(void **state)
     assert_int_equal(fc_cpu_quota(tree), 3);
     put_groups("\n0\n0:\n0::", "33 31 0:30 / /cg/cpu rw - cgroup");
     assert_int_equal(fc_cpu_quota(tree), 0);
-    put_groups("0::/x y", "41 31 0:38 / /c\\040g\\134 rw - cgroup2 cgroup rw"); /* no newline at the end */
+    /* No newline at the end. */
+    put_groups("0::/x y", "41 31 0:38 / /c\\040g\\134 rw - cgroup2 cgroup rw");
     assert_int_equal(fc_cpu_quota(tree), 3);
 }
 
-/* ---- A real group ------------------------------------------------------------------------------------------------ */
+/* ---- A real group ---------------------------------------------------------------------------- */
 
 static bool put_real(const char *directory, const char *name, const char *text)
 {

@@ -66,7 +66,7 @@ static void assert_explained(const struct forkcall_report *report, const char *t
         fail_msg("\"%s\" is not in \"%s\"", text, whole);
 }
 
-/* ---- Memory -------------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* Exported, so that they are known by name. */
 forkcall_fn stores_at_its_argument, loads_from_its_argument;
@@ -109,7 +109,8 @@ enum memory { UNMAPPED, READ_ONLY, PAST_THE_END };
 static char *map(enum memory kind)
 {
     char name[] = "/tmp/forkcall-test-XXXXXX";
-    struct evidence *seen = evidence(); /* now: its mapping must not take the place of what is unmapped */
+    /* now: its mapping must not take the place of what is unmapped. */
+    struct evidence *seen = evidence();
     char *memory;
     if (kind == PAST_THE_END) {
         const int fd = mkstemp(name);
@@ -219,7 +220,7 @@ static void memory_that_is_mapped_in_the_caller_alone(void **state)
     }
 }
 
-/* ---- Instructions -------------------------------------------------------------------------------------------- */
+/* ---- Instructions ---------------------------------------------------------------------------- */
 
 static int traps(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -344,7 +345,7 @@ static void signal_that_is_no_crash(void **state)
     }
 }
 
-/* ---- Stacks and threads -------------------------------------------------------------------------------------- */
+/* ---- Stacks and threads ---------------------------------------------------------------------- */
 
 static int recurse(int depth);
 static int (*volatile recurse_further)(int) = recurse;
@@ -407,7 +408,8 @@ static void crash_in_another_thread_and_in_several_at_once(void **state)
         const struct forkcall_report r = run(crashes_in_threads, &count, sizeof count);
         assert_status(r, FORKCALL_SIGNALED);
         assert_int_equal(r.code, SIGSEGV);
-#ifndef TEST_PORTABLE /* there the guard page beside a thread's stack is taken for readable, and the report is lost */
+/* There the guard page beside a thread's stack is taken for readable, and the report is lost. */
+#ifndef TEST_PORTABLE
         assert_crash(&r, SIGSEGV);
         assert_int_equal(r.crash.address, 0);
         assert_int_equal(r.crash.si_code, SEGV_MAPERR);
@@ -415,7 +417,7 @@ static void crash_in_another_thread_and_in_several_at_once(void **state)
     }
 }
 
-/* ---- States in which little works ---------------------------------------------------------------------------- */
+/* ---- States in which little works ------------------------------------------------------------ */
 
 UNCHECKED static int breaks_the_heap(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -439,8 +441,7 @@ static void crash_in_a_broken_heap(void **state)
     (void)state;
     if (under_sanitizer())
         SKIP("the sanitizer's heap is checked otherwise");
-    const struct forkcall_options options = {
-        .timeout_ms = DEADLINE_S * 1000, .standard_error = FORKCALL_STREAM_NULL}; /* the C library complains there */
+    const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000, .standard_error = FORKCALL_STREAM_NULL};
     const struct forkcall_report r = run_tested(breaks_the_heap, &too_much, sizeof too_much, NULL, &options);
     assert_status(r, FORKCALL_SIGNALED);
     assert_int_equal(r.crash.signal, r.code);
@@ -465,7 +466,7 @@ static void crash_with_PR_SET_DUMPABLE_0(void **state)
     assert_false(WCOREDUMP(r.wait_status));
 }
 
-/* ---- Grandchildren ------------------------------------------------------------------------------------------- */
+/* ---- Grandchildren --------------------------------------------------------------------------- */
 
 /* fork() without its handlers, one of which takes the reply away from the grandchild. */
 extern pid_t _Fork(void) __attribute__((weak)); // NOLINT: the C library's name

@@ -1,4 +1,5 @@
-/* The frames of a crash, by every method: where a child's modules lie elsewhere, they are told as if it had been a fork.
+/* The frames of a crash, by every method: where a child's modules lie elsewhere, they are told as
+ * if it had been a fork.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"
@@ -49,7 +50,8 @@ static void print_both(const struct forkcall_report *fork, const struct forkcall
     print_message("By fork:\n%s\nBy the other method:\n%s\n", text[0], text[1]);
 }
 
-/* Both processes are the same program: not only the names, also the addresses that they are told by are this process's. */
+/* Both processes are the same program: not only the names, also the addresses that they are told by
+ * are this process's. */
 static void assert_same_crash(const struct forkcall_report *fork, const struct forkcall_report *other, uint32_t frames)
 {
     const struct forkcall_crash *a = &fork->crash;
@@ -70,7 +72,8 @@ static void check_methods(forkcall_fn *fn, const char *function, enum chain_end 
 {
     const struct forkcall_report fork = crash(fn, end, FORKCALL_FORK);
     uint32_t frames = count_frames_to(&fork.crash, function);
-    if (frames == 0) { /* the way there leads through code without tables or frame pointers: what there is */
+    /* The way there leads through code without tables or frame pointers: what there is. */
+    if (frames == 0) {
         print_message("end %d: %s is not among the frames of a fork\n", (int)end, function);
         frames = fork.crash.frame_count > 0 ? 1 : 0;
         assert_int_equal(end, CHAIN_IN_CALLBACK);
@@ -82,7 +85,7 @@ static void check_methods(forkcall_fn *fn, const char *function, enum chain_end 
     }
 }
 
-/* ---- In the program ------------------------------------------------------------------------------------------ */
+/* ---- In the program -------------------------------------------------------------------------- */
 
 static int tells_where_it_lies(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -179,7 +182,7 @@ static void stack_at_the_end_of_all_addresses(void **state)
 }
 #endif
 
-/* ---- In a plugin --------------------------------------------------------------------------------------------- */
+/* ---- In a plugin ----------------------------------------------------------------------------- */
 
 static forkcall_fn *load(const char *path)
 {
@@ -233,7 +236,7 @@ static void crash_in_one_of_several_copies_of_a_plugin(void **state)
     rmdir(directory);
 }
 
-/* ---- Other servers, other callers ---------------------------------------------------------------------------- */
+/* ---- Other servers, other callers ------------------------------------------------------------ */
 
 static void check_server(const struct forkcall_server_options *options)
 {

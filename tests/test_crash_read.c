@@ -1,4 +1,5 @@
-/* Notices of crashes from processes whose modules lie elsewhere: true ones, and what a hostile child would send.
+/* Notices of crashes from processes whose modules lie elsewhere: true ones, and what a hostile
+ * child would send.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"
@@ -116,7 +117,7 @@ static bool registers_are_known(void)
     return false;
 }
 
-/* ---- True ones ----------------------------------------------------------------------------------------------- */
+/* ---- True ones ------------------------------------------------------------------------------- */
 
 static void assert_as_if_not_moved(void)
 {
@@ -195,7 +196,7 @@ static void fork_that_tells_of_modules_is_not_listened_to(void **state)
     assert_int_equal(read.frame_count, 1);
 }
 
-/* ---- Forged ones --------------------------------------------------------------------------------------------- */
+/* ---- Forged ones ----------------------------------------------------------------------------- */
 
 /* The number is the child's word; the size is not. */
 static void more_modules_than_there_are_bytes(void **state)
@@ -282,7 +283,8 @@ static void module_that_was_loaded_from_elsewhere(void **state)
     assert_int_equal(read_moved(&notice).program_counter, crash.registers.pc);
 }
 
-/* A module of two parts, with memory of somebody else's between them: there and here they lie as far apart. */
+/* A module of two parts, with memory of somebody else's between them: there and here they lie as
+ * far apart. */
 static void hole_between_the_parts_of_a_module_is_none_of_it(void **state)
 {
     enum { CODE = 0x3000, HOLE = 0xd000, DATA = 0x1800 };
@@ -398,7 +400,8 @@ static void hostile_round(void)
     notice.registers.sp = any_word();
     notice.registers.fp = notice.stack_address + forge_random(&seed) % sizeof words;
     notice.registers.pc = any_word();
-    notice.registers.count = forge_random(&seed) % 4 == 0 ? forge_random(&seed) : 0; /* 0: by frame pointers, fast */
+    /* 0: by frame pointers, fast. */
+    notice.registers.count = forge_random(&seed) % 4 == 0 ? forge_random(&seed) : 0;
     const struct forkcall_crash read =
         read_notice(&notice, forged, placement_count, words, forge_random(&seed) % (sizeof words + 1), false);
     for (uint32_t i = 1; i < read.frame_count; i++)
@@ -413,7 +416,8 @@ static void hostile_tables_of_modules_do_no_harm(void **state)
         hostile_round();
 }
 
-/* Of memory, that the kernel tells of, and near the stack pointer: by a frame of 64 KiB below, and by a page above. */
+/* Of memory, that the kernel tells of, and near the stack pointer: by a frame of 64 KiB below, and
+ * by a page above. */
 static void fault_that_is_told_as_a_stack_overflow(void **state)
 {
     static const struct {

@@ -1,4 +1,5 @@
-/* A child that is gone after k bytes of its reply, for every k: the reply is written by hand, as the library would. */
+/* A child that is gone after k bytes of its reply, for every k: the reply is written by hand, as
+ * the library would. */
 #include "forge_child.h"
 
 #include <errno.h>
@@ -145,7 +146,7 @@ static void child_killed_within_a_large_reply(void **state)
     forkcall_buf_free(&result);
 }
 
-/* ---- A child that is killed by somebody else, at any moment of the library's own writing ------------------------- */
+/* ---- A child that is killed by somebody else, at any moment of the library's own writing ----- */
 
 static int child_answers_much(const void *args, size_t args_size, struct forkcall_buf *result)
 {

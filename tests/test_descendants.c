@@ -1,4 +1,5 @@
-/* Processes that the function has started: none of them keeps the caller waiting, and which of them live on.
+/* Processes that the function has started: none of them keeps the caller waiting, and which of them
+ * live on.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -49,7 +50,8 @@ static bool start_grandchild(void)
     return pid > 0 && wait_until(is_set, &evidence()->grandchild);
 }
 
-/* It can still do something: one that has been sent SIGKILL may be there for a while, and cannot. */
+/* It can still do something: one that has been sent SIGKILL may be there for a while, and
+ * cannot. */
 static bool grandchild_lives(void)
 {
     evidence()->answers = 0;
@@ -65,7 +67,7 @@ static void kill_grandchild(void)
     assert_true(wait_until(process_is_gone, &pid));
 }
 
-/* ---- How the child itself ends ------------------------------------------------------------------------------- */
+/* ---- How the child itself ends --------------------------------------------------------------- */
 
 enum end {
     BY_RETURN,
@@ -185,7 +187,7 @@ static void grandchild_is_killed_with_the_call_on_any_other_outcome(void **state
     assert_no_traces(before, false);
 }
 
-/* ---- Outcomes that only the caller's side decides ------------------------------------------------------------- */
+/* ---- Outcomes that only the caller's side decides -------------------------------------------- */
 
 #define LARGE ((size_t)64 << 20)
 
@@ -250,7 +252,7 @@ static void grandchild_is_killed_where_the_caller_has_no_memory_for_the_result(v
     }
 }
 
-/* ---- Ended by the caller ------------------------------------------------------------------------------------- */
+/* ---- Ended by the caller --------------------------------------------------------------------- */
 
 /* The call is ended, by its deadline or by cancelling, when child and grandchild run. */
 static struct forkcall_report end_by_caller(bool cancel, struct forkcall_options options)
@@ -301,7 +303,7 @@ static void share_group_kills_the_child_alone(void **state)
     assert_no_traces(before, false);
 }
 
-/* ---- Leaving the group --------------------------------------------------------------------------------------- */
+/* ---- Leaving the group ----------------------------------------------------------------------- */
 
 static int starts_a_daemon(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -356,7 +358,8 @@ static int host_whose_child_joins_its_group(void *unused)
     CHECK(r.status == FORKCALL_TIMED_OUT);
     CHECK(!process_lives(r.pid));
     int grandchild = evidence()->grandchild;
-    CHECK(wait_until(process_is_gone, &grandchild)); /* it is in the group that the call began with */
+    /* It is in the group that the call began with. */
+    CHECK(wait_until(process_is_gone, &grandchild));
     return 42;
 }
 

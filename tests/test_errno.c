@@ -1,4 +1,5 @@
-/* errno is the caller's: no function of the library changes it. test_args looks at those of one call. */
+/* errno is the caller's: no function of the library changes it. test_args looks at those of one
+ * call. */
 #include "support.h"
 
 #include <dlfcn.h>
@@ -6,7 +7,8 @@
 
 #define MINE 4711
 
-/* In the place of the C library's. What an explanation asks for may change errno; here it always does. */
+/* In the place of the C library's. What an explanation asks for may change errno; here it always
+ * does. */
 int dladdr(const void *address, Dl_info *info)
 {
     int (*next)(const void *, Dl_info *) = NULL;

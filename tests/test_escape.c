@@ -1,4 +1,5 @@
-/* Ways out of the function that are no return: the child must not go on as a second copy of its caller.
+/* Ways out of the function that are no return: the child must not go on as a second copy of its
+ * caller.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -48,7 +49,7 @@ static void own_destructor(void *unused)
     evidence()->own_destructor++;
 }
 
-/* ---- pthread_exit -------------------------------------------------------------------------------------------- */
+/* ---- pthread_exit ---------------------------------------------------------------------------- */
 
 static int calls_pthread_exit(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -196,7 +197,7 @@ static void threads_of_the_function_end_with_its_return(void **state)
     assert_true(r.wait_status == -1 ? wait_until(process_is_gone, &pid) : !process_lives(pid));
 }
 
-/* ---- longjmp ------------------------------------------------------------------------------------------------- */
+/* ---- longjmp --------------------------------------------------------------------------------- */
 
 static jmp_buf callers_frame;
 static int callers_jumps;

@@ -1,4 +1,5 @@
-/* A function that ends its process or its thread: it is told, and nothing of the host's runs in the child.
+/* A function that ends its process or its thread: it is told, and nothing of the host's runs in the
+ * child.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -31,7 +32,7 @@ static struct evidence *evidence(void)
     return shared_memory();
 }
 
-/* ---- A host with handlers ------------------------------------------------------------------------------------ */
+/* ---- A host with handlers -------------------------------------------------------------------- */
 
 static void host_atexit(void)
 {
@@ -86,7 +87,7 @@ static struct forkcall_report run_with_threads(forkcall_fn *fn, const int *args)
     return run_tested(fn, args, sizeof *args, NULL, &options);
 }
 
-/* ---- exit() -------------------------------------------------------------------------------------------------- */
+/* ---- exit() ---------------------------------------------------------------------------------- */
 
 static int exits_with(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -229,7 +230,7 @@ static void return_and_throw_run_no_handler_of_the_host(void **state)
     assert_false(host_handlers_ran());
 }
 
-/* ---- From another thread, or another process ----------------------------------------------------------------- */
+/* ---- From another thread, or another process ------------------------------------------------- */
 
 static void *thread_that_exits(void *status)
 {
@@ -316,7 +317,7 @@ static void grandchild_that_ends_says_nothing_in_the_reply(void **state)
     assert_false(host_handlers_ran());
 }
 
-/* ---- A threaded host ----------------------------------------------------------------------------------------- */
+/* ---- A threaded host ------------------------------------------------------------------------- */
 
 static atomic_bool host_thread_ends;
 
@@ -335,7 +336,8 @@ static int host_with_threads(void *unused)
     (void)unused;
     CHECK(register_handlers() == 0);
     CHECK(pthread_create(&thread, NULL, host_thread, NULL) == 0);
-    for (size_t i = 0; i < 2; i++) { /* twice: what is registered once for a thread serves each of its calls */
+    /* twice: what is registered once for a thread serves each of its calls. */
+    for (size_t i = 0; i < 2; i++) {
         const struct forkcall_report r = run_with_threads(exits_with, &statuses[i]);
         CHECK(r.status == FORKCALL_EXITED && r.code == (WHOLE_STATUS ? statuses[i] : -1));
         CHECK((r.hazards & FORKCALL_HAZARD_THREADS) != 0);
@@ -389,7 +391,8 @@ static void exit_in_the_child_of_another_thread_than_main(void **state)
     assert_int_equal(evidence()->host_atexit, 1);
 }
 
-/* The function has threads too, and forks in turn: its own call must take nothing of what guards the function. */
+/* The function has threads too, and forks in turn: its own call must take nothing of what guards
+ * the function. */
 static int calls_with_threads_and_exits(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int inner_status = 5;

@@ -1,4 +1,5 @@
-/* How a function ends within the grace, after its deadline or a cancel: only what answers counts as an answer. */
+/* How a function ends within the grace, after its deadline or a cancel: only what answers counts as
+ * an answer. */
 #include "children.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
-/* What a function registers by atexit(3) runs at its return, in a process that has nothing of the caller's (SERVER, SPAWN), and
- * how it ends is how the call ends. In a fork of the caller nothing runs. In neither does anything of the host's.
+/* What a function registers by atexit(3) runs at its return, in a process that has nothing of the
+ * caller's (SERVER, SPAWN), and how it ends is how the call ends. In a fork of the caller nothing
+ * runs. In neither does anything of the host's.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -26,7 +27,7 @@ static struct evidence *evidence(void)
     return shared_memory();
 }
 
-/* ---- Handlers ------------------------------------------------------------------------------------------------ */
+/* ---- Handlers -------------------------------------------------------------------------------- */
 
 static void hosts_handler(void)
 {
@@ -149,7 +150,7 @@ static void hundred_handlers_all_run_and_the_hosts_do_not(void **state)
     assert_int_equal(evidence()->hosts, 0);
 }
 
-/* ---- A handler that prints ----------------------------------------------------------------------------------- */
+/* ---- A handler that prints ------------------------------------------------------------------- */
 
 static void prints(void)
 {
@@ -184,7 +185,7 @@ static void what_a_handler_prints_comes_behind_what_the_function_printed(void **
     forkcall_buf_free(&output);
 }
 
-/* ---- How a handler ends is how the call ends ----------------------------------------------------------------- */
+/* ---- How a handler ends is how the call ends ------------------------------------------------- */
 
 static void crashes(void)
 {
@@ -259,8 +260,8 @@ static struct forkcall_report call_with_deadline(enum way way, int timeout_ms)
     return r;
 }
 
-/* A call whose function returns 0, with an answer, and leaves a handler that ends so. False: in a fork of the caller, where no
- * handler runs, all is well. */
+/* A call whose function returns 0, with an answer, and leaves a handler that ends so. False: in a
+ * fork of the caller, where no handler runs, all is well. */
 static bool call(enum way way, struct forkcall_report *report)
 {
     *report = call_with_deadline(way, DEADLINE_S * 1000);
@@ -289,7 +290,8 @@ static void deadline_holds_for_a_handler_that_hangs(void **state)
         call(HANGS, &r);
         return;
     }
-    for (int ms = short_timeout_ms(); evidence()->in_own == 0; ms *= 2) { /* a busy machine may not come so far */
+    /* A busy machine may not come so far. */
+    for (int ms = short_timeout_ms(); evidence()->in_own == 0; ms *= 2) {
         assert_true(ms < 2 * DEADLINE_S * 1000);
         r = call_with_deadline(HANGS, ms);
         assert_status(r, FORKCALL_TIMED_OUT);
@@ -360,7 +362,7 @@ static void pthread_exit_of_a_handler_is_told(void **state)
     assert_non_null(strstr(r.message, "pthread_exit"));
 }
 
-/* ---- Ends that run none -------------------------------------------------------------------------------------- */
+/* ---- Ends that run none ---------------------------------------------------------------------- */
 
 static int leaves_two_handlers_and_throws(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -428,10 +430,10 @@ static void call_inside_by_fork_runs_none_and_leaves_the_outer_ones(void **state
     assert_int_equal(evidence()->hosts, 0);
 }
 
-/* ---- Another thread is in exit() meanwhile ------------------------------------------------------------------- */
+/* ---- Another thread is in exit() meanwhile --------------------------------------------------- */
 
-/* In exit(), by the other thread: the function returns now, whose thread takes the next handler, unless the C library lets only
- * one thread into exit(). */
+/* In exit(), by the other thread: the function returns now, whose thread takes the next handler,
+ * unless the C library lets only one thread into exit(). */
 static void waits_for_the_other(void)
 {
     evidence()->in_exit = 1;

@@ -1,4 +1,5 @@
-/* Signs of a library that was used on both sides of a fork: found in what a child writes, and in how it crashed. */
+/* Signs of a library that was used on both sides of a fork: found in what a child writes, and in
+ * how it crashed. */
 #include "crash/symptoms.h"
 #include "support.h"
 
@@ -14,9 +15,10 @@
     "to debug.\n"
 #define SENTENCE_SIZE (sizeof "The process has forked and you cannot use this CoreFoundation functionality safely." - 1)
 
-/* ---- The search -------------------------------------------------------------------------------------------------- */
+/* ---- The search ------------------------------------------------------------------------------ */
 
-/* In pieces of at most so many bytes, each in memory of its own, for the address sanitizer to see what is read. */
+/* In pieces of at most so many bytes, each in memory of its own, for the address sanitizer to see
+ * what is read. */
 static bool is_found(const char *text, size_t size, size_t piece)
 {
     struct fc_hint_scan scan = {.matched = 0};
@@ -105,9 +107,10 @@ static void sentence_among_bytes_of_any_kind(void **state)
     free(text);
 }
 
-/* ---- The crash --------------------------------------------------------------------------------------------------- */
+/* ---- The crash ------------------------------------------------------------------------------- */
 
-/* libdispatch itself is played by a library of its name in hostile/dispatch; here is what must not be taken for it. */
+/* libdispatch itself is played by a library of its name in hostile/dispatch; here is what must not
+ * be taken for it. */
 static void crash_near_NULL_outside_of_libdispatch(void **state)
 {
     (void)state;
@@ -125,7 +128,7 @@ static void crash_near_NULL_outside_of_libdispatch(void **state)
     assert_int_equal(fc_hints(&none, &crash), 0);
 }
 
-/* ---- In a call --------------------------------------------------------------------------------------------------- */
+/* ---- In a call ------------------------------------------------------------------------------- */
 
 static int child_warns(const void *args, size_t args_size, struct forkcall_buf *result)
 {

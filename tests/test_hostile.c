@@ -1,5 +1,6 @@
-/* Children that mean harm: they write what they like to their reply, and do what they like to the region that they share
- * with their caller. Whatever they do, the call has a definite outcome and the host goes on. */
+/* Children that mean harm: they write what they like to their reply, and do what they like to the
+ * region that they share with their caller. Whatever they do, the call has a definite outcome and
+ * the host goes on. */
 #include "forge_child.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ static size_t peak_rss(void)
     return (size_t)usage.ru_maxrss * 1024;
 }
 
-/* ---- The reply --------------------------------------------------------------------------------------------------- */
+/* ---- The reply ------------------------------------------------------------------------------- */
 
 static int child_says_random_bytes(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -224,7 +225,7 @@ static void child_that_puts_a_file_in_place_of_its_reply(void **state)
     fclose(other);
 }
 
-/* ---- After the child's end --------------------------------------------------------------------------------------- */
+/* ---- After the child's end ------------------------------------------------------------------- */
 
 static int child_leaves_a_flood(const void *args, size_t args_size, struct forkcall_buf *result)
 {

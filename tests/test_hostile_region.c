@@ -1,5 +1,5 @@
-/* Children that do what they like to the memory file that a large result comes in, also after their trailer: a result is
- * whole and stays as it is, or is not there. */
+/* Children that do what they like to the memory file that a large result comes in, also after their
+ * trailer: a result is whole and stays as it is, or is not there. */
 #include "forge_child.h"
 
 #include "result/region.h"
@@ -70,7 +70,7 @@ static void assert_stays(const struct forkcall_buf *result)
         assert_true(sum(result) == first);
 }
 
-/* ---- Made shorter ------------------------------------------------------------------------------------------------ */
+/* ---- Made shorter ---------------------------------------------------------------------------- */
 
 static int child_truncates_before_its_trailer(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -167,7 +167,7 @@ static void memfd_truncated_after_the_trailer(void **state)
     assert_no_traces(before, false);
 }
 
-/* ---- Written to ------------------------------------------------------------------------------------------------- */
+/* ---- Written to ------------------------------------------------------------------------------ */
 
 enum writing { BY_MAPPING, BY_DESCRIPTOR, BY_DESCRIPTOR_NO_SEALING, WRITINGS };
 
@@ -243,7 +243,7 @@ static void daemon_that_has_the_result_mapped(void **state)
     forkcall_buf_free(&result);
 }
 
-/* ---- Sizes that are only claims --------------------------------------------------------------------------------- */
+/* ---- Sizes that are only claims -------------------------------------------------------------- */
 
 static int child_digs_a_hole(const void *args, size_t args_size, struct forkcall_buf *result)
 {

@@ -23,7 +23,7 @@ static int hear(void *user, double done, double total, const char *note)
     return heard->count == heard->cancel_at;
 }
 
-/* ---- Functions, each of which is run both ways ------------------------------------------------------------------- */
+/* ---- Functions, each of which is run both ways ----------------------------------------------- */
 
 static int child_fails_with_words(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -152,7 +152,7 @@ static int child_reports(const void *args, size_t args_size, struct forkcall_buf
     return forkcall_buf_append(result, "done", 4);
 }
 
-/* ---- Both ways --------------------------------------------------------------------------------------------------- */
+/* ---- Both ways ------------------------------------------------------------------------------- */
 
 struct answer {
     struct forkcall_report report;
@@ -283,7 +283,7 @@ static void progress_that_cancels_ends_the_function(void **state)
     assert_string_not_equal(direct.report.message, "");
 }
 
-/* ---- What is inline's own ---------------------------------------------------------------------------------------- */
+/* ---- What is inline's own -------------------------------------------------------------------- */
 
 static int calls; /* that this process has seen */
 

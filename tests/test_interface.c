@@ -1,4 +1,5 @@
-/* The public interface as it is compiled into programs: sizes, offsets, numbers, initialisers and the decorator. */
+/* The public interface as it is compiled into programs: sizes, offsets, numbers, initialisers and
+ * the decorator. */
 #include "support.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 #pragma GCC diagnostic error "-Wextra"
 #pragma GCC diagnostic error "-Wunused-function"
 
-/* ---- Sizes and offsets ------------------------------------------------------------------------------------------- */
+/* ---- Sizes and offsets ----------------------------------------------------------------------- */
 
 struct alignment {
     char c;
@@ -135,7 +136,7 @@ static void layout_of_report(void **state)
     OFFSET(forkcall_report, reserved, 680, 680, 676);
 }
 
-/* ---- Numbers ----------------------------------------------------------------------------------------------------- */
+/* ---- Numbers --------------------------------------------------------------------------------- */
 
 static void numbers_of_enumerators(void **state)
 {
@@ -195,7 +196,7 @@ static void initialisers_are_all_zero(void **state)
     assert_memory_equal(&from_zero, zero, sizeof zero);
 }
 
-/* ---- The decorator ----------------------------------------------------------------------------------------------- */
+/* ---- The decorator --------------------------------------------------------------------------- */
 
 struct numbers {
     int a, b;
@@ -280,7 +281,8 @@ static void function_called_directly(void **state)
 
 int main(void)
 {
-    if (!method_shares_memory()) /* else this is a program as it was before it knew of forkcall_init() */
+    /* Else this is a program as it was before it knew of forkcall_init(). */
+    if (!method_shares_memory())
         forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layout_of_buf_limits_and_crash),

@@ -61,7 +61,8 @@ struct set {
     bool captured, large_args;
 };
 
-/* A file of its own at each number, at an offset of its own. Nothing else but 0 to 2 is open then. */
+/* A file of its own at each number, at an offset of its own. Nothing else but 0 to 2 is open
+ * then. */
 static bool open_files(const struct set *set)
 {
     for (int fd = 3; fd < HIGHEST + 10; fd++)
@@ -121,7 +122,8 @@ static int check_found(const struct set *set, const struct place found[HIGHEST])
         }
         others += found[fd].open && !contains(set, fd);
     }
-    /* Its request, its reply and the memory of its result; of a server: what tells that this is gone. */
+    /* Its request, its reply and the memory of its result; of a server: what tells that this is
+     * gone. */
     CHECK(others <= (tested_method() == FORKCALL_SERVER ? 4 : 3));
     return 0;
 }
@@ -176,7 +178,8 @@ static void numbers_in_every_order(void **state)
         assert_kept(sets[i]);
 }
 
-/* The numbers under which descriptors arrive are the lowest that are free: these cross them in many ways. */
+/* The numbers under which descriptors arrive are the lowest that are free: these cross them in many
+ * ways. */
 static void numbers_that_cross_those_under_which_they_arrive(void **state)
 {
     uint32_t random = 12345;
@@ -204,7 +207,7 @@ static void more_than_one_message_carries(void **state)
     assert_kept(set);
 }
 
-/* ---- Named twice; streams; shared -------------------------------------------------------------------------------- */
+/* ---- Named twice; streams; shared ------------------------------------------------------------ */
 
 static int child_reads_from_all(const void *args, size_t args_size, struct forkcall_buf *result)
 {

@@ -20,7 +20,7 @@ static struct forkcall_report run(forkcall_fn *fn, const struct forkcall_limits 
     return run_tested(fn, NULL, 0, result, &options);
 }
 
-/* ---- What the child sees ----------------------------------------------------------------------------------------- */
+/* ---- What the child sees --------------------------------------------------------------------- */
 
 #ifdef __GLIBC__
 typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
@@ -89,7 +89,7 @@ static void limit_of_zero(void **state)
         assert_true(seen[i].rlim_cur == 0 && seen[i].rlim_max == 0);
 }
 
-/* ---- What each does ---------------------------------------------------------------------------------------------- */
+/* ---- What each does -------------------------------------------------------------------------- */
 
 static int child_wants_much_memory(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -315,7 +315,7 @@ static void limit_above_the_hard_one(void **state)
     assert_int_equal(host_run(hard_limit_host, NULL), 0);
 }
 
-/* ---- What it has used -------------------------------------------------------------------------------------------- */
+/* ---- What it has used ------------------------------------------------------------------------ */
 
 static int child_uses_time_and_memory(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -348,7 +348,8 @@ static void usage_of_the_child(void **state)
     assert_true(report.elapsed_ns > 0);
 }
 
-/* Writes to each page; by volatile, because a compiler may leave out memory of which it knows all uses. */
+/* Writes to each page; by volatile, because a compiler may leave out memory of which it knows all
+ * uses. */
 static void touch(volatile char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i += 1024)
@@ -389,7 +390,8 @@ static int check_peaks_of_small_children(void)
     return 42;
 }
 
-/* What a spawned process's peak is in some systems: its maker's. And the server's children may be spawned, too. */
+/* What a spawned process's peak is in some systems: its maker's. And the server's children may be
+ * spawned, too. */
 static int host_that_is_larger_than_its_children(void *unused)
 {
     char *const large = malloc(200 * MIB);

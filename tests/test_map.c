@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* ---- Order and number -------------------------------------------------------------------------------------------- */
+/* ---- Order and number ------------------------------------------------------------------------ */
 
 static int child_ends_by_number(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -190,7 +190,7 @@ static void failures_stop_nothing_unless_asked(void **state)
     }
 }
 
-/* ---- Options of the items' calls ----------------------------------------------------------------------------------- */
+/* ---- Options of the items' calls ------------------------------------------------------------- */
 
 /* Were it the map's, the later ones would not be tried. */
 static void timeout_is_each_items_own(void **state)

@@ -14,7 +14,7 @@ static struct forkcall_map_options options_of(enum forkcall_method method)
         .call = {.method = method, .timeout_ms = DEADLINE_S * 1000, .allow_unsafe_fork = under_sanitizer()}};
 }
 
-/* ---- Items ------------------------------------------------------------------------------------------------------- */
+/* ---- Items ----------------------------------------------------------------------------------- */
 
 static void no_items(void **state)
 {
@@ -50,12 +50,14 @@ static void items_without_bytes(void **state)
             assert_int_equal(*(int *)results[i].data, 42);
             forkcall_buf_free(&results[i]);
         }
-        report = forkcall_map(child_has_no_args, NULL, 0, COUNT, NULL, NULL, &options); /* the answers are dropped */
+        /* The answers are dropped. */
+        report = forkcall_map(child_has_no_args, NULL, 0, COUNT, NULL, NULL, &options);
         assert_status(report, FORKCALL_OK);
     }
 }
 
-/* Bytes with what they should be told beside them: the first is the index, the others follow from it. */
+/* Bytes with what they should be told beside them: the first is the index, the others follow from
+ * it. */
 static int child_checks_bytes(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const unsigned char *bytes = args;
@@ -148,7 +150,7 @@ static void limits_of_results_are_each_items_own(void **state)
     }
 }
 
-/* ---- What is refused --------------------------------------------------------------------------------------------- */
+/* ---- What is refused ------------------------------------------------------------------------- */
 
 static int calls;
 

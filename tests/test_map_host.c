@@ -23,9 +23,10 @@ static struct forkcall_map_options options_of(enum forkcall_method method, size_
         .processes = processes};
 }
 
-/* ---- How many at once ---------------------------------------------------------------------------------------------- */
+/* ---- How many at once ------------------------------------------------------------------------ */
 
-/* In a file that all children have open, under a lock of the whole file: how many of them there are. */
+/* In a file that all children have open, under a lock of the whole file: how many of them there
+ * are. */
 struct board {
     int now, most;
 };
@@ -71,7 +72,8 @@ static int child_signs_the_board(const void *args, size_t args_size, struct fork
     (void)result;
     if (!change_board(guest.fd, 1, &board) || !wait_until(enough_were_there, &guest))
         return 1;
-    for (int i = 0; i < 20 && !too_many_were_there(&guest); i++) /* gives one more a chance to be seen */
+    /* Gives one more a chance to be seen. */
+    for (int i = 0; i < 20 && !too_many_were_there(&guest); i++)
         usleep(1000);
     return change_board(guest.fd, -1, &board) ? 0 : 1;
 }
@@ -88,7 +90,8 @@ static int open_board(void)
     return fd;
 }
 
-/* How many of count items there were at once, when each waits until wait_for are; -1: it did not go well. */
+/* How many of count items there were at once, when each waits until wait_for are; -1: it did not go
+ * well. */
 static int most_at_once(enum forkcall_method method, size_t processes, int count, int wait_for)
 {
     struct guest guests[16];
@@ -169,7 +172,7 @@ static void hundreds_of_items_leave_nothing_behind(void **state)
     }
 }
 
-/* ---- Room ---------------------------------------------------------------------------------------------------------- */
+/* ---- Room ------------------------------------------------------------------------------------ */
 
 #define ITEMS 12
 
@@ -188,7 +191,8 @@ static bool only_for_want_of_descriptors(const struct forkcall_report *reports)
     return true;
 }
 
-/* With room for one call at a time and more, up to room for all, the items wait for each other; with less they cannot. */
+/* With room for one call at a time and more, up to room for all, the items wait for each other;
+ * with less they cannot. */
 static int host_with_few_descriptors(void *context)
 {
     const enum forkcall_method *method = context;
@@ -253,7 +257,7 @@ static void room_for_fewer_children_than_processes(void **state)
     assert_int_equal(host_run(host_with_few_processes, NULL), 0);
 }
 
-/* ---- Threads ------------------------------------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 static void *map_in_a_thread(void *failed)
 {
@@ -351,7 +355,7 @@ static void thread_that_is_canceled_in_the_middle(void **state)
     assert_no_traces(before, false);
 }
 
-/* ---- Signals ------------------------------------------------------------------------------------------------------- */
+/* ---- Signals --------------------------------------------------------------------------------- */
 
 static void count_signal(int signal)
 {

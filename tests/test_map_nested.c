@@ -134,7 +134,7 @@ static void INLINE_call_around_it_is_canceled(void **state)
     }
 }
 
-/* ---- Out of the callback and out of the function ------------------------------------------------------------------- */
+/* ---- Out of the callback and out of the function --------------------------------------------- */
 
 static pid_t copy = -1;
 

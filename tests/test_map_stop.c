@@ -1,4 +1,5 @@
-/* forkcall_map stopped by a failure, and canceled by callbacks and by a descriptor, by each method. */
+/* forkcall_map stopped by a failure, and canceled by callbacks and by a descriptor, by each
+ * method. */
 #include "map_job.h"
 
 #include <signal.h>
@@ -71,7 +72,8 @@ static void canceled_by_item_done_after_each_item(void **state)
             assert_status(job->report, ok == 7 ? FORKCALL_OK : FORKCALL_CANCELED);
             assert_int_equal(job->report.ran, FORKCALL_RAN_YES);
             assert_true(ok >= at);
-            assert_true(tried <= at + 2); /* 3 at once: when the last was heard of, no more than 2 others ran */
+            /* 3 at once: when the last was heard of, no more than 2 others ran. */
+            assert_true(tried <= at + 2);
             assert_int_equal(job->total_heard, at); /* and then of none any more */
             end_job(job);
         }
@@ -274,7 +276,7 @@ static void canceled_by_descriptor_in_the_middle(void **state)
 {
     (void)state;
     for (size_t m = 0; m < method_count; m++)
-        for (size_t count = 3; count <= 8; count += 5) { /* with and without some that were not begun yet */
+        for (size_t count = 3; count <= 8; count += 5) { /* with and without waiting ones */
             struct job *job = new_job(methods[m]);
             const bool one_by_one = methods[m] == FORKCALL_INLINE;
             job->options.call.cancel_fd_plus_one = job->ends[0] + 1;

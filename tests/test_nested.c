@@ -126,7 +126,8 @@ static int cancel(void *user, double done, double total, const char *note)
     return 1;
 }
 
-/* A cancel that reaches an INLINE call from inside another call's callback ends both, and leaves nothing. */
+/* A cancel that reaches an INLINE call from inside another call's callback ends both, and leaves
+ * nothing. */
 static void cancel_through_an_inner_call(void **state)
 {
     const struct forkcall_options options = {.method = FORKCALL_INLINE, .progress = cancel};

@@ -1,5 +1,5 @@
-/* Options and arguments that are out of range or contradict each other: the call does not start, says which, and changes
- * nothing. */
+/* Options and arguments that are out of range or contradict each other: the call does not start,
+ * says which, and changes nothing. */
 #include "support.h"
 
 #include <errno.h>
@@ -221,7 +221,7 @@ static void methods_that_need_forkcall_init(void **state)
     }
 }
 
-/* ---- What is allowed --------------------------------------------------------------------------------------------- */
+/* ---- What is allowed ------------------------------------------------------------------------- */
 
 static void values_at_the_edge_of_their_range(void **state)
 {
@@ -255,7 +255,7 @@ static void values_at_the_edge_of_their_range(void **state)
     }
 }
 
-/* ---- The environment --------------------------------------------------------------------------------------------- */
+/* ---- The environment ------------------------------------------------------------------------- */
 
 static struct forkcall_report call_with(const char *method, bool allow_env, enum forkcall_method wanted)
 {
@@ -285,7 +285,8 @@ static void method_from_the_environment(void **state)
         assert_int_equal(report.method, FORKCALL_FORK);
         return;
     }
-    assert_true(report.method == FORKCALL_SERVER || report.method == FORKCALL_SPAWN); /* with forkcall_init() */
+    /* With forkcall_init(). */
+    assert_true(report.method == FORKCALL_SERVER || report.method == FORKCALL_SPAWN);
     assert_int_equal(call_with("server", true, FORKCALL_FORK).method, FORKCALL_SERVER);
     assert_int_equal(call_with("spawn", true, FORKCALL_FORK).method, FORKCALL_SPAWN);
     assert_int_equal(call_with("server", false, FORKCALL_FORK).method, FORKCALL_FORK);
@@ -336,7 +337,8 @@ static void debugging_from_the_environment(void **state)
 
 int main(void)
 {
-    if (!method_shares_memory()) /* else this is a program as it was before it knew of forkcall_init() */
+    /* Else this is a program as it was before it knew of forkcall_init(). */
+    if (!method_shares_memory())
         forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fields_out_of_range),

@@ -137,7 +137,8 @@ static int child_reports_much(const void *args, size_t args_size, struct forkcal
     return forkcall_buf_append(result, "done", 4);
 }
 
-/* Would it wait for room, it would wait for ever: the caller reads nothing before its byte comes. */
+/* Would it wait for room, it would wait for ever: the caller reads nothing before its byte
+ * comes. */
 static int child_reports_much_then_tells(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int fd = *(const int *)args;
@@ -286,10 +287,8 @@ static void reports_of_other_threads_beside_a_large_result(void **state)
 {
     (void)state;
     int bad = 0;
-    const struct forkcall_options options = {.progress = count_reports,
-                                             .user = &bad,
-                                             .timeout_ms = DEADLINE_S * 1000,
-                                             .limits = {.file_size_bytes = 4096}}; /* so it goes through the pipe */
+    const struct forkcall_options options = {
+        .progress = count_reports, .user = &bad, .timeout_ms = DEADLINE_S * 1000, .limits = {.file_size_bytes = 4096}};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     const struct forkcall_report report = run_tested(child_answers_beside_its_threads, NULL, 0, &result, &options);
     assert_status(report, FORKCALL_OK);
@@ -352,7 +351,7 @@ static void signal_handler_amid_the_answer_does_not_wait_for_it(void **state)
                                                  .timeout_ms = DEADLINE_S * 1000 / 3,
                                                  .keep_fds = &ends[1],
                                                  .keep_fds_count = 1,
-                                                 .limits = {.file_size_bytes = 4096}}; /* so it goes through the pipe */
+                                                 .limits = {.file_size_bytes = 4096}};
         assert_int_equal(
             start_tested(&call, child_is_interrupted_amid_its_answer, args, sizeof args, &result, &options), 0);
         close(ends[1]);

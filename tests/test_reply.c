@@ -1,4 +1,5 @@
-/* A reply as the caller sees it: whatever the bytes, and however they come, only a whole and valid one is done. */
+/* A reply as the caller sees it: whatever the bytes, and however they come, only a whole and valid
+ * one is done. */
 #include "support.h"
 
 #include "call/reply_reader.h"
@@ -112,7 +113,8 @@ static void reply_cut_at_every_byte_is_never_done(void **state)
     forkcall_buf_free(&stream);
 }
 
-/* A changed byte outside the result's own may go unseen where it says nothing of the result, but never changes it. */
+/* A changed byte outside the result's own may go unseen where it says nothing of the result, but
+ * never changes it. */
 static void reply_with_a_changed_byte_is_never_wrong(void **state)
 {
     (void)state;
@@ -137,8 +139,8 @@ static void reply_with_a_changed_byte_is_never_wrong(void **state)
             fc_reply_free(&reply);
         }
     }
-    /* every byte of the frames' headers but three (STARTED may as well be an empty MESSAGE …), nonce, end, code,
-     * transport and size */
+    /* every byte of the frames' headers but three (STARTED may as well be an empty MESSAGE …),
+     * nonce, end, code, transport and size */
     assert_true(seen > 255 * 60);
     forkcall_buf_free(&stream);
 }
@@ -236,7 +238,8 @@ static void frames_in_an_order_that_cannot_be(void **state)
     forge_frame(&stream, FC_FRAME_SETUP, &setup, sizeof setup);
     assert_true(judge(&stream, &rules).malformed);
 
-    forge_frame(&stream, FC_FRAME_SETUP, &setup, sizeof setup); /* not made ready, and yet a result */
+    /* Not made ready, and yet a result. */
+    forge_frame(&stream, FC_FRAME_SETUP, &setup, sizeof setup);
     forge_ok(&stream, NONCE, "abc", 3);
     verdict = judge(&stream, &rules);
     assert_true(verdict.malformed && !verdict.done);
@@ -406,7 +409,7 @@ static void endless_messages_keep_the_last_alone(void **state)
     forkcall_buf_free(&stream);
 }
 
-/* ---- Through a pipe, where a large payload is read straight into its place --------------------------------------- */
+/* ---- Through a pipe, where a large payload is read straight into its place ------------------- */
 
 struct writer {
     int fd;

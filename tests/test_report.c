@@ -20,7 +20,8 @@ static void names_of_every_status_and_of_none(void **state)
     assert_string_equal(forkcall_status_name((enum forkcall_status)INT32_MAX), "unknown");
 }
 
-/* As snprintf: the length of the whole, at most size bytes written, the terminating 0 among them. */
+/* As snprintf: the length of the whole, at most size bytes written, the terminating 0 among
+ * them. */
 static void assert_cut_at_every_size(const struct forkcall_report *report)
 {
     char whole[4096];
@@ -107,7 +108,8 @@ static int outcomes_host(void *unused)
         CHECK(forkcall_explain(&report, text, sizeof text) > 0);
         CHECK(report.status == FORKCALL_OK || strstr(text, report.message) != NULL);
         assert_cut_at_every_size(&report);
-        struct forkcall_report bare = report; /* nothing but the status, as a caller may fill it in */
+        /* Nothing but the status, as a caller may fill it in. */
+        struct forkcall_report bare = report;
         memset(&bare, 0, sizeof bare);
         bare.status = report.status;
         assert_cut_at_every_size(&bare);
@@ -156,7 +158,7 @@ static void explanation_says_whether_a_retry_is_safe(void **state)
     assert_null(strstr(text, "retry is safe"));
 }
 
-/* ---- The message is one line for a person ------------------------------------------------------------------------ */
+/* ---- The message is one line for a person ---------------------------------------------------- */
 
 static int child_says(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -196,11 +198,13 @@ static void message_of_nothing_visible(void **state)
         assert_string_equal(say(texts[i]).message, "the function returned 5");
 }
 
-/* By those that turn the direction of writing one line can be made to read as another; a line separator makes two of it. */
+/* By those that turn the direction of writing one line can be made to read as another; a line
+ * separator makes two of it. */
 static void message_without_characters_that_a_viewer_acts_on(void **state)
 {
     (void)state;
-    /* Each ends with a 0. In a string literal such characters are taken for an attempt to mislead who reads the source. */
+    /* Each ends with a 0. In a string literal such characters are taken for an attempt to mislead
+     * who reads the source. */
     static const unsigned char acting[][4] = {
         {0xd8, 0x9c},       {0xe2, 0x80, 0x8e}, {0xe2, 0x80, 0x8f}, {0xe2, 0x80, 0xa8}, {0xe2, 0x80, 0xa9},
         {0xe2, 0x80, 0xaa}, {0xe2, 0x80, 0xab}, {0xe2, 0x80, 0xac}, {0xe2, 0x80, 0xad}, {0xe2, 0x80, 0xae},
@@ -253,7 +257,7 @@ static void message_that_fits_exactly(void **state)
     }
 }
 
-/* ---- Signals ----------------------------------------------------------------------------------------------------- */
+/* ---- Signals --------------------------------------------------------------------------------- */
 
 static int child_raises(const void *args, size_t args_size, struct forkcall_buf *result)
 {

@@ -19,7 +19,8 @@ struct order {
     enum way way;
 };
 
-/* What the 8 bytes at a place hold; wherever a piece of the result is lost, doubled or moved, this does not fit. */
+/* What the 8 bytes at a place hold; wherever a piece of the result is lost, doubled or moved, this
+ * does not fit. */
 static uint64_t word_at(size_t at)
 {
     return (at / 8 + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -195,7 +196,7 @@ static void result_larger_than_the_pipe_and_nobody_reads(void **state)
     }
 }
 
-/* ---- Cost ----------------------------------------------------------------------------------------------------- */
+/* ---- Cost ------------------------------------------------------------------------------------ */
 
 /* In bytes, of memory that is shared with files: memory files, too. 0: not known. */
 static size_t shared_rss(void)
@@ -254,7 +255,7 @@ static void what_is_only_reserved_costs_little(void **state)
     forkcall_buf_free(&result);
 }
 
-/* ---- Limits ------------------------------------------------------------------------------------------------------ */
+/* ---- Limits ---------------------------------------------------------------------------------- */
 
 static void assert_too_big(const struct forkcall_report *report, const struct forkcall_buf *result)
 {

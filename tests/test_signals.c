@@ -1,4 +1,5 @@
-/* Signals: the host's handlers never run in the child, the child starts with a clean slate, and the host keeps its own.
+/* Signals: the host's handlers never run in the child, the child starts with a clean slate, and the
+ * host keeps its own.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -42,7 +43,7 @@ static void host_handler(int signal)
         evidence()->handler_in_child++;
 }
 
-/* ---- What the child finds ------------------------------------------------------------------------------------ */
+/* ---- What the child finds -------------------------------------------------------------------- */
 
 static int raises(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -252,7 +253,7 @@ static void host_that_blocks_all_signals(void **state)
     assert_int_equal(host_run(host_that_blocks_all, NULL), 42);
 }
 
-/* ---- What the host keeps ------------------------------------------------------------------------------------- */
+/* ---- What the host keeps --------------------------------------------------------------------- */
 
 static int crashes(const void *args, size_t args_size, struct forkcall_buf *result);
 
@@ -299,7 +300,8 @@ static void mask_dispositions_and_alternate_stack_of_the_host_stay(void **state)
     assert_int_equal(host_run(host_that_compares, NULL), 42);
 }
 
-/* The child is gone before the caller has told it to go on: handlers of the host's own for fork(2) see to it. */
+/* The child is gone before the caller has told it to go on: handlers of the host's own for fork(2)
+ * see to it. */
 static void end_in_child(void)
 {
     _exit(9);
@@ -314,7 +316,8 @@ static void wait_for_its_end(void)
 
 static int host_of_a_fork_that_ends(void)
 {
-    CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK); /* its fork handlers come first */
+    /* Its fork handlers come first. */
+    CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
     CHECK(pthread_atfork(NULL, wait_for_its_end, end_in_child) == 0);
     const struct forkcall_report r = run_tested(child_returns_0, NULL, 0, NULL, NULL);
     CHECK(r.status == FORKCALL_EXITED && r.code == 9);
@@ -357,7 +360,7 @@ static void host_with_default_SIGPIPE_outlives_a_child_that_ends_before_it_start
     assert_int_equal(host_run(host_with_default_SIGPIPE, NULL), 42);
 }
 
-/* ---- Crash handlers of the host and of the function ---------------------------------------------------------- */
+/* ---- Crash handlers of the host and of the function ------------------------------------------ */
 
 UNCHECKED static int crashes(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -464,7 +467,7 @@ static void function_with_a_crash_handler_of_its_own(void **state)
     assert_string_equal(r.message, "killed by SIGSEGV");
 }
 
-/* ---- From outside -------------------------------------------------------------------------------------------- */
+/* ---- From outside ---------------------------------------------------------------------------- */
 
 static int tells_its_pid_and_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -495,7 +498,7 @@ static void signal_from_outside(void **state)
     }
 }
 
-/* ---- Core files ---------------------------------------------------------------------------------------------- */
+/* ---- Core files ------------------------------------------------------------------------------ */
 
 static int count_files(void)
 {

@@ -1,4 +1,5 @@
-/* Standard streams: what was written is written once, what was read is read once, whichever way the child ends.
+/* Standard streams: what was written is written once, what was read is read once, whichever way the
+ * child ends.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"
@@ -36,7 +37,7 @@ static int end_by(enum end how)
     return 0;
 }
 
-/* ---- Files --------------------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 /* An empty file without a name. */
 static int scratch_file(void)
@@ -65,7 +66,7 @@ static bool redirect(FILE *stream, int fd)
     return dup2(fd, fileno(stream)) >= 0 && setvbuf(stream, buffer, _IOFBF, OUTPUT_MAX) == 0;
 }
 
-/* ---- Output -------------------------------------------------------------------------------------------------- */
+/* ---- Output ---------------------------------------------------------------------------------- */
 
 static int prints_and_ends(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -228,7 +229,7 @@ static void other_streams_of_the_host_are_not_flushed_in_the_child(void **state)
         assert_int_equal(host_run(host_with_a_file_of_its_own, &how), 42);
 }
 
-/* ---- Input --------------------------------------------------------------------------------------------------- */
+/* ---- Input ----------------------------------------------------------------------------------- */
 
 static int host_that_reads_lines(void *context)
 {
@@ -259,7 +260,7 @@ static void host_that_reads_stdin_by_lines_sees_each_once(void **state)
         assert_int_equal(host_run(host_that_reads_lines, &how), 42);
 }
 
-/* ---- Descriptors --------------------------------------------------------------------------------------------- */
+/* ---- Descriptors ----------------------------------------------------------------------------- */
 
 static int reads_and_writes_null(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -332,7 +333,8 @@ static void stream_that_the_host_has_closed_stays_closed_beside_a_null_one(void 
         assert_int_equal(host_run(host_with_a_closed_stream, &fd), 42);
 }
 
-/* The function closes all, and what it then opens has among others the number that the reply had. */
+/* The function closes all, and what it then opens has among others the number that the reply
+ * had. */
 static int closes_all_and_opens_a_file(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args_size;

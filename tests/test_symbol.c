@@ -93,7 +93,7 @@ static const char *program_name(void)
 static void expect_offset(uint64_t address, char *expected, size_t size)
 {
 #ifdef __ELF__
-    extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden"))); /* made by the linker */
+    extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
     const uint64_t bias = __ehdr_start.e_type == ET_DYN ? (uint64_t)(uintptr_t)&__ehdr_start : 0;
 #else
     struct fc_image image;

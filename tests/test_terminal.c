@@ -1,4 +1,5 @@
-/* A host in the foreground of a real terminal: its child, in a process group of its own, is in the background.
+/* A host in the foreground of a real terminal: its child, in a process group of its own, is in the
+ * background.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -38,9 +39,10 @@ static bool child_is_stopped(void *unused)
     return process_state(evidence()->child) == 'T';
 }
 
-/* ---- A session ----------------------------------------------------------------------------------------------- */
+/* ---- A session ------------------------------------------------------------------------------- */
 
-/* What goes on at the terminal: host runs in the foreground, user is at the keyboard. Both return 42 for success. */
+/* What goes on at the terminal: host runs in the foreground, user is at the keyboard. Both return
+ * 42 for success. */
 struct scene {
     int (*host)(void);
     int (*user)(int keyboard, pid_t host_group);
@@ -60,8 +62,8 @@ static int status_of(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
 }
 
-/* The leader of the session, as a shell is: the host is a job of its, so the host's group is no orphan, and can be
- * stopped. */
+/* The leader of the session, as a shell is: the host is a job of its, so the host's group is no
+ * orphan, and can be stopped. */
 _Noreturn static void lead_session(const char *name, const struct scene *scene, int to_user)
 {
     const int messages = dup(STDERR_FILENO);
@@ -131,7 +133,7 @@ static struct forkcall_report call(forkcall_fn *fn, bool share_group, struct for
     return run_tested(fn, NULL, 0, result, &options);
 }
 
-/* ---- Reading and writing ------------------------------------------------------------------------------------- */
+/* ---- Reading and writing --------------------------------------------------------------------- */
 
 static int reads_a_line(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -210,7 +212,7 @@ static void writing_to_a_terminal_that_stops_background_writers(void **state)
     run(&scene, __func__);
 }
 
-/* ---- Keys ---------------------------------------------------------------------------------------------------- */
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 static void note_signal(int signal)
 {

@@ -1,4 +1,5 @@
-/* What a function says about its own failure: its code and message, thrown or returned, and errors that it overlooks.
+/* What a function says about its own failure: its code and message, thrown or returned, and errors
+ * that it overlooks.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"
@@ -48,7 +49,7 @@ static void assert_text(const struct forkcall_buf *buf, const char *text)
     assert_memory_equal(buf->data, text, buf->size);
 }
 
-/* ---- Codes --------------------------------------------------------------------------------------------------- */
+/* ---- Codes ----------------------------------------------------------------------------------- */
 
 static int returns_its_argument(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -143,10 +144,11 @@ static void last_message_and_returned_code_count(void **state)
     }
 }
 
-/* ---- Throwing ------------------------------------------------------------------------------------------------ */
+/* ---- Throwing -------------------------------------------------------------------------------- */
 
 static void dig(int depth);
-static void (*volatile dig_further)(int) = dig; /* no tail call, and no warning that it never returns */
+/* No tail call, and no warning that it never returns. */
+static void (*volatile dig_further)(int) = dig;
 
 static void dig(int depth)
 {
@@ -292,7 +294,7 @@ static void fail_and_progress_outside_any_call_do_nothing(void **state)
     release(&o);
 }
 
-/* ---- Messages ------------------------------------------------------------------------------------------------ */
+/* ---- Messages -------------------------------------------------------------------------------- */
 
 static int throws_its_argument(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -333,7 +335,8 @@ static void control_characters_stay_in_details_alone(void **state)
 
 static void long_message_is_cut_in_the_report_and_whole_in_details(void **state)
 {
-    /* The euro sign has three bytes: the 255 that fit end inside of one, whatever the first byte is shifted by. */
+    /* The euro sign has three bytes: the 255 that fit end inside of one, whatever the first byte is
+     * shifted by. */
     static char text[LONG_MESSAGE + 4];
     (void)state;
     for (size_t shift = 0; shift < 3; shift++) {
@@ -396,7 +399,7 @@ static void message_that_is_cut_at_32_KiB_ends_with_a_character(void **state)
     }
 }
 
-/* ---- Errors that stick --------------------------------------------------------------------------------------- */
+/* ---- Errors that stick ----------------------------------------------------------------------- */
 
 static int appends_6_and_ignores_the_error(const void *args, size_t args_size, struct forkcall_buf *result)
 {

@@ -1,4 +1,5 @@
-/* Deadlines: a function that does not answer in time is ended, whatever it does, and one that does has answered.
+/* Deadlines: a function that does not answer in time is ended, whatever it does, and one that does
+ * has answered.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -51,7 +52,8 @@ static bool is_stopped(void *unused)
     return evidence()->pid != 0 && process_state(evidence()->pid) == 'T';
 }
 
-/* A deadline acts in forkcall_finish: however slow the machine is, it comes when the child is ready for it. */
+/* A deadline acts in forkcall_finish: however slow the machine is, it comes when the child is ready
+ * for it. */
 static struct forkcall_report run_until(bool (*condition)(void *), forkcall_fn *fn, int grace_ms,
                                         struct forkcall_buf *result)
 {
@@ -80,7 +82,7 @@ static void assert_timed_out(const struct forkcall_report *report, int by_signal
         assert_false(process_lives(report->pid));
 }
 
-/* ---- Functions that do not end ------------------------------------------------------------------------------- */
+/* ---- Functions that do not end --------------------------------------------------------------- */
 
 static int hangs(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -140,7 +142,7 @@ static void SIGTERM_comes_first_where_there_is_grace(void **state)
     assert_timed_out(&r, SIGKILL);
 }
 
-/* ---- Grace --------------------------------------------------------------------------------------------------- */
+/* ---- Grace ----------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t asked_to_end;
 
@@ -276,10 +278,11 @@ static void deadline_that_is_not_reached_changes_nothing(void **state)
     }
 }
 
-/* ---- After the trailer --------------------------------------------------------------------------------------- */
+/* ---- After the trailer ----------------------------------------------------------------------- */
 
 #ifdef SECCOMP_FILTER_FLAG_NEW_LISTENER
-/* From now on exit_group(2), which every way to end goes through, waits for an answer that nobody gives. */
+/* From now on exit_group(2), which every way to end goes through, waits for an answer that nobody
+ * gives. */
 static int block_the_end(void)
 {
     struct sock_filter code[] = {

@@ -43,7 +43,8 @@ static pid_t start_tracer(void)
     return pid;
 }
 
-/* The function makes itself traceable for any process of this user, as far as that is restricted here. */
+/* The function makes itself traceable for any process of this user, as far as that is restricted
+ * here. */
 static void be_traceable(void)
 {
 #ifdef PR_SET_PTRACER
@@ -105,13 +106,15 @@ static int host_of_a_traced_child(void *context)
     int pid = r.pid;
     CHECK(r.status == scene->status && r.wait_status == -1 && r.ran == FORKCALL_RAN_YES);
     CHECK(scene->status != FORKCALL_OK || answer == 42);
-    CHECK(wait_until(is_zombie, &pid)); /* what the call could not do anything about; by SERVER it did not wait */
+    /* What the call could not do anything about; by SERVER it did not wait. */
+    CHECK(wait_until(is_zombie, &pid));
     CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
     CHECK(is_zombie(&pid));
     evidence()->release = 1;
     CHECK(waitpid(tracer, NULL, 0) == tracer);
     CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
-    CHECK(tested_method() == FORKCALL_SERVER ? wait_until(is_reaped, &pid) : is_reaped(&pid)); /* by this later call */
+    /* By this later call. */
+    CHECK(tested_method() == FORKCALL_SERVER ? wait_until(is_reaped, &pid) : is_reaped(&pid));
     const struct traces after = traces_now();
     CHECK(after.descriptors == before.descriptors && after.children == before.children);
     return 42;

@@ -49,7 +49,8 @@ static void registers_of_a_crash_lie_in_the_function_and_its_stack(void **state)
     take_crash(read_null);
     if (!registers_are_known())
         skip();
-    const uint64_t function = (uint64_t)(uintptr_t)read_null & ~(uint64_t)1; /* Thumb marks its functions */
+    /* Thumb marks its functions. */
+    const uint64_t function = (uint64_t)(uintptr_t)read_null & ~(uint64_t)1;
     assert_in_range(crash.registers.pc, function, function + 1000);
     assert_in_range(crash.registers.fp, crash.registers.sp, crash.stack_address + crash.stack_size);
 }
@@ -141,7 +142,8 @@ static void function_without_a_frame_does_not_hide_its_caller(void **state)
 }
 #endif
 
-/* Code that uses the frame pointer for something else, as most libraries do, ends the chain of frames. */
+/* Code that uses the frame pointer for something else, as most libraries do, ends the chain of
+ * frames. */
 #if defined(HAVE_LIBDW) && defined(__ELF__) && defined(__x86_64__)
 void call_without_frame(void (*function)(void));
 __asm__(".text\n"
@@ -239,8 +241,8 @@ static void unfence(const struct fenced *fenced)
     (void)munmap(fenced->mapping, 3 * fenced->page);
 }
 
-/* Where the copy ends, the chain ends, too: what is found is a part of the truth. (The tables would tell the same, but
- * take long for each of so many sizes.) */
+/* Where the copy ends, the chain ends, too: what is found is a part of the truth. (The tables would
+ * tell the same, but take long for each of so many sizes.) */
 static void cut_copies_give_the_innermost_part_of_the_chain(void **state)
 {
     uint64_t all[FRAMES_MAX];

@@ -1,4 +1,5 @@
-# gcc with every warning an error, as a release is built; any of Meson's own warnings is an error, too.
+# gcc with every warning an error, as a release is built; any of Meson's own warnings is an error,
+# too.
 . "$CI_DIR/lib.sh"
 need_build_tools
 try_hostile_libraries

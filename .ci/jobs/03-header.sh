@@ -1,4 +1,5 @@
-# The public header by itself, as C and as C++, in every standard that it may meet, and the decorator used in C++.
+# The public header by itself, as C and as C++, in every standard that it may meet, and the
+# decorator used in C++.
 . "$CI_DIR/lib.sh"
 need gcc g++ libc6-dev
 

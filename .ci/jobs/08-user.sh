@@ -6,7 +6,8 @@ CC=gcc setup build "${strict[@]}"
 compile build
 if [ "$(id -u)" = 0 ]; then
     need util-linux
-    # A user that owns nothing else here, so that limits on the number of its processes are about these tests alone.
+    # A user that owns nothing else here, so that limits on the number of its processes are about
+    # these tests alone.
     user=54321
     mkdir home
     chown -R "$user:$user" build home

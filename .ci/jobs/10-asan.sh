@@ -1,5 +1,5 @@
-# AddressSanitizer and UndefinedBehaviorSanitizer, leaks included, over the whole suite: with gcc, then with clang, whose
-# checks differ.
+# AddressSanitizer and UndefinedBehaviorSanitizer, leaks included, over the whole suite: with gcc,
+# then with clang, whose checks differ.
 . "$CI_DIR/lib.sh"
 need_build_tools
 try_hostile_libraries

@@ -1,4 +1,5 @@
-# Valgrind over a subset of the suite: no bad access, no memory lost, no descriptor left open in the test's own process.
+# Valgrind over a subset of the suite: no bad access, no memory lost, no descriptor left open in the
+# test's own process.
 . "$CI_DIR/lib.sh"
 need_build_tools
 need valgrind

@@ -1,5 +1,6 @@
-# meson install into a scratch prefix; programs outside the project, in C and C++, built with pkg-config alone against
-# the shared and the static library; what the library exports, needs and weighs.
+# meson install into a scratch prefix; programs outside the project, in C and C++, built with
+# pkg-config alone against the shared and the static library; what the library exports, needs and
+# weighs.
 . "$CI_DIR/lib.sh"
 need_build_tools
 need g++ binutils
@@ -36,8 +37,9 @@ cp "$library" stripped.so
 strip stripped.so
 size=$(stat -c %s stripped.so)
 say "stripped: $size bytes"
-# 150,000 before children had an identity, functions the file of their module, and the server a protocol of its own: these took 45 kB
-# at -O3. As it is made for size since, the library has 153,600. To be brought down, not up.
+# 150,000 before children had an identity, functions the file of their module, and the server a
+# protocol of its own: these took 45 kB at -O3. As it is made for size since, the library has
+# 153,600. To be brought down, not up.
 [ "$size" -lt 154000 ] || die "libforkcall.so is $size bytes when stripped; 154,000 is too many"
 count_check "libforkcall.so is under 154 kB"
 

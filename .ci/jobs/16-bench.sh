@@ -1,4 +1,5 @@
-# The benchmark runs through, with few repetitions, and says something; its figures are not judged here.
+# The benchmark runs through, with few repetitions, and says something; its figures are not judged
+# here.
 . "$CI_DIR/lib.sh"
 need_build_tools
 CC=gcc setup build "${strict[@]}" -Dbuildtype=release -Dbench=true

@@ -1,4 +1,5 @@
-# A minute of libFuzzer on the decoder of the reply's frames, from the kept corpus. An input that breaks it is printed.
+# A minute of libFuzzer on the decoder of the reply's frames, from the kept corpus. An input that
+# breaks it is printed.
 . "$CI_DIR/lib.sh"
 need_build_tools
 need clang libclang-rt-14-dev llvm-14

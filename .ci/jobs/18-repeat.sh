@@ -1,4 +1,5 @@
-# The suite three times more beside a load on both cores: a test that is right only when the machine is idle fails here.
+# The suite three times more beside a load on both cores: a test that is right only when the machine
+# is idle fails here.
 . "$CI_DIR/lib.sh"
 need_build_tools
 try_hostile_libraries

@@ -1,4 +1,5 @@
-# Link-time optimisation, which could undo what a single file is compiled with: the ways out of the function again.
+# Link-time optimisation, which could undo what a single file is compiled with: the ways out of the
+# function again.
 . "$CI_DIR/lib.sh"
 need_build_tools
 setup build -Db_lto=true -Dexamples=false

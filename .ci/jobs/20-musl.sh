@@ -1,4 +1,5 @@
-# The whole suite with musl. Debian has no cmocka for it: it is built here, from Debian's source package.
+# The whole suite with musl. Debian has no cmocka for it: it is built here, from Debian's source
+# package.
 . "$CI_DIR/lib.sh"
 . "$CI_DIR/foreign.sh"
 need_build_tools

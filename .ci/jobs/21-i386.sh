@@ -5,7 +5,8 @@ need_build_tools
 need gcc-12-multilib g++-12-multilib
 foreign_sysroot i386 "$PWD/sysroot" "${test_packages[@]}" ||
     skip_job "the packages ${test_packages[*]} for i386 cannot be had"
-# The kernel's headers are the same for both; gcc-multilib, which has the link, conflicts with the cross compilers.
+# The kernel's headers are the same for both; gcc-multilib, which has the link, conflicts with the
+# cross compilers.
 mkdir kernel
 ln -s "/usr/include/$(gcc -print-multiarch)/asm" kernel/
 cross_file i386-linux-gnu x86 little "$PWD/sysroot" gcc-12 g++-12 "'-m32', '-idirafter', '$PWD/kernel'" ar strip "" \

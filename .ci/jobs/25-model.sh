@@ -1,4 +1,5 @@
-# The protocol between host and server holds in its model, and the faults of old protocols are found there.
+# The protocol between host and server holds in its model, and the faults of old protocols are found
+# there.
 . "$CI_DIR/lib.sh"
 need gcc libc6-dev spin
 "$CI_SRC/tests/model/run.sh" | tee model.txt

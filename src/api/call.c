@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- Beginning ----------------------------------------------------------------------------------------------- */
+/* ---- Beginning ------------------------------------------------------------------------------- */
 
 static int compare_ints(const void *a, const void *b)
 {
@@ -103,8 +103,9 @@ static void bad_options(struct forkcall_call *call, const char *wrong)
     call->options.details = NULL;
 }
 
-/* The function's copy is aligned for any type; where the caller's bytes are not, a copy is made that is: in place, where
- * it fits, because memory of the heap costs a copied page while the child lives. */
+/* The function's copy is aligned for any type; where the caller's bytes are not, a copy is made
+ * that is: in place, where it fits, because memory of the heap costs a copied page while the child
+ * lives. */
 static int align_args(const struct forkcall_call *call, struct args *args, size_t size)
 {
     const struct fc_patience patience = fc_patience_of(call, UINT64_MAX);
@@ -160,7 +161,8 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
         fc_call_not_started(call, -r, "a descriptor to wait for");
     else
         method->start(call);
-    /* The child is at work: this costs no time where it has a processor. What has ended already keeps what the host waits for. */
+    /* The child is at work: this costs no time where it has a processor. What has ended already
+     * keeps what the host waits for. */
     if (call->fds.listed && (call->stage == FC_STAGE_RUNNING || call->async))
         fc_fds_remember(&call->fds, FC_FD_REPLY, FC_FD_COUNT);
     free(args.on_heap);
@@ -205,7 +207,7 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
         fc_loop_wake(&call->fds);
 }
 
-/* ---- Ending -------------------------------------------------------------------------------------------------- */
+/* ---- Ending ---------------------------------------------------------------------------------- */
 
 static void debug(const struct forkcall_call *call)
 {
@@ -244,14 +246,15 @@ void fc_call_end(struct forkcall_call *call)
     debug(call);
 }
 
-/* ---- The public functions ------------------------------------------------------------------------------------ */
+/* ---- The public functions -------------------------------------------------------------------- */
 
 /* What a public function leaves to its thread as it was. */
 struct kept {
     int cancel_state, error;
 };
 
-/* Waiting here is by functions that are cancellation points; to be ended in the middle would leak the child. */
+/* Waiting here is by functions that are cancellation points; to be ended in the middle would leak
+ * the child. */
 static struct kept keep(void)
 {
     struct kept kept = {.cancel_state = PTHREAD_CANCEL_ENABLE, .error = errno};

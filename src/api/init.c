@@ -1,4 +1,5 @@
-/* ANY: forkcall_init: an instance that the library has started becomes a server or a child here, and never returns. */
+/* ANY: forkcall_init: an instance that the library has started becomes a server or a child here,
+ * and never returns. */
 #include "exec/init_state.h"
 
 #include "base/process_name.h"

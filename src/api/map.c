@@ -1,4 +1,5 @@
-/* HOST: forkcall_map: many calls under one poll(2), at most so many at once; those that have no descriptor are asked in turns. */
+/* HOST: forkcall_map: many calls under one poll(2), at most so many at once; those that have no
+ * descriptor are asked in turns. */
 #include "base/io.h"
 #include "base/message.h"
 #include "base/poll_fds.h"
@@ -45,7 +46,8 @@ struct map {
     size_t slot_count;
     struct slot *slots, *free;
     struct pollfd *fds; /* room for the slots and cancel_fd */
-    size_t *again;      /* items that found no room, to be started again; never more than there are slots */
+    /* Items that found no room, to be started again; never more than there are slots. */
+    size_t *again;
     size_t again_count;
 
     size_t next; /* the first item that was not tried yet */
@@ -61,7 +63,7 @@ struct map {
     struct forkcall_report total; /* usage, hazards and method of all; ran: did any run? */
 };
 
-/* ---- Arguments ----------------------------------------------------------------------------------------------- */
+/* ---- Arguments ------------------------------------------------------------------------------- */
 
 static bool is_array(size_t count, size_t size)
 {
@@ -147,7 +149,7 @@ static const char *check(struct map *map)
     return wrong != NULL ? wrong : prepare_call(map);
 }
 
-/* ---- Memory -------------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static void free_memory(struct map *map)
 {
@@ -160,7 +162,8 @@ static bool get_memory(struct map *map)
 {
     const size_t processes = map->options.processes > 0 ? map->options.processes : fc_processors();
     map->slot_count = processes < map->count ? processes : map->count;
-    map->slots = calloc(map->slot_count + 1, sizeof *map->slots); /* not 0 bytes, for which NULL is an answer */
+    /* Not 0 bytes, for which NULL is an answer. */
+    map->slots = calloc(map->slot_count + 1, sizeof *map->slots);
     map->fds = calloc(map->slot_count + 1, sizeof *map->fds);
     map->again = calloc(map->slot_count + 1, sizeof *map->again);
     if (map->slots == NULL || map->fds == NULL || map->again == NULL)
@@ -173,7 +176,7 @@ static bool get_memory(struct map *map)
     return true;
 }
 
-/* ---- Stopping ------------------------------------------------------------------------------------------------ */
+/* ---- Stopping -------------------------------------------------------------------------------- */
 
 /* A cancel after a failure counts: it may come from the callback that hears of the failure. */
 static void stop(struct map *map, enum stop cause)
@@ -194,9 +197,10 @@ static void look_for_cancel(struct map *map)
         stop(map, STOP_CANCEL);
 }
 
-/* ---- Callbacks ----------------------------------------------------------------------------------------------- */
+/* ---- Callbacks ------------------------------------------------------------------------------- */
 
-/* What follows a callback. True: it has canceled the map, or an INLINE call that the map is under. */
+/* What follows a callback. True: it has canceled the map, or an INLINE call that the map is
+ * under. */
 static bool canceled(struct map *map, int answer_of_callback)
 {
     if (!fc_callback_leave() && answer_of_callback == 0)
@@ -235,7 +239,7 @@ static void tell(struct map *map, size_t index, const struct forkcall_report *re
     canceled(map, options->item_done(options->user, index, report, map->ended, map->count));
 }
 
-/* ---- An item ------------------------------------------------------------------------------------------------- */
+/* ---- An item --------------------------------------------------------------------------------- */
 
 static void add_to_total(struct map *map, const struct forkcall_report *report)
 {
@@ -354,7 +358,7 @@ static void start_item(struct map *map)
         finish_item(map, slot);
 }
 
-/* ---- All items ----------------------------------------------------------------------------------------------- */
+/* ---- All items ------------------------------------------------------------------------------- */
 
 static void start_items(struct map *map)
 {
@@ -396,7 +400,8 @@ static void wait_for_calls(struct map *map)
     const size_t ended = map->ended;
     const bool in_turns = fill_fds(map, &count);
     const int r = fc_poll(map->fds, count, in_turns ? map->turn_ms : -1);
-    const bool ask_all = r < 0 && errno != EINTR; /* not to be had (ENOMEM, a limit): look at each, at leisure */
+    /* Not to be had (ENOMEM, a limit): look at each, at leisure. */
+    const bool ask_all = r < 0 && errno != EINTR;
     if (ask_all)
         fc_pause();
     for (size_t i = 0; i < map->slot_count; i++) {
@@ -516,7 +521,8 @@ struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t i
     map.total.usage_known = true;
     map.total.fn = fn;
     map.first = map.total;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* to be ended in the middle would leak the children */
+    /* To be ended in the middle would leak the children. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     const struct forkcall_report report = run_checked(&map);
     pthread_setcancelstate(state, NULL);
     errno = error;

@@ -16,17 +16,21 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct fc_fds *tables; /* protected by mutex */
 static unsigned generation = 1;
-static struct fc_fds *own_of_fork; /* the table of the child that is being forked; NULL: the child is the host's */
+/* The table of the child that is being forked; NULL: the child is the host's. */
+static struct fc_fds *own_of_fork;
 
-/* ---- Forks --------------------------------------------------------------------------------------------------- */
+/* ---- Forks ----------------------------------------------------------------------------------- */
 
-/* A fork while another thread has a lock of the C library's leaves it locked in the child for ever. What the library does under such a
- * lock is therefore kept apart from its own forks by fork_mutex, and from the host's by in_lists, which a fork waits for.
+/* A fork while another thread has a lock of the C library's leaves it locked in the child for ever.
+ * What the library does under such a lock is therefore kept apart from its own forks by fork_mutex,
+ * and from the host's by in_lists, which a fork waits for.
  *
- * Not by the mutex of the tables: in glibc 2.28 to 2.35 fork() holds a lock of its own while before_fork runs, and __cxa_finalize() and
- * pthread_atfork() take that lock. Who called these with the mutex would wait for the fork, and the fork for the mutex. For the same
- * reason a fork of the host's does not wait for ever: a thread that waits for that very lock has left the list. */
-static pthread_mutex_t fork_mutex = PTHREAD_MUTEX_INITIALIZER; /* taken before the C library's locks and before mutex */
+ * Not by the mutex of the tables: in glibc 2.28 to 2.35 fork() holds a lock of its own while
+ * before_fork runs, and __cxa_finalize() and pthread_atfork() take that lock. Who called these with
+ * the mutex would wait for the fork, and the fork for the mutex. For the same reason a fork of the
+ * host's does not wait for ever: a thread that waits for that very lock has left the list. */
+/* Taken before the C library's locks and before mutex. */
+static pthread_mutex_t fork_mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool in_lists;
 #define IN_LISTS_NS 10000000U
 
@@ -75,14 +79,16 @@ static void after_fork_in_parent(void)
     pthread_mutex_unlock(&mutex);
 }
 
-/* The host may have closed it without the library's knowledge, and opened something else by that number. */
+/* The host may have closed it without the library's knowledge, and opened something else by that
+ * number. */
 static bool stands_for_another(const struct fc_fds *fds, int which)
 {
     return !fc_is_the_same(fds->fd[which], &fds->mark[which]);
 }
 
-/* Only fstat(2), close(2) and memory of this process: the child may have been forked from a threaded process. What it touches
- * for the first time costs it a page fault, so it touches little. */
+/* Only fstat(2), close(2) and memory of this process: the child may have been forked from a
+ * threaded process. What it touches for the first time costs it a page fault, so it touches
+ * little. */
 static void after_fork_in_child(void)
 {
     struct fc_fds *own = own_of_fork;
@@ -93,8 +99,7 @@ static void after_fork_in_child(void)
             if (fds->fd[i] >= 0 && !stands_for_another(fds, i))
                 close(fds->fd[i]);
             if (fds == own)
-                fds->fd[i] =
-                    -1; /* other tables are other calls', and their pages are not to be copied: see api/call.c */
+                fds->fd[i] = -1; /* no other table: its page would be copied */
         }
     }
     /* The child's own ends are closed in turn in what the child forks. */
@@ -104,7 +109,8 @@ static void after_fork_in_child(void)
         tables->link = &tables;
         tables->forking = false;
     }
-    pthread_mutex_unlock(&mutex); /* this thread has it from before_fork; of fork_mutex another may be the owner */
+    /* This thread has it from before_fork; of fork_mutex another may be the owner. */
+    pthread_mutex_unlock(&mutex);
     fork_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     in_lists = false;
 }
@@ -213,7 +219,7 @@ void fc_fds_close(struct fc_fds *fds, enum fc_fd which)
     fc_fds_unlock();
 }
 
-/* ---- What a number stands for -------------------------------------------------------------------------------- */
+/* ---- What a number stands for ---------------------------------------------------------------- */
 
 void fc_fds_remember(struct fc_fds *fds, enum fc_fd first, enum fc_fd end)
 {

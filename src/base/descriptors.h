@@ -1,13 +1,14 @@
 /* ANY: The descriptors of a call.
  *
- * Every descriptor that the library opens stands in such a table, and every table of the process in one list. A fork by
- * any thread, the library's or the host's, closes in the child what is not the child's: else concurrent children would
- * hold each other's channels, write into them, and keep each other's lifelines up when the host dies.
+ * Every descriptor that the library opens stands in such a table, and every table of the process in
+ * one list. A fork by any thread, the library's or the host's, closes in the child what is not the
+ * child's: else concurrent children would hold each other's channels, write into them, and keep
+ * each other's lifelines up when the host dies.
  *
- * A number is the library's only as long as nobody else closes it. A daemon closes every descriptor that it finds
- * (closefrom(3)), and the next file that it opens gets the number. So the table remembers what each number stands for, and
- * whoever comes back from the host's code looks before the number is used again: one that stands for something else is
- * dropped, not closed. */
+ * A number is the library's only as long as nobody else closes it. A daemon closes every descriptor
+ * that it finds (closefrom(3)), and the next file that it opens gets the number. So the table
+ * remembers what each number stands for, and whoever comes back from the host's code looks before
+ * the number is used again: one that stands for something else is dropped, not closed. */
 #ifndef FC_FDS_H
 #define FC_FDS_H
 
@@ -28,7 +29,8 @@ enum fc_fd {
     FC_FD_WAKE_WRITE,
     FC_FD_LOOP,
     FC_FD_TIMER, /* call/wakeup.h: what wakes an event loop at a deadline */
-    FC_FD_HELLO, /* while a copy is started: the socket that it finds what it needs in, this end and its own */
+    /* While a copy is started: the socket that it finds what it needs in, this end and its own. */
+    FC_FD_HELLO,
     FC_FD_COPY,
     FC_FD_ARGS,   /* base/shared_args.h */
     FC_FD_STATUS, /* through it the server is about to tell how the call's child has ended */
@@ -46,8 +48,10 @@ enum fc_fd {
 struct fc_fds {
     int fd[FC_FD_COUNT];              /* -1: none */
     struct fc_mark mark[FC_FD_COUNT]; /* what each stands for, once fc_fds_remember has looked */
-    bool fresh;                       /* the owner has not been in the host's code since it last looked */
-    bool listed;                      /* the owner's: next and link may be written by others, under the lock */
+    /* The owner has not been in the host's code since it last looked. */
+    bool fresh;
+    /* The owner's: next and link may be written by others, under the lock. */
+    bool listed;
     struct fc_fds *next, **link;
     bool forking; /* by forker: the child that the table is for */
     pthread_t forker;
@@ -56,18 +60,19 @@ struct fc_fds {
 /* Puts an empty table into the list. 0, or -ENOMEM: the fork handlers could not be registered. */
 int fc_fds_open(struct fc_fds *fds);
 
-/* Another number in each process that was forked from one that uses the library; never 0. Unlike a pid it cannot be the
- * parent's, too. */
+/* Another number in each process that was forked from one that uses the library; never 0. Unlike a
+ * pid it cannot be the parent's, too. */
 unsigned fc_fds_generation(void);
 
 /* Closes all and takes the table out of the list. */
 void fc_fds_close_all(struct fc_fds *fds);
 
-/* In another process than the table's: its memory is about to go. The descriptors were closed at the fork, and their numbers
- * may be others' by now. */
+/* In another process than the table's: its memory is about to go. The descriptors were closed at
+ * the fork, and their numbers may be others' by now. */
 void fc_fds_forget(struct fc_fds *fds);
 
-/* What opens a descriptor for a table does so between these two, so that no fork comes between opening and entering. */
+/* What opens a descriptor for a table does so between these two, so that no fork comes between
+ * opening and entering. */
 void fc_fds_lock(void);
 void fc_fds_unlock(void);
 
@@ -76,8 +81,8 @@ int fc_fds_pipe(struct fc_fds *fds, enum fc_fd read_end, enum fc_fd write_end);
 
 void fc_fds_close(struct fc_fds *fds, enum fc_fd which);
 
-/* Notes what the numbers from first to before end stand for, of which nothing is noted yet: a system
- * call for each. */
+/* Notes what the numbers from first to before end stand for, of which nothing is noted yet: a
+ * system call for each. */
 void fc_fds_remember(struct fc_fds *fds, enum fc_fd first, enum fc_fd end);
 
 /* The owner has been, or others may have been, in the host's code. */
@@ -94,19 +99,22 @@ bool fc_fds_child_has(int fd);
 /* Closes it, and takes it out of its table. */
 void fc_fds_child_close(int fd);
 
-/* Around a fork of the library's and around what it does in lists of the C library's (exit handlers, fork handlers), whose locks the child
- * would find taken for ever. Never with the lock of the tables: see base/descriptors.c. */
+/* Around a fork of the library's and around what it does in lists of the C library's (exit
+ * handlers, fork handlers), whose locks the child would find taken for ever. Never with the lock of
+ * the tables: see base/descriptors.c. */
 void fc_fds_fork_lock(void);
 void fc_fds_fork_unlock(void);
 /* Inside the former, around the latter: a fork of the host's is to wait, too. */
 void fc_fds_enter_lists(void);
 void fc_fds_leave_lists(void);
 
-/* fork(2), after which the child has of all tables only its own ends of this one. Returns -errno on failure. */
+/* fork(2), after which the child has of all tables only its own ends of this one. Returns -errno on
+ * failure. */
 pid_t fc_fds_fork(struct fc_fds *own);
 
-/* Moves a descriptor that landed on 0, 1 or 2, because the host has these closed, out of the way of the child's standard
- * streams: returns the new one, or a negative errno with fd closed. Passes errors through. */
+/* Moves a descriptor that landed on 0, 1 or 2, because the host has these closed, out of the way of
+ * the child's standard streams: returns the new one, or a negative errno with fd closed. Passes
+ * errors through. */
 int fc_fd_above_streams(int fd);
 
 #endif

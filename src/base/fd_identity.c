@@ -22,7 +22,8 @@ struct fc_mark fc_mark_any(int fd)
     return mark;
 }
 
-/* Where the system refuses the question (a sandbox), the number is taken to be the library's, as it was. */
+/* Where the system refuses the question (a sandbox), the number is taken to be the library's, as it
+ * was. */
 static bool is_refused(void)
 {
     return errno != 0 && errno != EBADF;

@@ -1,5 +1,5 @@
-/* ANY: Linux: the open file description carries the mark: a signal number for O_ASYNC, which is not used on it and of which every
- * other has none. Cheaper by two page faults than fstat(2). */
+/* ANY: Linux: the open file description carries the mark: a signal number for O_ASYNC, which is not
+ * used on it and of which every other has none. Cheaper by two page faults than fstat(2). */
 #include "base/fd_identity.h"
 
 #include <fcntl.h>

@@ -19,22 +19,25 @@
 
 #define FC_RIGHTS_MAX 200
 
-/* A connected pair of stream sockets, close-on-exec, above 2; the second is not FC_COPY_FD. 0 or a negative errno. */
+/* A connected pair of stream sockets, close-on-exec, above 2; the second is not FC_COPY_FD. 0 or a
+ * negative errno. */
 int fc_rights_pair(int ends[2]);
 
 /* The same, as FC_FD_HELLO and FC_FD_COPY of a table. */
 int fc_rights_pair_in(struct fc_fds *fds);
 
-/* Sends a message of size bytes, which the reader must take whole, never waiting and without SIGPIPE. 0 or a negative errno. */
+/* Sends a message of size bytes, which the reader must take whole, never waiting and without
+ * SIGPIPE. 0 or a negative errno. */
 int fc_rights_send(int fd, const void *data, size_t size, const int *fds, size_t count);
 
-/* Takes one message of exactly size bytes and at most max descriptors, which are close-on-exec and above 2; sets *count. Waits
- * only where wait is set. 0; -EAGAIN: nothing is there; -ECONNRESET: the other end is closed; or another negative errno, with
- * no descriptor open. */
+/* Takes one message of exactly size bytes and at most max descriptors, which are close-on-exec and
+ * above 2; sets *count. Waits only where wait is set. 0; -EAGAIN: nothing is there; -ECONNRESET:
+ * the other end is closed; or another negative errno, with no descriptor open. */
 int fc_rights_receive(int fd, void *data, size_t size, int *fds, size_t max, size_t *count, int wait);
 
-/* The same, without waiting, and the message stays where it is: where its descriptors find no room (-EMFILE) nothing is lost. For a
- * message that has descriptors, or the one behind it may lend its own; and for Linux: other systems do it otherwise. */
+/* The same, without waiting, and the message stays where it is: where its descriptors find no room
+ * (-EMFILE) nothing is lost. For a message that has descriptors, or the one behind it may lend its
+ * own; and for Linux: other systems do it otherwise. */
 int fc_rights_peek(int fd, void *data, size_t size, int *fds, size_t max, size_t *count);
 
 /* The process that made the pair; -1: this system does not tell. */

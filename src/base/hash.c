@@ -8,7 +8,8 @@ static uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ (hash >> 32);
 }
 
-/* Whole modules are hashed, and between their constants lies what sanitizers hold to be poisoned. */
+/* Whole modules are hashed, and between their constants lies what sanitizers hold to be
+ * poisoned. */
 __attribute__((no_sanitize_address)) uint64_t fc_hash(uint64_t hash, const void *data, size_t size)
 {
     const unsigned char *p = data;

@@ -1,4 +1,5 @@
-/* ANY: A hash by which content is told from other content that came about by chance. It withstands no forgery. */
+/* ANY: A hash by which content is told from other content that came about by chance. It withstands
+ * no forgery. */
 #ifndef FC_HASH_H
 #define FC_HASH_H
 
@@ -7,7 +8,8 @@
 
 #define FC_HASH_START UINT64_C(0x6a09e667f3bcc908)
 
-/* The hash of what was hashed to give hash, and of these size bytes after it. The same on all processors. */
+/* The hash of what was hashed to give hash, and of these size bytes after it. The same on all
+ * processors. */
 uint64_t fc_hash(uint64_t hash, const void *data, size_t size);
 
 #endif

@@ -19,7 +19,8 @@ ssize_t fc_read(int fd, void *data, size_t size)
     return n < 0 ? -errno : n;
 }
 
-/* A crashed child writes a stack that sanitizers hold to be poisoned: not by a function that they look into. */
+/* A crashed child writes a stack that sanitizers hold to be poisoned: not by a function that they
+ * look into. */
 static ssize_t write_part(int fd, const struct iovec *part)
 {
 #ifdef HAVE_RAW_SYSCALLS

@@ -14,7 +14,8 @@ ssize_t fc_read(int fd, void *data, size_t size);
 /* For fc_write_all. */
 struct iovec fc_part(const void *data, size_t size);
 
-/* Writes all of it by write(2), and by no other system call: see child/reply_writer.h. Changes parts. 0 or a negative errno. */
+/* Writes all of it by write(2), and by no other system call: see child/reply_writer.h. Changes
+ * parts. 0 or a negative errno. */
 int fc_write_all(int fd, struct iovec *parts, int count);
 
 /* Leaves of *count parts what follows the first written bytes. */

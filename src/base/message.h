@@ -18,8 +18,8 @@ void fc_report_message_bytes(struct forkcall_report *report, const void *text, s
 /* "SIGSEGV"; "signal 35" in buffer for those without a name. */
 const char *fc_signal_name(int signal, char buffer[32]);
 
-/* si_code says that the kernel raised the signal for what an instruction did, and not that it was sent. False also where
- * si_code says nothing. */
+/* si_code says that the kernel raised the signal for what an instruction did, and not that it was
+ * sent. False also where si_code says nothing. */
 bool fc_signal_is_fault(int si_code);
 
 /* What si_code says about a signal, "address not mapped"; NULL: nothing worth saying. */

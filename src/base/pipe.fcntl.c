@@ -1,4 +1,5 @@
-/* ANY: Without pipe2 (macOS): a thread of the host that execs between the two steps lets its program inherit the pipe. */
+/* ANY: Without pipe2 (macOS): a thread of the host that execs between the two steps lets its
+ * program inherit the pipe. */
 #include "base/pipe.h"
 
 #include <errno.h>

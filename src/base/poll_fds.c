@@ -101,7 +101,8 @@ void fc_rest(struct pollfd *fds, nfds_t count, int timeout_ms)
         fc_pause();
 }
 
-/* Nothing more can come from a descriptor that is readable, because the other ends are closed. What select(2) leaves open. */
+/* Nothing more can come from a descriptor that is readable, because the other ends are closed. What
+ * select(2) leaves open. */
 static bool is_at_end(int fd)
 {
     char byte;

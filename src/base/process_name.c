@@ -18,7 +18,8 @@ void fc_process_set_name(const char *role)
     size_t room = sizeof name - 2 - strlen(role);
     const char *own = program_invocation_short_name;
     if (strlen(own) > room)
-        while (room > 0 && ((unsigned char)own[room] & 0xc0) == 0x80) /* not inside a character of UTF-8 */
+        /* A character of UTF-8 is not cut. */
+        while (room > 0 && ((unsigned char)own[room] & 0xc0) == 0x80)
             room--;
     snprintf(name, sizeof name, "%.*s:%s", (int)room, own, role);
     prctl(PR_SET_NAME, name, 0, 0, 0);

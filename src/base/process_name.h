@@ -2,8 +2,9 @@
 #ifndef FC_PROCESS_NAME_H
 #define FC_PROCESS_NAME_H
 
-/* "program:role", where the system lets a process name itself; the program's name is cut so that the role stays whole. A copy
- * would be called by the last part of the path that it was started by, "exe". */
+/* "program:role", where the system lets a process name itself; the program's name is cut so that
+ * the role stays whole. A copy would be called by the last part of the path that it was started by,
+ * "exe". */
 void fc_process_set_name(const char *role);
 
 #endif

@@ -27,7 +27,8 @@ static int set(resource_t resource, uint64_t value, rlim_t more)
 
 int fc_limits_set(const struct forkcall_limits *limits)
 {
-    int r = set(RLIMIT_CPU, limits->cpu_seconds, 1); /* SIGXCPU first, which can be told from other ends */
+    /* SIGXCPU first, which can be told from other ends. */
+    int r = set(RLIMIT_CPU, limits->cpu_seconds, 1);
     if (r == 0)
         r = set(RLIMIT_FSIZE, limits->file_size_bytes, 0);
     if (r == 0)

@@ -1,4 +1,5 @@
-/* ANY: Arguments that are too large for a pipe: a file in memory, which the caller fills and the child maps. */
+/* ANY: Arguments that are too large for a pipe: a file in memory, which the caller fills and the
+ * child maps. */
 #ifndef FC_ARGS_FILE_H
 #define FC_ARGS_FILE_H
 
@@ -11,12 +12,13 @@ int fc_args_file_open(void);
 /* Puts the bytes into it, as long as there is patience. 0 or a negative errno. */
 int fc_args_file_fill(int fd, const void *data, size_t size, const struct fc_patience *patience);
 
-/* Arguments can be gigabytes: between two pieces of this size it is looked whether the call is still wanted. */
+/* Arguments can be gigabytes: between two pieces of this size it is looked whether the call is
+ * still wanted. */
 #define FC_ARGS_PIECE ((size_t)4 << 20)
 #define FC_COPYING_ARGS "the arguments were being copied"
 
-/* In the child: its own copy of them, which it may write to. Nobody else sees that, and what the caller does to the file
- * afterwards is not seen here. NULL: not to be had. */
+/* In the child: its own copy of them, which it may write to. Nobody else sees that, and what the
+ * caller does to the file afterwards is not seen here. NULL: not to be had. */
 const void *fc_args_file_map(int fd, size_t size);
 
 #endif

@@ -58,9 +58,9 @@ int fc_args_file_fill(int fd, const void *data, size_t size, const struct fc_pat
     return fc_limits_allow_file(size) ? fill(fd, data, size, patience) : -EFBIG;
 }
 
-/* The bytes are copied into memory of the child's own. macOS maps such a file MAP_SHARED only (XNU, bsd/kern/posix_shm.c,
- * pshm_mmap), and a shared mapping would not do: what the function, or a process that it forks, writes there would be seen
- * by the others. */
+/* The bytes are copied into memory of the child's own. macOS maps such a file MAP_SHARED only (XNU,
+ * bsd/kern/posix_shm.c, pshm_mmap), and a shared mapping would not do: what the function, or a
+ * process that it forks, writes there would be seen by the others. */
 const void *fc_args_file_map(int fd, size_t size)
 {
     void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

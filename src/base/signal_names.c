@@ -63,8 +63,9 @@ bool fc_signal_is_fault(int si_code)
     return si_code > 0 && !is_for_any_signal(si_code);
 }
 
-/* macOS gives si_code 0 to every ordinary signal, whoever raised it, and to a trap (XNU, bsd/kern/kern_sig.c 2318-2336);
- * Linux calls the same value SI_USER. So nothing is told of a sender where the kernel does not tell one. */
+/* macOS gives si_code 0 to every ordinary signal, whoever raised it, and to a trap (XNU,
+ * bsd/kern/kern_sig.c 2318-2336); Linux calls the same value SI_USER. So nothing is told of a
+ * sender where the kernel does not tell one. */
 static bool is_sent(int si_code)
 {
 #ifdef FC_SENDER_IS_TOLD

@@ -1,4 +1,5 @@
-/* ANY: how long to wait for something: until a deadline, or until the caller does not want to any more. */
+/* ANY: how long to wait for something: until a deadline, or until the caller does not want to any
+ * more. */
 #ifndef FC_TIME_LIMIT_H
 #define FC_TIME_LIMIT_H
 

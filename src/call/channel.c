@@ -17,7 +17,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A pipe that the child writes. Reading never waits: a hostile child could take back what poll has seen. */
+/* A pipe that the child writes. Reading never waits: a hostile child could take back what poll has
+ * seen. */
 static int open_pipe(struct forkcall_call *call, enum fc_fd ours, enum fc_fd childs)
 {
     const int r = fc_fds_pipe(&call->fds, ours, childs);
@@ -85,7 +86,8 @@ bool fc_channel_open_args(struct forkcall_call *call)
 /* Between two looks at what cannot be polled. */
 #define LOOK_MS 50
 
-/* Waits until the pipe has room. 1: it may have; 0: the child has ended; -ETIMEDOUT; -EINTR: canceled. */
+/* Waits until the pipe has room. 1: it may have; 0: the child has ended; -ETIMEDOUT; -EINTR:
+ * canceled. */
 static int await_room(const struct forkcall_call *call, const struct fc_patience *patience)
 {
     struct pollfd fds[] = {{.fd = call->fds.fd[FC_FD_GO], .events = POLLOUT},
@@ -167,7 +169,8 @@ static void let_go(struct forkcall_call *call, struct iovec *parts, int count)
 void fc_channel_let_go(struct forkcall_call *call)
 {
     struct iovec go[] = {{.iov_base = "g", .iov_len = 1},
-                         {.iov_base = &call->task.nonce, .iov_len = sizeof call->task.nonce}}; /* see os/start_gate.h */
+                         /* see os/start_gate.h. */
+                         {.iov_base = &call->task.nonce, .iov_len = sizeof call->task.nonce}};
     let_go(call, go, 2);
 }
 
@@ -178,7 +181,7 @@ void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_
     let_go(call, request.parts, request.count);
 }
 
-/* ---- What a child that is no fork gets ------------------------------------------------------------------------ */
+/* ---- What a child that is no fork gets ------------------------------------------------------- */
 
 int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count)
 {

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-/* ---- The result ---------------------------------------------------------------------------------------------- */
+/* ---- The result ------------------------------------------------------------------------------ */
 
 static void deliver_result(struct forkcall_call *call)
 {
@@ -16,7 +16,8 @@ static void deliver_result(struct forkcall_call *call)
     if (call->report.status != FORKCALL_OK) {
         fc_buf_clear(call->result);
     } else if (call->async && fc_buf_deliver(call->result, &call->kept_result) < 0) {
-        /* The caller has put another buffer in the place of its own since forkcall_start, against the rules. */
+        /* The caller has put another buffer in the place of its own since forkcall_start, against
+         * the rules. */
         fc_buf_clear(call->result);
         call->report.status = FORKCALL_TOO_BIG;
         call->report.code = EFBIG;
@@ -24,7 +25,7 @@ static void deliver_result(struct forkcall_call *call)
     }
 }
 
-/* ---- The details --------------------------------------------------------------------------------------------- */
+/* ---- The details ----------------------------------------------------------------------------- */
 
 static void deliver_details(const struct forkcall_call *call)
 {

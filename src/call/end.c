@@ -1,4 +1,5 @@
-/* HOST: ends a call that still runs: at its deadline, because its caller wants that, or because it cannot go on. */
+/* HOST: ends a call that still runs: at its deadline, because its caller wants that, or because it
+ * cannot go on. */
 #include "call/call.h"
 
 #include "base/io.h"
@@ -48,7 +49,8 @@ void fc_call_cancel(struct forkcall_call *call)
     fc_call_terminate(call, FC_CAUSE_CANCEL);
 }
 
-/* Whoever has closed these may have opened others by the same numbers, and the call can go on with none of them. */
+/* Whoever has closed these may have opened others by the same numbers, and the call can go on with
+ * none of them. */
 void fc_call_look_at_descriptors(struct forkcall_call *call)
 {
     if (!fc_fds_look(&call->fds))

@@ -1,4 +1,5 @@
-/* HOST: The engine: a call is driven by poll over its reply, its process, its captured streams and its deadline. */
+/* HOST: The engine: a call is driven by poll over its reply, its process, its captured streams and
+ * its deadline. */
 #include "call/call.h"
 
 #include "base/io.h"
@@ -13,9 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- Signals and deadlines ----------------------------------------------------------------------------------- */
+/* ---- Signals and deadlines ------------------------------------------------------------------- */
 
-/* How a child of the server has ended, where the server does not tell: it is gone, or does not answer. */
+/* How a child of the server has ended, where the server does not tell: it is gone, or does not
+ * answer. */
 static bool ask_kernel(const struct fc_process *process, struct fc_ending *ending)
 {
     return process->fd >= 0 && !process->fd_tells && fc_wait_is_over(process) && fc_wait_has_ended(process, ending);
@@ -58,7 +60,7 @@ static void deadline_passed(struct forkcall_call *call)
     }
 }
 
-/* ---- Reading ------------------------------------------------------------------------------------------------- */
+/* ---- Reading --------------------------------------------------------------------------------- */
 
 /* False: nothing was there. */
 static bool read_reply(struct forkcall_call *call)
@@ -66,7 +68,8 @@ static bool read_reply(struct forkcall_call *call)
     const int r = fc_reply_receive(&call->reply, &call->rules, call->fds.fd[FC_FD_REPLY]);
     if (call->rules.progress != NULL)
         fc_call_come_back(call);
-    if (r == -EAGAIN) /* what poll saw was read by another: a hostile child can open its own pipe for reading */
+    /* What poll saw was read by another: a hostile child can open its own pipe for reading. */
+    if (r == -EAGAIN)
         return false;
     if (call->reply.done || (call->reply.answered && !call->reply.malformed)) {
         if (call->stage == FC_STAGE_RUNNING || call->stage == FC_STAGE_TERMINATING)
@@ -91,10 +94,11 @@ static void read_waiting_reply(struct forkcall_call *call)
             return;
 }
 
-/* ---- The end ------------------------------------------------------------------------------------------------- */
+/* ---- The end --------------------------------------------------------------------------------- */
 
-/* Without a trailer there is no result, and what was made of it is memory that nobody is to wait for: the system may be about to kill
- * others for it. Emptied, because a process that the function has started may hold it, too. */
+/* Without a trailer there is no result, and what was made of it is memory that nobody is to wait
+ * for: the system may be about to kill others for it. Emptied, because a process that the function
+ * has started may hold it, too. */
 static void give_memory_back(struct forkcall_call *call)
 {
     if (call->reply.done || call->fds.fd[FC_FD_REGION] < 0)
@@ -105,7 +109,8 @@ static void give_memory_back(struct forkcall_call *call)
     fc_call_close_fd(call, FC_FD_REGION);
 }
 
-/* A server is asked how its child has ended, through descriptors of which this process may have none left. */
+/* A server is asked how its child has ended, through descriptors of which this process may have
+ * none left. */
 static void make_room(struct forkcall_call *call)
 {
     static const enum fc_fd read_out[] = {FC_FD_REPLY, FC_FD_OUT, FC_FD_ERR, FC_FD_REGION};
@@ -116,7 +121,8 @@ static void make_room(struct forkcall_call *call)
             fc_call_close_fd(call, read_out[i]);
 }
 
-/* The server is asked once how its child has ended. It may take its time, or be stopped: nobody waits for it here. */
+/* The server is asked once how its child has ended. It may take its time, or be stopped: nobody
+ * waits for it here. */
 static bool hear_of_server(struct forkcall_call *call, struct fc_ending *ending)
 {
     const struct fc_process *process = &call->process;
@@ -145,7 +151,8 @@ static bool has_ended(struct forkcall_call *call, struct fc_ending *ending)
 static void conclude(struct forkcall_call *call)
 {
     struct fc_ending ending;
-    if (!call->reply.done) /* another thread of the host may have closed what it would have come through */
+    /* Another thread of the host may have closed what it would have come through. */
+    if (!call->reply.done)
         fc_call_come_back(call);
     if (call->stage == FC_STAGE_DONE)
         return;
@@ -154,8 +161,8 @@ static void conclude(struct forkcall_call *call)
         fc_reply_settle(&call->reply);
         give_memory_back(call);
         fc_call_take_result(call);
-        /* Before the leader is reaped, while the group's number is surely its own; and before the host's callbacks take
-         * their time. */
+        /* Before the leader is reaped, while the group's number is surely its own; and before the
+         * host's callbacks take their time. */
         if (!fc_call_has_done_its_work(call))
             fc_process_signal_group(&call->process, SIGKILL);
         fc_output_rest(call, FC_FD_OUT);
@@ -164,12 +171,14 @@ static void conclude(struct forkcall_call *call)
     }
     const uint64_t held_ns = fc_now_ns();
     if (has_ended(call, &ending)) {
-        if (ending.usage_known && !fc_call_has_done_its_work(call)) /* it was reaped here, and its group killed */
+        /* It was reaped here, and its group killed. */
+        if (ending.usage_known && !fc_call_has_done_its_work(call))
             fc_process_reap_group(&call->process, held_ns);
         fc_call_conclude(call, &ending);
         fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
     } else if (!call->unreapable) {
-        call->unreapable = true;                      /* a tracer has it, or the server has not told yet */
+        /* A tracer has it, or the server has not told yet. */
+        call->unreapable = true;
         fc_loop_forget(&call->fds, call->process.fd); /* it has said all that it can */
         if (call->stage != FC_STAGE_KILLED)
             fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
@@ -186,7 +195,7 @@ static void conclude_by_answer(struct forkcall_call *call)
     fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 enum slot { SLOT_REPLY, SLOT_PROCESS, SLOT_OUT, SLOT_ERR, SLOT_CANCEL, SLOT_WAKE, SLOT_COUNT };
 
@@ -195,7 +204,8 @@ static bool is_ending(const struct forkcall_call *call)
     return call->stage != FC_STAGE_RUNNING;
 }
 
-/* The slots that have a descriptor, and no more: poll(2) refuses more entries than RLIMIT_NOFILE. */
+/* The slots that have a descriptor, and no more: poll(2) refuses more entries than
+ * RLIMIT_NOFILE. */
 static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
 {
     struct pollfd used[SLOT_COUNT];
@@ -208,7 +218,7 @@ static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
         fc_pause();
         for (int i = 0; i < SLOT_COUNT; i++)
             if (slots[i].fd >= 0 && i != SLOT_CANCEL)
-                slots[i].revents = POLLIN; /* reading does not wait, and the process is asked before it is believed */
+                slots[i].revents = POLLIN; /* reading does not wait, and the process is asked */
         return;
     }
     count = 0;
@@ -286,7 +296,7 @@ void fc_call_rest(struct forkcall_call *call, bool woken)
 static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_COUNT])
 {
     for (int i = 0; i < SLOT_COUNT; i++)
-        if ((slots[i].revents & POLLNVAL) != 0 && i != SLOT_CANCEL) /* another thread of the host has closed it */
+        if ((slots[i].revents & POLLNVAL) != 0 && i != SLOT_CANCEL) /* another thread closed it */
             fc_call_come_back(call);
     if (slots[SLOT_REPLY].revents != 0 && call->fds.fd[FC_FD_REPLY] >= 0)
         read_reply(call);

@@ -4,7 +4,8 @@
 
 #include <forkcall.h>
 
-/* What is wrong with the arguments of a call, beginning with the name of the field; NULL: nothing. Changes nothing. */
+/* What is wrong with the arguments of a call, beginning with the name of the field; NULL: nothing.
+ * Changes nothing. */
 const char *fc_options_check(forkcall_fn *fn, const void *args, size_t args_size, const struct forkcall_buf *result,
                              const struct forkcall_options *options);
 

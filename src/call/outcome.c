@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* ---- Status -------------------------------------------------------------------------------------------------- */
+/* ---- Status ---------------------------------------------------------------------------------- */
 
 /* Pure: what the child's trailer, and whether its result could be had, make of the call. */
 static enum forkcall_status status_by_trailer(const struct forkcall_call *call, int *code)
@@ -72,7 +72,7 @@ static void by_kernel(struct forkcall_call *call, const struct fc_ending *ending
     } else if (ending->status_known) {
         report->status = FORKCALL_SIGNALED;
         report->code = WTERMSIG(ending->wait_status);
-    } else if (report->crash.signal != 0) { /* the kernel's word is gone, the child's last one is here */
+    } else if (report->crash.signal != 0) { /* only the child has told */
         report->status = FORKCALL_SIGNALED;
         report->code = report->crash.signal;
     } else {
@@ -172,7 +172,7 @@ static enum forkcall_ran has_run(const struct forkcall_call *call)
     return FORKCALL_RAN_NO;
 }
 
-/* ---- Message ------------------------------------------------------------------------------------------------- */
+/* ---- Message --------------------------------------------------------------------------------- */
 
 static const char *step_name(uint32_t step)
 {
@@ -325,10 +325,11 @@ static void say(struct forkcall_call *call, const struct fc_ending *ending)
     }
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------- */
 
-/* Where a peak survives exec, that of a spawned child is at least this process's own at that time: such a value says nothing
- * of the child, which knows better if it can still say so. 0: not known. */
+/* Where a peak survives exec, that of a spawned child is at least this process's own at that time:
+ * such a value says nothing of the child, which knows better if it can still say so. 0: not
+ * known. */
 static uint64_t peak_of_child(const struct forkcall_report *report, const struct fc_reply *reply,
                               const struct fc_ending *ending)
 {

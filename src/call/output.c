@@ -59,11 +59,12 @@ static size_t read_piece(struct forkcall_call *call, enum fc_fd which, char data
 void fc_output_read(struct forkcall_call *call, enum fc_fd which)
 {
     char data[PIECE];
-    call->late = !call->quiet && !fc_call_may_call_back(call); /* it waits in the pipe for fc_output_rest */
+    /* It waits in the pipe for fc_output_rest. */
+    call->late = !call->quiet && !fc_call_may_call_back(call);
     if (!call->late)
         tell(call, which, data, read_piece(call, which, data));
     else if (fc_now_ns() < call->callbacks_until_ns)
-        fc_call_cancel(call); /* what was seen must not be forgotten: nobody would empty the pipe any more */
+        fc_call_cancel(call); /* else nobody would empty the pipe any more */
 }
 
 void fc_output_rest(struct forkcall_call *call, enum fc_fd which)
@@ -77,7 +78,7 @@ void fc_output_rest(struct forkcall_call *call, enum fc_fd which)
         if (rest.size == 0 && fc_call_may_call_back(call))
             tell(call, which, data, size);
         else if (!call->quiet)
-            forkcall_buf_append(&rest, data, size); /* without memory for it the end of the output is lost */
+            forkcall_buf_append(&rest, data, size); /* without memory the end is lost */
     }
     tell(call, which, rest.data, rest.size);
     forkcall_buf_free(&rest);

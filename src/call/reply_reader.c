@@ -19,7 +19,8 @@ void fc_reply_free(struct fc_reply *reply)
     forkcall_buf_free(&reply->crash);
 }
 
-/* Room in buf for the payload that is about to come, in place of what was there; never NULL for lack of size. */
+/* Room in buf for the payload that is about to come, in place of what was there; never NULL for
+ * lack of size. */
 static void *room(struct forkcall_buf *buf, uint64_t size)
 {
     static char nothing;

@@ -1,5 +1,5 @@
-/* HOST: The caller's view of a reply: what a child has said so far. Nothing of it is believed without being checked: a hostile
- * child can make its own reply malformed and nothing else. */
+/* HOST: The caller's view of a reply: what a child has said so far. Nothing of it is believed
+ * without being checked: a hostile child can make its own reply malformed and nothing else. */
 #ifndef FC_REPLY_H
 #define FC_REPLY_H
 
@@ -14,7 +14,8 @@ struct fc_reply_rules {
     size_t max_result;
     forkcall_progress_fn *progress;
     void *user;
-    bool (*may_call_back)(const struct forkcall_call *call); /* asked before each callback; NULL: always */
+    /* Asked before each callback; NULL: always. */
+    bool (*may_call_back)(const struct forkcall_call *call);
     const struct forkcall_call *call;
 };
 
@@ -32,10 +33,11 @@ struct fc_reply {
     bool cancel;    /* the progress callback asked for it */
     struct fc_setup_failure setup;
     struct fc_trailer answer, trailer;
-    struct forkcall_buf result;      /* what came through the pipe */
-    struct forkcall_buf message;     /* of the function, as it came */
-    struct forkcall_buf crash;       /* struct fc_crash_notice, then stack bytes */
-    unsigned char small_result[256]; /* for a result of that size, in place of memory from the heap */
+    struct forkcall_buf result;  /* what came through the pipe */
+    struct forkcall_buf message; /* of the function, as it came */
+    struct forkcall_buf crash;   /* struct fc_crash_notice, then stack bytes */
+    /* For a result of that size, in place of memory from the heap. */
+    unsigned char small_result[256];
     union {
         struct fc_progress progress;
         unsigned char bytes[sizeof(struct fc_progress) + FC_NOTE_MAX + 1];
@@ -51,8 +53,8 @@ void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, c
 /* The child is gone, and its reply was read: an answer without a trailer is the trailer. */
 void fc_reply_settle(struct fc_reply *reply);
 
-/* Reads once from fd, which has something to read. 0: end of file; 1; or a negative errno. Reads nothing after the
- * trailer or a malformed frame. */
+/* Reads once from fd, which has something to read. 0: end of file; 1; or a negative errno. Reads
+ * nothing after the trailer or a malformed frame. */
 int fc_reply_receive(struct fc_reply *reply, const struct fc_reply_rules *rules, int fd);
 
 #endif

@@ -12,9 +12,10 @@ static bool has_result(const struct forkcall_call *call)
     return call->reply.done && trailer->end == FC_END_RETURNED && trailer->code == 0;
 }
 
-/* Getting memory for the result, or finding that the child has taken it back, decides the status: so this is done before
- * the status is. Inside forkcall_run the result goes straight to the caller's buffer. A call of forkcall_start keeps it
- * until forkcall_finish, because the caller's buffer is not to be touched before. */
+/* Getting memory for the result, or finding that the child has taken it back, decides the status:
+ * so this is done before the status is. Inside forkcall_run the result goes straight to the
+ * caller's buffer. A call of forkcall_start keeps it until forkcall_finish, because the caller's
+ * buffer is not to be touched before. */
 void fc_call_take_result(struct forkcall_call *call)
 {
     struct forkcall_buf *to = call->async ? &call->kept_result : call->result;

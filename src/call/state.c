@@ -73,7 +73,7 @@ bool fc_call_may_call_back(const struct forkcall_call *call)
     if (call->quiet || fc_now_ns() >= call->callbacks_until_ns)
         return false;
     if (ended_by_us)
-        return call->stage == FC_STAGE_TERMINATING; /* what it says about its end, while it may still say something */
+        return call->stage == FC_STAGE_TERMINATING; /* what the function says at SIGTERM */
     return !atomic_load(&call->cancel_requested) && (cancel_fd < 0 || !fc_poll_says(cancel_fd, POLLIN));
 }
 

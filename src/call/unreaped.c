@@ -55,7 +55,7 @@ void fc_orphans_reap(void)
         all = all->next;
         const bool ours = orphan->parent == getpid();
         if (ours && !fc_fds_has(&orphan->fds, FC_FD_PROCESS))
-            orphan->process.fd = -1; /* asked for by its number, which is its own until it is reaped */
+            orphan->process.fd = -1; /* its number is its own until it is reaped */
         if (ours && !fc_process_has_ended(&orphan->process, &ending)) {
             push(orphan);
             continue;

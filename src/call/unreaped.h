@@ -1,4 +1,5 @@
-/* HOST: Children that did not end within a second of SIGKILL (uninterruptible sleep, a tracer). A later call reaps them. */
+/* HOST: Children that did not end within a second of SIGKILL (uninterruptible sleep, a tracer). A
+ * later call reaps them. */
 #ifndef FC_ORPHANS_H
 #define FC_ORPHANS_H
 
@@ -8,7 +9,8 @@
 /* Takes the process over, with its descriptor. */
 void fc_orphans_add(const struct fc_process *process, struct fc_fds *fds);
 
-/* Reaps those that have ended meanwhile. Does not wait. Costs next to nothing where there are none. */
+/* Reaps those that have ended meanwhile. Does not wait. Costs next to nothing where there are
+ * none. */
 void fc_orphans_reap(void);
 
 #endif

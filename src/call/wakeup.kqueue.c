@@ -1,5 +1,6 @@
-/* HOST: macOS and BSD: one kqueue is the wake-up, the deadline and what gathers. A queue can watch another queue (kqueue(2)), so
- * the process's own is watched as any descriptor. Level-triggered throughout. */
+/* HOST: macOS and BSD: one kqueue is the wake-up, the deadline and what gathers. A queue can watch
+ * another queue (kqueue(2)), so the process's own is watched as any descriptor. Level-triggered
+ * throughout. */
 #include "call/wakeup.h"
 
 #include "base/io.h"
@@ -49,7 +50,8 @@ void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
         return;
     const uint64_t now = fc_now_ns();
     const uint64_t ms = deadline_ns > now ? (deadline_ns - now + 999999U) / 1000000U : 0;
-    /* CLOCK_MONOTONIC of macOS goes on while the machine sleeps; a timer does so only if asked to. */
+    /* CLOCK_MONOTONIC of macOS goes on while the machine sleeps; a timer does so only if asked
+     * to. */
     change(queue, DEADLINE, EVFILT_TIMER, EV_ADD, NOTE_MACH_CONTINUOUS_TIME, (int64_t)ms);
 }
 

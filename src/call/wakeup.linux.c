@@ -1,4 +1,5 @@
-/* HOST: Linux: an eventfd is the wake-up, readable at once and until it is read; a timerfd is the deadline; epoll gathers. */
+/* HOST: Linux: an eventfd is the wake-up, readable at once and until it is read; a timerfd is the
+ * deadline; epoll gathers. */
 #include "call/wakeup.h"
 
 #include <errno.h>
@@ -51,8 +52,7 @@ static int add(const struct fc_fds *fds, int fd)
     struct epoll_event event = {.events = EPOLLIN};
     if (fd < 0 || epoll_ctl(fds->fd[FC_FD_LOOP], EPOLL_CTL_ADD, fd, &event) == 0 || errno == EEXIST)
         return 0;
-    return errno == EPERM ? 0
-                          : -errno; /* EPERM: a regular file, as a cancel_fd; it is always readable, see api/call.c */
+    return errno == EPERM ? 0 : -errno; /* EPERM: a regular file, which is always readable */
 }
 
 int fc_loop_fd(struct fc_fds *fds, int extra)

@@ -1,5 +1,5 @@
-/* HOST: Any system: a pipe wakes the thread that waits. There is no descriptor for an event loop: nothing here could make it
- * readable at a deadline, or gather several, without a thread. */
+/* HOST: Any system: a pipe wakes the thread that waits. There is no descriptor for an event loop:
+ * nothing here could make it readable at a deadline, or gather several, without a thread. */
 #include "call/wakeup.h"
 
 #include "base/io.h"

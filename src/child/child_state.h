@@ -1,4 +1,5 @@
-/* CHILD: What a child of the library knows of itself, from when it has its task. For the files of the child alone. */
+/* CHILD: What a child of the library knows of itself, from when it has its task. For the files of
+ * the child alone. */
 #ifndef FC_CHILD_STATE_H
 #define FC_CHILD_STATE_H
 
@@ -10,11 +11,13 @@
 #include <sys/types.h>
 
 struct fc_child {
-    pid_t pid;                        /* 0: this process is no child of the library */
-    unsigned generation;              /* fc_fds_generation() in it: other in a process that it has forked */
-    struct fc_task task;              /* what it points to may be gone */
-    void (*run_handlers)(int status); /* those that the function has left, when it returns; NULL: they are not run */
-    bool has_returned;                /* with code: they are being run */
+    pid_t pid; /* 0: this process is no child of the library */
+    /* fc_fds_generation() in it: other in a process that it has forked. */
+    unsigned generation;
+    struct fc_task task; /* what it points to may be gone */
+    /* Those that the function has left, when it returns; NULL: they are not run. */
+    void (*run_handlers)(int status);
+    bool has_returned; /* with code: they are being run */
     int code;
     const void *entry;
     struct forkcall_buf result;
@@ -23,9 +26,9 @@ struct fc_child {
 
 extern struct fc_child fc_child;
 
-/* This process is such a child, and not one that it has forked; as fc_child_is_running, but without a system call, which the
- * function may have had forbidden. A process that was made by clone(2) or _Fork(3), past the handlers of pthread_atfork(3),
- * is not told apart. */
+/* This process is such a child, and not one that it has forked; as fc_child_is_running, but without
+ * a system call, which the function may have had forbidden. A process that was made by clone(2) or
+ * _Fork(3), past the handlers of pthread_atfork(3), is not told apart. */
 bool fc_child_has_not_forked(void);
 
 #endif

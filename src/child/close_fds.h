@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-/* In the child: closes every descriptor above 2 but those of keep, which is sorted. The number of descriptors that a
- * process may have can be a billion, so none of them is tried for itself. 0 or a negative errno. */
+/* In the child: closes every descriptor above 2 but those of keep, which is sorted. The number of
+ * descriptors that a process may have can be a billion, so none of them is tried for itself. 0 or a
+ * negative errno. */
 int fc_close_all_but(const int *keep, size_t count);
 
 #endif

@@ -1,4 +1,5 @@
-/* CHILD: Nothing tells which descriptors are open, and to try a billion would take minutes: refuse where the limit is that high. */
+/* CHILD: Nothing tells which descriptors are open, and to try a billion would take minutes: refuse
+ * where the limit is that high. */
 #include "child/close_fds.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* CHILD: close_range(2): Linux 5.9, FreeBSD 12.2. Linux before that, and sandboxes: the list in /proc. */
+/* CHILD: close_range(2): Linux 5.9, FreeBSD 12.2. Linux before that, and sandboxes: the list in
+ * /proc. */
 #include "child/close_fds.h"
 
 #include "config.h"
@@ -85,7 +86,8 @@ int fc_close_all_but(const int *keep, size_t count)
 {
     unsigned first = 3;
     for (size_t i = 0; i <= count; i++) {
-        const unsigned end = i < count ? (unsigned)keep[i] : UINT_MAX; /* one past the last to close */
+        /* One past the last to close. */
+        const unsigned end = i < count ? (unsigned)keep[i] : UINT_MAX;
         if (end > first) {
             const int r = close_range_(first, i < count ? end - 1 : UINT_MAX);
             if (r < 0)

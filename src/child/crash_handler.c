@@ -19,7 +19,8 @@
 
 #define PAGE 4096U    /* or a part of one */
 #define RED_ZONE 128U /* x86-64 keeps variables below the stack pointer */
-/* How much of the caller's frames is copied above the entry: the innermost may still be of use to an unwinder. */
+/* How much of the caller's frames is copied above the entry: the innermost may still be of use to
+ * an unwinder. */
 #define ABOVE_ENTRY 256U
 
 static atomic_flag crashing = ATOMIC_FLAG_INIT;
@@ -63,8 +64,8 @@ static uint64_t page_after(uint64_t address)
     return (address / PAGE + 1) * PAGE;
 }
 
-/* From the stack pointer up, at most to the entry, as far as it can be read. After an overflow the stack pointer lies in
- * the guard page or below it. */
+/* From the stack pointer up, at most to the entry, as far as it can be read. After an overflow the
+ * stack pointer lies in the guard page or below it. */
 static size_t stack_part(uint64_t from, uint64_t *start)
 {
     const uint64_t entry = (uint64_t)(uintptr_t)fc_child_entry_frame();
@@ -109,8 +110,9 @@ static void tell(int signal, const siginfo_t *info, const void *context)
     fc_child_write(parts, 4, false);
 }
 
-/* The instruction is tried again on return, and raises the signal again, with its own siginfo for the core file. Where
- * senders are not told, a signal that was sent may look like a fault: the function would go on after it. */
+/* The instruction is tried again on return, and raises the signal again, with its own siginfo for
+ * the core file. Where senders are not told, a signal that was sent may look like a fault: the
+ * function would go on after it. */
 static bool comes_again(int signal, int si_code)
 {
 #ifdef FC_SENDER_IS_TOLD

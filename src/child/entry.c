@@ -1,5 +1,6 @@
-/* CHILD: The one frame between the caller's and the function's. This file is compiled without unwind tables: a C++ exception that
- * leaves the function finds no way on to the caller's catch, and ends in std::terminate. */
+/* CHILD: The one frame between the caller's and the function's. This file is compiled without
+ * unwind tables: a C++ exception that leaves the function finds no way on to the caller's catch,
+ * and ends in std::terminate. */
 #include "child/finish.h"
 #include "child/inline.h"
 #include "child/run.h"
@@ -15,7 +16,8 @@ int fc_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcal
 _Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result)
 {
     fc_child_set_entry(__builtin_frame_address(0));
-    /* pthread_exit runs the handlers of the thread, innermost first: this one comes before the caller's, and ends it. */
+    /* pthread_exit runs the handlers of the thread, innermost first: this one comes before the
+     * caller's, and ends it. */
     pthread_cleanup_push(fc_child_thread_exit, NULL);
     fc_child_returned(task->fn(task->args, task->args_size, result));
     pthread_cleanup_pop(0);

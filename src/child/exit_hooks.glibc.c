@@ -23,19 +23,21 @@ static void on_quick_exit(void)
 }
 #endif
 
-/* In a child of a threaded process another thread may have held the lock of the list of handlers: registering there could
- * wait for ever, before the function even runs. So the handler that ends the child is registered before the fork, under the
- * guard's address, and taken back after it, in the caller: it comes after the function's own handlers, and before
- * every one of the caller's, in whatever thread exit() is called. It is not told the status. That is noted by a handler
- * of on_exit(3), which a destructor of thread-local data registers: it runs at exit() in the function's thread, before
- * the list is looked at. */
+/* In a child of a threaded process another thread may have held the lock of the list of handlers:
+ * registering there could wait for ever, before the function even runs. So the handler that ends
+ * the child is registered before the fork, under the guard's address, and taken back after it, in
+ * the caller: it comes after the function's own handlers, and before every one of the caller's, in
+ * whatever thread exit() is called. It is not told the status. That is noted by a handler of
+ * on_exit(3), which a destructor of thread-local data registers: it runs at exit() in the
+ * function's thread, before the list is looked at. */
 extern int __cxa_thread_atexit_impl(void (*function)(void *), void *object, void *dso);
 extern int __cxa_atexit(void (*function)(void *), void *object, void *dso);
 extern int __cxa_at_quick_exit(void (*function)(void *), void *dso);
 extern void __cxa_finalize(void *dso); /* NULL: of all of them */
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
-static _Thread_local const void *released; /* the guard that is being taken back: __cxa_finalize() calls its handler */
+/* The guard that is being taken back: __cxa_finalize() calls its handler. */
+static _Thread_local const void *released;
 static int noted_status;
 static bool status_is_noted;
 
@@ -53,9 +55,10 @@ static void at_thread_exit(void *unused)
         on_exit(note_status, NULL);
 }
 
-/* In the caller, too: when the guard is taken back, or another thread exits meanwhile. The caller may itself be a child, whose
- * function calls forkcall_run() by FORK: that child must not end because the guard of its own call is taken back. guard is
- * compared only, as the frame that holds the guard may be gone after a longjmp(). */
+/* In the caller, too: when the guard is taken back, or another thread exits meanwhile. The caller
+ * may itself be a child, whose function calls forkcall_run() by FORK: that child must not end
+ * because the guard of its own call is taken back. guard is compared only, as the frame that holds
+ * the guard may be gone after a longjmp(). */
 static void at_exit(void *guard)
 {
     if (guard == released || !fc_is_child())
@@ -72,8 +75,9 @@ static void at_quick_exit_of_child(void *unused)
         fc_child_exited_unknown();
 }
 
-/* Registers the destructor once for each thread. glibc ends the whole process where calloc has no 32 bytes for that ("failed to
- * register TLS destructor"). So a page is asked for first and given back, which leaves room. */
+/* Registers the destructor once for each thread. glibc ends the whole process where calloc has no
+ * 32 bytes for that ("failed to register TLS destructor"). So a page is asked for first and given
+ * back, which leaves room. */
 static bool note_thread_exit(void)
 {
     static _Thread_local bool registered;
@@ -111,7 +115,7 @@ void fc_exit_guard_arm(bool threaded)
 #endif
 }
 
-/* ---- At return ----------------------------------------------------------------------------------------------- */
+/* ---- At return ------------------------------------------------------------------------------- */
 
 static void at_return(void *unused)
 {
@@ -125,9 +129,10 @@ bool fc_exit_guard_arm_return(void)
     return __cxa_atexit(at_return, NULL, NULL) == 0 && on_exit(on_exit_handler, NULL) == 0;
 }
 
-/* Not by exit(): that would first destroy the thread's own C++ objects, and with them those that the program has made before,
- * which are not the function's. Handlers of on_exit(3) are passed over, on_exit_handler among them: it comes before at_return at
- * exit(), so exit() in a handler is told with its status. */
+/* Not by exit(): that would first destroy the thread's own C++ objects, and with them those that
+ * the program has made before, which are not the function's. Handlers of on_exit(3) are passed
+ * over, on_exit_handler among them: it comes before at_return at exit(), so exit() in a handler is
+ * told with its status. */
 void fc_exit_guard_run_handlers(int status)
 {
     (void)status;

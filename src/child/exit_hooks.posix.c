@@ -38,7 +38,8 @@ void fc_exit_guard_arm(bool threaded)
 #endif
 }
 
-/* A handler of its own, because a thread of the function may be in exit() when the function returns: each comes to one. */
+/* A handler of its own, because a thread of the function may be in exit() when the function
+ * returns: each comes to one. */
 bool fc_exit_guard_arm_return(void)
 {
     return atexit(handler) == 0;
@@ -48,8 +49,9 @@ bool fc_exit_guard_arm_return(void)
 extern void __cxa_finalize(void *dso); /* NULL: runs all of them */
 #endif
 
-/* exit() would first destroy the thread's own C++ objects, and with them those that the program has made before, which are not
- * the function's. musl has the first only in name, and its exit() knows nothing of such objects. */
+/* exit() would first destroy the thread's own C++ objects, and with them those that the program has
+ * made before, which are not the function's. musl has the first only in name, and its exit() knows
+ * nothing of such objects. */
 void fc_exit_guard_run_handlers(int status)
 {
 #ifdef HAVE_CXA_FINALIZE

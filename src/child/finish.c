@@ -37,8 +37,8 @@ _Noreturn static void leave(int status)
     _exit(status);
 }
 
-/* The function has closed the reply. No exit status could tell that, because the function may end by any of them itself: so this process
- * ends by a signal that nobody sends. */
+/* The function has closed the reply. No exit status could tell that, because the function may end
+ * by any of them itself: so this process ends by a signal that nobody sends. */
 _Noreturn static void leave_without_reply(void)
 {
 #ifdef FC_MUTE_SIGNAL
@@ -67,8 +67,9 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
         trailer.transport = fc_child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION : FC_TRANSPORT_PIPE;
     }
     const bool told = fc_reply_finish(&trailer, how == FC_END_RETURNED && code != 0);
-    /* The caller does not wait for the end of this process: it is to have the processor first. Else, where both are on the
-     * same, its answer comes after the teardown, which takes several times as long as all before it. */
+    /* The caller does not wait for the end of this process: it is to have the processor first.
+     * Else, where both are on the same, its answer comes after the teardown, which takes several
+     * times as long as all before it. */
     if (fc_child.task.armed)
         sched_yield();
     if (told || how == FC_END_EXITED) /* the kernel tells this as well */
@@ -78,8 +79,9 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     leave(EXIT_MUTE);
 }
 
-/* A result that is too big is told before a code that says no more, which as a rule only hands on what forkcall_buf_append has
- * returned; but not before a failure that the function has words for. */
+/* A result that is too big is told before a code that says no more, which as a rule only hands on
+ * what forkcall_buf_append has returned; but not before a failure that the function has words
+ * for. */
 _Noreturn static void end_with_code(int code, bool threw)
 {
     const int error = fc_buf_error(&fc_child.result);
@@ -101,9 +103,9 @@ _Noreturn static void returned(int code, bool threw)
     end_with_code(code, threw);
 }
 
-/* The caller hears of the return when the handlers that the function has left are through: they are the function's code, may
- * have files to finish that the caller is to read next, and how they end is how the call ends. What it has printed is out
- * before that, whatever becomes of them. */
+/* The caller hears of the return when the handlers that the function has left are through: they are
+ * the function's code, may have files to finish that the caller is to read next, and how they end
+ * is how the call ends. What it has printed is out before that, whatever becomes of them. */
 _Noreturn void fc_child_returned(int code)
 {
     if (fc_child.run_handlers != NULL && fc_child_has_not_forked()) {
@@ -179,8 +181,8 @@ static bool is_on_first_stack(const void *frame)
 void fc_child_check_escape(const void *frame)
 {
     const uintptr_t entry = (uintptr_t)fc_child.entry;
-    /* Stacks grow down on every system this is for. Above the stack of a process's first thread there is no other; above
-     * that of a thread or a coroutine there may be. */
+    /* Stacks grow down on every system this is for. Above the stack of a process's first thread
+     * there is no other; above that of a thread or a coroutine there may be. */
     if (!fc_child_has_not_forked() || fc_child.task.threaded || entry == 0 ||
         !pthread_equal(pthread_self(), fc_child.task.thread))
         return;

@@ -11,8 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* On macOS this variable does more: dyld never unloads an image that has thread-local variables. Handlers of the C library's
- * (fork, thread exit) point into the library's code, and the linker there knows no -z nodelete. */
+/* On macOS this variable does more: dyld never unloads an image that has thread-local variables.
+ * Handlers of the C library's (fork, thread exit) point into the library's code, and the linker
+ * there knows no -z nodelete. */
 static _Thread_local struct fc_inline *current;
 struct fc_inline *fc_inline_current(void)
 {
@@ -38,8 +39,8 @@ bool fc_is_in_callback(void)
     return callbacks > 0;
 }
 
-/* Protected by fc_fds_lock, which a fork leaves free. After a fork the list is of the other process: what is in it may lie on
- * stacks of threads that are no more. */
+/* Protected by fc_fds_lock, which a fork leaves free. After a fork the list is of the other
+ * process: what is in it may lie on stacks of threads that are no more. */
 static struct fc_inline *all;
 static unsigned generation_of_all;
 
@@ -171,8 +172,9 @@ void fc_inline_progress(struct fc_inline *call, double done, double total, const
     if (note != NULL)
         memcpy(cut, note, fc_utf8_cut(note, strnlen(note, FC_NOTE_MAX + 4), FC_NOTE_MAX));
     tell(call, done, total, cut);
-    /* In a callback a call inside this one would be left running: fc_callback_leave tells it. From another thread of the
-     * function there is no way into its own, which comes by here, or returns. */
+    /* In a callback a call inside this one would be left running: fc_callback_leave tells it. From
+     * another thread of the function there is no way into its own, which comes by here, or
+     * returns. */
     if (atomic_load(&call->canceled) && call == fc_inline_current() && !fc_is_in_callback())
         longjmp(call->end, 1);
 }

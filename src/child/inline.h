@@ -1,4 +1,5 @@
-/* HOST: The calls that run by FORKCALL_INLINE: each in the thread that made it, whose function may have other threads. */
+/* HOST: The calls that run by FORKCALL_INLINE: each in the thread that made it, whose function may
+ * have other threads. */
 #ifndef FC_INLINE_H
 #define FC_INLINE_H
 
@@ -17,10 +18,12 @@ struct fc_inline {
     int code;   /* given to forkcall_throw */
     bool threw; /* and it was */
     atomic_bool canceled;
-    struct fc_inline *next, **link; /* all of the process; these and what follows are protected by fc_fds_lock */
-    unsigned generation;            /* of base/descriptors.h */
-    unsigned users;                 /* other threads that have it from fc_inline_borrow */
-    unsigned depth;                 /* how often busy_by has entered fc_inline_fail and fc_inline_progress */
+    /* All of the process; these and what follows are protected by fc_fds_lock. */
+    struct fc_inline *next, **link;
+    unsigned generation; /* of base/descriptors.h */
+    unsigned users;      /* other threads that have it from fc_inline_borrow */
+    /* How often busy_by has entered fc_inline_fail and fc_inline_progress. */
+    unsigned depth;
     pthread_t busy_by;
     struct forkcall_buf message;
     forkcall_progress_fn *progress;
@@ -30,8 +33,8 @@ struct fc_inline {
 /* That of this thread, the innermost. NULL: none. */
 struct fc_inline *fc_inline_current(void);
 
-/* For a thread that has none: that of the only thread which has. To be given back, until when the call does not end. NULL: there
- * is none, or which is meant cannot be told. */
+/* For a thread that has none: that of the only thread which has. To be given back, until when the
+ * call does not end. NULL: there is none, or which is meant cannot be told. */
 struct fc_inline *fc_inline_borrow(void);
 void fc_inline_give_back(struct fc_inline *call);
 
@@ -41,8 +44,8 @@ void fc_inline_leave(void);
 /* The function, from a frame that no exception gets past (child/entry.c). */
 int fc_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result);
 
-/* Around a callback of the host's, which may run under an INLINE call of the same thread: what is between the two must not
- * be left by longjmp. */
+/* Around a callback of the host's, which may run under an INLINE call of the same thread: what is
+ * between the two must not be left by longjmp. */
 void fc_callback_enter(void);
 bool fc_callback_leave(void); /* true: the INLINE call that this is under was cancelled inside */
 bool fc_is_in_callback(void);

@@ -20,8 +20,8 @@
 /* Any frame of progress, and no more than a pipe takes as a whole (PIPE_BUF, at least 512). */
 #define SMALL_FRAMES 320U
 
-/* A spinlock that its owner cannot wait for: a signal handler may have interrupted it at any instruction. So the owner is the
- * lock: there is no moment at which it is taken and nobody's. */
+/* A spinlock that its owner cannot wait for: a signal handler may have interrupted it at any
+ * instruction. So the owner is the lock: there is no moment at which it is taken and nobody's. */
 struct lock {
     _Atomic(uintptr_t) owner; /* pthread_self; 0: it is free */
 };
@@ -55,9 +55,10 @@ void fc_reply_writer_reset(void)
     unlock(&messaging);
 }
 
-/* The caller has left the nonce behind the go byte. Where it is there, this process has every descriptor that it had, or its
- * function has picked out the reply's to close; and the reply's is for writing alone. Both can be seen by read(2), which is
- * never forbidden where write(2) is allowed. */
+/* The caller has left the nonce behind the go byte. Where it is there, this process has every
+ * descriptor that it had, or its function has picked out the reply's to close; and the reply's is
+ * for writing alone. Both can be seen by read(2), which is never forbidden where write(2) is
+ * allowed. */
 static bool has_its_descriptors(void)
 {
     uint64_t nonce = 0;
@@ -65,7 +66,8 @@ static bool has_its_descriptors(void)
            nonce == fc_child.task.nonce && fc_read(fc_child.task.reply_fd, &nonce, 0) == -EBADF;
 }
 
-/* Small frames go in one piece: a pipe that has room for them takes them without waiting, and nobody sees a part. */
+/* Small frames go in one piece: a pipe that has room for them takes them without waiting, and
+ * nobody sees a part. */
 static int write_frames(struct iovec *parts, int count)
 {
     char whole[SMALL_FRAMES];
@@ -115,7 +117,7 @@ void fc_reply_set_message(const char *format, va_list arguments)
     unlock(&messaging);
 }
 
-/* ---- The last words ------------------------------------------------------------------------------------------ */
+/* ---- The last words -------------------------------------------------------------------------- */
 
 struct last_words {
     struct fc_frame_header header;
@@ -168,8 +170,9 @@ static void set_usage(struct fc_trailer *trailer)
 
 bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
 {
-    /* Both for good, because this process ends next. Another thread may be in forkcall_fail; or a signal handler of this one has
-     * come into the middle of these last words, and is not to wait for them. */
+    /* Both for good, because this process ends next. Another thread may be in forkcall_fail; or a
+     * signal handler of this one has come into the middle of these last words, and is not to wait
+     * for them. */
     if (!lock(&messaging, true))
         return false;
     with_message = with_message && fc_child.message_size > 0;

@@ -29,7 +29,7 @@
 /* What fits here, on the child's stack, costs no page. */
 #define FIRST_RESULT 1024U
 
-/* ---- What the function calls --------------------------------------------------------------------------------- */
+/* ---- What the function calls ----------------------------------------------------------------- */
 
 void fc_child_fail(const char *format, va_list arguments)
 {
@@ -49,10 +49,10 @@ void fc_child_progress(double done, double total, const char *note)
     fc_child_write(parts, 3, true);
 }
 
-/* ---- Making ready -------------------------------------------------------------------------------------------- */
+/* ---- Making ready ---------------------------------------------------------------------------- */
 
-/* Catches a signal that a crash raises, unless it is to stay ignored: what the caller ignores a function may be sent, while a
- * crash kills it in any case. */
+/* Catches a signal that a crash raises, unless it is to stay ignored: what the caller ignores a
+ * function may be sent, while a crash kills it in any case. */
 static void catch_crash(int signal, bool keep_ignored)
 {
     struct sigaction old;
@@ -61,9 +61,9 @@ static void catch_crash(int signal, bool keep_ignored)
         sigaction(signal, &old, NULL);
 }
 
-/* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec, but for SIGCHLD: where that is
- * ignored, or has SA_NOCLDWAIT, the kernel reaps the function's own children, and system(3) and pclose(3) fail. All signals
- * are still blocked. */
+/* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec, but for
+ * SIGCHLD: where that is ignored, or has SA_NOCLDWAIT, the kernel reaps the function's own
+ * children, and system(3) and pclose(3) fail. All signals are still blocked. */
 static void set_signals(bool keep_ignored)
 {
     struct sigaction action;
@@ -80,7 +80,8 @@ static void set_signals(bool keep_ignored)
     }
 }
 
-/* In the background of a terminal these would stop the process for ever; ignored, reading gives EIO. */
+/* In the background of a terminal these would stop the process for ever; ignored, reading gives
+ * EIO. */
 static void set_terminal_signals(bool background)
 {
     struct sigaction action;
@@ -145,7 +146,8 @@ static int make_like_fork(struct fc_task *task, enum fc_setup_step *step)
         tell_why(task->failed);
         return -ECANCELED;
     }
-    *step = FC_SETUP_CREDENTIALS; /* before a module is loaded for the function, whose constructors run */
+    /* Before a module is loaded for the function, whose constructors run. */
+    *step = FC_SETUP_CREDENTIALS;
     int r = take_on(task->caller);
     if (r < 0)
         return r;
@@ -185,7 +187,8 @@ static bool return_is_guarded;
 
 static void become_child(const struct fc_task *task, void *storage)
 {
-    const bool nested = fc_child.pid != 0; /* the outer call's result, which args may lie in, keeps its place */
+    /* The outer call's result, which args may lie in, keeps its place. */
+    const bool nested = fc_child.pid != 0;
     memset(&fc_child, 0, sizeof fc_child);
     if (nested)
         fc_region_forget();
@@ -212,7 +215,8 @@ static void await_go(int fd)
     }
 }
 
-/* The last step before the function: that the byte is gone tells that it was reached. False: the caller is gone. */
+/* The last step before the function: that the byte is gone tells that it was reached. False: the
+ * caller is gone. */
 static bool take_go(int fd)
 {
     char byte;
@@ -222,7 +226,8 @@ static bool take_go(int fd)
 void fc_child_arm(void)
 {
     fc_crash_arm(false);
-    set_signals(false);         /* what a constructor, or prepare, ignores is not what the caller does */
+    /* What a constructor, or prepare, ignores is not what the caller does. */
+    set_signals(false);
     set_terminal_signals(true); /* it has a group of its own, as a rule */
     fc_exit_guard_arm(false);
 }
@@ -236,7 +241,8 @@ void fc_child_touch(const struct fc_task *task)
     (void)fc_poll_now(task->reply_fd, 0);
     (void)fc_write_all(task->reply_fd, &none, 1);
     fc_streams_flush();
-    return_is_guarded = fc_exit_guard_arm_return(); /* in each process: the list's page is touched so */
+    /* In each process: the list's page is touched so. */
+    return_is_guarded = fc_exit_guard_arm_return();
     memset(&fc_child, 0, sizeof fc_child);
 }
 

@@ -1,5 +1,5 @@
-/* CHILD: What happens in the child, from the fork to its end. Until the function is called, and again after it: system calls, and
- * what is known to be safe in a child of a threaded process. */
+/* CHILD: What happens in the child, from the fork to its end. Until the function is called, and
+ * again after it: system calls, and what is known to be safe in a child of a threaded process. */
 #ifndef FC_CHILD_H
 #define FC_CHILD_H
 
@@ -28,8 +28,8 @@ enum fc_setup_step {
     FC_SETUP_CREDENTIALS = 9,
 };
 
-/* Before there is a task, in a process that is to wait for one: what fc_child_run would do that does not depend on it. The task
- * then has armed set. */
+/* Before there is a task, in a process that is to wait for one: what fc_child_run would do that
+ * does not depend on it. The task then has armed set. */
 void fc_child_arm(void);
 
 /* After that, in the very process: touches the memory that fc_child_run needs. */
@@ -41,11 +41,12 @@ _Noreturn void fc_child_run(struct fc_task *task);
 /* This process is such a child; a process that it forked is not. */
 bool fc_child_is_running(void);
 
-/* What the public functions of the same names do there (child/in_call.c); the first nothing in any other process. */
+/* What the public functions of the same names do there (child/in_call.c); the first nothing in any
+ * other process. */
 void fc_child_fail(const char *format, va_list arguments);
 void fc_child_progress(double done, double total, const char *note);
 
-/* ---- For child/entry.c --------------------------------------------------------------------------------------- */
+/* ---- For child/entry.c ----------------------------------------------------------------------- */
 
 /* Calls the function. */
 _Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result);

@@ -21,7 +21,8 @@ static int replace(int fd, int with)
     return r < 0 ? -errno : 0;
 }
 
-/* Where one of 0 to 2 is closed, open() takes its number: that is not to stay, unless it is the very one. */
+/* Where one of 0 to 2 is closed, open() takes its number: that is not to stay, unless it is the
+ * very one. */
 static int replace_by_null(int fd)
 {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -41,7 +42,8 @@ int fc_streams_redirect(const struct fc_task *task)
     for (int fd = 0; r == 0 && fd < 3; fd++) {
         if (task->stream[fd] == FORKCALL_STREAM_CAPTURE) {
             r = replace(fd, captured[fd]);
-            fc_fds_child_close(captured[fd]); /* the function may get the number for a file of its own */
+            /* The function may get the number for a file of its own. */
+            fc_fds_child_close(captured[fd]);
         } else if (task->stream[fd] == FORKCALL_STREAM_NULL) {
             r = replace_by_null(fd);
         } else if (task->stream[fd] == FORKCALL_STREAM_JOIN) {
@@ -77,13 +79,15 @@ void fc_streams_buffer_by_line(bool threaded)
 {
 #ifdef HAVE_FPURGE_EXT
     (void)threaded;
-    if (__fbufsize(stdout) == 1) /* glibc: whoever has made it unbuffered wants no less than lines */
+    /* glibc: whoever has made it unbuffered wants no less than lines. */
+    if (__fbufsize(stdout) == 1)
         return;
     const int locking = __fsetlocking(stdout, FSETLOCKING_BYCALLER);
     setvbuf(stdout, NULL, _IOLBF, 0);
     __fsetlocking(stdout, locking);
 #ifdef HAVE_FILE_WRITE_END
-    /* Where the caller has used the stream it still has room for bytes that are not looked at for a newline. */
+    /* Where the caller has used the stream it still has room for bytes that are not looked at for a
+     * newline. */
     if (__fpending(stdout) == 0)
         stdout->_IO_write_end = stdout->_IO_write_base;
 #endif
@@ -96,7 +100,8 @@ void fc_streams_buffer_by_line(bool threaded)
 static void flush(FILE *stream)
 {
 #ifdef HAVE_FPURGE_EXT
-    /* Does not take the lock either. Where nothing is pending the function may not have had it, and nobody may ever. */
+    /* Does not take the lock either. Where nothing is pending the function may not have had it, and
+     * nobody may ever. */
     if (__fpending(stream) == 0)
         return;
 #endif

@@ -13,10 +13,12 @@ bool fc_streams_are_pending(void);
 /* In the child: drops that: it is the caller's to write. */
 void fc_streams_purge(void);
 
-/* In the child, where nothing is pending: stdout writes every line at once. threaded: see wire/task.h. */
+/* In the child, where nothing is pending: stdout writes every line at once. threaded: see
+ * wire/task.h. */
 void fc_streams_buffer_by_line(bool threaded);
 
-/* Writes out what the function has written to stdout and stderr. Other streams may be the caller's. */
+/* Writes out what the function has written to stdout and stderr. Other streams may be the
+ * caller's. */
 void fc_streams_flush(void);
 
 #endif

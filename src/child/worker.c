@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #define PAGE 4096U
-/* How deep the path of a call goes, and how much of a small request is touched before there is one. */
+/* How deep the path of a call goes, and how much of a small request is touched before there is
+ * one. */
 #define TOUCHED_STACK 20480U
 #define TOUCHED_REQUEST 8192U
 
@@ -44,7 +45,8 @@ static void list_descriptors(const int own[FC_PASSED_USES])
     fds.fd[FC_FD_CHILD_REPLY] = own[-FC_PASSED_REPLY - 1];
     fds.fd[FC_FD_CHILD_LIFELINE] = own[-FC_PASSED_LIFELINE - 1];
     fds.fd[FC_FD_REGION] = own[-FC_PASSED_REGION - 1];
-    fc_fds_remember(&fds, FC_FD_CHILD_REPLY, FC_FD_COUNT); /* the function may close them and open others */
+    /* The function may close them and open others. */
+    fc_fds_remember(&fds, FC_FD_CHILD_REPLY, FC_FD_COUNT);
 }
 
 static void tell_ready_to(int fd)
@@ -55,8 +57,9 @@ static void tell_ready_to(int fd)
         _exit(0);
 }
 
-/* A page that is touched for the first time after a fork costs a microsecond, and the path of a call goes over some twenty: so
- * they are touched before there is a call. Nothing else comes of this. */
+/* A page that is touched for the first time after a fork costs a microsecond, and the path of a
+ * call goes over some twenty: so they are touched before there is a call. Nothing else comes of
+ * this. */
 static void touch(const struct fc_task *task)
 {
     volatile unsigned char deep[TOUCHED_STACK];

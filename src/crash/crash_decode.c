@@ -8,7 +8,8 @@
 #include <signal.h>
 #include <string.h>
 
-/* A fault this far around the stack pointer is a stack that has run out: a frame of this size at most, or a probe. */
+/* A fault this far around the stack pointer is a stack that has run out: a frame of this size at
+ * most, or a probe. */
 #define OVERFLOW_BELOW 65536U
 #define OVERFLOW_ABOVE 4096U
 
@@ -42,7 +43,7 @@ static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
     return true;
 }
 
-/* ---- From the child's addresses to this process's ------------------------------------------------------------ */
+/* ---- From the child's addresses to this process's -------------------------------------------- */
 
 /* What lies in none of its modules must not be taken for code here. */
 static uint64_t translate_code(const struct fc_translation *translation, uint64_t address)
@@ -53,7 +54,8 @@ static uint64_t translate_code(const struct fc_translation *translation, uint64_
     return fc_translation_is_ours(translation, stripped) ? 0 : address;
 }
 
-/* Any word that a function may have kept. The stack is left where it was in the child, wherever that is. */
+/* Any word that a function may have kept. The stack is left where it was in the child, wherever
+ * that is. */
 static uint64_t translate_word(const struct parts *parts, const struct fc_translation *translation, uint64_t word)
 {
     return word - parts->head.stack_address < parts->stack_size ? word : translate_code(translation, word);
@@ -98,7 +100,7 @@ static bool translate(struct parts *parts)
     return true;
 }
 
-/* ---- The whole ----------------------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------- */
 
 static bool is_mapped_in_caller(const struct fc_crash_notice *notice)
 {

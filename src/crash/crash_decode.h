@@ -8,8 +8,9 @@
 
 #include <stdbool.h>
 
-/* In the caller: turns a notice of size bytes, which is not trusted, into what the report has. by_fork: the child had
- * this process's modules at the same addresses; else the notice's stack is changed to what it would be here. */
+/* In the caller: turns a notice of size bytes, which is not trusted, into what the report has.
+ * by_fork: the child had this process's modules at the same addresses; else the notice's stack is
+ * changed to what it would be here. */
 void fc_crash_read(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork);
 
 #endif

@@ -15,8 +15,8 @@
 /* libdw is not thread-safe. */
 static pthread_mutex_t libdw_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* A child that another thread's fork() made may find the mutex locked for ever, and reading a file of a dead server may
- * take long: nobody waits for either. */
+/* A child that another thread's fork() made may find the mutex locked for ever, and reading a file
+ * of a dead server may take long: nobody waits for either. */
 static const time_t lock_patience_seconds = 1;
 
 /* Separate debug information is not looked for: the library's own way there ends in downloads. */

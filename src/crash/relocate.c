@@ -47,8 +47,9 @@ static bool has_counterpart(const struct fc_placement *ours, const void *placeme
     return false;
 }
 
-/* What was loaded from another path may be the same module, by a relative path or after it was moved: where there is only
- * one that it can be. NULL: it is not loaded here, or it cannot be told which it is. */
+/* What was loaded from another path may be the same module, by a relative path or after it was
+ * moved: where there is only one that it can be. NULL: it is not loaded here, or it cannot be told
+ * which it is. */
 static const struct fc_placement *find_ours(const struct fc_translation *translation, const struct fc_placement *theirs,
                                             const void *placements, size_t count)
 {

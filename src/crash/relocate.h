@@ -8,7 +8,8 @@
 
 struct fc_translation;
 
-/* From the child's own placements, which are not trusted and may lie anywhere in memory. NULL: no memory. */
+/* From the child's own placements, which are not trusted and may lie anywhere in memory. NULL: no
+ * memory. */
 struct fc_translation *fc_translation_make(const void *placements, size_t count);
 
 /* The same with a list of what lies here; only the first FC_PLACEMENTS_MAX of both lists count. */
@@ -16,7 +17,8 @@ struct fc_translation *fc_translation_between(const void *placements, size_t cou
                                               size_t our_count);
 void fc_translation_free(struct fc_translation *translation);
 
-/* Makes an address in a module of the child's the same address in that module here. False: in none that is known here. */
+/* Makes an address in a module of the child's the same address in that module here. False: in none
+ * that is known here. */
 bool fc_translate(const struct fc_translation *translation, uint64_t *address);
 
 /* Does it lie in a module of this process? */

@@ -1,4 +1,5 @@
-/* HOST: Symbols with libdw: static functions from the symbol table, lines from the debug information in the files themselves.
+/* HOST: Symbols with libdw: static functions from the symbol table, lines from the debug
+ * information in the files themselves.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"

@@ -7,8 +7,8 @@
 #include <signal.h>
 #include <string.h>
 
-/* What CoreFoundation writes, up to where its versions agree. Its first byte occurs nowhere else in it: a match that breaks
- * off can begin again only at the byte that broke it. */
+/* What CoreFoundation writes, up to where its versions agree. Its first byte occurs nowhere else in
+ * it: a match that breaks off can begin again only at the byte that broke it. */
 static const char sentence[] = "The process has forked and you cannot use this CoreFoundation functionality safely.";
 #define SENTENCE_SIZE (sizeof sentence - 1)
 
@@ -31,8 +31,9 @@ void fc_hints_scan(struct fc_hint_scan *scan, const char *data, size_t size)
     }
 }
 
-/* In a forked child libdispatch sets the ends of its queues to 0x100; what is then queued touches a member behind it (on
- * 64-bit systems 0x108 or 0x110). A NULL pointer to a struct can fault there as well: only libdispatch's own code counts. */
+/* In a forked child libdispatch sets the ends of its queues to 0x100; what is then queued touches a
+ * member behind it (on 64-bit systems 0x108 or 0x110). A NULL pointer to a struct can fault there
+ * as well: only libdispatch's own code counts. */
 #define POISON 0x100U
 #define POISON_SIZE 0x20U
 

@@ -13,7 +13,8 @@ struct fc_hint_scan {
 /* Looks for CoreFoundation's sentence in the next bytes of standard error. */
 void fc_hints_scan(struct fc_hint_scan *scan, const char *data, size_t size);
 
-/* What is known from the bytes so far, and from the crash: FORKCALL_HINT_ bits. Not async-signal-safe. */
+/* What is known from the bytes so far, and from the crash: FORKCALL_HINT_ bits. Not
+ * async-signal-safe. */
 uint16_t fc_hints(const struct fc_hint_scan *scan, const struct forkcall_crash *crash);
 
 #endif

@@ -1,4 +1,5 @@
-/* HOST: Unwinding by the chain of frame pointers: good for code built with -fno-omit-frame-pointer, and needs no tables.
+/* HOST: Unwinding by the chain of frame pointers: good for code built with -fno-omit-frame-pointer,
+ * and needs no tables.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"
@@ -18,7 +19,8 @@ enum {
     NONE = -1,
 };
 
-/* How calls are made. The numbers of registers are those of struct fc_registers; NONE: it is not among them. */
+/* How calls are made. The numbers of registers are those of struct fc_registers; NONE: it is not
+ * among them. */
 struct abi {
     int link_register; /* where a function finds its return address; NONE: on top of the stack */
     int stack_pointer, program_counter;
@@ -35,7 +37,8 @@ static const struct abi abi = {NONE, 4, 8, 16, false, {{0, 4}}, 1};
 #elif defined(__aarch64__)
 static const struct abi abi = {30, 31, 32, 16, false, {{0, 8}}, 1};
 #elif defined(__arm__)
-static const struct abi abi = {14, 13, 15, 8, false, {{0, 4}, {-4, 0}}, 2}; /* as clang and as gcc lay out frames */
+/* Frames as clang and as gcc lay them out. */
+static const struct abi abi = {14, 13, 15, 8, false, {{0, 4}, {-4, 0}}, 2};
 #elif defined(__riscv) && __riscv_xlen == 64
 static const struct abi abi = {1, 2, NONE, 16, false, {{-16, -8}}, 1};
 #elif defined(__s390x__)
@@ -110,8 +113,8 @@ bool fc_unwind_wild_jump(struct fc_registers *registers, const struct fc_stack *
     return true;
 }
 
-/* The return address of a function that has no frame (yet): it is still where the call put it. Without a look at the
- * code one can only guess that this is so; 0: it does not look so. */
+/* The return address of a function that has no frame (yet): it is still where the call put it.
+ * Without a look at the code one can only guess that this is so; 0: it does not look so. */
 static uint64_t find_unsaved_return_address(const struct fc_registers *registers, const struct fc_stack *stack)
 {
     uint64_t return_address = 0;
@@ -122,7 +125,8 @@ static uint64_t find_unsaved_return_address(const struct fc_registers *registers
         if (function == 0 || fc_image_function_start(return_address - 1) == function)
             return 0;
     } else {
-        /* The call leaves the stack pointer one word off the alignment that function bodies keep. */
+        /* The call leaves the stack pointer one word off the alignment that function bodies
+         * keep. */
         if (abi.stack_pointer == NONE || (registers->sp + sizeof(uintptr_t)) % abi.stack_alignment != 0 ||
             !fc_stack_read(stack, registers->sp, &return_address))
             return 0;

@@ -96,7 +96,8 @@ size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64
             walk.frames[walk.count++] = registers->pc;
         walk_tables(&walk);
     }
-    /* The tables did not lead anywhere: code without them, a processor that libdw does not know, no /proc. */
+    /* The tables did not lead anywhere: code without them, a processor that libdw does not know, no
+     * /proc. */
     if (walk.count < 2)
         return fc_unwind_frame_pointers(registers, stack, stack_address, stack_size, frames, max);
     return walk.count;

@@ -1,9 +1,10 @@
-/* ANY: The set of signals that are blocked when the program begins: no program is started with this one by chance. Some shells
- * unblock all.
+/* ANY: The set of signals that are blocked when the program begins: no program is started with this
+ * one by chance. Some shells unblock all.
  *
- * A constructor of this library unblocks them at once: the program's constructors, which come after it, find none blocked, as
- * promised for copies, nor does a thread that they start. Only libraries whose constructors the loader runs before this
- * one's find the set, which holds no signal that anything is known to use. */
+ * A constructor of this library unblocks them at once: the program's constructors, which come after
+ * it, find none blocked, as promised for copies, nor does a thread that they start. Only libraries
+ * whose constructors the loader runs before this one's find the set, which holds no signal that
+ * anything is known to use. */
 #include "exec/brand.h"
 
 #include "config.h"
@@ -13,14 +14,16 @@
 
 #ifdef SIGRTMAX
 
-/* Above what libraries use, SIGRTMIN and the next few; below what valgrind and qemu-user keep for themselves, the last. */
+/* Above what libraries use, SIGRTMIN and the next few; below what valgrind and qemu-user keep for
+ * themselves, the last. */
 #define FIRST 41
 #define LAST 60
 static const int marked[] = {43, 44, 46, 49, 51, 52, 53, 58};
 
 #else
 
-/* Without real-time signals: such as are ignored by default, or of no meaning to a process that has just begun. */
+/* Without real-time signals: such as are ignored by default, or of no meaning to a process that has
+ * just begun. */
 #define FIRST 1
 #define LAST 31
 static const int marked[] = {SIGXFSZ, SIGVTALRM, SIGWINCH, SIGXCPU};
@@ -45,7 +48,8 @@ void fc_brand_end(unsigned long before)
     (void)before;
 }
 
-/* Those between FIRST and LAST that are blocked are the marked ones; a constructor may have blocked others. */
+/* Those between FIRST and LAST that are blocked are the marked ones; a constructor may have blocked
+ * others. */
 static bool take(void)
 {
     sigset_t now, mark;
@@ -72,7 +76,8 @@ take_at_once(void)
     was_branded = take();
 }
 
-/* Another instance of this library, in the program or a plugin, may have taken the mark before this one. */
+/* Another instance of this library, in the program or a plugin, may have taken the mark before this
+ * one. */
 bool fc_brand_take(void)
 {
     const bool branded = was_branded || take();

@@ -1,6 +1,6 @@
-/* ANY: Linux: the slack of timers (prctl(2), PR_SET_TIMERSLACK), a number of nanoseconds. A child begins with that of the thread that
- * made it, exec keeps it, and no wrapper touches it. Its last three digits are the mark: less than a microsecond of
- * timers that may be late by 50 as a rule. */
+/* ANY: Linux: the slack of timers (prctl(2), PR_SET_TIMERSLACK), a number of nanoseconds. A child
+ * begins with that of the thread that made it, exec keeps it, and no wrapper touches it. Its last
+ * three digits are the mark: less than a microsecond of timers that may be late by 50 as a rule. */
 #include "exec/brand.h"
 
 #include <sys/prctl.h>

@@ -31,7 +31,7 @@ struct hello {
     uint64_t library; /* fc_library_id */
 };
 
-/* ---- In the maker -------------------------------------------------------------------------------------------- */
+/* ---- In the maker ---------------------------------------------------------------------------- */
 
 int fc_copy_hello(int fd, enum fc_copy_role role, uint64_t *nonce)
 {
@@ -90,7 +90,7 @@ int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char
     return r;
 }
 
-/* ---- In the copy --------------------------------------------------------------------------------------------- */
+/* ---- In the copy ----------------------------------------------------------------------------- */
 
 /* Made for this hello. One that was inherited is another's. */
 static bool marker_is(const struct hello *hello)
@@ -115,15 +115,16 @@ static pid_t maker_of(const struct hello *hello)
     return told >= 0 ? told : (pid_t)hello->maker;
 }
 
-/* The hello lies in the socket before the copy is started, so nothing is waited for. It is looked at and not taken: the socket
- * may be a stranger's. */
+/* The hello lies in the socket before the copy is started, so nothing is waited for. It is looked
+ * at and not taken: the socket may be a stranger's. */
 static bool has_hello(struct hello *hello)
 {
     return recv(FC_COPY_FD, hello, sizeof *hello, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof *hello &&
            hello->magic == HELLO_MAGIC;
 }
 
-/* One that the parent has made can have come to nobody else: its end of the socket is the copy's alone. */
+/* One that the parent has made can have come to nobody else: its end of the socket is the copy's
+ * alone. */
 static bool has_hello_of_parent(void)
 {
     struct hello hello;

@@ -1,15 +1,16 @@
-/* ANY: Another process with this program's image, made by exec and so without a trace of this one's memory: the children of SPAWN,
- * and the server.
+/* ANY: Another process with this program's image, made by exec and so without a trace of this one's
+ * memory: the children of SPAWN, and the server.
  *
- * A copy is told what it is by marks of different kinds, so that a tool that takes or changes some of them (a preloaded
- * library that resolves paths, a tracer, a wrapper that cleans up) leaves others, and each of them ends the process at
- * the latest in forkcall_init:
- *  - the socket of its maker as descriptor 3, with the hello in it, made by its very parent: by this alone it serves;
+ * A copy is told what it is by marks of different kinds, so that a tool that takes or changes some
+ * of them (a preloaded library that resolves paths, a tracer, a wrapper that cleans up) leaves
+ * others, and each of them ends the process at the latest in forkcall_init:
+ *  - the socket of its maker as descriptor 3, with the hello in it, made by its very parent: by
+ *    this alone it serves;
  *  - the path that it was started by (Linux);
  *  - a variable of the environment that names its parent;
  *  - what the kernel alone keeps (exec/brand.h).
- * A process that finds a mark which may be another's goes on as a program like any other, but makes no copies itself: so
- * no chain of copies comes about where none of them knows what it is. */
+ * A process that finds a mark which may be another's goes on as a program like any other, but makes
+ * no copies itself: so no chain of copies comes about where none of them knows what it is. */
 #ifndef FC_COPY_H
 #define FC_COPY_H
 
@@ -33,32 +34,37 @@ enum fc_copy_exit {
 
 enum fc_copy_role { FC_COPY_SPARE = 1, FC_COPY_SERVER = 2, FC_COPY_SPARE_OF_SERVER = 3 };
 
-/* In every program, by forkcall_init: is this process such a copy? False: no. Else *fd is the socket to its maker. Ends the
- * process where it is one that must not go on. */
+/* In every program, by forkcall_init: is this process such a copy? False: no. Else *fd is the
+ * socket to its maker. Ends the process where it is one that must not go on. */
 bool fc_copy_is_this(enum fc_copy_role *role, int *fd);
 
-/* This process is a copy that has not come to forkcall_init yet: it may not call anything of the library. */
+/* This process is a copy that has not come to forkcall_init yet: it may not call anything of the
+ * library. */
 bool fc_copy_is_unfinished(void);
 
-/* Starts a copy. fd: the maker's hello was written to the other end of it. 0 or a negative errno; *why is what could not be done.
- * -EPERM: it would have other rights. -ENOEXEC, -ESTALE: copies have failed so often that no more is made. */
+/* Starts a copy. fd: the maker's hello was written to the other end of it. 0 or a negative errno;
+ * *why is what could not be done. -EPERM: it would have other rights. -ENOEXEC, -ESTALE: copies
+ * have failed so often that no more is made. */
 int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char **why);
 
 /* *why is then a whole sentence, and says more than strerror(3) would. */
 bool fc_copy_error_is_told(int error);
 
-/* Writes the hello that a copy looks for into a pair's end of the maker. nonce: for fc_copy_start. */
+/* Writes the hello that a copy looks for into a pair's end of the maker. nonce: for
+ * fc_copy_start. */
 int fc_copy_hello(int fd, enum fc_copy_role role, uint64_t *nonce);
 
-/* For the maker: the copy ended in this way and did not come to forkcall_init. Why, in words, and -ENOEXEC or -ESTALE.
- * Counts: a maker whose copies all fail by their own word makes only so many. Thread-safe. */
+/* For the maker: the copy ended in this way and did not come to forkcall_init. Why, in words, and
+ * -ENOEXEC or -ESTALE. Counts: a maker whose copies all fail by their own word makes only so many.
+ * Thread-safe. */
 int fc_copy_failed(int wait_status, char *why, size_t why_size);
 /* One has served. */
 void fc_copy_served(void);
-/* Copies have failed so often that no more is to be made: 0, or the error and the reason of the last. */
+/* Copies have failed so often that no more is to be made: 0, or the error and the reason of the
+ * last. */
 int fc_copy_gave_up(const char **why);
 
-/* ---- What the platform's file (image_path.*.c) gives --------------------------------------------------------- */
+/* ---- What the platform's file (image_path.*.c) gives ----------------------------------------- */
 
 struct fc_image_path {
     char *path;          /* malloc */
@@ -68,18 +74,20 @@ struct fc_image_path {
 
 /* By forkcall_init, at once: what only the start of the program tells. */
 void fc_image_path_note(void);
-/* The path of the image that runs, also where its file was replaced or deleted. 0 or a negative errno; path is to be freed
- * in any case. */
+/* The path of the image that runs, also where its file was replaced or deleted. 0 or a negative
+ * errno; path is to be freed in any case. */
 int fc_image_path_get(struct fc_image_path *image);
 /* This process was started by a path that only copies are started by. */
 bool fc_image_path_is_this(void);
 /* The parent runs this process's program. False also where this is not known. */
 bool fc_image_path_is_of_parent(void);
-/* It has served its purpose: for another instance of this library, in a plugin, this is a program like any other. */
+/* It has served its purpose: for another instance of this library, in a plugin, this is a program
+ * like any other. */
 void fc_image_path_forget(void);
 /* This process has more rights than its user (AT_SECURE). */
 bool fc_image_is_privileged(void);
-/* Starting the image's file again gives rights that this process has not, and why so, in words; NULL: no. */
+/* Starting the image's file again gives rights that this process has not, and why so, in words;
+ * NULL: no. */
 const char *fc_image_path_raises(const struct fc_image_path *image);
 
 #endif

@@ -1,7 +1,8 @@
-/* ANY: Linux: /proc/PID/exe is the image that runs in process PID, whatever became of its file. Written in an odd way, it is also
- * the mark of a copy: the kernel tells every program the path that it was started by (getauxval(3), AT_EXECFN), and no
- * other program is started by this one. PID is the maker's number, not "self": where a wrapper executes the path in a
- * process of its own, "self" would be the wrapper's program. */
+/* ANY: Linux: /proc/PID/exe is the image that runs in process PID, whatever became of its file.
+ * Written in an odd way, it is also the mark of a copy: the kernel tells every program the path
+ * that it was started by (getauxval(3), AT_EXECFN), and no other program is started by this one.
+ * PID is the maker's number, not "self": where a wrapper executes the path in a process of its own,
+ * "self" would be the wrapper's program. */
 #include "base/descriptors.h"
 #include "exec/exec_self.h"
 #include "module/proc_maps.h"
@@ -28,10 +29,11 @@
 
 static const char *started_by(void)
 {
-    return (const char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr): so the kernel gives it
+    return (const char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr)
 }
 
-static struct stat started; /* the file at that path, at the program's start; where st_ino is not 0 */
+/* The file at that path, at the program's start; where st_ino is not 0. */
+static struct stat started;
 
 void fc_image_path_note(void)
 {
@@ -81,7 +83,7 @@ bool fc_image_path_is_this(void)
 /* The string lies on the stack, above everything else, and is this process's own. */
 void fc_image_path_forget(void)
 {
-    char *path = (char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr): so the kernel gives it
+    char *path = (char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr)
     if (fc_image_path_is_this())
         *path = '\0';
 }
@@ -100,7 +102,8 @@ bool fc_image_is_privileged(void)
     return getauxval(AT_SECURE) != 0;
 }
 
-/* The inode of the program's file, as the kernel has mapped it; it does not change. 0: not known. */
+/* The inode of the program's file, as the kernel has mapped it; it does not change. 0: not
+ * known. */
 static uint64_t mapped_inode(void)
 {
     static atomic_uint_fast64_t known;
@@ -114,9 +117,9 @@ static uint64_t mapped_inode(void)
     return atomic_load(&known);
 }
 
-/* Under valgrind and qemu-user /proc/self/exe is the tool, and only the link's text is the program: by that it is started
- * if the file is still the same. Where the dynamic loader was started with the program as its argument, the link's text is
- * the loader, and nothing leads to the program. */
+/* Under valgrind and qemu-user /proc/self/exe is the tool, and only the link's text is the program:
+ * by that it is started if the file is still the same. Where the dynamic loader was started with
+ * the program as its argument, the link's text is the loader, and nothing leads to the program. */
 static int use_link(struct fc_image_path *image, uint64_t inode)
 {
     struct stat named;
@@ -137,7 +140,8 @@ static int use_link(struct fc_image_path *image, uint64_t inode)
     return -ENOENT;
 }
 
-/* Of this process. By its number where /proc knows it by that number: it may be that of another process namespace. */
+/* Of this process. By its number where /proc knows it by that number: it may be that of another
+ * process namespace. */
 static int use_odd_path(struct fc_image_path *image, const struct stat *real)
 {
     char path[64];
@@ -149,8 +153,9 @@ static int use_odd_path(struct fc_image_path *image, const struct stat *real)
     return set_path(image, path);
 }
 
-/* Where the main thread has ended by pthread_exit(3), /proc knows the image by other threads alone. posix_spawn(3) executes the
- * path in a process that has its first thread, so that "self" is good there. */
+/* Where the main thread has ended by pthread_exit(3), /proc knows the image by other threads alone.
+ * posix_spawn(3) executes the path in a process that has its first thread, so that "self" is good
+ * there. */
 static int stat_own(struct stat *real)
 {
     if (stat("/proc/self/exe", real) == 0)

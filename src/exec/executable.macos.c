@@ -1,5 +1,5 @@
-/* ANY: macOS: dyld knows the path. An image that was replaced or deleted cannot be started again; the copy's identity is checked
- * before any call (exec/library_id.h, module/lookup.h). */
+/* ANY: macOS: dyld knows the path. An image that was replaced or deleted cannot be started again;
+ * the copy's identity is checked before any call (exec/library_id.h, module/lookup.h). */
 #include "exec/exec_self.h"
 
 #include <errno.h>

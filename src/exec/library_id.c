@@ -9,8 +9,8 @@
 #include <forkcall.h>
 #include <stdatomic.h>
 
-/* Where the linker gives builds no identity and the module's content cannot be read, these sizes of the messages that
- * cross are all that tells two builds apart. */
+/* Where the linker gives builds no identity and the module's content cannot be read, these sizes of
+ * the messages that cross are all that tells two builds apart. */
 static const uint64_t layout[] = {
     FORKCALL_VERSION,
     sizeof(struct fc_request),

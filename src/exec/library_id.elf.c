@@ -23,8 +23,8 @@ static int visit(struct dl_phdr_info *info, size_t size, void *context)
     search->first = false;
     if (fc_elf_find_segment(&module, (uintptr_t)&here) == NULL)
         return 0;
-    /* At least the layout comes into id. The content of a program is not hashed: it may be large, and a copy is started
-     * from the very file that runs. */
+    /* At least the layout comes into id. The content of a program is not hashed: it may be large,
+     * and a copy is started from the very file that runs. */
     search->found = true;
     if (module.is_program)
         fc_elf_identify_build(&module, search->id);

@@ -48,16 +48,17 @@ static char **environment_with(const char *marker)
     if (with == NULL)
         return NULL;
     for (size_t i = 0; i < count; i++)
-        if (strncmp(environ[i], marker, name_size) != 0) /* not one that this process has inherited */
+        if (strncmp(environ[i], marker, name_size) != 0) /* not an inherited one */
             with[kept++] = environ[i];
     with[kept] = (char *)(uintptr_t)marker;
     with[kept + 1] = NULL;
     return with;
 }
 
-/* Standard streams that are close-on-exec in the host are the copy's all the same, as they would be a fork's. Each is
- * duplicated to FC_COPY_FD, which is not taken yet, and back. A dup2 action with the same number twice would not do: macOS
- * leaves close-on-exec as it was (XNU, bsd/kern/kern_exec.c 3130). */
+/* Standard streams that are close-on-exec in the host are the copy's all the same, as they would be
+ * a fork's. Each is duplicated to FC_COPY_FD, which is not taken yet, and back. A dup2 action with
+ * the same number twice would not do: macOS leaves close-on-exec as it was (XNU,
+ * bsd/kern/kern_exec.c 3130). */
 static int keep_streams(posix_spawn_file_actions_t *actions)
 {
     int r = 0;
@@ -114,7 +115,8 @@ static int start(const char *path, char **environment, int fd, const sigset_t *m
     if (own_group)
         flags = (short)(flags | POSIX_SPAWN_SETPGROUP);
     const bool real_ids = needs_real_ids();
-    if (real_ids) /* of two threads, the second would take what the first has not restored yet for the host's */
+    /* Of two threads, the second would take what the first has not restored yet for the host's. */
+    if (real_ids)
         fc_fds_fork_lock();
     const int dumpable = real_ids ? fc_settings_dumpable() : 0;
     if (real_ids)
@@ -140,20 +142,23 @@ static int start(const char *path, char **environment, int fd, const sigset_t *m
     return r;
 }
 
-/* The limit on descriptors has been lowered since fd was opened: posix_spawn(3) refuses such numbers as bad. */
+/* The limit on descriptors has been lowered since fd was opened: posix_spawn(3) refuses such
+ * numbers as bad. */
 static bool is_above_limit(int fd)
 {
     struct rlimit limit;
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur;
 }
 
-/* EBADF: another thread has closed a descriptor that an action names, or lowered the limit on them, since they were listed. */
+/* EBADF: another thread has closed a descriptor that an action names, or lowered the limit on them,
+ * since they were listed. */
 static int start_again(const char *path, char **environment, int fd, const sigset_t *mask, bool own_group, pid_t *pid)
 {
     int r = EBADF;
     for (int i = 0; i < TRIES && r == EBADF; i++) {
         r = start(path, environment, fd, mask, own_group, pid);
-        if (r == EPERM && own_group) /* a sandbox may refuse setpgid(2): then it goes without, as a fork's child does */
+        /* A sandbox may refuse setpgid(2): then it goes without, as a fork's child does. */
+        if (r == EPERM && own_group)
             r = start(path, environment, fd, mask, false, pid);
     }
     return r == EBADF && is_above_limit(fd) ? EMFILE : r;

@@ -1,5 +1,6 @@
-/* HOST: Without a way to close all: those that are open now and not close-on-exec, as /proc or /dev lists them. What another
- * thread opens meanwhile, and what lies above a limit that was lowered since, the copy has as well. */
+/* HOST: Without a way to close all: those that are open now and not close-on-exec, as /proc or /dev
+ * lists them. What another thread opens meanwhile, and what lies above a limit that was lowered
+ * since, the copy has as well. */
 #include "exec/spawn_self.h"
 
 #include "base/descriptors.h"

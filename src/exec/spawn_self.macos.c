@@ -1,4 +1,5 @@
-/* HOST: macOS: every descriptor is close-on-exec but those that an action names (posix_spawnattr_setflags(3)). */
+/* HOST: macOS: every descriptor is close-on-exec but those that an action names
+ * (posix_spawnattr_setflags(3)). */
 #include "exec/spawn_self.h"
 
 #include <fcntl.h>

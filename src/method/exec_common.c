@@ -1,4 +1,5 @@
-/* HOST: what SERVER and SPAWN need besides: forkcall_init, and a function that another process can find. */
+/* HOST: what SERVER and SPAWN need besides: forkcall_init, and a function that another process can
+ * find. */
 #include "method/exec_common.h"
 
 #include "base/message.h"

@@ -1,4 +1,5 @@
-/* HOST: what SERVER and SPAWN need besides: forkcall_init, and a function that another process can find. */
+/* HOST: what SERVER and SPAWN need besides: forkcall_init, and a function that another process can
+ * find. */
 #ifndef FC_METHOD_EXEC_H
 #define FC_METHOD_EXEC_H
 

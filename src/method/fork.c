@@ -32,7 +32,8 @@ static bool refuses(struct forkcall_call *call)
         return false;
     const char *what = (bits & FORKCALL_HAZARD_THREADS) != 0 ? fc_other_threads_in_words()
                                                              : "this process was forked and has not exec'ed";
-    if (fc_image_is_privileged()) /* forkcall_init() makes no copies of such a program, and so is no remedy */
+    /* forkcall_init() makes no copies of such a program, and so is no remedy. */
+    if (fc_image_is_privileged())
         fc_report_message(
             report,
             "a fork is not safe now: %s, and no clean process can be started of a program that has more "
@@ -77,7 +78,8 @@ static pid_t fork_child(struct forkcall_call *call)
     return pid;
 }
 
-/* In a threaded process: one thread at a time, so that none of the library's is in the list of exit handlers when the child is made. */
+/* In a threaded process: one thread at a time, so that none of the library's is in the list of exit
+ * handlers when the child is made. */
 static pid_t fork_guarded(struct forkcall_call *call)
 {
     struct fc_exit_guard guard;
@@ -106,7 +108,8 @@ static void start(struct forkcall_call *call)
     call->task.threaded = (call->report.hazards & FORKCALL_HAZARD_THREADS) != 0;
     call->task.purge = call->task.threaded || fc_streams_are_pending();
     call->task.measure = has_rival(call);
-    fc_fds_remember(&call->fds, FC_FD_CHILD_REPLY, FC_FD_COUNT); /* the function may close them and open others */
+    /* The function may close them and open others. */
+    fc_fds_remember(&call->fds, FC_FD_CHILD_REPLY, FC_FD_COUNT);
     const pid_t pid = call->task.threaded ? fork_guarded(call) : fork_child(call);
     if (pid < 0) {
         fc_call_not_started(call, -pid, "fork");

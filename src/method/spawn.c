@@ -87,7 +87,8 @@ static void start(struct forkcall_call *call)
             fc_report_message(&call->report, "%s", step);
         return;
     }
-    /* The copy reads it once it has come so far: not to be waited for where it is longer than the pipe. */
+    /* The copy reads it once it has come so far: not to be waited for where it is longer than the
+     * pipe. */
     fcntl(call->fds.fd[FC_FD_GO], F_SETFL, O_NONBLOCK);
     take(&caller);
     call->task.caller = &caller;

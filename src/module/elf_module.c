@@ -43,7 +43,8 @@ bool fc_elf_can_read(uintptr_t address, size_t size)
     return true;
 }
 
-/* Where the kernel, or a loader that was called by its own name, lets the program begin. 0: not known. */
+/* Where the kernel, or a loader that was called by its own name, lets the program begin. 0: not
+ * known. */
 static uintptr_t program_entry(void)
 {
 #ifdef HAVE_GETAUXVAL
@@ -61,9 +62,9 @@ static bool has_segment(const struct fc_elf_module *module, ElfW(Word) type)
     return false;
 }
 
-/* Of a file that was cut short the rest of its last page reads as zero, and so may a part of the table. No library is loaded that
- * has no dynamic section, and linkers put that behind the loaded segments: where it is left, these are. Only a program may have
- * none. */
+/* Of a file that was cut short the rest of its last page reads as zero, and so may a part of the
+ * table. No library is loaded that has no dynamic section, and linkers put that behind the loaded
+ * segments: where it is left, these are. Only a program may have none. */
 static bool has_lost_segments(const struct fc_elf_module *module, bool is_first)
 {
     return !has_segment(module, PT_LOAD) || !(is_first || has_segment(module, PT_DYNAMIC));
@@ -97,7 +98,7 @@ const ElfW(Phdr) * fc_elf_find_code(const struct fc_elf_module *module, uintptr_
     return segment != NULL && (segment->p_flags & PF_X) != 0 ? segment : NULL;
 }
 
-/* ---- Identity ------------------------------------------------------------------------------------------------ */
+/* ---- Identity -------------------------------------------------------------------------------- */
 
 uint64_t fc_elf_layout(const struct fc_elf_module *module)
 {

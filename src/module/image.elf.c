@@ -100,7 +100,7 @@ bool fc_image_is_code(uint64_t address)
     return search_images(address, visit_is_code, &is_code) && is_code;
 }
 
-/* ---- What can be read ---------------------------------------------------------------------------------------- */
+/* ---- What can be read ------------------------------------------------------------------------ */
 
 struct question {
     uintptr_t address;
@@ -134,14 +134,15 @@ bool fc_image_can_be_asked(uint64_t address)
     return address <= UINTPTR_MAX && question.can_be_asked;
 }
 
-/* ---- Where calls come from, and functions start ---------------------------------------------------------------- */
+/* ---- Where calls come from, and functions start ---------------------------------------------- */
 
 #if defined(__x86_64__) || defined(__i386__)
 
 /* code[-7] to code[-1] can be read. */
 static bool follows_call(const unsigned char *code)
 {
-    static const int indirect_sizes[] = {2, 3, 4, 6, 7}; /* by register, by memory with all forms of address */
+    /* By register, by memory with all forms of address. */
+    static const int indirect_sizes[] = {2, 3, 4, 6, 7};
     if (code[-5] == 0xe8)
         return true;
     for (size_t i = 0; i < sizeof indirect_sizes / sizeof indirect_sizes[0]; i++)

@@ -1,7 +1,7 @@
 /* HOST: The program and the shared libraries of this process: what lies at an address.
  *
- * Addresses may come from anywhere: no memory is read but the images' own. Not async-signal-safe: the loader's lock is
- * taken. Thread-safe.
+ * Addresses may come from anywhere: no memory is read but the images' own. Not async-signal-safe:
+ * the loader's lock is taken. Thread-safe.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FORKCALL_IMAGE_H
@@ -13,7 +13,8 @@
 #define FC_IMAGE_PATH_MAX 512
 
 struct fc_image {
-    uint64_t bias;                /* address - bias is the address inside the file, as addr2line takes it */
+    /* Address - bias is the address inside the file, as addr2line takes it. */
+    uint64_t bias;
     char path[FC_IMAGE_PATH_MAX]; /* printable; cut where it is longer */
 };
 
@@ -23,10 +24,12 @@ bool fc_image_find(uint64_t address, struct fc_image *image);
 /* Whether address lies in code of an image. */
 bool fc_image_is_code(uint64_t address);
 
-/* Whether a call can have left address on the stack: code, and, on x86, preceded by a call instruction. */
+/* Whether a call can have left address on the stack: code, and, on x86, preceded by a call
+ * instruction. */
 bool fc_image_is_return_address(uint64_t address);
 
-/* Whether dladdr(3) may be asked about address: it reads the tables of the image that holds it, be they readable or not. */
+/* Whether dladdr(3) may be asked about address: it reads the tables of the image that holds it, be
+ * they readable or not. */
 bool fc_image_can_be_asked(uint64_t address);
 
 /* Where the function that holds address starts. 0: not known. */

@@ -10,8 +10,8 @@
 #define TOLD_PATH_MAX 100U /* a report's message has room for 255 bytes in all */
 #define LOADER_WORDS_MAX 400U
 
-/* A static program is not to have the loader only because of this file: it can have other modules only if it brings the
- * loader itself. */
+/* A static program is not to have the loader only because of this file: it can have other modules
+ * only if it brings the loader itself. */
 #pragma weak dlopen
 #pragma weak dlclose
 #pragma weak dlerror
@@ -29,8 +29,8 @@ static bool is_special_file(const char *path)
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
-/* Nothing of another file is loaded, not even to look at it: its constructors would run. A file that is not there is left
- * to the loader, whose words are the best. */
+/* Nothing of another file is loaded, not even to look at it: its constructors would run. A file
+ * that is not there is left to the loader, whose words are the best. */
 static bool was_replaced(const struct fc_module_function *name)
 {
     const struct fc_module_file *file = &name->file;
@@ -49,8 +49,8 @@ static void *load(const char *path)
     return module != NULL ? module : dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 }
 
-/* Writes why, with the module's path in the middle, and returns error. Of a long path only the end is told, so that the
- * reason behind it is not cut off. */
+/* Writes why, with the module's path in the middle, and returns error. Of a long path only the end
+ * is told, so that the reason behind it is not cut off. */
 static int refuse(const struct fc_module_function *name, int error, const char *before, const char *after, char *why,
                   size_t why_size)
 {

@@ -20,7 +20,7 @@
 
 #pragma weak dladdr /* see module/lookup.c */
 
-/* ---- What was named lately ----------------------------------------------------------------------------------- */
+/* ---- What was named lately ------------------------------------------------------------------- */
 
 struct known {
     uintptr_t bias, start, size; /* the code: a segment. Size 0: nothing is known */
@@ -55,7 +55,8 @@ static int visit_unloads(struct dl_phdr_info *info, size_t size, void *unloads)
     return 1;
 }
 
-/* How many modules have been unloaded: where another has taken the place of one, this has grown. ULLONG_MAX: not known. */
+/* How many modules have been unloaded: where another has taken the place of one, this has grown.
+ * ULLONG_MAX: not known. */
 static unsigned long long count_unloads(void)
 {
     unsigned long long unloads = ULLONG_MAX;
@@ -109,8 +110,8 @@ static uintptr_t recall_program(const struct fc_module_function *name)
     return found;
 }
 
-/* The place of what has been named there before, or the oldest one. Not the program's, without which each of its functions would
- * wait for the loader's lock: see look_up. */
+/* The place of what has been named there before, or the oldest one. Not the program's, without
+ * which each of its functions would wait for the loader's lock: see look_up. */
 static struct known *find_place(uintptr_t start)
 {
     for (size_t i = 0; i < sizeof cache / sizeof *cache; i++)
@@ -137,7 +138,7 @@ static void remember(const struct fc_elf_module *module, const ElfW(Phdr) * code
     unlock_cache();
 }
 
-/* ---- From address to name ------------------------------------------------------------------------------------ */
+/* ---- From address to name -------------------------------------------------------------------- */
 
 struct lookup {
     uintptr_t address; /* 0: the program's first code */
@@ -145,8 +146,9 @@ struct lookup {
     struct fc_elf_module module;
     const ElfW(Phdr) * code;
     unsigned modules;
-    bool is_blind;    /* there is a module of which nothing can be read */
-    bool has_program; /* whether the program is among those modules: it is in its own namespace, and first there */
+    bool is_blind; /* there is a module of which nothing can be read */
+    /* Whether the program is among those modules: it is in its own namespace, and first there. */
+    bool has_program;
     int result;
 };
 
@@ -178,8 +180,9 @@ static int visit_lookup(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
-/* The loader's name of the file is the best, as the file's neighbours may be looked for beside it; but it may be relative
- * to a directory that is no more the current one, or another file's by now. */
+/* The loader's name of the file is the best, as the file's neighbours may be looked for beside it;
+ * but it may be relative to a directory that is no more the current one, or another file's by
+ * now. */
 static int improve_path(struct fc_module_function *name, const struct fc_mapping *mapping)
 {
     struct stat status;
@@ -200,7 +203,8 @@ static void improve_path_unmapped(struct fc_module_function *name)
     free(path);
 }
 
-/* mapping NULL: the kernel does not tell. Then the file of that name is believed to be the module's. */
+/* mapping NULL: the kernel does not tell. Then the file of that name is believed to be the
+ * module's. */
 static void note_file(struct fc_module_function *name, const struct fc_mapping *mapping)
 {
     struct stat status;
@@ -244,7 +248,8 @@ static int complete(struct lookup *lookup)
 static bool is_in_other_namespace(uintptr_t address)
 {
     Dl_info info;
-    return dladdr != NULL && dladdr((const void *)address, &info) != 0; // NOLINT(performance-no-int-to-ptr)
+    const void *const place = (const void *)address; // NOLINT(performance-no-int-to-ptr)
+    return dladdr != NULL && dladdr(place, &info) != 0;
 }
 
 /* The loader would read a module's tables unasked. */
@@ -255,7 +260,8 @@ static int explain_nowhere(const struct lookup *lookup)
     return is_in_other_namespace(lookup->address) ? -EXDEV : -ENOENT;
 }
 
-/* A file is moved, and another takes its place: what was named by its path has to be named again. */
+/* A file is moved, and another takes its place: what was named by its path has to be named
+ * again. */
 static bool is_still_there(const struct fc_module_function *name)
 {
     struct stat status;
@@ -268,8 +274,9 @@ static bool is_still_there(const struct fc_module_function *name)
 static int look_up(uintptr_t address, struct fc_module_function *name)
 {
     struct lookup lookup = {.address = address, .name = name, .result = -ENOENT};
-    /* The program's own functions first, without the loader's lock: another thread of the host may hold that for as long as it likes, in
-     * a callback of dl_iterate_phdr(). No count of unloads is needed for what is never unloaded. */
+    /* The program's own functions first, without the loader's lock: another thread of the host may
+     * hold that for as long as it likes, in a callback of dl_iterate_phdr(). No count of unloads is
+     * needed for what is never unloaded. */
     if (address != 0 && recall_name(address, ULLONG_MAX, name))
         return 0;
     const unsigned long long unloads = count_unloads();
@@ -282,7 +289,8 @@ static int look_up(uintptr_t address, struct fc_module_function *name)
     if (lookup.result < 0)
         return lookup.result;
     name->offset = address - lookup.module.bias;
-    if (name->is_program || name->file.mapped_inode != 0) /* else the kernel may tell the next time */
+    /* Else the kernel may tell the next time. */
+    if (name->is_program || name->file.mapped_inode != 0)
         remember(&lookup.module, lookup.code, unloads, name);
     return 0;
 }
@@ -298,7 +306,7 @@ int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
     return fn == NULL ? -ENOENT : look_up((uintptr_t)fn, name);
 }
 
-/* ---- From name to address ------------------------------------------------------------------------------------ */
+/* ---- From name to address -------------------------------------------------------------------- */
 
 struct search {
     const struct fc_module_function *name;
@@ -383,7 +391,8 @@ static bool is_file(const struct fc_elf_module *module, const char *path, const 
         return is_path_known && (uint64_t)status.st_ino == wanted->inode && (uint64_t)status.st_dev == wanted->device;
     if (mapped.inode != wanted->mapped_inode || mapped.device != wanted->mapped_device)
         return false;
-    /* Some file systems have files of one number on what is one device to the list of mappings (btrfs, its snapshots). */
+    /* Some file systems have files of one number on what is one device to the list of mappings
+     * (btrfs, its snapshots). */
     return !is_path_known || (uint64_t)status.st_ino != wanted->inode || (uint64_t)status.st_dev == wanted->device;
 }
 
@@ -426,7 +435,7 @@ bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
     return search.address != 0;
 }
 
-/* ---- In the server ----------------------------------------------------------------------------------------------- */
+/* ---- In the server --------------------------------------------------------------------------- */
 
 void fc_module_prepare(void)
 {

@@ -1,7 +1,7 @@
 /* ANY: Modules by the headers of Mach-O and what dyld tells.
  *
- * Nothing is kept from one call to the next: dyld does not tell cheaply whether something has been unloaded, and starting
- * a process takes a thousand times as long.
+ * Nothing is kept from one call to the next: dyld does not tell cheaply whether something has been
+ * unloaded, and starting a process takes a thousand times as long.
  *
  * SPDX-License-Identifier: MIT */
 #include "module/lookup.h"
@@ -66,7 +66,8 @@ static void append(struct fc_module_id *id, const void *data, size_t size)
     id->size += (uint32_t)size;
 }
 
-/* The layout of the segments, and what the linker gave the image for this purpose, or a hash of the code. */
+/* The layout of the segments, and what the linker gave the image for this purpose, or a hash of the
+ * code. */
 static bool identify(const struct mach_header_64 *header, struct fc_module_id *id)
 {
     const struct segment_command_64 *text = find_text(header);
@@ -104,7 +105,8 @@ static int set_absolute_path(struct fc_module_function *name, const char *path)
     return r;
 }
 
-/* The system's libraries have no file: they lie in the cache of dyld, which is the same until the next start. */
+/* The system's libraries have no file: they lie in the cache of dyld, which is the same until the
+ * next start. */
 static void note_file(struct fc_module_function *name)
 {
     struct stat status;
@@ -181,9 +183,10 @@ bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
     return false;
 }
 
-/* ---- Where modules lie --------------------------------------------------------------------------------------- */
+/* ---- Where modules lie ----------------------------------------------------------------------- */
 
-/* Data of the system's libraries lies far from their code, between that of others: only code is told of. */
+/* Data of the system's libraries lies far from their code, between that of others: only code is
+ * told of. */
 static bool place(const struct mach_header_64 *header, const char *path, struct fc_placement *placement)
 {
     const struct segment_command_64 *text = find_text(header);

@@ -59,7 +59,7 @@ static bool read_lines(bool (*visit)(const struct line *line, void *arg), void *
     return true;
 }
 
-/* ---- One address --------------------------------------------------------------------------------------------- */
+/* ---- One address ----------------------------------------------------------------------------- */
 
 struct search {
     uint64_t address;
@@ -107,7 +107,7 @@ int fc_mapping_find(uint64_t address, struct fc_mapping *mapping)
     return read_lines(visit_find, &search) ? search.result : -ENOENT;
 }
 
-/* ---- Many addresses ------------------------------------------------------------------------------------------ */
+/* ---- Many addresses -------------------------------------------------------------------------- */
 
 struct listing {
     struct fc_mapped *mapped;

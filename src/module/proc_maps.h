@@ -1,4 +1,5 @@
-/* ANY: The file that is mapped at an address, told by the kernel: whatever name it was opened by, and from which directory. */
+/* ANY: The file that is mapped at an address, told by the kernel: whatever name it was opened by,
+ * and from which directory. */
 #ifndef FC_MAPPING_H
 #define FC_MAPPING_H
 
@@ -13,9 +14,11 @@
 #endif
 
 struct fc_mapping {
-    uint64_t device;                /* file systems of several layers may give another one to stat() */
-    uint64_t inode;                 /* never 0 */
-    char path[FC_MAPPING_PATH_MAX]; /* where the file was, if it was deleted or another has taken its place */
+    /* File systems of several layers may give another one to stat(). */
+    uint64_t device;
+    uint64_t inode; /* never 0 */
+    /* Where the file was, if it was deleted or another has taken its place. */
+    char path[FC_MAPPING_PATH_MAX];
 };
 
 /* The same for an address of many. */
@@ -24,7 +27,8 @@ struct fc_mapped {
     uint64_t device, inode; /* inode 0: no file is mapped there, or this system does not tell */
 };
 
-/* 0; -ENOENT: no file is mapped there, or this system does not tell; -ENAMETOOLONG. Opens a descriptor for a moment. */
+/* 0; -ENOENT: no file is mapped there, or this system does not tell; -ENAMETOOLONG. Opens a
+ * descriptor for a moment. */
 int fc_mapping_find(uint64_t address, struct fc_mapping *mapping);
 
 /* Fills in device and inode of count addresses in one go. Opens a descriptor for a moment. */

@@ -30,8 +30,9 @@ static bool is_loaded(const ElfW(Phdr) * segment)
            segment->p_memsz - 1 <= (uintptr_t)UINTPTR_MAX - segment->p_vaddr;
 }
 
-/* Takes the segments from *next on that lie page on page. Modules that are linked for larger pages than this system's have
- * holes between their segments, where memory of somebody else's may lie. False: there is none left. */
+/* Takes the segments from *next on that lie page on page. Modules that are linked for larger pages
+ * than this system's have holes between their segments, where memory of somebody else's may lie.
+ * False: there is none left. */
 static bool next_range(const struct fc_elf_module *module, ElfW(Half) * next, struct range *range)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -57,7 +58,8 @@ static const char *last_part(const char *path)
     return slash != NULL ? slash + 1 : path;
 }
 
-/* A relative path is the loader's where the module was loaded by one; the other process may have an absolute one. */
+/* A relative path is the loader's where the module was loaded by one; the other process may have an
+ * absolute one. */
 static uint64_t hash_path(const char *path)
 {
     char *absolute = path[0] != '/' && strchr(path, '/') != NULL ? realpath(path, NULL) : NULL;

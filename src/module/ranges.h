@@ -1,5 +1,5 @@
-/* ANY: Where the modules of a process lie: what another process of the same program needs to tell what an address in it
- * means.
+/* ANY: Where the modules of a process lie: what another process of the same program needs to tell
+ * what an address in it means.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FC_PLACEMENT_H
@@ -12,12 +12,15 @@
 /* Programs with a desktop's libraries have hundreds of modules, each of up to four parts. */
 #define FC_PLACEMENTS_MAX 2048U
 
-/* A part of a module without a hole. Fixed-width, without padding: it travels from a child to its caller as bytes. */
+/* A part of a module without a hole. Fixed-width, without padding: it travels from a child to its
+ * caller as bytes. */
 struct fc_placement {
     uint64_t start, size; /* of code and data; only of code, where the data lies elsewhere */
-    uint64_t key;  /* of its place in the file and of its build, or, where that has no mark, of its layout and name: the
-                      same in all processes */
-    uint64_t path; /* of where it was loaded from: several copies of one file have the same key. 0: the program */
+    /* Of its place in the file and of its build, or, where the build has no mark, of its layout and
+     * name: the same in all processes. */
+    uint64_t key;
+    /* Of where it was loaded from: several copies of one file have the same key. 0: the program. */
+    uint64_t path;
 };
 
 /* In normal context: takes the loader's lock. Returns how many: those that were loaded first. */

@@ -1,5 +1,6 @@
-/* HOST: finds the CPU quotas by /proc/self/cgroup, which says where in each hierarchy the process is, and
- * /proc/self/mountinfo, which says where that can be seen. A system without these files has no quota. */
+/* HOST: finds the CPU quotas by /proc/self/cgroup, which says where in each hierarchy the process
+ * is, and /proc/self/mountinfo, which says where that can be seen. A system without these files has
+ * no quota. */
 #include "os/cpu_quota.h"
 
 #include <stdbool.h>
@@ -8,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The process's group in the hierarchy of version 1 that has the controller, and in that of version 2; NULL: in none. */
+/* The process's group in the hierarchy of version 1 that has the controller, and in that of version
+ * 2; NULL: in none. */
 struct groups {
     char *of_version_1, *of_version_2;
 };
@@ -46,7 +48,7 @@ static void count_quota(struct quota *quota, long long time, long long period)
         quota->processors = (size_t)processors;
 }
 
-/* ---- One group ----------------------------------------------------------------------------------------------- */
+/* ---- One group ------------------------------------------------------------------------------- */
 
 /* The file's line begins with so many numbers. */
 static bool read_numbers(const char *root, const char *group, const char *name, long long *numbers, int count)
@@ -82,18 +84,21 @@ static void look_at_version_2(struct quota *quota, const char *group)
         count_quota(quota, time_and_period[0], time_and_period[1]);
 }
 
-/* The part of a group's path that lies below the one that is mounted; NULL: it does not lie there. */
+/* The part of a group's path that lies below the one that is mounted; NULL: it does not lie
+ * there. */
 static const char *path_below(const char *group, const char *mounted)
 {
     const size_t n = strcmp(mounted, "/") == 0 ? 0 : strlen(mounted);
     if (strncmp(group, mounted, n) != 0 || (group[n] != '\0' && group[n] != '/'))
         return NULL;
-    if (strstr(group + n, "/../") != NULL || strcmp(group + n, "/..") == 0) /* outside of the cgroup namespace's root */
+    /* Outside of the cgroup namespace's root. */
+    if (strstr(group + n, "/../") != NULL || strcmp(group + n, "/..") == 0)
         return NULL;
     return strcmp(group + n, "/") == 0 ? "" : group + n;
 }
 
-/* Looks at the group and at all that it lies in, as far as they are mounted: the tightest of the quotas counts. */
+/* Looks at the group and at all that it lies in, as far as they are mounted: the tightest of the
+ * quotas counts. */
 static void look_upwards(struct quota *quota, const char *group, const char *mounted, const char *place,
                          void (*look)(struct quota *quota, const char *group))
 {
@@ -110,7 +115,7 @@ static void look_upwards(struct quota *quota, const char *group, const char *mou
     free(path);
 }
 
-/* ---- Where the groups are ------------------------------------------------------------------------------------ */
+/* ---- Where the groups are -------------------------------------------------------------------- */
 
 static bool has_word(const char *list, const char *end, const char *word)
 {
@@ -186,7 +191,8 @@ static void look_at_mount(struct quota *quota, const struct groups *groups, char
     next_field(&line);
     char *mounted = next_field(&line);
     char *place = next_field(&line);
-    while (*line != '\0' && strcmp(next_field(&line), "-") != 0) { /* options, and optional fields */
+    /* Options, and optional fields. */
+    while (*line != '\0' && strcmp(next_field(&line), "-") != 0) {
     }
     const char *type = next_field(&line);
     next_field(&line);

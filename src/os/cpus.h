@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Those that it may use, where the system tells; else those that are online. Not more than a CPU quota pays for. At least
- * 1. */
+/* Those that it may use, where the system tells; else those that are online. Not more than a CPU
+ * quota pays for. At least 1. */
 size_t fc_processors(void);
 
 #endif

@@ -147,7 +147,7 @@ static void set_ids(long set_three, long set_file, const uint32_t wanted[FC_IDS]
 {
     const uint32_t effective = wanted[FC_ID_EFFECTIVE];
     if (syscall(set_three, wanted[FC_ID_REAL], effective, wanted[FC_ID_SAVED]) < 0)
-        syscall(set_three, wanted[FC_ID_REAL], effective, effective); /* exec has lost the saved one */
+        syscall(set_three, wanted[FC_ID_REAL], effective, effective); /* exec lost the saved one */
     syscall(set_file, wanted[FC_ID_FILE]);
 }
 

@@ -1,5 +1,5 @@
-/* ANY: Any system: what POSIX tells. Nothing is set: what a child has it has from its maker, and only
- * looks at it. */
+/* ANY: Any system: what POSIX tells. Nothing is set: what a child has it has from its maker, and
+ * only looks at it. */
 #include "os/credentials.h"
 
 #include <errno.h>

@@ -4,8 +4,9 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
-/* Known to refuse, to abort or to crash in a child of a process that has used them. libdispatch, libxpc and libobjc come with
- * every program and say nothing; whatever else uses Objective-C brings CoreFoundation. */
+/* Known to refuse, to abort or to crash in a child of a process that has used them. libdispatch,
+ * libxpc and libobjc come with every program and say nothing; whatever else uses Objective-C brings
+ * CoreFoundation. */
 static const char *const hostile[] = {
     "/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation",
     "/System/Library/Frameworks/Network.framework/Versions/A/Network",

@@ -33,7 +33,8 @@ static int look(struct dl_phdr_info *info, size_t size, void *found)
     return *(bool *)found;
 }
 
-/* By what the kernel has mapped: another thread of the host may hold the loader's lock for as long as it likes. */
+/* By what the kernel has mapped: another thread of the host may hold the loader's lock for as long
+ * as it likes. */
 static bool is_mapped(void)
 {
     char line[512];

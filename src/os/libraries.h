@@ -4,7 +4,8 @@
 
 #include <stdbool.h>
 
-/* A library is loaded that breaks in a fork. waits: it may wait for the loader's lock. Else it does not where that is possible. */
+/* A library is loaded that breaks in a fork. waits: it may wait for the loader's lock. Else it does
+ * not where that is possible. */
 bool fc_has_hostile_library(bool waits);
 
 #endif

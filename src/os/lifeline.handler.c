@@ -1,8 +1,10 @@
-/* CHILD: Where there is O_ASYNC but no F_SETSIG (macOS, some BSDs): the end of file raises SIGIO, and a handler in the child kills
- * the child by SIGKILL. A function that takes SIGIO for itself takes the lifeline away.
+/* CHILD: Where there is O_ASYNC but no F_SETSIG (macOS, some BSDs): the end of file raises SIGIO,
+ * and a handler in the child kills the child by SIGKILL. A function that takes SIGIO for itself
+ * takes the lifeline away.
  *
- * Only the pipe itself tells whether the caller is gone. The siginfo does not: macOS gives si_code 0 to every ordinary
- * signal, the kernel's own SIGIO included (XNU, bsd/kern/kern_sig.c 2318-2336, bsd/kern/sys_pipe.c 720). */
+ * Only the pipe itself tells whether the caller is gone. The siginfo does not: macOS gives si_code
+ * 0 to every ordinary signal, the kernel's own SIGIO included (XNU, bsd/kern/kern_sig.c 2318-2336,
+ * bsd/kern/sys_pipe.c 720). */
 #include "os/lifeline.h"
 
 #include "base/fd_identity.h"
@@ -36,7 +38,8 @@ static void set_handler(void (*handler)(int))
     sigaction(SIGIO, &action, NULL);
 }
 
-/* What the function would see without the handler: nothing on macOS and the BSDs; elsewhere it may be the end. */
+/* What the function would see without the handler: nothing on macOS and the BSDs; elsewhere it may
+ * be the end. */
 static void do_default(void)
 {
     sigset_t io, old;
@@ -49,8 +52,8 @@ static void do_default(void)
     set_handler(on_io);
 }
 
-/* The line raises SIGIO for bytes as well as for its end, and a signal does not say which: one without an end is ignored as
- * long as the line is held. */
+/* The line raises SIGIO for bytes as well as for its end, and a signal does not say which: one
+ * without an end is ignored as long as the line is held. */
 static void on_io(int number)
 {
     const int error = errno;
@@ -70,15 +73,17 @@ bool fc_lifeline_prepare(int fd)
 
 static void watch(int fd)
 {
-    line_mark = fc_mark_by_inode(fd); /* the function may close the line, and open something else there */
+    /* The function may close the line, and open something else there. */
+    line_mark = fc_mark_by_inode(fd);
     line = fd;
     set_handler(on_io);
     fcntl(fd, F_SETOWN, getpid());
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
 }
 
-/* A handler is the process's own matter: a child installs it when it holds the line, and nothing that comes before the end
- * of file does the child harm. A server, while it prepares, gives its line to itself. */
+/* A handler is the process's own matter: a child installs it when it holds the line, and nothing
+ * that comes before the end of file does the child harm. A server, while it prepares, gives its
+ * line to itself. */
 void fc_lifeline_give(int fd, pid_t child)
 {
     if (child == getpid())

@@ -1,4 +1,5 @@
-/* CHILD: No way to be told without a thread: a caller that is already dead is all that can be seen. */
+/* CHILD: No way to be told without a thread: a caller that is already dead is all that can be
+ * seen. */
 #include "os/lifeline.h"
 #include "base/poll_fds.h"
 

@@ -1,4 +1,5 @@
-/* CHILD: Linux: the end of file makes the pipe signal its owner, and the signal need not be SIGIO (fcntl(2), F_SETSIG). */
+/* CHILD: Linux: the end of file makes the pipe signal its owner, and the signal need not be SIGIO
+ * (fcntl(2), F_SETSIG). */
 #include "os/lifeline.h"
 
 #include "base/descriptors.h"
@@ -11,8 +12,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* How long the child waits for its caller to get from one system call to the next. Passes only where a sandbox lets the
- * caller prepare and not give. */
+/* How long the child waits for its caller to get from one system call to the next. Passes only
+ * where a sandbox lets the caller prepare and not give. */
 #define GIVE_NS 2000000000U
 
 bool fc_lifeline_prepare(int fd)
@@ -20,14 +21,15 @@ bool fc_lifeline_prepare(int fd)
     return fcntl(fd, F_SETSIG, SIGKILL) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0;
 }
 
-/* pipe_write() of the kernel wakes the reader first and signals the owner after: a child that made itself the owner once it
- * had the byte could be killed by that very byte. */
+/* pipe_write() of the kernel wakes the reader first and signals the owner after: a child that made
+ * itself the owner once it had the byte could be killed by that very byte. */
 void fc_lifeline_give(int fd, pid_t child)
 {
     fcntl(fd, F_SETOWN, child);
 }
 
-/* The owner belongs to the open file description: one that is shared would have one owner, the last child. So it is opened again. */
+/* The owner belongs to the open file description: one that is shared would have one owner, the last
+ * child. So it is opened again. */
 int fc_lifeline_join(int fd)
 {
     char path[32];

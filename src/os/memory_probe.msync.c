@@ -7,7 +7,8 @@
 
 bool fc_is_readable(const void *address)
 {
-    return fc_is_mapped(address); /* a guard page passes: what follows is then a second fault, and no crash report */
+    /* A guard page passes: what follows is then a second fault, and no crash report. */
+    return fc_is_mapped(address);
 }
 
 bool fc_is_mapped(const void *address)

@@ -12,10 +12,12 @@
 
 bool fc_is_readable(const void *address)
 {
-    if (fc_runs_on_valgrind()) /* which complains of such a call, and knows guard pages better than the kernel does */
+    /* Which complains of such a call, and knows guard pages better than the kernel does. */
+    if (fc_runs_on_valgrind())
         return fc_is_mapped(address);
-    /* rt_sigprocmask copies the set, of 8 bytes, from the address before it looks at how, which is invalid here: EFAULT or
-     * EINVAL, and nothing is changed (kernel/signal.c). What a filter of system calls refuses is not known to be readable. */
+    /* rt_sigprocmask copies the set, of 8 bytes, from the address before it looks at how, which is
+     * invalid here: EFAULT or EINVAL, and nothing is changed (kernel/signal.c). What a filter of
+     * system calls refuses is not known to be readable. */
     const uintptr_t set = (uintptr_t)address / 8 * 8;
     return syscall(SYS_rt_sigprocmask, -1, set, NULL, 8) == 0 || errno == EINVAL;
 }

@@ -52,8 +52,9 @@ void fc_process_signal_group(const struct fc_process *process, int signal)
         fc_wait_posix_signal_group(process, signal);
 }
 
-/* The group's number is its own as long as one process is in it. The group may be empty, and what is seen by that number another
- * group, of the host's: but not so soon, because the kernel gives every other number before. */
+/* The group's number is its own as long as one process is in it. The group may be empty, and what
+ * is seen by that number another group, of the host's: but not so soon, because the kernel gives
+ * every other number before. */
 void fc_process_reap_group(const struct fc_process *process, uint64_t held_ns)
 {
     const uint64_t limit_ns = held_ns + GROUP_END_NS;

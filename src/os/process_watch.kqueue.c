@@ -1,5 +1,6 @@
-/* HOST, SERVER: macOS and BSD: a kqueue with the child's NOTE_EXIT. It is readable when the child has ended, whoever reaps it.
- * Facts: kqueue(2) of macOS (NOTE_EXITSTATUS) and FreeBSD (the data of NOTE_EXIT is the wait status). */
+/* HOST, SERVER: macOS and BSD: a kqueue with the child's NOTE_EXIT. It is readable when the child
+ * has ended, whoever reaps it. Facts: kqueue(2) of macOS (NOTE_EXITSTATUS) and FreeBSD (the data of
+ * NOTE_EXIT is the wait status). */
 #include "os/process.h"
 
 #include <errno.h>

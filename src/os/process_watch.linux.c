@@ -1,4 +1,5 @@
-/* HOST, SERVER: Linux: a pidfd (5.3; waitid on it 5.4). Kernels, sandboxes and emulators without it are served by os/process_watch.posix.c. */
+/* HOST, SERVER: Linux: a pidfd (5.3; waitid on it 5.4). Kernels, sandboxes and emulators without it
+ * are served by os/process_watch.posix.c. */
 #include "base/poll_fds.h"
 #include "os/process.h"
 
@@ -24,7 +25,8 @@ struct info { /* struct pidfd_info, first version (64 bytes) */
     int32_t exit_code;
 };
 
-/* ioctl(2)'s request is an int in some libcs and a long in others: it is called as the kernel has it. */
+/* ioctl(2)'s request is an int in some libcs and a long in others: it is called as the kernel has
+ * it. */
 #define GET_INFO _IOWR(0xFF, 11, struct info)
 
 #ifndef SYS_pidfd_open
@@ -50,7 +52,8 @@ static long wait_on(idtype_t type, int id, siginfo_t *info, int options, struct 
     return r < 0 ? -errno : 0;
 }
 
-/* What the kernel, or what plays it (valgrind warns of each call that it does not know), has once not had it never has. */
+/* What the kernel, or what plays it (valgrind warns of each call that it does not know), has once
+ * not had it never has. */
 int fc_wait_open(pid_t pid)
 {
     static atomic_bool missing;
@@ -62,11 +65,12 @@ int fc_wait_open(pid_t pid)
     return fd < 0 ? -errno : (int)fd;
 }
 
-/* Reaped by somebody else: the kernel keeps the exit code for those who hold a pidfd, from when it lets go of the process
- * (POLLHUP). False: it is about to, so ask again. */
+/* Reaped by somebody else: the kernel keeps the exit code for those who hold a pidfd, from when it
+ * lets go of the process (POLLHUP). False: it is about to, so ask again. */
 static bool ask_for_exit_code(int fd, struct fc_ending *ending)
 {
-    const bool let_go = (fc_poll_now(fd, POLLIN) & POLLHUP) != 0; /* looked at before the question, not after */
+    /* Looked at before the question, not after. */
+    const bool let_go = (fc_poll_now(fd, POLLIN) & POLLHUP) != 0;
     struct info info = {.mask = INFO_EXIT};
     const bool answered = syscall(SYS_ioctl, fd, GET_INFO, &info) == 0;
     if (!answered && errno != ESRCH)
@@ -125,7 +129,8 @@ void fc_wait_signal_group(const struct fc_process *process, int signal)
 {
     if (syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, SIGNAL_PROCESS_GROUP) == 0 || errno == ESRCH)
         return;
-    /* Older than 6.9, or a sandbox: by number, while the child is ours and so the number still its own. */
+    /* Older than 6.9, or a sandbox: by number, while the child is ours and so the number still its
+     * own. */
     fc_wait_posix_signal_group(process, signal);
 }
 

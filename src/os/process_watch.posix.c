@@ -1,5 +1,6 @@
-/* HOST, SERVER: Any system: waitpid and kill. A pid that is still ours to wait for cannot belong to another process, so that is asked
- * before each signal; a host that reaps in another thread between the two steps is beyond this file. */
+/* HOST, SERVER: Any system: waitpid and kill. A pid that is still ours to wait for cannot belong to
+ * another process, so that is asked before each signal; a host that reaps in another thread between
+ * the two steps is beyond this file. */
 #include "os/process.h"
 
 #include "os/usage.h"
@@ -21,7 +22,8 @@ bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending 
         return false;
     *ending = (struct fc_ending){.wait_status = -1};
     if (r < 0)
-        return true; /* ECHILD: reaped by somebody else, or by the kernel where SIGCHLD is ignored */
+        /* ECHILD: reaped by somebody else, or by the kernel where SIGCHLD is ignored. */
+        return true;
     ending->status_known = true;
     ending->wait_status = status;
     ending->usage_known = true;

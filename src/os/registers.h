@@ -19,14 +19,16 @@
 /* Fixed-width, without padding: it travels from a crashed child to its caller as bytes. */
 struct fc_registers {
     uint64_t pc, sp;
-    uint64_t fp;    /* what frames are chained by: the frame pointer; the stack pointer where that has a back chain */
+    /* What frames are chained by: the frame pointer; the stack pointer where that has a back
+     * chain. */
+    uint64_t fp;
     uint32_t count; /* how many of general are known */
     uint32_t reserved;
     uint64_t general[FC_REGISTERS_MAX]; /* by DWARF register number */
 };
 
-/* Takes the registers out of the third argument of a signal handler. All zero where the processor or the system is not
- * known, or ucontext is NULL. Async-signal-safe. */
+/* Takes the registers out of the third argument of a signal handler. All zero where the processor
+ * or the system is not known, or ucontext is NULL. Async-signal-safe. */
 void fc_registers_get(struct fc_registers *out, const void *ucontext);
 
 #endif

@@ -34,7 +34,8 @@ static void get(struct fc_registers *out, const ucontext_t *context)
         REG_EAX, REG_ECX, REG_EDX, REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI, REG_EIP,
     };
     out->count = sizeof dwarf_order / sizeof dwarf_order[0];
-    for (uint32_t i = 0; i < out->count; i++) /* signed in the C library: not to be extended by their sign */
+    /* Signed in the C library: not to be extended by their sign. */
+    for (uint32_t i = 0; i < out->count; i++)
         out->general[i] = (uint32_t)context->uc_mcontext.gregs[dwarf_order[i]];
     out->pc = out->general[8];
     out->sp = out->general[4];
@@ -65,7 +66,8 @@ static void get(struct fc_registers *out, const ucontext_t *context)
         machine->arm_r6, machine->arm_r7, machine->arm_r8, machine->arm_r9, machine->arm_r10, machine->arm_fp,
         machine->arm_ip, machine->arm_sp, machine->arm_lr, machine->arm_pc,
     };
-    const uint64_t thumb = 1u << 5; /* in the status register: Thumb code keeps its frame pointer in r7 */
+    /* In the status register: Thumb code keeps its frame pointer in r7. */
+    const uint64_t thumb = 1u << 5;
     out->count = sizeof dwarf_order / sizeof dwarf_order[0];
     for (uint32_t i = 0; i < out->count; i++)
         out->general[i] = dwarf_order[i];
@@ -83,7 +85,8 @@ static void get(struct fc_registers *out, const ucontext_t *context)
     out->count = 16;
     out->pc = context->uc_mcontext.psw.addr;
     out->sp = out->general[15];
-    out->fp = out->sp; /* frames are chained from the stack pointer, where code was built with -mbackchain */
+    /* Frames are chained from the stack pointer, where code was built with -mbackchain. */
+    out->fp = out->sp;
 }
 
 #elif defined(__riscv) && __riscv_xlen == 64
@@ -104,8 +107,8 @@ static void get(struct fc_registers *out, const ucontext_t *context)
 {
     for (uint32_t i = 0; i < 32; i++)
         out->general[i] = context->uc_mcontext.gp_regs[i];
-    out->general[32] =
-        context->uc_mcontext.gp_regs[36]; /* the link register: DWARF has it as 65, so it is not counted */
+    /* The link register: 65 in DWARF, so not counted. */
+    out->general[32] = context->uc_mcontext.gp_regs[36];
     out->count = 32;
     out->pc = context->uc_mcontext.gp_regs[32];
     out->sp = out->general[1];

@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* Patient: what wakes this thread goes on, until it sleeps or its turn is over; else the kernel may put this thread before
- * it at once. Where the thread's scheduling is not the usual one, or cannot be changed, nothing is done. */
+/* Patient: what wakes this thread goes on, until it sleeps or its turn is over; else the kernel may
+ * put this thread before it at once. Where the thread's scheduling is not the usual one, or cannot
+ * be changed, nothing is done. */
 void fc_be_patient(bool patient);
 
 #endif

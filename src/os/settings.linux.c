@@ -1,5 +1,5 @@
-/* ANY: Linux: by system calls alone, all of which are about the calling thread. What has only a file
- * in /proc (oom_score_adj, coredump_filter, the cgroup) would cost more than all of these. */
+/* ANY: Linux: by system calls alone, all of which are about the calling thread. What has only a
+ * file in /proc (oom_score_adj, coredump_filter, the cgroup) would cost more than all of these. */
 #include "os/settings.h"
 
 #include <string.h>
@@ -93,7 +93,7 @@ void fc_settings_set(const struct fc_settings *s)
     if (noted.personality != s->personality && s->personality >= 0)
         syscall(SYS_personality, (unsigned long)s->personality);
     if (noted.no_huge_pages != s->no_huge_pages && s->no_huge_pages >= 0)
-        prctl(SET_THP_DISABLE, s->no_huge_pages & 1, s->no_huge_pages & ~1, 0, 0); /* flags since Linux 6.18 */
+        prctl(SET_THP_DISABLE, s->no_huge_pages & 1, s->no_huge_pages & ~1, 0, 0);
 #ifdef SYS_get_mempolicy
     if (noted.memory_mode != s->memory_mode ||
         memcmp(noted.memory_nodes, s->memory_nodes, sizeof noted.memory_nodes) != 0)

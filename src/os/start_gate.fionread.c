@@ -1,4 +1,5 @@
-/* HOST: Linux counts the bytes in a pipe at either end, also after the reader is gone (fs/pipe.c, pipe_ioctl). */
+/* HOST: Linux counts the bytes in a pipe at either end, also after the reader is gone (fs/pipe.c,
+ * pipe_ioctl). */
 #include "os/start_gate.h"
 
 #include <sys/ioctl.h>

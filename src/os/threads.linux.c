@@ -13,7 +13,8 @@
 #include <sys/single_threaded.h>
 static bool libc_saw_no_thread(void)
 {
-    return __libc_single_threaded; /* glibc 2.32; once false it may stay so after the last thread has ended */
+    /* Glibc 2.32; once false it may stay so after the last thread has ended. */
+    return __libc_single_threaded;
 }
 #else
 static bool libc_saw_no_thread(void)
@@ -36,8 +37,9 @@ bool fc_has_other_threads(void)
     struct stat tasks;
     if (libc_saw_no_thread())
         return false;
-    /* unshare(CLONE_VM) changes nothing: it succeeds in a process of one thread and is EINVAL in others (unshare(2)).
-     * Where a sandbox or an emulator has another answer, /proc counts; where that is missing too, think the worst. */
+    /* unshare(CLONE_VM) changes nothing: it succeeds in a process of one thread and is EINVAL in
+     * others (unshare(2)). Where a sandbox or an emulator has another answer, /proc counts; where
+     * that is missing too, think the worst. */
     if (syscall(SYS_unshare, CLONE_VM) == 0)
         return false;
     if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 2)

@@ -14,9 +14,10 @@ bool fc_may_have_other_threads(void)
     return fc_has_other_threads();
 }
 
-/* Set by the first pthread or dispatch worker, and never reset but in a fork child. Whether those threads still run does not
- * matter: libdispatch and Objective-C go by the same flag alone, and break in the child of a process that has it set
- * (libdispatch, src/queue.c 7458; objc4, runtime/objc-os.mm 827). So to count threads would be wrong here. */
+/* Set by the first pthread or dispatch worker, and never reset but in a fork child. Whether those
+ * threads still run does not matter: libdispatch and Objective-C go by the same flag alone, and
+ * break in the child of a process that has it set (libdispatch, src/queue.c 7458; objc4,
+ * runtime/objc-os.mm 827). So to count threads would be wrong here. */
 bool fc_has_other_threads(void)
 {
     return pthread_is_threaded_np() != 0;

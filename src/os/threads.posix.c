@@ -1,4 +1,5 @@
-/* ANY: POSIX has no way to ask: a program here must know itself whether it has threads. FreeBSD and its kin do tell. */
+/* ANY: POSIX has no way to ask: a program here must know itself whether it has threads. FreeBSD and
+ * its kin do tell. */
 #include "os/threads.h"
 
 #include "config.h"

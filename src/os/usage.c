@@ -18,8 +18,8 @@ uint64_t fc_usage_peak_bytes(const struct rusage *usage)
 }
 
 #if FC_EXEC_KEEPS_PEAK
-/* A number of kB that follows the key at the beginning of a line, of a file that is read byte by byte: there is no limit to the
- * lines before it. */
+/* A number of kB that follows the key at the beginning of a line, of a file that is read byte by
+ * byte: there is no limit to the lines before it. */
 struct scan {
     size_t matched; /* bytes of the key */
     bool found, whole;
@@ -38,8 +38,9 @@ static void scan_byte(struct scan *scan, char byte)
     scan->found = scan->matched == sizeof key - 1;
 }
 
-/* ru_maxrss survives exec(2): of a process that was spawned it is at least its maker's peak, whose memory it had until then.
- * The peak of the memory that it has now is in proc_pid_status(5). 0: not to be had. */
+/* ru_maxrss survives exec(2): of a process that was spawned it is at least its maker's peak, whose
+ * memory it had until then. The peak of the memory that it has now is in proc_pid_status(5). 0: not
+ * to be had. */
 static uint64_t peak_since_exec(void)
 {
     char bytes[1024];

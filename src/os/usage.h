@@ -12,8 +12,8 @@ struct fc_usage {
     uint64_t max_rss_bytes; /* 0: not known */
 };
 
-/* Of this process, with that of the children that were waited for. execed: the process began by exec, in one that may have been
- * larger. False: it is not to be had. */
+/* Of this process, with that of the children that were waited for. execed: the process began by
+ * exec, in one that may have been larger. False: it is not to be had. */
 bool fc_usage_measure(struct fc_usage *used, bool execed);
 
 uint64_t fc_usage_ns(struct timeval t);

@@ -111,7 +111,8 @@ static void move_to(struct forkcall_buf *buf, void *data, size_t capacity)
     buf->capacity_private = capacity;
 }
 
-/* A child's result that has outgrown its place: from the stack to the arena, to the region, else to the heap. */
+/* A child's result that has outgrown its place: from the stack to the arena, to the region, else to
+ * the heap. */
 static int grow_in_child(struct forkcall_buf *buf, size_t needed, size_t used)
 {
     if (kind_is(buf, FC_BUF_SMALL) && buf->reserved[1] != 0 && needed <= FC_SMALL_RESULT) {
@@ -137,7 +138,8 @@ static int grow(struct forkcall_buf *buf, size_t needed, size_t used)
     return grow_on_heap(buf, needed);
 }
 
-/* filled: the size bytes are to be filled at once; else the function may have asked for more than it will use. */
+/* filled: the size bytes are to be filled at once; else the function may have asked for more than
+ * it will use. */
 static int make_room(struct forkcall_buf *buf, size_t size, bool filled)
 {
     if (size > fc_buf_limit(buf) - buf->size)
@@ -157,7 +159,8 @@ static void *extend(struct forkcall_buf *buf, size_t size, bool filled)
         return NULL;
     }
     if (buf->data == NULL)
-        return nothing; /* size is 0 and there is no storage: a place all the same, since NULL means failure */
+        /* The size is 0 and there is no storage: a place all the same, since NULL means failure. */
+        return nothing;
     void *place = (char *)buf->data + buf->size;
     buf->size += size;
     return place;

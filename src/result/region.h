@@ -1,7 +1,8 @@
 /* ANY: Memory that a child fills with a large result, in place, and that the caller takes over.
  *
- * The caller creates it (a descriptor and nothing else, memory comes with use), the child maps it and unmaps it before its
- * trailer. The caller maps it only when no process can write to it any more, else it copies: no SIGBUS, no double fetch. */
+ * The caller creates it (a descriptor and nothing else, memory comes with use), the child maps it
+ * and unmaps it before its trailer. The caller maps it only when no process can write to it any
+ * more, else it copies: no SIGBUS, no double fetch. */
 #ifndef FC_REGION_H
 #define FC_REGION_H
 
@@ -12,9 +13,10 @@
 /* In the caller: a descriptor, or a negative errno: the result then travels in the pipe. */
 int fc_region_open(void);
 
-/* In the child: makes the region at least *capacity bytes large and maps it, in place of an earlier mapping, whose bytes
- * it keeps. filled bytes are there, and used are to be at once: how much of the rest will be, nobody knows. fd -1: there
- * is none. NULL: not to be had, all is as before. Sets *capacity. */
+/* In the child: makes the region at least *capacity bytes large and maps it, in place of an earlier
+ * mapping, whose bytes it keeps. filled bytes are there, and used are to be at once: how much of
+ * the rest will be, nobody knows. fd -1: there is none. NULL: not to be had, all is as before. Sets
+ * *capacity. */
 void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used);
 
 /* In the child, first: the mapping of an outer call is not this one's. */
@@ -26,8 +28,8 @@ void fc_region_unmap(void);
 /* mmap(2), at an address that huge pages can be used at; NULL: not to be had. */
 void *fc_region_map(size_t size, int protection, int flags, int fd);
 
-/* In the caller: puts the size bytes of the region into buf, whose content is replaced. fd stays open. -EPROTO: the
- * region does not hold so many bytes. -ENOMEM. */
+/* In the caller: puts the size bytes of the region into buf, whose content is replaced. fd stays
+ * open. -EPROTO: the region does not hold so many bytes. -ENOMEM. */
 int fc_region_take(int fd, size_t size, struct forkcall_buf *buf);
 
 #endif

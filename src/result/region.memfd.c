@@ -17,8 +17,9 @@
 #define CAPACITY_MIN ((size_t)64 << 10)
 /* From here on a huge page is faster than the small ones in its place (tests/bench). */
 #define HUGE_MIN ((size_t)128 << 10)
-/* So much more than what is used is made of huge pages ahead, or as much again as is used where that is more. What the
- * function has only reserved must not cost it memory; but 64 MiB cost some 20 ms that way, and 70 ms by small pages. */
+/* So much more than what is used is made of huge pages ahead, or as much again as is used where
+ * that is more. What the function has only reserved must not cost it memory; but 64 MiB cost some
+ * 20 ms that way, and 70 ms by small pages. */
 #define AHEAD_MIN ((size_t)64 << 20)
 
 static struct {
@@ -58,9 +59,10 @@ void *fc_region_map(size_t size, int protection, int flags, int fd)
     return data;
 }
 
-/* A fresh page costs more than what is written to it, so ask for huge ones. Shared memory gets them without privilege only
- * this way, and only where a part of the huge page is present. All by one call: each waits until every processor has
- * emptied its lists of pages, which on a busy machine takes longer than all else here. */
+/* A fresh page costs more than what is written to it, so ask for huge ones. Shared memory gets them
+ * without privilege only this way, and only where a part of the huge page is present. All by one
+ * call: each waits until every processor has emptied its lists of pages, which on a busy machine
+ * takes longer than all else here. */
 static void use_huge_pages(size_t filled, size_t used)
 {
     const size_t ahead = used > AHEAD_MIN ? used : AHEAD_MIN;

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Up to this size the region is read into memory of the caller's: a result must not pin a huge page that it fills to a small
- * part. Above it sealing and mapping is faster (tests/bench). */
+/* Up to this size the region is read into memory of the caller's: a result must not pin a huge page
+ * that it fills to a small part. Above it sealing and mapping is faster (tests/bench). */
 #define COPY_MAX ((size_t)256 << 10)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -38,8 +38,8 @@ static int read_part(int fd, char *to, size_t at, size_t end)
     return 0;
 }
 
-/* Reads what the file holds. A hole is not read: size is only the child's word, and what it never wrote must not cost the
- * caller memory. */
+/* Reads what the file holds. A hole is not read: size is only the child's word, and what it never
+ * wrote must not cost the caller memory. */
 static int copy(int fd, char *to, size_t size, bool to_is_zero)
 {
     size_t at = 0;
@@ -79,8 +79,8 @@ static int take_by_copy(int fd, size_t size, struct forkcall_buf *buf)
     return r;
 }
 
-/* Gives back what growing by leaps has left over, by whole huge pages: to split one takes milliseconds. The child may have
- * no system call left for it. */
+/* Gives back what growing by leaps has left over, by whole huge pages: to split one takes
+ * milliseconds. The child may have no system call left for it. */
 static void give_back(int fd, off_t have, size_t size)
 {
     const size_t used = (size + FC_HUGE_PAGE - 1) / FC_HUGE_PAGE * FC_HUGE_PAGE;

@@ -1,4 +1,5 @@
-/* CHILD: the place of a result that travels in the pipe. It is linked last, beside child/buffers.c: see there. */
+/* CHILD: the place of a result that travels in the pipe. It is linked last, beside child/buffers.c:
+ * see there. */
 #include "result/small_result.h"
 
 #include <stddef.h>

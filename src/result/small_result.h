@@ -2,11 +2,12 @@
 #ifndef FC_SMALL_RESULT_H
 #define FC_SMALL_RESULT_H
 
-/* Results up to this size stay in one place and travel in the pipe, in one write. Above it shared memory is faster
- * (tests/bench). */
+/* Results up to this size stay in one place and travel in the pipe, in one write. Above it shared
+ * memory is faster (tests/bench). */
 #define FC_SMALL_RESULT 131072U
 
-/* So much room before and behind a result is for what goes around it in the reply: see child/reply_writer.h. */
+/* So much room before and behind a result is for what goes around it in the reply: see
+ * child/reply_writer.h. */
 #define FC_RESULT_HEAD 16U
 #define FC_RESULT_TAIL 72U
 

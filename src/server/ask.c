@@ -1,7 +1,8 @@
-/* HOST: Two ways to a child. A spare that lies in the control socket is taken without a word. Where none does the call asks, through a
- * socket of its own, at which nobody else waits: the server answers each ASK once, so that no answer can be another call's,
- * and none is missed. A spare that comes meanwhile is taken as well; then, and where the call gives up, the server is told
- * that the ASK is void (DROP). docs/server-protocol.md tells the whole. */
+/* HOST: Two ways to a child. A spare that lies in the control socket is taken without a word. Where
+ * none does the call asks, through a socket of its own, at which nobody else waits: the server
+ * answers each ASK once, so that no answer can be another call's, and none is missed. A spare that
+ * comes meanwhile is taken as well; then, and where the call gives up, the server is told that the
+ * ASK is void (DROP). docs/server-protocol.md tells the whole. */
 #include "server/ask.h"
 
 #include "base/fd_message.h"
@@ -18,12 +19,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long a spare that is being made is waited for before the call asks: as poll(2) has it, the shortest time. */
+/* How long a spare that is being made is waited for before the call asks: as poll(2) has it, the
+ * shortest time. */
 #define HOPE_MS 1
-/* Between two looks at what wakes nobody: the server's life where it has no descriptor, and the caller's patience. */
+/* Between two looks at what wakes nobody: the server's life where it has no descriptor, and the
+ * caller's patience. */
 #define TURN_MS 20
 
-/* ---- Taking -------------------------------------------------------------------------------------------------- */
+/* ---- Taking ---------------------------------------------------------------------------------- */
 
 /* Enters the descriptors of a child; under fc_fds_lock. */
 static void enter(struct forkcall_call *call, const struct fc_server_handover *handover, const int *fds, size_t count)
@@ -48,9 +51,9 @@ static void heard_of(struct fc_server *server)
     server->silent_ns = 0;
 }
 
-/* Takes a message with a child from one of the server's sockets. 0; -EAGAIN: there is none; -ECONNRESET: the socket is closed at
- * the other end; a positive errno: the server's answer, it could make none; another negative one: the message is taken, and
- * its child lost. */
+/* Takes a message with a child from one of the server's sockets. 0; -EAGAIN: there is none;
+ * -ECONNRESET: the socket is closed at the other end; a positive errno: the server's answer, it
+ * could make none; another negative one: the message is taken, and its child lost. */
 static int take(struct forkcall_call *call, int socket)
 {
     struct fc_server *server = call->server;
@@ -100,8 +103,9 @@ static bool spare_is_dead(const struct forkcall_call *call)
     return fds[1].revents != 0 || (has_pidfd ? fds[0].revents != 0 : (fds[0].revents & POLLHUP) != 0);
 }
 
-/* The first that lives of those that lie ready; where every copy of the program fails, each call gets one that tells why in the end: a
- * copy is replaced once. 0; -EAGAIN: there is none; -ECONNRESET: the server is gone; or another negative errno. */
+/* The first that lives of those that lie ready; where every copy of the program fails, each call
+ * gets one that tells why in the end: a copy is replaced once. 0; -EAGAIN: there is none;
+ * -ECONNRESET: the server is gone; or another negative errno. */
 static int take_spare(struct forkcall_call *call)
 {
     for (bool replaced = false;; replaced = true) {
@@ -117,8 +121,9 @@ static int take_spare(struct forkcall_call *call)
     }
 }
 
-/* A server that knows of all the spares that were taken is making others: where calls follow each other that is a shorter way
- * than to ask. Should it make none, the call has lost no more than a moment. */
+/* A server that knows of all the spares that were taken is making others: where calls follow each
+ * other that is a shorter way than to ask. Should it make none, the call has lost no more than a
+ * moment. */
 static int hope_for_spare(struct forkcall_call *call)
 {
     struct fc_server *server = call->server;
@@ -135,7 +140,7 @@ static int hope_for_spare(struct forkcall_call *call)
     return r;
 }
 
-/* ---- Asking -------------------------------------------------------------------------------------------------- */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 struct ask {
     struct forkcall_call *call;
@@ -169,11 +174,13 @@ static int say(struct ask *ask)
     if (r < 0)
         return r == -EPIPE ? -ECONNRESET : r;
     ask->asked = true;
-    fc_fds_close(&call->fds, FC_FD_COPY); /* so that this process sees when the server closes its end */
+    /* So that this process sees when the server closes its end. */
+    fc_fds_close(&call->fds, FC_FD_COPY);
     return 0;
 }
 
-/* 0: the call has a child; -EAGAIN: nothing yet; a positive errno: the server's answer; or another negative one. */
+/* 0: the call has a child; -EAGAIN: nothing yet; a positive errno: the server's answer; or another
+ * negative one. */
 static int hear(struct ask *ask)
 {
     struct forkcall_call *call = ask->call;
@@ -202,7 +209,8 @@ static void rest(const struct ask *ask)
     fc_rest(fds, 3, TURN_MS);
 }
 
-/* The child may be there before it has all that it is to have: what found no room is sent after the answer. */
+/* The child may be there before it has all that it is to have: what found no room is sent after the
+ * answer. */
 static int await_answer(struct ask *ask, const struct fc_patience *patience)
 {
     for (;;) {
@@ -224,8 +232,8 @@ static int await_answer(struct ask *ask, const struct fc_patience *patience)
     }
 }
 
-/* A call has waited in vain since then. Counted is the time in which one call or more waited and none heard anything: a server
- * that nobody waits for is not silent. */
+/* A call has waited in vain since then. Counted is the time in which one call or more waited and
+ * none heard anything: a server that nobody waits for is not silent. */
 static void count_silence(struct fc_server *server, uint64_t since_ns, unsigned heard)
 {
     fc_fds_lock();
@@ -246,7 +254,8 @@ static unsigned answers_of(const struct fc_server *server)
     return heard;
 }
 
-/* in_exchange: a spare, which the call gives back. 0; a positive errno: that of the server; or a negative one. */
+/* in_exchange: a spare, which the call gives back. 0; a positive errno: that of the server; or a
+ * negative one. */
 static int ask(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count, pid_t in_exchange,
                const struct fc_patience *patience)
 {
@@ -276,7 +285,7 @@ static int ask(struct forkcall_call *call, const struct fc_passed_fd *list, size
     return r;
 }
 
-/* ---- Both ways ----------------------------------------------------------------------------------------------- */
+/* ---- Both ways ------------------------------------------------------------------------------- */
 
 static int refused(int error, char *why, size_t why_size)
 {
@@ -291,8 +300,8 @@ static int refused(int error, char *why, size_t why_size)
     return -error;
 }
 
-/* Only a child that is made for it has what a call with a list needs. Where the server finds no room, a spare that has come
- * meanwhile, and takes up the room, is used or given up for it. */
+/* Only a child that is made for it has what a call with a list needs. Where the server finds no
+ * room, a spare that has come meanwhile, and takes up the room, is used or given up for it. */
 static int get(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count,
                const struct fc_patience *patience, char *why, size_t why_size)
 {

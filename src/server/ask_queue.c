@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long one may wait for room: children that were released are killed after a second, and are gone soon after. */
+/* How long one may wait for room: children that were released are killed after a second, and are
+ * gone soon after. */
 #define ROOM_NS (2 * (uint64_t)FC_CHILD_END_NS)
 
 struct ask {
@@ -80,7 +81,8 @@ bool fc_asks_can_be_tried(void)
            fc_now_ns() >= asks.list[0].until_ns;
 }
 
-/* The host has closed its end. Where a process that it has forked holds a copy, the order DROP tells. */
+/* The host has closed its end. Where a process that it has forked holds a copy, the order DROP
+ * tells. */
 static bool was_given_up(const struct ask *ask)
 {
     return (fc_poll_now(ask->socket, POLLIN) & POLLHUP) != 0;

@@ -1,4 +1,5 @@
-/* SERVER: the calls that have asked for a child and have no answer yet, first come, first served. */
+/* SERVER: the calls that have asked for a child and have no answer yet, first come, first
+ * served. */
 #ifndef FC_SERVER_ASKS_H
 #define FC_SERVER_ASKS_H
 
@@ -19,7 +20,8 @@ void fc_asks_try(void);
 /* When the first is to be tried again whatever happens; UINT64_MAX: it is not. */
 uint64_t fc_asks_next_ns(void);
 
-/* In a child that is made for one of them, or for none (-1): the sockets of the others are not its own. */
+/* In a child that is made for one of them, or for none (-1): the sockets of the others are not its
+ * own. */
 void fc_asks_forget(int except);
 
 #endif

@@ -40,7 +40,9 @@ static struct {
     size_t ending; /* released and not reaped */
     unsigned reaped;
     uint32_t sent,
-        taken;         /* spares: sent through the control socket; taken from it by the host, as far as it has said */
+        /* spares: sent through the control socket; taken from it by the host, as far as it has
+         * said. */
+        taken;
     uint64_t retry_ns; /* how long to rest after another refill that fails; 0: the last did not */
     uint64_t refill_at_ns;
     void (*leave_in_child)(int);
@@ -81,7 +83,7 @@ static bool make_room(void)
     return true;
 }
 
-/* ---- The end of a child -------------------------------------------------------------------------------------- */
+/* ---- The end of a child ---------------------------------------------------------------------- */
 
 static void tell_status(struct child *child)
 {
@@ -98,8 +100,8 @@ static void wait_for(pid_t pid)
     }
 }
 
-/* Orphans that have ended. They come after the children that were made before in the kernel's list: one that is not to be
- * reaped yet may hide them until it is. */
+/* Orphans that have ended. They come after the children that were made before in the kernel's list:
+ * one that is not to be reaped yet may hide them until it is. */
 static void reap_adopted(void)
 {
     siginfo_t info;
@@ -235,7 +237,7 @@ void fc_children_kill_all(void)
     reap_adopted();
 }
 
-/* ---- The beginning of a child -------------------------------------------------------------------------------- */
+/* ---- The beginning of a child ---------------------------------------------------------------- */
 
 static int hand_over(const struct fc_new_spare *spare, int socket)
 {
@@ -258,15 +260,16 @@ static int hand_over(const struct fc_new_spare *spare, int socket)
     return r;
 }
 
-/* A host that is PID 1 or a subreaper would get the orphans of the functions, and does not expect them. */
+/* A host that is PID 1 or a subreaper would get the orphans of the functions, and does not expect
+ * them. */
 static void adopt_in_place_of_host(void)
 {
     if (!children.adopts && fc_serve_is_child_of_host())
         children.adopts = fc_adopt_orphans();
 }
 
-/* Makes one that is not handed over yet, and enters it last. extra: a socket with what it is to have besides; -1: none. 0 or a
- * negative errno. */
+/* Makes one that is not handed over yet, and enters it last. extra: a socket with what it is to
+ * have besides; -1: none. 0 or a negative errno. */
 static int make(struct fc_new_spare *spare, int extra)
 {
     if (!make_room())
@@ -312,12 +315,13 @@ int fc_children_make_for(int socket, uint32_t ask, bool has_fds)
     return r;
 }
 
-/* ---- Spares -------------------------------------------------------------------------------------------------- */
+/* ---- Spares ---------------------------------------------------------------------------------- */
 
 void fc_children_taken(uint32_t taken)
 {
     const uint32_t more = taken - children.taken;
-    if (more <= children.sent - children.taken) /* an order that was overtaken by another says less */
+    /* An order that was overtaken by another says less. */
+    if (more <= children.sent - children.taken)
         children.taken = taken;
 }
 

@@ -27,7 +27,7 @@
 /* Under fc_fds_lock. */
 static struct fc_server *current;
 
-/* ---- The one server ------------------------------------------------------------------------------------------ */
+/* ---- The one server -------------------------------------------------------------------------- */
 
 void fc_server_unref(struct fc_server *server)
 {
@@ -95,7 +95,8 @@ static bool has_current(void)
     return serves;
 }
 
-/* Only one thread at a time starts a server. Not a mutex: a deadline must pass, and a fork may come at any time. */
+/* Only one thread at a time starts a server. Not a mutex: a deadline must pass, and a fork may come
+ * at any time. */
 static atomic_uint starter; /* the generation of its process; 0: nobody starts one */
 
 static bool begin_start(void)
@@ -104,7 +105,8 @@ static bool begin_start(void)
     unsigned seen = 0;
     if (atomic_compare_exchange_strong(&starter, &seen, self))
         return true;
-    return seen != self && atomic_compare_exchange_strong(&starter, &seen, self); /* it was the parent's thread */
+    /* It was the parent's thread. */
+    return seen != self && atomic_compare_exchange_strong(&starter, &seen, self);
 }
 
 static void end_start(void)
@@ -128,7 +130,8 @@ static int start_new(const struct forkcall_server_options *options, const struct
     return 0;
 }
 
-/* A look first: where its descriptor finds no room here, the message waits for a time when it does. */
+/* A look first: where its descriptor finds no room here, the message waits for a time when it
+ * does. */
 static int receive_ready(int socket, struct fc_server_ready *ready, int *pidfd)
 {
     size_t count;
@@ -145,8 +148,8 @@ static int receive_ready(int socket, struct fc_server_ready *ready, int *pidfd)
     return fc_rights_receive(socket, ready, sizeof *ready, NULL, 0, &count, 0);
 }
 
-/* A descriptor of the server, which has not sent one. While the other end of its socket is open it lives, and the number is its
- * own. Negative: none. */
+/* A descriptor of the server, which has not sent one. While the other end of its socket is open it
+ * lives, and the number is its own. Negative: none. */
 static int open_living(pid_t pid, int socket)
 {
     const int fd = fc_fd_above_streams(fc_wait_open(pid));
@@ -157,7 +160,8 @@ static int open_living(pid_t pid, int socket)
     return fd;
 }
 
-/* The first message of the server says that it serves, or why not: its positive errno. -EAGAIN: it has not come. */
+/* The first message of the server says that it serves, or why not: its positive errno. -EAGAIN: it
+ * has not come. */
 static int take_ready(struct fc_server *server, char *why, size_t why_size)
 {
     struct fc_server_ready ready;
@@ -243,9 +247,7 @@ static int get(const struct fc_patience *patience, unsigned started, struct fc_s
             if (!served)
                 return r;
         } else if (begin_start()) {
-            r = has_current()
-                    ? 0
-                    : start_new(NULL, patience, &started, why, why_size); /* another may have been before us */
+            r = has_current() ? 0 : start_new(NULL, patience, &started, why, why_size);
             end_start();
             if (r < 0)
                 return r;
@@ -263,7 +265,7 @@ int fc_server_get(const struct fc_patience *patience, struct fc_server **server,
     return get(patience, 0, server, why, why_size);
 }
 
-/* ---- The public functions ------------------------------------------------------------------------------------ */
+/* ---- The public functions -------------------------------------------------------------------- */
 
 /* One that does not come to serve is not to be waited for by others. */
 static void give_up(void)
@@ -316,7 +318,8 @@ static bool is_over(const struct fc_server *server)
     return pidfd >= 0 ? fc_poll_says(pidfd, POLLIN) : fc_server_is_dead(server);
 }
 
-/* It goes when the last descriptor of the control socket here is closed, which calls that have a child keep open. */
+/* It goes when the last descriptor of the control socket here is closed, which calls that have a
+ * child keep open. */
 static int stop(void)
 {
     struct fc_server *server = ref_current();
@@ -325,7 +328,8 @@ static int stop(void)
     fc_server_retire(server);
     const uint64_t deadline_ns = fc_now_ns() + STOP_NS;
     if (atomic_load(&server->refs) == 1 && !fc_server_is_lost(server)) {
-        fc_server_signal(server, SIGCONT); /* one that was stopped would not see the end of its socket */
+        /* One that was stopped would not see the end of its socket. */
+        fc_server_signal(server, SIGCONT);
         shutdown(server->fds.fd[FC_FD_HELLO], SHUT_WR);
         while (!is_over(server) && fc_now_ns() < deadline_ns)
             fc_rest(NULL, 0, 1);

@@ -26,7 +26,7 @@
 #define END_NS 1000000000U
 #define SPARES_MAX 200U /* as many as the socket holds, with their descriptors */
 
-/* ---- Options ------------------------------------------------------------------------------------------------- */
+/* ---- Options --------------------------------------------------------------------------------- */
 
 /* Those of the last start, for servers that are started again. */
 struct kept {
@@ -34,8 +34,9 @@ struct kept {
     struct fc_module_function prepare;
     char args[FC_REQUEST_ARGS_MAX];
 };
-/* NULL: the defaults. Written and read by the thread that starts a server, of which there is one at a time. What it points to
- * is not changed any more, so that a fork by another thread finds it whole. */
+/* NULL: the defaults. Written and read by the thread that starts a server, of which there is one at
+ * a time. What it points to is not changed any more, so that a fork by another thread finds it
+ * whole. */
 static _Atomic(struct kept *) last;
 
 bool fc_server_options_are_valid(const struct forkcall_server_options *o)
@@ -80,7 +81,7 @@ int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const 
     return r;
 }
 
-/* ---- Starting ------------------------------------------------------------------------------------------------ */
+/* ---- Starting -------------------------------------------------------------------------------- */
 
 static struct fc_server *make(void)
 {
@@ -97,7 +98,8 @@ static struct fc_server *make(void)
     return NULL;
 }
 
-/* The host has closed what it had to do with it, which then ends by itself; the numbers may be the host's by now. */
+/* The host has closed what it had to do with it, which then ends by itself; the numbers may be the
+ * host's by now. */
 bool fc_server_is_lost(const struct fc_server *server)
 {
     const bool has_pidfd = atomic_load(&server->ready) && server->fds.fd[FC_FD_PROCESS] >= 0;
@@ -127,9 +129,10 @@ static void await_end(const struct fc_server *server)
     }
 }
 
-/* A pidfd is the process itself, which another that has got its number is not. All else tells at most that a process has ended.
- * Without a pidfd nothing is reaped that may be the host's: what the server has made, and the server, lead a group in the
- * host's session until a function changes it, as a child that the host makes does only where the host wants it so. */
+/* A pidfd is the process itself, which another that has got its number is not. All else tells at
+ * most that a process has ended. Without a pidfd nothing is reaped that may be the host's: what the
+ * server has made, and the server, lead a group in the host's session until a function changes it,
+ * as a child that the host makes does only where the host wants it so. */
 static bool is_of_server(const struct fc_process *process)
 {
     const bool has_pidfd = process->fd >= 0 && !process->fd_tells && fc_wait_is_passable();
@@ -196,8 +199,8 @@ void fc_server_signal(struct fc_server *server, int signal)
         fc_process_signal(&process, signal);
 }
 
-/* Nobody has anything of it any more, and it is about to see the end of its socket. One that was stopped would not see it, and one
- * that answers nobody does not end by itself. */
+/* Nobody has anything of it any more, and it is about to see the end of its socket. One that was
+ * stopped would not see it, and one that answers nobody does not end by itself. */
 static void end(struct fc_server *server)
 {
     fc_fds_look(&server->fds);
@@ -220,7 +223,8 @@ void fc_server_free(struct fc_server *server)
     free(server);
 }
 
-/* The copy ends as soon as it has come to forkcall_init and made the server, which so is no child of this process. */
+/* The copy ends as soon as it has come to forkcall_init and made the server, which so is no child
+ * of this process. */
 static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct fc_patience *patience, char *why,
                       size_t why_size)
 {

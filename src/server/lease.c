@@ -16,10 +16,11 @@
 #define TRIES 3
 /* How long a server may take to make a child: it does little else. */
 #define CHILD_NS FC_READY_NS
-/* A server that calls have waited for in vain so long in all, since one had an answer, is not asked any more. */
+/* A server that calls have waited for in vain so long in all, since one had an answer, is not asked
+ * any more. */
 #define SILENT_NS 5000000000U
 
-/* ---- How a child has ended ----------------------------------------------------------------------------------- */
+/* ---- How a child has ended ------------------------------------------------------------------- */
 
 static int ask_ending(const struct fc_process *process, struct fc_fds *fds, enum fc_fd answer)
 {
@@ -51,7 +52,7 @@ static int hear_ending(int fd, struct fc_ending *ending)
 static const struct fc_remote of_server = {
     .is_gone = fc_server_is_dead, .ask_ending = ask_ending, .hear_ending = hear_ending};
 
-/* ---- Taking a child ------------------------------------------------------------------------------------------ */
+/* ---- Taking a child -------------------------------------------------------------------------- */
 
 /* Without a descriptor for the process: the server says when it has ended. */
 static int watch(struct forkcall_call *call, const struct fc_patience *patience)
@@ -139,7 +140,7 @@ enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentia
     return fc_snapshot_fits(call->server->snapshot, now);
 }
 
-/* ---- Giving it back ------------------------------------------------------------------------------------------ */
+/* ---- Giving it back -------------------------------------------------------------------------- */
 
 void fc_server_give_back(struct forkcall_call *call, bool kill_group)
 {

@@ -49,7 +49,7 @@ void fc_spare_close_channel(const struct fc_new_spare *spare)
             close(fds[i]);
 }
 
-/* ---- By fork ------------------------------------------------------------------------------------------------- */
+/* ---- By fork --------------------------------------------------------------------------------- */
 
 _Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server, int extra, void (*leave_in_child)(int))
 {
@@ -74,11 +74,12 @@ static int by_fork(struct fc_new_spare *spare, int extra, void (*leave_in_child)
         run_forked(spare, server, extra, leave_in_child);
     if (spare->pid < 0)
         return -errno;
-    setpgid(spare->pid, spare->pid); /* both do it: the host may signal the group as soon as it knows of it */
+    /* Both do it: the host may signal the group as soon as it knows of it. */
+    setpgid(spare->pid, spare->pid);
     return 0;
 }
 
-/* ---- By exec ------------------------------------------------------------------------------------------------- */
+/* ---- By exec --------------------------------------------------------------------------------- */
 
 static int say_hello(int socket, const struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra,
                      uint64_t *nonce)

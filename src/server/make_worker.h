@@ -11,8 +11,9 @@ struct fc_new_spare {
     int request[2], reply[2], region; /* -1: none */
 };
 
-/* Makes one by fork; or, where prepare is not NULL, by exec, and that is what it prepares. extra: a socket that holds what it is
- * to have besides; -1: nothing. leave_in_child is called in a forked one, with extra. 0 or a negative errno. */
+/* Makes one by fork; or, where prepare is not NULL, by exec, and that is what it prepares. extra: a
+ * socket that holds what it is to have besides; -1: nothing. leave_in_child is called in a forked
+ * one, with extra. 0 or a negative errno. */
 int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra, void (*leave_in_child)(int));
 
 /* The server has no more to do with the channel. */

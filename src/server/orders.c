@@ -33,7 +33,8 @@ static int send(struct fc_server *server, struct fc_server_order *order, int soc
     return r == -ENOBUFS || r == -ENOMEM ? -EAGAIN : r;
 }
 
-/* Sends what was kept, in its order. 0; or a negative errno: the rest is kept. Under fc_fds_lock. */
+/* Sends what was kept, in its order. 0; or a negative errno: the rest is kept. Under
+ * fc_fds_lock. */
 static int send_owed(struct fc_server *server)
 {
     struct fc_owed *owed = atomic_load(&server->owed);

@@ -33,7 +33,8 @@
 static struct fc_prepare prepare;
 static int control_fd = -1, host_fd = -1;
 
-/* In a child that is forked, first: what is the server's is not its own. extra: its socket, which it keeps; -1: none. */
+/* In a child that is forked, first: what is the server's is not its own. extra: its socket, which
+ * it keeps; -1: none. */
 static void leave_in_child(int extra)
 {
     fc_serve_leave();
@@ -44,7 +45,7 @@ static void leave_in_child(int extra)
     fc_asks_forget(extra);
 }
 
-/* ---- Serving ------------------------------------------------------------------------------------------------- */
+/* ---- Serving --------------------------------------------------------------------------------- */
 
 static void obey(const struct fc_server_order *order, int socket)
 {
@@ -73,8 +74,8 @@ static void obey(const struct fc_server_order *order, int socket)
         close(socket);
 }
 
-/* False: the host wants no more. An order whose socket finds no descriptor here is obeyed as far as it goes: the host sees the
- * end of that socket, which is an answer. */
+/* False: the host wants no more. An order whose socket finds no descriptor here is obeyed as far as
+ * it goes: the host sees the end of that socket, which is an answer. */
 static bool take_order(void)
 {
     struct fc_server_order order = {.kind = 0};
@@ -105,8 +106,8 @@ static int timeout_ms(void)
     return first == UINT64_MAX ? -1 : (int)((first - now) / 1000000U) + 1;
 }
 
-/* fc_poll has failed: for want of memory it is tried again, a moment later. Where it is refused for good, this process would
- * neither hear of its host's end nor ever rest. */
+/* fc_poll has failed: for want of memory it is tried again, a moment later. Where it is refused for
+ * good, this process would neither hear of its host's end nor ever rest. */
 static bool can_go_on(int error)
 {
     if (error == EINTR)
@@ -115,8 +116,9 @@ static bool can_go_on(int error)
     return error == ENOMEM || error == EAGAIN;
 }
 
-/* Patiently: the host's thread that says that its call is over is to return from it before another child is made. Who waits for
- * a child comes first, then what the host has to say, then the spares. */
+/* Patiently: the host's thread that says that its call is over is to return from it before another
+ * child is made. Who waits for a child comes first, then what the host has to say, then the
+ * spares. */
 _Noreturn static void serve(void)
 {
     fc_be_patient(true);
@@ -148,7 +150,7 @@ _Noreturn static void serve(void)
     _exit(0);
 }
 
-/* ---- Beginning ----------------------------------------------------------------------------------------------- */
+/* ---- Beginning ------------------------------------------------------------------------------- */
 
 /* error: a positive errno, and the server ends with that status; 0: it serves. */
 static void tell_ready(int error, const char *why, int status)
@@ -193,8 +195,9 @@ static void leave_host(pid_t host)
     setpgid(0, 0); /* a Ctrl-C for the host is none for the server */
 }
 
-/* It may never return, and nobody looks after the host meanwhile: the host's end closes the socket, and that is to end this
- * process. Nothing comes through it before the host is told that there is a server. */
+/* It may never return, and nobody looks after the host meanwhile: the host's end closes the socket,
+ * and that is to end this process. Nothing comes through it before the host is told that there is a
+ * server. */
 static int run_prepare(char *why, size_t why_size)
 {
     const bool armed = fc_lifeline_prepare(control_fd);
@@ -234,7 +237,8 @@ _Noreturn void fc_serve(int control)
     bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_COPIES || fc_has_other_threads();
     leave_host(getppid());
     r = fc_credentials_take_on(&prepare.setup.credentials);
-    fc_settings_set_secret(false); /* the host looks at it, to learn whether it still may (server/snapshot.h) */
+    /* The host looks at it, to learn whether it still may (server/snapshot.h). */
+    fc_settings_set_secret(false);
     if (r < 0)
         snprintf(why, sizeof why, "it cannot have the users, groups and capabilities of the thread that started it");
     if (r == 0 && !exec_spares) {

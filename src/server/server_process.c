@@ -1,4 +1,5 @@
-/* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and the pipe that ends with it. */
+/* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and
+ * the pipe that ends with it. */
 #include "server/server_process.h"
 
 #include "base/io.h"
@@ -23,7 +24,7 @@ bool fc_serve_is_child_of_host(void)
     return getppid() == host_pid;
 }
 
-/* ---- SIGCHLD ------------------------------------------------------------------------------------------------- */
+/* ---- SIGCHLD --------------------------------------------------------------------------------- */
 
 static int bell[2] = {-1, -1}; /* a pipe, so that poll(2) sees the signal */
 
@@ -55,7 +56,8 @@ int fc_bell_hang(void)
         r = fc_pipe(lifeline);
     if (r < 0)
         return r;
-    for (int i = 0; i < 2; i++) /* a server that waits here, in the handler or outside, would outlive its host */
+    /* A server that waits here, in the handler or outside, would outlive its host. */
+    for (int i = 0; i < 2; i++)
         if (fcntl(bell[i], F_SETFL, O_NONBLOCK) < 0)
             return -errno;
     sigset_t none; /* a constructor, or prepare, may have blocked some */
@@ -76,7 +78,7 @@ int fc_bell_fd(void)
     return bell[0];
 }
 
-/* ---- In a child ---------------------------------------------------------------------------------------------- */
+/* ---- In a child ------------------------------------------------------------------------------ */
 
 void fc_serve_leave(void)
 {

@@ -1,4 +1,5 @@
-/* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and the pipe that ends with it. */
+/* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and
+ * the pipe that ends with it. */
 #ifndef FC_SERVER_PROCESS_H
 #define FC_SERVER_PROCESS_H
 
@@ -10,7 +11,8 @@ void fc_serve_note_host(pid_t host);
 /* The server's parent has gone, and the host is the one that orphans are given to. */
 bool fc_serve_is_child_of_host(void);
 
-/* SIGCHLD makes a pipe readable from now on, so that poll(2) sees the signal. 0 or a negative errno. */
+/* SIGCHLD makes a pipe readable from now on, so that poll(2) sees the signal. 0 or a negative
+ * errno. */
 int fc_bell_hang(void);
 int fc_bell_fd(void);
 void fc_bell_silence(void);

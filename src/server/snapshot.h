@@ -34,7 +34,8 @@ enum fc_fit {
     /* All is still so for the calling thread, or it can take back what it has not, and a child
      * of the holder can take that on. */
     FC_FITS,
-    FC_FITS_OTHERS, /* not for the calling thread, but for another one of this process; or not to be known */
+    /* Not for the calling thread, but for another one of this process; or not to be known. */
+    FC_FITS_OTHERS,
     FC_FITS_NOBODY, /* this process has given something up */
 };
 

@@ -6,9 +6,10 @@
 #include "os/registers.h"
 #include "wire/frame.h"
 
-/* The payload of the crash frame begins with this; then come placement_count times struct fc_placement, where the child
- * is no fork of its caller; the bytes of the stack from stack_address on are the rest of it. Unwinding is not for a signal
- * handler: the caller does it, over the copy. */
+/* The payload of the crash frame begins with this; then come placement_count times struct
+ * fc_placement, where the child is no fork of its caller; the bytes of the stack from stack_address
+ * on are the rest of it. Unwinding is not for a signal handler: the caller does it, over the
+ * copy. */
 struct fc_crash_notice {
     int32_t signal;
     int32_t si_code;

@@ -31,7 +31,8 @@ int fc_passed_send_from(int socket, const struct fc_passed_fd *list, size_t coun
             const int flags = fcntl(list[next].fd, F_GETFD);
             fds[message.count] = list[next].fd;
             message.item[message.count].use = list[next].use;
-            /* A captured stream is one end of a pipe of the library's here, and there what programs write to. */
+            /* A captured stream is one end of a pipe of the library's here, and there what programs
+             * write to. */
             message.item[message.count].close_on_exec =
                 list[next].use > STDERR_FILENO && flags > 0 && (flags & FD_CLOEXEC) != 0;
         }
@@ -50,7 +51,7 @@ int fc_passed_send(int socket, const struct fc_passed_fd *list, size_t count)
     return fc_passed_send_from(socket, list, count, &done);
 }
 
-/* ---- Receiving ----------------------------------------------------------------------------------------------- */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
 struct arrived {
     int use;

@@ -24,11 +24,13 @@ struct fc_passed_fd {
 /* Sends all of them, never waiting. Their close-on-exec flags come along. 0 or a negative errno. */
 int fc_passed_send(int socket, const struct fc_passed_fd *list, size_t count);
 
-/* The same, beginning at *done, which is then how many were sent. -EAGAIN: the others find no room before some were received. */
+/* The same, beginning at *done, which is then how many were sent. -EAGAIN: the others find no room
+ * before some were received. */
 int fc_passed_send_from(int socket, const struct fc_passed_fd *list, size_t count, size_t *done);
 
-/* In the child: takes them, closes the socket, and puts every one that is for a number at it. own[-use - 1] is set for the others; before, it holds
- * those that the child has already, or -1. None of them stays at a number that is taken by another. 0 or a negative errno. */
+/* In the child: takes them, closes the socket, and puts every one that is for a number at it.
+ * own[-use - 1] is set for the others; before, it holds those that the child has already, or -1.
+ * None of them stays at a number that is taken by another. 0 or a negative errno. */
 int fc_passed_receive(int socket, int own[FC_PASSED_USES]);
 
 #endif

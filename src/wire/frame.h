@@ -1,8 +1,10 @@
-/* HOST, CHILD: The reply's wire format: what a child says to its caller, in length-framed messages. Both ends are the same library on
- * the same machine, so numbers are in the machine's own order. Pure functions over bytes.
+/* HOST, CHILD: The reply's wire format: what a child says to its caller, in length-framed messages.
+ * Both ends are the same library on the same machine, so numbers are in the machine's own order.
+ * Pure functions over bytes.
  *
- * A reply is any number of READY, STARTED, PROGRESS and MESSAGE frames, at most one RESULT, at most one of SETUP and CRASH, and
- * the trailer DONE, before which there may be an ANSWER. What comes after the trailer is not read. */
+ * A reply is any number of READY, STARTED, PROGRESS and MESSAGE frames, at most one RESULT, at most
+ * one of SETUP and CRASH, and the trailer DONE, before which there may be an ANSWER. What comes
+ * after the trailer is not read. */
 #ifndef FC_FRAME_H
 #define FC_FRAME_H
 
@@ -17,13 +19,15 @@ enum fc_frame_type {
     FC_FRAME_PROGRESS = 2, /* struct fc_progress and the note, without a terminating 0 */
     FC_FRAME_MESSAGE = 3,  /* text of the failure */
     FC_FRAME_RESULT = 4,   /* the whole result, where it travels in the pipe */
-    FC_FRAME_SETUP = 5,    /* struct fc_setup_failure: the child could not be made ready; the function did not run */
-    FC_FRAME_CRASH = 6,    /* struct fc_crash_notice, where modules lie, and a part of the stack */
-    FC_FRAME_DONE = 7,     /* struct fc_trailer */
-    FC_FRAME_READY = 8,    /* no payload: a copy of the program has come so far as to wait for its request */
-    /* A trailer without usage: the function has ended so, and only the same trailer with the usage is to come. Where the
-     * process ends before that (a filter of system calls that the function has installed kills it for measuring), this is
-     * the trailer. */
+    /* Struct fc_setup_failure: the child could not be made ready; the function did not run. */
+    FC_FRAME_SETUP = 5,
+    FC_FRAME_CRASH = 6, /* struct fc_crash_notice, where modules lie, and a part of the stack */
+    FC_FRAME_DONE = 7,  /* struct fc_trailer */
+    /* No payload: a copy of the program has come so far as to wait for its request. */
+    FC_FRAME_READY = 8,
+    /* A trailer without usage: the function has ended so, and only the same trailer with the usage
+     * is to come. Where the process ends before that (a filter of system calls that the function
+     * has installed kills it for measuring), this is the trailer. */
     FC_FRAME_ANSWER = 9,
 };
 
@@ -76,7 +80,8 @@ struct fc_decoder {
     unsigned char header_bytes[sizeof(struct fc_frame_header)];
     size_t header_have;
     struct fc_frame_header header; /* of the current frame, once all of it is there */
-    void *payload; /* where the payload goes: header.size bytes, set by the reader on FC_DECODED_HEADER */
+    /* Where the payload goes: header.size bytes, set by the reader on FC_DECODED_HEADER. */
+    void *payload;
     uint64_t payload_have;
     bool told; /* the frame was whole: the next byte is another's */
 };
@@ -91,7 +96,8 @@ enum fc_decoded {
 /* Uses up bytes until there is something to tell. */
 enum fc_decoded fc_decoder_step(struct fc_decoder *decoder, const unsigned char **data, size_t *size);
 
-/* The rest of the current payload, to be read straight into its place: returns the place, NULL where none is due. */
+/* The rest of the current payload, to be read straight into its place: returns the place, NULL
+ * where none is due. */
 void *fc_decoder_payload_rest(const struct fc_decoder *decoder, size_t *size);
 /* So many bytes were put there. True: the frame is whole. */
 bool fc_decoder_payload_filled(struct fc_decoder *decoder, size_t size);

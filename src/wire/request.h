@@ -1,5 +1,6 @@
-/* HOST, CHILD: What a caller says to a child that is no fork of it: which function, with which arguments, and how. Both ends are the same
- * library on the same machine. The go byte comes after it, in the same pipe (os/start_gate.h). */
+/* HOST, CHILD: What a caller says to a child that is no fork of it: which function, with which
+ * arguments, and how. Both ends are the same library on the same machine. The go byte comes after
+ * it, in the same pipe (os/start_gate.h). */
 #ifndef FC_REQUEST_H
 #define FC_REQUEST_H
 
@@ -8,10 +9,12 @@
 
 #include <sys/uio.h>
 
-/* Arguments up to this size travel in the pipe, which holds 64 KiB as a rule; larger ones in a file of their own. */
+/* Arguments up to this size travel in the pipe, which holds 64 KiB as a rule; larger ones in a file
+ * of their own. */
 #define FC_REQUEST_ARGS_MAX 32768U
 
-/* The head; then the function's name, and the arguments, each from a multiple of FC_REQUEST_ALIGN on. */
+/* The head; then the function's name, and the arguments, each from a multiple of FC_REQUEST_ALIGN
+ * on. */
 struct fc_request {
     uint32_t magic;
     uint32_t name_size;
@@ -37,15 +40,18 @@ struct fc_request_parts {
     int count;
 };
 
-/* In the caller. The parts point to name and to the task's args; the last two are the go byte and the nonce. */
+/* In the caller. The parts point to name and to the task's args; the last two are the go byte and
+ * the nonce. */
 void fc_request_make(struct fc_request_parts *request, const struct fc_task *task,
                      const struct fc_module_function *name, bool args_in_file);
 
-/* In the child: how many bytes follow the head, at most FC_REQUEST_REST_MAX. -EPROTO: it is no head. */
+/* In the child: how many bytes follow the head, at most FC_REQUEST_REST_MAX. -EPROTO: it is no
+ * head. */
 long fc_request_rest(const struct fc_request *head);
 
-/* In the child: what the request tells of the task but for its function, whose name is returned; caller points into head. rest is aligned for any type
- * and holds what followed the head; args points into it, and is NULL where they lie in a file. NULL: it is no request. */
+/* In the child: what the request tells of the task but for its function, whose name is returned;
+ * caller points into head. rest is aligned for any type and holds what followed the head; args
+ * points into it, and is NULL where they lie in a file. NULL: it is no request. */
 const struct fc_module_function *fc_request_read(const struct fc_request *head, const unsigned char *rest,
                                                  struct fc_task *task);
 

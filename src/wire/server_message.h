@@ -1,5 +1,5 @@
-/* HOST, SERVER: What host and server say to each other over the control socket. All messages have a fixed size: they are sent and taken
- * whole. */
+/* HOST, SERVER: What host and server say to each other over the control socket. All messages have a
+ * fixed size: they are sent and taken whole. */
 #ifndef FC_SERVER_WIRE_H
 #define FC_SERVER_WIRE_H
 
@@ -40,7 +40,8 @@ enum fc_server_order_kind {
     FC_ORDER_ASK = 1,
     /* The host has no more to do with this child. */
     FC_ORDER_DONE = 2,
-    /* The call that has asked waits no more. A child that was handed over for it has been taken by nobody. */
+    /* The call that has asked waits no more. A child that was handed over for it has been taken by
+     * nobody. */
     FC_ORDER_DROP = 3,
     /* A socket comes along. The server tells through it how this child has ended, once it has. */
     FC_ORDER_STATUS = 4,
@@ -48,18 +49,21 @@ enum fc_server_order_kind {
 
 struct fc_server_order {
     uint32_t kind;
-    int32_t pid;  /* DONE, STATUS: the child. ASK: a spare that the host gives back to make room; 0: none */
+    /* DONE, STATUS: the child. ASK: a spare that the host gives back to make room; 0: none. */
+    int32_t pid;
     uint32_t ask; /* ASK, DROP: the number of the ASK; never 0 */
-    /* In every order: how many messages with spares the host has taken from the control socket so far, modulo 2^32. It only
-     * grows, so an order that is late or lost is made good by the next. */
+    /* In every order: how many messages with spares the host has taken from the control socket so
+     * far, modulo 2^32. It only grows, so an order that is late or lost is made good by the
+     * next. */
     uint32_t taken;
     bool kill_group;
     bool has_fds; /* ASK: the socket holds what the child is to have besides */
 };
 
-/* Server to host: a child that waits for a request. Through the control socket come spares only, and each is whoever's takes
- * it; through the socket of an ASK comes the one answer to it. The descriptors come along in this order: the request's
- * writing and reading end, the reply's reading end; a pidfd and the region, if it has them. */
+/* Server to host: a child that waits for a request. Through the control socket come spares only,
+ * and each is whoever's takes it; through the socket of an ASK comes the one answer to it. The
+ * descriptors come along in this order: the request's writing and reading end, the reply's reading
+ * end; a pidfd and the region, if it has them. */
 struct fc_server_handover {
     int32_t error; /* answer to an ASK, a positive errno: no child could be made; 0: there is one */
     int32_t pid;

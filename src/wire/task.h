@@ -1,5 +1,5 @@
-/* HOST, CHILD: What a process that runs a call's function must know: nothing in it, but for args with FORKCALL_BY_POINTER, supposes that
- * the process shares the caller's memory. */
+/* HOST, CHILD: What a process that runs a call's function must know: nothing in it, but for args
+ * with FORKCALL_BY_POINTER, supposes that the process shares the caller's memory. */
 #ifndef FC_TASK_H
 #define FC_TASK_H
 
@@ -16,11 +16,13 @@ struct fc_module_function;
 
 struct fc_task {
     forkcall_fn *fn;
-    const struct fc_module_function *name; /* in place of fn, in a child that must find it; else NULL */
+    /* In place of fn, in a child that must find it; else NULL. */
+    const struct fc_module_function *name;
     const void *args;
     size_t args_size;
     uint64_t nonce;
-    size_t max_result;                              /* of options, and the capacity of a fixed buffer */
+    /* Of options, and the capacity of a fixed buffer. */
+    size_t max_result;
     struct fc_mark mark;                            /* of reply_fd */
     int reply_fd, go_fd, region_fd, out_fd, err_fd; /* -1: none */
     bool drop_result;
@@ -31,8 +33,10 @@ struct fc_task {
     pid_t group;   /* to join this one; 0: stay */
     bool lifeline; /* fc_lifeline_prepare */
     bool purge;    /* the caller's streams hold what it has not flushed */
-    bool measure;  /* the child's resource usage goes into its trailer: the kernel's may be taken by somebody else */
-    bool execed;   /* the process began by exec, in one that may have been larger: see os/usage.h */
+    /* The child's resource usage goes into its trailer: the kernel's may be taken by somebody
+     * else. */
+    bool measure;
+    bool execed; /* the process began by exec, in one that may have been larger: see os/usage.h */
     bool close_fds;
     bool no_args;     /* they could not be had */
     pthread_t thread; /* that forks: the child's only one has the same identity */

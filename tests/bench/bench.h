@@ -27,7 +27,8 @@ struct row {
     const char *against;
     const struct summary *limit; /* NULL: there is none, and the target is in microseconds */
     const struct summary *library;
-    double target; /* of the ratio library / limit: at most (time) or at least (rate); 0: none set */
+    /* Of the ratio library / limit: at most (time) or at least (rate); 0: none set. */
+    double target;
     enum measure_unit unit;
 };
 
@@ -39,7 +40,8 @@ void print_skip(const struct bench *bench, const char *what, const char *why);
 void measure(struct bench *bench, const struct variant *variants, size_t count, struct effort full,
              struct summary *summaries);
 
-/* Are there so many bytes of memory free (with a quarter to spare)? Where the system does not tell: yes. */
+/* Are there so many bytes of memory free (with a quarter to spare)? Where the system does not tell:
+ * yes. */
 bool memory_fits(size_t bytes);
 
 struct group {

@@ -1,5 +1,5 @@
-/* Some calls in a row, with a pause before each: what a spare has time for between two calls decides what the next one
- * costs. */
+/* Some calls in a row, with a pause before each: what a spare has time for between two calls
+ * decides what the next one costs. */
 #ifndef BENCH_BURST_H
 #define BENCH_BURST_H
 
@@ -12,8 +12,9 @@ struct burst {
     size_t calls;      /* at most 64 */
 };
 
-/* A run: context is a struct burst. With pauses: the median of the calls' own times, the first not counted, which finds what
- * another has left. Back to back: the time of all of them together, by their number. */
+/* A run: context is a struct burst. With pauses: the median of the calls' own times, the first not
+ * counted, which finds what another has left. Back to back: the time of all of them together, by
+ * their number. */
 int64_t run_burst(void *context);
 
 #endif

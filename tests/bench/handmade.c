@@ -102,8 +102,9 @@ static void drop_unwritten(FILE *stream)
         __fpurge(stream);
 }
 
-/* The parent arms the lifeline, after the go byte: a write that wakes the child sends the signal, too, to whoever owns the
- * pipe by then, and it may do so long after the child has read the byte and gone on. */
+/* The parent arms the lifeline, after the go byte: a write that wakes the child sends the signal,
+ * too, to whoever owns the pipe by then, and it may do so long after the child has read the byte
+ * and gone on. */
 static bool make_lifeline(int fd)
 {
     return fcntl(fd, F_SETSIG, SIGKILL) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0;
@@ -208,7 +209,8 @@ static bool ended_well(const struct wires *wires, pid_t child)
     return waitpid(child, &how, 0) == child && WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }
 
-/* Fork, with the mask of the child and afterwards of the parent as it was. 0 in neither: fork failed. */
+/* Fork, with the mask of the child and afterwards of the parent as it was. 0 in neither: fork
+ * failed. */
 static pid_t fork_child(const struct wires *wires, unsigned steps, uint64_t question)
 {
     sigset_t every;

@@ -24,7 +24,8 @@ static void report_crash(int number, siginfo_t *info, void *context)
     const struct crash_frame frame = {*info, ((ucontext_t *)context)->uc_mcontext};
     const struct sigaction by_default = {.sa_handler = SIG_DFL};
     write_whole(crash_fd, &frame, sizeof frame);
-    sigaction(number, &by_default, NULL); /* the instruction faults again and ends the process as it deserves */
+    /* The instruction faults again and ends the process as it deserves. */
+    sigaction(number, &by_default, NULL);
 }
 
 bool handmade_catch_crashes(int fd)

@@ -46,7 +46,8 @@ int64_t handmade_result(void *into, size_t size, int pipe_size)
     return good ? elapsed_since(start) : RUN_FAILED;
 }
 
-/* At an address that huge pages can be used at. Whoever maps the file ends soon, or unmaps `space` bytes at *start. */
+/* At an address that huge pages can be used at. Whoever maps the file ends soon, or unmaps `space`
+ * bytes at *start. */
 static void *map_shared(int fd, size_t size, void **start, size_t *space)
 {
     *space = size + HUGE_PAGE;
@@ -66,7 +67,8 @@ _Noreturn static void fill_shared(int fd, size_t size, size_t room, uint64_t see
     if (data == NULL)
         _exit(1);
     for (size_t at = 0; at + HUGE_PAGE <= room; at += HUGE_PAGE) {
-        ((volatile char *)data)[at] = 0; /* a huge page is made of small ones of which at least one is there */
+        /* A huge page is made of small ones of which at least one is there. */
+        ((volatile char *)data)[at] = 0;
         madvise(data + at, HUGE_PAGE, MADV_COLLAPSE);
     }
     fill_answer(data, size, seed);

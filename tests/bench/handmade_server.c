@@ -21,7 +21,7 @@ static void end_with(pid_t parent)
         _exit(1);
 }
 
-/* ---- Ping-pong ----------------------------------------------------------------------------------------------- */
+/* ---- Ping-pong ------------------------------------------------------------------------------- */
 
 static int ping[2], pong[2];
 
@@ -60,7 +60,7 @@ int64_t handmade_ping(void *unused)
     return answer == trivial_answer(start) ? elapsed : RUN_FAILED;
 }
 
-/* ---- Spares -------------------------------------------------------------------------------------------------- */
+/* ---- Spares ---------------------------------------------------------------------------------- */
 
 enum { SPARE_FDS = 2 };
 
@@ -113,14 +113,16 @@ static bool take_spare(int *request, int *reply)
     return true;
 }
 
-/* A server that is not: on the caller's core, what wakes it does not put it before the caller, which goes on to its end. */
+/* A server that is not: on the caller's core, what wakes it does not put it before the caller,
+ * which goes on to its end. */
 static void be_eager(bool eager)
 {
     const struct sched_param none = {.sched_priority = 0};
     sched_setscheduler(0, eager ? SCHED_OTHER : SCHED_BATCH, &none);
 }
 
-/* Once for nothing, before it waits: what a call is the first to touch after a fork costs it page faults. */
+/* Once for nothing, before it waits: what a call is the first to touch after a fork costs it page
+ * faults. */
 _Noreturn static void run_spare(int request, int reply)
 {
     uint64_t question = 1;

@@ -1,4 +1,5 @@
-/* How many shared libraries more than it needs this program is linked with: there is one with 0, and one with many. */
+/* How many shared libraries more than it needs this program is linked with: there is one with 0,
+ * and one with many. */
 #ifndef BENCH_LIBRARIES_H
 #define BENCH_LIBRARIES_H
 

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A run (measure.h): the library computes an 8-byte answer in a child. context is a struct forkcall_options, or NULL: by FORK,
- * with otherwise default options. */
+/* A run (measure.h): the library computes an 8-byte answer in a child. context is a struct
+ * forkcall_options, or NULL: by FORK, with otherwise default options. */
 int64_t library_call(void *context);
 
 /* FORK, with otherwise default options: after forkcall_init the default method is another. */

@@ -1,5 +1,5 @@
-/* forkcall-bench: what a call costs beside the same thing written by hand. Speed is printed, never asserted; that every
- * measured call ended as it should, with the right bytes, is. */
+/* forkcall-bench: what a call costs beside the same thing written by hand. Speed is printed, never
+ * asserted; that every measured call ended as it should, with the right bytes, is. */
 #include "bench.h"
 
 #include "libraries.h"
@@ -83,10 +83,13 @@ static const struct group *find_group(const char *name)
 /* Runs what the options ask for, or ends the program where they cannot be followed. */
 static const struct group *parse_options(int argc, char **argv, struct bench *bench)
 {
-    static const struct option options[] = {
-        {"quick", no_argument, NULL, 'q'},     {"only", required_argument, NULL, 'o'},
-        {"csv", required_argument, NULL, 'c'}, {"part-to", required_argument, NULL, 'p'}, /* see run_with_libraries */
-        {"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
+                                            {"only", required_argument, NULL, 'o'},
+                                            /* see run_with_libraries. */
+                                            {"csv", required_argument, NULL, 'c'},
+                                            {"part-to", required_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     const struct group *only = NULL;
     int option = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -115,7 +118,8 @@ static const struct group *parse_options(int argc, char **argv, struct bench *be
     return only;
 }
 
-/* The same group by the program with many libraries, in place of this process: its table goes on with this one's. */
+/* The same group by the program with many libraries, in place of this process: its table goes on
+ * with this one's. */
 _Noreturn static void become_other_program(const struct bench *bench, const struct group *group)
 {
     static const char suffix[] = "-libraries";
@@ -147,8 +151,8 @@ _Noreturn static void become_group(struct bench *bench, const struct group *grou
     _exit(bench->failures == 0 && written ? 0 : 1);
 }
 
-/* In a process of its own: what a group leaves behind (threads' arenas and stacks, a larger heap) would make every fork
- * of the next one slower. Returns whether all went well. */
+/* In a process of its own: what a group leaves behind (threads' arenas and stacks, a larger heap)
+ * would make every fork of the next one slower. Returns whether all went well. */
 static bool run_group(struct bench *bench, const struct group *group, bool other_program)
 {
     int how = 0;

@@ -27,7 +27,8 @@ static int compare_times(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The value below which the given share of the sorted times lies, between neighbours by straight line. */
+/* The value below which the given share of the sorted times lies, between neighbours by straight
+ * line. */
 static double quantile_us(const int64_t *sorted, size_t count, double share)
 {
     const double place = share * (double)(count - 1);
@@ -68,7 +69,8 @@ static void shuffle(size_t *order, size_t count, uint64_t *state)
     }
 }
 
-/* One run of each variant. times is a matrix, a row of max_rounds per variant; NULL: do not count. */
+/* One run of each variant. times is a matrix, a row of max_rounds per variant; NULL: do not
+ * count. */
 static size_t run_round(const struct variant *variants, size_t count, const size_t *order, size_t max_rounds,
                         int64_t *times, struct summary *summaries)
 {

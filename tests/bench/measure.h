@@ -1,5 +1,6 @@
-/* Times several ways to do the same thing, run in turn so that noise hits all alike: each once per round, every round in
- * another order. What a run leaves to the next one (memory in small or in huge pages, warm caches) hits all alike, too. */
+/* Times several ways to do the same thing, run in turn so that noise hits all alike: each once per
+ * round, every round in another order. What a run leaves to the next one (memory in small or in
+ * huge pages, warm caches) hits all alike, too. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 

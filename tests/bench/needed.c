@@ -1,4 +1,5 @@
-/* A small shared library, one of many: some code, data, and relocations to be done at the start of a program. */
+/* A small shared library, one of many: some code, data, and relocations to be done at the start of
+ * a program. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -27,7 +27,8 @@ static void print_call_rows(struct bench *bench, const char *what)
     print_row(bench, &(struct row){what, "the same hygiene by hand", &times[1], &times[2], 1.10, UNIT_TIME});
 }
 
-/* On one core, too: there the kernel's choice where the child runs and what waking a core costs play no part. */
+/* On one core, too: there the kernel's choice where the child runs and what waking a core costs
+ * play no part. */
 static void run_call_rows(struct bench *bench)
 {
     cpu_set_t all;

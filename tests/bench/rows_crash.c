@@ -33,7 +33,8 @@ static int64_t library_until_returned(void *context)
     return crash_was_told(&report) ? elapsed : RUN_FAILED;
 }
 
-/* Sleeps on the call's descriptor, as an event loop does, until it is readable because of the crash. */
+/* Sleeps on the call's descriptor, as an event loop does, until it is readable because of the
+ * crash. */
 static int64_t await_crash(struct forkcall_call *call, const volatile uint64_t *fault_ns)
 {
     struct pollfd watched = {.fd = forkcall_fd(call), .events = POLLIN};

@@ -1,4 +1,5 @@
-/* A trivial call from parents of several sizes: the kernel copies page tables in fork and drops them in exit. */
+/* A trivial call from parents of several sizes: the kernel copies page tables in fork and drops
+ * them in exit. */
 #include "ballast.h"
 #include "bench.h"
 #include "handmade.h"
@@ -34,8 +35,8 @@ static void print_parent_rows(struct bench *bench, const char *what, struct effo
     *library = times[2];
 }
 
-/* The same memory, kept out of the child: the call should cost what it costs a small parent, which was measured just
- * before (a parent cannot be small and large in turn). */
+/* The same memory, kept out of the child: the call should cost what it costs a small parent, which
+ * was measured just before (a parent cannot be small and large in turn). */
 static void print_excluded_row(struct bench *bench, void *ballast, size_t size, const char *what,
                                const struct summary *small_parent)
 {

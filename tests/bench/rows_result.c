@@ -14,8 +14,10 @@
 /* What the runs of one size share. */
 struct exchange {
     size_t size;
-    void *warm;               /* this process's own memory, kept out of children: they need no copy of it */
-    struct forkcall_buf kept; /* lives through all runs of its variant: the library may keep what it made */
+    /* This process's own memory, kept out of children: they need no copy of it. */
+    void *warm;
+    /* Lives through all runs of its variant: the library may keep what it made. */
+    struct forkcall_buf kept;
 };
 
 struct question {

@@ -27,7 +27,8 @@ struct hosts {
     struct station copies; /* the same size, with exec'ed spares */
 };
 
-/* What is measured in turn. A spare by fork is there 0.5 ms after a call; one by exec takes longer. */
+/* What is measured in turn. A spare by fork is there 0.5 ms after a call; one by exec takes
+ * longer. */
 enum run {
     PING_SHORT,
     SPARES_SHORT,

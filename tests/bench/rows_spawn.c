@@ -1,4 +1,5 @@
-/* Fresh copies of this program, by exec: SPAWN without a spare, a server's first call, and what forkcall_init() costs. */
+/* Fresh copies of this program, by exec: SPAWN without a spare, a server's first call, and what
+ * forkcall_init() costs. */
 #include "ballast.h"
 #include "bench.h"
 #include "library.h"

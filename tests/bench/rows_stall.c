@@ -1,5 +1,6 @@
-/* What calls do to a thread that has nothing to do with them: it works in steps of a fixed time, on a core of its own, and
- * the longest of its steps are looked at while another thread calls from a large process. */
+/* What calls do to a thread that has nothing to do with them: it works in steps of a fixed time, on
+ * a core of its own, and the longest of its steps are looked at while another thread calls from a
+ * large process. */
 #include "ballast.h"
 #include "bench.h"
 #include "library.h"
@@ -45,8 +46,8 @@ static int compare_times(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* How long the kernel has let this thread wait for its core, which other programs have used: not the calls' doing. 0 where
- * it does not tell. */
+/* How long the kernel has let this thread wait for its core, which other programs have used: not
+ * the calls' doing. 0 where it does not tell. */
 static int64_t waited_ns(int schedstat)
 {
     char text[96];
@@ -152,7 +153,7 @@ static void run_stall_rows(struct bench *bench)
     if (!split_cores(&own, &others)) {
         print_skip(bench, "innocent thread", "no second core for the calls");
     } else if (sched_setaffinity(0, sizeof others, &others) != 0 || forkcall_server_start(NULL) != 0 ||
-               sched_setaffinity(0, sizeof own, &own) != 0) { /* the server stays where it was started */
+               sched_setaffinity(0, sizeof own, &own) != 0) { /* the server stays there */
         bench->failures++;
         print_skip(bench, "innocent thread", "no server");
     } else {

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* First thing in main: in such a process it answers and does not return. Calls forkcall_init in every other, and in
- * between for one that is to say how long that takes. */
+/* First thing in main: in such a process it answers and does not return. Calls forkcall_init in
+ * every other, and in between for one that is to say how long that takes. */
 void self_begin(int argc, char **argv);
 
 /* A run: posix_spawn of this program, 8 bytes from it through a pipe, waitpid. */

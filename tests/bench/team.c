@@ -5,7 +5,8 @@
 static void *work(void *context)
 {
     struct team *const team = context;
-    /* Threads of real programs use malloc, and some libcs then lock one arena more around every fork. */
+    /* Threads of real programs use malloc, and some libcs then lock one arena more around every
+     * fork. */
     void *volatile memory = malloc(1);
     free(memory);
     pthread_barrier_wait(&team->start_line);
@@ -26,7 +27,7 @@ int64_t run_team(void *context)
     while (started < team->threads && pthread_create(&threads[started], NULL, work, team) == 0)
         started++;
     if (started < team->threads)
-        return RUN_FAILED; /* those that were started wait for ever: harmless, and the program ends with an error */
+        return RUN_FAILED; /* those that were started wait until the program ends */
     const uint64_t start = clock_ns();
     pthread_barrier_wait(&team->start_line);
     for (size_t i = 0; i < started; i++)

@@ -19,8 +19,8 @@ struct team {
     atomic_size_t failures;
 };
 
-/* A run: context is a struct team. Nanoseconds per call, from the moment when all threads are there until the last one has
- * made its last call. */
+/* A run: context is a struct team. Nanoseconds per call, from the moment when all threads are there
+ * until the last one has made its last call. */
 int64_t run_team(void *context);
 
 #endif

@@ -10,7 +10,8 @@ uint64_t trivial_answer(uint64_t question)
     return question * 2654435761U + 1;
 }
 
-/* Plain loops over words: the compiler makes them faster than memory is, and slower than nothing. */
+/* Plain loops over words: the compiler makes them faster than memory is, and slower than
+ * nothing. */
 void fill_answer(void *data, size_t size, uint64_t seed)
 {
     uint64_t *words = data;

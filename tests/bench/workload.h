@@ -1,5 +1,5 @@
-/* What the measured functions compute: an answer that cannot be had without calling them, and large answers of which
- * every byte is written and every byte is checked. */
+/* What the measured functions compute: an answer that cannot be had without calling them, and large
+ * answers of which every byte is written and every byte is checked. */
 #ifndef BENCH_WORKLOAD_H
 #define BENCH_WORKLOAD_H
 

@@ -1,4 +1,5 @@
-/* What the processes of the chaos test share: a file that the host, its children and the process that makes havoc map. */
+/* What the processes of the chaos test share: a file that the host, its children and the process
+ * that makes havoc map. */
 #ifndef BOARD_H
 #define BOARD_H
 
@@ -12,7 +13,8 @@
 
 /* One for each calling thread. */
 struct slot {
-    atomic_uint_fast64_t serial;    /* of the call that runs now; written by the caller before the call */
+    /* Of the call that runs now; written by the caller before the call. */
+    atomic_uint_fast64_t serial;
     atomic_uint runs;               /* how often the function of that call began */
     atomic_int method, kind, async; /* of that call, for the report of one that does not end */
     atomic_uint_fast64_t since_ns;  /* 0: no call runs */

@@ -28,7 +28,7 @@ struct order {
     char board_path[128];
 };
 
-/* ---- CHILD: the function ------------------------------------------------------------------------------------- */
+/* ---- CHILD: the function --------------------------------------------------------------------- */
 
 static unsigned char byte_at(uint64_t serial, size_t i)
 {
@@ -86,7 +86,7 @@ static int work(const void *args, size_t args_size, struct forkcall_buf *result)
     return EINVAL;
 }
 
-/* ---- HOST: how calls end ------------------------------------------------------------------------------------- */
+/* ---- HOST: how calls end --------------------------------------------------------------------- */
 
 static bool is_answer(const struct forkcall_buf *result, const struct order *order)
 {
@@ -99,8 +99,8 @@ static bool is_answer(const struct forkcall_buf *result, const struct order *ord
     return true;
 }
 
-/* What havoc can do to any call: kill its processes or the server, take what it needs. It stops none for so long that a
- * call but one that hangs could reach its deadline. */
+/* What havoc can do to any call: kill its processes or the server, take what it needs. It stops
+ * none for so long that a call but one that hangs could reach its deadline. */
 static bool is_havoc(const struct host *host, const struct forkcall_report *report)
 {
     static const int scarce[] = {EAGAIN, ENOMEM, EMFILE, ENFILE, ECONNRESET, ETIMEDOUT, ENOEXEC, ETOOMANYREFS};
@@ -139,7 +139,8 @@ static bool is_own_end(const struct forkcall_report *report, const struct order 
     }
 }
 
-/* ran is never a wrong "no" and, but for a child that was killed at its very first step, never a wrong "yes". */
+/* ran is never a wrong "no" and, but for a child that was killed at its very first step, never a
+ * wrong "yes". */
 static const char *what_is_wrong(const struct host *host, const struct forkcall_report *report,
                                  const struct forkcall_buf *result, const struct order *order, bool canceled)
 {
@@ -164,7 +165,8 @@ static const char *what_is_wrong(const struct host *host, const struct forkcall_
     return NULL;
 }
 
-/* Nothing in the portable build ends a child with its server, and only the server could signal it safely. */
+/* Nothing in the portable build ends a child with its server, and only the server could signal it
+ * safely. */
 static void note_lost(struct board *board, const struct forkcall_report *report)
 {
     if (report->status != FORKCALL_LOST || report->method != FORKCALL_SERVER || report->pid <= 0)
@@ -190,7 +192,7 @@ static void judge(const struct host *host, const struct forkcall_report *report,
             atomic_load(&host->board->slot[order->slot].runs), report->code, report->message);
 }
 
-/* ---- HOST: making them --------------------------------------------------------------------------------------- */
+/* ---- HOST: making them ----------------------------------------------------------------------- */
 
 static struct forkcall_report make_async(const struct order *order, struct forkcall_buf *result,
                                          const struct forkcall_options *options, uint64_t *random, bool *canceled)

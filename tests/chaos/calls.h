@@ -25,7 +25,8 @@ enum kind {
     KIND_COUNT
 };
 
-/* One call by the thread with that slot, chosen by the generator. Prints what it must not be, and counts it. */
+/* One call by the thread with that slot, chosen by the generator. Prints what it must not be, and
+ * counts it. */
 void calls_make_one(const struct host *host, int slot, uint64_t *random);
 
 /* After all havoc: a call by each method is answered. False: prints which is not. */

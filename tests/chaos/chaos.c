@@ -1,11 +1,12 @@
-/* A host whose threads call by all methods while its processes are killed, stopped and continued, its limits lowered,
- * its descriptors closed. Each call must end in bounded time, with an outcome that is true, and its function must run at
- * most once; when it is over, calls work again and nothing is left behind.
+/* A host whose threads call by all methods while its processes are killed, stopped and continued,
+ * its limits lowered, its descriptors closed. Each call must end in bounded time, with an outcome
+ * that is true, and its function must run at most once; when it is over, calls work again and
+ * nothing is left behind.
  *
  *     chaos [SECONDS [SEED]]     the seed is printed, and can be given again
  *
- * As root an odd seed makes the host an ordinary user, so that RLIMIT_NPROC counts; an even seed leaves it root, whose
- * threads change their file system identity. */
+ * As root an odd seed makes the host an ordinary user, so that RLIMIT_NPROC counts; an even seed
+ * leaves it root, whose threads change their file system identity. */
 #include "havoc.h"
 #include "host.h"
 
@@ -22,7 +23,8 @@
 
 /* A call has a deadline of 20 s at most, and a second more to end. */
 #define STUCK_NS 60000000000U
-/* Six calls, the spares and what is about to end: more is a chain of processes that make each other. */
+/* Six calls, the spares and what is about to end: more is a chain of processes that make each
+ * other. */
 #define PROCESSES_AT_MOST 150
 #define GONE_NS 20000000000U
 

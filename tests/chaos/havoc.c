@@ -23,7 +23,8 @@ static bool find_parent(long pid, pid_t *parent)
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return false;
-    const char *name_end = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL; /* "7 (name) S 1 …" */
+    /* "7 (name) S 1 …". */
+    const char *name_end = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
     fclose(file);
     if (name_end == NULL || strlen(name_end) < sizeof ") S 1" - 1)
         return false;
@@ -78,7 +79,7 @@ int havoc_list(pid_t host, pid_t *list, int max)
     return found;
 }
 
-/* ---- Deeds --------------------------------------------------------------------------------------------------- */
+/* ---- Deeds ----------------------------------------------------------------------------------- */
 
 static struct stopped {
     pid_t pid;

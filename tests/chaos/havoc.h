@@ -6,7 +6,8 @@
 
 #include <sys/types.h>
 
-/* All descendants of this process but the host, which is one of its children; at most max are listed, all are counted. */
+/* All descendants of this process but the host, which is one of its children; at most max are
+ * listed, all are counted. */
 int havoc_list(pid_t host, pid_t *list, int max);
 
 /* One deed, or none; continues those whose time has come. */

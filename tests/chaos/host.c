@@ -23,10 +23,12 @@ typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler loo
 typedef int resource_t;
 #endif
 
-/* Callers hold it for reading while they call: descriptors are closed, and their numbers reused, between calls only.
- * That is what a host may do; to close a descriptor that a running call uses is the host's own fault. */
+/* Callers hold it for reading while they call: descriptors are closed, and their numbers reused,
+ * between calls only. That is what a host may do; to close a descriptor that a running call uses is
+ * the host's own fault. */
 static pthread_rwlock_t quiet = PTHREAD_RWLOCK_INITIALIZER;
-/* Whoever wants the lock passes here first, so that new callers do not keep the writer waiting for ever. */
+/* Whoever wants the lock passes here first, so that new callers do not keep the writer waiting for
+ * ever. */
 static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool over;
 
@@ -69,7 +71,7 @@ static void *call_all_the_time(void *arg)
     return NULL;
 }
 
-/* ---- What the host does to itself ---------------------------------------------------------------------------- */
+/* ---- What the host does to itself ------------------------------------------------------------ */
 
 /* For a while: a soft limit of so many. */
 static void lower_limit(resource_t resource, rlim_t soft, unsigned for_ms)
@@ -91,7 +93,8 @@ static int answer_7(const void *args, size_t args_size, struct forkcall_buf *res
     return 7;
 }
 
-/* A child of the host's own that calls: it must not hang. How the call ends is havoc's, but it is no call of another. */
+/* A child of the host's own that calls: it must not hang. How the call ends is havoc's, but it is
+ * no call of another. */
 static void fork_a_caller(struct board *board)
 {
     int status = 0;
@@ -174,7 +177,7 @@ static void disturb(const struct host *host, uint64_t *random)
     usleep(draw(random, 40000));
 }
 
-/* ---- The end ------------------------------------------------------------------------------------------------- */
+/* ---- The end --------------------------------------------------------------------------------- */
 
 /* A child that could not be reaped in time is reaped by a later call. */
 static bool nothing_is_left(struct traces before)
@@ -206,7 +209,7 @@ static bool has_strays(struct board *board)
 {
     unsigned possible = 0;
 #ifdef TEST_PORTABLE
-    possible = atomic_load(&board->lost); /* such a child may have been stopped before its function */
+    possible = atomic_load(&board->lost); /* stopped before its function */
 #endif
     return atomic_load(&board->strays) > possible;
 }

@@ -1,4 +1,5 @@
-/* A program outside the project's own build: it knows only what pkg-config says of the installed library. */
+/* A program outside the project's own build: it knows only what pkg-config says of the installed
+ * library. */
 #include <forkcall.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* The installed library used from C++: the decorator, a message from a failing function, an exception that is not
- * caught. */
+/* The installed library used from C++: the decorator, a message from a failing function, an
+ * exception that is not caught. */
 #include <forkcall.h>
 
 #include <csignal>

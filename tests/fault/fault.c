@@ -64,7 +64,8 @@ static void note_process(void)
         atomic_store(&shared->process[i], (int)getpid());
 }
 
-/* In a process that was exec'ed by the library: before its main, and before the library's own code. */
+/* In a process that was exec'ed by the library: before its main, and before the library's own
+ * code. */
 __attribute__((constructor)) static void begin_execed(void)
 {
     const char *path = getenv(BOARD_NAME);
@@ -85,7 +86,8 @@ bool fault_begin_host(void)
     static const struct shared empty = {.fault = -1};
     if (fd < 0)
         return false;
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), fd); /* for the others it stays open here */
+    /* For the others it stays open here. */
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), fd);
     const bool written = write(fd, &empty, sizeof empty) == sizeof empty && setenv(BOARD_NAME, path, 1) == 0;
     shared = written ? map(fd) : NULL;
     role = FAULT_IN_HOST;
@@ -247,7 +249,8 @@ WRAP64(FAULT_MMAP, void *, MAP_FAILED, mmap, MMAP_PARAMETERS, (at, size, protect
 /* The C library calls these resources an enum, which the linker does not mind. */
 WRAP64(FAULT_SETRLIMIT, int, -1, setrlimit, (int resource, const struct rlimit *limit), (resource, limit))
 
-/* The third argument of these is passed on whatever it is: an int or a pointer, in the register of a long. */
+/* The third argument of these is passed on whatever it is: an int or a pointer, in the register of
+ * a long. */
 WRAP64(FAULT_OPEN, int, -1, open, (const char *path, int flags, long mode), (path, flags, mode))
 
 /* F_GETFD fails for what is no descriptor alone. */

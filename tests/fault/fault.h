@@ -1,5 +1,6 @@
-/* Makes the n-th call of one function of the C library fail, in the processes of one role. The functions are put in the
- * place of the real ones by the linker (--wrap), for the library's code as well as for the test's. */
+/* Makes the n-th call of one function of the C library fail, in the processes of one role. The
+ * functions are put in the place of the real ones by the linker (--wrap), for the library's code as
+ * well as for the test's. */
 #ifndef FAULT_H
 #define FAULT_H
 
@@ -50,13 +51,15 @@ enum fault {
 enum fault_role {
     FAULT_IN_HOST = 1,
     FAULT_IN_FORK_CHILD = 2, /* and what it forks */
-    FAULT_IN_EXECED = 4,     /* the program started again: the SPAWN child, and the server until it forks itself */
+    /* The program started again: the SPAWN child, and the server until it forks itself. */
+    FAULT_IN_EXECED = 4,
     FAULT_IN_SERVER = 8,
     FAULT_IN_SERVER_CHILD = 16,
 };
 
-/* From now on this process is the host, whatever forked it. The other processes are told the faults through a memory file,
- * whose path is in the environment: call it before a server is started. False: no file can be had. */
+/* From now on this process is the host, whatever forked it. The other processes are told the faults
+ * through a memory file, whose path is in the environment: call it before a server is started.
+ * False: no file can be had. */
 bool fault_begin_host(void);
 /* Processes of the other roles that were started since, and live. */
 int fault_processes(void);
@@ -67,7 +70,8 @@ unsigned fault_runs(void);
 /* As fault_arm, in the processes of these roles. */
 void fault_arm_in(unsigned roles, enum fault fault, int n, int error);
 
-/* From now on, the n-th (from 1) call fails with error, once, in the host and the FORK child, which share the count. */
+/* From now on, the n-th (from 1) call fails with error, once, in the host and the FORK child, which
+ * share the count. */
 void fault_arm(enum fault fault, int n, int error);
 /* Takes it back. True: it has happened. */
 bool fault_disarm(void);

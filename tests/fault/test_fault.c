@@ -1,5 +1,5 @@
-/* Every call of the C library on the way of a call fails in turn: a definite end that names the step, or another way; and
- * nothing is left behind. */
+/* Every call of the C library on the way of a call fails in turn: a definite end that names the
+ * step, or another way; and nothing is left behind. */
 #include "../hosts/outcomes.h"
 #include "fault.h"
 
@@ -31,7 +31,8 @@ struct kind {
     unsigned endings;
     const char *step; /* of NOT_STARTED; NULL: any */
     int stride;       /* of the calls, one in so many is tried */
-    int least;        /* so often at least it is called on the way of some call, or the test tests nothing */
+    /* So often at least it is called on the way of some call, or the test tests nothing. */
+    int least;
 };
 
 struct trial {
@@ -93,7 +94,8 @@ static struct forkcall_report call(unsigned variant, int error, struct forkcall_
     return forkcall_finish(handle);
 }
 
-/* Where another process is started first, what has failed may be told in its words: it did not begin, or was lost again. */
+/* Where another process is started first, what has failed may be told in its words: it did not
+ * begin, or was lost again. */
 static bool is_told_elsewhere(const struct forkcall_report *report)
 {
     return !method_shares_memory() && report->message[0] != '\0' &&
@@ -240,11 +242,13 @@ static bool opens_descriptors(enum fault fault)
     }
 }
 
-/* By the other methods most of a call's way is another process's, which has no faults: a choice of variants will do. */
+/* By the other methods most of a call's way is another process's, which has no faults: a choice of
+ * variants will do. */
 static bool is_tried(enum fault fault, unsigned variant)
 {
     const unsigned kind = variant & ~(unsigned)WARM;
-    if ((variant & CLOSED) != 0 && !opens_descriptors(fault)) /* without 0 and 1 nothing else is another */
+    /* Without 0 and 1 nothing else is another. */
+    if ((variant & CLOSED) != 0 && !opens_descriptors(fault))
         return false;
     if (method_shares_memory())
         return (variant & WARM) == 0;

@@ -1,6 +1,6 @@
-/* Every call of the C library fails in turn in the other processes of a call: in the program started again, in the server,
- * in the server's child. Each time the call ends in bounded time, its end is definite and true, nothing is left behind,
- * and the next call works. */
+/* Every call of the C library fails in turn in the other processes of a call: in the program
+ * started again, in the server, in the server's child. Each time the call ends in bounded time, its
+ * end is definite and true, nothing is left behind, and the next call works. */
 #include "fault.h"
 
 #include "../hosts/outcomes.h"
@@ -112,7 +112,8 @@ static bool all_are_gone(void *none)
     return fault_processes() == 0;
 }
 
-/* Once is no reason to fail for ever. A server's child may be the one that waits for the next call. */
+/* Once is no reason to fail for ever. A server's child may be the one that waits for the next
+ * call. */
 static bool next_call_is_ok(const struct trial *trial)
 {
     for (int tries = trial->role == FAULT_IN_SERVER_CHILD ? 2 : 1; tries > 0; tries--) {
@@ -199,7 +200,8 @@ static const struct kind kinds[] = {
     KIND(ATEXIT, ENOMEM, 1),
 };
 
-/* How many calls of some function were found by that role: where there are none, nothing is tested. */
+/* How many calls of some function were found by that role: where there are none, nothing is
+ * tested. */
 static int try_all(enum fault_role role)
 {
     int found = 0;

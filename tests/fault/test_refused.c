@@ -1,8 +1,10 @@
-/* Each system call in turn is refused by the kernel, with EPERM and with ENOSYS, as a sandbox does it: to the thread that
- * calls and to all that it starts. Each time the call ends in bounded time, what its report says is true, nothing is left
- * behind, and a call by another thread of the same process works.
+/* Each system call in turn is refused by the kernel, with EPERM and with ENOSYS, as a sandbox does
+ * it: to the thread that calls and to all that it starts. Each time the call ends in bounded time,
+ * what its report says is true, nothing is left behind, and a call by another thread of the same
+ * process works.
  *
- * A filter counts for one thread (seccomp(2)), so the thread that looks what is left behind is free of it. */
+ * A filter counts for one thread (seccomp(2)), so the thread that looks what is left behind is free
+ * of it. */
 #include "../children.h"
 #include "../hosts/outcomes.h"
 #include "../hosts/refuse.h"
@@ -29,7 +31,8 @@
 /* What must go on whatever the library does. */
 enum needs {
     KEEPS_DESCRIPTORS = 1, /* they cannot be closed */
-    NEVER_ENDS = 2,        /* the child's answer, or the caller's reading of it, is what was refused */
+    /* The child's answer, or the caller's reading of it, is what was refused. */
+    NEVER_ENDS = 2,
 };
 
 #define MORE 6
@@ -151,7 +154,7 @@ struct trial {
     bool async; /* and large, with captured streams */
 };
 
-/* ---- The call ------------------------------------------------------------------------------------------------ */
+/* ---- The call -------------------------------------------------------------------------------- */
 
 static int note_run(void)
 {
@@ -201,7 +204,7 @@ static struct forkcall_report call(bool async, int timeout_ms, struct forkcall_b
     return forkcall_finish(handle);
 }
 
-/* ---- The thread without rights ------------------------------------------------------------------------------- */
+/* ---- The thread without rights --------------------------------------------------------------- */
 
 struct sandboxed {
     const struct trial *trial;
@@ -259,8 +262,8 @@ static const char *what_is_wrong(const struct trial *trial, const struct forkcal
     }
 }
 
-/* A session of its own has this process and all that it starts, and those start: the program started again, the server and its
- * children, whatever group they are in. */
+/* A session of its own has this process and all that it starts, and those start: the program
+ * started again, the server and its children, whatever group they are in. */
 static int processes_of_session(void)
 {
     int count = 0;

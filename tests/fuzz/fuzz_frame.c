@@ -82,7 +82,8 @@ static void check_crash_by(const struct fc_reply *reply, bool by_fork)
         MUST(fc_image_is_code(crash.frames[i]));
 }
 
-/* No input can know what this process's modules are known by: a key that is a small number stands for one of them. */
+/* No input can know what this process's modules are known by: a key that is a small number stands
+ * for one of them. */
 static void give_keys(const struct fc_reply *reply)
 {
     static struct fc_placement ours[FC_PLACEMENTS_MAX];

@@ -1,5 +1,5 @@
-/* Makes the first inputs of the corpus: valid replies of every kind, and those that are nearly so. Each is a file in the
- * given directory. */
+/* Makes the first inputs of the corpus: valid replies of every kind, and those that are nearly so.
+ * Each is a file in the given directory. */
 #include "fuzz_frame.h"
 
 #include "../forge.h"
@@ -120,8 +120,8 @@ static void keep_crash(struct forkcall_buf *stream)
     keep("crash", 1, 0, stream);
 }
 
-/* With modules that lie elsewhere: as they should be, one over the other, past the end of all addresses, and more than
- * there are. Their keys are numbers: see fuzz_frame.c. */
+/* With modules that lie elsewhere: as they should be, one over the other, past the end of all
+ * addresses, and more than there are. Their keys are numbers: see fuzz_frame.c. */
 static void keep_crash_elsewhere(struct forkcall_buf *stream)
 {
     static const struct {

@@ -1,4 +1,5 @@
-/* Runs the fuzzer's function over the files of a directory, without a fuzzer: the kept corpus as a plain test. */
+/* Runs the fuzzer's function over the files of a directory, without a fuzzer: the kept corpus as a
+ * plain test. */
 #include "fuzz_frame.h"
 
 #include <dirent.h>

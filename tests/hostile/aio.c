@@ -1,4 +1,5 @@
-/* POSIX asynchronous input and output: the C library does it by threads, and keeps one for the next request. */
+/* POSIX asynchronous input and output: the C library does it by threads, and keeps one for the next
+ * request. */
 #include "hostile.h"
 
 #include <aio.h>

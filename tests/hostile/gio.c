@@ -1,4 +1,5 @@
-/* GIO: blocking work is given to a pool of threads, and a forked child waits for what is left of the pool. */
+/* GIO: blocking work is given to a pool of threads, and a forked child waits for what is left of
+ * the pool. */
 #include "hostile.h"
 
 #include <gio/gio.h>

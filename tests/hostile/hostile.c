@@ -74,7 +74,7 @@ static int settle(void)
     return library->settle != NULL ? library->settle() : 0;
 }
 
-/* ---- The controls ------------------------------------------------------------------------------------------------ */
+/* ---- The controls ---------------------------------------------------------------------------- */
 
 static int control_here(void *unused)
 {
@@ -118,7 +118,7 @@ static bool survives_plain_fork(void)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* ---- FORK -------------------------------------------------------------------------------------------------------- */
+/* ---- FORK ------------------------------------------------------------------------------------ */
 
 /* Only children use it. */
 static int fork_while_unused(void *unused)
@@ -194,7 +194,7 @@ static void FORK_after_the_caller_has_used_it_fails_and_says_so(void **state)
     assert_int_equal(r, 0);
 }
 
-/* ---- The cure ---------------------------------------------------------------------------------------------------- */
+/* ---- The cure -------------------------------------------------------------------------------- */
 
 static int start_before_use(void *unused)
 {
@@ -236,7 +236,7 @@ static void first_called_after_the_caller_has_used_it(void **state)
     assert_int_equal(host_run(start_after_use, NULL), 0);
 }
 
-/* ---- The program ------------------------------------------------------------------------------------------------- */
+/* ---- The program ----------------------------------------------------------------------------- */
 
 int hostile_main(const struct hostile *hostile, int argc, char **argv)
 {

@@ -1,5 +1,5 @@
-/* Libraries that do not survive a fork once they were used: what each is, and what is shown of it. Each is a program of its
- * own, which calls forkcall_init() and then hostile_main(). */
+/* Libraries that do not survive a fork once they were used: what each is, and what is shown of it.
+ * Each is a program of its own, which calls forkcall_init() and then hostile_main(). */
 #ifndef HOSTILE_H
 #define HOSTILE_H
 
@@ -9,8 +9,8 @@ struct hostile {
     const char *name;
     forkcall_fn *use; /* answers with the int that is answer */
     int answer;
-    /* Bring the library into the state that does not survive a fork, and out of it again; 0: done. NULL: use does it, and
-     * it need not be ended. */
+    /* Bring the library into the state that does not survive a fork, and out of it again; 0: done.
+     * NULL: use does it, and it need not be ended. */
     int (*dirty)(void);
     int (*settle)(void);
     bool has_threads; /* once it was used: a fork is then refused by default */
@@ -21,8 +21,8 @@ struct hostile {
     uint32_t crash_flags;
 };
 
-/* Shows for the method that the program's argument names that it fails as known ("fork") or does not ("server", "spawn").
- * Returns the program's exit status. */
+/* Shows for the method that the program's argument names that it fails as known ("fork") or does
+ * not ("server", "spawn"). Returns the program's exit status. */
 int hostile_main(const struct hostile *hostile, int argc, char **argv);
 
 #endif

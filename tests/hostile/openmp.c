@@ -1,4 +1,5 @@
-/* GNU OpenMP: the threads of the first parallel region are kept for the next one, and a forked child waits for them. */
+/* GNU OpenMP: the threads of the first parallel region are kept for the next one, and a forked
+ * child waits for them. */
 #include "hostile.h"
 
 #define TERMS 1000

@@ -1,5 +1,5 @@
-/* sd-event: an event loop belongs to the process that made it, and refuses all others with ECHILD. No thread is there to
- * warn of it. */
+/* sd-event: an event loop belongs to the process that made it, and refuses all others with ECHILD.
+ * No thread is there to warn of it. */
 #include "hostile.h"
 
 #include <errno.h>

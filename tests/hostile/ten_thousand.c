@@ -1,10 +1,11 @@
-/* The promise as a whole: a program with threads and a heap of 1 GiB, which has used OpenMP itself, calls a function that uses
- * OpenMP, with default options, ten thousand times, and nothing is left behind.
+/* The promise as a whole: a program with threads and a heap of 1 GiB, which has used OpenMP itself,
+ * calls a function that uses OpenMP, with default options, ten thousand times, and nothing is left
+ * behind.
  *
  *     ten_thousand [CALLS [MIB]]
  *
- * What it prints besides are medians, of these calls, of some that use nothing, and of a bare fork in the same process:
- * figures, not conditions. */
+ * What it prints besides are medians, of these calls, of some that use nothing, and of a bare fork
+ * in the same process: figures, not conditions. */
 #include "../support.h"
 
 #include <stdio.h>

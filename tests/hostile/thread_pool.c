@@ -1,4 +1,5 @@
-/* A pool of threads as many a program has it: made at first use, and in a forked child nobody is there to do the work. */
+/* A pool of threads as many a program has it: made at first use, and in a forked child nobody is
+ * there to do the work. */
 #include "hostile.h"
 
 #include <pthread.h>

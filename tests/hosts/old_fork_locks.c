@@ -1,5 +1,6 @@
-/* To be preloaded: the order of locks of glibc 2.28 to 2.35 (posix/register-atfork.c, stdlib/cxa_finalize.c). fork() holds a lock while
- * it runs the handlers of pthread_atfork(3), and __cxa_finalize() of a module takes it. */
+/* To be preloaded: the order of locks of glibc 2.28 to 2.35 (posix/register-atfork.c,
+ * stdlib/cxa_finalize.c). fork() holds a lock while it runs the handlers of pthread_atfork(3), and
+ * __cxa_finalize() of a module takes it. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>

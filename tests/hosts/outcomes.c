@@ -16,7 +16,7 @@
 /* What must succeed has much time, even on a machine that does a hundred other things. */
 #define PLENTY_MS 60000
 
-/* ---- Watching ------------------------------------------------------------------------------------------------ */
+/* ---- Watching -------------------------------------------------------------------------------- */
 
 bool watch_open(struct watch *watch)
 {
@@ -75,7 +75,7 @@ bool watch_any_lives(const struct watch *watch)
     return !has_hung_up(watch->read_end, 0);
 }
 
-/* ---- Children ------------------------------------------------------------------------------------------------ */
+/* ---- Children -------------------------------------------------------------------------------- */
 
 void hang(void)
 {
@@ -139,7 +139,8 @@ int child_crashes(const void *args, size_t args_size, struct forkcall_buf *resul
 
 enum end { END_HANG, END_CRASH, END_EXIT };
 
-/* args: an enum end. Leaves a process behind in its group, tells so by a report of progress, and ends. */
+/* args: an enum end. Leaves a process behind in its group, tells so by a report of progress, and
+ * ends. */
 static int child_leaves_a_process(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const enum end end = *(const enum end *)args;
@@ -172,7 +173,7 @@ static int cancel_by_progress(void *user, double done, double total, const char 
     return 1;
 }
 
-/* ---- Calls --------------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 static void wait_by_descriptor(struct forkcall_call *call)
 {
@@ -241,7 +242,8 @@ static int check_ends(const struct surroundings *around)
     CHECK(says(&report, FORKCALL_FAILED, 7));
     report = simple(around, child_exits_3);
     CHECK(report.status == FORKCALL_EXITED);
-    CHECK(report.code == 3 || report.code == -1); /* -1: outside glibc a handler of atexit() cannot learn it */
+    /* -1: outside glibc a handler of atexit() cannot learn it. */
+    CHECK(report.code == 3 || report.code == -1);
     report = simple(around, child_ends_4);
     CHECK(lost(around, &report) || says(&report, FORKCALL_EXITED, 4));
     report = simple(around, child_kills_itself);

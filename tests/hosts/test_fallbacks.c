@@ -1,4 +1,5 @@
-/* Kernels and sandboxes that lack or refuse this or that: every outcome is still told, by another way. */
+/* Kernels and sandboxes that lack or refuse this or that: every outcome is still told, by another
+ * way. */
 #include "outcomes.h"
 #include "refuse.h"
 
@@ -42,7 +43,8 @@
 #define F_ADD_SEALS 1033
 #endif
 
-/* What refuses, how the outcomes are then, and whether the host takes the children's status away as well. */
+/* What refuses, how the outcomes are then, and whether the host takes the children's status away as
+ * well. */
 struct sandbox {
     struct refusal rule;
     unsigned known; /* enum known */
@@ -54,7 +56,8 @@ static int check_in_sandbox(void *context)
     const struct sandbox *sandbox = context;
     struct surroundings around = {.may_be_lost = (sandbox->known & MAY_BE_LOST) != 0,
                                   .group_may_live = (sandbox->known & GROUP_MAY_LIVE) != 0};
-    if (tested_method() == FORKCALL_SERVER) /* the server looks after its children, and nobody else */
+    /* The server looks after its children, and nobody else. */
+    if (tested_method() == FORKCALL_SERVER)
         around = (struct surroundings){.async = false};
     if ((sandbox->known & IGNORE_SIGCHLD) != 0) {
         const struct surroundings reaper = surroundings_of_reaper();
@@ -75,7 +78,8 @@ static int run_in_sandbox(struct refusal rule, unsigned known)
     return host_run(check_in_sandbox, &sandbox);
 }
 
-/* The rule refuses one thing; then the outcomes are as without it, also where the host ignores SIGCHLD. */
+/* The rule refuses one thing; then the outcomes are as without it, also where the host ignores
+ * SIGCHLD. */
 #define CHECK_SANDBOX(rule, extra)                  \
     do {                                            \
         const int r_ = run_in_sandbox(rule, extra); \
@@ -86,7 +90,7 @@ static int run_in_sandbox(struct refusal rule, unsigned known)
 
 #define ANY(number, error) ((struct refusal){(number), (error), -1, REFUSE_IF_MASKED_IS, 0, 0})
 
-/* ---- Processes ----------------------------------------------------------------------------------------------- */
+/* ---- Processes ------------------------------------------------------------------------------- */
 
 static void kernel_without_pidfd_open(void **state)
 {
@@ -133,7 +137,7 @@ static void sandbox_that_refuses_pidfd_send_signal(void **state)
     CHECK_SANDBOX(ANY(SYS_pidfd_send_signal, EPERM), 0);
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 static void sandbox_that_refuses_poll(void **state)
 {
@@ -147,7 +151,7 @@ static void sandbox_that_refuses_poll(void **state)
 #endif
 }
 
-/* ---- Memory -------------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------- */
 
 static void kernel_without_memory_files(void **state)
 {
@@ -169,7 +173,7 @@ static void kernel_without_huge_pages_for_files(void **state)
     CHECK_SANDBOX(ANY(SYS_madvise, EINVAL), 0);
 }
 
-/* ---- The rest ------------------------------------------------------------------------------------------------ */
+/* ---- The rest -------------------------------------------------------------------------------- */
 
 static void kernel_without_signals_for_pipes(void **state)
 {
@@ -243,7 +247,8 @@ static int count_threads_in_proc(void *unused)
     pthread_join(thread, NULL);
     for (int i = 0; i < 20; i++) {
         const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, NULL);
-        CHECK(report.status == FORKCALL_OK || i == 0); /* the kernel may take a moment to let go of the thread */
+        /* The kernel may take a moment to let go of the thread. */
+        CHECK(report.status == FORKCALL_OK || i == 0);
         usleep(report.status == FORKCALL_OK ? 0 : 100000);
     }
     return 0;
@@ -258,9 +263,10 @@ static void sandbox_that_refuses_unshare(void **state)
     assert_int_equal(r, 0);
 }
 
-/* ---- No /proc ------------------------------------------------------------------------------------------------ */
+/* ---- No /proc -------------------------------------------------------------------------------- */
 
-/* Nothing tells here which file this program is; and a server that was started outside must not be used. */
+/* Nothing tells here which file this program is; and a server that was started outside must not be
+ * used. */
 static int check_no_copy_is_to_be_had(void)
 {
     for (int i = 0; i < 2; i++) {

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- Reaped by the kernel ------------------------------------------------------------------------------------ */
+/* ---- Reaped by the kernel -------------------------------------------------------------------- */
 
 static int ignore_SIGCHLD(void *unused)
 {
@@ -68,7 +68,7 @@ static void usage_is_known_where_the_kernel_reaps(void **state)
     assert_int_equal(host_run(be_told_the_usage, NULL), 0);
 }
 
-/* ---- Reaped by the host -------------------------------------------------------------------------------------- */
+/* ---- Reaped by the host ---------------------------------------------------------------------- */
 
 static volatile sig_atomic_t reaped_in_handler;
 
@@ -173,7 +173,7 @@ static void host_with_a_thread_that_reaps_every_child(void **state)
     assert_int_equal(host_run(poll_for_children, NULL), 0);
 }
 
-/* ---- Children of its own ------------------------------------------------------------------------------------- */
+/* ---- Children of its own --------------------------------------------------------------------- */
 
 static pid_t fork_foreign(bool ends)
 {
@@ -256,7 +256,7 @@ static void host_whose_group_the_child_shares(void **state)
     assert_int_equal(host_run(share_a_group, NULL), 0);
 }
 
-/* ---- The first process --------------------------------------------------------------------------------------- */
+/* ---- The first process ----------------------------------------------------------------------- */
 
 #define CANNOT 77
 
@@ -296,7 +296,7 @@ static void host_that_is_PID_1(void **state)
     assert_int_equal(r, 0);
 }
 
-/* ---- A host that gets what its descendants leave --------------------------------------------------------------- */
+/* ---- A host that gets what its descendants leave --------------------------------------------- */
 
 #ifdef PR_SET_CHILD_SUBREAPER
 enum end { HANGS, IS_CANCELED, EXITS, CRASHES, ANSWERS_TOO_MUCH, ENDS };

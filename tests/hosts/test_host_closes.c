@@ -1,5 +1,6 @@
-/* Hosts, and functions, that close every descriptor above 2, as daemons do, and open files of their own by the same numbers. Nothing
- * of theirs is closed, written, read or armed, and every call has an outcome. */
+/* Hosts, and functions, that close every descriptor above 2, as daemons do, and open files of their
+ * own by the same numbers. Nothing of theirs is closed, written, read or armed, and every call has
+ * an outcome. */
 #include "outcomes.h"
 
 #include <errno.h>
@@ -128,7 +129,7 @@ static bool call_is_ok(enum forkcall_method method)
     return report.status == FORKCALL_OK && answer == 42;
 }
 
-/* ---- Between calls ------------------------------------------------------------------------------------------- */
+/* ---- Between calls --------------------------------------------------------------------------- */
 
 static int tells_parent(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -155,7 +156,8 @@ static int close_all_between_calls(void *context)
     CHECK(are_untouched(&files));
     CHECK(call_is_ok(tested_method()) && call_is_ok(tested_method()));
     CHECK(fork_has(&files));
-    CHECK(server == getpid() || wait_until(process_is_gone, &server)); /* a server that nobody can reach ends */
+    /* A server that nobody can reach ends. */
+    CHECK(server == getpid() || wait_until(process_is_gone, &server));
     CHECK(forkcall_server_stop() == 0);
     CHECK(are_untouched(&files));
     return 0;
@@ -187,7 +189,7 @@ static void host_that_closes_all_descriptors_and_calls(void **state)
     assert_int_equal(host_run(close_all_and_call, NULL), 0);
 }
 
-/* ---- While a call runs --------------------------------------------------------------------------------------- */
+/* ---- While a call runs ----------------------------------------------------------------------- */
 
 static int tells_pid_and_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -245,7 +247,7 @@ static void host_that_closes_all_descriptors_while_a_call_runs(void **state)
         assert_int_equal(host_run(close_all_under_a_call, &first), 0);
 }
 
-/* ---- While a server is asked --------------------------------------------------------------------------------- */
+/* ---- While a server is asked ----------------------------------------------------------------- */
 
 static int tells_parent_and_is_killed(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -282,7 +284,8 @@ static bool is_asking(void *context)
     return forkcall_wait(asking->call, 5) == 1 || (sockets() & ~asking->others) != 0;
 }
 
-/* A call whose child is dead, and a server that is stopped: it does not say how the child has ended. */
+/* A call whose child is dead, and a server that is stopped: it does not say how the child has
+ * ended. */
 static bool start_asking(struct asking *asking)
 {
     int told[2];
@@ -351,7 +354,7 @@ static void host_that_closes_descriptors_while_the_server_is_asked(void **state)
     assert_int_equal(host_run(close_the_socket_while_the_server_is_asked, NULL), 0);
 }
 
-/* ---- A call that did not start ------------------------------------------------------------------------------- */
+/* ---- A call that did not start --------------------------------------------------------------- */
 
 /* So many descriptors can be opened, and not one more. */
 static bool leave_descriptors(int left, struct rlimit *before)
@@ -450,7 +453,7 @@ static void callback_that_closes_all_descriptors(void **state)
     }
 }
 
-/* ---- In the function ----------------------------------------------------------------------------------------- */
+/* ---- In the function ------------------------------------------------------------------------- */
 
 /* It exits by the number of what went wrong: no answer can come from it. */
 static int closes_all_and_has_files(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -462,8 +465,7 @@ static int closes_all_and_has_files(const void *args, size_t args_size, struct f
         _exit(41);
     if (!fork_has(&files))
         _exit(42);
-    char *to =
-        forkcall_buf_extend(result, LARGE_SIZE); /* larger than a pipe: it is made in shared memory, if there is some */
+    char *to = forkcall_buf_extend(result, LARGE_SIZE); /* in shared memory, if there is some */
     if (to == NULL)
         _exit(43);
     memset(to, 1, LARGE_SIZE);
@@ -507,7 +509,7 @@ static void function_that_closes_all_descriptors_and_ends(void **state)
     }
 }
 
-/* ---- Memory of a result that does not come ------------------------------------------------------------------- */
+/* ---- Memory of a result that does not come --------------------------------------------------- */
 
 /* In files of this process that have no name. */
 static long memory_in_files(void)
@@ -535,7 +537,8 @@ static int file_of_result(void)
     return -1;
 }
 
-/* A process that nobody kills with the function's, and that has its file: it tells its size when it is asked. */
+/* A process that nobody kills with the function's, and that has its file: it tells its size when it
+ * is asked. */
 static bool leave_a_process(int file, int asks, int tells)
 {
     char byte = 'r';

@@ -13,9 +13,10 @@
 
 #define CHILDREN 8
 
-/* ---- Hosts that are to be killed ----------------------------------------------------------------------------- */
+/* ---- Hosts that are to be killed ------------------------------------------------------------- */
 
-/* What the host and the test say to each other: a word on ready from each child that runs its function. */
+/* What the host and the test say to each other: a word on ready from each child that runs its
+ * function. */
 struct stage {
     int (*body)(struct stage *);
     struct watch watch; /* held by what must be gone */
@@ -126,7 +127,7 @@ static void kill_host_and_see(struct stage *stage)
     close(stage->ready[0]);
 }
 
-/* ---- One call ------------------------------------------------------------------------------------------------ */
+/* ---- One call -------------------------------------------------------------------------------- */
 
 static int call_and_wait(struct stage *stage)
 {
@@ -203,7 +204,7 @@ static void server_killed_while_the_child_is_another_user(void **state)
     }
 }
 
-/* ---- A thread that ends before its call ---------------------------------------------------------------------- */
+/* ---- A thread that ends before its call ------------------------------------------------------ */
 
 struct starter {
     forkcall_fn *fn;
@@ -309,7 +310,7 @@ static void host_killed_after_the_starting_thread_has_ended(void **state)
     kill_host_and_see(&stage);
 }
 
-/* ---- Many ---------------------------------------------------------------------------------------------------- */
+/* ---- Many ------------------------------------------------------------------------------------ */
 
 static void *call_in_a_thread(void *stage)
 {
@@ -329,7 +330,8 @@ static int call_in_many_threads(struct stage *stage)
     return 1;
 }
 
-/* A child that holds the writing end of another's lifeline keeps it alive, and may be kept alive by it. */
+/* A child that holds the writing end of another's lifeline keeps it alive, and may be kept alive by
+ * it. */
 static void host_killed_with_calls_in_many_threads(void **state)
 {
     struct stage stage = {.body = call_in_many_threads, .children = CHILDREN};
@@ -355,7 +357,7 @@ static void host_killed_with_many_calls_started(void **state)
     kill_host_and_see(&stage);
 }
 
-/* ---- Other processes ----------------------------------------------------------------------------------------- */
+/* ---- Other processes ------------------------------------------------------------------------- */
 
 /* go: the foreign child's pid; it holds neither watch nor ready. */
 static int fork_a_foreign_child(struct stage *stage)

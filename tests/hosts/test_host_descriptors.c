@@ -17,7 +17,7 @@
 #define CANNOT 77
 #define PLENTY_MS 60000
 
-/* ---- 0, 1, 2 closed ------------------------------------------------------------------------------------------ */
+/* ---- 0, 1, 2 closed -------------------------------------------------------------------------- */
 
 /* What the child sees at 0, 1 and 2. */
 struct seen {
@@ -103,7 +103,8 @@ static int check_captured(const struct surroundings *around)
     return 0;
 }
 
-/* A host that has changed its standard streams: the bits of those that are closed, and of those that are close-on-exec. */
+/* A host that has changed its standard streams: the bits of those that are closed, and of those
+ * that are close-on-exec. */
 struct changed {
     unsigned closed, close_on_exec;
 };
@@ -182,7 +183,7 @@ static void channel_of_a_live_call_is_never_0_1_2(void **state)
     assert_int_equal(host_run(leave_the_numbers_free, NULL), 0);
 }
 
-/* ---- SIGPIPE ------------------------------------------------------------------------------------------------- */
+/* ---- SIGPIPE --------------------------------------------------------------------------------- */
 
 static volatile bool die_in_fork;
 
@@ -217,7 +218,7 @@ static void child_gone_before_it_was_let_go_with_SIGPIPE_default(void **state)
     assert_int_equal(host_run(lose_child_at_once, NULL), 0);
 }
 
-/* ---- A huge RLIMIT_NOFILE ------------------------------------------------------------------------------------ */
+/* ---- A huge RLIMIT_NOFILE -------------------------------------------------------------------- */
 
 #define KEPT 100
 #define CLOSED 101
@@ -333,7 +334,8 @@ static int raise_limit_and_close(void *context)
     for (int fd = 0; fd < 3; fd++)
         CHECK(has(&set, fd) == has(&all, fd));
     CHECK(has(&set, KEPT) && !has(&set, CLOSED) && !set.high);
-    /* The rest: at most the reply, the go and the memory of the result; of a server: what tells that this is gone. */
+    /* The rest: at most the reply, the go and the memory of the result; of a server: what tells
+     * that this is gone. */
     CHECK(count(&set) <= 3 + 1 + (tested_method() == FORKCALL_SERVER ? 4 : 3));
     return 0;
 }

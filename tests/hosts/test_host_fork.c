@@ -1,4 +1,5 @@
-/* Hosts that fork and exec while calls are under way; calls in children, in children of calls, and inside INLINE. */
+/* Hosts that fork and exec while calls are under way; calls in children, in children of calls, and
+ * inside INLINE. */
 #include "outcomes.h"
 
 #include <errno.h>
@@ -12,7 +13,8 @@
 
 #define TRIED_DESCRIPTORS 256
 
-/* Waits for a byte, so that its call is under way as long as the test likes. args: the pipe's end. */
+/* Waits for a byte, so that its call is under way as long as the test likes. args: the pipe's
+ * end. */
 static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     char byte;
@@ -73,7 +75,7 @@ static int in_a_fork(int (*body)(struct live *), struct live *live)
     return WEXITSTATUS(status);
 }
 
-/* ---- Forks --------------------------------------------------------------------------------------------------- */
+/* ---- Forks ----------------------------------------------------------------------------------- */
 
 static int only_finish(struct live *live)
 {
@@ -165,7 +167,7 @@ static void call_in_a_child_of_the_host(void **state)
     assert_int_equal(host_run(call_in_forks, NULL), 0);
 }
 
-/* ---- Nested -------------------------------------------------------------------------------------------------- */
+/* ---- Nested ---------------------------------------------------------------------------------- */
 
 struct nested {
     int depth;
@@ -243,9 +245,10 @@ static void every_outcome_inside_a_child(void **state)
     assert_status(report, FORKCALL_OK);
 }
 
-/* ---- Exec ---------------------------------------------------------------------------------------------------- */
+/* ---- Exec ------------------------------------------------------------------------------------ */
 
-/* Execs with a live call; what the next program must not have is told by a sign: the number of descriptors. */
+/* Execs with a live call; what the next program must not have is told by a sign: the number of
+ * descriptors. */
 static int exec_with_a_live_call(void *context)
 {
     struct watch *watch = context;

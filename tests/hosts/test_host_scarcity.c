@@ -12,7 +12,7 @@
 
 #define PLENTY_MS 60000
 
-/* ---- How many it takes --------------------------------------------------------------------------------------- */
+/* ---- How many it takes ----------------------------------------------------------------------- */
 
 static int descriptors_now(void)
 {
@@ -44,8 +44,8 @@ static int child_reports_and_answers(const void *args, size_t args_size, struct 
     return child_answers_42(args, args_size, result);
 }
 
-/* While the call runs: 4, one for each captured stream, and for an asynchronous one 3 more (outcomes.c asks for its
- * descriptor). */
+/* While the call runs: 4, one for each captured stream, and for an asynchronous one 3 more
+ * (outcomes.c asks for its descriptor). */
 static int count_in_a_call(void *unused)
 {
     (void)unused;
@@ -94,7 +94,7 @@ static void descriptors_of_a_host_with_an_idle_server(void **state)
     assert_int_equal(host_run(count_between_calls, NULL), 0);
 }
 
-/* ---- Few descriptors left ------------------------------------------------------------------------------------ */
+/* ---- Few descriptors left -------------------------------------------------------------------- */
 
 /* So many descriptors can be opened, and not one more. */
 static bool leave_descriptors(int left)
@@ -159,7 +159,8 @@ static int call_in_scarcity(void *context)
     CHECK(count_free() == scarcity->left);
     if (report.status == FORKCALL_NOT_STARTED) {
         CHECK(report.ran == FORKCALL_RAN_NO && report.message[0] != '\0');
-        /* A copy may find no descriptor even for the libraries that it is linked with, or a server for what it is sent. */
+        /* A copy may find no descriptor even for the libraries that it is linked with, or a server
+         * for what it is sent. */
         CHECK(report.code == EMFILE ||
               (!method_shares_memory() && (report.code == ENOEXEC || report.code == ECONNRESET)));
         CHECK(!method_shares_memory() || strstr(report.message, "pipe") != NULL ||
@@ -171,7 +172,8 @@ static int call_in_scarcity(void *context)
     forkcall_buf_free(&result);
     /* Nor is the end of one lost that cannot say it itself. */
     const struct forkcall_report killed = run_in(&around, child_kills_itself, NULL, 0, NULL, &options);
-    /* It depends on the time that a server had for its spares whether it needs one more for a call than it has. */
+    /* It depends on the time that a server had for its spares whether it needs one more for a call
+     * than it has. */
     if (tested_method() == FORKCALL_SERVER && killed.status == FORKCALL_NOT_STARTED && killed.code == EMFILE)
         return 50;
     if (killed.status != FORKCALL_SIGNALED)
@@ -187,7 +189,8 @@ static int call_in_scarcity(void *context)
 static void RLIMIT_NOFILE_leaves_few_descriptors(void **state)
 {
     (void)state;
-    /* unix(7), ETOOMANYREFS: the limit holds for those on their way between all of a user's processes, too. */
+    /* unix(7), ETOOMANYREFS: the limit holds for those on their way between all of a user's
+     * processes, too. */
     if (!method_shares_memory() && geteuid() != 0)
         SKIP("what other tests pass to their children counts for this user's limit");
     for (int kind = 0; kind < 4; kind++) {
@@ -207,7 +210,7 @@ static void RLIMIT_NOFILE_leaves_few_descriptors(void **state)
     }
 }
 
-/* ---- None left, once the server is there ------------------------------------------------------------------------- */
+/* ---- None left, once the server is there ----------------------------------------------------- */
 
 static int child_tells_its_parent(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -251,12 +254,14 @@ static bool be_old(void)
     return refuse(&rule, 1);
 }
 
-/* Calls with so many descriptors left, then with plenty: what was lost on the way is let go on both sides. */
+/* Calls with so many descriptors left, then with plenty: what was lost on the way is let go on both
+ * sides. */
 static int run_out_with_a_server(void *context)
 {
     const struct shortage *shortage = context;
     const int left = shortage->left;
-    /* Whether the filters are those that a server has is read in /proc: where that cannot be, it is let go. */
+    /* Whether the filters are those that a server has is read in /proc: where that cannot be, it is
+     * let go. */
     const bool filtered = shortage->old_kernel;
     int taken[512] = {0};
     int count = 0;
@@ -303,7 +308,7 @@ static void descriptors_run_out_once_a_server_is_there(void **state)
     }
 }
 
-/* ---- None allowed, once the call runs ------------------------------------------------------------------------ */
+/* ---- None allowed, once the call runs -------------------------------------------------------- */
 
 enum end { ANSWERS, ANSWERS_LARGE, FAILS, EXITS, DIES, CRASHES, HANGS, IS_CANCELED, ENDS };
 
@@ -393,7 +398,8 @@ static int call_without_descriptors(void *context)
     if (report.status != status_of_end[limited->end] && !untold)
         fprintf(stderr, "%s: %s\n", forkcall_status_name(report.status), report.message);
     CHECK(report.status == status_of_end[limited->end] || (untold && report.status == FORKCALL_LOST));
-    CHECK(report.ran == FORKCALL_RAN_YES || (limited->end == IS_CANCELED && limited->async)); /* perhaps before */
+    /* Perhaps before. */
+    CHECK(report.ran == FORKCALL_RAN_YES || (limited->end == IS_CANCELED && limited->async));
     CHECK(limited->end != ANSWERS_LARGE || is_large_answer(&result));
     forkcall_buf_free(&result);
     CHECK(warm_up());

@@ -82,7 +82,7 @@ static void storm_of_signals_without_SA_RESTART(void **state)
     assert_int_equal(host_run(call_in_a_storm, NULL), 0);
 }
 
-/* ---- Handlers ------------------------------------------------------------------------------------------------ */
+/* ---- Handlers -------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t handled_by;
 
@@ -101,7 +101,8 @@ static int child_raises_SIGUSR1(const void *args, size_t args_size, struct forkc
     return handled_by != 0 ? 2 : 3;
 }
 
-/* The host's handler is the host's code: it never runs in the child, whose SIGUSR1 is deadly as by default. */
+/* The host's handler is the host's code: it never runs in the child, whose SIGUSR1 is deadly as by
+ * default. */
 static int raise_in_child(void *unused)
 {
     (void)unused;
@@ -137,7 +138,8 @@ static void raise_early(void)
         raise(SIGURG);
 }
 
-/* The signal comes before the child could set the host's handlers back. SIGURG: ignored by default. */
+/* The signal comes before the child could set the host's handlers back. SIGURG: ignored by
+ * default. */
 static int raise_in_fork_handler(void *unused)
 {
     (void)unused;

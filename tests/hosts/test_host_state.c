@@ -1,4 +1,5 @@
-/* The host does not notice: after a thousand calls of all kinds everything is as it was; and limits of its own hold. */
+/* The host does not notice: after a thousand calls of all kinds everything is as it was; and limits
+ * of its own hold. */
 #include "config.h"
 #include "outcomes.h"
 
@@ -28,7 +29,7 @@
 #define NOISE_BYTES 512 /* of the heap: what is lost by one kind of call in sixteen is more */
 #endif
 
-/* ---- Everything ---------------------------------------------------------------------------------------------- */
+/* ---- Everything ------------------------------------------------------------------------------ */
 
 struct snapshot {
     struct traces traces;
@@ -126,7 +127,7 @@ static int compare(const struct snapshot *a, const struct snapshot *b)
     return 0;
 }
 
-/* ---- A thousand calls ---------------------------------------------------------------------------------------- */
+/* ---- A thousand calls ------------------------------------------------------------------------ */
 
 static int child_throws(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -266,7 +267,7 @@ static void a_thousand_calls_leave_nothing_behind(void **state)
     assert_int_equal(host_run(check_everything, NULL), 0);
 }
 
-/* ---- Limits of the host's own -------------------------------------------------------------------------------- */
+/* ---- Limits of the host's own ---------------------------------------------------------------- */
 
 /* A memory file counts as a file. */
 static int limit_file_size(void *unused)
@@ -319,7 +320,7 @@ static void host_with_a_low_RLIMIT_AS(void **state)
     assert_int_equal(host_run(limit_address_space, NULL), 0);
 }
 
-/* ---- No more processes --------------------------------------------------------------------------------------- */
+/* ---- No more processes ----------------------------------------------------------------------- */
 
 static int check_no_process(bool async)
 {
@@ -341,7 +342,8 @@ static int limit_processes(void *unused)
     /* A user that nobody else is, and that can look at itself. */
     CHECK(setgid(54321) == 0 && setuid(54321) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
     CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
-    for (int i = 0; i < 20; i++) /* the first lets go of the server, which is root's; the rest warm up the heap */
+    /* The first lets go of the server, which is root's; the rest warm up the heap. */
+    for (int i = 0; i < 20; i++)
         CHECK(check_no_process(i % 2 != 0) == 0);
     take_snapshot(&before);
     for (int i = 0; i < 20; i++)
@@ -374,7 +376,8 @@ static int take_processes(pid_t *pids, int most)
     return -1;
 }
 
-/* More calls than there are spares, each of which holds its child. How many were refused, for that reason; -1: something else. */
+/* More calls than there are spares, each of which holds its child. How many were refused, for that
+ * reason; -1: something else. */
 static int run_together(const struct forkcall_options *options)
 {
     struct forkcall_call *calls[4];
@@ -411,8 +414,8 @@ static int limit_processes_of_the_server(void *unused)
     for (int i = 0; i < 5; i++) {
         const int count = take_processes(pids, 20);
         CHECK(count >= 0);
-        /* Each takes a child of its own: in the place of the spares, of which there are two at most, or of a child that ends just
-         * then. */
+        /* Each takes a child of its own: in the place of the spares, of which there are two at
+         * most, or of a child that ends just then. */
         const int now = run_together(&options);
         CHECK(now >= 0);
         refused += now;

@@ -1,4 +1,5 @@
-/* What a call waits for before its child runs: the deadline and a cancel are looked at there, too. */
+/* What a call waits for before its child runs: the deadline and a cancel are looked at there,
+ * too. */
 #include "outcomes.h"
 
 #include <errno.h>
@@ -18,9 +19,10 @@
 #define LARGE ((size_t)64 << 20)
 #define HANG "FORKCALL_TEST_HANG"
 
-/* ---- A request that does not fit its pipe -------------------------------------------------------------------- */
+/* ---- A request that does not fit its pipe ---------------------------------------------------- */
 
-/* The linker puts these in the place of the real ones: pipes are as small as those of a user who has used up pipe-user-pages-soft. */
+/* The linker puts these in the place of the real ones: pipes are as small as those of a user who
+ * has used up pipe-user-pages-soft. */
 int __real_pipe(int ends[2]);
 int __wrap_pipe(int ends[2]);
 int __real_pipe2(int ends[2], int flags);
@@ -104,7 +106,7 @@ static void deadline_while_the_request_does_not_fit_its_pipe(void **state)
     assert_int_equal(host_run(time_a_request_out, NULL), 0);
 }
 
-/* ---- Arguments that take long to copy ------------------------------------------------------------------------ */
+/* ---- Arguments that take long to copy -------------------------------------------------------- */
 
 /* readable: how much of them. */
 static char *map_args(size_t readable)
@@ -127,7 +129,8 @@ static void canceled_while_arguments_are_copied(void **state)
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], "c", 1), 1);
-    for (int shift = method_shares_memory() ? 1 : 0; shift < 2; shift++) { /* 1: they are copied to be aligned */
+    /* 1: they are copied to be aligned. */
+    for (int shift = method_shares_memory() ? 1 : 0; shift < 2; shift++) {
         const struct forkcall_options options = {.cancel_fd_plus_one = ends[0] + 1};
         const struct forkcall_report report = run_tested(child_returns_0, args + shift, LARGE - 1, NULL, &options);
         assert_status(report, FORKCALL_CANCELED);
@@ -169,7 +172,7 @@ static void large_arguments_arrive(void **state)
     munmap(args, LARGE);
 }
 
-/* ---- Where nothing can be watched ---------------------------------------------------------------------------- */
+/* ---- Where nothing can be watched ------------------------------------------------------------ */
 
 static atomic_bool refused; /* in this process: neither poll(2) nor select(2) is to be had */
 static atomic_ulong looks;

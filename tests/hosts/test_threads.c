@@ -1,4 +1,5 @@
-/* Threads: many calls at once, calls that change hands, and the refusal to fork while others run. */
+/* Threads: many calls at once, calls that change hands, and the refusal to fork while others
+ * run. */
 #include "outcomes.h"
 
 #include <dirent.h>
@@ -17,7 +18,7 @@
 #define TRIED 1024
 #define PLENTY_MS 120000
 
-/* ---- 32 at once ---------------------------------------------------------------------------------------------- */
+/* ---- 32 at once ------------------------------------------------------------------------------ */
 
 static atomic_bool stop_noise;
 static bool had[TRIED]; /* the descriptors of the host before any call */
@@ -36,8 +37,8 @@ static void *make_noise(void *unused)
     return NULL;
 }
 
-/* Answers how many descriptors it has that the host did not have. (A child that is no fork knows of none that the host had, and
- * has none of them.) */
+/* Answers how many descriptors it has that the host did not have. (A child that is no fork knows of
+ * none that the host had, and has none of them.) */
 static int child_counts_descriptors(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     int more = 0;
@@ -48,7 +49,8 @@ static int child_counts_descriptors(const void *args, size_t args_size, struct f
     return forkcall_buf_append(result, &more, sizeof more);
 }
 
-/* The thread sanitizer's own locks do not survive every fork of a threaded process: the child then hangs. */
+/* The thread sanitizer's own locks do not survive every fork of a threaded process: the child then
+ * hangs. */
 #ifdef __SANITIZE_THREAD__
 #define MAY_HANG true
 #define FORK_MS 5000
@@ -81,7 +83,8 @@ static int call_in_turn(int i)
         if (hangs(&report))
             return 0;
         CHECK(report.status == FORKCALL_OK);
-        /* Its reply, its go, the memory of its result; and by SERVER the pipe that ends with the server. */
+        /* Its reply, its go, the memory of its result; and by SERVER the pipe that ends with the
+         * server. */
         CHECK(more >= 1 && more <= (tested_method() == FORKCALL_SERVER ? 4 : 3));
         break;
     case 2:
@@ -135,7 +138,7 @@ static void thirty_two_threads_call_at_once(void **state)
     fclose(sink);
 }
 
-/* ---- Calls that change hands --------------------------------------------------------------------------------- */
+/* ---- Calls that change hands ----------------------------------------------------------------- */
 
 struct hand {
     struct forkcall_call *call;
@@ -242,7 +245,7 @@ static void canceled_from_one_thread_while_another_waits(void **state)
     assert_no_traces(before, false);
 }
 
-/* ---- Refusal ------------------------------------------------------------------------------------------------- */
+/* ---- Refusal --------------------------------------------------------------------------------- */
 
 static void *wait_for_byte(void *go)
 {
@@ -332,7 +335,7 @@ static void other_methods_are_not_refused_while_threads_run(void **state)
     assert_int_equal(host_run(allow_with_threads, NULL), 0);
 }
 
-/* ---- A small stack ------------------------------------------------------------------------------------------- */
+/* ---- A small stack --------------------------------------------------------------------------- */
 
 #define SMALL_STACK ((size_t)32 << 10)
 
@@ -383,7 +386,8 @@ static int host_with_a_small_stack(void *unused)
     return 0;
 }
 
-/* As docs/limits.md says. Without optimisation the compiler gives every variable a place of its own. */
+/* As docs/limits.md says. Without optimisation the compiler gives every variable a place of its
+ * own. */
 static void a_thread_with_32_KiB_of_stack_can_call(void **state)
 {
     (void)state;
@@ -397,7 +401,8 @@ static void a_thread_with_32_KiB_of_stack_can_call(void **state)
 
 int main(void)
 {
-    if (!method_shares_memory()) /* else this is a program as it was before it knew of forkcall_init() */
+    /* Else this is a program as it was before it knew of forkcall_init(). */
+    if (!method_shares_memory())
         forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fork_is_refused_while_threads_run_and_not_afterwards),

@@ -1,9 +1,10 @@
 /* Imposes on Linux what XNU does with descriptors that are sent through a socket. To be preloaded.
  *
- * 1. Only files, sockets, pipes and POSIX shared memory can be sent: EINVAL for what else there is (there a kqueue or a
- *    semaphore, here an epoll, an eventfd, a timerfd or a pidfd).
+ * 1. Only files, sockets, pipes and POSIX shared memory can be sent: EINVAL for what else there is
+ *    (there a kqueue or a semaphore, here an epoll, an eventfd, a timerfd or a pidfd).
  *    XNU: bsd/kern/uipc_usrreq.c, unp_internalize; bsd/kern/kern_descrip.c, file_issendable.
- * 2. There is no MSG_CMSG_CLOEXEC: what is received is not close-on-exec until the receiver makes it so.
+ * 2. There is no MSG_CMSG_CLOEXEC: what is received is not close-on-exec until the receiver makes
+ *    it so.
  *
  * SPDX-License-Identifier: MIT */
 #include "preload.h"

@@ -1,4 +1,5 @@
-/* For modules that are preloaded (ld.so(8), LD_PRELOAD), so that functions of the C library act as those of macOS. */
+/* For modules that are preloaded (ld.so(8), LD_PRELOAD), so that functions of the C library act as
+ * those of macOS. */
 #ifndef PRELOAD_H
 #define PRELOAD_H
 
@@ -20,8 +21,9 @@ static inline uintptr_t next_find(next_address *next, const char *name)
     return atomic_load(next);
 }
 
-/* NEXT(mmap)(arguments) calls the mmap that would be called without the module; needs a next_address next_mmap. A module
- * has a constructor that looks its functions up, because dlsym(3) may hang in a child of a threaded process. */
+/* NEXT(mmap)(arguments) calls the mmap that would be called without the module; needs a
+ * next_address next_mmap. A module has a constructor that looks its functions up, because dlsym(3)
+ * may hang in a child of a threaded process. */
 #define NEXT(function) ((__typeof__(&(function)))next_find(&next_##function, #function))
 
 #endif

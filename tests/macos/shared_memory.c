@@ -2,7 +2,8 @@
  *
  * 1. shm_open(2) makes an object that mmap(2) maps MAP_SHARED only: EINVAL without it.
  *    XNU: bsd/kern/posix_shm.c, pshm_mmap.
- * 2. The name of an object has at most 31 bytes (PSHMNAMLEN): else ENAMETOOLONG (shm_open(2) of macOS).
+ * 2. The name of an object has at most 31 bytes (PSHMNAMLEN): else ENAMETOOLONG (shm_open(2) of
+ *    macOS).
  *
  * SPDX-License-Identifier: MIT */
 /* With it <sys/mman.h> gives mmap the other name: both are stood in front of. */

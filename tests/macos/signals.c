@@ -1,10 +1,12 @@
 /* Imposes on Linux what XNU does with signals. To be preloaded.
  *
- * 1. No ordinary signal tells who has sent it or why: si_code is 0, for what kill(2) sends, for the kernel's own SIGIO and
- *    for a trap (SIGTRAP, SIGABRT, SIGSYS). Only a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL) has a code, and SIGCHLD.
- *    XNU: bsd/kern/kern_sig.c 2318-2336, "si_code is 0 because this is an ordinary signal"; SIGIO of a pipe:
- *    bsd/kern/sys_pipe.c 720.
- * 2. SIGIO is ignored where it is at its default (sigaction(2) of macOS, "discard signal"); Linux ends the process.
+ * 1. No ordinary signal tells who has sent it or why: si_code is 0, for what kill(2) sends, for the
+ *    kernel's own SIGIO and for a trap (SIGTRAP, SIGABRT, SIGSYS). Only a fault (SIGSEGV, SIGBUS,
+ *    SIGFPE, SIGILL) has a code, and SIGCHLD.
+ *    XNU: bsd/kern/kern_sig.c 2318-2336, "si_code is 0 because this is an ordinary signal"; SIGIO
+ *    of a pipe: bsd/kern/sys_pipe.c 720.
+ * 2. SIGIO is ignored where it is at its default (sigaction(2) of macOS, "discard signal"); Linux
+ *    ends the process.
  *
  * SPDX-License-Identifier: MIT */
 #include "preload.h"

@@ -1,9 +1,9 @@
 /* Imposes on Linux what XNU does with the file actions of posix_spawn(3). To be preloaded.
  *
- * The action of posix_spawn_file_actions_adddup2(fd, fd), with the same number twice, does not take close-on-exec away:
- * the descriptor is closed at exec all the same. glibc, musl and FreeBSD take it away.
- * XNU: bsd/kern/kern_exec.c 3130 (PSFA_DUP2 is a plain dup2); bsd/kern/kern_descrip.c, dup2 (returns at once where both
- * are the same).
+ * The action of posix_spawn_file_actions_adddup2(fd, fd), with the same number twice, does not take
+ * close-on-exec away: the descriptor is closed at exec all the same. glibc, musl and FreeBSD take
+ * it away. XNU: bsd/kern/kern_exec.c 3130 (PSFA_DUP2 is a plain dup2); bsd/kern/kern_descrip.c,
+ * dup2 (returns at once where both are the same).
  *
  * SPDX-License-Identifier: MIT */
 #include "preload.h"

@@ -1,4 +1,5 @@
-/* Files of the library that macOS alone takes, over stand-ins for the functions of macOS that they call. */
+/* Files of the library that macOS alone takes, over stand-ins for the functions of macOS that they
+ * call. */
 #include "../support.h"
 
 #include "child/close_fds.h"
@@ -13,7 +14,7 @@
 #include <sys/sysctl.h>
 #include <unistd.h>
 
-/* ---- threads.macos.c ----------------------------------------------------------------------------------------- */
+/* ---- threads.macos.c ------------------------------------------------------------------------- */
 
 /* As of a process that has started a thread, whether that still runs or not. */
 static bool had_a_thread;
@@ -62,7 +63,7 @@ static void fork_child_that_has_not_execed_is_a_hazard(void **state)
     assert_false(fc_is_forked_copy());
 }
 
-/* ---- closefds.libproc.c -------------------------------------------------------------------------------------- */
+/* ---- closefds.libproc.c ---------------------------------------------------------------------- */
 
 static size_t list(struct proc_fdinfo *infos, size_t max)
 {

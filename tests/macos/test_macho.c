@@ -1,5 +1,5 @@
-/* Functions by name, places and addresses by the headers of Mach-O: module.macho.c and image.macho.c over images that are made
- * here, and over stand-ins for dyld. */
+/* Functions by name, places and addresses by the headers of Mach-O: module.macho.c and
+ * image.macho.c over images that are made here, and over stand-ins for dyld. */
 #include "module/image.h"
 #include "module/lookup.h"
 #include "module/ranges.h"
@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-/* ---- Images -------------------------------------------------------------------------------------------------- */
+/* ---- Images ---------------------------------------------------------------------------------- */
 
 #define LINKED_AT 0x100000000U
 #define TEXT_SIZE 4096U
@@ -112,7 +112,7 @@ static forkcall_fn *function_at(const struct image *image, uintptr_t offset)
     return (forkcall_fn *)address_in(image, offset);
 }
 
-/* ---- Functions by name --------------------------------------------------------------------------------------- */
+/* ---- Functions by name ----------------------------------------------------------------------- */
 
 #define CACHED "/usr/lib/libof_the_system.dylib" /* has no file: lies in dyld's cache */
 
@@ -172,7 +172,8 @@ static void what_lies_in_no_code_has_no_name(void **state)
     struct image *image = load(CACHED, MH_DYLIB, 7);
     assert_int_equal(fc_module_name(function_at(image, TEXT_SIZE), &name), -ENOENT); /* data */
     assert_int_equal(fc_module_name(function_at(image, TEXT_SIZE + DATA_SIZE), &name), -ENOENT);
-    assert_int_equal(fc_module_name((forkcall_fn *)(uintptr_t)&name, &name), -ENOENT); /* generated code */
+    /* Generated code. */
+    assert_int_equal(fc_module_name((forkcall_fn *)(uintptr_t)&name, &name), -ENOENT);
     assert_int_equal(fc_module_name(NULL, &name), -ENOENT);
     image->header.magic = 0xfeedfaceU; /* of 32 bits */
     assert_int_equal(fc_module_name(function_at(image, FUNCTION), &name), -ENOENT);
@@ -233,7 +234,7 @@ static void copy_of_a_library_is_another_library(void **state)
     unlink(second);
 }
 
-/* ---- Addresses ----------------------------------------------------------------------------------------------- */
+/* ---- Addresses ------------------------------------------------------------------------------- */
 
 static void address_is_told_as_the_file_has_it(void **state)
 {

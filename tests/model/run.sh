@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Checks the protocol between host and server with spin(1), in the present directory, which is to be empty: run.sh [DIRECTORY of
-# server.pml]. The present protocol must hold, whatever goes wrong; in the two old ones the fault must be found. Prints the
-# number of states of each run; fails where one does not end as it should.
+# Checks the protocol between host and server with spin(1), in the present directory, which is to be
+# empty: run.sh [DIRECTORY of server.pml]. The present protocol must hold, whatever goes wrong; in
+# the two old ones the fault must be found. Prints the number of states of each run; fails where one
+# does not end as it should.
 set -euo pipefail
 model=$(cd "${1:-$(dirname "${BASH_SOURCE[0]}")}" && pwd)/server.pml
 failed=0

@@ -1,4 +1,5 @@
-/* A copy of the running program, really exec'ed, that finds a function by name, calls it and tells what it answers. */
+/* A copy of the running program, really exec'ed, that finds a function by name, calls it and tells
+ * what it answers. */
 #ifndef COPY_H
 #define COPY_H
 

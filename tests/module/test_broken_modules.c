@@ -1,4 +1,5 @@
-/* Modules whose files are broken, before or after they are loaded: whatever is in them, the host and its server go on. */
+/* Modules whose files are broken, before or after they are loaded: whatever is in them, the host
+ * and its server go on. */
 #include "copy.h"
 #include "module/elf_module.h"
 #include "module/image.h"
@@ -41,7 +42,7 @@ static uint32_t any(void)
     return seed >> 8;
 }
 
-/* ---- Headers ------------------------------------------------------------------------------------------------- */
+/* ---- Headers --------------------------------------------------------------------------------- */
 
 enum { SEGMENTS_MAX = 32 };
 
@@ -142,10 +143,10 @@ static void headers_of_any_content_are_read(void **state)
     }
 }
 
-/* ---- Files that are broken while they are in use --------------------------------------------------------------- */
+/* ---- Files that are broken while they are in use --------------------------------------------- */
 
-/* How a file is broken: cut to a size, or some bits of its headers turned over. Not of the tables behind them, which
- * dladdr(3) believes. */
+/* How a file is broken: cut to a size, or some bits of its headers turned over. Not of the tables
+ * behind them, which dladdr(3) believes. */
 struct damage {
     long size; /* -1: not cut */
     uint32_t seed;
@@ -203,7 +204,8 @@ static int check_outcome(const struct forkcall_report *report)
     return 0;
 }
 
-/* In a host of its own, which the loader's own calls may not survive afterwards: it ends by _exit. */
+/* In a host of its own, which the loader's own calls may not survive afterwards: it ends by
+ * _exit. */
 static int run_trial(void *arg)
 {
     const struct trial *trial = arg;
@@ -260,7 +262,8 @@ static void files_cut_short_under_the_host(void **state)
     }
 }
 
-/* What is left of their table says something of some segments, and nothing, or an untruth, of the others. */
+/* What is left of their table says something of some segments, and nothing, or an untruth, of the
+ * others. */
 static void files_cut_short_in_the_table_of_segments(void **state)
 {
     const long headers = sizeof(ElfW(Ehdr));
@@ -294,7 +297,8 @@ static uint64_t answer_of(void *module)
     return (uintptr_t)dlsym(module, "answer_function");
 }
 
-/* The one that is loaded first is cut: it comes first where the loaded modules are looked through. */
+/* The one that is loaded first is cut: it comes first where the loaded modules are looked
+ * through. */
 static int ask_beside_a_cut_module(void *unused)
 {
     char cut_path[128], whole_path[128];
@@ -322,7 +326,7 @@ static void whole_module_can_be_asked_beside_a_cut_one(void **state)
     assert_int_equal(host_run(ask_beside_a_cut_module, NULL), 0);
 }
 
-/* ---- The file behind an address ---------------------------------------------------------------------------------- */
+/* ---- The file behind an address -------------------------------------------------------------- */
 
 /* Maps a file, which is gone then where it is to be deleted. */
 static const char *map_file(const char *path, bool is_deleted, struct stat *status)

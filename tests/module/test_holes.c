@@ -1,5 +1,5 @@
-/* A module that is linked for larger pages than the system's, as on arm64, has holes between its segments. What happens there
- * does not happen in the module. */
+/* A module that is linked for larger pages than the system's, as on arm64, has holes between its
+ * segments. What happens there does not happen in the module. */
 #include "module/ranges.h"
 #include "support.h"
 

@@ -1,5 +1,5 @@
-/* Functions of the program, of libraries and of plugins are found by name in a copy of this program; what is not the same
- * there is refused. */
+/* Functions of the program, of libraries and of plugins are found by name in a copy of this
+ * program; what is not the same there is refused. */
 #include "answer.h"
 #include "base/hash.h"
 #include "copy.h"
@@ -38,7 +38,7 @@ static int static_function(const void *args, size_t args_size, struct forkcall_b
     return 42;
 }
 
-/* ---- Helpers ------------------------------------------------------------------------------------------------- */
+/* ---- Helpers --------------------------------------------------------------------------------- */
 
 /* A directory of the test's own, in which a plugin is built and rebuilt. */
 struct place {
@@ -100,7 +100,8 @@ static bool preload(const char *path)
     return dlopen(path, RTLD_NOW | RTLD_LOCAL) != NULL;
 }
 
-/* The function of this module, by name; the module is not loaded any more, where that is possible. */
+/* The function of this module, by name; the module is not loaded any more, where that is
+ * possible. */
 static struct fc_module_function name_plugin(const char *path)
 {
     void *module;
@@ -148,7 +149,7 @@ static bool same_layout(const struct fc_module_id *a, const struct fc_module_id 
             SKIP("here /proc/self/exe is not this program to exec"); \
     } while (0)
 
-/* ---- In one process ------------------------------------------------------------------------------------------ */
+/* ---- In one process -------------------------------------------------------------------------- */
 
 static void function_has_a_name(void **state)
 {
@@ -446,7 +447,7 @@ static void nothing_is_left_open(void **state)
     assert_int_equal(count_descriptors(), before);
 }
 
-/* ---- From several threads ------------------------------------------------------------------------------------ */
+/* ---- From several threads -------------------------------------------------------------------- */
 
 enum { THREADS = 4, ROUNDS = 2000 };
 
@@ -485,7 +486,7 @@ static void threads_name_while_modules_come_and_go(void **state)
     assert_false(naming.wrong);
 }
 
-/* ---- In a copy ----------------------------------------------------------------------------------------------- */
+/* ---- In a copy ------------------------------------------------------------------------------- */
 
 static void copy_finds_the_programs_function(void **state)
 {
@@ -524,7 +525,8 @@ static void copy_loads_a_plugin(void **state)
     }
 }
 
-/* In place, as few builds do it, the file stays the same one, and only its content tells; the copy has nothing of it loaded. */
+/* In place, as few builds do it, the file stays the same one, and only its content tells; the copy
+ * has nothing of it loaded. */
 static void check_rebuilt(const struct pair *pair, bool in_place)
 {
     const char *const why =
@@ -552,7 +554,8 @@ static void check_rebuilt(const struct pair *pair, bool in_place)
     remove_place(&place);
 }
 
-/* With musl dlclose() unloads nothing: the caller itself still has the file mapped that is written over, and its new load is the old one. */
+/* With musl dlclose() unloads nothing: the caller itself still has the file mapped that is written
+ * over, and its new load is the old one. */
 #define NOT_WRITTEN_OVER_WITH_MUSL                                                     \
     do {                                                                               \
         if (has_musl())                                                                \
@@ -632,7 +635,8 @@ static void deleted_plugin_is_told(void **state)
     remove_place(&place);
 }
 
-/* By a hard link, and after the file was moved: the copy has the caller's file, whatever it is called. */
+/* By a hard link, and after the file was moved: the copy has the caller's file, whatever it is
+ * called. */
 static void same_file_from_another_path_is_taken(void **state)
 {
     struct place place;
@@ -661,7 +665,8 @@ static void copy_of_a_plugin_is_another_module(void **state)
             continue;
         replace(&place, pairs[i]->one);
         const struct fc_module_function name = name_plugin(place.plugin);
-        assert_answers(&name, pairs[i]->one, 1); /* from its own file, although the other is there */
+        /* From its own file, although the other is there. */
+        assert_answers(&name, pairs[i]->one, 1);
         assert_int_equal(unlink(place.plugin), 0);
         assert_refused(&name, pairs[i]->one, -ENOENT, "cannot load the module");
     }
@@ -684,7 +689,8 @@ static void moved_plugin_is_named_by_its_new_path(void **state)
     assert_int_equal(fc_module_name(fn, &name), 0);
     assert_string_equal(name.path, place.other);
     assert_answers(&name, NULL, 1);
-    assert_true(copy_file(with_build_id.two, place.plugin)); /* another takes its place: it is not asked for any more */
+    /* Another takes its place: it is not asked for any more. */
+    assert_true(copy_file(with_build_id.two, place.plugin));
     assert_int_equal(fc_module_name(fn, &name), 0);
     assert_answers(&name, place.plugin, 1);
     dlclose(module);

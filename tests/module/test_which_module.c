@@ -1,5 +1,5 @@
-/* By every method it is the caller's own module that a function runs in: not one of the same build, of the same name or of
- * the same path. */
+/* By every method it is the caller's own module that a function runs in: not one of the same build,
+ * of the same name or of the same path. */
 #include "copy.h"
 #include "support.h"
 #include "which.h"
@@ -204,7 +204,7 @@ static void moved_file_is_found(void **state)
     dlclose(module);
 }
 
-/* ---- A program that moves ------------------------------------------------------------------------------------ */
+/* ---- A program that moves -------------------------------------------------------------------- */
 
 static int answers(forkcall_fn *fn, int code)
 {
@@ -253,7 +253,7 @@ static void program_that_moved_finds_its_functions(void **state)
     snprintf(second, sizeof second, "%s/second.so", directory);
 }
 
-/* ---- A linked library that is replaced ------------------------------------------------------------------------- */
+/* ---- A linked library that is replaced ------------------------------------------------------- */
 
 static int is_refused(forkcall_fn *fn, const char *why)
 {
@@ -310,7 +310,7 @@ static void linked_library_that_was_replaced_is_not_called(void **state)
     snprintf(second, sizeof second, "%s/second.so", directory);
 }
 
-/* ---- Namespaces ---------------------------------------------------------------------------------------------- */
+/* ---- Namespaces ------------------------------------------------------------------------------ */
 
 #ifdef HAVE_DLMOPEN
 

@@ -1,5 +1,6 @@
-/* A program that is linked in one of several ways finds a static function of its own in a copy of itself; also when its
- * file has been deleted. Its argument: the kind of identity that it is to have. */
+/* A program that is linked in one of several ways finds a static function of its own in a copy of
+ * itself; also when its file has been deleted. Its argument: the kind of identity that it is to
+ * have. */
 #include "copy.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* A library of which there are several files: with other code (VERSION) and the same build-id, or copies of one. */
+/* A library of which there are several files: with other code (VERSION) and the same build-id, or
+ * copies of one. */
 #include "which.h"
 
 #include <dlfcn.h>

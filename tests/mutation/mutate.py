@@ -36,7 +36,7 @@ FIRST_TESTS = 12  # are built and run before the others, since most changes are 
 WANTED_OF_100 = 95
 
 
-# ---- Changes -------------------------------------------------------------------------------------------------------
+# ---- Changes ------------------------------------------------------------------------------------
 
 # A pattern, and what each match is replaced by. One match in one line is one change.
 SWAPS = [
@@ -53,7 +53,8 @@ SWAPS = [
 DROPPED = re.compile(r"^\s+(?!return\b|else\b|case\b|if\b|for\b|while\b|do\b|goto\b|break\b|static\b|const\b)"
                      r"(\(void\))?[A-Za-z_][\w>.\-\[\]]*(\(.*\)| (=|\|=|&=|\+=) .*);\s*$")
 
-# Changes that make no difference, and are not made: function (None: any), line, kind of change (None: any), reason.
+# Changes that make no difference, and are not made: function (None: any), line, kind of change
+# (None: any), reason.
 NO_DIFFERENCE = [
     (None, r"", "clock", "it counts nanoseconds: that a deadline is met exactly cannot be brought about"),
     ("fc_child_touch", r"", None, "only touches pages, so that a call does not wait for them"),
@@ -127,7 +128,7 @@ def all_changes_of(path):
             yield i + 1, line, "    ;", function, "dropped"
 
 
-# ---- Running in a cage ---------------------------------------------------------------------------------------------
+# ---- Running in a cage --------------------------------------------------------------------------
 
 class Cage:
     """A pids cgroup of one test. What is left in it when the test has ended is killed."""
@@ -174,8 +175,9 @@ class Cage:
 def run_caged(name, command, env, cwd, timeout_s, output=subprocess.DEVNULL):
     """The exit status; 'timeout' where it took too long."""
     cage = Cage(name)
-    # The shell is the namespace's first process, whose children orphans become: a test is not to find them as its own.
-    # And the test has a process group, which is none where its leader is outside.
+    # The shell is the namespace's first process, whose children orphans become: a test is not to
+    # find them as its own. And the test has a process group, which is none where its leader is
+    # outside.
     inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL",
               "sh", "-c", 'setsid --wait "$@"; exit $?', "sh"] + command
     try:
@@ -191,7 +193,7 @@ def run_caged(name, command, env, cwd, timeout_s, output=subprocess.DEVNULL):
         cage.close()
 
 
-# ---- Builds and tests ----------------------------------------------------------------------------------------------
+# ---- Builds and tests ---------------------------------------------------------------------------
 
 def run(*command, **more):
     return subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **more)
@@ -318,7 +320,7 @@ def compiled_lines(build, path):
     return lines
 
 
-# ---- Judging -------------------------------------------------------------------------------------------------------
+# ---- Judging ------------------------------------------------------------------------------------
 
 def allowed_s(test, seconds):
     return 20 + 6 * seconds[test.name]

@@ -1,5 +1,5 @@
-/* A plugin that makes calls. It has the library by being linked with it, shared or static, or, with LOAD, by loading it
- * itself. */
+/* A plugin that makes calls. It has the library by being linked with it, shared or static, or, with
+ * LOAD, by loading it itself. */
 #include <forkcall.h>
 
 #include <errno.h>

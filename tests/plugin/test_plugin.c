@@ -1,5 +1,5 @@
-/* Programs that do not know the library: a plugin brings it, privately, and takes it away again. This program must not be
- * linked with it, so it has none of the other tests' helpers. */
+/* Programs that do not know the library: a plugin brings it, privately, and takes it away again.
+ * This program must not be linked with it, so it has none of the other tests' helpers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

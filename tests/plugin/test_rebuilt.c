@@ -1,4 +1,5 @@
-/* A plugin that is rebuilt while its host, and a server, live: a copy never calls what is not the host's. */
+/* A plugin that is rebuilt while its host, and a server, live: a copy never calls what is not the
+ * host's. */
 #include "support.h"
 
 #include <dlfcn.h>

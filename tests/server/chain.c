@@ -1,7 +1,8 @@
-/* A program whose main calls the library by every method that starts copies, and which is run where copies may not know what
- * they are. Each process that comes to main adds a byte to the file COUNT beside the program, and each that comes
- * further than forkcall_init one to AFTER. The COUNT-th of too many ends at once: with no guard in the library this
- * would go on without end. Argument: how many rounds of calls. */
+/* A program whose main calls the library by every method that starts copies, and which is run where
+ * copies may not know what they are. Each process that comes to main adds a byte to the file COUNT
+ * beside the program, and each that comes further than forkcall_init one to AFTER. The COUNT-th of
+ * too many ends at once: with no guard in the library this would go on without end. Argument: how
+ * many rounds of calls. */
 #include <forkcall.h>
 
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-/* A host changes something of itself: its server is retired, and the next call's child has what the host has then. */
+/* A host changes something of itself: its server is retired, and the next call's child has what the
+ * host has then. */
 #ifndef CHANGE_H
 #define CHANGE_H
 
@@ -10,9 +11,12 @@ enum { NOT_HERE = 77 }; /* this change cannot be made */
 struct change {
     int (*make)(void); /* 0, or NOT_HERE */
     bool threaded;     /* while another thread runs */
-    bool stays; /* the host can take it back by itself: the server stays, and its child takes on what the host has */
+    /* The host can take it back by itself: the server stays, and its child takes on what the
+     * host has. */
+    bool stays;
     bool loses_from_the_start; /* exec_loses, before the change, too */
-    bool exec_loses;           /* saved ids and capabilities: an exec'ed process has fewer of them, never more */
+    /* Saved ids and capabilities: an exec'ed process has fewer of them, never more. */
+    bool exec_loses;
 };
 
 /* A body of host_run; context: a struct change. */

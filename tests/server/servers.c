@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- Calls --------------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 bool ended(const struct forkcall_report *report, enum forkcall_status status, enum forkcall_ran ran)
 {
@@ -95,7 +95,8 @@ int child_writes_and_hangs(const void *args, size_t args_size, struct forkcall_b
         pause();
 }
 
-/* args: two kept descriptors. Tells its number, waits for a byte, and ends with status 3 where that is an x. */
+/* args: two kept descriptors. Tells its number, waits for a byte, and ends with status 3 where that
+ * is an x. */
 static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int *fds = args;
@@ -122,7 +123,7 @@ int waiter_begin(struct waiter *waiter)
     return 0;
 }
 
-/* ---- Processes ----------------------------------------------------------------------------------------------- */
+/* ---- Processes ------------------------------------------------------------------------------- */
 
 char state_of(pid_t pid)
 {
@@ -188,7 +189,7 @@ bool all_gone(const pid_t *list, int count)
     return true;
 }
 
-/* ---- Programs ------------------------------------------------------------------------------------------------ */
+/* ---- Programs -------------------------------------------------------------------------------- */
 
 _Noreturn static void exec_program(const struct program *program, int output)
 {
@@ -270,7 +271,7 @@ int program_run(const struct program *program, char *output, size_t size)
     return WIFEXITED(running.status) ? WEXITSTATUS(running.status) : 1000 + WTERMSIG(running.status);
 }
 
-/* ---- Files --------------------------------------------------------------------------------------------------- */
+/* ---- Files ----------------------------------------------------------------------------------- */
 
 bool directory_make(char path[64])
 {

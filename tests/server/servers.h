@@ -1,4 +1,5 @@
-/* What the tests of forkcall_init, SPAWN and SERVER share. Bodies of host_run each have a server of their own. */
+/* What the tests of forkcall_init, SPAWN and SERVER share. Bodies of host_run each have a server of
+ * their own. */
 #ifndef SERVERS_H
 #define SERVERS_H
 
@@ -35,7 +36,8 @@ int child_tells_who(const void *args, size_t args_size, struct forkcall_buf *res
 /* The server of this process, which is started if need be; -1: it could not be told. */
 pid_t server_pid(void);
 
-/* The children that a process has, zombies too; at most max are listed, all are counted. -1: there is no such process. */
+/* The children that a process has, zombies too; at most max are listed, all are counted. -1: there
+ * is no such process. */
 int children_of(pid_t pid, pid_t *list, int max);
 /* The state of a process as /proc tells it ('S', 'T', 'Z' …); 0: it is gone. */
 char state_of(pid_t pid);
@@ -47,7 +49,8 @@ bool all_gone(const pid_t *list, int count);
 int child_writes_and_hangs(const void *args, size_t args_size,
                            struct forkcall_buf *result); /* args: a kept descriptor */
 
-/* A call by SERVER whose function tells its number, and waits for a byte: at 'x' it ends with status 3. */
+/* A call by SERVER whose function tells its number, and waits for a byte: at 'x' it ends with
+ * status 3. */
 struct waiter {
     int told[2], go[2];
     pid_t child;
@@ -55,7 +58,7 @@ struct waiter {
 };
 int waiter_begin(struct waiter *waiter); /* 0; else it has said why not */
 
-/* ---- Programs ------------------------------------------------------------------------------------------------ */
+/* ---- Programs -------------------------------------------------------------------------------- */
 
 struct program {
     const char *path;
@@ -64,7 +67,8 @@ struct program {
     int (*before)(void *);          /* in its process, before exec; not 0: an error */
     void *context;
 };
-/* Runs it; what it writes to stdout and stderr comes into output. Its exit status, or 1000 + signal. */
+/* Runs it; what it writes to stdout and stderr comes into output. Its exit status, or 1000 +
+ * signal. */
 int program_run(const struct program *program, char *output, size_t size);
 
 /* A fresh directory that all users may enter, and a copy of a program in it. */

@@ -1,5 +1,5 @@
-/* A program that comes by what a copy is known by, without being one. Argument: how. It then execs itself, and says "main" if
- * its main goes on after forkcall_init. */
+/* A program that comes by what a copy is known by, without being one. Argument: how. It then execs
+ * itself, and says "main" if its main goes on after forkcall_init. */
 #include "exec/brand.h"
 #include "exec/exec_self.h"
 

@@ -1,12 +1,12 @@
-/* A program that is run by the tests of forkcall_init. First argument: init, or bare (it does not call forkcall_init). The others
- * are done one after another, each with a line of output:
- *   fork, server, spawn, auto   a call by that method
- *   start                       forkcall_server_start
- *   environ                     the environment and the descriptors of a program that this one starts
- *   child_environ METHOD        the same for one that the function starts
- * A copy of it has no arguments. SUBJECT_COPY in the environment says what that does in place of forkcall_init: calls, starts,
- * recurses, exits, crashes, hangs. SUBJECT_LOG: a file to which each process adds a line "main", and another "after" when it
- * has passed forkcall_init. SUBJECT_TIMEOUT: of the calls, in milliseconds. */
+/* A program that is run by the tests of forkcall_init. First argument: init, or bare (it does not
+ * call forkcall_init). The others are done one after another, each with a line of output: fork,
+ * server, spawn, auto   a call by that method start                       forkcall_server_start
+ * environ                     the environment and the descriptors of a program that this one starts
+ * child_environ METHOD        the same for one that the function starts A copy of it has no
+ * arguments. SUBJECT_COPY in the environment says what that does in place of forkcall_init: calls,
+ * starts, recurses, exits, crashes, hangs. SUBJECT_LOG: a file to which each process adds a line
+ * "main", and another "after" when it has passed forkcall_init. SUBJECT_TIMEOUT: of the calls, in
+ * milliseconds. */
 #include <forkcall.h>
 
 #include <fcntl.h>

@@ -1,5 +1,6 @@
-/* Copies whose way to forkcall_init is a bad one, and files that lie where the program's is looked for: no copy ever runs main, and
- * no other program is ever started. Arguments: the path of victim, and of an emulator, if there is one. */
+/* Copies whose way to forkcall_init is a bad one, and files that lie where the program's is looked
+ * for: no copy ever runs main, and no other program is ever started. Arguments: the path of victim,
+ * and of an emulator, if there is one. */
 #include "servers.h"
 
 #include <stdio.h>
@@ -40,7 +41,7 @@ static bool says(const char *text)
                                         .environment = (variables)},                      \
                 output, sizeof output)
 
-/* ---- The socket of a copy ------------------------------------------------------------------------------------ */
+/* ---- The socket of a copy -------------------------------------------------------------------- */
 
 #define CUT_OFF "the copy of this program was cut off: something before forkcall_init() "
 
@@ -117,7 +118,7 @@ static void constructor_that_ignores_a_signal(void **state)
     assert_says("server: OK");
 }
 
-/* ---- The file of the program --------------------------------------------------------------------------------- */
+/* ---- The file of the program ----------------------------------------------------------------- */
 
 struct decoy {
     char directory[64], file[96], root[96], copy[96];
@@ -190,7 +191,7 @@ static void emulated_program_that_was_replaced(void **state)
     assert_says("server: NOT_STARTED ran 1 code 2");
 }
 
-/* ---- A copy that takes its time ------------------------------------------------------------------------------ */
+/* ---- A copy that takes its time -------------------------------------------------------------- */
 
 static void run_waiting(const char *command, bool release)
 {

@@ -1,5 +1,5 @@
-/* forkcall_init: what it needs, what it leaves, and what it does not believe. Arguments: the paths of subject, stranger and
- * wrapper. */
+/* forkcall_init: what it needs, what it leaves, and what it does not believe. Arguments: the paths
+ * of subject, stranger and wrapper. */
 #include "change.h"
 
 #include <errno.h>
@@ -45,7 +45,7 @@ static void assert_silent_about(const char *text)
     fail();
 }
 
-/* ---- With and without ---------------------------------------------------------------------------------------- */
+/* ---- With and without ------------------------------------------------------------------------ */
 
 static void main_without_forkcall_init(void **state)
 {
@@ -67,7 +67,7 @@ static void main_with_forkcall_init(void **state)
     assert_says("fork: OK method 1 ran 2");
 }
 
-/* ---- Copies -------------------------------------------------------------------------------------------------- */
+/* ---- Copies ---------------------------------------------------------------------------------- */
 
 struct log {
     char directory[64];
@@ -99,7 +99,8 @@ static void copy_never_runs_a_line_of_main_after_it(void **state)
     log_open(&log);
     const char *const environment[] = {log.entry, NULL};
     assert_int_equal(RUN(environment, "init", "spawn", "spawn", "server", "server", "server", "auto"), 0);
-    log_close(&log, 1 + 2 + 1, 1); /* the host, a copy for each SPAWN, and the one that was the server */
+    /* The host, a copy for each SPAWN, and the one that was the server. */
+    log_close(&log, 1 + 2 + 1, 1);
 }
 
 /* The outcome of a SPAWN and of a SERVER whose copies do that in place of forkcall_init. */
@@ -163,7 +164,7 @@ static void copy_that_never_comes_to_forkcall_init(void **state)
     log_close(&log, 1 + 2, 1);
 }
 
-/* ---- What is inherited --------------------------------------------------------------------------------------- */
+/* ---- What is inherited ----------------------------------------------------------------------- */
 
 static void run_stranger(const char *how)
 {
@@ -176,7 +177,8 @@ static void run_stranger(const char *how)
     assert_int_equal(status, 0);
 }
 
-/* In each of these ways a process is started, which is no copy for this library and comes to main, or may be one and does not. */
+/* In each of these ways a process is started, which is no copy for this library and comes to main,
+ * or may be one and does not. */
 static void run_strangers(const char *const *hows, bool comes_to_main)
 {
     if (under_emulator())
@@ -270,7 +272,7 @@ static void programs_that_a_child_starts_find_nothing_of_ours(void **state)
     }
 }
 
-/* ---- Rights -------------------------------------------------------------------------------------------------- */
+/* ---- Rights ---------------------------------------------------------------------------------- */
 
 struct user {
     uid_t uid, euid;
@@ -386,7 +388,8 @@ static void host_with_another_effective_user(void **state)
     SKIP_UNLESS_ROOT;
     if (under_sanitizer())
         SKIP("the leak checker cannot look into such a process");
-    /* Changed before exec: AT_SECURE is set, too. The change while it runs: host_that_calls_seteuid. */
+    /* Changed before exec: AT_SECURE is set, too. The change while it runs:
+     * host_that_calls_seteuid. */
     const struct program program = {.path = subject, .args = args, .before = become, .context = &user};
     assert_int_equal(program_run(&program, output, sizeof output), 0);
     assert_says("server: NOT_STARTED method 2 ran 1 code 1");
@@ -423,7 +426,8 @@ static void host_that_calls_seteuid(void **state)
 static int become_limited(void *unused)
 {
     const struct rlimit limit = {2, 2};
-    const uid_t lonely = (uid_t)(1000000 + getpid()); /* nobody else's, nor that of another run of this test */
+    /* Nobody else's, nor that of another run of this test. */
+    const uid_t lonely = (uid_t)(1000000 + getpid());
     (void)unused;
     return setgroups(0, NULL) < 0 || setresgid(lonely, lonely, lonely) < 0 || setresuid(lonely, lonely, lonely) < 0 ||
            setrlimit(RLIMIT_NPROC, &limit) < 0;

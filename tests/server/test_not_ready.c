@@ -1,4 +1,5 @@
-/* A copy that never comes to forkcall_init, and no timeout: the library gives it half a minute. Argument: the path of subject. */
+/* A copy that never comes to forkcall_init, and no timeout: the library gives it half a minute.
+ * Argument: the path of subject. */
 #include "servers.h"
 
 #include <stdio.h>

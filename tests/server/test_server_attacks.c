@@ -1,5 +1,5 @@
-/* Hosts, functions and prepares that are hard on the server: every call ends as it should, and nothing is killed, printed, left
- * or waited for that should not be. */
+/* Hosts, functions and prepares that are hard on the server: every call ends as it should, and
+ * nothing is killed, printed, left or waited for that should not be. */
 #include "servers.h"
 
 #include "server/launch.h"
@@ -25,7 +25,7 @@ static int child_exits_5(const void *args, size_t args_size, struct forkcall_buf
     _exit(5);
 }
 
-/* ---- Cancelled threads --------------------------------------------------------------------------------------- */
+/* ---- Cancelled threads ----------------------------------------------------------------------- */
 
 struct cut {
     struct forkcall_call *call; /* to be cancelled */
@@ -91,10 +91,11 @@ static void cancelled_threads_end_nothing_in_the_middle(void **state)
     assert_int_equal(host_run(cut_all, NULL), 0);
 }
 
-/* ---- What goes on after OK ----------------------------------------------------------------------------------- */
+/* ---- What goes on after OK ------------------------------------------------------------------- */
 
-/* args: two kept descriptors. It starts a process that lives on, tells its number, waits for a byte and returns. That process
- * traces it, so that it comes to its end but does not get over it: its server has it as a child still. */
+/* args: two kept descriptors. It starts a process that lives on, tells its number, waits for a byte
+ * and returns. That process traces it, so that it comes to its end but does not get over it: its
+ * server has it as a child still. */
 static int child_leaves_a_worker(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int *fds = args;
@@ -200,7 +201,7 @@ static void what_a_function_left_running_when_its_server_is_stopped(void **state
     check_worker(true);
 }
 
-/* ---- What prepare leaves ------------------------------------------------------------------------------------- */
+/* ---- What prepare leaves --------------------------------------------------------------------- */
 
 static int prepare_blocks_signals(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -297,7 +298,7 @@ static void prepare_that_ignores_a_signal(void **state)
     assert_int_equal(host_run(call_after_ignored_signal, NULL), 0);
 }
 
-/* ---- Waiting ------------------------------------------------------------------------------------------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 static int prepare_never_ends(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -350,7 +351,8 @@ static int cancel_without_child(void *context)
     CHECK(server > 0 && spares_are(server, 2));
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
     const int other = dup(kept);
-    CHECK(is_canceled((struct forkcall_options){.keep_fds = &other, .keep_fds_count = 1})); /* a child of its own */
+    /* A child of its own. */
+    CHECK(is_canceled((struct forkcall_options){.keep_fds = &other, .keep_fds_count = 1}));
     const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
     for (int i = 0; i < 2; i++) { /* the spares */
         const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
@@ -400,7 +402,8 @@ static int outlast_stopped_server(void *context)
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
     CHECK(call_is_ok(NULL) && call_is_ok(NULL)); /* the spares */
     CHECK(!call_is_ok(NULL) && make_silence_longer());
-    const bool is_replaced = wait_until(call_is_ok, NULL); /* all with less patience than a server may need */
+    /* All with less patience than a server may need. */
+    const bool is_replaced = wait_until(call_is_ok, NULL);
     const bool is_killed = is_replaced && wait_until(process_is_gone, &server);
     kill(server, SIGCONT);
     CHECK(is_replaced && is_killed);
@@ -416,7 +419,8 @@ static void stopped_server_is_replaced_by_impatient_calls(void **state)
 static int answer_and_be_silent_later(void *context)
 {
     (void)context;
-    const int kept = dup(STDERR_FILENO); /* the call asks for a child of its own, and takes no spare */
+    /* The call asks for a child of its own, and takes no spare. */
+    const int kept = dup(STDERR_FILENO);
     struct forkcall_options options = {
         .method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS, .keep_fds = &kept, .keep_fds_count = 1};
     pid_t server = server_pid();

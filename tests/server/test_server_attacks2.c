@@ -1,5 +1,5 @@
-/* What a host gives up, shares, or loses in the middle: its server does not keep it, and no other process gets anything of the
- * library's. Argument: the path of a plugin. */
+/* What a host gives up, shares, or loses in the middle: its server does not keep it, and no other
+ * process gets anything of the library's. Argument: the path of a plugin. */
 #include "change.h"
 
 #include <dlfcn.h>
@@ -21,7 +21,7 @@
 
 static const char *plugin_path;
 
-/* ---- Rights -------------------------------------------------------------------------------------------------- */
+/* ---- Rights ---------------------------------------------------------------------------------- */
 
 #define LANDLOCK_CREATE 444 /* the same for all processors */
 #define LANDLOCK_RESTRICT 446
@@ -165,7 +165,7 @@ static void host_that_begins_a_session(void **state)
     assert_int_equal(host_run(leave_session_in_fork, NULL), 0);
 }
 
-/* ---- Process numbers ----------------------------------------------------------------------------------------- */
+/* ---- Process numbers ------------------------------------------------------------------------- */
 
 /* The files that it has where its parent's server had its descriptors are its own. */
 static int call_as_another_init(void)
@@ -205,7 +205,7 @@ static void fork_with_the_number_of_its_parent(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- A copy that cannot be reaped ---------------------------------------------------------------------------- */
+/* ---- A copy that cannot be reaped ------------------------------------------------------------ */
 
 static int call_traced(void)
 {
@@ -277,7 +277,7 @@ static void copy_that_is_held_after_its_end(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- A number that is not to be had -------------------------------------------------------------------------- */
+/* ---- A number that is not to be had ---------------------------------------------------------- */
 
 static int keep_a_high_number(void *context)
 {
@@ -306,7 +306,7 @@ static void kept_descriptor_above_the_limit(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- Told and kept ------------------------------------------------------------------------------------------- */
+/* ---- Told and kept --------------------------------------------------------------------------- */
 
 static uint64_t used_ns(int who)
 {

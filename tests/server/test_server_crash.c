@@ -1,5 +1,5 @@
-/* The server is killed, stopped or crashes; so do its spares: every call ends in a definite outcome all the same, ran is told
- * truthfully, and the next call is OK. */
+/* The server is killed, stopped or crashes; so do its spares: every call ends in a definite outcome
+ * all the same, ran is told truthfully, and the next call is OK. */
 #include "servers.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #define MANY 32
 
-/* ---- Calls whose function is known to run -------------------------------------------------------------------- */
+/* ---- Calls whose function is known to run ---------------------------------------------------- */
 
 struct running {
     struct forkcall_call *call;
@@ -39,7 +39,7 @@ static struct forkcall_report finish_running(struct running *running)
     return forkcall_finish(running->call);
 }
 
-/* ---- Killed -------------------------------------------------------------------------------------------------- */
+/* ---- Killed ---------------------------------------------------------------------------------- */
 
 /* The kernel kills the children with it; how they ended may be known to nobody. */
 static bool ended_by_kill(const struct forkcall_report *report)
@@ -99,7 +99,8 @@ static bool is_definite(void)
 }
 
 #ifdef TEST_PORTABLE
-/* By more calls in a row than the server that was killed can have left spares, which may serve still. */
+/* By more calls in a row than the server that was killed can have left spares, which may serve
+ * still. */
 static bool is_served(void *unused)
 {
     (void)unused;
@@ -123,7 +124,7 @@ static int end_server_between_calls(void *context)
             CHECK(is_definite()); /* it may be dying still */
         CHECK(wait_until(process_is_gone, &server));
 #ifdef TEST_PORTABLE
-        CHECK(wait_until(is_served, NULL)); /* a spare that was just forked may hold the server's socket open */
+        CHECK(wait_until(is_served, NULL)); /* a new spare may hold the socket */
 #endif
         const pid_t next = server_pid();
         CHECK(next > 0 && next != server);
@@ -230,7 +231,7 @@ static void server_killed_by_a_function(void **state)
     assert_int_equal(host_run(have_server_killed_by_child, NULL), 0);
 }
 
-/* ---- Stopped ------------------------------------------------------------------------------------------------- */
+/* ---- Stopped --------------------------------------------------------------------------------- */
 
 static bool is_stopped(void *pid)
 {
@@ -342,7 +343,7 @@ static void stopped_server_that_is_to_go(void **state)
     assert_int_equal(host_run(stop_stopped_server, NULL), 0);
 }
 
-/* ---- Spares -------------------------------------------------------------------------------------------------- */
+/* ---- Spares ---------------------------------------------------------------------------------- */
 
 static int end_spares(void *context)
 {

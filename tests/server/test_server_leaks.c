@@ -1,5 +1,5 @@
-/* Other threads of the host that fork, exec and call in the very moment in which the library has something open. What it calls of
- * the C library is interposed, to hold it there. */
+/* Other threads of the host that fork, exec and call in the very moment in which the library has
+ * something open. What it calls of the C library is interposed, to hold it there. */
 #include "servers.h"
 
 #include "base/fd_message.h"
@@ -19,7 +19,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HOLD_MS 300 /* what others may do meanwhile, they have done by then; if they have not, the test proves less */
+/* What others may do meanwhile, they have done by then; if they have not, the test proves less. */
+#define HOLD_MS 300
 
 static void hold_until(atomic_bool *done)
 {
@@ -27,7 +28,7 @@ static void hold_until(atomic_bool *done)
         poll(NULL, 0, 1);
 }
 
-/* ---- Exec ---------------------------------------------------------------------------------------------------- */
+/* ---- Exec ------------------------------------------------------------------------------------ */
 
 static atomic_int pairs, inheritable_pairs;
 
@@ -39,7 +40,8 @@ int socketpair(int domain, int type, int protocol, int fds[2])
     return (int)syscall(SYS_socketpair, domain, type, protocol, fds);
 }
 
-/* A program that another thread starts between a call that opens something and the next has what is not closed by then. */
+/* A program that another thread starts between a call that opens something and the next has what is
+ * not closed by then. */
 static int open_sockets(void *context)
 {
     const int kept = dup(STDERR_FILENO);
@@ -64,7 +66,7 @@ static void sockets_are_never_inheritable(void **state)
     assert_int_equal(host_run(open_sockets, NULL), 0);
 }
 
-/* ---- Fork ---------------------------------------------------------------------------------------------------- */
+/* ---- Fork ------------------------------------------------------------------------------------ */
 
 #define LARGE ((size_t)1 << 20)
 
@@ -139,7 +141,7 @@ static void fork_while_large_arguments_are_passed(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- Two starters -------------------------------------------------------------------------------------------- */
+/* ---- Two starters ---------------------------------------------------------------------------- */
 
 static _Thread_local int unlocks_left; /* this thread is held after so many; 0: not at all */
 static atomic_bool is_held, other_is_done;

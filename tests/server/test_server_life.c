@@ -14,7 +14,7 @@
 
 #define FAMILY 16
 
-/* ---- No child of the host ------------------------------------------------------------------------------------ */
+/* ---- No child of the host -------------------------------------------------------------------- */
 
 static int wait_for_all(void *context)
 {
@@ -55,7 +55,7 @@ static void host_that_ignores_SIGCHLD(void **state)
     assert_int_equal(host_run(ignore_children, NULL), 0);
 }
 
-/* ---- Dies with the host -------------------------------------------------------------------------------------- */
+/* ---- Dies with the host ---------------------------------------------------------------------- */
 
 enum way { BY_EXIT, BY_KILL, BY_EXEC, BY_EXIT_WITH_FORK_CHILD };
 
@@ -218,7 +218,7 @@ static void thread_that_started_the_server_ends(void **state)
     assert_int_equal(host_run(end_starting_thread, NULL), 0);
 }
 
-/* ---- Forks of the host --------------------------------------------------------------------------------------- */
+/* ---- Forks of the host ----------------------------------------------------------------------- */
 
 static bool exits_0(pid_t pid)
 {
@@ -226,7 +226,8 @@ static bool exits_0(pid_t pid)
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-/* One that is slow to go is not waited for: but that is rare, also on a machine that does a hundred other things. */
+/* One that is slow to go is not waited for: but that is rare, also on a machine that does a hundred
+ * other things. */
 static int stop_and_look(void *context)
 {
     int gone = 0;
@@ -348,7 +349,7 @@ static void host_that_becomes_a_daemon(void **state)
     assert_int_equal(host_run(become_daemon, NULL), 0);
 }
 
-/* ---- Scheduled as the host ----------------------------------------------------------------------------------- */
+/* ---- Scheduled as the host ------------------------------------------------------------------- */
 
 #ifdef SCHED_BATCH
 static int child_tells_scheduling(const void *args, size_t args_size, struct forkcall_buf *result)

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- Directories --------------------------------------------------------------------------------------------- */
+/* ---- Directories ----------------------------------------------------------------------------- */
 
 static int change_directory(void)
 {
@@ -109,7 +109,7 @@ static void threaded_host_that_changes_its_umask(void **state)
     CHECK_CHANGE(change_umask, .threaded = true);
 }
 
-/* ---- Limits -------------------------------------------------------------------------------------------------- */
+/* ---- Limits ---------------------------------------------------------------------------------- */
 
 static int lower(resource_t which, rlim_t to)
 {
@@ -177,7 +177,7 @@ static void host_that_lowers_its_limits(void **state)
     CHECK_CHANGE(lower_priority);
 }
 
-/* ---- Standard streams ---------------------------------------------------------------------------------------- */
+/* ---- Standard streams ------------------------------------------------------------------------ */
 
 static int replace_stream(int fd, int flags)
 {
@@ -260,7 +260,7 @@ static void host_that_opens_the_file_of_its_stdout_again(void **state)
     CHECK_CHANGE(reopen_stdout);
 }
 
-/* ---- One thread ---------------------------------------------------------------------------------------------- */
+/* ---- One thread ------------------------------------------------------------------------------ */
 
 static void *differ_alone(void *result)
 {

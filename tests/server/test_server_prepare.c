@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- What prepare leaves ------------------------------------------------------------------------------------- */
+/* ---- What prepare leaves --------------------------------------------------------------------- */
 
 static struct table {
     int number;
@@ -156,7 +156,7 @@ static void server_that_is_started_again_has_the_same_options(void **state)
     assert_int_equal(host_run(start_again, NULL), 0);
 }
 
-/* ---- How it ends badly --------------------------------------------------------------------------------------- */
+/* ---- How it ends badly ----------------------------------------------------------------------- */
 
 enum end { END_RETURN, END_FAIL, END_THROW, END_EXIT, END_CRASH, END_HANG };
 
@@ -319,7 +319,8 @@ static int give_up_hanging_prepare(void *context)
     CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
     CHECK(fcntl(told[0], F_SETFL, O_NONBLOCK) == 0);
     CHECK(forkcall_server_stop() == 0);
-    if (read(told[0], &server, sizeof server) == (ssize_t)sizeof server) /* else it had not come so far */
+    /* Else it had not come so far. */
+    if (read(told[0], &server, sizeof server) == (ssize_t)sizeof server)
         CHECK(wait_until(process_is_gone, &server));
     return 0;
 }
@@ -338,7 +339,8 @@ static int start_after_a_hanging_prepare(void *context)
     (void)context;
     CHECK(pipe(told) == 0 && dup2(told[1], STDOUT_FILENO) == STDOUT_FILENO);
     CHECK(forkcall_server_start(&hangs) == -ETIMEDOUT);
-    CHECK(forkcall_server_start(&plain) == 0); /* the one that hangs is given up, and is not in its way */
+    /* The one that hangs is given up, and is not in its way. */
+    CHECK(forkcall_server_start(&plain) == 0);
     CHECK(server_pid() > 0);
     return 0;
 }
@@ -349,7 +351,7 @@ static void server_started_after_a_prepare_that_hung(void **state)
     assert_int_equal(host_run(start_after_a_hanging_prepare, NULL), 0);
 }
 
-/* ---- Exec'ed children ---------------------------------------------------------------------------------------- */
+/* ---- Exec'ed children ------------------------------------------------------------------------ */
 
 static void *sit(void *unused)
 {

@@ -1,5 +1,5 @@
-/* What calls and their server say to each other: whoever asks for a child gets one or learns why not, at once, and nobody's call is
- * ended for another's. */
+/* What calls and their server say to each other: whoever asks for a child gets one or learns why
+ * not, at once, and nobody's call is ended for another's. */
 #include "servers.h"
 
 #include <dlfcn.h>
@@ -14,9 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- A server with room for few children --------------------------------------------------------------------- */
+/* ---- A server with room for few children ----------------------------------------------------- */
 
-/* In the server: so many children, zombies too, and fork(2) fails as where a limit of processes is reached; 0: no limit. */
+/* In the server: so many children, zombies too, and fork(2) fails as where a limit of processes is
+ * reached; 0: no limit. */
 static int room;
 
 static int prepare_room(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -156,7 +157,7 @@ static void spares_make_room_for_a_call_that_cannot_use_them(void **state)
     assert_int_equal(host_run(take_room_of_spares, NULL), 0);
 }
 
-/* ---- Many calls ---------------------------------------------------------------------------------------------- */
+/* ---- Many calls ------------------------------------------------------------------------------ */
 
 #define CROWD 24
 
@@ -237,7 +238,7 @@ static void no_call_waits_for_the_end_of_another(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- A host that orphans are given to ------------------------------------------------------------------------ */
+/* ---- A host that orphans are given to -------------------------------------------------------- */
 
 #ifdef PR_SET_CHILD_SUBREAPER
 static bool has_one_child(void *unused)

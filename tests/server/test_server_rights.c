@@ -665,7 +665,8 @@ static int child_reads_key(const void *args, size_t args_size, struct forkcall_b
     char text[64];
     (void)args_size;
     (void)result;
-    return syscall(SYS_keyctl, 11, *(const int32_t *)args, text, sizeof text) < 0 ? errno : 0; /* KEYCTL_READ */
+    /* KEYCTL_READ. */
+    return syscall(SYS_keyctl, 11, *(const int32_t *)args, text, sizeof text) < 0 ? errno : 0;
 }
 
 static int code_of(enum forkcall_method method)
@@ -686,7 +687,8 @@ static int check_keyring(void *context)
     if (!joins_keyring())
         return NOT_HERE;
     key = (int32_t)syscall(SYS_add_key, "user", "forkcall", "secret", 6, -3);
-    CHECK(key > 0 && syscall(SYS_keyctl, 5, key, 0x3f000000) == 0); /* KEYCTL_SETPERM: who possesses it */
+    /* KEYCTL_SETPERM: who possesses it. */
+    CHECK(key > 0 && syscall(SYS_keyctl, 5, key, 0x3f000000) == 0);
     const pid_t before = server_pid();
     CHECK(before > 0 && code_of(FORKCALL_SERVER) == 0 && code_of(FORKCALL_SPAWN) == 0);
     CHECK(server_pid() == before);

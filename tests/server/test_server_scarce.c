@@ -1,4 +1,5 @@
-/* Want of descriptors, of room in a socket, of what else a server and its host need: it costs nobody a server or a child. */
+/* Want of descriptors, of room in a socket, of what else a server and its host need: it costs
+ * nobody a server or a child. */
 #include "servers.h"
 
 #include <dlfcn.h>
@@ -29,7 +30,7 @@
 
 static const struct forkcall_options patient = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
 
-/* ---- Scarce descriptors -------------------------------------------------------------------------------------- */
+/* ---- Scarce descriptors ---------------------------------------------------------------------- */
 
 /* args: the path of a file. It takes so long that the first call does not wait for it. */
 static int prepare_slowly(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -72,7 +73,8 @@ static int lack_a_descriptor_for_the_server(void *context)
     while (count > 0)
         close(taken[--count]);
     CHECK(ask(FORKCALL_SERVER, child_returns_0, NULL, 0, NULL, 0));
-    CHECK(fstat(file, &status) == 0 && status.st_size <= 2); /* the one that was given up, and this one */
+    /* The one that was given up, and this one. */
+    CHECK(fstat(file, &status) == 0 && status.st_size <= 2);
     return 0;
 }
 
@@ -91,11 +93,12 @@ static void server_that_found_no_descriptor_in_its_host_is_there_when_it_does(vo
     assert_int_equal(status, 0);
 }
 
-/* ---- More descriptors than a socket holds --------------------------------------------------------------- */
+/* ---- More descriptors than a socket holds ---------------------------------------------------- */
 
 #define MANY 2000
 
-/* In a child of the server: so long it does not read what it is to have. In the server: so long its children do not. */
+/* In a child of the server: so long it does not read what it is to have. In the server: so long its
+ * children do not. */
 static int rest_ms;
 static pid_t server_itself;
 /* Sockets that are made hold a few messages. */
@@ -256,7 +259,7 @@ static void child_that_does_not_get_all_keep_fds_goes_back_to_the_server(void **
     assert_int_equal(status, 0);
 }
 
-/* ---- Room in the control socket ------------------------------------------------------------------------------ */
+/* ---- Room in the control socket -------------------------------------------------------------- */
 
 #define FILLERS 40 /* each leaves two orders, of which a small socket holds some ten */
 
@@ -298,7 +301,7 @@ static void end_of_a_call_is_told_later_where_the_socket_is_full(void **state)
     assert_int_equal(host_run(end_a_call_while_the_socket_is_full, NULL), 0);
 }
 
-/* ---- Descriptors under way ----------------------------------------------------------------------------------- */
+/* ---- Descriptors under way ------------------------------------------------------------------- */
 
 #define STRANGER 54321 /* a user who has no other process */
 #define UNDER_WAY 100
@@ -360,7 +363,7 @@ static void too_many_descriptors_under_way_are_told_and_cost_no_server(void **st
     assert_int_equal(status, 0);
 }
 
-/* ---- A pipe that cannot be made non-blocking ----------------------------------------------------------------- */
+/* ---- A pipe that cannot be made non-blocking ------------------------------------------------- */
 
 #if defined SECCOMP_RET_ERRNO && defined SYS_fcntl
 static int prepare_to_block(const void *args, size_t args_size, struct forkcall_buf *result)

@@ -172,8 +172,8 @@ struct arithmetic {
     long double long_third;
 };
 
-/* The results are volatile as well: gcc otherwise moves a calculation to where its result is used, across a change of the
- * floating-point environment (GCC bug 34678). */
+/* The results are volatile as well: gcc otherwise moves a calculation to where its result is used,
+ * across a change of the floating-point environment (GCC bug 34678). */
 static struct arithmetic calculate(void)
 {
     volatile double one = 1, three = 3, smallest = 0x1p-1060, half = 0.5;

@@ -38,7 +38,8 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 }
 #endif
 
-/* In the server: it is never done with the end of its control socket, which it waits for beside two others. */
+/* In the server: it is never done with the end of its control socket, which it waits for beside two
+ * others. */
 static bool hangs_in_the_end;
 
 #ifndef SANITIZED
@@ -61,7 +62,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
 }
 #endif
 
-/* ---- A server that answers nobody ---------------------------------------------------------------------------- */
+/* ---- A server that answers nobody ------------------------------------------------------------ */
 
 static bool is_stopped(void *pid)
 {
@@ -142,7 +143,7 @@ static void time_in_which_nobody_waits_does_not_count_against_a_server(void **st
     assert_int_equal(host_run(wait_for_nobody_between, NULL), 0);
 }
 
-/* ---- The end of a server that is stopped --------------------------------------------------------------------- */
+/* ---- The end of a server that is stopped ----------------------------------------------------- */
 
 /* Starts one, and stops it by a signal. Its number, and those of its spares. */
 static int start_and_suspend(const struct forkcall_server_options *options, int *server, pid_t spares[2])
@@ -227,7 +228,7 @@ static void suspended_server_that_was_stopped_ends_with_its_last_call(void **sta
     assert_int_equal(host_run(end_suspended_after_call, NULL), 0);
 }
 
-/* ---- How a child has ended ----------------------------------------------------------------------------------- */
+/* ---- How a child has ended ------------------------------------------------------------------- */
 
 static int wait_for_nothing(void *unused)
 {

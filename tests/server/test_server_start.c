@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- Starting ------------------------------------------------------------------------------------------------ */
+/* ---- Starting -------------------------------------------------------------------------------- */
 
 static int prepare_nothing(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -142,7 +142,7 @@ static void threads_at_a_cold_server_start_one(void **state)
     assert_int_equal(host_run(call_from_many_threads, &starters), 0);
 }
 
-/* ---- Stopping ------------------------------------------------------------------------------------------------ */
+/* ---- Stopping -------------------------------------------------------------------------------- */
 
 /* args: two kept descriptors: says that it runs, and waits for a byte. */
 static int child_waits(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -252,7 +252,7 @@ static void environment_is_that_of_the_servers_start(void **state)
     assert_int_equal(host_run(change_environment, NULL), 0);
 }
 
-/* ---- Many calls ---------------------------------------------------------------------------------------------- */
+/* ---- Many calls ------------------------------------------------------------------------------ */
 
 #define AT_ONCE 64
 

@@ -17,7 +17,7 @@
 #include <linux/seccomp.h>
 #endif
 
-/* ---- Credentials --------------------------------------------------------------------------------------------- */
+/* ---- Credentials ----------------------------------------------------------------------------- */
 
 static int change_user(void)
 {
@@ -98,7 +98,7 @@ static void host_that_drops_a_capability_which_exec_gives_back(void **state)
     CHECK_CHANGE(drop_capability_in_bounds);
 }
 
-/* ---- Sandboxes ----------------------------------------------------------------------------------------------- */
+/* ---- Sandboxes ------------------------------------------------------------------------------- */
 
 static int set_no_new_privs(void)
 {
@@ -179,11 +179,12 @@ static void host_of_many_groups_that_enters_another_seccomp_filter(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- Landlock ------------------------------------------------------------------------------------------------ */
+/* ---- Landlock -------------------------------------------------------------------------------- */
 
 #define LANDLOCK_READ_FILE 4U
 
-/* Linux 5.13: the calling thread, and what it starts, opens no file from now on. False: not here. */
+/* Linux 5.13: the calling thread, and what it starts, opens no file from now on. False: not
+ * here. */
 static bool enters_landlock(void)
 {
     const uint64_t handled = LANDLOCK_READ_FILE;
@@ -250,7 +251,7 @@ static void thread_in_a_sandbox_that_is_the_first_to_hear_from_the_server(void *
     assert_int_equal(status, 0);
 }
 
-/* ---- Namespaces ---------------------------------------------------------------------------------------------- */
+/* ---- Namespaces ------------------------------------------------------------------------------ */
 
 static int leave(int what)
 {

@@ -1,4 +1,5 @@
-/* A copy of the program has what the host has at the moment of the call, and nothing else. Argument: the path of a plugin. */
+/* A copy of the program has what the host has at the moment of the call, and nothing else.
+ * Argument: the path of a plugin. */
 #include "servers.h"
 #include "state.h"
 
@@ -22,7 +23,7 @@ static const char *plugin_path;
 
 static const enum forkcall_method methods[] = {FORKCALL_SPAWN, FORKCALL_SERVER};
 
-/* ---- Of the moment ------------------------------------------------------------------------------------------- */
+/* ---- Of the moment --------------------------------------------------------------------------- */
 
 static bool spawned_child_is_like_host(void)
 {
@@ -195,7 +196,7 @@ static void empty_environment(void **state)
     assert_int_equal(host_run(clear_environment, NULL), 0);
 }
 
-/* ---- Signals ------------------------------------------------------------------------------------------------- */
+/* ---- Signals --------------------------------------------------------------------------------- */
 
 /* Bits of signals. */
 struct signals {
@@ -265,7 +266,7 @@ static void signals_are_at_their_default(void **state)
     assert_int_equal(host_run(change_signals, NULL), 0);
 }
 
-/* ---- Descriptors --------------------------------------------------------------------------------------------- */
+/* ---- Descriptors ----------------------------------------------------------------------------- */
 
 struct found {
     int total, above, same_file;
@@ -337,7 +338,7 @@ static void host_with_a_thousand_open_descriptors(void **state)
     assert_int_equal(host_run(open_a_thousand, NULL), 0);
 }
 
-/* ---- Descriptors that other threads close ---------------------------------------------------------------------- */
+/* ---- Descriptors that other threads close ---------------------------------------------------- */
 
 /* So often posix_spawn finds that a descriptor is no longer open which an action names. */
 static int outdated;
@@ -378,7 +379,7 @@ static void host_whose_threads_close_descriptors_while_it_spawns(void **state)
     assert_int_equal(host_run(close_while_it_spawns, NULL), 0);
 }
 
-/* ---- Plugins ------------------------------------------------------------------------------------------------- */
+/* ---- Plugins --------------------------------------------------------------------------------- */
 
 static int call_plugin(void *context)
 {
@@ -404,7 +405,7 @@ static void function_of_a_plugin(void **state)
     assert_int_equal(host_run(call_plugin, NULL), 0);
 }
 
-/* ---- Copies that fail ---------------------------------------------------------------------------------------- */
+/* ---- Copies that fail ------------------------------------------------------------------------ */
 
 static int exited(int status)
 {

@@ -1,5 +1,5 @@
-/* Programs that are run by something else. Arguments: the paths of subject, of the library to preload, and of an emulator, if
- * there is one. */
+/* Programs that are run by something else. Arguments: the paths of subject, of the library to
+ * preload, and of an emulator, if there is one. */
 #include "servers.h"
 
 #include <link.h>

@@ -1,5 +1,5 @@
-/* libforkcall's own file is replaced while a program runs, by another build of it: never a wrong answer. Arguments: the paths of
- * upgraded and of the shared library. */
+/* libforkcall's own file is replaced while a program runs, by another build of it: never a wrong
+ * answer. Arguments: the paths of upgraded and of the shared library. */
 #include "servers.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ static const char *upgraded, *library;
 
 static char output[16384];
 
-/* ---- Builds of the library ----------------------------------------------------------------------------------- */
+/* ---- Builds of the library ------------------------------------------------------------------- */
 
 static unsigned char *read_all(const char *path, size_t *size)
 {
@@ -46,7 +46,8 @@ static void write_all(const char *path, const unsigned char *data, size_t size)
     assert_int_equal(chmod(path, 0755), 0);
 }
 
-/* The note that holds what the linker gave this build (elf(5)): three words and the name. NULL: it gave nothing. */
+/* The note that holds what the linker gave this build (elf(5)): three words and the name. NULL: it
+ * gave nothing. */
 static unsigned char *find_build_id(unsigned char *data, size_t size)
 {
     for (size_t i = 0; i + 32 < size; i += 4) {
@@ -73,14 +74,15 @@ struct builds {
     char directory[64], program[96], file[96], new_file[96], old_file[96], count[96];
 };
 
-/* The library as it is, and another build of it, which differs in what the linker gave it; or both without that, and they
- * differ in a constant. */
+/* The library as it is, and another build of it, which differs in what the linker gave it; or both
+ * without that, and they differ in a constant. */
 static void builds_make(struct builds *builds, enum build kind)
 {
     size_t size;
     unsigned char *data = read_all(library, &size);
     unsigned char *note = find_build_id(data, size), *text = find_text(data, size);
-    program_make(upgraded, 0755, builds->directory, builds->program); /* the library is in no directory that it knows */
+    /* The library is in no directory that it knows. */
+    program_make(upgraded, 0755, builds->directory, builds->program);
     snprintf(builds->file, sizeof builds->file, "%s/libforkcall.so.0", builds->directory);
     snprintf(builds->new_file, sizeof builds->new_file, "%s/new", builds->directory);
     snprintf(builds->old_file, sizeof builds->old_file, "%s/old", builds->directory);
@@ -127,7 +129,7 @@ static int count_in_output(const char *text)
             SKIP("the program is not run under valgrind here");         \
     } while (0)
 
-/* ---- Tests --------------------------------------------------------------------------------------------------- */
+/* ---- Tests ----------------------------------------------------------------------------------- */
 
 static void check_new_build(enum build kind)
 {
@@ -139,7 +141,8 @@ static void check_new_build(enum build kind)
     run(&builds, args);
     directory_remove(builds.directory);
     assert_int_equal(count_in_output("spawn: OK ran 2 code 0 right"), 2);
-    assert_int_equal(count_in_output("server: OK ran 2 code 0 right"), 3); /* one by the server that was there before */
+    /* One by the server that was there before. */
+    assert_int_equal(count_in_output("server: OK ran 2 code 0 right"), 3);
     assert_int_equal(count_in_output("spawn: NOT_STARTED ran 1 code " ESTALE_TEXT ": " REPLACED), 1);
     assert_int_equal(count_in_output("server: NOT_STARTED ran 1 code " ESTALE_TEXT ": server: " REPLACED), 1);
     assert_int_equal(count_in_output("auto: NOT_STARTED ran 1 code " ESTALE_TEXT ": server: " REPLACED), 1);
@@ -172,7 +175,8 @@ static void exec_ed_children_of_an_old_server(void **state)
     const int good = count_in_output("server: OK ran 2 code 0 right");
     assert_in_range(good, 1, 4); /* those that had loaded the old one */
     assert_int_equal(count_in_output("server: NOT_STARTED ran 1 code " ESTALE_TEXT ": " REPLACED), 5 - good);
-    assert_in_range(count.st_size, 3, 1 + 1 + 2 + 5 * 2); /* a call replaces one that is dead, and takes the next */
+    /* A call replaces one that is dead, and takes the next. */
+    assert_in_range(count.st_size, 3, 1 + 1 + 2 + 5 * 2);
 }
 
 /* What the loader ends with where a library is missing. */

@@ -1,6 +1,6 @@
-/* Tools that stand between a program and its copies: a copy serves, or ends, or at the least starts none of its own. Arguments:
- * the paths of chain, of the library to preload, of wrapper; which file of copy_brand.*.c is in the library; the paths of such
- * tools as there are here. */
+/* Tools that stand between a program and its copies: a copy serves, or ends, or at the least starts
+ * none of its own. Arguments: the paths of chain, of the library to preload, of wrapper; which file
+ * of copy_brand.*.c is in the library; the paths of such tools as there are here. */
 #include "servers.h"
 
 #include <grp.h>
@@ -28,7 +28,8 @@ struct trial {
 static int limit_processes(void *directory)
 {
     const struct rlimit limit = {200, 200};
-    const uid_t user = (uid_t)(1000000 + getpid()); /* nobody else's, so that its processes can be limited */
+    /* Nobody else's, so that its processes can be limited. */
+    const uid_t user = (uid_t)(1000000 + getpid());
     if (chdir(directory) < 0)
         return 1;
     if (geteuid() != 0)
@@ -94,7 +95,7 @@ static int count_in_output(const char *text)
             SKIP("the emulator does not exec the program's own image"); \
     } while (0)
 
-/* ---- What is left of the marks decides ----------------------------------------------------------------------- */
+/* ---- What is left of the marks decides ------------------------------------------------------- */
 
 static void socket_alone_makes_a_copy_serve(void **state)
 {
@@ -139,7 +140,8 @@ static void copy_of_a_wrapper_ends_and_the_caller_is_told(void **state)
     }
 }
 
-/* The parent is another program, and nothing is left but what only the kernel keeps: main runs on, and starts nothing. */
+/* The parent is another program, and nothing is left but what only the kernel keeps: main runs on,
+ * and starts nothing. */
 static void copy_that_lost_all_its_marks_starts_no_copies(void **state)
 {
     static const char *const ways[] = {"recf", "recfm"};
@@ -164,7 +166,7 @@ static void caller_whose_copies_all_fail_makes_only_so_many(void **state)
     assert_int_equal(trial.mains, 1 + 8);
 }
 
-/* ---- Tools that people use ----------------------------------------------------------------------------------- */
+/* ---- Tools that people use ------------------------------------------------------------------- */
 
 static void real_tools(void **state)
 {

@@ -1,10 +1,9 @@
 /* A program whose libforkcall is replaced while it runs. Its arguments are done one after another:
- *   spawn, server, auto   a call by that method; its answer is right where the line says so
- *   start_exec            a server whose children are exec'ed
- *   stop                  forkcall_server_stop
- *   remove                the library's file is gone
- *   change, back          the file at UPGRADE_NEW, or at UPGRADE_OLD, takes the place of the library's, UPGRADE_LIBRARY
- * Each process that comes to main adds a byte to UPGRADE_COUNT. */
+ * spawn, server, auto   a call by that method; its answer is right where the line says so
+ * start_exec            a server whose children are exec'ed stop
+ * forkcall_server_stop remove                the library's file is gone change, back          the
+ * file at UPGRADE_NEW, or at UPGRADE_OLD, takes the place of the library's, UPGRADE_LIBRARY Each
+ * process that comes to main adds a byte to UPGRADE_COUNT. */
 #include <forkcall.h>
 
 #include <fcntl.h>

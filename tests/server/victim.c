@@ -1,7 +1,7 @@
-/* A program whose copies meet odd circumstances. Its arguments are done one after another:
- *   as WHAT        from here on its copies do that before they come to forkcall_init:
+/* A program whose copies meet odd circumstances. Its arguments are done one after another: as WHAT
+ * from here on its copies do that before they come to forkcall_init:
  *                  closes, takes, covers   what they do to their socket
- *                  forks                   another process comes to main, too, when the copy has taken what lies there
+ *                  forks                   another process comes to main after that
  *                  calls                   calls the library without its socket
  *                  ignores                 ignores SIGPIPE
  *                  waits                   until VICTIM_GO is there, having made VICTIM_BEGUN
@@ -45,7 +45,7 @@ static void await_file(const char *path)
         poll(NULL, 0, 1);
 }
 
-/* ---- In a copy ----------------------------------------------------------------------------------------------- */
+/* ---- In a copy ------------------------------------------------------------------------------- */
 
 static void await_taken(void)
 {
@@ -82,7 +82,7 @@ __attribute__((constructor)) static void before_main(void)
     }
 }
 
-/* ---- Functions ----------------------------------------------------------------------------------------------- */
+/* ---- Functions ------------------------------------------------------------------------------- */
 
 static int tells_sigpipe(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -95,7 +95,7 @@ static int tells_sigpipe(const void *args, size_t args_size, struct forkcall_buf
     return action.sa_handler == SIG_DFL ? 0 : forkcall_fail(1, "SIGPIPE is not at its default");
 }
 
-/* ---- In the host --------------------------------------------------------------------------------------------- */
+/* ---- In the host ----------------------------------------------------------------------------- */
 
 static void show(const char *name, const struct forkcall_report *report)
 {

@@ -1,6 +1,6 @@
-/* A program that is linked in one of several ways, and calls static functions of its own by SPAWN and SERVER: also when its
- * file has been deleted or replaced, by a relative path, without /proc, with odd constructors. Argument: what to do; none: all
- * of it, each in a program of its own. */
+/* A program that is linked in one of several ways, and calls static functions of its own by SPAWN
+ * and SERVER: also when its file has been deleted or replaced, by a relative path, without /proc,
+ * with odd constructors. Argument: what to do; none: all of it, each in a program of its own. */
 #include <forkcall.h>
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 
 enum { SKIPPED = 77 };
 
-/* ---- Constructors -------------------------------------------------------------------------------------------- */
+/* ---- Constructors ---------------------------------------------------------------------------- */
 
 static int own_fd = -1;
 static volatile int thread_runs;
@@ -43,7 +43,7 @@ __attribute__((constructor)) static void construct(void)
             sched_yield();
 }
 
-/* ---- Calls --------------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 struct answer {
     int sum, touched, own_fd, thread_runs;
@@ -124,7 +124,7 @@ static int check_calls(void)
                : 1;
 }
 
-/* ---- What to do ---------------------------------------------------------------------------------------------- */
+/* ---- What to do ------------------------------------------------------------------------------ */
 
 static int delete_file(char **argv)
 {
@@ -162,7 +162,8 @@ static int constructor_descriptor(char **argv)
     return spawn.own_fd > 2 && server.own_fd > 2 ? 0 : 1;
 }
 
-/* Several may be mounted there, one above the other: a new pid namespace mounts its own above that of the old one. */
+/* Several may be mounted there, one above the other: a new pid namespace mounts its own above that
+ * of the old one. */
 static bool hide_proc(void)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -245,7 +246,7 @@ static const struct {
     {"constructor with a descriptor", constructor_descriptor, "descriptor", false},
 };
 
-/* ---- Programs of its own ------------------------------------------------------------------------------------- */
+/* ---- Programs of its own --------------------------------------------------------------------- */
 
 static bool copy_self(const char *to)
 {

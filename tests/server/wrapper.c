@@ -1,9 +1,8 @@
-/* A program that starts another, as tools do that stand in for exec. Arguments: letters, the path of the program, and the
- * program's arguments but for its name. The letters:
- *   c   closes the descriptors above 2
- *   e   clears the environment but for what keeps this going
- *   m   unblocks all signals
- *   f   the program runs in a process of its own, and this one ends as it does; else in this one */
+/* A program that starts another, as tools do that stand in for exec. Arguments: letters, the path
+ * of the program, and the program's arguments but for its name. The letters: c   closes the
+ * descriptors above 2 e   clears the environment but for what keeps this going m   unblocks all
+ * signals f   the program runs in a process of its own, and this one ends as it does; else in this
+ * one */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

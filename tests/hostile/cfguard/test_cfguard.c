@@ -16,7 +16,7 @@
     "Break on __THE_PROCESS_HAS_FORKED_AND_YOU_CANNOT_USE_THIS_COREFOUNDATION_FUNCTIONALITY___YOU_MUST_EXEC__() " \
     "to debug.\n"
 
-/* ---- What is called ---------------------------------------------------------------------------------------------- */
+/* ---- What is called -------------------------------------------------------------------------- */
 
 static int get_run_loop(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -62,7 +62,7 @@ static int make_port_in_grandchild(const void *args, size_t args_size, struct fo
     return WEXITSTATUS(status);
 }
 
-/* ---- Calling ----------------------------------------------------------------------------------------------------- */
+/* ---- Calling --------------------------------------------------------------------------------- */
 
 struct outcome {
     struct forkcall_report report;
@@ -131,7 +131,7 @@ static int check_all_quiet(enum forkcall_method method)
     return 0;
 }
 
-/* ---- FORK -------------------------------------------------------------------------------------------------------- */
+/* ---- FORK ------------------------------------------------------------------------------------ */
 
 static int fork_after_use(void *unused)
 {
@@ -200,7 +200,7 @@ static void guard_trips_in_a_call_that_is_nested_in_a_child_that_used_it(void **
     assert_int_equal(host_run(fork_from_child, NULL), 0);
 }
 
-/* ---- The cure ---------------------------------------------------------------------------------------------------- */
+/* ---- The cure -------------------------------------------------------------------------------- */
 
 static enum forkcall_method cure;
 

@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* A member of the queue: on 64-bit systems its link is 16 bytes behind its beginning, as libdispatch's is. */
+/* A member of the queue: on 64-bit systems its link is 16 bytes behind its beginning, as
+ * libdispatch's is. */
 struct item {
     const void *kind;
     intptr_t number;

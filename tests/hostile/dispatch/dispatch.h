@@ -1,5 +1,5 @@
-/* The way in which macOS's libdispatch answers a fork, for systems that have no libdispatch: a queue of a process that has
- * used it is of no use to its children, and made to crash there. */
+/* The way in which macOS's libdispatch answers a fork, for systems that have no libdispatch: a
+ * queue of a process that has used it is of no use to its children, and made to crash there. */
 #ifndef DISPATCH_H
 #define DISPATCH_H
 

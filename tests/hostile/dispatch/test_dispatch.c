@@ -5,7 +5,8 @@
 #include <signal.h>
 #include <string.h>
 
-/* The processor tells only the page of the address: then libdispatch is not blamed for what a NULL pointer does as well. */
+/* The processor tells only the page of the address: then libdispatch is not blamed for what a NULL
+ * pointer does as well. */
 #if defined(__s390__)
 #define ADDRESS(a) ((uint64_t)(a) & ~(uint64_t)4095)
 #define PLACE "in the page at 0x0"

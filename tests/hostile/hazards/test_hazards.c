@@ -1,4 +1,5 @@
-/* What makes a fork unsafe, in words: threads are a reason to refuse, a library that is merely loaded is not. */
+/* What makes a fork unsafe, in words: threads are a reason to refuse, a library that is merely
+ * loaded is not. */
 #include "../../support.h"
 
 #include <dlfcn.h>
@@ -14,7 +15,7 @@
 
 static const char *plugin;
 
-/* ---- A clean process --------------------------------------------------------------------------------------------- */
+/* ---- A clean process ------------------------------------------------------------------------- */
 
 static int clean_host(void *unused)
 {
@@ -33,7 +34,7 @@ static void none_in_a_clean_process(void **state)
     assert_int_equal(host_run(clean_host, NULL), 0);
 }
 
-/* ---- Threads ----------------------------------------------------------------------------------------------------- */
+/* ---- Threads --------------------------------------------------------------------------------- */
 
 static void *wait_for_end(void *pipe_end)
 {
@@ -75,7 +76,7 @@ static void threads_while_they_run(void **state)
     assert_int_equal(host_run(threaded_host, NULL), 0);
 }
 
-/* ---- Libraries --------------------------------------------------------------------------------------------------- */
+/* ---- Libraries ------------------------------------------------------------------------------- */
 
 struct named {
     const char *name;

@@ -11,7 +11,8 @@ struct proc_fdinfo {
     uint32_t proc_fdtype;
 };
 
-/* Without a buffer: how many bytes may be needed. Else how many were filled; 0 and errno: an error. */
+/* Without a buffer: how many bytes may be needed. Else how many were filled; 0 and errno: an
+ * error. */
 int proc_pidinfo(int pid, int flavor, uint64_t arg, void *buffer, int size);
 
 #endif

@@ -1,4 +1,5 @@
-/* What the library takes of macOS's <mach-o/loader.h>, in the same layout. The test stands in for dladdr(3) of macOS. */
+/* What the library takes of macOS's <mach-o/loader.h>, in the same layout. The test stands in for
+ * dladdr(3) of macOS. */
 #ifndef SHIM_LOADER_H
 #define SHIM_LOADER_H
 

@@ -1,4 +1,5 @@
-/* What the library takes of macOS's <sys/sysctl.h> and, of its <pthread.h>, what Linux has not; the test gives the functions. */
+/* What the library takes of macOS's <sys/sysctl.h> and, of its <pthread.h>, what Linux has not; the
+ * test gives the functions. */
 #ifndef SHIM_SYSCTL_H
 #define SHIM_SYSCTL_H
 
