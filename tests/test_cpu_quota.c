@@ -227,11 +227,11 @@ static int host_in_a_group_with_a_quota(void *argument)
     char self[20];
     snprintf(inner, sizeof inner, "%s/inner", group);
     snprintf(self, sizeof self, "%d", (int)getpid());
-    const size_t before = fc_processors();
+    const size_t before = fc_cpus_count();
     if (!limit_real(group) || (mkdir(inner, 0755) < 0 && errno != EEXIST) || !put_real(inner, "cgroup.procs", self))
         return CANNOT;
     CHECK(fc_cpu_quota("") == 1);
-    CHECK(fc_processors() == 1 && before >= 1);
+    CHECK(fc_cpus_count() == 1 && before >= 1);
     return 0;
 }
 

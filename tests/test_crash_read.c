@@ -22,7 +22,7 @@
 #define FRAMES FORKCALL_CRASH_FRAMES
 
 /* This process's modules, and where they are told to lie in the child. */
-static struct fc_placement here[FC_PLACEMENTS_MAX], there[FC_PLACEMENTS_MAX];
+static struct fc_module_range here[FC_MODULE_RANGES_MAX], there[FC_MODULE_RANGES_MAX];
 static size_t count;
 
 /* Far from all that is here, as far as there is room, and each with a distance of its own. */
@@ -30,8 +30,8 @@ static void move_modules(void)
 {
     const uint64_t stride = sizeof(void *) == 8 ? 0x10000000U : 0x2000000U;
     uint64_t next = sizeof(void *) == 8 ? UINT64_C(0x100000000000) : 0x8000000U;
-    count = fc_placements_list(here, FC_PLACEMENTS_MAX);
-    assert_in_range(count, 1, FC_PLACEMENTS_MAX);
+    count = fc_module_ranges_list(here, FC_MODULE_RANGES_MAX);
+    assert_in_range(count, 1, FC_MODULE_RANGES_MAX);
     for (size_t i = 0; i < count; i++) {
         there[i] = here[i];
         there[i].start = next;
@@ -83,7 +83,7 @@ static void take_moved_crash(void (*function)(void))
 }
 
 /* Reads it from memory of just its size: a sanitizer sees what is read past the end. */
-static struct forkcall_crash read_notice(const struct fc_crash_notice *notice, const struct fc_placement *placements,
+static struct forkcall_crash read_notice(const struct fc_crash_notice *notice, const struct fc_module_range *placements,
                                          size_t placement_count, const void *bytes, size_t size, bool by_fork)
 {
     struct forkcall_crash read;
@@ -96,7 +96,7 @@ static struct forkcall_crash read_notice(const struct fc_crash_notice *notice, c
     if (size > 0)
         memcpy(payload + sizeof *notice + placements_size, bytes, size);
     memset(&read, 0, sizeof read);
-    fc_crash_read(&read, payload, sizeof *notice + placements_size + size, by_fork);
+    fc_crash_decode(&read, payload, sizeof *notice + placements_size + size, by_fork);
     free(payload);
     assert_int_equal(read.signal, notice->signal);
     assert_int_equal(read.si_code, notice->si_code);
@@ -204,7 +204,7 @@ static void more_modules_than_there_are_bytes(void **state)
     (void)state;
     take_moved_crash(read_null);
     struct fc_crash_notice notice = make_notice();
-    static const uint32_t more[] = {1, 2, 1000, FC_PLACEMENTS_MAX + 1, UINT32_MAX / 32 + 1, UINT32_MAX};
+    static const uint32_t more[] = {1, 2, 1000, FC_MODULE_RANGES_MAX + 1, UINT32_MAX / 32 + 1, UINT32_MAX};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
         for (size_t has = 0; has < more[i] && has <= count; has++) {
             notice.placement_count = more[i];
@@ -219,15 +219,15 @@ static void more_modules_than_there_are_bytes(void **state)
 /* More than are ever told: those behind are not looked at. */
 static void more_modules_than_can_be(void **state)
 {
-    static struct fc_placement many[FC_PLACEMENTS_MAX + 2];
+    static struct fc_module_range many[FC_MODULE_RANGES_MAX + 2];
     (void)state;
     take_moved_crash(read_null);
     struct fc_crash_notice notice = make_notice();
-    for (size_t i = 0; i < FC_PLACEMENTS_MAX + 2; i++)
+    for (size_t i = 0; i < FC_MODULE_RANGES_MAX + 2; i++)
         many[i] = there[i % count];
-    notice.placement_count = FC_PLACEMENTS_MAX + 2;
+    notice.placement_count = FC_MODULE_RANGES_MAX + 2;
     const struct forkcall_crash read =
-        read_notice(&notice, many, FC_PLACEMENTS_MAX + 2, stack, (size_t)crash.stack_size, false);
+        read_notice(&notice, many, FC_MODULE_RANGES_MAX + 2, stack, (size_t)crash.stack_size, false);
     assert_int_equal(read.program_counter, crash.registers.pc);
 }
 
@@ -288,9 +288,9 @@ static void module_that_was_loaded_from_elsewhere(void **state)
 static void hole_between_the_parts_of_a_module_is_none_of_it(void **state)
 {
     enum { CODE = 0x3000, HOLE = 0xd000, DATA = 0x1800 };
-    const struct fc_placement ours[] = {{0x50000000, CODE, 11, 7}, {0x50000000 + CODE + HOLE, DATA, 12, 7}};
-    const struct fc_placement theirs[] = {{0x70000000 + CODE + HOLE, DATA, 12, 7}, {0x70000000, CODE, 11, 7}};
-    struct fc_translation *translation = fc_translation_between(theirs, 2, ours, 2);
+    const struct fc_module_range ours[] = {{0x50000000, CODE, 11, 7}, {0x50000000 + CODE + HOLE, DATA, 12, 7}};
+    const struct fc_module_range theirs[] = {{0x70000000 + CODE + HOLE, DATA, 12, 7}, {0x70000000, CODE, 11, 7}};
+    struct fc_relocation *translation = fc_relocation_between(theirs, 2, ours, 2);
     const uint64_t code[] = {0, CODE - 1};
     const uint64_t hole[] = {CODE, CODE + HOLE / 2, CODE + HOLE - 1, CODE + HOLE + DATA, UINT64_MAX};
     const uint64_t data[] = {CODE + HOLE, CODE + HOLE + DATA - 1};
@@ -298,28 +298,28 @@ static void hole_between_the_parts_of_a_module_is_none_of_it(void **state)
     assert_non_null(translation);
     for (size_t i = 0; i < sizeof hole / sizeof *hole; i++) {
         uint64_t address = theirs[1].start + hole[i];
-        assert_false(fc_translate(translation, &address));
+        assert_false(fc_relocate(translation, &address));
         assert_int_equal(address, theirs[1].start + hole[i]);
-        assert_false(fc_translation_is_ours(translation, ours[0].start + hole[i]));
+        assert_false(fc_relocation_is_ours(translation, ours[0].start + hole[i]));
     }
     for (size_t i = 0; i < 2; i++) {
         uint64_t address = theirs[1].start + code[i];
-        assert_true(fc_translate(translation, &address));
+        assert_true(fc_relocate(translation, &address));
         assert_int_equal(address, ours[0].start + code[i]);
-        assert_true(fc_translation_is_ours(translation, address));
+        assert_true(fc_relocation_is_ours(translation, address));
         address = theirs[1].start + data[i];
-        assert_true(fc_translate(translation, &address));
+        assert_true(fc_relocate(translation, &address));
         assert_int_equal(address, ours[0].start + data[i]);
-        assert_true(fc_translation_is_ours(translation, address));
+        assert_true(fc_relocation_is_ours(translation, address));
     }
-    fc_translation_free(translation);
+    fc_relocation_free(translation);
 }
 
 /* Copies of one file, of which the child calls some otherwise: none is taken for another. */
 static void copies_of_a_module_are_not_taken_for_each_other(void **state)
 {
     enum { SIZE = 0x1000, KEY = 5 };
-    const struct fc_placement ours[] = {{0x10000, SIZE, KEY, 1}, {0x20000, SIZE, KEY, 2}, {0x30000, SIZE, KEY, 3}};
+    const struct fc_module_range ours[] = {{0x10000, SIZE, KEY, 1}, {0x20000, SIZE, KEY, 2}, {0x30000, SIZE, KEY, 3}};
     const struct {
         uint64_t paths[3]; /* in the child; 0: it does not have so many */
         uint64_t here[3];  /* 0: not known */
@@ -332,26 +332,26 @@ static void copies_of_a_module_are_not_taken_for_each_other(void **state)
     };
     (void)state;
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
-        struct fc_placement theirs[3];
+        struct fc_module_range theirs[3];
         size_t n = 0;
         for (; n < 3 && cases[c].paths[n] != 0; n++)
-            theirs[n] = (struct fc_placement){0x100000 * (n + 1), SIZE, KEY, cases[c].paths[n]};
-        struct fc_translation *translation = fc_translation_between(theirs, n, ours, 3);
+            theirs[n] = (struct fc_module_range){0x100000 * (n + 1), SIZE, KEY, cases[c].paths[n]};
+        struct fc_relocation *translation = fc_relocation_between(theirs, n, ours, 3);
         assert_non_null(translation);
         for (size_t i = 0; i < n; i++) {
             uint64_t address = theirs[i].start + 5;
-            assert_int_equal(fc_translate(translation, &address), cases[c].here[i] != 0);
+            assert_int_equal(fc_relocate(translation, &address), cases[c].here[i] != 0);
             assert_int_equal(address, (cases[c].here[i] != 0 ? cases[c].here[i] : theirs[i].start) + 5);
         }
-        fc_translation_free(translation);
+        fc_relocation_free(translation);
     }
     /* A copy that only the child has is not the one that both have. */
-    const struct fc_placement theirs[] = {{0x100000, SIZE, KEY, 1}, {0x200000, SIZE, KEY, 9}};
-    struct fc_translation *translation = fc_translation_between(theirs, 2, ours, 1);
+    const struct fc_module_range theirs[] = {{0x100000, SIZE, KEY, 1}, {0x200000, SIZE, KEY, 9}};
+    struct fc_relocation *translation = fc_relocation_between(theirs, 2, ours, 1);
     uint64_t address = 0x200000;
     assert_non_null(translation);
-    assert_false(fc_translate(translation, &address));
-    fc_translation_free(translation);
+    assert_false(fc_relocate(translation, &address));
+    fc_relocation_free(translation);
 }
 
 static uint32_t seed = 0x5eed;
@@ -380,7 +380,7 @@ static uint64_t any_word(void)
 
 static void hostile_round(void)
 {
-    struct fc_placement forged[16];
+    struct fc_module_range forged[16];
     uintptr_t words[64];
     struct fc_crash_notice notice = make_notice();
     const size_t placement_count = forge_random(&seed) % 17;
@@ -451,19 +451,19 @@ static void forged_modules_lead_into_ours_alone(void **state)
     (void)state;
     take_moved_crash(read_null);
     for (int i = 0; i < 2000; i++) {
-        struct fc_placement forged[4];
+        struct fc_module_range forged[4];
         for (size_t k = 0; k < 4; k++) {
             forged[k] = there[forge_random(&seed) % count];
             forged[k].start = any_word();
         }
-        struct fc_translation *translation = fc_translation_make(forged, 4);
+        struct fc_relocation *translation = fc_relocation_make(forged, 4);
         assert_non_null(translation);
         for (int k = 0; k < 50; k++) {
             uint64_t address = any_word();
-            if (fc_translate(translation, &address))
-                assert_true(fc_translation_is_ours(translation, address));
+            if (fc_relocate(translation, &address))
+                assert_true(fc_relocation_is_ours(translation, address));
         }
-        fc_translation_free(translation);
+        fc_relocation_free(translation);
     }
 }
 

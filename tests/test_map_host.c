@@ -134,13 +134,13 @@ static int host_with_one_processor(void *unused)
     CHECK(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
     const size_t count = (size_t)CPU_COUNT(&allowed);
     const size_t paid = fc_cpu_quota("");
-    CHECK(fc_processors() == (paid > 0 && paid < count ? paid : count));
+    CHECK(fc_cpus_count() == (paid > 0 && paid < count ? paid : count));
     CPU_ZERO(&one);
     for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
         if (CPU_ISSET(i, &allowed))
             CPU_SET(i, &one);
     CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
-    CHECK(fc_processors() == 1);
+    CHECK(fc_cpus_count() == 1);
     CHECK(most_at_once(FORKCALL_FORK, 0, 4, 1) == 1);
     return 0;
 }

@@ -108,7 +108,7 @@ static void bad_options(struct forkcall_call *call, const char *wrong)
  * lives. */
 static int align_args(const struct forkcall_call *call, struct args *args, size_t size)
 {
-    const struct fc_patience patience = fc_patience_of(call, UINT64_MAX);
+    const struct fc_time_limit time_limit = fc_call_time_limit(call, UINT64_MAX);
     int r = 0;
     args->on_heap = NULL;
     if (size == FORKCALL_BY_POINTER || size == 0 || (uintptr_t)args->aligned % _Alignof(max_align_t) == 0)
@@ -122,7 +122,7 @@ static int align_args(const struct forkcall_call *call, struct args *args, size_
         const size_t piece = size - at < FC_ARGS_PIECE ? size - at : FC_ARGS_PIECE;
         memcpy((char *)copy + at, (const char *)args->aligned + at, piece);
         at += piece;
-        r = at < size ? fc_patience_left(&patience) : 0;
+        r = at < size ? fc_time_limit_left(&time_limit) : 0;
     }
     args->aligned = copy;
     return r;
@@ -156,7 +156,7 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
     fill_task(call, fn, args.aligned, args_size);
     r = call->report.method == FORKCALL_INLINE ? 0 : fc_fds_open(&call->fds);
     if (r == 0 && call->async && call->report.method != FORKCALL_INLINE)
-        r = fc_loop_open(&call->fds);
+        r = fc_wakeup_open(&call->fds);
     if (r < 0)
         fc_call_not_started(call, -r, "a descriptor to wait for");
     else
@@ -175,8 +175,8 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
     fc_reply_init(&call->reply);
     memset((char *)call + offsetof(struct forkcall_call, stderr_tail), 0,
            sizeof *call - offsetof(struct forkcall_call, stderr_tail));
-    if (fc_copy_is_unfinished())
-        _exit(FC_COPY_UNFINISHED);
+    if (fc_exec_self_is_unfinished())
+        _exit(FC_EXIT_BEFORE_INIT);
     call->start_ns = fc_now_ns();
     call->owner = getpid();
     call->async = async;
@@ -201,10 +201,10 @@ void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args
         call->deadline_ns = call->start_ns + (uint64_t)call->options.timeout_ms * 1000000U;
     call->callbacks_until_ns = call->deadline_ns;
     call->report.method = fc_method_choose(call->options.method, args_size == FORKCALL_BY_POINTER);
-    fc_orphans_reap();
+    fc_unreaped_reap();
     start(call, fn, args, args_size);
     if (call->stage == FC_STAGE_DONE && call->fds.listed && async)
-        fc_loop_wake(&call->fds);
+        fc_wakeup_wake(&call->fds);
 }
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
@@ -234,7 +234,7 @@ void fc_call_end(struct forkcall_call *call)
     if (call->owner != getpid())
         end_elsewhere(call);
     else
-        fc_call_drive(call, UINT64_MAX);
+        fc_call_loop(call, UINT64_MAX);
     fc_call_deliver(call);
     if (call->server != NULL && call->owner == getpid())
         fc_server_give_back(call, call->process.own_group && !fc_call_has_done_its_work(call));
@@ -307,18 +307,18 @@ static int open_loop(struct forkcall_call *call)
     if (!call->fds.listed) /* INLINE, or ended before it had descriptors */
         r = fc_fds_open(&call->fds);
     if (r == 0 && call->fds.fd[FC_FD_WAKE] < 0)
-        r = fc_loop_open(&call->fds);
+        r = fc_wakeup_open(&call->fds);
     if (r < 0)
         return r;
     const int cancel_fd = call->options.cancel_fd_plus_one - 1;
-    const int fd = fc_loop_fd(&call->fds, call->stage == FC_STAGE_RUNNING ? cancel_fd : -1);
+    const int fd = fc_wakeup_fd(&call->fds, call->stage == FC_STAGE_RUNNING ? cancel_fd : -1);
     fc_fds_remember(&call->fds, FC_FD_WAKE, FC_FD_TIMER + 1);
     if (call->stage != FC_STAGE_DONE)
-        fc_call_rest(call, true);
+        fc_call_rearm(call, true);
     /* What cannot be watched (a regular file as cancel_fd), or was to be seen before. */
     if (call->stage == FC_STAGE_DONE || atomic_load(&call->cancel_requested) ||
         (cancel_fd >= 0 && fc_poll_says(cancel_fd, POLLIN)))
-        fc_loop_wake(&call->fds);
+        fc_wakeup_wake(&call->fds);
     return fd;
 }
 
@@ -344,7 +344,7 @@ int forkcall_wait(struct forkcall_call *call, int timeout_ms)
     const uint64_t until = timeout_ms < 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U;
     const struct kept kept = keep();
     fc_call_come_back(call);
-    const bool done = fc_call_drive(call, until);
+    const bool done = fc_call_loop(call, until);
     restore(kept);
     return done ? 1 : 0;
 }
@@ -358,7 +358,7 @@ int forkcall_cancel(struct forkcall_call *call)
     const struct kept kept = keep();
     atomic_store(&call->cancel_requested, true);
     if (call->fds.listed && call->async && fc_fds_has(&call->fds, FC_FD_WAKE))
-        fc_loop_wake(&call->fds);
+        fc_wakeup_wake(&call->fds);
     restore(kept);
     return 0;
 }

@@ -10,25 +10,25 @@
 
 void forkcall_init(void)
 {
-    enum fc_copy_role role;
+    enum fc_exec_self_role role;
     int socket;
     if (fc_init_was_called())
         return;
-    if (fc_copy_is_this(&role, &socket)) {
+    if (fc_exec_self_is_this(&role, &socket)) {
         fc_init_note(true); /* it may make copies of its own */
-        fc_process_set_name(role == FC_COPY_SERVER ? "server" : "child");
+        fc_process_set_name(role == FC_ROLE_SERVER ? "server" : "child");
         switch (role) {
-        case FC_COPY_SPARE:
-            fc_spare_main(socket);
-        case FC_COPY_SERVER:
-            fc_serve(socket);
-        case FC_COPY_SPARE_OF_SERVER:
-            fc_serve_as_spare(socket);
+        case FC_ROLE_SPARE:
+            fc_worker_main(socket);
+        case FC_ROLE_SERVER:
+            fc_server_main(socket);
+        case FC_ROLE_SPARE_OF_SERVER:
+            fc_server_worker_main(socket);
         }
     }
-    if (fc_image_is_privileged())
+    if (fc_executable_is_privileged())
         return;
-    fc_image_path_note();
+    fc_executable_note();
     (void)fc_library_id(); /* now, while no other thread can hold the loader's lock */
     fc_module_note_program();
     fc_init_note(false);

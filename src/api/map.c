@@ -160,7 +160,7 @@ static void free_memory(struct map *map)
 
 static bool get_memory(struct map *map)
 {
-    const size_t processes = map->options.processes > 0 ? map->options.processes : fc_processors();
+    const size_t processes = map->options.processes > 0 ? map->options.processes : fc_cpus_count();
     map->slot_count = processes < map->count ? processes : map->count;
     /* Not 0 bytes, for which NULL is an answer. */
     map->slots = calloc(map->slot_count + 1, sizeof *map->slots);

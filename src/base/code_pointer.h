@@ -1,8 +1,8 @@
 /* ANY: Function pointers and the addresses of code. On arm64e a function pointer is signed (clang,
  * "Pointer Authentication"): its upper bits are no part of the address, and a call by a pointer
  * that is not signed ends the process. */
-#ifndef FC_CODE_POINTER_H
-#define FC_CODE_POINTER_H
+#ifndef FC_BASE_CODE_POINTER_H
+#define FC_BASE_CODE_POINTER_H
 
 #include <forkcall.h>
 #include <stdint.h>

@@ -83,7 +83,7 @@ static void after_fork_in_parent(void)
  * number. */
 static bool stands_for_another(const struct fc_fds *fds, int which)
 {
-    return !fc_is_the_same(fds->fd[which], &fds->mark[which]);
+    return !fc_fd_identity_holds_any(fds->fd[which], &fds->mark[which]);
 }
 
 /* Only fstat(2), close(2) and memory of this process: the child may have been forked from a
@@ -159,7 +159,7 @@ static void close_one(struct fc_fds *fds, int which)
     if (fds->fd[which] >= 0 && (fds->fresh || !stands_for_another(fds, which)))
         close(fds->fd[which]);
     fds->fd[which] = -1;
-    fds->mark[which] = (struct fc_mark){.inode = 0};
+    fds->mark[which] = (struct fc_fd_identity){.inode = 0};
 }
 
 void fc_fds_close_all(struct fc_fds *fds)
@@ -226,7 +226,7 @@ void fc_fds_remember(struct fc_fds *fds, enum fc_fd first, enum fc_fd end)
     fc_fds_lock();
     for (int i = (int)first; i < (int)end; i++)
         if (fds->fd[i] >= 0 && !fds->mark[i].in_description && fds->mark[i].inode == 0)
-            fds->mark[i] = fc_mark_any(fds->fd[i]);
+            fds->mark[i] = fc_fd_identity_take_any(fds->fd[i]);
     fc_fds_unlock();
 }
 
@@ -245,7 +245,7 @@ bool fc_fds_look(struct fc_fds *fds)
         if (fds->fd[i] < 0 || !stands_for_another(fds, i))
             continue;
         fds->fd[i] = -1;
-        fds->mark[i] = (struct fc_mark){.inode = 0}; /* another may be entered here */
+        fds->mark[i] = (struct fc_fd_identity){.inode = 0}; /* another may be entered here */
         lost = true;
     }
     fds->fresh = true;

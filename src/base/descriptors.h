@@ -9,8 +9,8 @@
  * that it finds (closefrom(3)), and the next file that it opens gets the number. So the table
  * remembers what each number stands for, and whoever comes back from the host's code looks before
  * the number is used again: one that stands for something else is dropped, not closed. */
-#ifndef FC_FDS_H
-#define FC_FDS_H
+#ifndef FC_BASE_DESCRIPTORS_H
+#define FC_BASE_DESCRIPTORS_H
 
 #include "base/fd_identity.h"
 
@@ -46,8 +46,9 @@ enum fc_fd {
 };
 
 struct fc_fds {
-    int fd[FC_FD_COUNT];              /* -1: none */
-    struct fc_mark mark[FC_FD_COUNT]; /* what each stands for, once fc_fds_remember has looked */
+    int fd[FC_FD_COUNT]; /* -1: none */
+    /* What each stands for, once fc_fds_remember has looked. */
+    struct fc_fd_identity mark[FC_FD_COUNT];
     /* The owner has not been in the host's code since it last looked. */
     bool fresh;
     /* The owner's: next and link may be written by others, under the lock. */

@@ -1,6 +1,6 @@
 /* ANY: Environment variables that a set-user-id program does not listen to. */
-#ifndef FC_ENVIRONMENT_H
-#define FC_ENVIRONMENT_H
+#ifndef FC_BASE_ENVIRONMENT_H
+#define FC_BASE_ENVIRONMENT_H
 
 /* getenv(3), but NULL in a program that runs with more rights than its user. */
 const char *fc_getenv(const char *name);

@@ -9,14 +9,14 @@ static bool shares_its_inode(const struct stat *file)
     return (file->st_mode & S_IFMT) == 0 || file->st_ino == 0;
 }
 
-struct fc_mark fc_mark_any(int fd)
+struct fc_fd_identity fc_fd_identity_take_any(int fd)
 {
     struct stat file;
-    struct fc_mark mark = {.in_description = false};
+    struct fc_fd_identity mark = {.in_description = false};
     if (fstat(fd, &file) < 0)
         return mark;
     if (shares_its_inode(&file))
-        mark = fc_mark(fd);
+        mark = fc_fd_identity_take(fd);
     mark.device = file.st_dev;
     mark.inode = file.st_ino;
     return mark;
@@ -29,7 +29,7 @@ static bool is_refused(void)
     return errno != 0 && errno != EBADF;
 }
 
-bool fc_is_the_same(int fd, const struct fc_mark *mark)
+bool fc_fd_identity_holds_any(int fd, const struct fc_fd_identity *mark)
 {
     struct stat file;
     if (!mark->in_description && mark->inode == 0)
@@ -40,5 +40,5 @@ bool fc_is_the_same(int fd, const struct fc_mark *mark)
     if (file.st_dev != mark->device || file.st_ino != mark->inode)
         return false;
     errno = 0;
-    return !mark->in_description || fc_is_marked(fd, mark) || is_refused();
+    return !mark->in_description || fc_fd_identity_holds(fd, mark) || is_refused();
 }

@@ -6,14 +6,14 @@
 
 #define MARK 47
 
-struct fc_mark fc_mark(int fd)
+struct fc_fd_identity fc_fd_identity_take(int fd)
 {
     if (fcntl(fd, F_SETSIG, MARK) == 0)
-        return (struct fc_mark){.in_description = true};
-    return fc_mark_by_inode(fd);
+        return (struct fc_fd_identity){.in_description = true};
+    return fc_fd_identity_take_inode(fd);
 }
 
-bool fc_is_marked(int fd, const struct fc_mark *mark)
+bool fc_fd_identity_holds(int fd, const struct fc_fd_identity *mark)
 {
-    return mark->in_description ? fcntl(fd, F_GETSIG) == MARK : fc_is_marked_by_inode(fd, mark);
+    return mark->in_description ? fcntl(fd, F_GETSIG) == MARK : fc_fd_identity_holds_inode(fd, mark);
 }

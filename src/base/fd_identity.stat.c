@@ -1,12 +1,12 @@
 /* ANY: Without F_SETSIG, device and inode are the whole mark. */
 #include "base/fd_identity.h"
 
-struct fc_mark fc_mark(int fd)
+struct fc_fd_identity fc_fd_identity_take(int fd)
 {
-    return fc_mark_by_inode(fd);
+    return fc_fd_identity_take_inode(fd);
 }
 
-bool fc_is_marked(int fd, const struct fc_mark *mark)
+bool fc_fd_identity_holds(int fd, const struct fc_fd_identity *mark)
 {
-    return fc_is_marked_by_inode(fd, mark);
+    return fc_fd_identity_holds_inode(fd, mark);
 }

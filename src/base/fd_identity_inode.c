@@ -3,10 +3,10 @@
 
 #include <sys/stat.h>
 
-struct fc_mark fc_mark_by_inode(int fd)
+struct fc_fd_identity fc_fd_identity_take_inode(int fd)
 {
     struct stat file;
-    struct fc_mark mark = {.in_description = false};
+    struct fc_fd_identity mark = {.in_description = false};
     if (fstat(fd, &file) == 0) {
         mark.device = file.st_dev;
         mark.inode = file.st_ino;
@@ -14,7 +14,7 @@ struct fc_mark fc_mark_by_inode(int fd)
     return mark;
 }
 
-bool fc_is_marked_by_inode(int fd, const struct fc_mark *mark)
+bool fc_fd_identity_holds_inode(int fd, const struct fc_fd_identity *mark)
 {
     struct stat file;
     return fstat(fd, &file) == 0 && file.st_dev == mark->device && file.st_ino == mark->inode;

@@ -28,10 +28,10 @@
 
 union control {
     struct cmsghdr align;
-    char bytes[CMSG_SPACE(FC_RIGHTS_MAX * sizeof(int))];
+    char bytes[CMSG_SPACE(FC_FD_MESSAGE_MAX * sizeof(int))];
 };
 
-int fc_rights_pair(int ends[2])
+int fc_fd_message_pair(int ends[2])
 {
     /* At once close-on-exec where that is to be had: another thread may exec in between. */
     if (socketpair(AF_UNIX, SOCK_STREAM | CLOSE_ON_EXEC, 0, ends) < 0)
@@ -52,30 +52,30 @@ int fc_rights_pair(int ends[2])
     for (int i = 0; r < 0 && i < 2; i++)
         if (ends[i] >= 0)
             close(ends[i]);
-    if (r == 0 && ends[1] == FC_COPY_FD) { /* both are alike */
+    if (r == 0 && ends[1] == FC_EXEC_SELF_FD) { /* both are alike */
         ends[1] = ends[0];
-        ends[0] = FC_COPY_FD;
+        ends[0] = FC_EXEC_SELF_FD;
     }
     return r;
 }
 
-int fc_rights_pair_in(struct fc_fds *fds)
+int fc_fd_message_pair_in(struct fc_fds *fds)
 {
     int ends[2];
     fc_fds_lock();
-    const int r = fc_rights_pair(ends);
+    const int r = fc_fd_message_pair(ends);
     fds->fd[FC_FD_HELLO] = r < 0 ? -1 : ends[0];
     fds->fd[FC_FD_COPY] = r < 0 ? -1 : ends[1];
     fc_fds_unlock();
     return r;
 }
 
-int fc_rights_send(int fd, const void *data, size_t size, const int *fds, size_t count)
+int fc_fd_message_send(int fd, const void *data, size_t size, const int *fds, size_t count)
 {
     union control control;
     struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (count > FC_RIGHTS_MAX)
+    if (count > FC_FD_MESSAGE_MAX)
         return -EINVAL;
     if (count > 0) {
         memset(&control, 0, sizeof control);
@@ -152,17 +152,17 @@ static int receive(int fd, void *data, size_t size, int *fds, size_t max, size_t
     return r;
 }
 
-int fc_rights_receive(int fd, void *data, size_t size, int *fds, size_t max, size_t *count, int wait)
+int fc_fd_message_receive(int fd, void *data, size_t size, int *fds, size_t max, size_t *count, int wait)
 {
     return receive(fd, data, size, fds, max, count, wait != 0 ? MSG_WAITALL : MSG_DONTWAIT);
 }
 
-int fc_rights_peek(int fd, void *data, size_t size, int *fds, size_t max, size_t *count)
+int fc_fd_message_peek(int fd, void *data, size_t size, int *fds, size_t max, size_t *count)
 {
     return receive(fd, data, size, fds, max, count, MSG_DONTWAIT | MSG_PEEK);
 }
 
-pid_t fc_rights_maker(int fd)
+pid_t fc_fd_message_maker(int fd)
 {
 #ifdef HAVE_STRUCT_UCRED
     struct ucred peer;

@@ -1,7 +1,7 @@
 /* ANY: A hash by which content is told from other content that came about by chance. It withstands
  * no forgery. */
-#ifndef FC_HASH_H
-#define FC_HASH_H
+#ifndef FC_BASE_HASH_H
+#define FC_BASE_HASH_H
 
 #include <stddef.h>
 #include <stdint.h>

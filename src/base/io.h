@@ -1,6 +1,6 @@
 /* ANY: System calls that take no notice of EINTR, and the clock. Async-signal-safe, all of them. */
-#ifndef FC_IO_H
-#define FC_IO_H
+#ifndef FC_BASE_IO_H
+#define FC_BASE_IO_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* CHILD: What a crashed child sends of its stack is nobody's mistake: valgrind is not to complain
  * of it. Nothing, in a library that was built without valgrind's headers. */
-#ifndef FC_MEMCHECK_H
-#define FC_MEMCHECK_H
+#ifndef FC_BASE_MEMCHECK_H
+#define FC_BASE_MEMCHECK_H
 
 #include <stdbool.h>
 #include <stddef.h>

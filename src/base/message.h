@@ -1,6 +1,6 @@
 /* HOST: What is said of a call to a person, in one line. */
-#ifndef FC_REPORT_H
-#define FC_REPORT_H
+#ifndef FC_BASE_MESSAGE_H
+#define FC_BASE_MESSAGE_H
 
 #include <forkcall.h>
 

@@ -1,6 +1,6 @@
 /* ANY: Pipes whose ends are close-on-exec. */
-#ifndef FC_PIPE_H
-#define FC_PIPE_H
+#ifndef FC_BASE_PIPE_H
+#define FC_BASE_PIPE_H
 
 /* pipe(2), both ends close-on-exec. 0 or a negative errno. */
 int fc_pipe(int ends[2]);

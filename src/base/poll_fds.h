@@ -1,7 +1,7 @@
 /* ANY: Waiting for descriptors, where the system or a sandbox may refuse it. Async-signal-safe, all
  * of it. */
-#ifndef FC_WATCH_H
-#define FC_WATCH_H
+#ifndef FC_BASE_POLL_FDS_H
+#define FC_BASE_POLL_FDS_H
 
 #include <poll.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* ANY: The resource limits of a call. */
-#ifndef FC_RLIMITS_H
-#define FC_RLIMITS_H
+#ifndef FC_BASE_RLIMITS_H
+#define FC_BASE_RLIMITS_H
 
 #include <forkcall.h>
 

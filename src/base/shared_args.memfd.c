@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static int fill(int fd, const char *data, size_t size, const struct fc_patience *patience)
+static int fill(int fd, const char *data, size_t size, const struct fc_time_limit *time_limit)
 {
     int r = 0;
     while (r == 0 && size > 0) {
@@ -20,23 +20,23 @@ static int fill(int fd, const char *data, size_t size, const struct fc_patience 
             return -errno;
         data += n;
         size -= (size_t)n;
-        r = size > 0 ? fc_patience_left(patience) : 0;
+        r = size > 0 ? fc_time_limit_left(time_limit) : 0;
     }
     return r;
 }
 
-int fc_args_file_open(void)
+int fc_shared_args_open(void)
 {
     const int fd = memfd_create("forkcall-args", MFD_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
-int fc_args_file_fill(int fd, const void *data, size_t size, const struct fc_patience *patience)
+int fc_shared_args_fill(int fd, const void *data, size_t size, const struct fc_time_limit *time_limit)
 {
-    return fc_limits_allow_file(size) ? fill(fd, data, size, patience) : -EFBIG;
+    return fc_limits_allow_file(size) ? fill(fd, data, size, time_limit) : -EFBIG;
 }
 
-const void *fc_args_file_map(int fd, size_t size)
+const void *fc_shared_args_map(int fd, size_t size)
 {
     const void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     return data == MAP_FAILED ? NULL : data;

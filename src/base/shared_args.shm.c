@@ -16,7 +16,7 @@
 
 #define TRIES 100
 
-int fc_args_file_open(void)
+int fc_shared_args_open(void)
 {
     static atomic_uint made;
     for (int i = 0; i < TRIES; i++) {
@@ -35,7 +35,7 @@ int fc_args_file_open(void)
     return -EEXIST;
 }
 
-static int fill(int fd, const char *data, size_t size, const struct fc_patience *patience)
+static int fill(int fd, const char *data, size_t size, const struct fc_time_limit *time_limit)
 {
     int r = 0;
     if (ftruncate(fd, (off_t)size) < 0)
@@ -47,21 +47,21 @@ static int fill(int fd, const char *data, size_t size, const struct fc_patience 
         const size_t piece = size - at < FC_ARGS_PIECE ? size - at : FC_ARGS_PIECE;
         memcpy((char *)to + at, data + at, piece);
         at += piece;
-        r = at < size ? fc_patience_left(patience) : 0;
+        r = at < size ? fc_time_limit_left(time_limit) : 0;
     }
     munmap(to, size);
     return r;
 }
 
-int fc_args_file_fill(int fd, const void *data, size_t size, const struct fc_patience *patience)
+int fc_shared_args_fill(int fd, const void *data, size_t size, const struct fc_time_limit *time_limit)
 {
-    return fc_limits_allow_file(size) ? fill(fd, data, size, patience) : -EFBIG;
+    return fc_limits_allow_file(size) ? fill(fd, data, size, time_limit) : -EFBIG;
 }
 
 /* The bytes are copied into memory of the child's own. macOS maps such a file MAP_SHARED only (XNU,
  * bsd/kern/posix_shm.c, pshm_mmap), and a shared mapping would not do: what the function, or a
  * process that it forks, writes there would be seen by the others. */
-const void *fc_args_file_map(int fd, size_t size)
+const void *fc_shared_args_map(int fd, size_t size)
 {
     void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (copy == MAP_FAILED)

@@ -7,11 +7,11 @@
 #include <errno.h>
 #include <poll.h>
 
-int fc_patience_left(const struct fc_patience *patience)
+int fc_time_limit_left(const struct fc_time_limit *time_limit)
 {
-    if (patience->cancel_requested != NULL && atomic_load(patience->cancel_requested))
+    if (time_limit->cancel_requested != NULL && atomic_load(time_limit->cancel_requested))
         return -EINTR;
-    if (patience->cancel_fd >= 0 && fc_poll_says(patience->cancel_fd, POLLIN))
+    if (time_limit->cancel_fd >= 0 && fc_poll_says(time_limit->cancel_fd, POLLIN))
         return -EINTR;
-    return fc_now_ns() >= patience->deadline_ns ? -ETIMEDOUT : 0;
+    return fc_now_ns() >= time_limit->deadline_ns ? -ETIMEDOUT : 0;
 }

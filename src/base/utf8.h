@@ -1,6 +1,6 @@
 /* ANY: Text that is cut is cut between characters of UTF-8. Pure functions, async-signal-safe. */
-#ifndef FC_UTF8_H
-#define FC_UTF8_H
+#ifndef FC_BASE_UTF8_H
+#define FC_BASE_UTF8_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* HOST: A call, from its start to its report. */
-#ifndef FC_CALL_H
-#define FC_CALL_H
+#ifndef FC_CALL_CALL_H
+#define FC_CALL_CALL_H
 
 #include "base/descriptors.h"
 #include "base/time_limit.h"
@@ -60,7 +60,7 @@ struct forkcall_call {
     uint64_t callbacks_until_ns;    /* the deadline of the options, then the end of the grace */
     /* Captured output is left in its pipe until the child is gone. */
     bool late;
-    uint64_t armed_ns; /* what fc_loop_rest was last told */
+    uint64_t armed_ns; /* what fc_wakeup_rearm was last told */
     /* Until then a copy must have said that it is ready; UINT64_MAX: none, or it has. */
     uint64_t ready_by_ns;
     unsigned polls;      /* how often a process without a descriptor was asked */
@@ -103,7 +103,7 @@ bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing);
 
 /* As long as the call's deadline, cancel_fd and forkcall_cancel let it, and for limit_ns at most
  * (UINT64_MAX: no such limit). Whatever a call waits for before its child runs is waited for so. */
-struct fc_patience fc_patience_of(const struct forkcall_call *call, uint64_t limit_ns);
+struct fc_time_limit fc_call_time_limit(const struct forkcall_call *call, uint64_t limit_ns);
 
 /* A callback may be called: neither the deadline has passed nor is the call to be cancelled. Asked
  * before each one, because each may take long: at most one is running when the deadline passes. */
@@ -154,10 +154,10 @@ void fc_call_come_back(struct forkcall_call *call);
 /* ---- call/loop.c ----------------------------------------------------------------------------- */
 
 /* Moves a started call on until it is done (true) or until_ns has passed. */
-bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns);
+bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns);
 
 /* Until when the event loop may rest; a wake-up that was seen (woken) is taken back. */
-void fc_call_rest(struct forkcall_call *call, bool woken);
+void fc_call_rearm(struct forkcall_call *call, bool woken);
 
 /* ---- call/deliver.c -------------------------------------------------------------------------- */
 

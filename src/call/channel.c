@@ -60,11 +60,11 @@ int fc_channel_open(struct forkcall_call *call)
 static int open_args_file(struct forkcall_call *call)
 {
     fc_fds_lock();
-    const int fd = fc_fd_above_streams(fc_args_file_open());
+    const int fd = fc_fd_above_streams(fc_shared_args_open());
     call->fds.fd[FC_FD_ARGS] = fd < 0 ? -1 : fd;
     fc_fds_unlock();
-    const struct fc_patience patience = fc_patience_of(call, UINT64_MAX);
-    return fd < 0 ? fd : fc_args_file_fill(fd, call->task.args, call->task.args_size, &patience);
+    const struct fc_time_limit time_limit = fc_call_time_limit(call, UINT64_MAX);
+    return fd < 0 ? fd : fc_shared_args_fill(fd, call->task.args, call->task.args_size, &time_limit);
 }
 
 bool fc_channel_open_args(struct forkcall_call *call)
@@ -88,18 +88,18 @@ bool fc_channel_open_args(struct forkcall_call *call)
 
 /* Waits until the pipe has room. 1: it may have; 0: the child has ended; -ETIMEDOUT; -EINTR:
  * canceled. */
-static int await_room(const struct forkcall_call *call, const struct fc_patience *patience)
+static int await_room(const struct forkcall_call *call, const struct fc_time_limit *time_limit)
 {
     struct pollfd fds[] = {{.fd = call->fds.fd[FC_FD_GO], .events = POLLOUT},
                            {.fd = call->process.fd, .events = POLLIN},
-                           {.fd = patience->cancel_fd, .events = POLLIN}};
+                           {.fd = time_limit->cancel_fd, .events = POLLIN}};
     const uint64_t now = fc_now_ns();
-    const int r = fc_patience_left(patience);
+    const int r = fc_time_limit_left(time_limit);
     int ms = LOOK_MS;
     if (r < 0)
         return r;
-    if (patience->deadline_ns < now + (uint64_t)LOOK_MS * 1000000U)
-        ms = patience->deadline_ns <= now ? 0 : (int)((patience->deadline_ns - now) / 1000000U) + 1;
+    if (time_limit->deadline_ns < now + (uint64_t)LOOK_MS * 1000000U)
+        ms = time_limit->deadline_ns <= now ? 0 : (int)((time_limit->deadline_ns - now) / 1000000U) + 1;
     fc_rest(fds, 3, ms);
     return fc_process_is_over(&call->process) ? 0 : 1;
 }
@@ -107,13 +107,13 @@ static int await_room(const struct forkcall_call *call, const struct fc_patience
 /* This process still holds the reading end, too: no SIGPIPE, whatever became of the child. */
 static int write_request(struct forkcall_call *call, struct iovec *parts, int count)
 {
-    const struct fc_patience patience = fc_patience_of(call, FC_READY_NS);
+    const struct fc_time_limit time_limit = fc_call_time_limit(call, FC_READY_NS);
     while (count > 0) {
         const ssize_t n = writev(call->fds.fd[FC_FD_GO], parts, count);
         if (n < 0 && errno != EAGAIN && errno != EINTR)
             return -errno;
         if (n < 0) {
-            const int r = await_room(call, &patience);
+            const int r = await_room(call, &time_limit);
             if (r <= 0)
                 return r;
             continue;
@@ -132,7 +132,7 @@ static void close_ends_of_child(struct forkcall_call *call)
         if (call->fds.fd[i] >= 0)
             close(call->fds.fd[i]);
         call->fds.fd[i] = -1;
-        call->fds.mark[i] = (struct fc_mark){.inode = 0};
+        call->fds.mark[i] = (struct fc_fd_identity){.inode = 0};
     }
     fc_fds_unlock();
 }
@@ -183,17 +183,18 @@ void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_
 
 /* ---- What a child that is no fork gets ------------------------------------------------------- */
 
-int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count)
+int fc_channel_list_fds(const struct forkcall_call *call, bool with_channel, struct fc_fd_list_item **list,
+                        size_t *count)
 {
     const int *fd = call->fds.fd;
     const bool joins = call->options.standard_error == FORKCALL_STREAM_JOIN;
-    const struct fc_passed_fd own[] = {
+    const struct fc_fd_list_item own[] = {
         {STDOUT_FILENO, fd[FC_FD_CHILD_OUT]},
         {STDERR_FILENO, joins ? fd[FC_FD_CHILD_OUT] : fd[FC_FD_CHILD_ERR]},
-        {FC_PASSED_ARGS, fd[FC_FD_ARGS]},
-        {FC_PASSED_REQUEST, with_channel ? fd[FC_FD_CHILD_GO] : -1},
-        {FC_PASSED_REPLY, with_channel ? fd[FC_FD_CHILD_REPLY] : -1},
-        {FC_PASSED_REGION, with_channel ? fd[FC_FD_REGION] : -1},
+        {FC_FD_USE_ARGS, fd[FC_FD_ARGS]},
+        {FC_FD_USE_REQUEST, with_channel ? fd[FC_FD_CHILD_GO] : -1},
+        {FC_FD_USE_REPLY, with_channel ? fd[FC_FD_CHILD_REPLY] : -1},
+        {FC_FD_USE_REGION, with_channel ? fd[FC_FD_REGION] : -1},
     };
     const size_t own_count = sizeof own / sizeof *own;
     *count = 0;
@@ -204,6 +205,6 @@ int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct f
         if (own[i].fd >= 0)
             (*list)[(*count)++] = own[i];
     for (size_t i = 0; i < call->task.keep_fds_count; i++)
-        (*list)[(*count)++] = (struct fc_passed_fd){call->task.keep_fds[i], call->task.keep_fds[i]};
+        (*list)[(*count)++] = (struct fc_fd_list_item){call->task.keep_fds[i], call->task.keep_fds[i]};
     return 0;
 }

@@ -1,7 +1,7 @@
 /* HOST: The channel between a caller and its child: a pipe for the reply, one for the request and
  * the go byte, one for each captured stream, and the region. */
-#ifndef FC_CHANNEL_H
-#define FC_CHANNEL_H
+#ifndef FC_CALL_CHANNEL_H
+#define FC_CALL_CHANNEL_H
 
 #include "call/call.h"
 #include "module/lookup.h"
@@ -27,6 +27,7 @@ void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_
 
 /* All that a call's child is to have: keep_fds, captured streams, arguments; with_channel: its ends
  * of the pipes and the region. The list is to be freed. 0 or -ENOMEM. */
-int fc_passed_list(const struct forkcall_call *call, bool with_channel, struct fc_passed_fd **list, size_t *count);
+int fc_channel_list_fds(const struct forkcall_call *call, bool with_channel, struct fc_fd_list_item **list,
+                        size_t *count);
 
 #endif

@@ -1,6 +1,6 @@
 /* HOST: What makes a plain fork unsafe. */
-#ifndef FC_HAZARD_H
-#define FC_HAZARD_H
+#ifndef FC_CALL_HAZARDS_H
+#define FC_CALL_HAZARDS_H
 
 #include <stdbool.h>
 

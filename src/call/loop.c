@@ -20,7 +20,8 @@
  * answer. */
 static bool ask_kernel(const struct fc_process *process, struct fc_ending *ending)
 {
-    return process->fd >= 0 && !process->fd_tells && fc_wait_is_over(process) && fc_wait_has_ended(process, ending);
+    return process->fd >= 0 && !process->fd_tells && fc_process_watch_is_over(process) &&
+           fc_process_watch_has_ended(process, ending);
 }
 
 /* It was not heard of in time. */
@@ -32,7 +33,7 @@ static void abandon(struct forkcall_call *call)
     if (!fc_call_has_done_its_work(call))
         fc_process_signal_group(process, SIGKILL);
     if (!process->remote) /* the server reaps its own */
-        fc_orphans_add(process, &call->fds);
+        fc_unreaped_add(process, &call->fds);
     else if (!ask_kernel(process, &ending))
         ending = (struct fc_ending){.wait_status = -1};
     fc_call_conclude(call, &ending);
@@ -130,7 +131,7 @@ static bool hear_of_server(struct forkcall_call *call, struct fc_ending *ending)
     int told = 0;
     if (call->fds.fd[answer] < 0) {
         told = process->remote->ask_ending(process, &call->fds, answer) == -EPIPE ? -1 : 0;
-        fc_loop_also(&call->fds, call->fds.fd[answer]);
+        fc_wakeup_also(&call->fds, call->fds.fd[answer]);
     }
     if (call->fds.fd[answer] >= 0)
         told = process->remote->hear_ending(call->fds.fd[answer], ending);
@@ -179,7 +180,7 @@ static void conclude(struct forkcall_call *call)
     } else if (!call->unreapable) {
         /* A tracer has it, or the server has not told yet. */
         call->unreapable = true;
-        fc_loop_forget(&call->fds, call->process.fd); /* it has said all that it can */
+        fc_wakeup_forget(&call->fds, call->process.fd); /* it has said all that it can */
         if (call->stage != FC_STAGE_KILLED)
             fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
     }
@@ -281,16 +282,16 @@ static uint64_t next_look(const struct forkcall_call *call)
     return earlier(deadline, fc_now_ns() + (uint64_t)fc_process_backoff_ms(call->polls) * 1000000U);
 }
 
-void fc_call_rest(struct forkcall_call *call, bool woken)
+void fc_call_rearm(struct forkcall_call *call, bool woken)
 {
     const uint64_t look = next_look(call);
     if (!call->async || (!woken && call->armed_ns == look))
         return;
     call->armed_ns = look;
-    fc_loop_rest(&call->fds, look);
+    fc_wakeup_rearm(&call->fds, look);
     /* A wake-up that came meanwhile is lost: what it was to tell is not. */
     if (call->stage == FC_STAGE_RUNNING && atomic_load(&call->cancel_requested))
-        fc_loop_wake(&call->fds);
+        fc_wakeup_wake(&call->fds);
 }
 
 static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_COUNT])
@@ -305,7 +306,7 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
     if (slots[SLOT_ERR].revents != 0 && call->fds.fd[FC_FD_ERR] >= 0)
         fc_output_read(call, FC_FD_ERR);
     if (slots[SLOT_WAKE].revents != 0)
-        fc_call_rest(call, true);
+        fc_call_rearm(call, true);
     if (slots[SLOT_CANCEL].revents != 0)
         fc_call_terminate(call, FC_CAUSE_CANCEL);
     if (atomic_load(&call->cancel_requested))
@@ -320,7 +321,7 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
         conclude(call);
 }
 
-bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
+bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns)
 {
     while (call->stage != FC_STAGE_DONE) {
         struct pollfd slots[SLOT_COUNT];
@@ -341,11 +342,11 @@ bool fc_call_drive(struct forkcall_call *call, uint64_t until_ns)
             if (!fc_call_is_ready(call))
                 fc_call_terminate(call, FC_CAUSE_NOT_READY);
         }
-        fc_call_rest(call, false);
+        fc_call_rearm(call, false);
         if (now >= until_ns && call->stage != FC_STAGE_DONE)
             return false;
     }
     if (call->async && call->fds.listed)
-        fc_loop_wake(&call->fds); /* and readable it stays */
+        fc_wakeup_wake(&call->fds); /* and readable it stays */
     return true;
 }

@@ -1,6 +1,6 @@
 /* HOST: The options of a call: what is wrong with them, and what the environment says. */
-#ifndef FC_OPTIONS_H
-#define FC_OPTIONS_H
+#ifndef FC_CALL_OPTIONS_H
+#define FC_CALL_OPTIONS_H
 
 #include <forkcall.h>
 

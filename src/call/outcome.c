@@ -101,7 +101,7 @@ bool fc_call_has_done_its_work(const struct forkcall_call *call)
 
 bool fc_call_is_ready(const struct forkcall_call *call)
 {
-    const long left = fc_go_left(call->fds.fd[FC_FD_GO]);
+    const long left = fc_start_gate_left(call->fds.fd[FC_FD_GO]);
     return call->reply.ready || (left >= 0 && (size_t)left < call->request_size);
 }
 
@@ -121,7 +121,7 @@ static void not_ready(struct forkcall_call *call, const struct fc_ending *ending
         report->code = ETIMEDOUT;
         snprintf(why, sizeof why, "the copy of this program did not come to forkcall_init() in time");
     } else if (ending->status_known) {
-        report->code = -fc_copy_failed(ending->wait_status, why, sizeof why);
+        report->code = -fc_exec_self_failed(ending->wait_status, why, sizeof why);
     }
     fc_report_message(report, "%s", why);
 }
@@ -131,7 +131,7 @@ static void set_status(struct forkcall_call *call, const struct fc_ending *endin
     struct forkcall_report *report = &call->report;
     if (trailer_counts(call)) {
         if (call->awaits_ready)
-            fc_copy_served();
+            fc_exec_self_served();
         report->status = status_by_trailer(call, &report->code);
     } else if (call->cause == FC_CAUSE_TIMEOUT) {
         report->status = FORKCALL_TIMED_OUT;
@@ -158,9 +158,11 @@ static enum forkcall_ran has_run(const struct forkcall_call *call)
         return FORKCALL_RAN_YES;
     if (call->not_let_go)
         return FORKCALL_RAN_NO;
-    if (fc_go_tells()) {
-        const long left = fc_go_left(call->fds.fd[FC_FD_GO]);
-        return left < 0 ? FORKCALL_RAN_UNKNOWN : left > (long)FC_GO_WITNESS ? FORKCALL_RAN_NO : FORKCALL_RAN_YES;
+    if (fc_start_gate_tells()) {
+        const long left = fc_start_gate_left(call->fds.fd[FC_FD_GO]);
+        return left < 0                             ? FORKCALL_RAN_UNKNOWN
+               : left > (long)FC_START_GATE_WITNESS ? FORKCALL_RAN_NO
+                                                    : FORKCALL_RAN_YES;
     }
     if (call->reply.setup_failed)
         return FORKCALL_RAN_NO;
@@ -363,7 +365,7 @@ static void set_crash(struct forkcall_call *call, const struct fc_ending *ending
     const struct forkcall_buf *notice = &call->reply.crash;
     if (!call->reply.has_crash || call->reply.done)
         return;
-    fc_crash_read(&call->report.crash, notice->data, notice->size, call->child_shares_addresses);
+    fc_crash_decode(&call->report.crash, notice->data, notice->size, call->child_shares_addresses);
     /* Only its own end: a child may say what it likes. */
     const bool told = fc_crash_is_caught(call->report.crash.signal) &&
                       (!ending->status_known || (WIFSIGNALED(ending->wait_status) &&

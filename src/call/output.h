@@ -1,6 +1,6 @@
 /* HOST: the captured streams of a call. */
-#ifndef FC_OUTPUT_H
-#define FC_OUTPUT_H
+#ifndef FC_CALL_OUTPUT_H
+#define FC_CALL_OUTPUT_H
 
 #include "call/call.h"
 

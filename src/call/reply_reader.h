@@ -1,7 +1,7 @@
 /* HOST: The caller's view of a reply: what a child has said so far. Nothing of it is believed
  * without being checked: a hostile child can make its own reply malformed and nothing else. */
-#ifndef FC_REPLY_H
-#define FC_REPLY_H
+#ifndef FC_CALL_REPLY_READER_H
+#define FC_CALL_REPLY_READER_H
 
 #include "result/buf.h"
 #include "wire/crash_notice.h"

@@ -15,7 +15,7 @@
 void fc_call_set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t deadline_ns)
 {
     if (call->stage == FC_STAGE_RUNNING) /* nobody looks at that any more */
-        fc_loop_forget(&call->fds, call->options.cancel_fd_plus_one - 1);
+        fc_wakeup_forget(&call->fds, call->options.cancel_fd_plus_one - 1);
     call->stage = stage;
     call->deadline_ns = deadline_ns;
     if (stage == FC_STAGE_TERMINATING) {
@@ -57,13 +57,13 @@ bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing)
     return true;
 }
 
-struct fc_patience fc_patience_of(const struct forkcall_call *call, uint64_t limit_ns)
+struct fc_time_limit fc_call_time_limit(const struct forkcall_call *call, uint64_t limit_ns)
 {
     const uint64_t now = fc_now_ns();
     const uint64_t end_ns = limit_ns > UINT64_MAX - now ? UINT64_MAX : now + limit_ns;
-    return (struct fc_patience){.deadline_ns = end_ns < call->deadline_ns ? end_ns : call->deadline_ns,
-                                .cancel_fd = call->options.cancel_fd_plus_one - 1,
-                                .cancel_requested = &call->cancel_requested};
+    return (struct fc_time_limit){.deadline_ns = end_ns < call->deadline_ns ? end_ns : call->deadline_ns,
+                                  .cancel_fd = call->options.cancel_fd_plus_one - 1,
+                                  .cancel_requested = &call->cancel_requested};
 }
 
 bool fc_call_may_call_back(const struct forkcall_call *call)
@@ -79,7 +79,7 @@ bool fc_call_may_call_back(const struct forkcall_call *call)
 
 void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which)
 {
-    fc_loop_forget(&call->fds, call->fds.fd[which]);
+    fc_wakeup_forget(&call->fds, call->fds.fd[which]);
     fc_fds_close(&call->fds, which);
 }
 

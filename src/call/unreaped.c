@@ -6,63 +6,63 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct orphan {
-    struct orphan *next;
+struct unreaped {
+    struct unreaped *next;
     pid_t parent; /* a child of the host inherits the list, and not the children */
     struct fc_process process;
     struct fc_fds fds;
 };
 
-static _Atomic(struct orphan *) orphans;
+static _Atomic(struct unreaped *) unreaped_list;
 /* Whoever finds it taken has nothing to do here. Not a mutex: a fork may come at any time. */
 static atomic_flag reaping = ATOMIC_FLAG_INIT;
 
-static void push(struct orphan *orphan)
+static void push(struct unreaped *unreaped)
 {
-    orphan->next = atomic_load(&orphans);
-    while (!atomic_compare_exchange_weak(&orphans, &orphan->next, orphan)) {
+    unreaped->next = atomic_load(&unreaped_list);
+    while (!atomic_compare_exchange_weak(&unreaped_list, &unreaped->next, unreaped)) {
     }
 }
 
-void fc_orphans_add(const struct fc_process *process, struct fc_fds *fds)
+void fc_unreaped_add(const struct fc_process *process, struct fc_fds *fds)
 {
-    struct orphan *orphan = calloc(1, sizeof *orphan);
-    if (orphan == NULL)
+    struct unreaped *unreaped = calloc(1, sizeof *unreaped);
+    if (unreaped == NULL)
         return; /* no memory: the zombie stays until the host's end */
-    if (fc_fds_open(&orphan->fds) < 0) {
-        free(orphan);
+    if (fc_fds_open(&unreaped->fds) < 0) {
+        free(unreaped);
         return;
     }
-    orphan->parent = getpid();
-    orphan->process = *process;
+    unreaped->parent = getpid();
+    unreaped->process = *process;
     fc_fds_lock();
-    orphan->fds.fd[FC_FD_PROCESS] = fds->fd[FC_FD_PROCESS];
+    unreaped->fds.fd[FC_FD_PROCESS] = fds->fd[FC_FD_PROCESS];
     fds->fd[FC_FD_PROCESS] = -1;
     fc_fds_unlock();
-    fc_fds_remember(&orphan->fds, FC_FD_PROCESS, FC_FD_PROCESS + 1);
-    fc_fds_expire(&orphan->fds); /* from now on the host may do what it likes between two looks */
-    push(orphan);
+    fc_fds_remember(&unreaped->fds, FC_FD_PROCESS, FC_FD_PROCESS + 1);
+    fc_fds_expire(&unreaped->fds); /* from now on the host may do what it likes between two looks */
+    push(unreaped);
 }
 
-void fc_orphans_reap(void)
+void fc_unreaped_reap(void)
 {
-    if (atomic_load_explicit(&orphans, memory_order_relaxed) == NULL || atomic_flag_test_and_set(&reaping))
+    if (atomic_load_explicit(&unreaped_list, memory_order_relaxed) == NULL || atomic_flag_test_and_set(&reaping))
         return;
-    struct orphan *all = atomic_exchange(&orphans, NULL);
+    struct unreaped *all = atomic_exchange(&unreaped_list, NULL);
     while (all != NULL) {
-        struct orphan *orphan = all;
+        struct unreaped *unreaped = all;
         struct fc_ending ending;
         all = all->next;
-        const bool ours = orphan->parent == getpid();
-        if (ours && !fc_fds_has(&orphan->fds, FC_FD_PROCESS))
-            orphan->process.fd = -1; /* its number is its own until it is reaped */
-        if (ours && !fc_process_has_ended(&orphan->process, &ending)) {
-            push(orphan);
+        const bool ours = unreaped->parent == getpid();
+        if (ours && !fc_fds_has(&unreaped->fds, FC_FD_PROCESS))
+            unreaped->process.fd = -1; /* its number is its own until it is reaped */
+        if (ours && !fc_process_has_ended(&unreaped->process, &ending)) {
+            push(unreaped);
             continue;
         }
         if (ours)
-            fc_fds_close_all(&orphan->fds); /* else they were closed at the fork */
-        free(orphan);
+            fc_fds_close_all(&unreaped->fds); /* else they were closed at the fork */
+        free(unreaped);
     }
     atomic_flag_clear(&reaping);
 }

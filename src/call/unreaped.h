@@ -1,16 +1,16 @@
 /* HOST: Children that did not end within a second of SIGKILL (uninterruptible sleep, a tracer). A
  * later call reaps them. */
-#ifndef FC_ORPHANS_H
-#define FC_ORPHANS_H
+#ifndef FC_CALL_UNREAPED_H
+#define FC_CALL_UNREAPED_H
 
 #include "base/descriptors.h"
 #include "os/process.h"
 
 /* Takes the process over, with its descriptor. */
-void fc_orphans_add(const struct fc_process *process, struct fc_fds *fds);
+void fc_unreaped_add(const struct fc_process *process, struct fc_fds *fds);
 
 /* Reaps those that have ended meanwhile. Does not wait. Costs next to nothing where there are
  * none. */
-void fc_orphans_reap(void);
+void fc_unreaped_reap(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* HOST: What a call in an event loop needs beside its own descriptors: a way to wake the thread
  * that waits for it, and one descriptor that is readable when there is something to do, a passed
  * deadline too. */
-#ifndef FC_LOOP_H
-#define FC_LOOP_H
+#ifndef FC_CALL_WAKEUP_H
+#define FC_CALL_WAKEUP_H
 
 #include "base/descriptors.h"
 
@@ -10,26 +10,26 @@
 
 /* Opens FC_FD_WAKE (and FC_FD_WAKE_WRITE): polled for POLLIN by who waits. 0 or a negative
  * errno. */
-int fc_loop_open(struct fc_fds *fds);
+int fc_wakeup_open(struct fc_fds *fds);
 
 /* Makes FC_FD_WAKE readable. From any thread. */
-void fc_loop_wake(const struct fc_fds *fds);
+void fc_wakeup_wake(const struct fc_fds *fds);
 
-/* Makes FC_FD_WAKE unreadable again until fc_loop_wake or, where FC_FD_LOOP was handed out, until
+/* Makes FC_FD_WAKE unreadable again until fc_wakeup_wake or, where FC_FD_LOOP was handed out, until
  * deadline_ns (of fc_now_ns; UINT64_MAX: none). A wake that comes at the same time can be lost:
  * look for what it was to tell afterwards. */
-void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns);
+void fc_wakeup_rearm(const struct fc_fds *fds, uint64_t deadline_ns);
 
 /* FC_FD_LOOP, readable when any of the call's own descriptors, or extra (-1: none), or FC_FD_WAKE
  * is. Opened at the first call. Negative errno. */
-int fc_loop_fd(struct fc_fds *fds, int extra);
+int fc_wakeup_fd(struct fc_fds *fds, int extra);
 
 /* Another descriptor (-1: none) that has come into being after FC_FD_LOOP was handed out. Where it
- * cannot be watched, the time to look again (fc_loop_rest) makes good for it. */
-void fc_loop_also(const struct fc_fds *fds, int fd);
+ * cannot be watched, the time to look again (fc_wakeup_rearm) makes good for it. */
+void fc_wakeup_also(const struct fc_fds *fds, int fd);
 
 /* The descriptor is about to be closed: without this, a copy in a child of the host would keep
  * reporting it. */
-void fc_loop_forget(const struct fc_fds *fds, int fd);
+void fc_wakeup_forget(const struct fc_fds *fds, int fd);
 
 #endif

@@ -24,7 +24,7 @@ static int change(int queue, uintptr_t ident, short filter, unsigned short flags
     return kevent(queue, &event, 1, NULL, 0, NULL) < 0 ? -errno : 0;
 }
 
-int fc_loop_open(struct fc_fds *fds)
+int fc_wakeup_open(struct fc_fds *fds)
 {
     fc_fds_lock();
     const int queue = kqueue();
@@ -34,12 +34,12 @@ int fc_loop_open(struct fc_fds *fds)
     return fd < 0 ? fd : change(fd, WAKE, EVFILT_USER, EV_ADD, 0, 0);
 }
 
-void fc_loop_wake(const struct fc_fds *fds)
+void fc_wakeup_wake(const struct fc_fds *fds)
 {
     change(fds->fd[FC_FD_WAKE], WAKE, EVFILT_USER, 0, NOTE_TRIGGER, 0);
 }
 
-void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
+void fc_wakeup_rearm(const struct fc_fds *fds, uint64_t deadline_ns)
 {
     const int queue = fds->fd[FC_FD_WAKE];
     /* Deleted and added again: neither event is pending any more. */
@@ -55,7 +55,7 @@ void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
     change(queue, DEADLINE, EVFILT_TIMER, EV_ADD, NOTE_MACH_CONTINUOUS_TIME, (int64_t)ms);
 }
 
-int fc_loop_fd(struct fc_fds *fds, int extra)
+int fc_wakeup_fd(struct fc_fds *fds, int extra)
 {
     const int queue = fds->fd[FC_FD_WAKE];
     static const enum fc_fd watched[] = {FC_FD_REPLY, FC_FD_PROCESS, FC_FD_STATUS, FC_FD_OUT, FC_FD_ERR};
@@ -68,13 +68,13 @@ int fc_loop_fd(struct fc_fds *fds, int extra)
     return r < 0 ? r : queue;
 }
 
-void fc_loop_also(const struct fc_fds *fds, int fd)
+void fc_wakeup_also(const struct fc_fds *fds, int fd)
 {
     if (fds->fd[FC_FD_WAKE] >= 0 && fd >= 0)
         change(fds->fd[FC_FD_WAKE], (uintptr_t)fd, EVFILT_READ, EV_ADD, 0, 0);
 }
 
-void fc_loop_forget(const struct fc_fds *fds, int fd)
+void fc_wakeup_forget(const struct fc_fds *fds, int fd)
 {
     if (fds->fd[FC_FD_WAKE] >= 0 && fd >= 0)
         change(fds->fd[FC_FD_WAKE], (uintptr_t)fd, EVFILT_READ, EV_DELETE, 0, 0);

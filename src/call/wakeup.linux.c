@@ -16,7 +16,7 @@ static int own(struct fc_fds *fds, enum fc_fd which, int fd)
     return r < 0 ? r : 0;
 }
 
-int fc_loop_open(struct fc_fds *fds)
+int fc_wakeup_open(struct fc_fds *fds)
 {
     fc_fds_lock();
     const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -25,7 +25,7 @@ int fc_loop_open(struct fc_fds *fds)
     return r;
 }
 
-void fc_loop_wake(const struct fc_fds *fds)
+void fc_wakeup_wake(const struct fc_fds *fds)
 {
     const uint64_t one = 1;
     ssize_t n;
@@ -34,7 +34,7 @@ void fc_loop_wake(const struct fc_fds *fds)
     while (n < 0 && errno == EINTR); /* EAGAIN: it was woken 2^64 - 2 times, and is readable */
 }
 
-void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
+void fc_wakeup_rearm(const struct fc_fds *fds, uint64_t deadline_ns)
 {
     uint64_t wakes;
     /* Setting the time also takes back an expiry; 0 disarms. */
@@ -55,7 +55,7 @@ static int add(const struct fc_fds *fds, int fd)
     return errno == EPERM ? 0 : -errno; /* EPERM: a regular file, which is always readable */
 }
 
-int fc_loop_fd(struct fc_fds *fds, int extra)
+int fc_wakeup_fd(struct fc_fds *fds, int extra)
 {
     if (fds->fd[FC_FD_LOOP] >= 0)
         return fds->fd[FC_FD_LOOP];
@@ -80,13 +80,13 @@ int fc_loop_fd(struct fc_fds *fds, int extra)
     return r;
 }
 
-void fc_loop_also(const struct fc_fds *fds, int fd)
+void fc_wakeup_also(const struct fc_fds *fds, int fd)
 {
     if (fds->fd[FC_FD_LOOP] >= 0)
         add(fds, fd);
 }
 
-void fc_loop_forget(const struct fc_fds *fds, int fd)
+void fc_wakeup_forget(const struct fc_fds *fds, int fd)
 {
     if (fds->fd[FC_FD_LOOP] >= 0 && fd >= 0)
         epoll_ctl(fds->fd[FC_FD_LOOP], EPOLL_CTL_DEL, fd, NULL);

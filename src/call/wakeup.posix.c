@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Neither end waits: where poll(2) is refused nothing tells what it would wait for. */
-int fc_loop_open(struct fc_fds *fds)
+int fc_wakeup_open(struct fc_fds *fds)
 {
     const int r = fc_fds_pipe(fds, FC_FD_WAKE, FC_FD_WAKE_WRITE);
     if (r < 0)
@@ -21,14 +21,14 @@ int fc_loop_open(struct fc_fds *fds)
                : 0;
 }
 
-void fc_loop_wake(const struct fc_fds *fds)
+void fc_wakeup_wake(const struct fc_fds *fds)
 {
     struct iovec byte = {.iov_base = "w", .iov_len = 1};
     if (!fc_poll_says(fds->fd[FC_FD_WAKE], POLLIN)) /* EAGAIN: it is full, and readable */
         fc_write_all(fds->fd[FC_FD_WAKE_WRITE], &byte, 1);
 }
 
-void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
+void fc_wakeup_rearm(const struct fc_fds *fds, uint64_t deadline_ns)
 {
     char bytes[16];
     (void)deadline_ns;
@@ -36,20 +36,20 @@ void fc_loop_rest(const struct fc_fds *fds, uint64_t deadline_ns)
     }
 }
 
-int fc_loop_fd(struct fc_fds *fds, int extra)
+int fc_wakeup_fd(struct fc_fds *fds, int extra)
 {
     (void)fds;
     (void)extra;
     return -ENOTSUP;
 }
 
-void fc_loop_also(const struct fc_fds *fds, int fd)
+void fc_wakeup_also(const struct fc_fds *fds, int fd)
 {
     (void)fds;
     (void)fd;
 }
 
-void fc_loop_forget(const struct fc_fds *fds, int fd)
+void fc_wakeup_forget(const struct fc_fds *fds, int fd)
 {
     (void)fds;
     (void)fd;

@@ -1,8 +1,8 @@
 /* CHILD: The child's large memory: zero pages that cost nothing until they are written to. In one
  * place, and last in the library's data, so that the few bytes that every child writes to share a
  * page. */
-#ifndef FC_ARENA_H
-#define FC_ARENA_H
+#ifndef FC_CHILD_BUFFERS_H
+#define FC_CHILD_BUFFERS_H
 
 #include "child/reply_writer.h"
 #include "module/ranges.h"
@@ -16,6 +16,6 @@ extern unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 extern unsigned char fc_request_bytes[FC_REQUEST_REST_MAX]; /* what follows a request's head */
 extern char fc_message[FC_MESSAGE_MAX];                     /* of forkcall_fail */
 /* Of this process's modules: see child/crash_handler.h. */
-extern struct fc_placement fc_placements[FC_PLACEMENTS_MAX];
+extern struct fc_module_range fc_module_ranges[FC_MODULE_RANGES_MAX];
 
 #endif

@@ -1,7 +1,7 @@
 /* CHILD: What a child of the library knows of itself, from when it has its task. For the files of
  * the child alone. */
-#ifndef FC_CHILD_STATE_H
-#define FC_CHILD_STATE_H
+#ifndef FC_CHILD_CHILD_STATE_H
+#define FC_CHILD_CHILD_STATE_H
 
 #include "wire/task.h"
 

@@ -15,7 +15,7 @@ static bool is_kept(int fd, const int *keep, size_t count)
     return false;
 }
 
-int fc_close_all_but(const int *keep, size_t count)
+int fc_close_fds_except(const int *keep, size_t count)
 {
     const int bytes = proc_pidinfo(getpid(), PROC_PIDLISTFDS, 0, NULL, 0); /* an upper bound */
     if (bytes <= 0)

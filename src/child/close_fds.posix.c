@@ -8,7 +8,7 @@
 
 #define TRY_MAX 65536U
 
-int fc_close_all_but(const int *keep, size_t count)
+int fc_close_fds_except(const int *keep, size_t count)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)

@@ -82,7 +82,7 @@ static int close_listed(const int *keep, size_t count)
 }
 #endif
 
-int fc_close_all_but(const int *keep, size_t count)
+int fc_close_fds_except(const int *keep, size_t count)
 {
     unsigned first = 3;
     for (size_t i = 0; i <= count; i++) {

@@ -48,13 +48,13 @@ bool fc_crash_is_caught(int signal)
 void fc_crash_note_modules(void)
 {
     placement_count = 0; /* a module's constructor may crash meanwhile */
-    placement_count = fc_placements_list(fc_placements, FC_PLACEMENTS_MAX);
+    placement_count = fc_module_ranges_list(fc_module_ranges, FC_MODULE_RANGES_MAX);
 }
 
 void fc_crash_note_function(forkcall_fn *fn)
 {
     for (size_t i = 0; i < placement_count; i++)
-        if (fc_code_address(fn) - fc_placements[i].start < fc_placements[i].size)
+        if (fc_code_address(fn) - fc_module_ranges[i].start < fc_module_ranges[i].size)
             return;
     fc_crash_note_modules();
 }
@@ -76,10 +76,10 @@ static size_t stack_part(uint64_t from, uint64_t *start)
     uint64_t end = last - from > FC_CRASH_STACK_MAX ? from + FC_CRASH_STACK_MAX : last;
     if (from < entry && entry - from < FC_CRASH_STACK_MAX)
         end = entry + ABOVE_ENTRY < last ? entry + ABOVE_ENTRY : last;
-    while (from < end && !fc_is_readable((const void *)(uintptr_t)from))
+    while (from < end && !fc_memory_is_readable((const void *)(uintptr_t)from))
         from = page_after(from);
     uint64_t to = from;
-    while (to < end && fc_is_readable((const void *)(uintptr_t)to))
+    while (to < end && fc_memory_is_readable((const void *)(uintptr_t)to))
         to = page_after(to);
     *start = from;
     to = to < end ? to : end;
@@ -98,13 +98,13 @@ static void tell(int signal, const siginfo_t *info, const void *context)
     const uint64_t sp = notice.registers.sp;
     const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, &notice.stack_address) : 0;
     notice.placement_count = tells_placements ? (uint32_t)placement_count : 0;
-    const size_t placements_size = notice.placement_count * sizeof *fc_placements;
+    const size_t placements_size = notice.placement_count * sizeof *fc_module_ranges;
     fc_memcheck_define((const void *)(uintptr_t)notice.stack_address, size);
     struct fc_frame_header header = fc_frame_header_make(FC_FRAME_CRASH, sizeof notice + placements_size + size);
     struct iovec parts[] = {
         {.iov_base = &header, .iov_len = sizeof header},
         {.iov_base = &notice, .iov_len = sizeof notice},
-        {.iov_base = fc_placements, .iov_len = placements_size},
+        {.iov_base = fc_module_ranges, .iov_len = placements_size},
         {.iov_base = (void *)(uintptr_t)notice.stack_address, .iov_len = size},
     };
     fc_child_write(parts, 4, false);

@@ -1,6 +1,6 @@
 /* CHILD: What a child can still say when it crashes. */
-#ifndef FC_CRASH_H
-#define FC_CRASH_H
+#ifndef FC_CHILD_CRASH_HANDLER_H
+#define FC_CHILD_CRASH_HANDLER_H
 
 #include "wire/crash_notice.h"
 

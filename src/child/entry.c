@@ -7,7 +7,7 @@
 
 #include <pthread.h>
 
-int fc_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result)
+int fc_function_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result)
 {
     volatile int code = fn(args, args_size, result); /* no tail call: the frame is the point */
     return code;

@@ -91,21 +91,21 @@ static bool note_thread_exit(void)
     return registered;
 }
 
-int fc_exit_guard_prepare(struct fc_exit_guard *guard)
+int fc_exit_hooks_prepare(struct fc_exit_hooks *guard)
 {
     const bool ready = note_thread_exit() && __cxa_atexit(at_exit, guard, guard) == 0 &&
                        __cxa_at_quick_exit(at_quick_exit_of_child, guard) == 0;
     return ready ? 0 : -ENOMEM;
 }
 
-void fc_exit_guard_release(struct fc_exit_guard *guard)
+void fc_exit_hooks_release(struct fc_exit_hooks *guard)
 {
     released = guard;
     __cxa_finalize(guard);
     released = NULL;
 }
 
-void fc_exit_guard_arm(bool threaded)
+void fc_exit_hooks_arm(bool threaded)
 {
     if (threaded)
         return;
@@ -124,7 +124,7 @@ static void at_return(void *unused)
         fc_child_handlers_have_run();
 }
 
-bool fc_exit_guard_arm_return(void)
+bool fc_exit_hooks_arm_return(void)
 {
     return __cxa_atexit(at_return, NULL, NULL) == 0 && on_exit(on_exit_handler, NULL) == 0;
 }
@@ -133,7 +133,7 @@ bool fc_exit_guard_arm_return(void)
  * the program has made before, which are not the function's. Handlers of on_exit(3) are passed
  * over, on_exit_handler among them: it comes before at_return at exit(), so exit() in a handler is
  * told with its status. */
-void fc_exit_guard_run_handlers(int status)
+void fc_exit_hooks_run_handlers(int status)
 {
     (void)status;
     __cxa_finalize(NULL);

@@ -18,18 +18,18 @@ static void on_quick_exit(void)
 }
 #endif
 
-int fc_exit_guard_prepare(struct fc_exit_guard *guard)
+int fc_exit_hooks_prepare(struct fc_exit_hooks *guard)
 {
     (void)guard;
     return 0;
 }
 
-void fc_exit_guard_release(struct fc_exit_guard *guard)
+void fc_exit_hooks_release(struct fc_exit_hooks *guard)
 {
     (void)guard;
 }
 
-void fc_exit_guard_arm(bool threaded)
+void fc_exit_hooks_arm(bool threaded)
 {
     (void)threaded;
     atexit(handler);
@@ -40,7 +40,7 @@ void fc_exit_guard_arm(bool threaded)
 
 /* A handler of its own, because a thread of the function may be in exit() when the function
  * returns: each comes to one. */
-bool fc_exit_guard_arm_return(void)
+bool fc_exit_hooks_arm_return(void)
 {
     return atexit(handler) == 0;
 }
@@ -52,7 +52,7 @@ extern void __cxa_finalize(void *dso); /* NULL: runs all of them */
 /* exit() would first destroy the thread's own C++ objects, and with them those that the program has
  * made before, which are not the function's. musl has the first only in name, and its exit() knows
  * nothing of such objects. */
-void fc_exit_guard_run_handlers(int status)
+void fc_exit_hooks_run_handlers(int status)
 {
 #ifdef HAVE_CXA_FINALIZE
     __cxa_finalize(NULL);

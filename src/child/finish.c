@@ -74,7 +74,7 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
         sched_yield();
     if (told || how == FC_END_EXITED) /* the kernel tells this as well */
         leave(exit_status);
-    if (!fc_is_marked(fc_child.task.reply_fd, &fc_child.task.mark))
+    if (!fc_fd_identity_holds(fc_child.task.reply_fd, &fc_child.task.mark))
         leave_without_reply();
     leave(EXIT_MUTE);
 }

@@ -2,8 +2,8 @@
  * the function has returned nothing is called here but what child/reply_writer.h needs, unless it
  * has something to do: bytes in the function's streams, threads that are in the middle of
  * writing. */
-#ifndef FC_FINISH_H
-#define FC_FINISH_H
+#ifndef FC_CHILD_FINISH_H
+#define FC_CHILD_FINISH_H
 
 #include <forkcall.h>
 

@@ -1,7 +1,7 @@
 /* HOST: The calls that run by FORKCALL_INLINE: each in the thread that made it, whose function may
  * have other threads. */
-#ifndef FC_INLINE_H
-#define FC_INLINE_H
+#ifndef FC_CHILD_INLINE_H
+#define FC_CHILD_INLINE_H
 
 #include <forkcall.h>
 
@@ -42,7 +42,7 @@ void fc_inline_enter(struct fc_inline *call);
 void fc_inline_leave(void);
 
 /* The function, from a frame that no exception gets past (child/entry.c). */
-int fc_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result);
+int fc_function_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result);
 
 /* Around a callback of the host's, which may run under an INLINE call of the same thread: what is
  * between the two must not be left by longjmp. */

@@ -11,17 +11,17 @@
 int fc_prepare_receive(int socket, struct fc_prepare *prepare)
 {
     size_t count;
-    int r = fc_rights_receive(socket, &prepare->setup, sizeof prepare->setup, NULL, 0, &count, 1);
+    int r = fc_fd_message_receive(socket, &prepare->setup, sizeof prepare->setup, NULL, 0, &count, 1);
     prepare->args = NULL;
     if (r == 0 && prepare->setup.has_prepare)
-        r = fc_rights_receive(socket, &prepare->function, sizeof prepare->function, NULL, 0, &count, 1);
+        r = fc_fd_message_receive(socket, &prepare->function, sizeof prepare->function, NULL, 0, &count, 1);
     if (r < 0 || !prepare->setup.has_prepare_args)
         return r;
     const size_t size = prepare->setup.prepare_args_size;
     prepare->args = malloc(size > 0 ? size : 1);
     if (prepare->args == NULL)
         return -ENOMEM;
-    return size > 0 ? fc_rights_receive(socket, prepare->args, size, NULL, 0, &count, 1) : 0;
+    return size > 0 ? fc_fd_message_receive(socket, prepare->args, size, NULL, 0, &count, 1) : 0;
 }
 
 /* As an INLINE call, so that forkcall_fail and forkcall_throw work. */
@@ -32,7 +32,7 @@ static int call(forkcall_fn *fn, const struct fc_prepare *prepare, struct forkca
     volatile int code = 0;
     fc_inline_enter(&frame);
     if (setjmp(frame.end) == 0)
-        code = fc_enter(fn, prepare->args, prepare->setup.prepare_args_size, &dropped);
+        code = fc_function_enter(fn, prepare->args, prepare->setup.prepare_args_size, &dropped);
     else
         code = frame.code;
     fc_inline_leave();

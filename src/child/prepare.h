@@ -1,6 +1,6 @@
 /* SERVER: The function that a server runs once, before it makes children. */
-#ifndef FC_PREPARE_H
-#define FC_PREPARE_H
+#ifndef FC_CHILD_PREPARE_H
+#define FC_CHILD_PREPARE_H
 
 #include "wire/server_message.h"
 

@@ -88,7 +88,8 @@ static int write_frames(struct iovec *parts, int count)
 
 static bool write_locked(struct iovec *parts, int count)
 {
-    return !ended && fc_is_marked(fc_child.task.reply_fd, &fc_child.task.mark) && write_frames(parts, count) == 0;
+    return !ended && fc_fd_identity_holds(fc_child.task.reply_fd, &fc_child.task.mark) &&
+           write_frames(parts, count) == 0;
 }
 
 bool fc_child_write(struct iovec *parts, int count, bool wait)
@@ -182,7 +183,7 @@ bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
     if (!lock(&writing, true) || ended)
         return false;
     ended = true;
-    if (!has_its_descriptors() && !fc_is_marked(fc_child.task.reply_fd, &fc_child.task.mark))
+    if (!has_its_descriptors() && !fc_fd_identity_holds(fc_child.task.reply_fd, &fc_child.task.mark))
         return false;
     struct last_words words = {.trailer = *trailer};
     words.header = fc_frame_header_make(fc_child.task.measure ? FC_FRAME_ANSWER : FC_FRAME_DONE, sizeof *trailer);

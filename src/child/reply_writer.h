@@ -4,8 +4,8 @@
  * Nothing may be written into another file that has got the reply's number: see base/fd_identity.h.
  * And the function may have left this process few system calls (seccomp(2)): what ends a call needs
  * read(2) and write(2), and nothing else. */
-#ifndef FC_REPLY_WRITER_H
-#define FC_REPLY_WRITER_H
+#ifndef FC_CHILD_REPLY_WRITER_H
+#define FC_CHILD_REPLY_WRITER_H
 
 #include "wire/frame.h"
 

@@ -109,7 +109,7 @@ static int close_others(const struct fc_task *task)
     insert(task->keep_fds, &count, task->reply_fd);
     insert(task->keep_fds, &count, task->go_fd);
     insert(task->keep_fds, &count, task->region_fd);
-    return fc_close_all_but(task->keep_fds, count);
+    return fc_close_fds_except(task->keep_fds, count);
 }
 
 static void tell_why(const char *why)
@@ -196,7 +196,7 @@ static void become_child(const struct fc_task *task, void *storage)
     fc_child.pid = getpid();
     fc_child.generation = fc_fds_generation();
     fc_child.task = *task;
-    fc_child.run_handlers = task->armed && return_is_guarded ? fc_exit_guard_run_handlers : NULL;
+    fc_child.run_handlers = task->armed && return_is_guarded ? fc_exit_hooks_run_handlers : NULL;
     fc_child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
     fc_buf_set_limit(&fc_child.result, task->max_result);
 }
@@ -229,7 +229,7 @@ void fc_child_arm(void)
     /* What a constructor, or prepare, ignores is not what the caller does. */
     set_signals(false);
     set_terminal_signals(true); /* it has a group of its own, as a rule */
-    fc_exit_guard_arm(false);
+    fc_exit_hooks_arm(false);
 }
 
 void fc_child_touch(const struct fc_task *task)
@@ -242,7 +242,7 @@ void fc_child_touch(const struct fc_task *task)
     (void)fc_write_all(task->reply_fd, &none, 1);
     fc_streams_flush();
     /* In each process: the list's page is touched so. */
-    return_is_guarded = fc_exit_guard_arm_return();
+    return_is_guarded = fc_exit_hooks_arm_return();
     memset(&fc_child, 0, sizeof fc_child);
 }
 
@@ -276,12 +276,12 @@ _Noreturn void fc_child_run(struct fc_task *task)
     if (task->line_buffered)
         fc_streams_buffer_by_line(task->threaded);
     if (!task->armed)
-        fc_exit_guard_arm(task->threaded);
+        fc_exit_hooks_arm(task->threaded);
     if (!take_go(task->go_fd))
         _exit(1);
     if (task->lifeline || !task->armed) /* a server ends its children itself */
         fc_lifeline_hold(task->go_fd, task->lifeline);
-    if (!fc_go_tells())
+    if (!fc_start_gate_tells())
         fc_child_tell(FC_FRAME_STARTED, NULL, 0);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);

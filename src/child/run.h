@@ -1,7 +1,7 @@
 /* CHILD: What happens in the child, from the fork to its end. Until the function is called, and
  * again after it: system calls, and what is known to be safe in a child of a threaded process. */
-#ifndef FC_CHILD_H
-#define FC_CHILD_H
+#ifndef FC_CHILD_RUN_H
+#define FC_CHILD_RUN_H
 
 #include "wire/task.h"
 

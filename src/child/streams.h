@@ -1,6 +1,6 @@
 /* CHILD: The child's standard streams: descriptors 0, 1 and 2, and stdio's buffers over them. */
-#ifndef FC_STREAMS_H
-#define FC_STREAMS_H
+#ifndef FC_CHILD_STREAMS_H
+#define FC_CHILD_STREAMS_H
 
 #include "wire/task.h"
 

@@ -36,15 +36,15 @@ static bool read_exactly(int fd, void *to, size_t size)
 }
 
 /* What the function forks is to have none of these. */
-static void list_descriptors(const int own[FC_PASSED_USES])
+static void list_descriptors(const int own[FC_FD_USES])
 {
     static struct fc_fds fds;
     if (fc_fds_open(&fds) < 0)
-        _exit(FC_COPY_REFUSED);
-    fds.fd[FC_FD_CHILD_GO] = own[-FC_PASSED_REQUEST - 1];
-    fds.fd[FC_FD_CHILD_REPLY] = own[-FC_PASSED_REPLY - 1];
-    fds.fd[FC_FD_CHILD_LIFELINE] = own[-FC_PASSED_LIFELINE - 1];
-    fds.fd[FC_FD_REGION] = own[-FC_PASSED_REGION - 1];
+        _exit(FC_EXIT_REFUSED);
+    fds.fd[FC_FD_CHILD_GO] = own[-FC_FD_USE_REQUEST - 1];
+    fds.fd[FC_FD_CHILD_REPLY] = own[-FC_FD_USE_REPLY - 1];
+    fds.fd[FC_FD_CHILD_LIFELINE] = own[-FC_FD_USE_LIFELINE - 1];
+    fds.fd[FC_FD_REGION] = own[-FC_FD_USE_REGION - 1];
     /* The function may close them and open others. */
     fc_fds_remember(&fds, FC_FD_CHILD_REPLY, FC_FD_COUNT);
 }
@@ -79,17 +79,17 @@ static void map_args(struct fc_task *task, int fd)
 {
     if (fd < 0)
         return;
-    task->args = fc_args_file_map(fd, task->args_size);
+    task->args = fc_shared_args_map(fd, task->args_size);
     task->no_args = task->args == NULL;
     close(fd);
 }
 
-_Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool is_copy, const char *failed)
+_Noreturn void fc_worker_run(const int own[FC_FD_USES], bool is_copy, const char *failed)
 {
     struct fc_request head;
-    struct fc_task task = {.reply_fd = own[-FC_PASSED_REPLY - 1],
-                           .go_fd = own[-FC_PASSED_REQUEST - 1],
-                           .region_fd = own[-FC_PASSED_REGION - 1],
+    struct fc_task task = {.reply_fd = own[-FC_FD_USE_REPLY - 1],
+                           .go_fd = own[-FC_FD_USE_REQUEST - 1],
+                           .region_fd = own[-FC_FD_USE_REGION - 1],
                            .out_fd = -1,
                            .err_fd = -1,
                            .measure = true,
@@ -98,12 +98,12 @@ _Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool is_copy, const c
                            .failed = failed,
                            .thread = pthread_self()};
     list_descriptors(own);
-    task.mark = fc_mark(task.reply_fd);
+    task.mark = fc_fd_identity_take(task.reply_fd);
     if (is_copy)
         fc_child_arm();
     touch(&task);
     if (is_copy) {
-        if (!fc_go_tells()) /* else the caller sees that the request is being read */
+        if (!fc_start_gate_tells()) /* else the caller sees that the request is being read */
             tell_ready_to(task.reply_fd);
         fc_crash_note_modules(); /* a fork of the server has its notes */
     }
@@ -114,16 +114,16 @@ _Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool is_copy, const c
         _exit(0);
     task.name = fc_request_read(&head, fc_request_bytes, &task);
     if (task.name == NULL)
-        _exit(FC_COPY_REFUSED);
-    map_args(&task, own[-FC_PASSED_ARGS - 1]);
+        _exit(FC_EXIT_REFUSED);
+    map_args(&task, own[-FC_FD_USE_ARGS - 1]);
     fc_child_run(&task);
 }
 
-_Noreturn void fc_spare_main(int socket)
+_Noreturn void fc_worker_main(int socket)
 {
-    int own[FC_PASSED_USES] = {-1, -1, -1, -1, -1};
-    const int r = fc_passed_receive(socket, own);
-    if (own[-FC_PASSED_REQUEST - 1] < 0 || own[-FC_PASSED_REPLY - 1] < 0)
-        _exit(FC_COPY_REFUSED);
-    fc_spare_run(own, true, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
+    int own[FC_FD_USES] = {-1, -1, -1, -1, -1};
+    const int r = fc_fd_list_receive(socket, own);
+    if (own[-FC_FD_USE_REQUEST - 1] < 0 || own[-FC_FD_USE_REPLY - 1] < 0)
+        _exit(FC_EXIT_REFUSED);
+    fc_worker_run(own, true, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
 }

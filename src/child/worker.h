@@ -1,16 +1,16 @@
 /* CHILD: A child that waits for its call: of SPAWN, for which it was made, and of a server, which
  * makes some ahead. */
-#ifndef FC_SPARE_H
-#define FC_SPARE_H
+#ifndef FC_CHILD_WORKER_H
+#define FC_CHILD_WORKER_H
 
 #include "wire/fd_list.h"
 
 /* In an exec'ed copy: takes its descriptors from the socket, waits for the request and runs it. */
-_Noreturn void fc_spare_main(int socket);
+_Noreturn void fc_worker_main(int socket);
 
 /* Waits for the request and runs it; own: by use, as in wire/fd_list.h. is_copy: exec'ed; else it
  * was forked by the server, which has called fc_child_arm. failed: why it can run nothing; NULL: it
  * can. */
-_Noreturn void fc_spare_run(const int own[FC_PASSED_USES], bool is_copy, const char *failed);
+_Noreturn void fc_worker_run(const int own[FC_FD_USES], bool is_copy, const char *failed);
 
 #endif

@@ -34,9 +34,9 @@ static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
 {
     memcpy(&parts->head, notice, sizeof parts->head);
     const size_t rest = size - sizeof parts->head;
-    if (parts->head.placement_count > rest / sizeof(struct fc_placement))
+    if (parts->head.placement_count > rest / sizeof(struct fc_module_range))
         return false;
-    const size_t placements_size = parts->head.placement_count * sizeof(struct fc_placement);
+    const size_t placements_size = parts->head.placement_count * sizeof(struct fc_module_range);
     parts->placements = notice + sizeof parts->head;
     parts->stack = notice + sizeof parts->head + placements_size;
     parts->stack_size = rest - placements_size;
@@ -46,22 +46,22 @@ static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
 /* ---- From the child's addresses to this process's -------------------------------------------- */
 
 /* What lies in none of its modules must not be taken for code here. */
-static uint64_t translate_code(const struct fc_translation *translation, uint64_t address)
+static uint64_t translate_code(const struct fc_relocation *translation, uint64_t address)
 {
     uint64_t stripped = fc_unwind_strip(address);
-    if (fc_translate(translation, &stripped))
+    if (fc_relocate(translation, &stripped))
         return stripped;
-    return fc_translation_is_ours(translation, stripped) ? 0 : address;
+    return fc_relocation_is_ours(translation, stripped) ? 0 : address;
 }
 
 /* Any word that a function may have kept. The stack is left where it was in the child, wherever
  * that is. */
-static uint64_t translate_word(const struct parts *parts, const struct fc_translation *translation, uint64_t word)
+static uint64_t translate_word(const struct parts *parts, const struct fc_relocation *translation, uint64_t word)
 {
     return word - parts->head.stack_address < parts->stack_size ? word : translate_code(translation, word);
 }
 
-static void translate_registers(struct parts *parts, const struct fc_translation *translation)
+static void translate_registers(struct parts *parts, const struct fc_relocation *translation)
 {
     struct fc_registers *registers = &parts->head.registers;
     registers->pc = translate_code(translation, registers->pc);
@@ -70,7 +70,7 @@ static void translate_registers(struct parts *parts, const struct fc_translation
         registers->general[i] = translate_word(parts, translation, registers->general[i]);
 }
 
-static void translate_stack(const struct parts *parts, const struct fc_translation *translation)
+static void translate_stack(const struct parts *parts, const struct fc_relocation *translation)
 {
     uintptr_t word;
     const size_t first = (size_t)(-parts->head.stack_address % sizeof word);
@@ -82,21 +82,21 @@ static void translate_stack(const struct parts *parts, const struct fc_translati
 }
 
 /* A fault in a module, or at an instruction. */
-static void translate_fault(struct parts *parts, const struct fc_translation *translation)
+static void translate_fault(struct parts *parts, const struct fc_relocation *translation)
 {
-    (void)fc_translate(translation, &parts->head.address);
+    (void)fc_relocate(translation, &parts->head.address);
 }
 
 /* False: no memory. */
 static bool translate(struct parts *parts)
 {
-    struct fc_translation *translation = fc_translation_make(parts->placements, parts->head.placement_count);
+    struct fc_relocation *translation = fc_relocation_make(parts->placements, parts->head.placement_count);
     if (translation == NULL)
         return false;
     translate_registers(parts, translation);
     translate_stack(parts, translation);
     translate_fault(parts, translation);
-    fc_translation_free(translation);
+    fc_relocation_free(translation);
     return true;
 }
 
@@ -105,10 +105,10 @@ static bool translate(struct parts *parts)
 static bool is_mapped_in_caller(const struct fc_crash_notice *notice)
 {
     return notice->signal == SIGSEGV && notice->si_code == SEGV_MAPERR && notice->address <= UINTPTR_MAX &&
-           fc_is_mapped((const void *)(uintptr_t)notice->address);
+           fc_memory_is_mapped((const void *)(uintptr_t)notice->address);
 }
 
-void fc_crash_read(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork)
+void fc_crash_decode(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork)
 {
     struct parts parts;
     const bool is_whole = take_apart(&parts, notice, size);

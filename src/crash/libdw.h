@@ -1,8 +1,8 @@
 /* HOST: A view of this process by libdw, held by one thread at a time.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef FORKCALL_LIBDW_H
-#define FORKCALL_LIBDW_H
+#ifndef FC_CRASH_LIBDW_H
+#define FC_CRASH_LIBDW_H
 
 #include <elfutils/libdwfl.h>
 

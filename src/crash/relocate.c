@@ -10,10 +10,10 @@ struct pair {
     uint64_t here;
 };
 
-struct fc_translation {
-    struct pair pairs[FC_PLACEMENTS_MAX]; /* by start */
+struct fc_relocation {
+    struct pair pairs[FC_MODULE_RANGES_MAX]; /* by start */
     size_t pair_count;
-    struct fc_placement ours[FC_PLACEMENTS_MAX];
+    struct fc_module_range ours[FC_MODULE_RANGES_MAX];
     size_t our_count;
 };
 
@@ -24,23 +24,23 @@ static int compare_pairs(const void *a, const void *b)
     return first->start < second->start ? -1 : first->start > second->start;
 }
 
-static struct fc_placement get(const void *placements, size_t i)
+static struct fc_module_range get(const void *placements, size_t i)
 {
-    struct fc_placement placement;
+    struct fc_module_range placement;
     memcpy(&placement, (const unsigned char *)placements + i * sizeof placement, sizeof placement);
     return placement;
 }
 
-static bool is_same_build(const struct fc_placement *one, const struct fc_placement *other)
+static bool is_same_build(const struct fc_module_range *one, const struct fc_module_range *other)
 {
     return one->key == other->key && one->size == other->size;
 }
 
 /* Whether the child has the very module, from the same path. */
-static bool has_counterpart(const struct fc_placement *ours, const void *placements, size_t count)
+static bool has_counterpart(const struct fc_module_range *ours, const void *placements, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        const struct fc_placement theirs = get(placements, i);
+        const struct fc_module_range theirs = get(placements, i);
         if (is_same_build(&theirs, ours) && theirs.path == ours->path)
             return true;
     }
@@ -50,15 +50,16 @@ static bool has_counterpart(const struct fc_placement *ours, const void *placeme
 /* What was loaded from another path may be the same module, by a relative path or after it was
  * moved: where there is only one that it can be. NULL: it is not loaded here, or it cannot be told
  * which it is. */
-static const struct fc_placement *find_ours(const struct fc_translation *translation, const struct fc_placement *theirs,
-                                            const void *placements, size_t count)
+static const struct fc_module_range *find_ours(const struct fc_relocation *translation,
+                                               const struct fc_module_range *theirs, const void *placements,
+                                               size_t count)
 {
-    const struct fc_placement *found = NULL;
+    const struct fc_module_range *found = NULL;
     for (size_t i = 0; i < translation->our_count; i++)
         if (is_same_build(&translation->ours[i], theirs) && translation->ours[i].path == theirs->path)
             return &translation->ours[i];
     for (size_t i = 0; i < translation->our_count; i++) {
-        const struct fc_placement *ours = &translation->ours[i];
+        const struct fc_module_range *ours = &translation->ours[i];
         if (!is_same_build(ours, theirs) || has_counterpart(ours, placements, count))
             continue;
         if (found != NULL)
@@ -68,47 +69,47 @@ static const struct fc_placement *find_ours(const struct fc_translation *transla
     return found;
 }
 
-static void pair_up(struct fc_translation *translation, const void *placements, size_t count)
+static void pair_up(struct fc_relocation *translation, const void *placements, size_t count)
 {
     translation->pair_count = 0;
-    count = count < FC_PLACEMENTS_MAX ? count : FC_PLACEMENTS_MAX;
+    count = count < FC_MODULE_RANGES_MAX ? count : FC_MODULE_RANGES_MAX;
     for (size_t i = 0; i < count; i++) {
-        const struct fc_placement theirs = get(placements, i);
-        const struct fc_placement *ours = find_ours(translation, &theirs, placements, count);
+        const struct fc_module_range theirs = get(placements, i);
+        const struct fc_module_range *ours = find_ours(translation, &theirs, placements, count);
         if (ours != NULL)
             translation->pairs[translation->pair_count++] = (struct pair){theirs.start, theirs.size, ours->start};
     }
     qsort(translation->pairs, translation->pair_count, sizeof *translation->pairs, compare_pairs);
 }
 
-struct fc_translation *fc_translation_make(const void *placements, size_t count)
+struct fc_relocation *fc_relocation_make(const void *placements, size_t count)
 {
-    struct fc_translation *translation = malloc(sizeof *translation);
+    struct fc_relocation *translation = malloc(sizeof *translation);
     if (translation == NULL)
         return NULL;
-    translation->our_count = fc_placements_list(translation->ours, FC_PLACEMENTS_MAX);
+    translation->our_count = fc_module_ranges_list(translation->ours, FC_MODULE_RANGES_MAX);
     pair_up(translation, placements, count);
     return translation;
 }
 
-struct fc_translation *fc_translation_between(const void *placements, size_t count, const struct fc_placement *ours,
-                                              size_t our_count)
+struct fc_relocation *fc_relocation_between(const void *placements, size_t count, const struct fc_module_range *ours,
+                                            size_t our_count)
 {
-    struct fc_translation *translation = malloc(sizeof *translation);
+    struct fc_relocation *translation = malloc(sizeof *translation);
     if (translation == NULL)
         return NULL;
-    translation->our_count = our_count < FC_PLACEMENTS_MAX ? our_count : FC_PLACEMENTS_MAX;
+    translation->our_count = our_count < FC_MODULE_RANGES_MAX ? our_count : FC_MODULE_RANGES_MAX;
     memcpy(translation->ours, ours, translation->our_count * sizeof *ours);
     pair_up(translation, placements, count);
     return translation;
 }
 
-void fc_translation_free(struct fc_translation *translation)
+void fc_relocation_free(struct fc_relocation *translation)
 {
     free(translation);
 }
 
-bool fc_translate(const struct fc_translation *translation, uint64_t *address)
+bool fc_relocate(const struct fc_relocation *translation, uint64_t *address)
 {
     size_t low = 0;
     size_t high = translation->pair_count;
@@ -126,7 +127,7 @@ bool fc_translate(const struct fc_translation *translation, uint64_t *address)
     return true;
 }
 
-bool fc_translation_is_ours(const struct fc_translation *translation, uint64_t address)
+bool fc_relocation_is_ours(const struct fc_relocation *translation, uint64_t address)
 {
     for (size_t i = 0; i < translation->our_count; i++)
         if (address - translation->ours[i].start < translation->ours[i].size)

@@ -64,7 +64,7 @@ void fc_symbol_function_name(uint64_t address, char *text, size_t size)
 {
     struct fc_symbol symbol;
     struct fc_image image;
-    char place[FC_IMAGE_PATH_MAX + 32];
+    char place[FC_EXECUTABLE_PATH_MAX + 32];
     /* A symbol that starts elsewhere is that of a neighbour, where the function's own is not
      * known. */
     if (fc_symbol_find(address, &symbol) && symbol.start == address) {

@@ -1,8 +1,8 @@
 /* HOST: What is at an address of this process, in words.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef FORKCALL_SYMBOL_H
-#define FORKCALL_SYMBOL_H
+#ifndef FC_CRASH_SYMBOL_H
+#define FC_CRASH_SYMBOL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* HOST: Signs in a child of a library that was used on both sides of a fork. */
-#ifndef FC_HINTS_H
-#define FC_HINTS_H
+#ifndef FC_CRASH_SYMPTOMS_H
+#define FC_CRASH_SYMPTOMS_H
 
 #include <forkcall.h>
 

@@ -5,8 +5,8 @@
  * trusted: memory is read inside the copy only, and every walk ends.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef FORKCALL_UNWIND_H
-#define FORKCALL_UNWIND_H
+#ifndef FC_CRASH_UNWIND_H
+#define FC_CRASH_UNWIND_H
 
 #include "os/registers.h"
 

@@ -1,8 +1,8 @@
 /* ANY: A mark of copies that the kernel alone keeps. It goes through exec and fork, whatever
  * becomes of path, environment and descriptors, and a process that has it is a copy, or was started
  * by something between the exec of a copy and its forkcall_init, which takes the mark away. */
-#ifndef FC_COPY_BRAND_H
-#define FC_COPY_BRAND_H
+#ifndef FC_EXEC_BRAND_H
+#define FC_EXEC_BRAND_H
 
 #include <signal.h>
 #include <stdbool.h>

@@ -33,13 +33,13 @@ struct hello {
 
 /* ---- In the maker ---------------------------------------------------------------------------- */
 
-int fc_copy_hello(int fd, enum fc_copy_role role, uint64_t *nonce)
+int fc_exec_self_hello(int fd, enum fc_exec_self_role role, uint64_t *nonce)
 {
     struct hello hello = {.magic = HELLO_MAGIC, .role = (uint32_t)role, .maker = getpid(), .library = fc_library_id()};
     if (getentropy(&hello.nonce, sizeof hello.nonce) < 0)
         return -errno;
     *nonce = hello.nonce;
-    return fc_rights_send(fd, &hello, sizeof hello, NULL, 0);
+    return fc_fd_message_send(fd, &hello, sizeof hello, NULL, 0);
 }
 
 /* This process has found a mark of a copy, and not enough to be one. Written by forkcall_init. */
@@ -48,38 +48,38 @@ static atomic_bool is_lost;
 static int may_start(const char **why)
 {
     if (!atomic_load(&is_lost))
-        return fc_copy_gave_up(why);
+        return fc_exec_self_gave_up(why);
     *why =
         "this process was itself started as a copy of a program, through something that took from it what tells it so: "
         "it starts no copies";
     return -ENOEXEC;
 }
 
-static int spawn(const struct fc_image_path *image, uint64_t nonce, int fd, bool own_group, pid_t *pid)
+static int spawn(const struct fc_executable *image, uint64_t nonce, int fd, bool own_group, pid_t *pid)
 {
     char marker[MARKER_SIZE];
     snprintf(marker, sizeof marker, MARKER "=%ld-%016llx", (long)getpid(), (unsigned long long)nonce);
-    int r = fc_spawn(image->path, marker, fd, own_group, pid);
+    int r = fc_spawn_self(image->path, marker, fd, own_group, pid);
     if (image->instead != NULL && (r == -EACCES || r == -EPERM || r == -ENOENT))
-        r = fc_spawn(image->instead, marker, fd, own_group, pid);
+        r = fc_spawn_self(image->instead, marker, fd, own_group, pid);
     return r;
 }
 
-int fc_copy_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char **why)
+int fc_exec_self_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char **why)
 {
-    struct fc_image_path image;
+    struct fc_executable image;
     int r = may_start(why);
     if (r < 0)
         return r;
-    r = fc_image_path_get(&image);
+    r = fc_executable_get(&image);
     if (r < 0) {
         *why = image.why != NULL ? image.why : "memory for the path of this program";
         free(image.path);
         return r;
     }
-    *why = fc_image_is_privileged()
+    *why = fc_executable_is_privileged()
                ? "SERVER and SPAWN are not for set-user-id programs, nor for those whose file has capabilities"
-               : fc_image_path_raises(&image);
+               : fc_executable_raises(&image);
     if (*why != NULL) {
         r = -EPERM;
     } else {
@@ -106,12 +106,12 @@ static bool marker_is(const struct hello *hello)
 static bool is_marked(void)
 {
     const char *value = getenv(MARKER);
-    return fc_image_path_is_this() || (value != NULL && strtol(value, NULL, 10) == (long)getppid());
+    return fc_executable_is_this() || (value != NULL && strtol(value, NULL, 10) == (long)getppid());
 }
 
 static pid_t maker_of(const struct hello *hello)
 {
-    const pid_t told = fc_rights_maker(FC_COPY_FD);
+    const pid_t told = fc_fd_message_maker(FC_EXEC_SELF_FD);
     return told >= 0 ? told : (pid_t)hello->maker;
 }
 
@@ -119,7 +119,7 @@ static pid_t maker_of(const struct hello *hello)
  * at and not taken: the socket may be a stranger's. */
 static bool has_hello(struct hello *hello)
 {
-    return recv(FC_COPY_FD, hello, sizeof *hello, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof *hello &&
+    return recv(FC_EXEC_SELF_FD, hello, sizeof *hello, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof *hello &&
            hello->magic == HELLO_MAGIC;
 }
 
@@ -131,7 +131,7 @@ static bool has_hello_of_parent(void)
     return has_hello(&hello) && maker_of(&hello) == getppid();
 }
 
-bool fc_copy_is_unfinished(void)
+bool fc_exec_self_is_unfinished(void)
 {
     static atomic_int known; /* 1 no, 2 yes; the same for every thread */
     if (atomic_load(&known) == 0)
@@ -144,33 +144,33 @@ static void become_copy(struct hello *hello)
 {
     size_t count;
     if (hello->library != fc_library_id())
-        _exit(FC_COPY_REPLACED);
-    if (fc_image_is_privileged())
-        _exit(FC_COPY_PRIVILEGED);
-    if (hello->role < FC_COPY_SPARE || hello->role > FC_COPY_SPARE_OF_SERVER ||
-        fc_rights_receive(FC_COPY_FD, hello, sizeof *hello, NULL, 0, &count, 0) < 0)
-        _exit(FC_COPY_REFUSED);
+        _exit(FC_EXIT_REPLACED);
+    if (fc_executable_is_privileged())
+        _exit(FC_EXIT_PRIVILEGED);
+    if (hello->role < FC_ROLE_SPARE || hello->role > FC_ROLE_SPARE_OF_SERVER ||
+        fc_fd_message_receive(FC_EXEC_SELF_FD, hello, sizeof *hello, NULL, 0, &count, 0) < 0)
+        _exit(FC_EXIT_REFUSED);
     unsetenv(MARKER);
-    fc_image_path_forget();
-    fcntl(FC_COPY_FD, F_SETFD, FD_CLOEXEC);
+    fc_executable_forget();
+    fcntl(FC_EXEC_SELF_FD, F_SETFD, FD_CLOEXEC);
 }
 
-bool fc_copy_is_this(enum fc_copy_role *role, int *fd)
+bool fc_exec_self_is_this(enum fc_exec_self_role *role, int *fd)
 {
     struct hello hello;
     const bool branded = fc_brand_take();
     const bool has = has_hello(&hello);
     if (!has || maker_of(&hello) != getppid()) {
         if (has && (is_marked() || marker_is(&hello) || branded))
-            _exit(FC_COPY_WRAPPED);
-        if (is_marked() || (branded && fc_image_path_is_of_parent()))
-            _exit(FC_COPY_ROBBED);
+            _exit(FC_EXIT_WRAPPED);
+        if (is_marked() || (branded && fc_executable_is_of_parent()))
+            _exit(FC_EXIT_NO_SOCKET);
         if (has || branded)
             atomic_store(&is_lost, true);
         return false;
     }
     become_copy(&hello);
-    *role = (enum fc_copy_role)hello.role;
-    *fd = FC_COPY_FD;
+    *role = (enum fc_exec_self_role)hello.role;
+    *fd = FC_EXEC_SELF_FD;
     return true;
 }

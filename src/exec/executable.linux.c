@@ -35,21 +35,21 @@ static const char *started_by(void)
 /* The file at that path, at the program's start; where st_ino is not 0. */
 static struct stat started;
 
-void fc_image_path_note(void)
+void fc_executable_note(void)
 {
     const char *path = started_by();
     if (path == NULL || path[0] != '/' || stat(path, &started) < 0)
         started.st_ino = 0;
 }
 
-static int set_path(struct fc_image_path *image, const char *path)
+static int set_path(struct fc_executable *image, const char *path)
 {
     image->path = strdup(path);
     return image->path != NULL ? 0 : -ENOMEM;
 }
 
 /* Without /proc/self/exe an absolute path is still good while it leads to the same file. */
-static int use_start_path(struct fc_image_path *image, int error)
+static int use_start_path(struct fc_executable *image, int error)
 {
     struct stat now;
     if (error != ENOENT) {
@@ -68,7 +68,7 @@ static int use_start_path(struct fc_image_path *image, int error)
 }
 
 /* "/proc/", a number or "self", and the odd end. */
-bool fc_image_path_is_this(void)
+bool fc_executable_is_this(void)
 {
     const char *path = started_by();
     if (path == NULL || strncmp(path, ODD_START, sizeof ODD_START - 1) != 0)
@@ -81,14 +81,14 @@ bool fc_image_path_is_this(void)
 }
 
 /* The string lies on the stack, above everything else, and is this process's own. */
-void fc_image_path_forget(void)
+void fc_executable_forget(void)
 {
     char *path = (char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr)
-    if (fc_image_path_is_this())
+    if (fc_executable_is_this())
         *path = '\0';
 }
 
-bool fc_image_path_is_of_parent(void)
+bool fc_executable_is_of_parent(void)
 {
     char path[64];
     struct stat own, other;
@@ -97,7 +97,7 @@ bool fc_image_path_is_of_parent(void)
            own.st_dev == other.st_dev;
 }
 
-bool fc_image_is_privileged(void)
+bool fc_executable_is_privileged(void)
 {
     return getauxval(AT_SECURE) != 0;
 }
@@ -120,7 +120,7 @@ static uint64_t mapped_inode(void)
 /* Under valgrind and qemu-user /proc/self/exe is the tool, and only the link's text is the program:
  * by that it is started if the file is still the same. Where the dynamic loader was started with
  * the program as its argument, the link's text is the loader, and nothing leads to the program. */
-static int use_link(struct fc_image_path *image, uint64_t inode)
+static int use_link(struct fc_executable *image, uint64_t inode)
 {
     struct stat named;
     image->path = malloc(PATH_MAX);
@@ -142,7 +142,7 @@ static int use_link(struct fc_image_path *image, uint64_t inode)
 
 /* Of this process. By its number where /proc knows it by that number: it may be that of another
  * process namespace. */
-static int use_odd_path(struct fc_image_path *image, const struct stat *real)
+static int use_odd_path(struct fc_executable *image, const struct stat *real)
 {
     char path[64];
     struct stat numbered;
@@ -165,10 +165,10 @@ static int stat_own(struct stat *real)
 }
 
 /* Which it is, is told by what is mapped, not by a name: behind one another file may lie by now. */
-int fc_image_path_get(struct fc_image_path *image)
+int fc_executable_get(struct fc_executable *image)
 {
     struct stat real;
-    *image = (struct fc_image_path){.path = NULL};
+    *image = (struct fc_executable){.path = NULL};
     const int r = stat_own(&real);
     if (r < 0)
         return use_start_path(image, -r);
@@ -187,7 +187,7 @@ static bool is_root(const struct fc_credentials *c)
  * capabilities that it has dropped is not looked at here: the copy drops them itself, and looks
  * (os/credentials.h). Nor would this process know what it really has: a security module shows it
  * less (AppArmor). */
-const char *fc_image_path_raises(const struct fc_image_path *image)
+const char *fc_executable_raises(const struct fc_executable *image)
 {
     struct stat file;
     struct fc_credentials c;

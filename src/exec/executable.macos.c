@@ -12,35 +12,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void fc_image_path_note(void)
+void fc_executable_note(void)
 {
 }
 
-bool fc_image_path_is_this(void)
+bool fc_executable_is_this(void)
 {
     return false;
 }
 
-void fc_image_path_forget(void)
+void fc_executable_forget(void)
 {
 }
 
-bool fc_image_path_is_of_parent(void)
+bool fc_executable_is_of_parent(void)
 {
     char own[PROC_PIDPATHINFO_MAXSIZE], other[PROC_PIDPATHINFO_MAXSIZE];
     return proc_pidpath(getpid(), own, sizeof own) > 0 && proc_pidpath(getppid(), other, sizeof other) > 0 &&
            strcmp(own, other) == 0;
 }
 
-bool fc_image_is_privileged(void)
+bool fc_executable_is_privileged(void)
 {
     return issetugid() != 0;
 }
 
-int fc_image_path_get(struct fc_image_path *image)
+int fc_executable_get(struct fc_executable *image)
 {
     uint32_t size = PATH_MAX;
-    *image = (struct fc_image_path){.path = malloc(PATH_MAX)};
+    *image = (struct fc_executable){.path = malloc(PATH_MAX)};
     if (image->path == NULL)
         return -ENOMEM;
     if (_NSGetExecutablePath(image->path, &size) == 0)
@@ -49,7 +49,7 @@ int fc_image_path_get(struct fc_image_path *image)
     return -ENAMETOOLONG;
 }
 
-const char *fc_image_path_raises(const struct fc_image_path *image)
+const char *fc_executable_raises(const struct fc_executable *image)
 {
     struct stat file;
     if (getuid() != geteuid() || getgid() != getegid())

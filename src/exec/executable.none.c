@@ -5,36 +5,36 @@
 #include <stddef.h>
 #include <unistd.h>
 
-void fc_image_path_note(void)
+void fc_executable_note(void)
 {
 }
 
-bool fc_image_path_is_this(void)
-{
-    return false;
-}
-
-void fc_image_path_forget(void)
-{
-}
-
-bool fc_image_path_is_of_parent(void)
+bool fc_executable_is_this(void)
 {
     return false;
 }
 
-bool fc_image_is_privileged(void)
+void fc_executable_forget(void)
+{
+}
+
+bool fc_executable_is_of_parent(void)
+{
+    return false;
+}
+
+bool fc_executable_is_privileged(void)
 {
     return issetugid() != 0;
 }
 
-int fc_image_path_get(struct fc_image_path *image)
+int fc_executable_get(struct fc_executable *image)
 {
-    *image = (struct fc_image_path){.why = "this system does not tell the file of a program that runs"};
+    *image = (struct fc_executable){.why = "this system does not tell the file of a program that runs"};
     return -ENOTSUP;
 }
 
-const char *fc_image_path_raises(const struct fc_image_path *image)
+const char *fc_executable_raises(const struct fc_executable *image)
 {
     (void)image;
     return NULL;

@@ -12,28 +12,28 @@
 #define ENOUGH 8
 
 static atomic_int failures; /* in a row */
-static atomic_int last;     /* enum fc_copy_exit; 0: none */
+static atomic_int last;     /* enum fc_exec_self_exit; 0: none */
 
 /* What a copy says by its exit status. NULL: nothing. */
 static const char *word_of(int exit_status)
 {
     switch (exit_status) {
-    case FC_COPY_WRAPPED:
+    case FC_EXIT_WRAPPED:
         return "another program stands between this one and its copy (a wrapper, a tracer that executes it in a "
                "process of "
                "its own)";
-    case FC_COPY_PRIVILEGED:
+    case FC_EXIT_PRIVILEGED:
         return "a copy of this program has other rights than this process (set-user-id, file capabilities, changed "
                "ids)";
-    case FC_COPY_REPLACED:
+    case FC_EXIT_REPLACED:
         return "the file of libforkcall, or of this program, was replaced while the program runs: restart the program";
-    case FC_COPY_ROBBED:
+    case FC_EXIT_NO_SOCKET:
         return "the copy of this program was cut off: something before forkcall_init() (a constructor, a preloaded "
                "library, "
                "a wrapper) closed or emptied its descriptor 3";
-    case FC_COPY_UNFINISHED:
+    case FC_EXIT_BEFORE_INIT:
         return "the copy of this program called the library before forkcall_init()";
-    case FC_COPY_REFUSED:
+    case FC_EXIT_REFUSED:
         return "the copy of this program could not take over what it was given (no memory, or no descriptors)";
     default:
         return NULL;
@@ -42,7 +42,7 @@ static const char *word_of(int exit_status)
 
 static int error_of(int exit_status)
 {
-    return exit_status == FC_COPY_REPLACED ? -ESTALE : exit_status == FC_COPY_PRIVILEGED ? -EPERM : -ENOEXEC;
+    return exit_status == FC_EXIT_REPLACED ? -ESTALE : exit_status == FC_EXIT_PRIVILEGED ? -EPERM : -ENOEXEC;
 }
 
 static void describe(int wait_status, char *why, size_t why_size)
@@ -64,7 +64,7 @@ static void describe(int wait_status, char *why, size_t why_size)
             status);
 }
 
-int fc_copy_failed(int wait_status, char *why, size_t why_size)
+int fc_exec_self_failed(int wait_status, char *why, size_t why_size)
 {
     const char *word = WIFEXITED(wait_status) ? word_of(WEXITSTATUS(wait_status)) : NULL;
     if (word == NULL) {
@@ -72,25 +72,25 @@ int fc_copy_failed(int wait_status, char *why, size_t why_size)
         return -ENOEXEC;
     }
     snprintf(why, why_size, "%s", word);
-    if (WEXITSTATUS(wait_status) != FC_COPY_REFUSED) { /* that may pass */
+    if (WEXITSTATUS(wait_status) != FC_EXIT_REFUSED) { /* that may pass */
         atomic_store(&last, WEXITSTATUS(wait_status));
         atomic_fetch_add(&failures, 1);
     }
     return error_of(WEXITSTATUS(wait_status));
 }
 
-bool fc_copy_error_is_told(int error)
+bool fc_exec_self_error_is_told(int error)
 {
     return error == -ENOEXEC || error == -ESTALE;
 }
 
-void fc_copy_served(void)
+void fc_exec_self_served(void)
 {
     if (atomic_load(&failures) != 0)
         atomic_store(&failures, 0);
 }
 
-int fc_copy_gave_up(const char **why)
+int fc_exec_self_gave_up(const char **why)
 {
     if (atomic_load(&failures) < ENOUGH)
         return 0;

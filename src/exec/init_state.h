@@ -1,6 +1,6 @@
 /* ANY: whether forkcall_init was called in this process, and what the process is since. */
-#ifndef FC_INIT_STATE_H
-#define FC_INIT_STATE_H
+#ifndef FC_EXEC_INIT_STATE_H
+#define FC_EXEC_INIT_STATE_H
 
 #include <stdbool.h>
 

@@ -2,8 +2,8 @@
  * same build: each reads the memory layout of the other's messages (wire/request.h,
  * wire/server_message.h, wire/frame.h). A package upgrade replaces the library's file while a
  * program runs, and a process that the program starts then loads the new file. */
-#ifndef FC_LIBRARY_ID_H
-#define FC_LIBRARY_ID_H
+#ifndef FC_EXEC_LIBRARY_ID_H
+#define FC_EXEC_LIBRARY_ID_H
 
 #include "module/lookup.h"
 

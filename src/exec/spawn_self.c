@@ -56,8 +56,8 @@ static char **environment_with(const char *marker)
 }
 
 /* Standard streams that are close-on-exec in the host are the copy's all the same, as they would be
- * a fork's. Each is duplicated to FC_COPY_FD, which is not taken yet, and back. A dup2 action with
- * the same number twice would not do: macOS leaves close-on-exec as it was (XNU,
+ * a fork's. Each is duplicated to FC_EXEC_SELF_FD, which is not taken yet, and back. A dup2 action
+ * with the same number twice would not do: macOS leaves close-on-exec as it was (XNU,
  * bsd/kern/kern_exec.c 3130). */
 static int keep_streams(posix_spawn_file_actions_t *actions)
 {
@@ -66,21 +66,21 @@ static int keep_streams(posix_spawn_file_actions_t *actions)
         const int flags = fcntl(fd, F_GETFD);
         if (flags < 0 || (flags & FD_CLOEXEC) == 0)
             continue;
-        r = posix_spawn_file_actions_adddup2(actions, fd, FC_COPY_FD);
+        r = posix_spawn_file_actions_adddup2(actions, fd, FC_EXEC_SELF_FD);
         if (r == 0)
-            r = posix_spawn_file_actions_adddup2(actions, FC_COPY_FD, fd);
+            r = posix_spawn_file_actions_adddup2(actions, FC_EXEC_SELF_FD, fd);
     }
     return r;
 }
 
 static int set_descriptors(posix_spawn_file_actions_t *actions, int fd, short *flags)
 {
-    if (fd == FC_COPY_FD) /* keep_streams would close it */
+    if (fd == FC_EXEC_SELF_FD) /* keep_streams would close it */
         return EINVAL;
     int r = keep_streams(actions);
     if (r == 0)
-        r = posix_spawn_file_actions_adddup2(actions, fd, FC_COPY_FD);
-    return r != 0 ? r : fc_spawn_close_others(actions, flags);
+        r = posix_spawn_file_actions_adddup2(actions, fd, FC_EXEC_SELF_FD);
+    return r != 0 ? r : fc_spawn_self_close_others(actions, flags);
 }
 
 static int set_attributes(posix_spawnattr_t *attributes, const sigset_t *mask, short flags)
@@ -164,7 +164,7 @@ static int start_again(const char *path, char **environment, int fd, const sigse
     return r == EBADF && is_above_limit(fd) ? EMFILE : r;
 }
 
-int fc_spawn(const char *path, const char *marker, int fd, bool own_group, pid_t *pid)
+int fc_spawn_self(const char *path, const char *marker, int fd, bool own_group, pid_t *pid)
 {
     char **environment = environment_with(marker);
     if (environment == NULL)

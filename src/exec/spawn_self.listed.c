@@ -16,7 +16,7 @@ static int close_listed(DIR *list, posix_spawn_file_actions_t *actions)
     for (struct dirent *entry = readdir(list); r == 0 && entry != NULL; entry = readdir(list)) {
         char *end;
         const long fd = strtol(entry->d_name, &end, 10);
-        if (end == entry->d_name || *end != '\0' || fd <= FC_COPY_FD)
+        if (end == entry->d_name || *end != '\0' || fd <= FC_EXEC_SELF_FD)
             continue;
         const int flags = fcntl((int)fd, F_GETFD);
         if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
@@ -27,7 +27,7 @@ static int close_listed(DIR *list, posix_spawn_file_actions_t *actions)
     return r;
 }
 
-int fc_spawn_close_others(posix_spawn_file_actions_t *actions, short *flags)
+int fc_spawn_self_close_others(posix_spawn_file_actions_t *actions, short *flags)
 {
     (void)flags;
     int r = 0;

@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 
-int fc_spawn_close_others(posix_spawn_file_actions_t *actions, short *flags)
+int fc_spawn_self_close_others(posix_spawn_file_actions_t *actions, short *flags)
 {
     int r = 0;
     *flags = (short)(*flags | POSIX_SPAWN_CLOEXEC_DEFAULT);

@@ -14,18 +14,18 @@ static void refuse(struct forkcall_call *call, int error, const char *why)
     fc_report_message(&call->report, "%s", why);
 }
 
-bool fc_init_allows(struct forkcall_call *call)
+bool fc_exec_is_allowed(struct forkcall_call *call)
 {
     if (fc_init_was_called())
         return true;
-    refuse(call, fc_image_is_privileged() ? EPERM : ENOTSUP,
-           fc_image_is_privileged()
+    refuse(call, fc_executable_is_privileged() ? EPERM : ENOTSUP,
+           fc_executable_is_privileged()
                ? "method: SERVER and SPAWN are not for set-user-id programs, nor for those whose file has capabilities"
                : "method: SERVER and SPAWN need forkcall_init() as the first thing in this program's main()");
     return false;
 }
 
-bool fc_init_names(struct forkcall_call *call, struct fc_module_function *name)
+bool fc_exec_name_function(struct forkcall_call *call, struct fc_module_function *name)
 {
     switch (-fc_module_name(call->report.fn, name)) {
     case 0:

@@ -33,7 +33,7 @@ static bool refuses(struct forkcall_call *call)
     const char *what = (bits & FORKCALL_HAZARD_THREADS) != 0 ? fc_other_threads_in_words()
                                                              : "this process was forked and has not exec'ed";
     /* forkcall_init() makes no copies of such a program, and so is no remedy. */
-    if (fc_image_is_privileged())
+    if (fc_executable_is_privileged())
         fc_report_message(
             report,
             "a fork is not safe now: %s, and no clean process can be started of a program that has more "
@@ -57,7 +57,7 @@ static void fill_task(struct forkcall_call *call)
 }
 
 /* Will somebody else reap the child, or may? */
-static bool has_rival(const struct forkcall_call *call)
+static bool may_be_reaped_elsewhere(const struct forkcall_call *call)
 {
     struct sigaction action;
     if (call->task.threaded || sigaction(SIGCHLD, NULL, &action) < 0)
@@ -82,14 +82,14 @@ static pid_t fork_child(struct forkcall_call *call)
  * handlers when the child is made. */
 static pid_t fork_guarded(struct forkcall_call *call)
 {
-    struct fc_exit_guard guard;
+    struct fc_exit_hooks guard;
     fc_fds_fork_lock();
     fc_fds_enter_lists();
-    const int r = fc_exit_guard_prepare(&guard);
+    const int r = fc_exit_hooks_prepare(&guard);
     fc_fds_leave_lists();
     const pid_t pid = r < 0 ? r : fork_child(call);
     fc_fds_enter_lists();
-    fc_exit_guard_release(&guard);
+    fc_exit_hooks_release(&guard);
     fc_fds_leave_lists();
     fc_fds_fork_unlock();
     return pid;
@@ -102,12 +102,12 @@ static void start(struct forkcall_call *call)
         fc_call_not_started(call, -r, "pipe");
         return;
     }
-    call->task.mark = fc_mark(call->fds.fd[FC_FD_CHILD_REPLY]);
+    call->task.mark = fc_fd_identity_take(call->fds.fd[FC_FD_CHILD_REPLY]);
     fill_task(call);
     call->task.own_group = !call->options.share_group;
     call->task.threaded = (call->report.hazards & FORKCALL_HAZARD_THREADS) != 0;
     call->task.purge = call->task.threaded || fc_streams_are_pending();
-    call->task.measure = has_rival(call);
+    call->task.measure = may_be_reaped_elsewhere(call);
     /* The function may close them and open others. */
     fc_fds_remember(&call->fds, FC_FD_CHILD_REPLY, FC_FD_COUNT);
     const pid_t pid = call->task.threaded ? fork_guarded(call) : fork_child(call);

@@ -37,7 +37,7 @@ static void start(struct forkcall_call *call)
     fc_buf_set_limit(result, call->task.max_result);
     fc_inline_enter(&frame);
     if (setjmp(frame.end) == 0)
-        code = fc_enter(call->task.fn, call->task.args, call->task.args_size, result);
+        code = fc_function_enter(call->task.fn, call->task.args, call->task.args_size, result);
     else
         code = frame.code;
     fc_inline_leave();

@@ -23,14 +23,14 @@ static bool refuses(struct forkcall_call *call)
 /* What the copy finds in the socket once it has come to forkcall_init. */
 static int say_hello(struct forkcall_call *call, uint64_t *nonce)
 {
-    struct fc_passed_fd *list = NULL;
+    struct fc_fd_list_item *list = NULL;
     size_t count = 0;
     const int socket = call->fds.fd[FC_FD_HELLO];
-    int r = fc_passed_list(call, true, &list, &count);
+    int r = fc_channel_list_fds(call, true, &list, &count);
     if (r == 0)
-        r = fc_copy_hello(socket, FC_COPY_SPARE, nonce);
+        r = fc_exec_self_hello(socket, FC_ROLE_SPARE, nonce);
     if (r == 0)
-        r = fc_passed_send(socket, list, count);
+        r = fc_fd_list_send(socket, list, count);
     free(list);
     return r;
 }
@@ -40,12 +40,12 @@ static int start_copy(struct forkcall_call *call, const char **step)
     uint64_t nonce = 0;
     pid_t pid = -1;
     *step = "socket";
-    int r = fc_rights_pair_in(&call->fds);
+    int r = fc_fd_message_pair_in(&call->fds);
     if (r == 0)
         r = say_hello(call, &nonce);
     if (r < 0)
         return r;
-    r = fc_copy_start(call->fds.fd[FC_FD_COPY], nonce, !call->options.share_group, &pid, step);
+    r = fc_exec_self_start(call->fds.fd[FC_FD_COPY], nonce, !call->options.share_group, &pid, step);
     fc_fds_close(&call->fds, FC_FD_COPY);
     fc_fds_close(&call->fds, FC_FD_HELLO);
     if (r < 0)
@@ -71,7 +71,7 @@ static void start(struct forkcall_call *call)
     struct fc_module_function name;
     struct fc_caller caller;
     const char *step;
-    if (!fc_init_allows(call) || !fc_init_names(call, &name))
+    if (!fc_exec_is_allowed(call) || !fc_exec_name_function(call, &name))
         return;
     step = "pipe";
     int r = fc_channel_open(call);
@@ -83,7 +83,7 @@ static void start(struct forkcall_call *call)
         r = start_copy(call, &step);
     if (r < 0) {
         fc_call_not_started(call, -r, step);
-        if (fc_copy_error_is_told(r))
+        if (fc_exec_self_error_is_told(r))
             fc_report_message(&call->report, "%s", step);
         return;
     }

@@ -30,5 +30,5 @@ enum forkcall_method fc_method_choose(enum forkcall_method wanted, bool by_point
         return wanted;
     if (by_pointer || !fc_init_was_called() || fc_init_is_in_copy() || fc_is_child())
         return FORKCALL_FORK;
-    return FC_SPARES_ARE_COPIES ? FORKCALL_SPAWN : FORKCALL_SERVER;
+    return FC_SPARES_ARE_EXECED ? FORKCALL_SPAWN : FORKCALL_SERVER;
 }

@@ -1,6 +1,6 @@
 /* HOST: The start methods: one row of operations each. */
-#ifndef FC_METHOD_H
-#define FC_METHOD_H
+#ifndef FC_METHOD_TABLE_H
+#define FC_METHOD_TABLE_H
 
 #include "call/call.h"
 

@@ -38,7 +38,7 @@ bool fc_elf_can_read(uintptr_t address, size_t size)
         return false;
     const uintptr_t last = (address + (size - 1)) / PAGE;
     for (uintptr_t page = address / PAGE; page <= last; page++)
-        if (!fc_is_readable(at(page * PAGE)))
+        if (!fc_memory_is_readable(at(page * PAGE)))
             return false;
     return true;
 }

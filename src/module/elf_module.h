@@ -4,8 +4,8 @@
  * Headers and content lie in the module's file, which somebody may have cut short or written to
  * since it was loaded. So nothing is read that was not found to be readable, and of a module that
  * cannot be read nothing is known. */
-#ifndef FC_ELF_MODULE_H
-#define FC_ELF_MODULE_H
+#ifndef FC_MODULE_ELF_MODULE_H
+#define FC_MODULE_ELF_MODULE_H
 
 #include "module/lookup.h"
 #include "module/proc_maps.h"

@@ -65,7 +65,7 @@ static void set_path(struct fc_image *image, const char *path)
 /* The loader's name of the program itself is empty, or what it was called by. */
 static void set_program_path(struct fc_image *image, const char *name)
 {
-    char path[FC_IMAGE_PATH_MAX];
+    char path[FC_EXECUTABLE_PATH_MAX];
     const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (length > 0) {
         path[length] = 0;

@@ -4,18 +4,18 @@
  * the loader's lock is taken. Thread-safe.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef FORKCALL_IMAGE_H
-#define FORKCALL_IMAGE_H
+#ifndef FC_MODULE_IMAGE_H
+#define FC_MODULE_IMAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FC_IMAGE_PATH_MAX 512
+#define FC_EXECUTABLE_PATH_MAX 512
 
 struct fc_image {
     /* Address - bias is the address inside the file, as addr2line takes it. */
     uint64_t bias;
-    char path[FC_IMAGE_PATH_MAX]; /* printable; cut where it is longer */
+    char path[FC_EXECUTABLE_PATH_MAX]; /* printable; cut where it is longer */
 };
 
 /* Which image address lies in. False: none. */

@@ -3,8 +3,8 @@
  *
  * A name is never taken for a function of another module, be it a copy of the same build: where the
  * module is not surely the same, the name is refused. */
-#ifndef FC_MODULE_H
-#define FC_MODULE_H
+#ifndef FC_MODULE_LOOKUP_H
+#define FC_MODULE_LOOKUP_H
 
 #include <forkcall.h>
 

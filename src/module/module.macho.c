@@ -187,7 +187,7 @@ bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
 
 /* Data of the system's libraries lies far from their code, between that of others: only code is
  * told of. */
-static bool place(const struct mach_header_64 *header, const char *path, struct fc_placement *placement)
+static bool place(const struct mach_header_64 *header, const char *path, struct fc_module_range *placement)
 {
     const struct segment_command_64 *text = find_text(header);
     const struct load_command *command = first_command(header);
@@ -206,7 +206,7 @@ static bool place(const struct mach_header_64 *header, const char *path, struct 
     return true;
 }
 
-size_t fc_placements_list(struct fc_placement *placements, size_t max)
+size_t fc_module_ranges_list(struct fc_module_range *placements, size_t max)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < _dyld_image_count() && count < max; i++) {

@@ -1,7 +1,7 @@
 /* ANY: The file that is mapped at an address, told by the kernel: whatever name it was opened by,
  * and from which directory. */
-#ifndef FC_MAPPING_H
-#define FC_MAPPING_H
+#ifndef FC_MODULE_PROC_MAPS_H
+#define FC_MODULE_PROC_MAPS_H
 
 #include <limits.h>
 #include <stddef.h>

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 struct list {
-    struct fc_placement *placements;
+    struct fc_module_range *placements;
     size_t count, max;
     unsigned modules;
 };
@@ -70,9 +70,9 @@ static uint64_t hash_path(const char *path)
 }
 
 /* What all ranges of a module have in common. */
-static struct fc_placement identify(const struct fc_elf_module *module, const char *path)
+static struct fc_module_range identify(const struct fc_elf_module *module, const char *path)
 {
-    struct fc_placement placement = {0};
+    struct fc_module_range placement = {0};
     struct fc_module_id id;
     const bool has_build = fc_elf_identify_build(module, &id);
     placement.key = fc_hash(FC_HASH_START, &module->is_program, sizeof module->is_program);
@@ -90,11 +90,11 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
     struct list *list = arg;
     (void)size;
     const struct fc_elf_module module = fc_elf_module(info, list->modules++ == 0);
-    const struct fc_placement whole = identify(&module, info->dlpi_name != NULL ? info->dlpi_name : "");
+    const struct fc_module_range whole = identify(&module, info->dlpi_name != NULL ? info->dlpi_name : "");
     struct range range = {0, 0};
     for (ElfW(Half) next = 0; list->count < list->max && next_range(&module, &next, &range);) {
         const uint64_t start = range.start;
-        struct fc_placement *placement = &list->placements[list->count++];
+        struct fc_module_range *placement = &list->placements[list->count++];
         *placement = whole;
         placement->start = module.bias + range.start;
         placement->size = range.last - range.start + 1;
@@ -103,7 +103,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
     return list->count == list->max;
 }
 
-size_t fc_placements_list(struct fc_placement *placements, size_t max)
+size_t fc_module_ranges_list(struct fc_module_range *placements, size_t max)
 {
     struct list list = {.placements = placements, .max = max};
     (void)dl_iterate_phdr(visit, &list);

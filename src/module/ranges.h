@@ -2,19 +2,19 @@
  * what an address in it means.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef FC_PLACEMENT_H
-#define FC_PLACEMENT_H
+#ifndef FC_MODULE_RANGES_H
+#define FC_MODULE_RANGES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Programs with a desktop's libraries have hundreds of modules, each of up to four parts. */
-#define FC_PLACEMENTS_MAX 2048U
+#define FC_MODULE_RANGES_MAX 2048U
 
 /* A part of a module without a hole. Fixed-width, without padding: it travels from a child to its
  * caller as bytes. */
-struct fc_placement {
+struct fc_module_range {
     uint64_t start, size; /* of code and data; only of code, where the data lies elsewhere */
     /* Of its place in the file and of its build, or, where the build has no mark, of its layout and
      * name: the same in all processes. */
@@ -24,6 +24,6 @@ struct fc_placement {
 };
 
 /* In normal context: takes the loader's lock. Returns how many: those that were loaded first. */
-size_t fc_placements_list(struct fc_placement *placements, size_t max);
+size_t fc_module_ranges_list(struct fc_module_range *placements, size_t max);
 
 #endif

@@ -1,7 +1,7 @@
 /* HOST: What the control groups that this process is in leave it of the processors: a container's
  * limit, as a rule. */
-#ifndef FC_CPU_QUOTA_H
-#define FC_CPU_QUOTA_H
+#ifndef FC_OS_CPU_QUOTA_H
+#define FC_OS_CPU_QUOTA_H
 
 #include <stddef.h>
 

@@ -47,7 +47,7 @@ static size_t present(void)
     return online > 0 ? (size_t)online : 1;
 }
 
-size_t fc_processors(void)
+size_t fc_cpus_count(void)
 {
     const size_t count = present();
     const size_t paid = fc_cpu_quota("");

@@ -6,8 +6,8 @@
  * the child takes it on before the function and looks whether it has no more. All of it is asked
  * of the kernel itself, and set for one thread alone: the C library may be replaced
  * (fakeroot(1)), and sets users for all threads. */
-#ifndef FC_CREDENTIALS_H
-#define FC_CREDENTIALS_H
+#ifndef FC_OS_CREDENTIALS_H
+#define FC_OS_CREDENTIALS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /* ANY: Rounding mode, traps and flush-to-zero of the calling thread's floating-point unit: its
  * control register, by the processor's own instructions, as <fenv.h> lies in another library. A
  * processor that is not here has the defaults in SERVER and SPAWN children. */
-#ifndef FC_FPU_H
-#define FC_FPU_H
+#ifndef FC_OS_FPU_H
+#define FC_OS_FPU_H
 
 #include <stdint.h>
 

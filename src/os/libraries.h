@@ -1,6 +1,6 @@
 /* ANY: what the platform's file (libraries.*.c) tells about the libraries of this process. */
-#ifndef FC_LIBRARIES_H
-#define FC_LIBRARIES_H
+#ifndef FC_OS_LIBRARIES_H
+#define FC_OS_LIBRARIES_H
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /* CHILD: The child dies with its caller, also when that is killed by SIGKILL: the kernel then
  * closes the caller's end of the go pipe. That is the end of a process, not of the thread that made
  * the call, which PR_SET_PDEATHSIG would go by. */
-#ifndef FC_LIFELINE_H
-#define FC_LIFELINE_H
+#ifndef FC_OS_LIFELINE_H
+#define FC_OS_LIFELINE_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -10,11 +10,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-bool fc_is_readable(const void *address)
+bool fc_memory_is_readable(const void *address)
 {
     /* Which complains of such a call, and knows guard pages better than the kernel does. */
     if (fc_runs_on_valgrind())
-        return fc_is_mapped(address);
+        return fc_memory_is_mapped(address);
     /* rt_sigprocmask copies the set, of 8 bytes, from the address before it looks at how, which is
      * invalid here: EFAULT or EINVAL, and nothing is changed (kernel/signal.c). What a filter of
      * system calls refuses is not known to be readable. */
@@ -22,7 +22,7 @@ bool fc_is_readable(const void *address)
     return syscall(SYS_rt_sigprocmask, -1, set, NULL, 8) == 0 || errno == EINVAL;
 }
 
-bool fc_is_mapped(const void *address)
+bool fc_memory_is_mapped(const void *address)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     unsigned char resident;

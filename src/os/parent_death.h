@@ -1,6 +1,6 @@
 /* SERVER, CHILD: A process that dies with its parent. */
-#ifndef FC_PARENT_DEATH_H
-#define FC_PARENT_DEATH_H
+#ifndef FC_OS_PARENT_DEATH_H
+#define FC_OS_PARENT_DEATH_H
 
 #include <stdbool.h>
 #include <sys/types.h>

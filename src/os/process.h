@@ -3,8 +3,8 @@
  *
  * The host may ignore SIGCHLD or reap every child it sees, so a status can be gone, and a pid may
  * belong to somebody else once the child was reaped. */
-#ifndef FC_PROCESS_H
-#define FC_PROCESS_H
+#ifndef FC_OS_PROCESS_H
+#define FC_OS_PROCESS_H
 
 #include "base/descriptors.h"
 
@@ -81,28 +81,28 @@ int fc_process_backoff_ms(unsigned tries);
 /* ---- What the platform's file (wait.*.c) gives ----------------------------------------------- */
 
 /* A descriptor that is readable when the process has ended, or a negative errno. */
-int fc_wait_open(pid_t pid);
+int fc_process_watch_open(pid_t pid);
 
-/* As fc_process_has_ended and so on, with a descriptor from fc_wait_open. */
-bool fc_wait_is_over(const struct fc_process *process);
-bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending);
-void fc_wait_signal(const struct fc_process *process, int signal);
-void fc_wait_signal_group(const struct fc_process *process, int signal);
+/* As fc_process_has_ended and so on, with a descriptor from fc_process_watch_open. */
+bool fc_process_watch_is_over(const struct fc_process *process);
+bool fc_process_watch_has_ended(const struct fc_process *process, struct fc_ending *ending);
+void fc_process_watch_signal(const struct fc_process *process, int signal);
+void fc_process_watch_signal_group(const struct fc_process *process, int signal);
 
 /* Another process can be given such a descriptor (unix(7)). */
-bool fc_wait_is_passable(void);
+bool fc_process_watch_is_passable(void);
 
 /* In the parent: pid has ended, in this way, and is not reaped. False: it lives. */
-bool fc_wait_peek(pid_t pid, struct fc_ending *ending);
+bool fc_process_watch_peek(pid_t pid, struct fc_ending *ending);
 
 /* ---- The portable way, by waitpid, for any system (os/process_watch.posix.c) ----------------- */
 
-bool fc_wait_posix_is_over(const struct fc_process *process);
-bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending *ending);
-void fc_wait_posix_signal(const struct fc_process *process, int signal);
-void fc_wait_posix_signal_group(const struct fc_process *process, int signal);
-bool fc_wait_posix_peek(pid_t pid, struct fc_ending *ending);
+bool fc_waitpid_is_over(const struct fc_process *process);
+bool fc_waitpid_has_ended(const struct fc_process *process, struct fc_ending *ending);
+void fc_waitpid_signal(const struct fc_process *process, int signal);
+void fc_waitpid_signal_group(const struct fc_process *process, int signal);
+bool fc_waitpid_peek(pid_t pid, struct fc_ending *ending);
 /* The wait status that a siginfo_t of waitid(2) tells of. */
-int fc_wait_posix_status(const siginfo_t *info);
+int fc_waitpid_status(const siginfo_t *info);
 
 #endif

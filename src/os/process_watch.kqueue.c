@@ -14,7 +14,7 @@
 #define NOTE_EXITSTATUS 0
 #endif
 
-int fc_wait_open(pid_t pid)
+int fc_process_watch_open(pid_t pid)
 {
     const int queue = kqueue();
     if (queue < 0)
@@ -28,16 +28,16 @@ int fc_wait_open(pid_t pid)
     return -error;
 }
 
-bool fc_wait_is_over(const struct fc_process *process)
+bool fc_process_watch_is_over(const struct fc_process *process)
 {
-    return fc_wait_posix_is_over(process);
+    return fc_waitpid_is_over(process);
 }
 
-bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending)
+bool fc_process_watch_has_ended(const struct fc_process *process, struct fc_ending *ending)
 {
     const struct timespec now = {0, 0};
     struct kevent event;
-    if (!fc_wait_posix_has_ended(process, ending))
+    if (!fc_waitpid_has_ended(process, ending))
         return false;
     /* Reaped by somebody else: the queue still has what the kernel put there at the child's end. */
     if (!ending->status_known && kevent(process->fd, NULL, 0, &event, 1, &now) == 1 &&
@@ -48,22 +48,22 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
     return true;
 }
 
-void fc_wait_signal(const struct fc_process *process, int signal)
+void fc_process_watch_signal(const struct fc_process *process, int signal)
 {
-    fc_wait_posix_signal(process, signal);
+    fc_waitpid_signal(process, signal);
 }
 
-void fc_wait_signal_group(const struct fc_process *process, int signal)
+void fc_process_watch_signal_group(const struct fc_process *process, int signal)
 {
-    fc_wait_posix_signal_group(process, signal);
+    fc_waitpid_signal_group(process, signal);
 }
 
-bool fc_wait_is_passable(void)
+bool fc_process_watch_is_passable(void)
 {
     return false;
 }
 
-bool fc_wait_peek(pid_t pid, struct fc_ending *ending)
+bool fc_process_watch_peek(pid_t pid, struct fc_ending *ending)
 {
-    return fc_wait_posix_peek(pid, ending); /* the usage is known only when it is reaped */
+    return fc_waitpid_peek(pid, ending); /* the usage is known only when it is reaped */
 }

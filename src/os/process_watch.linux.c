@@ -54,7 +54,7 @@ static long wait_on(idtype_t type, int id, siginfo_t *info, int options, struct 
 
 /* What the kernel, or what plays it (valgrind warns of each call that it does not know), has once
  * not had it never has. */
-int fc_wait_open(pid_t pid)
+int fc_process_watch_open(pid_t pid)
 {
     static atomic_bool missing;
     if (atomic_load_explicit(&missing, memory_order_relaxed))
@@ -87,23 +87,23 @@ static bool ask_for_exit_code(int fd, struct fc_ending *ending)
 static void fill(struct fc_ending *ending, const siginfo_t *info, const struct kernel_usage *usage)
 {
     ending->status_known = true;
-    ending->wait_status = fc_wait_posix_status(info);
+    ending->wait_status = fc_waitpid_status(info);
     ending->usage_known = true;
     ending->user_ns = (uint64_t)usage->user_s * 1000000000U + (uint64_t)usage->user_us * 1000U;
     ending->system_ns = (uint64_t)usage->system_s * 1000000000U + (uint64_t)usage->system_us * 1000U;
     ending->max_rss_bytes = (uint64_t)usage->max_rss_kib * 1024U;
 }
 
-bool fc_wait_is_over(const struct fc_process *process)
+bool fc_process_watch_is_over(const struct fc_process *process)
 {
     siginfo_t info;
     const long r = wait_on(P_PIDFD_, process->fd, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
     if (r < 0 && r != -ECHILD)
-        return fc_wait_posix_is_over(process);
+        return fc_waitpid_is_over(process);
     return r < 0 || info.si_pid != 0;
 }
 
-bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending)
+bool fc_process_watch_has_ended(const struct fc_process *process, struct fc_ending *ending)
 {
     struct kernel_usage usage;
     siginfo_t info;
@@ -111,7 +111,7 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
     if (r == 0 && info.si_pid == 0)
         return false;
     if (r < 0 && r != -ECHILD) /* a kernel or sandbox that knows pidfd_open and not this */
-        return fc_wait_posix_has_ended(process, ending);
+        return fc_waitpid_has_ended(process, ending);
     *ending = (struct fc_ending){.wait_status = -1};
     if (r < 0)
         return ask_for_exit_code(process->fd, ending);
@@ -119,27 +119,27 @@ bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *endin
     return true;
 }
 
-void fc_wait_signal(const struct fc_process *process, int signal)
+void fc_process_watch_signal(const struct fc_process *process, int signal)
 {
     if (syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, 0) < 0 && errno != ESRCH)
-        fc_wait_posix_signal(process, signal);
+        fc_waitpid_signal(process, signal);
 }
 
-void fc_wait_signal_group(const struct fc_process *process, int signal)
+void fc_process_watch_signal_group(const struct fc_process *process, int signal)
 {
     if (syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, SIGNAL_PROCESS_GROUP) == 0 || errno == ESRCH)
         return;
     /* Older than 6.9, or a sandbox: by number, while the child is ours and so the number still its
      * own. */
-    fc_wait_posix_signal_group(process, signal);
+    fc_waitpid_signal_group(process, signal);
 }
 
-bool fc_wait_is_passable(void)
+bool fc_process_watch_is_passable(void)
 {
     return true;
 }
 
-bool fc_wait_peek(pid_t pid, struct fc_ending *ending)
+bool fc_process_watch_peek(pid_t pid, struct fc_ending *ending)
 {
     struct kernel_usage usage;
     siginfo_t info;

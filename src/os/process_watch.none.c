@@ -3,38 +3,38 @@
 
 #include <errno.h>
 
-int fc_wait_open(pid_t pid)
+int fc_process_watch_open(pid_t pid)
 {
     (void)pid;
     return -ENOSYS;
 }
 
-bool fc_wait_is_over(const struct fc_process *process)
+bool fc_process_watch_is_over(const struct fc_process *process)
 {
-    return fc_wait_posix_is_over(process);
+    return fc_waitpid_is_over(process);
 }
 
-bool fc_wait_has_ended(const struct fc_process *process, struct fc_ending *ending)
+bool fc_process_watch_has_ended(const struct fc_process *process, struct fc_ending *ending)
 {
-    return fc_wait_posix_has_ended(process, ending);
+    return fc_waitpid_has_ended(process, ending);
 }
 
-void fc_wait_signal(const struct fc_process *process, int signal)
+void fc_process_watch_signal(const struct fc_process *process, int signal)
 {
-    fc_wait_posix_signal(process, signal);
+    fc_waitpid_signal(process, signal);
 }
 
-void fc_wait_signal_group(const struct fc_process *process, int signal)
+void fc_process_watch_signal_group(const struct fc_process *process, int signal)
 {
-    fc_wait_posix_signal_group(process, signal);
+    fc_waitpid_signal_group(process, signal);
 }
 
-bool fc_wait_is_passable(void)
+bool fc_process_watch_is_passable(void)
 {
     return false;
 }
 
-bool fc_wait_peek(pid_t pid, struct fc_ending *ending)
+bool fc_process_watch_peek(pid_t pid, struct fc_ending *ending)
 {
-    return fc_wait_posix_peek(pid, ending); /* the usage is known only when it is reaped */
+    return fc_waitpid_peek(pid, ending); /* the usage is known only when it is reaped */
 }

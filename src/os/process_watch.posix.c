@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-bool fc_wait_posix_has_ended(const struct fc_process *process, struct fc_ending *ending)
+bool fc_waitpid_has_ended(const struct fc_process *process, struct fc_ending *ending)
 {
     struct rusage usage;
     int status = 0;
@@ -52,36 +52,36 @@ static bool is_ours(const struct fc_process *process)
     return peek(process->pid, &info);
 }
 
-bool fc_wait_posix_is_over(const struct fc_process *process)
+bool fc_waitpid_is_over(const struct fc_process *process)
 {
     siginfo_t info;
     return !peek(process->pid, &info) || info.si_pid != 0;
 }
 
-void fc_wait_posix_signal(const struct fc_process *process, int signal)
+void fc_waitpid_signal(const struct fc_process *process, int signal)
 {
     if (is_ours(process))
         kill(process->pid, signal);
 }
 
-void fc_wait_posix_signal_group(const struct fc_process *process, int signal)
+void fc_waitpid_signal_group(const struct fc_process *process, int signal)
 {
     if (is_ours(process))
         kill(-process->pid, signal);
 }
 
-int fc_wait_posix_status(const siginfo_t *info)
+int fc_waitpid_status(const siginfo_t *info)
 {
     if (info->si_code == CLD_EXITED)
         return (info->si_status & 0xff) << 8;
     return (info->si_status & 0x7f) | (info->si_code == CLD_DUMPED ? 0x80 : 0);
 }
 
-bool fc_wait_posix_peek(pid_t pid, struct fc_ending *ending)
+bool fc_waitpid_peek(pid_t pid, struct fc_ending *ending)
 {
     siginfo_t info;
     if (!peek(pid, &info) || info.si_pid == 0)
         return false;
-    *ending = (struct fc_ending){.status_known = true, .wait_status = fc_wait_posix_status(&info)};
+    *ending = (struct fc_ending){.status_known = true, .wait_status = fc_waitpid_status(&info)};
     return true;
 }

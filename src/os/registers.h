@@ -1,8 +1,8 @@
 /* ANY: The registers of a thread at a signal, in a form that does not depend on the processor.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef FORKCALL_REGISTERS_H
-#define FORKCALL_REGISTERS_H
+#ifndef FC_OS_REGISTERS_H
+#define FC_OS_REGISTERS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -13,7 +13,7 @@ static int set_policy(int policy)
     return (int)syscall(SYS_sched_setscheduler, 0, policy, &none);
 }
 
-void fc_be_patient(bool patient)
+void fc_sched_batch_set(bool patient)
 {
     static bool is_patient;
     const int error = errno;

@@ -1,12 +1,12 @@
 /* SERVER: Who waits for whom on a core that a process shares with the one that wakes it. */
-#ifndef FC_PATIENCE_H
-#define FC_PATIENCE_H
+#ifndef FC_OS_SCHED_BATCH_H
+#define FC_OS_SCHED_BATCH_H
 
 #include <stdbool.h>
 
 /* Patient: what wakes this thread goes on, until it sleeps or its turn is over; else the kernel may
  * put this thread before it at once. Where the thread's scheduling is not the usual one, or cannot
  * be changed, nothing is done. */
-void fc_be_patient(bool patient);
+void fc_sched_batch_set(bool patient);
 
 #endif

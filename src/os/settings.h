@@ -1,8 +1,8 @@
 /* ANY: What a thread runs with besides its rights: how and where it is scheduled, and how its
  * memory and floating-point arithmetic behave. A child of a server has these as the server had
  * them: the calling thread sends its own, and the child sets what differs. */
-#ifndef FC_SETTINGS_H
-#define FC_SETTINGS_H
+#ifndef FC_OS_SETTINGS_H
+#define FC_OS_SETTINGS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,12 +4,12 @@
 
 #include <sys/ioctl.h>
 
-bool fc_go_tells(void)
+bool fc_start_gate_tells(void)
 {
     return true;
 }
 
-long fc_go_left(int fd)
+long fc_start_gate_left(int fd)
 {
     int bytes = 0;
     return ioctl(fd, FIONREAD, &bytes) < 0 ? -1 : bytes;

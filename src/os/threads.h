@@ -1,6 +1,6 @@
 /* ANY: what the platform's file (threads.*.c) tells about this process now. */
-#ifndef FC_THREADS_H
-#define FC_THREADS_H
+#ifndef FC_OS_THREADS_H
+#define FC_OS_THREADS_H
 
 #include <stdbool.h>
 

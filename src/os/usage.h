@@ -1,6 +1,6 @@
 /* ANY: What a process has used, as it can tell of itself. */
-#ifndef FC_USAGE_H
-#define FC_USAGE_H
+#ifndef FC_OS_USAGE_H
+#define FC_OS_USAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* ANY: struct forkcall_buf from the inside. */
-#ifndef FC_BUF_H
-#define FC_BUF_H
+#ifndef FC_RESULT_BUF_H
+#define FC_RESULT_BUF_H
 
 #include <forkcall.h>
 

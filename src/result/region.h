@@ -3,8 +3,8 @@
  * The caller creates it (a descriptor and nothing else, memory comes with use), the child maps it
  * and unmaps it before its trailer. The caller maps it only when no process can write to it any
  * more, else it copies: no SIGBUS, no double fetch. */
-#ifndef FC_REGION_H
-#define FC_REGION_H
+#ifndef FC_RESULT_REGION_H
+#define FC_RESULT_REGION_H
 
 #include <forkcall.h>
 

@@ -1,6 +1,6 @@
 /* CHILD: the place of a result that travels in the pipe. */
-#ifndef FC_SMALL_RESULT_H
-#define FC_SMALL_RESULT_H
+#ifndef FC_RESULT_SMALL_RESULT_H
+#define FC_RESULT_SMALL_RESULT_H
 
 /* Results up to this size stay in one place and travel in the pipe, in one write. Above it shared
  * memory is faster (tests/bench). */

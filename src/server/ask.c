@@ -23,7 +23,7 @@
  * shortest time. */
 #define HOPE_MS 1
 /* Between two looks at what wakes nobody: the server's life where it has no descriptor, and the
- * caller's patience. */
+ * caller's time limit. */
 #define TURN_MS 20
 
 /* ---- Taking ---------------------------------------------------------------------------------- */
@@ -35,7 +35,7 @@ static void enter(struct forkcall_call *call, const struct fc_server_handover *h
     own[FC_FD_GO] = fds[0];
     own[FC_FD_CHILD_GO] = fds[1];
     own[FC_FD_REPLY] = fds[2];
-    const int process = handover->has_pidfd ? fds[3] : fc_fd_above_streams(fc_wait_open(handover->pid));
+    const int process = handover->has_pidfd ? fds[3] : fc_fd_above_streams(fc_process_watch_open(handover->pid));
     own[FC_FD_PROCESS] = process < 0 ? -1 : process;
     own[FC_FD_REGION] = handover->has_region ? fds[count - 1] : -1;
     call->report.pid = handover->pid;
@@ -61,7 +61,7 @@ static int take(struct forkcall_call *call, int socket)
     int fds[FC_HANDOVER_FDS];
     size_t count;
     fc_fds_lock();
-    int r = fc_rights_receive(socket, &handover, sizeof handover, fds, FC_HANDOVER_FDS, &count, 0);
+    int r = fc_fd_message_receive(socket, &handover, sizeof handover, fds, FC_HANDOVER_FDS, &count, 0);
     if (r != -EAGAIN && r != -ECONNRESET && socket == server->fds.fd[FC_FD_HELLO])
         atomic_fetch_add(&server->taken, 1);
     if (r == 0 && handover.error > 0)
@@ -145,7 +145,7 @@ static int hope_for_spare(struct forkcall_call *call)
 struct ask {
     struct forkcall_call *call;
     struct fc_server_order order;
-    const struct fc_passed_fd *list; /* what the child is to have besides */
+    const struct fc_fd_list_item *list; /* what the child is to have besides */
     size_t count, sent;
     bool asked;    /* the order was sent */
     bool answered; /* the server has done with it */
@@ -159,7 +159,7 @@ static int say(struct ask *ask)
     struct forkcall_call *call = ask->call;
     int r = 0;
     if (ask->sent < ask->count && !ask->unread)
-        r = fc_passed_send_from(call->fds.fd[FC_FD_HELLO], ask->list, ask->count, &ask->sent);
+        r = fc_fd_list_send_from(call->fds.fd[FC_FD_HELLO], ask->list, ask->count, &ask->sent);
     if (r == -EPIPE) { /* the answer, or the end of the socket, is there */
         ask->unread = true;
         return 0;
@@ -211,7 +211,7 @@ static void rest(const struct ask *ask)
 
 /* The child may be there before it has all that it is to have: what found no room is sent after the
  * answer. */
-static int await_answer(struct ask *ask, const struct fc_patience *patience)
+static int await_answer(struct ask *ask, const struct fc_time_limit *time_limit)
 {
     for (;;) {
         int r = say(ask);
@@ -225,7 +225,7 @@ static int await_answer(struct ask *ask, const struct fc_patience *patience)
             return r;
         if (fc_server_is_dead(ask->call->server))
             return -ECONNRESET;
-        r = fc_patience_left(patience);
+        r = fc_time_limit_left(time_limit);
         if (r < 0)
             return r;
         rest(ask);
@@ -256,8 +256,8 @@ static unsigned answers_of(const struct fc_server *server)
 
 /* in_exchange: a spare, which the call gives back. 0; a positive errno: that of the server; or a
  * negative one. */
-static int ask(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count, pid_t in_exchange,
-               const struct fc_patience *patience)
+static int ask(struct forkcall_call *call, const struct fc_fd_list_item *list, size_t count, pid_t in_exchange,
+               const struct fc_time_limit *time_limit)
 {
     struct ask ask = {.call = call, .order = fc_order_make(FC_ORDER_ASK, in_exchange), .list = list, .count = count};
     do
@@ -266,9 +266,9 @@ static int ask(struct forkcall_call *call, const struct fc_passed_fd *list, size
     ask.order.has_fds = count > 0;
     const uint64_t since_ns = fc_now_ns();
     const unsigned heard = answers_of(call->server);
-    int r = fc_rights_pair_in(&call->fds);
+    int r = fc_fd_message_pair_in(&call->fds);
     if (r == 0)
-        r = await_answer(&ask, patience);
+        r = await_answer(&ask, time_limit);
     if ((r == -ETIMEDOUT || r == -EINTR) && !ask.has_child)
         count_silence(call->server, since_ns, heard);
     fc_fds_close(&call->fds, FC_FD_COPY);
@@ -302,8 +302,8 @@ static int refused(int error, char *why, size_t why_size)
 
 /* Only a child that is made for it has what a call with a list needs. Where the server finds no
  * room, a spare that has come meanwhile, and takes up the room, is used or given up for it. */
-static int get(struct forkcall_call *call, const struct fc_passed_fd *list, size_t count,
-               const struct fc_patience *patience, char *why, size_t why_size)
+static int get(struct forkcall_call *call, const struct fc_fd_list_item *list, size_t count,
+               const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
     pid_t in_exchange = 0;
     int r = count == 0 ? take_spare(call) : -EAGAIN;
@@ -311,7 +311,7 @@ static int get(struct forkcall_call *call, const struct fc_passed_fd *list, size
         r = hope_for_spare(call);
     if (r != -EAGAIN)
         return r;
-    while ((r = ask(call, list, count, in_exchange, patience)) > 0) {
+    while ((r = ask(call, list, count, in_exchange, time_limit)) > 0) {
         const int error = r;
         r = take_spare(call);
         if (r < 0)
@@ -320,23 +320,23 @@ static int get(struct forkcall_call *call, const struct fc_passed_fd *list, size
             return 0;
         in_exchange = call->process.pid;
         fc_ask_drop_child(call);
-        if (fc_patience_left(patience) == 0)
+        if (fc_time_limit_left(time_limit) == 0)
             continue;
         struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, in_exchange);
         fc_order_tell(call->server, &unused);
-        return fc_patience_left(patience);
+        return fc_time_limit_left(time_limit);
     }
     return r;
 }
 
-int fc_ask_for_child(struct forkcall_call *call, const struct fc_patience *patience, char *why, size_t why_size)
+int fc_ask_for_child(struct forkcall_call *call, const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
-    struct fc_passed_fd *list;
+    struct fc_fd_list_item *list;
     size_t count;
-    int r = fc_passed_list(call, false, &list, &count);
+    int r = fc_channel_list_fds(call, false, &list, &count);
     if (r < 0)
         return r;
-    r = get(call, list, count, patience, why, why_size);
+    r = get(call, list, count, time_limit, why, why_size);
     free(list);
     return r;
 }

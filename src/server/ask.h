@@ -8,7 +8,7 @@
  * the server is asked for. 0; -ECONNRESET: the server is gone; -ETIMEDOUT; -EINTR: canceled; or
  * another negative errno with why, a text that may be empty. Whatever comes, the server knows in
  * the end whether the child that it has made for this call was taken. */
-int fc_ask_for_child(struct forkcall_call *call, const struct fc_patience *patience, char *why, size_t why_size);
+int fc_ask_for_child(struct forkcall_call *call, const struct fc_time_limit *time_limit, char *why, size_t why_size);
 
 /* Closes what the call has of its child. */
 void fc_ask_drop_child(struct forkcall_call *call);

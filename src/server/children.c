@@ -89,7 +89,7 @@ static void tell_status(struct child *child)
 {
     if (child->status_socket < 0 || !child->dead)
         return;
-    fc_rights_send(child->status_socket, &child->ending, sizeof child->ending, NULL, 0);
+    fc_fd_message_send(child->status_socket, &child->ending, sizeof child->ending, NULL, 0);
     close(child->status_socket);
     child->status_socket = -1;
 }
@@ -130,7 +130,7 @@ void fc_children_look(void)
 {
     for (size_t i = children.count; i-- > 0;) {
         struct child *child = &children.list[i];
-        if (child->dead || !fc_wait_peek(child->pid, &child->ending))
+        if (child->dead || !fc_process_watch_peek(child->pid, &child->ending))
             continue;
         child->dead = true;
         tell_status(child);
@@ -239,7 +239,7 @@ void fc_children_kill_all(void)
 
 /* ---- The beginning of a child ---------------------------------------------------------------- */
 
-static int hand_over(const struct fc_new_spare *spare, int socket)
+static int hand_over(const struct fc_new_worker *spare, int socket)
 {
     struct fc_server_handover handover;
     memset(&handover, 0, sizeof handover); /* padding, too, goes to another process */
@@ -247,14 +247,14 @@ static int hand_over(const struct fc_new_spare *spare, int socket)
     handover.is_copy = children.copies != NULL;
     int fds[FC_HANDOVER_FDS] = {spare->request[1], spare->request[0], spare->reply[0]};
     size_t count = 3;
-    const int pidfd = fc_wait_is_passable() ? fc_wait_open(spare->pid) : -1;
+    const int pidfd = fc_process_watch_is_passable() ? fc_process_watch_open(spare->pid) : -1;
     handover.has_pidfd = pidfd >= 0;
     if (pidfd >= 0)
         fds[count++] = pidfd;
     handover.has_region = spare->region >= 0;
     if (spare->region >= 0)
         fds[count++] = spare->region;
-    const int r = fc_rights_send(socket, &handover, sizeof handover, fds, count);
+    const int r = fc_fd_message_send(socket, &handover, sizeof handover, fds, count);
     if (pidfd >= 0)
         close(pidfd);
     return r;
@@ -264,18 +264,18 @@ static int hand_over(const struct fc_new_spare *spare, int socket)
  * them. */
 static void adopt_in_place_of_host(void)
 {
-    if (!children.adopts && fc_serve_is_child_of_host())
+    if (!children.adopts && fc_server_process_is_child_of_host())
         children.adopts = fc_adopt_orphans();
 }
 
 /* Makes one that is not handed over yet, and enters it last. extra: a socket with what it is to
  * have besides; -1: none. 0 or a negative errno. */
-static int make(struct fc_new_spare *spare, int extra)
+static int make(struct fc_new_worker *spare, int extra)
 {
     if (!make_room())
         return -ENOMEM;
     adopt_in_place_of_host();
-    const int r = fc_spare_make(spare, children.copies, extra, children.leave_in_child);
+    const int r = fc_worker_make(spare, children.copies, extra, children.leave_in_child);
     if (r == 0)
         children.list[children.count++] =
             (struct child){.pid = spare->pid, .status_socket = -1, .kill_at_ns = UINT64_MAX};
@@ -290,7 +290,7 @@ static void end_last(void)
     release(child, false);
 }
 
-static int hand_over_as_spare(const struct fc_new_spare *spare)
+static int hand_over_as_spare(const struct fc_new_worker *spare)
 {
     const int r = hand_over(spare, children.control);
     if (r == 0)
@@ -300,7 +300,7 @@ static int hand_over_as_spare(const struct fc_new_spare *spare)
 
 int fc_children_make_for(int socket, uint32_t ask, bool has_fds)
 {
-    struct fc_new_spare spare;
+    struct fc_new_worker spare;
     int r = make(&spare, has_fds ? socket : -1);
     if (r < 0)
         return r;
@@ -311,7 +311,7 @@ int fc_children_make_for(int socket, uint32_t ask, bool has_fds)
         r = hand_over_as_spare(&spare) == 0 ? 0 : -EPIPE;
     if (r < 0)
         end_last();
-    fc_spare_close_channel(&spare);
+    fc_worker_close_channel(&spare);
     return r;
 }
 
@@ -332,7 +332,7 @@ void fc_children_refill_soon(void)
 
 void fc_children_refill(void)
 {
-    struct fc_new_spare spare;
+    struct fc_new_worker spare;
     if (!lacks_spares() || fc_now_ns() < children.refill_at_ns)
         return;
     int r = make(&spare, -1);
@@ -340,7 +340,7 @@ void fc_children_refill(void)
         r = hand_over_as_spare(&spare);
         if (r < 0)
             end_last();
-        fc_spare_close_channel(&spare);
+        fc_worker_close_channel(&spare);
     }
     if (r == 0) {
         children.retry_ns = 0;

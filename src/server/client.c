@@ -115,12 +115,12 @@ static void end_start(void)
 }
 
 /* started: the number of the server, where there is one. */
-static int start_new(const struct forkcall_server_options *options, const struct fc_patience *patience,
+static int start_new(const struct forkcall_server_options *options, const struct fc_time_limit *time_limit,
                      unsigned *started, char *why, size_t why_size)
 {
     static atomic_uint numbers;
     struct fc_server *server;
-    int r = fc_server_start(options, patience, &server, why, why_size);
+    int r = fc_server_start(options, time_limit, &server, why, why_size);
     if (r < 0)
         return r;
     *started = server->number = atomic_fetch_add(&numbers, 1) + 1;
@@ -140,19 +140,19 @@ static int receive_ready(int socket, struct fc_server_ready *ready, int *pidfd)
     if (n < 0)
         return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -errno;
     if (n == (ssize_t)sizeof *ready && ready->has_pidfd) {
-        const int r = fc_rights_peek(socket, ready, sizeof *ready, pidfd, 1, &count);
+        const int r = fc_fd_message_peek(socket, ready, sizeof *ready, pidfd, 1, &count);
         if (r == 0 && recv(socket, ready, sizeof *ready, MSG_DONTWAIT) != (ssize_t)sizeof *ready)
             return -EPROTO;
         return r;
     }
-    return fc_rights_receive(socket, ready, sizeof *ready, NULL, 0, &count, 0);
+    return fc_fd_message_receive(socket, ready, sizeof *ready, NULL, 0, &count, 0);
 }
 
 /* A descriptor of the server, which has not sent one. While the other end of its socket is open it
  * lives, and the number is its own. Negative: none. */
 static int open_living(pid_t pid, int socket)
 {
-    const int fd = fc_fd_above_streams(fc_wait_open(pid));
+    const int fd = fc_fd_above_streams(fc_process_watch_open(pid));
     if (fd >= 0 && (fc_poll_now(socket, POLLIN) & POLLHUP) != 0) {
         close(fd);
         return -ESRCH;
@@ -194,13 +194,13 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
     return r;
 }
 
-static int await_ready(struct fc_server *server, const struct fc_patience *patience, char *why, size_t why_size)
+static int await_ready(struct fc_server *server, const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
     for (;;) {
         int r = take_ready(server, why, why_size);
         if (r != -EAGAIN)
             return r > 0 ? -r : r;
-        r = fc_patience_left(patience);
+        r = fc_time_limit_left(time_limit);
         if (r < 0)
             return r;
         struct pollfd p = {.fd = server->fds.fd[FC_FD_HELLO], .events = POLLIN};
@@ -221,7 +221,7 @@ static bool has_refused(const struct fc_server *server)
 }
 
 /* started: the number of the server that the calling thread has started and comes from; 0: none. */
-static int get(const struct fc_patience *patience, unsigned started, struct fc_server **server, char *why,
+static int get(const struct fc_time_limit *time_limit, unsigned started, struct fc_server **server, char *why,
                size_t why_size)
 {
     for (;;) {
@@ -234,7 +234,7 @@ static int get(const struct fc_patience *patience, unsigned started, struct fc_s
                 fc_server_unref(*server);
                 continue;
             }
-            r = await_ready(*server, patience, why, why_size);
+            r = await_ready(*server, time_limit, why, why_size);
             if (r == 0 && (*server)->number == started)
                 fc_snapshot_judge((*server)->snapshot);
             if (r == 0)
@@ -247,12 +247,12 @@ static int get(const struct fc_patience *patience, unsigned started, struct fc_s
             if (!served)
                 return r;
         } else if (begin_start()) {
-            r = has_current() ? 0 : start_new(NULL, patience, &started, why, why_size);
+            r = has_current() ? 0 : start_new(NULL, time_limit, &started, why, why_size);
             end_start();
             if (r < 0)
                 return r;
         } else {
-            r = fc_patience_left(patience);
+            r = fc_time_limit_left(time_limit);
             if (r < 0)
                 return r;
             fc_rest(NULL, 0, TURN_MS);
@@ -260,9 +260,9 @@ static int get(const struct fc_patience *patience, unsigned started, struct fc_s
     }
 }
 
-int fc_server_get(const struct fc_patience *patience, struct fc_server **server, char *why, size_t why_size)
+int fc_server_get(const struct fc_time_limit *time_limit, struct fc_server **server, char *why, size_t why_size)
 {
-    return get(patience, 0, server, why, why_size);
+    return get(time_limit, 0, server, why, why_size);
 }
 
 /* ---- The public functions -------------------------------------------------------------------- */
@@ -285,25 +285,25 @@ static int start(const struct forkcall_server_options *options)
     struct fc_server *server;
     if (options == NULL)
         options = &defaults;
-    if (fc_copy_is_unfinished())
-        _exit(FC_COPY_UNFINISHED);
+    if (fc_exec_self_is_unfinished())
+        _exit(FC_EXIT_BEFORE_INIT);
     const bool serves = has_current();
     if (!fc_server_options_are_valid(options))
         return -EINVAL;
     if (!fc_init_was_called())
-        return fc_image_is_privileged() ? -EPERM : -ENOTSUP;
+        return fc_executable_is_privileged() ? -EPERM : -ENOTSUP;
     if (serves)
         return -EALREADY;
     const uint64_t timeout_ns = (uint64_t)options->timeout_ms * 1000000U;
-    const struct fc_patience patience = {.deadline_ns = timeout_ns == 0 ? UINT64_MAX : fc_now_ns() + timeout_ns,
-                                         .cancel_fd = -1};
+    const struct fc_time_limit time_limit = {.deadline_ns = timeout_ns == 0 ? UINT64_MAX : fc_now_ns() + timeout_ns,
+                                             .cancel_fd = -1};
     if (!begin_start())
         return -EALREADY;
     unsigned started = 0;
-    int r = has_current() ? -EALREADY : start_new(options, &patience, &started, why, sizeof why);
+    int r = has_current() ? -EALREADY : start_new(options, &time_limit, &started, why, sizeof why);
     end_start();
     if (r == 0)
-        r = get(&patience, started, &server, why, sizeof why);
+        r = get(&time_limit, started, &server, why, sizeof why);
     if (r == 0)
         fc_server_unref(server);
     else if (r == -ETIMEDOUT)

@@ -1,6 +1,6 @@
 /* HOST: The host's side of SERVER: one server for this process, started when it is needed. */
-#ifndef FC_SERVER_H
-#define FC_SERVER_H
+#ifndef FC_SERVER_CLIENT_H
+#define FC_SERVER_CLIENT_H
 
 #include "base/time_limit.h"
 #include "call/call.h"
@@ -10,7 +10,7 @@ struct fc_server;
 
 /* A server that serves, with a reference; started, if need be. 0; -ETIMEDOUT; -EINTR: canceled; or
  * another negative errno with why, a text that may be empty. */
-int fc_server_get(const struct fc_patience *patience, struct fc_server **server, char *why, size_t why_size);
+int fc_server_get(const struct fc_time_limit *time_limit, struct fc_server **server, char *why, size_t why_size);
 void fc_server_unref(struct fc_server *server);
 
 /* It gets no new calls. */

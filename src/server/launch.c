@@ -73,11 +73,11 @@ static int keep_options(const struct forkcall_server_options *o)
 int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const struct fc_module_function *prepare,
                          const void *args)
 {
-    int r = fc_rights_send(socket, setup, sizeof *setup, NULL, 0);
+    int r = fc_fd_message_send(socket, setup, sizeof *setup, NULL, 0);
     if (r == 0 && setup->has_prepare)
-        r = fc_rights_send(socket, prepare, sizeof *prepare, NULL, 0);
+        r = fc_fd_message_send(socket, prepare, sizeof *prepare, NULL, 0);
     if (r == 0 && setup->prepare_args_size > 0)
-        r = fc_rights_send(socket, args, setup->prepare_args_size, NULL, 0);
+        r = fc_fd_message_send(socket, args, setup->prepare_args_size, NULL, 0);
     return r;
 }
 
@@ -135,7 +135,7 @@ static void await_end(const struct fc_server *server)
  * as a child that the host makes does only where the host wants it so. */
 static bool is_of_server(const struct fc_process *process)
 {
-    const bool has_pidfd = process->fd >= 0 && !process->fd_tells && fc_wait_is_passable();
+    const bool has_pidfd = process->fd >= 0 && !process->fd_tells && fc_process_watch_is_passable();
     return has_pidfd || (getpgid(process->pid) == process->pid && getsid(process->pid) == getsid(0));
 }
 
@@ -152,7 +152,7 @@ static void reap(pid_t pid, bool fd_tells, struct fc_fds *fds)
         process.fd_tells = false;
     }
     if (!fc_process_has_ended(&process, &ending))
-        fc_orphans_add(&process, fds);
+        fc_unreaped_add(&process, fds);
 }
 
 void fc_server_reap(const struct fc_server *server, pid_t pid, bool fd_tells, struct fc_fds *fds)
@@ -172,8 +172,8 @@ static void reap_spares(struct fc_server *server)
         return;
     for (;;) {
         fc_fds_lock();
-        const int r =
-            fc_rights_receive(server->fds.fd[FC_FD_HELLO], &handover, sizeof handover, fds, FC_HANDOVER_FDS, &count, 0);
+        const int r = fc_fd_message_receive(server->fds.fd[FC_FD_HELLO], &handover, sizeof handover, fds,
+                                            FC_HANDOVER_FDS, &count, 0);
         for (size_t i = 0; i < count; i++)
             if (i == 3 && handover.has_pidfd)
                 own.fd[FC_FD_PROCESS] = fds[i];
@@ -225,7 +225,7 @@ void fc_server_free(struct fc_server *server)
 
 /* The copy ends as soon as it has come to forkcall_init and made the server, which so is no child
  * of this process. */
-static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct fc_patience *patience, char *why,
+static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct fc_time_limit *time_limit, char *why,
                       size_t why_size)
 {
     const uint64_t limit_ns = fc_now_ns() + FC_READY_NS;
@@ -236,12 +236,12 @@ static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct 
         struct pollfd end = {.fd = copy->fd, .events = POLLIN};
         const uint64_t now = fc_now_ns();
         if (killed_ns == 0)
-            r = fc_patience_left(patience);
+            r = fc_time_limit_left(time_limit);
         if (killed_ns == 0 && (r < 0 || now >= limit_ns)) {
             fc_process_signal(copy, SIGKILL);
             killed_ns = now;
         } else if (killed_ns != 0 && now >= killed_ns + END_NS) {
-            fc_orphans_add(copy, fds); /* something keeps it: it is reaped later */
+            fc_unreaped_add(copy, fds); /* something keeps it: it is reaped later */
             break;
         }
         fc_rest(&end, 1, fc_process_backoff_ms(tries));
@@ -251,13 +251,13 @@ static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct 
     if (killed_ns != 0)
         snprintf(why, why_size, "the copy of this program did not come to forkcall_init() in time");
     else if (ending.status_known && ending.wait_status != 0)
-        return fc_copy_failed(ending.wait_status, why, why_size);
+        return fc_exec_self_failed(ending.wait_status, why, why_size);
     else
         return 0; /* where its status was taken by somebody else, the socket tells */
     return -ENOEXEC;
 }
 
-static int start_copy(struct fc_server *server, const struct fc_patience *patience, char *why, size_t why_size)
+static int start_copy(struct fc_server *server, const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
     struct fc_process copy = {.fd = -1};
     uint64_t nonce = 0;
@@ -271,28 +271,28 @@ static int start_copy(struct fc_server *server, const struct fc_patience *patien
         setup.spares = SPARES;
     setup.credentials = *fc_snapshot_credentials(server->snapshot);
     server->spares = setup.spares;
-    int r = fc_rights_pair_in(&server->fds);
+    int r = fc_fd_message_pair_in(&server->fds);
     const int socket = server->fds.fd[FC_FD_HELLO];
     if (r == 0)
-        r = fc_copy_hello(socket, FC_COPY_SERVER, &nonce);
+        r = fc_exec_self_hello(socket, FC_ROLE_SERVER, &nonce);
     if (r == 0)
         r = fc_server_setup_send(socket, &setup, kept != NULL ? &kept->prepare : NULL,
                                  kept != NULL ? kept->args : NULL);
     if (r == 0)
-        r = fc_copy_start(server->fds.fd[FC_FD_COPY], nonce, true, &pid, &step);
+        r = fc_exec_self_start(server->fds.fd[FC_FD_COPY], nonce, true, &pid, &step);
     fc_fds_close(&server->fds, FC_FD_COPY);
     if (r < 0) {
-        snprintf(why, why_size, "%s%s%s", step, fc_copy_error_is_told(r) ? "" : ": ",
-                 fc_copy_error_is_told(r) ? "" : strerror(-r));
+        snprintf(why, why_size, "%s%s%s", step, fc_exec_self_error_is_told(r) ? "" : ": ",
+                 fc_exec_self_error_is_told(r) ? "" : strerror(-r));
         return r;
     }
     fc_process_open(&copy, pid, &server->fds);
-    r = await_copy(&copy, &server->fds, patience, why, why_size);
+    r = await_copy(&copy, &server->fds, time_limit, why, why_size);
     fc_fds_close(&server->fds, FC_FD_PROCESS);
     return r;
 }
 
-int fc_server_start(const struct forkcall_server_options *options, const struct fc_patience *patience,
+int fc_server_start(const struct forkcall_server_options *options, const struct fc_time_limit *time_limit,
                     struct fc_server **server, char *why, size_t why_size)
 {
     int r = options != NULL ? keep_options(options) : 0;
@@ -301,7 +301,7 @@ int fc_server_start(const struct forkcall_server_options *options, const struct 
     *server = make();
     if (*server == NULL)
         return -ENOMEM;
-    r = start_copy(*server, patience, why, why_size);
+    r = start_copy(*server, time_limit, why, why_size);
     if (r < 0) {
         fc_server_free(*server);
         return r;

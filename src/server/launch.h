@@ -1,6 +1,6 @@
 /* HOST: Starting a server: what happens before it serves. */
-#ifndef FC_SERVER_START_H
-#define FC_SERVER_START_H
+#ifndef FC_SERVER_LAUNCH_H
+#define FC_SERVER_LAUNCH_H
 
 #include "base/descriptors.h"
 #include "module/lookup.h"
@@ -41,7 +41,7 @@ struct fc_server {
 
 /* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0;
  * -ETIMEDOUT; -EINTR: canceled; or another negative errno with why, a text that may be empty. */
-int fc_server_start(const struct forkcall_server_options *options, const struct fc_patience *patience,
+int fc_server_start(const struct forkcall_server_options *options, const struct fc_time_limit *time_limit,
                     struct fc_server **server, char *why, size_t why_size);
 
 /* Sends it a signal, while its control socket or its descriptor says that it lives, and so its

@@ -25,7 +25,7 @@
 static int ask_ending(const struct fc_process *process, struct fc_fds *fds, enum fc_fd answer)
 {
     struct fc_server_order order = fc_order_make(FC_ORDER_STATUS, process->pid);
-    int r = fc_rights_pair_in(fds);
+    int r = fc_fd_message_pair_in(fds);
     if (r < 0)
         return r;
     r = fc_order_send(process->server, &order, fds->fd[FC_FD_COPY]);
@@ -45,7 +45,7 @@ static int ask_ending(const struct fc_process *process, struct fc_fds *fds, enum
 static int hear_ending(int fd, struct fc_ending *ending)
 {
     size_t count;
-    const int r = fc_rights_receive(fd, ending, sizeof *ending, NULL, 0, &count, 0);
+    const int r = fc_fd_message_receive(fd, ending, sizeof *ending, NULL, 0, &count, 0);
     return r == 0 ? 1 : r == -EAGAIN ? 0 : -1;
 }
 
@@ -55,7 +55,7 @@ static const struct fc_remote of_server = {
 /* ---- Taking a child -------------------------------------------------------------------------- */
 
 /* Without a descriptor for the process: the server says when it has ended. */
-static int watch(struct forkcall_call *call, const struct fc_patience *patience)
+static int watch(struct forkcall_call *call, const struct fc_time_limit *time_limit)
 {
     for (;;) {
         int r = ask_ending(&call->process, &call->fds, FC_FD_PROCESS);
@@ -64,21 +64,21 @@ static int watch(struct forkcall_call *call, const struct fc_patience *patience)
         if (r != -EAGAIN)
             return r;
         fc_ask_rest(call->server, call->server->fds.fd[FC_FD_HELLO], POLLOUT);
-        r = fc_patience_left(patience);
+        r = fc_time_limit_left(time_limit);
         if (r < 0)
             return r;
     }
 }
 
 /* The child is the call's. -ECONNRESET: the server is gone, and was to tell of the child's end. */
-static int adopt(struct forkcall_call *call, const struct fc_patience *patience)
+static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_limit)
 {
     int r = 0;
     call->process.remote = &of_server;
     call->process.server = call->server;
     call->process.own_group = !call->options.share_group;
     if (call->process.fd < 0)
-        r = watch(call, patience);
+        r = watch(call, time_limit);
     if (r == 0)
         return 0;
     struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
@@ -98,11 +98,11 @@ static bool is_silent(const struct fc_server *server)
     return is;
 }
 
-static int take_from(struct forkcall_call *call, const struct fc_patience *patience, char *why, size_t why_size)
+static int take_from(struct forkcall_call *call, const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
-    int r = fc_ask_for_child(call, patience, why, why_size);
+    int r = fc_ask_for_child(call, time_limit, why, why_size);
     if (r == 0)
-        r = adopt(call, patience);
+        r = adopt(call, time_limit);
     if (r == 0)
         return 0;
     if ((r == -ETIMEDOUT || r == -EINTR) && is_silent(call->server))
@@ -115,10 +115,10 @@ static int take_from(struct forkcall_call *call, const struct fc_patience *patie
 int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
 {
     const uint64_t limit_ns = fc_now_ns() + CHILD_NS;
-    const struct fc_patience whole = {.deadline_ns = call->deadline_ns,
-                                      .cancel_fd = call->options.cancel_fd_plus_one - 1};
-    const struct fc_patience of_child = {.deadline_ns = limit_ns < call->deadline_ns ? limit_ns : call->deadline_ns,
-                                         .cancel_fd = whole.cancel_fd};
+    const struct fc_time_limit whole = {.deadline_ns = call->deadline_ns,
+                                        .cancel_fd = call->options.cancel_fd_plus_one - 1};
+    const struct fc_time_limit of_child = {.deadline_ns = limit_ns < call->deadline_ns ? limit_ns : call->deadline_ns,
+                                           .cancel_fd = whole.cancel_fd};
     int r = -ECONNRESET;
     for (int i = 0; i < TRIES && r == -ECONNRESET; i++) {
         r = fc_server_get(&whole, &call->server, why, why_size);

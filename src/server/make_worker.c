@@ -30,9 +30,9 @@ static int open_pipe(int ends[2], int end_of_host)
     return r == 0 && fcntl(ends[end_of_host], F_SETFL, O_NONBLOCK) < 0 ? -errno : r;
 }
 
-static int open_channel(struct fc_new_spare *spare)
+static int open_channel(struct fc_new_worker *spare)
 {
-    *spare = (struct fc_new_spare){.request = {-1, -1}, .reply = {-1, -1}, .region = -1};
+    *spare = (struct fc_new_worker){.request = {-1, -1}, .reply = {-1, -1}, .region = -1};
     int r = open_pipe(spare->request, 1);
     if (r == 0)
         r = open_pipe(spare->reply, 0);
@@ -41,7 +41,7 @@ static int open_channel(struct fc_new_spare *spare)
     return r;
 }
 
-void fc_spare_close_channel(const struct fc_new_spare *spare)
+void fc_worker_close_channel(const struct fc_new_worker *spare)
 {
     const int fds[] = {spare->request[0], spare->request[1], spare->reply[0], spare->reply[1], spare->region};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
@@ -51,22 +51,23 @@ void fc_spare_close_channel(const struct fc_new_spare *spare)
 
 /* ---- By fork --------------------------------------------------------------------------------- */
 
-_Noreturn static void run_forked(const struct fc_new_spare *spare, pid_t server, int extra, void (*leave_in_child)(int))
+_Noreturn static void run_forked(const struct fc_new_worker *spare, pid_t server, int extra,
+                                 void (*leave_in_child)(int))
 {
-    int own[FC_PASSED_USES] = {spare->request[0], spare->reply[1], spare->region, -1, -1};
+    int own[FC_FD_USES] = {spare->request[0], spare->reply[1], spare->region, -1, -1};
     fc_end_with_parent(server);
-    fc_be_patient(false); /* a child is as the host is */
+    fc_sched_batch_set(false); /* a child is as the host is */
     leave_in_child(extra);
     setpgid(0, 0);
     fc_process_set_name("child");
     close(spare->request[1]);
     close(spare->reply[0]);
-    own[-FC_PASSED_LIFELINE - 1] = fc_lifeline_join(fc_serve_lifeline());
-    const int r = extra >= 0 ? fc_passed_receive(extra, own) : 0;
-    fc_spare_run(own, false, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
+    own[-FC_FD_USE_LIFELINE - 1] = fc_lifeline_join(fc_server_process_lifeline());
+    const int r = extra >= 0 ? fc_fd_list_receive(extra, own) : 0;
+    fc_worker_run(own, false, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
 }
 
-static int by_fork(struct fc_new_spare *spare, int extra, void (*leave_in_child)(int))
+static int by_fork(struct fc_new_worker *spare, int extra, void (*leave_in_child)(int))
 {
     const pid_t server = getpid();
     spare->pid = fork();
@@ -81,47 +82,48 @@ static int by_fork(struct fc_new_spare *spare, int extra, void (*leave_in_child)
 
 /* ---- By exec --------------------------------------------------------------------------------- */
 
-static int say_hello(int socket, const struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra,
+static int say_hello(int socket, const struct fc_new_worker *spare, const struct fc_prepare *prepare, int extra,
                      uint64_t *nonce)
 {
-    struct fc_passed_fd list[5] = {{FC_PASSED_REQUEST, spare->request[0]}, {FC_PASSED_REPLY, spare->reply[1]}};
+    struct fc_fd_list_item list[5] = {{FC_FD_USE_REQUEST, spare->request[0]}, {FC_FD_USE_REPLY, spare->reply[1]}};
     size_t count = 2;
     if (spare->region >= 0)
-        list[count++] = (struct fc_passed_fd){FC_PASSED_REGION, spare->region};
-    if (fc_serve_lifeline() >= 0)
-        list[count++] = (struct fc_passed_fd){FC_PASSED_LIFELINE, fc_serve_lifeline()};
+        list[count++] = (struct fc_fd_list_item){FC_FD_USE_REGION, spare->region};
+    if (fc_server_process_lifeline() >= 0)
+        list[count++] = (struct fc_fd_list_item){FC_FD_USE_LIFELINE, fc_server_process_lifeline()};
     if (extra >= 0)
-        list[count++] = (struct fc_passed_fd){FC_PASSED_MORE, extra};
-    int r = fc_copy_hello(socket, FC_COPY_SPARE_OF_SERVER, nonce);
+        list[count++] = (struct fc_fd_list_item){FC_FD_USE_MORE, extra};
+    int r = fc_exec_self_hello(socket, FC_ROLE_SPARE_OF_SERVER, nonce);
     if (r == 0)
         r = fc_server_setup_send(socket, &prepare->setup, &prepare->function, prepare->args);
-    return r == 0 ? fc_passed_send(socket, list, count) : r;
+    return r == 0 ? fc_fd_list_send(socket, list, count) : r;
 }
 
-static int by_exec(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra)
+static int by_exec(struct fc_new_worker *spare, const struct fc_prepare *prepare, int extra)
 {
     int ends[2];
     uint64_t nonce;
     const char *step;
-    int r = fc_rights_pair(ends);
+    int r = fc_fd_message_pair(ends);
     if (r < 0)
         return r;
     r = say_hello(ends[0], spare, prepare, extra, &nonce);
-    fc_be_patient(false);
+    fc_sched_batch_set(false);
     if (r == 0)
-        r = fc_copy_start(ends[1], nonce, true, &spare->pid, &step);
-    fc_be_patient(true);
+        r = fc_exec_self_start(ends[1], nonce, true, &spare->pid, &step);
+    fc_sched_batch_set(true);
     close(ends[0]);
     close(ends[1]);
     return r;
 }
 
-int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra, void (*leave_in_child)(int))
+int fc_worker_make(struct fc_new_worker *spare, const struct fc_prepare *prepare, int extra,
+                   void (*leave_in_child)(int))
 {
     int r = open_channel(spare);
     if (r == 0)
         r = prepare != NULL ? by_exec(spare, prepare, extra) : by_fork(spare, extra, leave_in_child);
     if (r < 0)
-        fc_spare_close_channel(spare);
+        fc_worker_close_channel(spare);
     return r;
 }

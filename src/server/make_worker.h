@@ -1,12 +1,12 @@
 /* SERVER: A spare that a server makes: its channel and its process. */
-#ifndef FC_SPARE_MAKE_H
-#define FC_SPARE_MAKE_H
+#ifndef FC_SERVER_MAKE_WORKER_H
+#define FC_SERVER_MAKE_WORKER_H
 
 #include "child/prepare.h"
 
 #include <sys/types.h>
 
-struct fc_new_spare {
+struct fc_new_worker {
     pid_t pid;
     int request[2], reply[2], region; /* -1: none */
 };
@@ -14,9 +14,10 @@ struct fc_new_spare {
 /* Makes one by fork; or, where prepare is not NULL, by exec, and that is what it prepares. extra: a
  * socket that holds what it is to have besides; -1: nothing. leave_in_child is called in a forked
  * one, with extra. 0 or a negative errno. */
-int fc_spare_make(struct fc_new_spare *spare, const struct fc_prepare *prepare, int extra, void (*leave_in_child)(int));
+int fc_worker_make(struct fc_new_worker *spare, const struct fc_prepare *prepare, int extra,
+                   void (*leave_in_child)(int));
 
 /* The server has no more to do with the channel. */
-void fc_spare_close_channel(const struct fc_new_spare *spare);
+void fc_worker_close_channel(const struct fc_new_worker *spare);
 
 #endif

@@ -37,12 +37,12 @@ static int control_fd = -1, host_fd = -1;
  * it keeps; -1: none. */
 static void leave_in_child(int extra)
 {
-    fc_serve_leave();
+    fc_server_process_leave();
     close(control_fd);
     if (host_fd >= 0)
         close(host_fd);
     fc_children_forget();
-    fc_asks_forget(extra);
+    fc_ask_queue_forget(extra);
 }
 
 /* ---- Serving --------------------------------------------------------------------------------- */
@@ -55,13 +55,13 @@ static void obey(const struct fc_server_order *order, int socket)
         if (order->pid != 0)
             fc_children_release(order->pid, false);
         if (socket >= 0)
-            fc_asks_add(socket, order->ask, order->has_fds);
+            fc_ask_queue_add(socket, order->ask, order->has_fds);
         return;
     case FC_ORDER_DONE:
         fc_children_release(order->pid, order->kill_group);
         break;
     case FC_ORDER_DROP:
-        fc_asks_drop(order->ask);
+        fc_ask_queue_drop(order->ask);
         fc_children_drop(order->ask);
         break;
     case FC_ORDER_STATUS:
@@ -81,7 +81,7 @@ static bool take_order(void)
     struct fc_server_order order = {.kind = 0};
     size_t count;
     int socket = -1;
-    const int r = fc_rights_receive(control_fd, &order, sizeof order, &socket, 1, &count, 0);
+    const int r = fc_fd_message_receive(control_fd, &order, sizeof order, &socket, 1, &count, 0);
     if (r == -EAGAIN)
         return true;
     if (r < 0 && r != -EMFILE)
@@ -98,10 +98,10 @@ static bool host_is_gone(void)
 static int timeout_ms(void)
 {
     const uint64_t children = fc_children_next_ns();
-    const uint64_t asks = fc_asks_next_ns();
+    const uint64_t asks = fc_ask_queue_next_ns();
     const uint64_t first = children < asks ? children : asks;
     const uint64_t now = fc_now_ns();
-    if (fc_asks_can_be_tried() || first <= now)
+    if (fc_ask_queue_can_be_tried() || first <= now)
         return 0;
     return first == UINT64_MAX ? -1 : (int)((first - now) / 1000000U) + 1;
 }
@@ -121,22 +121,22 @@ static bool can_go_on(int error)
  * spares. */
 _Noreturn static void serve(void)
 {
-    fc_be_patient(true);
+    fc_sched_batch_set(true);
     for (;;) {
         struct pollfd fds[] = {{.fd = control_fd, .events = POLLIN},
-                               {.fd = fc_bell_fd(), .events = POLLIN},
+                               {.fd = fc_sigchld_pipe_fd(), .events = POLLIN},
                                {.fd = host_fd, .events = POLLIN}};
         if (fc_poll(fds, 3, timeout_ms()) < 0 && !can_go_on(errno))
             break;
         if (fds[1].revents != 0) {
-            fc_bell_silence();
+            fc_sigchld_pipe_drain();
             fc_children_look();
         }
         fc_children_kill_overdue();
         if (host_is_gone())
             break;
-        if (fc_asks_can_be_tried())
-            fc_asks_try();
+        if (fc_ask_queue_can_be_tried())
+            fc_ask_queue_try();
         else if (fds[0].revents == 0)
             fc_children_refill();
         else if (!take_order())
@@ -161,12 +161,12 @@ static void tell_ready(int error, const char *why, int status)
     ready.pid = getpid();
     snprintf(ready.why, sizeof ready.why, "%s", why);
     fc_holder_take(&ready.has);
-    const int self = fc_wait_is_passable() ? fc_wait_open(getpid()) : -1;
+    const int self = fc_process_watch_is_passable() ? fc_process_watch_open(getpid()) : -1;
     ready.has_pidfd = self >= 0;
-    int r = fc_rights_send(control_fd, &ready, sizeof ready, &self, self >= 0 ? 1 : 0);
+    int r = fc_fd_message_send(control_fd, &ready, sizeof ready, &self, self >= 0 ? 1 : 0);
     if (r == -ETOOMANYREFS) { /* the host opens one itself */
         ready.has_pidfd = false;
-        r = fc_rights_send(control_fd, &ready, sizeof ready, NULL, 0);
+        r = fc_fd_message_send(control_fd, &ready, sizeof ready, NULL, 0);
     }
     if (r < 0)
         _exit(0);
@@ -179,9 +179,9 @@ static void tell_ready(int error, const char *why, int status)
 /* The host reaps the process that it has made, at once, and has no child by this one. */
 static void leave_host(pid_t host)
 {
-    fc_serve_note_host(host);
+    fc_server_process_note_host(host);
     /* While this process is its child, the host's number is its own. */
-    const int fd = fc_wait_open(host);
+    const int fd = fc_process_watch_open(host);
     host_fd = fd < 0 ? -1 : fd;
     if (getppid() != host)
         _exit(0);
@@ -212,29 +212,29 @@ static int run_prepare(char *why, size_t why_size)
     return r;
 }
 
-_Noreturn void fc_serve_as_spare(int socket)
+_Noreturn void fc_server_worker_main(int socket)
 {
-    int own[FC_PASSED_USES] = {-1, -1, -1, -1, -1};
+    int own[FC_FD_USES] = {-1, -1, -1, -1, -1};
     char why[200] = "";
-    const pid_t maker = fc_rights_maker(socket);
+    const pid_t maker = fc_fd_message_maker(socket);
     fc_end_with_parent(maker >= 0 ? maker : getppid());
-    if (fc_prepare_receive(socket, &prepare) < 0 || fc_passed_receive(socket, own) < 0 ||
+    if (fc_prepare_receive(socket, &prepare) < 0 || fc_fd_list_receive(socket, own) < 0 ||
         fc_credentials_take_on(&prepare.setup.credentials) < 0)
-        _exit(FC_COPY_REFUSED);
-    own[-FC_PASSED_LIFELINE - 1] = fc_lifeline_join(own[-FC_PASSED_LIFELINE - 1]);
+        _exit(FC_EXIT_REFUSED);
+    own[-FC_FD_USE_LIFELINE - 1] = fc_lifeline_join(own[-FC_FD_USE_LIFELINE - 1]);
     const int r = fc_prepare_run(&prepare, why, sizeof why);
     fflush(NULL);
-    fc_spare_run(own, true, r < 0 ? why : NULL);
+    fc_worker_run(own, true, r < 0 ? why : NULL);
 }
 
-_Noreturn void fc_serve(int control)
+_Noreturn void fc_server_main(int control)
 {
     char why[200] = "";
     int r = fc_prepare_receive(control, &prepare);
     if (r < 0)
-        _exit(FC_COPY_REFUSED);
+        _exit(FC_EXIT_REFUSED);
     control_fd = control;
-    bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_COPIES || fc_has_other_threads();
+    bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_EXECED || fc_has_other_threads();
     leave_host(getppid());
     r = fc_credentials_take_on(&prepare.setup.credentials);
     /* The host looks at it, to learn whether it still may (server/snapshot.h). */
@@ -248,12 +248,12 @@ _Noreturn void fc_serve(int control)
     fflush(NULL);   /* what constructors and prepare have written is not each child's to write */
     fc_child_arm(); /* for all that are forked */
     if (r == 0)
-        r = fc_bell_hang();
+        r = fc_sigchld_pipe_open();
     if (r < 0 && why[0] == '\0')
         snprintf(why, sizeof why, "%s", strerror(-r));
     fc_module_prepare();
     fc_crash_note_modules();
     fc_children_open(control_fd, exec_spares ? &prepare : NULL, prepare.setup.spares, leave_in_child);
-    tell_ready(-r, why, FC_COPY_REFUSED);
+    tell_ready(-r, why, FC_EXIT_REFUSED);
     serve();
 }

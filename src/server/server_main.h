@@ -1,11 +1,11 @@
 /* SERVER: The server process: makes children ahead, and looks after them. */
-#ifndef FC_SERVE_H
-#define FC_SERVE_H
+#ifndef FC_SERVER_SERVER_MAIN_H
+#define FC_SERVER_SERVER_MAIN_H
 
 /* In a copy that is to be the server; never returns. */
-_Noreturn void fc_serve(int control);
+_Noreturn void fc_server_main(int control);
 
 /* In a copy that a server made as a spare; never returns. */
-_Noreturn void fc_serve_as_spare(int socket);
+_Noreturn void fc_server_worker_main(int socket);
 
 #endif

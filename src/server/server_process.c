@@ -14,25 +14,25 @@
 
 static pid_t host_pid;
 
-void fc_serve_note_host(pid_t host)
+void fc_server_process_note_host(pid_t host)
 {
     host_pid = host;
 }
 
-bool fc_serve_is_child_of_host(void)
+bool fc_server_process_is_child_of_host(void)
 {
     return getppid() == host_pid;
 }
 
 /* ---- SIGCHLD --------------------------------------------------------------------------------- */
 
-static int bell[2] = {-1, -1}; /* a pipe, so that poll(2) sees the signal */
+static int sigchld_pipe[2] = {-1, -1}; /* a pipe, so that poll(2) sees the signal */
 
 static void on_child(int signal)
 {
     const int error = errno;
     (void)signal;
-    if (write(bell[1], "c", 1) < 0) {
+    if (write(sigchld_pipe[1], "c", 1) < 0) {
         /* It is full: as good as rung. */
     }
     errno = error;
@@ -40,25 +40,25 @@ static void on_child(int signal)
 
 static int lifeline[2] = {-1, -1}; /* a pipe that ends with this process */
 
-int fc_serve_lifeline(void)
+int fc_server_process_lifeline(void)
 {
     return lifeline[0];
 }
 
-int fc_bell_hang(void)
+int fc_sigchld_pipe_open(void)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_child;
     action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
-    int r = fc_pipe(bell);
+    int r = fc_pipe(sigchld_pipe);
     if (r == 0)
         r = fc_pipe(lifeline);
     if (r < 0)
         return r;
     /* A server that waits here, in the handler or outside, would outlive its host. */
     for (int i = 0; i < 2; i++)
-        if (fcntl(bell[i], F_SETFL, O_NONBLOCK) < 0)
+        if (fcntl(sigchld_pipe[i], F_SETFL, O_NONBLOCK) < 0)
             return -errno;
     sigset_t none; /* a constructor, or prepare, may have blocked some */
     sigemptyset(&none);
@@ -66,24 +66,24 @@ int fc_bell_hang(void)
     return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;
 }
 
-void fc_bell_silence(void)
+void fc_sigchld_pipe_drain(void)
 {
     char rung[64];
-    while (fc_read(bell[0], rung, sizeof rung) > 0) {
+    while (fc_read(sigchld_pipe[0], rung, sizeof rung) > 0) {
     }
 }
 
-int fc_bell_fd(void)
+int fc_sigchld_pipe_fd(void)
 {
-    return bell[0];
+    return sigchld_pipe[0];
 }
 
 /* ---- In a child ------------------------------------------------------------------------------ */
 
-void fc_serve_leave(void)
+void fc_server_process_leave(void)
 {
     signal(SIGCHLD, SIG_DFL);
-    close(bell[0]);
-    close(bell[1]);
+    close(sigchld_pipe[0]);
+    close(sigchld_pipe[1]);
     close(lifeline[1]);
 }

@@ -1,8 +1,8 @@
 /* HOST: What a server has from its host, as it was when the server was started. Where the host has
  * another now (it has dropped rights, or gone elsewhere), the server must not be used any more:
  * its children would have what the host gave up. */
-#ifndef FC_SNAPSHOT_H
-#define FC_SNAPSHOT_H
+#ifndef FC_SERVER_SNAPSHOT_H
+#define FC_SERVER_SNAPSHOT_H
 
 #include "os/credentials.h"
 #include "wire/server_message.h"

@@ -1,7 +1,7 @@
 /* HOST, CHILD: What the calling thread has at the call and a child that is no fork of it is to
  * have, too: it travels with the request. */
-#ifndef FC_CALLER_H
-#define FC_CALLER_H
+#ifndef FC_WIRE_CALLER_H
+#define FC_WIRE_CALLER_H
 
 #include "os/credentials.h"
 #include "os/fpu.h"

@@ -1,15 +1,15 @@
 /* HOST, CHILD: what a child says of its crash. */
-#ifndef FC_CRASH_NOTICE_H
-#define FC_CRASH_NOTICE_H
+#ifndef FC_WIRE_CRASH_NOTICE_H
+#define FC_WIRE_CRASH_NOTICE_H
 
 #include "module/ranges.h"
 #include "os/registers.h"
 #include "wire/frame.h"
 
 /* The payload of the crash frame begins with this; then come placement_count times struct
- * fc_placement, where the child is no fork of its caller; the bytes of the stack from stack_address
- * on are the rest of it. Unwinding is not for a signal handler: the caller does it, over the
- * copy. */
+ * fc_module_range, where the child is no fork of its caller; the bytes of the stack from
+ * stack_address on are the rest of it. Unwinding is not for a signal handler: the caller does it,
+ * over the copy. */
 struct fc_crash_notice {
     int32_t signal;
     int32_t si_code;
@@ -21,6 +21,6 @@ struct fc_crash_notice {
 };
 
 #define FC_CRASH_NOTICE_MAX \
-    (sizeof(struct fc_crash_notice) + FC_PLACEMENTS_MAX * sizeof(struct fc_placement) + FC_CRASH_STACK_MAX)
+    (sizeof(struct fc_crash_notice) + FC_MODULE_RANGES_MAX * sizeof(struct fc_module_range) + FC_CRASH_STACK_MAX)
 
 #endif

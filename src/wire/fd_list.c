@@ -18,16 +18,16 @@ struct message {
     struct {
         int32_t use;
         int32_t close_on_exec;
-    } item[FC_RIGHTS_MAX];
+    } item[FC_FD_MESSAGE_MAX];
 };
 
-int fc_passed_send_from(int socket, const struct fc_passed_fd *list, size_t count, size_t *done)
+int fc_fd_list_send_from(int socket, const struct fc_fd_list_item *list, size_t count, size_t *done)
 {
     do {
         struct message message = {.magic = MAGIC};
-        int fds[FC_RIGHTS_MAX];
+        int fds[FC_FD_MESSAGE_MAX];
         size_t next = *done;
-        for (; message.count < FC_RIGHTS_MAX && next < count; message.count++, next++) {
+        for (; message.count < FC_FD_MESSAGE_MAX && next < count; message.count++, next++) {
             const int flags = fcntl(list[next].fd, F_GETFD);
             fds[message.count] = list[next].fd;
             message.item[message.count].use = list[next].use;
@@ -37,7 +37,7 @@ int fc_passed_send_from(int socket, const struct fc_passed_fd *list, size_t coun
                 list[next].use > STDERR_FILENO && flags > 0 && (flags & FD_CLOEXEC) != 0;
         }
         message.more = next < count;
-        const int r = fc_rights_send(socket, &message, sizeof message, fds, message.count);
+        const int r = fc_fd_message_send(socket, &message, sizeof message, fds, message.count);
         if (r < 0)
             return r;
         *done = next;
@@ -45,10 +45,10 @@ int fc_passed_send_from(int socket, const struct fc_passed_fd *list, size_t coun
     return 0;
 }
 
-int fc_passed_send(int socket, const struct fc_passed_fd *list, size_t count)
+int fc_fd_list_send(int socket, const struct fc_fd_list_item *list, size_t count)
 {
     size_t done = 0;
-    return fc_passed_send_from(socket, list, count, &done);
+    return fc_fd_list_send_from(socket, list, count, &done);
 }
 
 /* ---- Receiving ------------------------------------------------------------------------------- */
@@ -69,9 +69,9 @@ static int receive(int socket, struct arrivals *all, int *more)
     struct message message;
     *more = -1;
     do {
-        int fds[FC_RIGHTS_MAX];
+        int fds[FC_FD_MESSAGE_MAX];
         size_t count;
-        const int r = fc_rights_receive(socket, &message, sizeof message, fds, FC_RIGHTS_MAX, &count, 1);
+        const int r = fc_fd_message_receive(socket, &message, sizeof message, fds, FC_FD_MESSAGE_MAX, &count, 1);
         if (r < 0)
             return r;
         if (message.magic != MAGIC || message.count != count)
@@ -81,7 +81,7 @@ static int receive(int socket, struct arrivals *all, int *more)
             return -ENOMEM;
         all->list = longer;
         for (size_t i = 0; i < count; i++)
-            if (message.item[i].use == FC_PASSED_MORE)
+            if (message.item[i].use == FC_FD_USE_MORE)
                 *more = fds[i];
             else
                 all->list[all->count++] =
@@ -148,17 +148,17 @@ static int put(struct places *places, struct arrived *one)
     return enter(places, one->use, &one->fd);
 }
 
-static int place_all(struct places *places, const struct arrivals *all, int own[FC_PASSED_USES])
+static int place_all(struct places *places, const struct arrivals *all, int own[FC_FD_USES])
 {
     int r = 0;
-    for (int i = 0; r == 0 && i < FC_PASSED_USES; i++)
+    for (int i = 0; r == 0 && i < FC_FD_USES; i++)
         if (own[i] >= 0)
             r = enter(places, own[i], &own[i]);
     for (size_t i = 0; r == 0 && i < all->count; i++) {
         struct arrived *one = &all->list[i];
         if (one->use >= 0) {
             r = enter(places, one->fd, &one->fd);
-        } else if (one->use >= -FC_PASSED_USES) {
+        } else if (one->use >= -FC_FD_USES) {
             own[-one->use - 1] = one->fd;
             r = enter(places, one->fd, &own[-one->use - 1]);
         } else {
@@ -171,7 +171,7 @@ static int place_all(struct places *places, const struct arrivals *all, int own[
     return r;
 }
 
-int fc_passed_receive(int socket, int own[FC_PASSED_USES])
+int fc_fd_list_receive(int socket, int own[FC_FD_USES])
 {
     struct arrivals all = {NULL, 0};
     struct places places = {NULL, 0};

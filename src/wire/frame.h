@@ -5,8 +5,8 @@
  * A reply is any number of READY, STARTED, PROGRESS and MESSAGE frames, at most one RESULT, at most
  * one of SETUP and CRASH, and the trailer DONE, before which there may be an ANSWER. What comes
  * after the trailer is not read. */
-#ifndef FC_FRAME_H
-#define FC_FRAME_H
+#ifndef FC_WIRE_FRAME_H
+#define FC_WIRE_FRAME_H
 
 #include <stdbool.h>
 #include <stddef.h>

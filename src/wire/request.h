@@ -1,8 +1,8 @@
 /* HOST, CHILD: What a caller says to a child that is no fork of it: which function, with which
  * arguments, and how. Both ends are the same library on the same machine. The go byte comes after
  * it, in the same pipe (os/start_gate.h). */
-#ifndef FC_REQUEST_H
-#define FC_REQUEST_H
+#ifndef FC_WIRE_REQUEST_H
+#define FC_WIRE_REQUEST_H
 
 #include "module/lookup.h"
 #include "wire/task.h"

@@ -1,7 +1,7 @@
 /* HOST, SERVER: What host and server say to each other over the control socket. All messages have a
  * fixed size: they are sent and taken whole. */
-#ifndef FC_SERVER_WIRE_H
-#define FC_SERVER_WIRE_H
+#ifndef FC_WIRE_SERVER_MESSAGE_H
+#define FC_WIRE_SERVER_MESSAGE_H
 
 #include "module/lookup.h"
 #include "os/credentials.h"

@@ -1,7 +1,7 @@
 /* HOST, CHILD: What a process that runs a call's function must know: nothing in it, but for args
  * with FORKCALL_BY_POINTER, supposes that the process shares the caller's memory. */
-#ifndef FC_TASK_H
-#define FC_TASK_H
+#ifndef FC_WIRE_TASK_H
+#define FC_WIRE_TASK_H
 
 #include "base/fd_identity.h"
 #include "wire/caller.h"
@@ -23,7 +23,7 @@ struct fc_task {
     uint64_t nonce;
     /* Of options, and the capacity of a fixed buffer. */
     size_t max_result;
-    struct fc_mark mark;                            /* of reply_fd */
+    struct fc_fd_identity mark;                     /* of reply_fd */
     int reply_fd, go_fd, region_fd, out_fd, err_fd; /* -1: none */
     bool drop_result;
     bool want_progress;

@@ -76,7 +76,7 @@ static void check_crash_by(const struct fc_reply *reply, bool by_fork)
 {
     struct forkcall_crash crash;
     memset(&crash, 0, sizeof crash);
-    fc_crash_read(&crash, reply->crash.data, reply->crash.size, by_fork);
+    fc_crash_decode(&crash, reply->crash.data, reply->crash.size, by_fork);
     MUST(crash.frame_count <= FORKCALL_CRASH_FRAMES);
     for (uint32_t i = 1; i < crash.frame_count; i++)
         MUST(fc_image_is_code(crash.frames[i]));
@@ -86,14 +86,14 @@ static void check_crash_by(const struct fc_reply *reply, bool by_fork)
  * for one of them. */
 static void give_keys(const struct fc_reply *reply)
 {
-    static struct fc_placement ours[FC_PLACEMENTS_MAX];
+    static struct fc_module_range ours[FC_MODULE_RANGES_MAX];
     static size_t count;
     struct fc_crash_notice notice;
-    struct fc_placement theirs;
+    struct fc_module_range theirs;
     unsigned char *at = (unsigned char *)reply->crash.data + sizeof notice;
     const unsigned char *end = (unsigned char *)reply->crash.data + reply->crash.size;
     if (count == 0)
-        count = fc_placements_list(ours, FC_PLACEMENTS_MAX);
+        count = fc_module_ranges_list(ours, FC_MODULE_RANGES_MAX);
     memcpy(&notice, reply->crash.data, sizeof notice);
     for (uint32_t i = 0; i < notice.placement_count && (size_t)(end - at) >= sizeof theirs; i++, at += sizeof theirs) {
         memcpy(&theirs, at, sizeof theirs);

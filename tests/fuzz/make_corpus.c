@@ -127,7 +127,7 @@ static void keep_crash_elsewhere(struct forkcall_buf *stream)
     static const struct {
         const char *name;
         uint32_t count;
-        struct fc_placement placements[4];
+        struct fc_module_range placements[4];
     } forged[] = {
         {"crash-elsewhere",
          4,
@@ -141,7 +141,7 @@ static void keep_crash_elsewhere(struct forkcall_buf *stream)
     };
     struct {
         struct fc_crash_notice notice;
-        struct fc_placement placements[4];
+        struct fc_module_range placements[4];
         uint64_t stack[32];
     } crash;
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {

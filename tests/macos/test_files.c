@@ -104,7 +104,7 @@ static int close_all_but_two(void *unused)
     for (size_t i = 0; i < OPENED; i++)
         CHECK((opened[i] = open("/dev/null", O_RDONLY)) > 2);
     const int keep[] = {opened[7], opened[OPENED - 1]};
-    CHECK(fc_close_all_but(keep, 2) == 0);
+    CHECK(fc_close_fds_except(keep, 2) == 0);
     for (int fd = 0; fd < opened[OPENED - 1] + 10; fd++)
         CHECK((fcntl(fd, F_GETFD) >= 0) == (fd <= 2 || fd == keep[0] || fd == keep[1]));
     return 0;

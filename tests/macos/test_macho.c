@@ -261,13 +261,13 @@ static void only_code_is_code(void **state)
 
 static void places_of_two_processes_are_alike_by_key_and_path(void **state)
 {
-    struct fc_placement here[4], there[4];
+    struct fc_module_range here[4], there[4];
     (void)state;
     forget_all();
     load("/bin/program", MH_EXECUTE, 1);
     load(CACHED, MH_DYLIB, 7);
     load("/copy.dylib", MH_DYLIB, 7);
-    assert_int_equal(fc_placements_list(here, 4), 3);
+    assert_int_equal(fc_module_ranges_list(here, 4), 3);
     assert_true(here[1].start == (uintptr_t)&loaded[1].image && here[1].size == TEXT_SIZE);
     assert_true(here[0].path == 0 && here[1].path != 0);
     assert_true(here[1].key == here[2].key && here[1].path != here[2].path);
@@ -276,8 +276,8 @@ static void places_of_two_processes_are_alike_by_key_and_path(void **state)
     load("/elsewhere/program", MH_EXECUTE, 1);
     load("/usr/lib/libother.dylib", MH_DYLIB, 2);
     load(CACHED, MH_DYLIB, 7);
-    assert_int_equal(fc_placements_list(there, 2), 2);
-    assert_int_equal(fc_placements_list(there, 4), 3);
+    assert_int_equal(fc_module_ranges_list(there, 2), 2);
+    assert_int_equal(fc_module_ranges_list(there, 4), 3);
     assert_true(there[0].key == here[0].key && there[0].path == here[0].path);
     assert_true(there[2].key == here[1].key && there[2].path == here[1].path);
     assert_true(there[1].key != here[1].key);

@@ -86,8 +86,8 @@ static void fault_in_a_hole_is_told_as_it_is(void **state)
 
 static void holes_are_not_among_the_placements(void **state)
 {
-    static struct fc_placement placements[FC_PLACEMENTS_MAX];
-    const size_t count = fc_placements_list(placements, FC_PLACEMENTS_MAX);
+    static struct fc_module_range placements[FC_MODULE_RANGES_MAX];
+    const size_t count = fc_module_ranges_list(placements, FC_MODULE_RANGES_MAX);
     const struct hole hole = find_hole();
     const uint64_t function = (uint64_t)(uintptr_t)fault_in_a_hole_is_told_as_it_is;
     const uint64_t data = (uint64_t)(uintptr_t)placements;

@@ -41,28 +41,28 @@ static const struct kind kinds[] = {
     {"marker", .marker = true},
     {"marker_and_socket", .marker = true, .socket = true},
     {"marker_and_data", .marker = true, .socket = true, .data = true, .keeps_data = true},
-    {"odd_path", .odd_path = true, .status = FC_COPY_ROBBED},
-    {"odd_path_and_socket", .odd_path = true, .socket = true, .status = FC_COPY_ROBBED},
-    {"odd_path_and_data", .odd_path = true, .socket = true, .data = true, .status = FC_COPY_ROBBED},
-    {"odd_path_and_marker", .odd_path = true, .marker = true, .status = FC_COPY_ROBBED},
-    {"brand", .branded = true, .status = FC_COPY_ROBBED},
-    {"right_marker", .marker = true, .right_marker = true, .status = FC_COPY_ROBBED},
+    {"odd_path", .odd_path = true, .status = FC_EXIT_NO_SOCKET},
+    {"odd_path_and_socket", .odd_path = true, .socket = true, .status = FC_EXIT_NO_SOCKET},
+    {"odd_path_and_data", .odd_path = true, .socket = true, .data = true, .status = FC_EXIT_NO_SOCKET},
+    {"odd_path_and_marker", .odd_path = true, .marker = true, .status = FC_EXIT_NO_SOCKET},
+    {"brand", .branded = true, .status = FC_EXIT_NO_SOCKET},
+    {"right_marker", .marker = true, .right_marker = true, .status = FC_EXIT_NO_SOCKET},
     {"hello_of_a_stranger", .marker = true, .socket = true, .hello = true, .right_marker = true,
-     .status = FC_COPY_WRAPPED},
-    {"brand_and_hello_of_a_stranger", .branded = true, .socket = true, .hello = true, .status = FC_COPY_WRAPPED},
-    {"odd_path_and_hello_of_a_stranger", .odd_path = true, .socket = true, .hello = true, .status = FC_COPY_WRAPPED},
+     .status = FC_EXIT_WRAPPED},
+    {"brand_and_hello_of_a_stranger", .branded = true, .socket = true, .hello = true, .status = FC_EXIT_WRAPPED},
+    {"odd_path_and_hello_of_a_stranger", .odd_path = true, .socket = true, .hello = true, .status = FC_EXIT_WRAPPED},
     /* Perhaps copies, perhaps started by one. */
     {"brand_and_another_parent", .branded = true, .wrapped = true, .lost = true},
     {"hello_of_a_stranger_alone", .socket = true, .hello = true, .lost = true},
     {"hello_of_a_stranger_and_an_inherited_marker", .marker = true, .socket = true, .hello = true, .lost = true},
     /* As it should be: these become copies, and end because their maker does. */
     {"true_copy", .marker = true, .socket = true, .hello = true, .right_marker = true, .parent = true, .hangs_up = true,
-     .status = FC_COPY_REFUSED},
+     .status = FC_EXIT_REFUSED},
     {"wrong_nonce", .marker = true, .socket = true, .hello = true, .parent = true, .hangs_up = true,
-     .status = FC_COPY_REFUSED},
-    {"hello_alone", .socket = true, .hello = true, .parent = true, .hangs_up = true, .status = FC_COPY_REFUSED},
+     .status = FC_EXIT_REFUSED},
+    {"hello_alone", .socket = true, .hello = true, .parent = true, .hangs_up = true, .status = FC_EXIT_REFUSED},
     {"true_copy_by_odd_path", .odd_path = true, .socket = true, .hello = true, .parent = true, .hangs_up = true,
-     .status = FC_COPY_REFUSED},
+     .status = FC_EXIT_REFUSED},
 };
 
 static int returns_0(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -144,7 +144,7 @@ static int play(const struct kind *kind, const char *path)
     }
     if (kind->data && send(ends[0], DATA, strlen(DATA), 0) < 0)
         return 92;
-    if (kind->hello && fc_copy_hello(ends[0], FC_COPY_SPARE, &nonce) < 0)
+    if (kind->hello && fc_exec_self_hello(ends[0], FC_ROLE_SPARE, &nonce) < 0)
         return 91;
     if (kind->hangs_up)
         close(ends[0]);

@@ -373,7 +373,7 @@ static void call_canceled_while_it_waits_for_a_child(void **state)
 /* Calls have waited in vain for ten seconds more than they have; where none has, that stays. */
 static bool make_silence_longer(void)
 {
-    const struct fc_patience patience = {.deadline_ns = UINT64_MAX, .cancel_fd = -1};
+    const struct fc_time_limit patience = {.deadline_ns = UINT64_MAX, .cancel_fd = -1};
     struct fc_server *server;
     char why[200];
     if (fc_server_get(&patience, &server, why, sizeof why) != 0)

@@ -239,11 +239,12 @@ static void message_that_is_refused_leaves_no_descriptor(void **state)
         int ends[2], received[3];
         char taken[16];
         size_t count = 7;
-        assert_int_equal(fc_rights_pair(ends), 0);
+        assert_int_equal(fc_fd_message_pair(ends), 0);
         const int before = traces_now().descriptors;
-        assert_int_equal(fc_rights_send(ends[0], bytes, messages[i].size, sent, messages[i].fds), 0);
+        assert_int_equal(fc_fd_message_send(ends[0], bytes, messages[i].size, sent, messages[i].fds), 0);
         assert_int_equal(
-            fc_rights_receive(ends[1], taken, messages[i].wanted_size, received, messages[i].max, &count, 0), -EPROTO);
+            fc_fd_message_receive(ends[1], taken, messages[i].wanted_size, received, messages[i].max, &count, 0),
+            -EPROTO);
         assert_int_equal(count, 0);
         assert_int_equal(traces_now().descriptors, before);
         close(ends[0]);

@@ -418,8 +418,8 @@ static int fail_in_vain(int wait_status, int times, const char *reason)
     char why[400];
     const char *last;
     for (int i = 0; i < times; i++) {
-        CHECK(fc_copy_failed(wait_status, why, sizeof why) == -ENOEXEC && strstr(why, reason) != NULL);
-        CHECK(fc_copy_gave_up(&last) == 0);
+        CHECK(fc_exec_self_failed(wait_status, why, sizeof why) == -ENOEXEC && strstr(why, reason) != NULL);
+        CHECK(fc_exec_self_gave_up(&last) == 0);
     }
     return 0;
 }
@@ -432,16 +432,16 @@ static int fail_and_serve(void *context)
     CHECK(fail_in_vain(SIGKILL, 20, "SIGKILL") == 0); /* of these the next may be none */
     CHECK(fail_in_vain(exited(127), 20, "loader") == 0);
     CHECK(fail_in_vain(exited(3), 20, "exit status 3") == 0);
-    CHECK(fail_in_vain(exited(FC_COPY_REFUSED), 20, "could not take over") == 0);
+    CHECK(fail_in_vain(exited(FC_EXIT_REFUSED), 20, "could not take over") == 0);
     for (int round = 0; round < 3; round++) {
-        CHECK(fail_in_vain(exited(FC_COPY_ROBBED), 5, "descriptor 3") == 0);
-        fc_copy_served();
+        CHECK(fail_in_vain(exited(FC_EXIT_NO_SOCKET), 5, "descriptor 3") == 0);
+        fc_exec_self_served();
     }
     for (int i = 0; i < 20; i++)
-        CHECK(fc_copy_failed(exited(FC_COPY_REPLACED), why, sizeof why) == -ESTALE);
-    CHECK(fc_copy_gave_up(&last) == -ESTALE && strcmp(last, why) == 0);
-    fc_copy_served();
-    CHECK(fc_copy_gave_up(&last) == 0);
+        CHECK(fc_exec_self_failed(exited(FC_EXIT_REPLACED), why, sizeof why) == -ESTALE);
+    CHECK(fc_exec_self_gave_up(&last) == -ESTALE && strcmp(last, why) == 0);
+    fc_exec_self_served();
+    CHECK(fc_exec_self_gave_up(&last) == 0);
     return 0;
 }
 
