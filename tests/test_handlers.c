@@ -284,7 +284,7 @@ static void handler_that_crashes_is_told_as_a_crash(void **state)
 
 static void deadline_holds_for_a_handler_that_hangs(void **state)
 {
-    struct forkcall_report r;
+    struct forkcall_report r = {.ran = FORKCALL_RAN_NO};
     (void)state;
     if (!handlers_run()) {
         call(HANGS, &r);

@@ -145,12 +145,10 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
     int r = copy_keep_fds(call, method);
     if (r == 0)
         r = align_args(call, &args, args_size);
-    if (r < 0)
-        free(args.on_heap);
-    if (fc_call_is_given_up(call, r, FC_COPYING_ARGS))
-        return;
     if (r < 0) {
-        fc_call_not_started(call, -r, "memory for the call");
+        free(args.on_heap);
+        if (!fc_call_is_given_up(call, r, FC_COPYING_ARGS))
+            fc_call_not_started(call, -r, "memory for the call");
         return;
     }
     fill_task(call, fn, args.aligned, args_size);

@@ -59,7 +59,7 @@ static int poll_by_select(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
     fd_set readable;
     fd_set writable;
-    struct timeval time = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    struct timeval time = {.tv_sec = timeout_ms / 1000, .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
     int end = 0;
     FD_ZERO(&readable);
     FD_ZERO(&writable);
@@ -125,7 +125,9 @@ short fc_poll_now(int fd, short events)
     } while (r < 0 && errno == EINTR);
     if (r < 0)
         return events;
-    return (p.revents & POLLIN) != 0 && is_at_end(fd) ? (short)(p.revents | POLLHUP) : p.revents;
+    if ((p.revents & POLLIN) != 0 && is_at_end(fd))
+        p.revents = (short)(p.revents | POLLHUP);
+    return p.revents;
 }
 
 bool fc_poll_says(int fd, short events)

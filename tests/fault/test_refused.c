@@ -276,8 +276,8 @@ static int processes_of_session(void)
         FILE *file = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? fopen(path, "re") : NULL;
         if (file == NULL)
             continue;
-        if (fscanf(file, "%*d (%*[^)]) %c %*d %*d %d", &state, &session) ==
-            2) // NOLINT(cert-err34-c): the kernel wrote it
+        // NOLINTNEXTLINE(cert-err34-c): the kernel wrote it
+        if (fscanf(file, "%*d (%*[^)]) %c %*d %*d %d", &state, &session) == 2)
             count += session == getsid(0) && state != 'Z' && state != 'X';
         fclose(file);
     }

@@ -316,7 +316,10 @@ static bool leave_descendants(void)
             hang();
         _exit(1);
     }
-    return read(ends[0], &byte, 1) == 1 && read(ends[0], &byte, 1) == 1;
+    for (int i = 0; i < 2; i++)
+        if (read(ends[0], &byte, 1) != 1)
+            return false;
+    return true;
 }
 
 static int child_leaves_descendants_and_ends(const void *args, size_t args_size, struct forkcall_buf *result)

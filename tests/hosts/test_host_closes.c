@@ -583,9 +583,9 @@ static void check_that_memory_is_given_back(enum obstacle obstacle)
     const long before = memory_in_files();
     long held = 0;
     char byte;
-    int asks[2];
-    int tells[2];
-    int go[2];
+    int asks[2] = {-1, -1};
+    int tells[2] = {-1, -1};
+    int go[2] = {-1, -1};
     assert_true(pipe(asks) == 0 && pipe(tells) == 0 && pipe(go) == 0);
     const int what[] = {(int)obstacle, asks[0], tells[1], go[0]};
     const struct forkcall_options options = {.keep_fds = what + 1, .keep_fds_count = 3};
