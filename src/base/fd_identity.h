@@ -18,10 +18,6 @@ struct fc_fd_identity fc_fd_identity_take(int fd);
 /* In the child. */
 bool fc_fd_identity_holds(int fd, const struct fc_fd_identity *mark);
 
-/* By device and inode, which every pipe has of its own. */
-struct fc_fd_identity fc_fd_identity_take_inode(int fd);
-bool fc_fd_identity_holds_inode(int fd, const struct fc_fd_identity *mark);
-
 /* For descriptors of any kind. One whose inode is shared with others (an epoll, a timerfd, a pidfd
  * of an old kernel) is marked in its description, where the system can; another of the same kind is
  * taken for it where it cannot. */

@@ -24,7 +24,7 @@ static struct fc_fd_identity line_mark;
 /* False: the function has closed the line, and may have something of its own there. */
 static bool line_is_held(void)
 {
-    return fc_fd_identity_holds_inode(line, &line_mark);
+    return fc_fd_identity_holds(line, &line_mark);
 }
 
 static void on_io(int number);
@@ -74,7 +74,7 @@ bool fc_lifeline_prepare(int fd)
 static void watch(int fd)
 {
     /* The function may close the line, and open something else there. */
-    line_mark = fc_fd_identity_take_inode(fd);
+    line_mark = fc_fd_identity_take(fd);
     line = fd;
     set_handler(on_io);
     fcntl(fd, F_SETOWN, getpid());

@@ -1,18 +1,21 @@
-/* ANY: Linux. */
+/* ANY: Whether an address can be read, without a fault. */
 #include "os/memory_probe.h"
 
 #include "base/memcheck.h"
+#include "config.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#ifdef HAVE_SIGPROCMASK_PROBE
+#include <sys/syscall.h>
 
 bool fc_memory_is_readable(const void *address)
 {
-    /* Which complains of such a call, and knows guard pages better than the kernel does. */
+    /* Valgrind complains of the call below, and knows guard pages better than the kernel does. */
     if (fc_runs_on_valgrind())
         return fc_memory_is_mapped(address);
     /* rt_sigprocmask copies the set, of 8 bytes, from the address before it looks at how, which is
@@ -29,3 +32,20 @@ bool fc_memory_is_mapped(const void *address)
     /* mincore(2): ENOMEM where the memory is not mapped. */
     return mincore((void *)((uintptr_t)address / page * page), 1, &resident) == 0;
 }
+
+#else
+
+bool fc_memory_is_readable(const void *address)
+{
+    /* A guard page passes: what follows is then a second fault, and no crash report. */
+    return fc_memory_is_mapped(address);
+}
+
+bool fc_memory_is_mapped(const void *address)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    /* msync(2): ENOMEM where the memory is not mapped. With MS_ASYNC it writes nothing. */
+    return msync((void *)((uintptr_t)address / page * page), 1, MS_ASYNC) == 0;
+}
+
+#endif

@@ -1,9 +1,14 @@
-/* SERVER, CHILD: prctl(2), PR_SET_PDEATHSIG. */
+/* SERVER, CHILD: A process that dies with its parent (prctl(2), PR_SET_PDEATHSIG), where the kernel
+ * tells of that. */
 #include "os/parent_death.h"
 
+#include "config.h"
+
+#include <unistd.h>
+
+#ifdef HAVE_PDEATHSIG
 #include <signal.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 void fc_end_with_parent(pid_t parent)
 {
@@ -32,3 +37,23 @@ bool fc_adopt_orphans(void)
     return false;
 #endif
 }
+
+#else
+
+void fc_end_with_parent(pid_t parent)
+{
+    if (getppid() != parent)
+        _exit(0);
+}
+
+bool fc_adopts_orphans(void)
+{
+    return getpid() == 1;
+}
+
+bool fc_adopt_orphans(void)
+{
+    return false;
+}
+
+#endif

@@ -1,10 +1,15 @@
-/* SERVER: SCHED_BATCH: a process that is woken does not interrupt the one that woke it. */
+/* SERVER: SCHED_BATCH, where there is such a policy: a process that is woken does not interrupt the
+ * one that woke it. */
 #include "os/sched_batch.h"
 
+#include "config.h"
+
 #include <errno.h>
+#include <unistd.h>
+
+#ifdef HAVE_SCHED_BATCH
 #include <sched.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 /* System calls, because musl's functions of these names only fail. */
 static int set_policy(int policy)
@@ -22,3 +27,12 @@ void fc_sched_batch_set(bool patient)
         is_patient = patient;
     errno = error;
 }
+
+#else
+
+void fc_sched_batch_set(bool patient)
+{
+    (void)patient;
+}
+
+#endif

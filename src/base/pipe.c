@@ -1,10 +1,21 @@
-/* ANY: Without pipe2 (macOS): a thread of the host that execs between the two steps lets its
- * program inherit the pipe. */
+/* ANY: Pipes whose ends are close-on-exec. Without pipe2(2) (macOS), a thread of the host that execs
+ * between the two steps lets its program inherit the pipe. */
 #include "base/pipe.h"
+
+#include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+#ifdef HAVE_PIPE2
+
+int fc_pipe(int ends[2])
+{
+    return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+#else
 
 int fc_pipe(int ends[2])
 {
@@ -17,3 +28,5 @@ int fc_pipe(int ends[2])
     close(ends[1]);
     return -error;
 }
+
+#endif
