@@ -99,7 +99,7 @@ struct args {
 static void bad_options(struct forkcall_call *call, const char *wrong)
 {
     fc_call_end_early(call, FORKCALL_NOT_STARTED, EINVAL, "%s", wrong);
-    call->result = NULL; /* bad input changes nothing */
+    call->result = NULL; /* after EINVAL the caller's buffers are as before */
     call->options.details = NULL;
 }
 
@@ -251,8 +251,8 @@ struct kept {
     int cancel_state, error;
 };
 
-/* Waiting here is by functions that are cancellation points; to be ended in the middle would leak
- * the child. */
+/* poll(2) and others are cancellation points. A thread that is cancelled inside a call would leak
+ * the call's child, so cancellation is off meanwhile. */
 static struct kept keep(void)
 {
     struct kept kept = {.cancel_state = PTHREAD_CANCEL_ENABLE, .error = errno};

@@ -53,7 +53,7 @@ struct map {
     size_t next; /* the first item that was not tried yet */
     size_t running, ended;
     bool full;   /* there was no room for another call: not before one has ended */
-    bool quiet;  /* no callback is called any more */
+    bool quiet;  /* a callback has asked to cancel: no more callbacks are called */
     bool cut;    /* an item was canceled or not started */
     int turn_ms; /* how long to rest between two turns */
     enum stop stop;
@@ -370,7 +370,8 @@ static void start_items(struct map *map)
     }
 }
 
-/* Enters the descriptors to wait for. True: there are calls without one. */
+/* Fills in the descriptors to wait for. True: a running call has none, and is looked at by a
+ * timer. */
 static bool fill_fds(struct map *map, nfds_t *count)
 {
     bool some_without = false;

@@ -135,7 +135,8 @@ int fc_fds_open(struct fc_fds *fds)
     fds->fresh = true;
     fds->listed = false;
     fds->forking = false;
-    if (register_result != 0) { /* there was no memory for it; late is better than never */
+    /* pthread_atfork(3) failed in the constructor (ENOMEM): tried again. */
+    if (register_result != 0) {
         fc_fds_fork_lock();
         if (register_result != 0)
             register_handlers();

@@ -1,5 +1,4 @@
-/* ANY: A hash by which content is told from other content that came about by chance. It withstands
- * no forgery. */
+/* ANY: A hash that is not cryptographic: it tells accidental differences, and no forgeries. */
 #ifndef FC_BASE_HASH_H
 #define FC_BASE_HASH_H
 

@@ -1,5 +1,5 @@
-/* ANY: Pipes whose ends are close-on-exec. Without pipe2(2) (macOS), a thread of the host that execs
- * between the two steps lets its program inherit the pipe. */
+/* ANY: Pipes whose ends are close-on-exec. Without pipe2(2) (macOS), a thread of the host that
+ * execs between the two steps lets its program inherit the pipe. */
 #include "base/pipe.h"
 
 #include "config.h"

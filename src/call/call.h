@@ -60,18 +60,18 @@ struct forkcall_call {
     uint64_t callbacks_until_ns;    /* the deadline of the options, then the end of the grace */
     /* Captured output is left in its pipe until the child is gone. */
     bool late;
-    uint64_t armed_ns; /* what fc_wakeup_rearm was last told */
+    uint64_t armed_ns; /* the deadline that the wake-up timer is set to */
     /* Until then a copy must have said that it is ready; UINT64_MAX: none, or it has. */
     uint64_t ready_by_ns;
     unsigned polls;      /* how often a process without a descriptor was asked */
     bool async;          /* forkcall_cancel may come */
     bool unreapable;     /* it has ended, and something keeps the kernel from telling */
-    bool not_let_go;     /* the go byte could not be written */
+    bool not_let_go;     /* the go byte could not be written, so the function cannot have run */
     size_t request_size; /* all that was written for a child that is no fork */
     /* The child is a copy, and says when it has come to forkcall_init. */
     bool awaits_ready;
     struct fc_server *server; /* that the child is of; NULL: none */
-    bool quiet;               /* no callback is called any more */
+    bool quiet;               /* a callback has asked to cancel: no more callbacks are called */
     atomic_bool cancel_requested;
     struct forkcall_report report;
 };

@@ -1,4 +1,4 @@
-/* HOST: The engine: a call is driven by poll over its reply, its process, its captured streams and
+/* HOST: The loop of a call: waits by poll(2) for its reply, its process, its captured streams and
  * its deadline. */
 #include "call/call.h"
 
@@ -148,7 +148,8 @@ static bool has_ended(struct forkcall_call *call, struct fc_ending *ending)
     return call->process.remote ? hear_of_server(call, ending) : fc_process_has_ended(&call->process, ending);
 }
 
-/* The kernel says that it has ended. */
+/* The kernel reports that the child has ended: reads what is left, kills the group, reaps the
+ * child. */
 static void conclude(struct forkcall_call *call)
 {
     struct fc_ending ending;
@@ -186,7 +187,7 @@ static void conclude(struct forkcall_call *call)
     }
 }
 
-/* The server looks after the end of its child. */
+/* By SERVER the trailer is enough: the server reaps its own child, so nobody waits for the exit. */
 static void conclude_by_answer(struct forkcall_call *call)
 {
     const struct fc_ending not_waited_for = {.wait_status = -1};
@@ -215,7 +216,9 @@ static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
         if (slots[i].fd >= 0)
             used[count++] = slots[i];
     const int r = fc_poll(used, count, ms);
-    if (r < 0 && errno != EINTR) { /* not to be had: look at each, at leisure */
+    /* poll(2) itself failed (ENOMEM, RLIMIT_NOFILE 0): every descriptor is taken for ready after
+     * a pause. */
+    if (r < 0 && errno != EINTR) {
         fc_pause();
         for (int i = 0; i < SLOT_COUNT; i++)
             if (slots[i].fd >= 0 && i != SLOT_CANCEL)
@@ -347,6 +350,6 @@ bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns)
             return false;
     }
     if (call->async && call->fds.listed)
-        fc_wakeup_wake(&call->fds); /* and readable it stays */
+        fc_wakeup_wake(&call->fds); /* the descriptor of a finished call stays readable */
     return true;
 }

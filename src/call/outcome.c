@@ -1,4 +1,4 @@
-/* HOST: From what the child has said and the kernel knows to the report. */
+/* HOST: Decides the report from what the child has said and what the kernel knows of its end. */
 #include "call/call.h"
 
 #include "base/io.h"

@@ -14,7 +14,7 @@
 
 void fc_call_set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t deadline_ns)
 {
-    if (call->stage == FC_STAGE_RUNNING) /* nobody looks at that any more */
+    if (call->stage == FC_STAGE_RUNNING) /* cancel_fd is watched only while the call runs */
         fc_wakeup_forget(&call->fds, call->options.cancel_fd_plus_one - 1);
     call->stage = stage;
     call->deadline_ns = deadline_ns;

@@ -26,7 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What fits here, on the child's stack, costs no page. */
+/* Results up to this size lie on the child's stack, which is in memory already. */
 #define FIRST_RESULT 1024U
 
 /* ---- What the function calls ----------------------------------------------------------------- */
@@ -268,7 +268,8 @@ _Noreturn void fc_child_run(struct fc_task *task)
     const int r = make_ready(task, &step);
     if (r < 0) {
         tell_setup_failure(step, -r);
-        await_go(task->go_fd); /* and leave the byte: the function has not run */
+        /* The go byte stays in the pipe, which tells the host that the function has not run. */
+        await_go(task->go_fd);
         _exit(1);
     }
     if (task->purge)

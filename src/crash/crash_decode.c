@@ -45,7 +45,8 @@ static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
 
 /* ---- From the child's addresses to this process's -------------------------------------------- */
 
-/* What lies in none of its modules must not be taken for code here. */
+/* An address outside every module of the child must not be taken for code of this process: 0 stands
+ * for it. */
 static uint64_t translate_code(const struct fc_relocation *translation, uint64_t address)
 {
     uint64_t stripped = fc_unwind_strip(address);

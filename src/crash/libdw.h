@@ -11,8 +11,8 @@ struct fc_libdw {
     int cancel_state;
 };
 
-/* 0: to be closed by fc_libdw_close. -1: not now, or not here: do without. Nothing is kept from one
- * view to the next: no memory, no descriptor. */
+/* 0: the view is open, and fc_libdw_close closes it. -1: libdw cannot be used at the moment; the
+ * caller falls back. Nothing is kept from one view to the next: no memory, no descriptor. */
 int fc_libdw_open(struct fc_libdw *view);
 void fc_libdw_close(struct fc_libdw *view);
 

@@ -19,7 +19,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* How a copy ends that must not go on. Other versions of the library give them the same meaning. */
+/* Exit statuses of an instance that must not reach main(). Other versions of the library give them
+ * the same meaning. */
 enum fc_exec_self_exit {
     FC_EXIT_WRAPPED = 119,     /* its maker is not its parent: something stands between */
     FC_EXIT_PRIVILEGED = 120,  /* it has more rights than its maker */

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* How long the child waits for its caller to get from one system call to the next. Passes only
+/* How long the child waits for the host to set the owner of the pipe (F_SETOWN). Passes only
  * where a sandbox lets the caller prepare and not give. */
 #define GIVE_NS 2000000000U
 

@@ -1,4 +1,5 @@
-/* SERVER: Who waits for whom on a core that a process shares with the one that wakes it. */
+/* SERVER: SCHED_BATCH for the server: when a host on the same core wakes the server, the host keeps
+ * running. */
 #ifndef FC_OS_SCHED_BATCH_H
 #define FC_OS_SCHED_BATCH_H
 

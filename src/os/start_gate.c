@@ -1,5 +1,5 @@
-/* HOST: How much of the go pipe was read. Linux counts the bytes in a pipe at either end, also after
- * the reader is gone (fs/pipe.c, pipe_ioctl); elsewhere that is not told. */
+/* HOST: How much of the go pipe was read. Linux counts the bytes in a pipe at either end, also
+ * after the reader is gone (fs/pipe.c, pipe_ioctl); elsewhere that is not told. */
 #include "os/start_gate.h"
 
 #include "config.h"

@@ -19,7 +19,8 @@ int fc_region_open(void);
  * *capacity. */
 void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used);
 
-/* In the child, first: the mapping of an outer call is not this one's. */
+/* In the child of a nested call, first: forgets the outer call's mapping, which belongs to the
+ * outer call. */
 void fc_region_forget(void);
 
 /* In the child: no mapping from now on: the caller wants to seal. */

@@ -52,7 +52,7 @@ void fc_server_signal(struct fc_server *server, int signal);
  * be the host's by now. */
 bool fc_server_is_lost(const struct fc_server *server);
 
-/* It serves no more. */
+/* The server has ended, or has closed its control socket. */
 bool fc_server_is_dead(const struct fc_server *server);
 
 /* Closes what it has, and frees it: nobody refers to it any more. */

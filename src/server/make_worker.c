@@ -56,7 +56,7 @@ _Noreturn static void run_forked(const struct fc_new_worker *spare, pid_t server
 {
     int own[FC_FD_USES] = {spare->request[0], spare->reply[1], spare->region, -1, -1};
     fc_end_with_parent(server);
-    fc_sched_batch_set(false); /* a child is as the host is */
+    fc_sched_batch_set(false); /* a child gets the host's scheduling policy back */
     leave_in_child(extra);
     setpgid(0, 0);
     fc_process_set_name("child");

@@ -192,7 +192,7 @@ static void leave_host(pid_t host)
         tell_ready(errno, errno == EAGAIN ? FC_NO_PROCESS : strerror(errno), 0);
     if (pid != 0)
         _exit(0);
-    setpgid(0, 0); /* a Ctrl-C for the host is none for the server */
+    setpgid(0, 0); /* Ctrl-C for the host's group must not end the server */
 }
 
 /* It may never return, and nobody looks after the host meanwhile: the host's end closes the socket,
@@ -243,7 +243,9 @@ _Noreturn void fc_server_main(int control)
         snprintf(why, sizeof why, "it cannot have the users, groups and capabilities of the thread that started it");
     if (r == 0 && !exec_spares) {
         r = run_prepare(why, sizeof why);
-        exec_spares = fc_has_other_threads(); /* a fork of it is of no use then */
+        /* Prepare has started threads, which a fork would not have: children are exec'ed
+         * instead. */
+        exec_spares = fc_has_other_threads();
     }
     fflush(NULL);   /* what constructors and prepare have written is not each child's to write */
     fc_child_arm(); /* for all that are forked */

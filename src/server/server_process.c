@@ -33,7 +33,7 @@ static void on_child(int signal)
     const int error = errno;
     (void)signal;
     if (write(sigchld_pipe[1], "c", 1) < 0) {
-        /* It is full: as good as rung. */
+        /* The pipe is full, so it is readable already. */
     }
     errno = error;
 }

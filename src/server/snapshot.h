@@ -1,6 +1,7 @@
-/* HOST: What a server has from its host, as it was when the server was started. Where the host has
- * another now (it has dropped rights, or gone elsewhere), the server must not be used any more:
- * its children would have what the host gave up. */
+/* HOST: The credentials, limits and directories that a server has from its host, as they were when
+ * the server was started. Where the host has another now (it has dropped rights, or gone
+ * elsewhere), the server must not be used any more: its children would have what the host gave
+ * up. */
 #ifndef FC_SERVER_SNAPSHOT_H
 #define FC_SERVER_SNAPSHOT_H
 

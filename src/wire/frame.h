@@ -83,7 +83,7 @@ struct fc_decoder {
     /* Where the payload goes: header.size bytes, set by the reader on FC_DECODED_HEADER. */
     void *payload;
     uint64_t payload_have;
-    bool told; /* the frame was whole: the next byte is another's */
+    bool told; /* the current frame is complete; the next byte starts a new one */
 };
 
 enum fc_decoded {
