@@ -43,13 +43,22 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
+/* musl's FD_SET shifts by a signed number. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+static void put_into(int fd, fd_set *set)
+{
+    FD_SET(fd, set);
+}
+#pragma GCC diagnostic pop
+
 /* Not by poll(2), which some tests have refused. */
 static bool is_readable(int fd, int timeout_ms)
 {
     struct timeval time = {.tv_sec = timeout_ms / 1000};
     fd_set set;
     FD_ZERO(&set);
-    FD_SET(fd, &set);
+    put_into(fd, &set);
     return select(fd + 1, &set, NULL, NULL, &time) == 1;
 }
 
