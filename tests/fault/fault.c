@@ -216,7 +216,11 @@ WRAP(FAULT_WAITID, int, -1, waitid, (idtype_t type, id_t id, siginfo_t *info, in
 WRAP(FAULT_WAITPID, pid_t, -1, waitpid, (pid_t pid, int *status, int flags), (pid, status, flags))
 WRAP(FAULT_EXECUTABLE_PATH, char *, NULL, realpath, (const char *path, char *absolute), (path, absolute))
 WRAP(FAULT_ATEXIT, int, -1, __cxa_atexit, (void (*function)(void *), void *object, void *dso), (function, object, dso))
+#ifdef __GLIBC__
 WRAP(FAULT_ATEXIT, int, -1, on_exit, (void (*function)(int, void *), void *object), (function, object))
+#else
+WRAP(FAULT_ATEXIT, int, -1, atexit, (void (*function)(void)), (function))
+#endif
 WRAP64(FAULT_STAT, int, -1, stat, (const char *path, struct stat *status), (path, status))
 WRAP64(FAULT_STAT, int, -1, fstat, (int fd, struct stat *status), (fd, status))
 WRAP64(FAULT_FOPEN, FILE *, NULL, fopen, (const char *path, const char *mode), (path, mode))
