@@ -367,11 +367,17 @@ static void too_many_descriptors_under_way_are_told_and_cost_no_server(void **st
 /* ---- A pipe that cannot be made non-blocking ------------------------------------------------- */
 
 #if defined SECCOMP_RET_ERRNO && defined SYS_fcntl
+#ifdef SYS_fcntl64 /* 32-bit systems have both, and the C library calls this one */
+#define FCNTL SYS_fcntl64
+#else
+#define FCNTL SYS_fcntl
+#endif
+
 static int prepare_to_block(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 5),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FCNTL, 0, 5),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]) + FIRST_HALF),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_SETFL, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2]) + FIRST_HALF),
