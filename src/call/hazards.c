@@ -1,7 +1,7 @@
 /* HOST: Gathers what makes a plain fork unsafe now. */
 #include "call/hazards.h"
 
-#include "os/libraries.h"
+#include "os/fork_unsafe_libraries.h"
 #include "os/threads.h"
 
 #include <forkcall.h>

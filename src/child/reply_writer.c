@@ -3,8 +3,8 @@
 
 #include "base/io.h"
 #include "base/utf8.h"
-#include "child/buffers.h"
 #include "child/child_state.h"
+#include "child/storage.h"
 #include "os/usage.h"
 #include "result/buf.h"
 #include "result/region.h"

@@ -1,5 +1,5 @@
-/* CHILD: The storage that buffers.h declares. */
-#include "child/buffers.h"
+/* CHILD: The storage that storage.h declares. */
+#include "child/storage.h"
 
 _Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 _Alignas(max_align_t) unsigned char fc_request_bytes[FC_REQUEST_REST_MAX];

@@ -1,8 +1,8 @@
 /* CHILD: The child's large memory: zero pages that cost nothing until they are written to. In one
  * place, and last in the library's data, so that the few bytes that every child writes to share a
  * page. */
-#ifndef FC_CHILD_BUFFERS_H
-#define FC_CHILD_BUFFERS_H
+#ifndef FC_CHILD_STORAGE_H
+#define FC_CHILD_STORAGE_H
 
 #include "child/reply_writer.h"
 #include "module/ranges.h"

@@ -8,7 +8,7 @@
  *    this alone it serves;
  *  - the path that it was started by (Linux);
  *  - a variable of the environment that names its parent;
- *  - what the kernel alone keeps (exec/brand.h).
+ *  - what the kernel alone keeps (exec/kernel_mark.h).
  * A process that finds a mark which may be another's goes on as a program like any other, but makes
  * no copies itself: so no chain of copies comes about where none of them knows what it is. */
 #ifndef FC_EXEC_EXEC_SELF_H

@@ -5,7 +5,7 @@
  * it, find none blocked, as promised for copies, nor does a thread that they start. Only libraries
  * whose constructors the loader runs before this one's find the set, which holds no signal that
  * anything is known to use. */
-#include "exec/brand.h"
+#include "exec/kernel_mark.h"
 
 #include "config.h"
 
@@ -37,13 +37,13 @@ static void make(sigset_t *mask)
         sigaddset(mask, marked[i]);
 }
 
-unsigned long fc_brand_begin(sigset_t *mask)
+unsigned long fc_kernel_mark_begin(sigset_t *mask)
 {
     make(mask);
     return 0;
 }
 
-void fc_brand_end(unsigned long before)
+void fc_kernel_mark_end(unsigned long before)
 {
     (void)before;
 }
@@ -78,7 +78,7 @@ take_at_once(void)
 
 /* Another instance of this library, in the program or a plugin, may have taken the mark before this
  * one. */
-bool fc_brand_take(void)
+bool fc_kernel_mark_take(void)
 {
     const bool branded = was_branded || take();
     was_branded = false;

@@ -1,7 +1,7 @@
 /* ANY: Linux: the slack of timers (prctl(2), PR_SET_TIMERSLACK), a number of nanoseconds. A child
  * begins with that of the thread that made it, exec keeps it, and no wrapper touches it. Its last
  * three digits are the mark: less than a microsecond of timers that may be late by 50 as a rule. */
-#include "exec/brand.h"
+#include "exec/kernel_mark.h"
 
 #include <sys/prctl.h>
 
@@ -13,7 +13,7 @@ static unsigned long marked(unsigned long slack)
     return slack / UNIT * UNIT + MARK;
 }
 
-unsigned long fc_brand_begin(sigset_t *mask)
+unsigned long fc_kernel_mark_begin(sigset_t *mask)
 {
     const int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     sigemptyset(mask);
@@ -22,13 +22,13 @@ unsigned long fc_brand_begin(sigset_t *mask)
     return prctl(PR_SET_TIMERSLACK, marked((unsigned long)slack), 0, 0, 0) == 0 ? (unsigned long)slack : 0;
 }
 
-void fc_brand_end(unsigned long before)
+void fc_kernel_mark_end(unsigned long before)
 {
     if (before != 0)
         prctl(PR_SET_TIMERSLACK, before, 0, 0, 0);
 }
 
-bool fc_brand_take(void)
+bool fc_kernel_mark_take(void)
 {
     const int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     if (slack <= 0 || slack % UNIT != MARK)

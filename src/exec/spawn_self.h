@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 /* Starts path with descriptors 0 to 2 and fd, which becomes FC_EXEC_SELF_FD, and no other; every
- * signal at its default, none blocked but for exec/brand.h; the environment of this process and
- * marker ("name=value"). 0 or a negative errno; -EINVAL: fd is FC_EXEC_SELF_FD itself. */
+ * signal at its default, none blocked but for exec/kernel_mark.h; the environment of this process
+ * and marker ("name=value"). 0 or a negative errno; -EINVAL: fd is FC_EXEC_SELF_FD itself. */
 int fc_spawn_self(const char *path, const char *marker, int fd, bool own_group, pid_t *pid);
 
 /* ---- What the platform's file (copy_spawn.*.c) gives ----------------------------------------- */

@@ -1,5 +1,5 @@
 /* HOST: By dyld's list of images. */
-#include "os/libraries.h"
+#include "os/fork_unsafe_libraries.h"
 
 #include <dlfcn.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* HOST: By dl_iterate_phdr(3), or by /proc/self/maps, which takes no lock of the loader's. */
-#include "os/libraries.h"
+#include "os/fork_unsafe_libraries.h"
 #include "base/descriptors.h"
 
 #include <link.h>

@@ -1,6 +1,7 @@
-/* ANY: what the platform's file (libraries.*.c) tells about the libraries of this process. */
-#ifndef FC_OS_LIBRARIES_H
-#define FC_OS_LIBRARIES_H
+/* ANY: what the platform's file (fork_unsafe_libraries.*.c) tells about the libraries of this
+ * process. */
+#ifndef FC_OS_FORK_UNSAFE_LIBRARIES_H
+#define FC_OS_FORK_UNSAFE_LIBRARIES_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* HOST: Nothing tells which libraries are loaded. */
-#include "os/libraries.h"
+#include "os/fork_unsafe_libraries.h"
 
 bool fc_has_hostile_library(bool waits)
 {

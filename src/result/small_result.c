@@ -1,4 +1,4 @@
-/* CHILD: the place of a result that travels in the pipe. It is linked last, beside child/buffers.c:
+/* CHILD: the place of a result that travels in the pipe. It is linked last, beside child/storage.c:
  * see there. */
 #include "result/small_result.h"
 

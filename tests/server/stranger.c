@@ -1,7 +1,7 @@
 /* A program that comes by what a copy is known by, without being one. Argument: how. It then execs
  * itself, and says "main" if its main goes on after forkcall_init. */
-#include "exec/brand.h"
 #include "exec/exec_self.h"
+#include "exec/kernel_mark.h"
 
 #include <forkcall.h>
 
@@ -121,7 +121,7 @@ _Noreturn static void exec_self(const struct kind *kind, const char *path, int s
         setenv("FORKCALL_COPY", marker, 1);
     if (kind->branded) {
         sigset_t mask;
-        fc_brand_begin(&mask);
+        fc_kernel_mark_begin(&mask);
         sigprocmask(SIG_SETMASK, &mask, NULL);
     }
     const char *what = kind->keeps_data ? "data" : kind->lost ? "lost" : "main";
