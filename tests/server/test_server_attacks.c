@@ -171,7 +171,7 @@ static int look_after_worker(void *context)
     if (status != 0)
         return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
     CHECK(read(leaving->told[0], pids, sizeof pids) == (ssize_t)sizeof pids);
-    CHECK(kill(pids[0], SIGCONT) == 0);
+    CHECK(kill(pids[0], SIGCONT) == 0 || leaving->stops); /* a stop ends a suspended server */
     CHECK(wait_until(process_is_gone, &pids[0]));
     CHECK(process_lives(pids[1]));
     kill(pids[1], SIGKILL);
