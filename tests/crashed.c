@@ -26,7 +26,8 @@ static void write_all(const void *bytes, size_t size)
 /* AddressSanitizer knows that most of a stack is nobody's to read. */
 __attribute__((no_sanitize_address)) NOINLINE static void copy_stack(uintptr_t start, size_t size)
 {
-    const volatile unsigned char *bytes = (const volatile unsigned char *)start; // NOLINT(performance-no-int-to-ptr)
+    const volatile unsigned char *bytes =
+        (const volatile unsigned char *)start; // NOLINT(performance-no-int-to-ptr): an address, as a number
     for (size_t i = 0; i < size; i++)
         crash.stack[i] = bytes[i];
 }

@@ -18,7 +18,7 @@ struct forged_call {
     uint64_t nonce;
     int reply_fd, region_fd; /* by FORK: the caller's numbers */
     atomic_int is_told;
-    /* Pid of a process that the child leaves, in a group of its own; 0: none. */
+    /* The number of a process that the child leaves, in a group of its own; 0: none. */
     atomic_int left_behind;
 };
 

@@ -597,7 +597,7 @@ static int child_runs_a_program(const void *args, size_t args_size, struct forkc
     (void)args;
     (void)args_size;
     (void)result;
-    return system("echo out; echo err >&2"); // NOLINT(concurrency-mt-unsafe,cert-env33-c)
+    return system("echo out; echo err >&2"); // NOLINT(concurrency-mt-unsafe,cert-env33-c): one thread, and a fixed text
 }
 
 static void what_a_program_that_the_function_runs_writes_is_captured(void **state)

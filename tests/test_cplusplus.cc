@@ -169,7 +169,7 @@ thread_local callers_object callers_own;
 
 int exits(const void *, std::size_t, forkcall_buf *)
 {
-    std::exit(3); // NOLINT(concurrency-mt-unsafe)
+    std::exit(3); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 int returns(const void *, std::size_t, forkcall_buf *)

@@ -158,7 +158,8 @@ static int crashes_at_the_end_of_all_addresses(const void *args, size_t args_siz
     (void)args_size;
     (void)result;
     for (uintptr_t at = 0xfffe0000U; stack == MAP_FAILED && at < 0xffff6000U; at += size)
-        stack = mmap((void *)at, size, PROT_READ | PROT_WRITE, /* NOLINT(performance-no-int-to-ptr) */
+        stack = mmap((void *)at, size,
+                     PROT_READ | PROT_WRITE, /* NOLINT(performance-no-int-to-ptr): an address, as a number */
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     pthread_attr_init(&attributes);
     if (stack == MAP_FAILED || pthread_attr_setstack(&attributes, stack, size) != 0 ||

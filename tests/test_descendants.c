@@ -98,7 +98,7 @@ static int leaves_a_process(const void *args, size_t args_size, struct forkcall_
         (void)forkcall_buf_extend(result, SIZE_MAX / 2 + 1);
         return 0;
     case BY_EXIT:
-        exit(5); // NOLINT(concurrency-mt-unsafe)
+        exit(5); // NOLINT(concurrency-mt-unsafe): what is tested
     case BY__EXIT:
         _exit(5);
     case BY_SIGNAL:

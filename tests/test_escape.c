@@ -207,7 +207,7 @@ static int jumps_to_the_caller(const void *args, size_t args_size, struct forkca
     (void)args;
     (void)args_size;
     (void)result;
-    longjmp(callers_frame, 1); // NOLINT(cert-err52-cpp)
+    longjmp(callers_frame, 1); // NOLINT(cert-err52-cpp): what is tested
 }
 
 /* What the escaped child does next, as the caller. */
@@ -221,11 +221,11 @@ static int host_that_is_jumped_into(void *context)
     struct forkcall_call *call;
     evidence()->escaped = 0;
     host = getpid();
-    if (setjmp(callers_frame) != 0) { // NOLINT(cert-err52-cpp)
+    if (setjmp(callers_frame) != 0) { // NOLINT(cert-err52-cpp): what is tested
         callers_jumps++;
         evidence()->escaped = 1;
         if (next == NEXT_EXIT)
-            exit(0); // NOLINT(concurrency-mt-unsafe)
+            exit(0); // NOLINT(concurrency-mt-unsafe): what is tested
         if (next == NEXT_RUN)
             run_tested(child_returns_0, NULL, 0, NULL, NULL);
         if (next == NEXT_FAIL)
@@ -274,12 +274,12 @@ static void jump_back(int depth)
 {
     if (depth > 0)
         jump_back_further(depth - 1);
-    longjmp(own_frame, 1); // NOLINT(cert-err52-cpp)
+    longjmp(own_frame, 1); // NOLINT(cert-err52-cpp): what is tested
 }
 
 static int jumps_within_itself(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    if (setjmp(own_frame) == 0) // NOLINT(cert-err52-cpp)
+    if (setjmp(own_frame) == 0) // NOLINT(cert-err52-cpp): what is tested
         jump_back(10);
     forkcall_progress(1, 1, "still inside");
     return child_answers_42(args, args_size, result);

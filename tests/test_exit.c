@@ -93,7 +93,7 @@ static int exits_with(const void *args, size_t args_size, struct forkcall_buf *r
 {
     (void)args_size;
     forkcall_buf_append(result, "partial", 7);
-    exit(*(const int *)args); // NOLINT(concurrency-mt-unsafe)
+    exit(*(const int *)args); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static int host_whose_function_exits(void *unused)
@@ -181,7 +181,7 @@ static int registers_handlers_and_exits(const void *args, size_t args_size, stru
         return 1;
     if (*(const int *)args == 0)
         quick_exit(0);
-    exit(3); // NOLINT(concurrency-mt-unsafe)
+    exit(3); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static void own_handlers_of_the_function_run_at_its_exit(void **state)
@@ -234,7 +234,7 @@ static void return_and_throw_run_no_handler_of_the_host(void **state)
 
 static void *thread_that_exits(void *status)
 {
-    exit(*(int *)status); // NOLINT(concurrency-mt-unsafe)
+    exit(*(int *)status); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static int exits_from_another_thread(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -281,7 +281,7 @@ static int forks_and_answers(const void *args, size_t args_size, struct forkcall
         return 1;
     if (pid == 0) {
         if (how == BY_EXIT)
-            exit(9); // NOLINT(concurrency-mt-unsafe)
+            exit(9); // NOLINT(concurrency-mt-unsafe): what is tested
         if (how == BY_QUICK_EXIT)
             quick_exit(9);
         if (how == BY_THROW)
@@ -381,7 +381,7 @@ static int host_that_calls_from_a_thread(void *unused)
     CHECK(pthread_create(&thread, NULL, calling_thread, NULL) == 0);
     CHECK(pthread_join(thread, &right) == 0); /* its destructors run, in the host */
     CHECK(right != NULL);
-    exit(42); // NOLINT(concurrency-mt-unsafe)
+    exit(42); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static void exit_in_the_child_of_another_thread_than_main(void **state)
@@ -411,7 +411,7 @@ static int calls_with_threads_and_exits(const void *args, size_t args_size, stru
     const int status = *(const int *)args;
     if (status == 0)
         return 0;
-    exit(status); // NOLINT(concurrency-mt-unsafe)
+    exit(status); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static int host_whose_function_forks_with_threads(void *unused)

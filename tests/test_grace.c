@@ -61,7 +61,7 @@ static int child_ends_at_SIGTERM(const void *args, size_t args_size, struct fork
         (void)forkcall_buf_extend(result, SIZE_MAX / 2 + 1);
         return 0;
     case BY_EXIT:
-        exit(5); // NOLINT(concurrency-mt-unsafe)
+        exit(5); // NOLINT(concurrency-mt-unsafe): what is tested
     case BY__EXIT:
         _exit(5);
     case BY_PTHREAD_EXIT:

@@ -206,12 +206,12 @@ static void calls__exit(void)
 
 static void calls_exit_6(void)
 {
-    exit(6); // NOLINT(concurrency-mt-unsafe)
+    exit(6); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static void calls_exit_0(void)
 {
-    exit(0); // NOLINT(concurrency-mt-unsafe)
+    exit(0); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static void calls_quick_exit(void)
@@ -444,7 +444,7 @@ static void waits_for_the_other(void)
 static void *thread_that_exits(void *unused)
 {
     (void)unused;
-    exit(4); // NOLINT(concurrency-mt-unsafe)
+    exit(4); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static int returns_while_a_thread_is_in_exit(const void *args, size_t args_size, struct forkcall_buf *result)

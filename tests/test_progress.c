@@ -318,7 +318,7 @@ static void come_amid_answer(int signal)
     else if (what_comes == FAILS)
         forkcall_fail(7, "amid the answer");
     else
-        exit(3); // NOLINT(concurrency-mt-unsafe)
+        exit(3); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static int child_is_interrupted_amid_its_answer(const void *args, size_t args_size, struct forkcall_buf *result)

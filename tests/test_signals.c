@@ -162,9 +162,9 @@ static int waits_for_children_of_its_own(const void *args, size_t args_size, str
     (void)args;
     (void)args_size;
     (void)result;
-    if (system("exit 3") != 3 << 8) // NOLINT(cert-env33-c,concurrency-mt-unsafe)
+    if (system("exit 3") != 3 << 8) // NOLINT(cert-env33-c,concurrency-mt-unsafe): one thread, and a fixed text
         return 1;
-    FILE *out = popen("exit 4", "r"); // NOLINT(cert-env33-c)
+    FILE *out = popen("exit 4", "r"); // NOLINT(cert-env33-c): one thread, and a fixed text
     if (out == NULL || pclose(out) != 4 << 8)
         return 2;
     int status = 0;
@@ -366,7 +366,7 @@ UNCHECKED static int crashes(const void *args, size_t args_size, struct forkcall
 {
     (void)args_size;
     (void)result;
-    *(volatile char *)(uintptr_t)args = 1; // NOLINT(clang-analyzer-core.NullDereference)
+    *(volatile char *)(uintptr_t)args = 1; // NOLINT(clang-analyzer-core.NullDereference): the crash that is wanted
     return 0;
 }
 
@@ -387,7 +387,7 @@ static sigjmp_buf runner_frame;
 static void jump_into_the_runner(int signal)
 {
     host_handler(signal);
-    siglongjmp(runner_frame, 1); // NOLINT(cert-err52-cpp)
+    siglongjmp(runner_frame, 1); // NOLINT(cert-err52-cpp): what is tested
 }
 
 static int host_with_crash_handlers(void *unused)
@@ -397,7 +397,7 @@ static int host_with_crash_handlers(void *unused)
     host = getpid();
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         signal(caught[i], jump_into_the_runner);
-    if (sigsetjmp(runner_frame, 1) != 0) { // NOLINT(cert-err52-cpp)
+    if (sigsetjmp(runner_frame, 1) != 0) { // NOLINT(cert-err52-cpp): what is tested
         evidence()->runner_in_child++;
         _exit(99);
     }
@@ -420,7 +420,7 @@ static sigjmp_buf function_frame;
 
 static void jump_within_the_function(int signal)
 {
-    siglongjmp(function_frame, signal); // NOLINT(cert-err52-cpp)
+    siglongjmp(function_frame, signal); // NOLINT(cert-err52-cpp): what is tested
 }
 
 static void exit_4(int signal)
@@ -432,7 +432,7 @@ static void exit_4(int signal)
 static int survives_its_crash(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     signal(SIGSEGV, jump_within_the_function);
-    if (sigsetjmp(function_frame, 1) == 0) // NOLINT(cert-err52-cpp)
+    if (sigsetjmp(function_frame, 1) == 0) // NOLINT(cert-err52-cpp): what is tested
         return crashes(NULL, 0, NULL);
     return child_answers_42(args, args_size, result);
 }

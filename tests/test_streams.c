@@ -27,7 +27,7 @@ static int end_by(enum end how)
     case BY_THROW:
         forkcall_throw(5, "thrown");
     case BY_EXIT:
-        exit(0); // NOLINT(concurrency-mt-unsafe)
+        exit(0); // NOLINT(concurrency-mt-unsafe): what is tested
     case BY_THREAD_EXIT:
         pthread_exit(NULL);
     case BY_RETURN:

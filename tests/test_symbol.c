@@ -256,7 +256,7 @@ static size_t count_descriptors(void)
     size_t count = 0;
     if (directory == NULL)
         return 0;
-    while (readdir(directory) != NULL) // NOLINT(concurrency-mt-unsafe)
+    while (readdir(directory) != NULL) // NOLINT(concurrency-mt-unsafe): each has its own
         count++;
     (void)closedir(directory);
     return count;

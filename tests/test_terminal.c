@@ -94,7 +94,7 @@ static int run_scene(void *context)
     const int keyboard = posix_openpt(O_RDWR | O_NOCTTY);
     if (keyboard < 0 || grantpt(keyboard) < 0 || unlockpt(keyboard) < 0)
         return NO_TERMINAL;
-    const char *name = ptsname(keyboard); // NOLINT(concurrency-mt-unsafe)
+    const char *name = ptsname(keyboard); // NOLINT(concurrency-mt-unsafe): one thread
     CHECK(name != NULL && pipe(from_leader) == 0);
     const pid_t leader = fork();
     if (leader == 0) {

@@ -191,7 +191,7 @@ static int fails_within_the_grace(const void *args, size_t args_size, struct for
 static void exit_0(int signal)
 {
     (void)signal;
-    exit(0); // NOLINT(concurrency-mt-unsafe)
+    exit(0); // NOLINT(concurrency-mt-unsafe): what is tested
 }
 
 static int exits_within_the_grace(const void *args, size_t args_size, struct forkcall_buf *result)

@@ -166,8 +166,8 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
     free(args.on_heap);
 }
 
-void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size,
-                   struct forkcall_buf *result, const struct forkcall_options *options, bool async)
+static void begin(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size,
+                  struct forkcall_buf *result, const struct forkcall_options *options, bool async)
 {
     memset(call, 0, offsetof(struct forkcall_call, reply));
     fc_reply_init(&call->reply);
@@ -227,7 +227,7 @@ static void end_elsewhere(struct forkcall_call *call)
     fc_fds_forget(&call->fds);
 }
 
-void fc_call_end(struct forkcall_call *call)
+static void end(struct forkcall_call *call)
 {
     if (call->owner != getpid())
         end_elsewhere(call);
@@ -272,8 +272,8 @@ struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t ar
     struct forkcall_call call;
     fc_child_check_escape(__builtin_frame_address(0));
     const struct kept kept = keep();
-    fc_call_begin(&call, fn, args, args_size, result, options, false);
-    fc_call_end(&call);
+    begin(&call, fn, args, args_size, result, options, false);
+    end(&call);
     restore(kept);
     return call.report;
 }
@@ -294,7 +294,7 @@ int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *arg
     *call = malloc(sizeof **call);
     const int r = *call == NULL ? -ENOMEM : 0;
     if (r == 0)
-        fc_call_begin(*call, fn, args, args_size, result, options, true);
+        begin(*call, fn, args, args_size, result, options, true);
     restore(kept);
     return r;
 }
@@ -376,7 +376,7 @@ struct forkcall_report forkcall_finish(struct forkcall_call *call)
     const struct kept kept = keep();
     if (call->owner == getpid())
         fc_call_come_back(call);
-    fc_call_end(call);
+    end(call);
     report = call->report;
     free(call);
     restore(kept);

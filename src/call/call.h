@@ -76,11 +76,6 @@ struct forkcall_call {
     struct forkcall_report report;
 };
 
-/* forkcall_start and forkcall_finish, but for the memory of the call itself. */
-void fc_call_begin(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size,
-                   struct forkcall_buf *result, const struct forkcall_options *options, bool async);
-void fc_call_end(struct forkcall_call *call);
-
 /* ---- call/state.c ---------------------------------------------------------------------------- */
 
 /* After its trailer, and after SIGKILL, a process has so long to end. */
@@ -145,10 +140,8 @@ void fc_call_kill_all(struct forkcall_call *call);
 /* Kills the child of a call that was not let go, at once. */
 void fc_call_kill(struct forkcall_call *call, enum fc_cause cause);
 
-/* To be called after the host's code has run. Where that has closed what the call needs, the call
- * is over. */
-void fc_call_look_at_descriptors(struct forkcall_call *call);
-/* The same, where the host may have forked as well. */
+/* To be called after the host's code has run, which may have closed what the call needs: then the
+ * call is over. */
 void fc_call_come_back(struct forkcall_call *call);
 
 /* ---- call/loop.c ----------------------------------------------------------------------------- */

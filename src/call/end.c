@@ -51,7 +51,7 @@ void fc_call_cancel(struct forkcall_call *call)
 
 /* Whoever has closed these may have opened others by the same numbers, and the call can go on with
  * none of them. */
-void fc_call_look_at_descriptors(struct forkcall_call *call)
+static void look_at_descriptors(struct forkcall_call *call)
 {
     if (!fc_fds_look(&call->fds))
         return;
@@ -69,5 +69,5 @@ void fc_call_look_at_descriptors(struct forkcall_call *call)
 void fc_call_come_back(struct forkcall_call *call)
 {
     fc_fds_expire(&call->fds);
-    fc_call_look_at_descriptors(call);
+    look_at_descriptors(call);
 }

@@ -57,5 +57,5 @@ void fc_exit_hooks_run_handlers(int status)
 #ifdef HAVE_CXA_FINALIZE
     __cxa_finalize(NULL);
 #endif
-    exit(status); // NOLINT(concurrency-mt-unsafe)
+    exit(status); // NOLINT(concurrency-mt-unsafe): the process ends here
 }

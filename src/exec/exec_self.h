@@ -65,7 +65,7 @@ void fc_exec_self_served(void);
  * last. */
 int fc_exec_self_gave_up(const char **why);
 
-/* ---- What the platform's file (image_path.*.c) gives ----------------------------------------- */
+/* ---- What the platform's file (executable.*.c) gives ----------------------------------------- */
 
 struct fc_executable {
     char *path;          /* malloc */

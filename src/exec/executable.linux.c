@@ -29,7 +29,7 @@
 
 static const char *started_by(void)
 {
-    return (const char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr)
+    return (const char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr): the kernel gives it so
 }
 
 /* The file at that path, at the program's start; where st_ino is not 0. */
@@ -83,7 +83,7 @@ bool fc_executable_is_this(void)
 /* The string lies on the stack, above everything else, and is this process's own. */
 void fc_executable_forget(void)
 {
-    char *path = (char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr)
+    char *path = (char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr): the kernel gives it so
     if (fc_executable_is_this())
         *path = '\0';
 }

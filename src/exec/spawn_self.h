@@ -12,7 +12,7 @@
  * and marker ("name=value"). 0 or a negative errno; -EINVAL: fd is FC_EXEC_SELF_FD itself. */
 int fc_spawn_self(const char *path, const char *marker, int fd, bool own_group, pid_t *pid);
 
-/* ---- What the platform's file (copy_spawn.*.c) gives ----------------------------------------- */
+/* ---- What the platform's file (spawn_self.*.c) gives ----------------------------------------- */
 
 #include <spawn.h>
 

@@ -248,7 +248,7 @@ static int complete(struct lookup *lookup)
 static bool is_in_other_namespace(uintptr_t address)
 {
     Dl_info info;
-    const void *const place = (const void *)address; // NOLINT(performance-no-int-to-ptr)
+    const void *const place = (const void *)address; // NOLINT(performance-no-int-to-ptr): an address, as a number
     return dladdr != NULL && dladdr(place, &info) != 0;
 }
 

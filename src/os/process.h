@@ -22,7 +22,7 @@ struct fc_process {
      * call's table. */
     int fd;
     bool own_group;
-    /* Fd is a socket, through which the server says how it has ended. */
+    /* The descriptor is a socket, through which the server says how the process has ended. */
     bool fd_tells;
     /* A child of the server, which reaps it; NULL: of this process. */
     const struct fc_remote *remote;
@@ -78,7 +78,7 @@ void fc_process_reap_group(const struct fc_process *process, uint64_t held_ns);
 /* How long to wait before asking again, in ms, where fd is -1; tries: how often it was asked. */
 int fc_process_backoff_ms(unsigned tries);
 
-/* ---- What the platform's file (wait.*.c) gives ----------------------------------------------- */
+/* ---- What the platform's file (process_watch.*.c) gives ------------------------------------- */
 
 /* A descriptor that is readable when the process has ended, or a negative errno. */
 int fc_process_watch_open(pid_t pid);

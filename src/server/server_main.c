@@ -243,8 +243,8 @@ _Noreturn void fc_server_main(int control)
         snprintf(why, sizeof why, "it cannot have the users, groups and capabilities of the thread that started it");
     if (r == 0 && !exec_spares) {
         r = run_prepare(why, sizeof why);
-        /* Prepare has started threads, which a fork would not have: children are exec'ed
-         * instead. */
+        /* The function prepare has started threads, which a fork would not have: children are
+         * exec'ed instead. */
         exec_spares = fc_has_other_threads();
     }
     fflush(NULL);   /* what constructors and prepare have written is not each child's to write */

@@ -234,7 +234,8 @@ static bool is_alone(void *unused)
     (void)unused;
     if (list == NULL)
         return false;
-    for (const struct dirent *e = readdir(list); e != NULL; e = readdir(list)) // NOLINT(concurrency-mt-unsafe)
+    for (const struct dirent *e = readdir(list); e != NULL;
+         e = readdir(list)) // NOLINT(concurrency-mt-unsafe): each has its own
         tasks += e->d_name[0] != '.';
     closedir(list);
     return tasks == 1;

@@ -40,10 +40,10 @@ long syscall(long sysno, ...)
     const long r = real()(sysno, a[0], a[1], a[2], a[3], a[4], a[5]);
     if (sysno == SYS_capget && r == 0 && a[1] != 0 && does("capabilities")) {
         uint32_t sets[6];
-        memcpy(sets, (void *)a[1], sizeof sets); // NOLINT(performance-no-int-to-ptr)
+        memcpy(sets, (void *)a[1], sizeof sets); // NOLINT(performance-no-int-to-ptr): an address, as a number
         for (int i = 0; i < 6; i++)
             sets[i] &= i < 2 ? 1U << 7 : 0;
-        memcpy((void *)a[1], sets, sizeof sets); // NOLINT(performance-no-int-to-ptr)
+        memcpy((void *)a[1], sets, sizeof sets); // NOLINT(performance-no-int-to-ptr): an address, as a number
     }
     return r;
 }

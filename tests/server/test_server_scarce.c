@@ -117,7 +117,7 @@ __attribute__((constructor)) static void find_functions(void)
     *(void **)&real_socketpair = dlsym(RTLD_NEXT, "socketpair");
 }
 
-// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's names are reserved
 int socketpair(int domain, int type, int protocol, int ends[2])
 {
     const int r = real_socketpair(domain, type, protocol, ends);

@@ -29,7 +29,7 @@ __attribute__((constructor)) static void find_clock_gettime(void)
     *(void **)&real_clock_gettime = dlsym(RTLD_NEXT, "clock_gettime");
 }
 
-// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's names are reserved
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
     const int r = real_clock_gettime(clock, time);
@@ -51,7 +51,7 @@ __attribute__((constructor)) static void find_poll(void)
     *(void **)&real_poll = dlsym(RTLD_NEXT, "poll");
 }
 
-// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's names are reserved
 int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     char byte;

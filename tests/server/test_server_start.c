@@ -305,7 +305,7 @@ static int count_descriptors_of(pid_t pid)
 static int steady_descriptors_of(pid_t pid)
 {
     int count = count_descriptors_of(pid);
-    for (int looks = 0; looks < 10; looks++) {
+    for (int looks = 0, all = 0; looks < 10 && all < DEADLINE_S * 500; looks++, all++) {
         usleep(2000);
         const int now = count_descriptors_of(pid);
         if (now != count)
