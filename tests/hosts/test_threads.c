@@ -28,8 +28,8 @@ static void *make_noise(void *unused)
 {
     (void)unused;
     while (!atomic_load(&stop_noise)) {
-        char *memory = malloc((size_t)(rand() % 5000) +
-                              1); // NOLINT(concurrency-mt-unsafe,cert-msc30-c,cert-msc50-cpp): any number will do
+        // NOLINTNEXTLINE(concurrency-mt-unsafe,cert-msc30-c,cert-msc50-cpp): any number will do
+        char *memory = malloc((size_t)(rand() % 5000) + 1);
         if (memory != NULL)
             memory[0] = 1;
         fprintf(sink, "%p %d\n", (void *)memory, 7);
