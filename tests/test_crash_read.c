@@ -9,7 +9,7 @@
 #include "crash/unwind.h"
 #include "crashed.h"
 #include "forge.h"
-#include "module/image.h"
+#include "module/address.h"
 
 #include <setjmp.h>
 #include <signal.h>

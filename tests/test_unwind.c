@@ -8,7 +8,7 @@
 
 #include "crash/unwind.h"
 #include "crashed.h"
-#include "module/image.h"
+#include "module/address.h"
 
 #include <dirent.h>
 #include <pthread.h>

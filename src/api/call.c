@@ -3,8 +3,8 @@
 
 #include "base/fd_message.h"
 #include "base/io.h"
-#include "base/message.h"
 #include "base/poll_fds.h"
+#include "base/report_message.h"
 #include "base/shared_args.h"
 #include "call/hazards.h"
 #include "call/options.h"
@@ -16,7 +16,7 @@
 #include "exec/exec_self.h"
 #include "method/table.h"
 #include "result/buf.h"
-#include "server/client.h"
+#include "server/get_server.h"
 
 #include <errno.h>
 #include <pthread.h>

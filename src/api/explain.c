@@ -1,6 +1,6 @@
 /* HOST: An outcome in a few lines. */
 #include "base/code_pointer.h"
-#include "base/message.h"
+#include "base/report_message.h"
 #include "crash/symbol.h"
 
 #include <errno.h>

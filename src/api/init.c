@@ -3,7 +3,7 @@
 #include "exec/init_state.h"
 
 #include "base/process_name.h"
-#include "child/worker.h"
+#include "child/run_request.h"
 #include "exec/exec_self.h"
 #include "exec/library_id.h"
 #include "server/server_main.h"

@@ -1,8 +1,8 @@
 /* HOST: forkcall_map: many calls under one poll(2), at most so many at once; those that have no
  * descriptor are asked in turns. */
 #include "base/io.h"
-#include "base/message.h"
 #include "base/poll_fds.h"
+#include "base/report_message.h"
 #include "base/utf8.h"
 #include "call/options.h"
 #include "child/finish.h"

@@ -1,5 +1,5 @@
 /* HOST: Names of signals, and what si_code says of their cause. */
-#include "base/message.h"
+#include "base/report_message.h"
 
 #include "config.h"
 

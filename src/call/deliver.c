@@ -1,7 +1,7 @@
 /* HOST: brings the result and the details of a call that has ended to the caller. */
 #include "call/call.h"
 
-#include "base/message.h"
+#include "base/report_message.h"
 #include "base/utf8.h"
 #include "result/buf.h"
 

@@ -2,7 +2,7 @@
 #include "call/call.h"
 
 #include "base/io.h"
-#include "base/message.h"
+#include "base/report_message.h"
 #include "base/rlimits.h"
 #include "base/utf8.h"
 #include "call/hazards.h"

@@ -3,8 +3,8 @@
 
 #include "base/fd_message.h"
 #include "base/io.h"
-#include "base/message.h"
 #include "base/poll_fds.h"
+#include "base/report_message.h"
 #include "call/hazards.h"
 #include "call/wakeup.h"
 

@@ -3,7 +3,7 @@
 
 #include "base/code_pointer.h"
 #include "base/memcheck.h"
-#include "base/message.h"
+#include "base/report_message.h"
 #include "child/reply_writer.h"
 #include "child/run.h"
 #include "child/storage.h"

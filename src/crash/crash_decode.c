@@ -1,6 +1,6 @@
 /* HOST: Checks the notice of a crash and unwinds the stack in it. */
 #include "crash/crash_decode.h"
-#include "base/message.h"
+#include "base/report_message.h"
 #include "crash/relocate.h"
 #include "crash/unwind.h"
 #include "os/memory_probe.h"

@@ -7,7 +7,7 @@
 #include "config.h"
 
 #include "crash/symbol.h"
-#include "module/image.h"
+#include "module/address.h"
 
 #include <dlfcn.h>
 #include <inttypes.h>

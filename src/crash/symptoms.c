@@ -1,8 +1,8 @@
 /* HOST: Looks for CoreFoundation's own sentence, and for the addresses that libdispatch poisons. */
 #include "crash/symptoms.h"
 
-#include "base/message.h"
-#include "module/image.h"
+#include "base/report_message.h"
+#include "module/address.h"
 
 #include <signal.h>
 #include <string.h>

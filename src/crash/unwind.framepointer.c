@@ -5,7 +5,7 @@
 #include "config.h"
 
 #include "crash/unwind.h"
-#include "module/image.h"
+#include "module/address.h"
 
 #include <string.h>
 

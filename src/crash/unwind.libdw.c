@@ -5,7 +5,7 @@
 
 #include "crash/libdw.h"
 #include "crash/unwind.h"
-#include "module/image.h"
+#include "module/address.h"
 
 #include <unistd.h>
 

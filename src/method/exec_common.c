@@ -2,7 +2,7 @@
  * find. */
 #include "method/exec_common.h"
 
-#include "base/message.h"
+#include "base/report_message.h"
 #include "exec/exec_self.h"
 #include "exec/init_state.h"
 

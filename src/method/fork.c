@@ -2,7 +2,7 @@
 #include "method/table.h"
 
 #include "base/fd_identity.h"
-#include "base/message.h"
+#include "base/report_message.h"
 #include "call/channel.h"
 #include "call/hazards.h"
 #include "child/exit_hooks.h"

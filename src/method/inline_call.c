@@ -2,7 +2,7 @@
 #include "method/table.h"
 
 #include "base/io.h"
-#include "base/message.h"
+#include "base/report_message.h"
 #include "child/inline.h"
 
 #include <errno.h>

@@ -2,10 +2,10 @@
 #include "method/table.h"
 
 #include "base/io.h"
-#include "base/message.h"
+#include "base/report_message.h"
 #include "call/channel.h"
 #include "method/exec_common.h"
-#include "server/client.h"
+#include "server/get_server.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "method/table.h"
 
 #include "base/fd_message.h"
-#include "base/message.h"
+#include "base/report_message.h"
 #include "call/channel.h"
 #include "exec/exec_self.h"
 #include "method/exec_common.h"

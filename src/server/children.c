@@ -7,8 +7,8 @@
 #include "base/poll_fds.h"
 #include "os/parent_death.h"
 #include "os/process.h"
-#include "server/make_worker.h"
-#include "server/server_process.h"
+#include "server/make_child.h"
+#include "server/server_state.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -8,7 +8,7 @@
 #include "exec/exec_self.h"
 #include "exec/init_state.h"
 #include "os/process.h"
-#include "server/orders.h"
+#include "server/send_order.h"
 #include "wire/request.h"
 #include "wire/server_message.h"
 

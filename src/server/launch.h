@@ -4,7 +4,7 @@
 
 #include "base/descriptors.h"
 #include "module/lookup.h"
-#include "server/client.h"
+#include "server/get_server.h"
 #include "server/snapshot.h"
 #include "wire/server_message.h"
 
@@ -35,7 +35,7 @@ struct fc_server {
     atomic_uint hoping; /* calls that wait for a spare, and have not asked */
     unsigned spares;
     atomic_bool hung; /* it was retired because it answers nobody */
-    /* server/orders.c: orders that found no room; changed under fc_fds_lock. */
+    /* server/send_order.c: orders that found no room; changed under fc_fds_lock. */
     _Atomic(struct fc_owed *) owed;
 };
 

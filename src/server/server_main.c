@@ -8,7 +8,7 @@
 #include "child/crash_handler.h"
 #include "child/prepare.h"
 #include "child/run.h"
-#include "child/worker.h"
+#include "child/run_request.h"
 #include "config.h"
 #include "exec/exec_self.h"
 #include "os/lifeline.h"
@@ -17,10 +17,10 @@
 #include "os/sched_batch.h"
 #include "os/settings.h"
 #include "os/threads.h"
-#include "server/ask_queue.h"
 #include "server/children.h"
-#include "server/server_process.h"
+#include "server/server_state.h"
 #include "server/snapshot.h"
+#include "server/waiting_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>

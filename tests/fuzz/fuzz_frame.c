@@ -8,7 +8,7 @@
 
 #include "call/reply_reader.h"
 #include "crash/crash_decode.h"
-#include "module/image.h"
+#include "module/address.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Functions by name, places and addresses by the headers of Mach-O: module.macho.c and
  * image.macho.c over images that are made here, and over stand-ins for dyld. */
-#include "module/image.h"
+#include "module/address.h"
 #include "module/lookup.h"
 #include "module/ranges.h"
 

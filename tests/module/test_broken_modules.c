@@ -1,8 +1,8 @@
 /* Modules whose files are broken, before or after they are loaded: whatever is in them, the host
  * and its server go on. */
 #include "copy.h"
+#include "module/address.h"
 #include "module/elf_module.h"
-#include "module/image.h"
 #include "module/proc_maps.h"
 #include "module/ranges.h"
 #include "support.h"

@@ -1,5 +1,5 @@
 /* HOST: Writes the message of a report: one line, without what a terminal acts on. */
-#include "base/message.h"
+#include "base/report_message.h"
 
 #include "base/utf8.h"
 

@@ -1,7 +1,7 @@
 /* HOST: Images by dladdr() and the headers of Mach-O, for systems without dl_iterate_phdr().
  *
  * SPDX-License-Identifier: MIT */
-#include "module/image.h"
+#include "module/address.h"
 
 #include <dlfcn.h>
 #include <mach-o/loader.h>

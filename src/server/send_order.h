@@ -1,6 +1,6 @@
 /* HOST: what it says to its server. An order is never lost while the server lives. */
-#ifndef FC_SERVER_ORDERS_H
-#define FC_SERVER_ORDERS_H
+#ifndef FC_SERVER_SEND_ORDER_H
+#define FC_SERVER_SEND_ORDER_H
 
 #include "server/launch.h"
 

@@ -1,6 +1,6 @@
 /* HOST: The host's side of SERVER: one server for this process, started when it is needed. */
-#ifndef FC_SERVER_CLIENT_H
-#define FC_SERVER_CLIENT_H
+#ifndef FC_SERVER_GET_SERVER_H
+#define FC_SERVER_GET_SERVER_H
 
 #include "base/time_limit.h"
 #include "call/call.h"

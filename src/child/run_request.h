@@ -1,7 +1,7 @@
 /* CHILD: A child that waits for its call: of SPAWN, for which it was made, and of a server, which
  * makes some ahead. */
-#ifndef FC_CHILD_WORKER_H
-#define FC_CHILD_WORKER_H
+#ifndef FC_CHILD_RUN_REQUEST_H
+#define FC_CHILD_RUN_REQUEST_H
 
 #include "wire/fd_list.h"
 

@@ -1,6 +1,6 @@
 /* HOST: What is said of a call to a person, in one line. */
-#ifndef FC_BASE_MESSAGE_H
-#define FC_BASE_MESSAGE_H
+#ifndef FC_BASE_REPORT_MESSAGE_H
+#define FC_BASE_REPORT_MESSAGE_H
 
 #include <forkcall.h>
 

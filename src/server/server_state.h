@@ -1,7 +1,7 @@
 /* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and
  * the pipe that ends with it. */
-#ifndef FC_SERVER_SERVER_PROCESS_H
-#define FC_SERVER_SERVER_PROCESS_H
+#ifndef FC_SERVER_SERVER_STATE_H
+#define FC_SERVER_SERVER_STATE_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 /* HOST: how a call comes to its child. */
-#ifndef FC_SERVER_ASK_H
-#define FC_SERVER_ASK_H
+#ifndef FC_SERVER_ASK_FOR_CHILD_H
+#define FC_SERVER_ASK_FOR_CHILD_H
 
 #include "server/launch.h"
 

@@ -1,7 +1,7 @@
 /* SERVER: the calls that have asked for a child and have no answer yet, first come, first
  * served. */
-#ifndef FC_SERVER_ASK_QUEUE_H
-#define FC_SERVER_ASK_QUEUE_H
+#ifndef FC_SERVER_WAITING_CALLS_H
+#define FC_SERVER_WAITING_CALLS_H
 
 #include <stdbool.h>
 #include <stdint.h>

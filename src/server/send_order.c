@@ -1,5 +1,5 @@
 /* HOST: Sends orders, and keeps those that find no room. */
-#include "server/orders.h"
+#include "server/send_order.h"
 
 #include "base/fd_message.h"
 

@@ -1,6 +1,6 @@
 /* SERVER: A spare that a server makes: its channel and its process. */
-#ifndef FC_SERVER_MAKE_WORKER_H
-#define FC_SERVER_MAKE_WORKER_H
+#ifndef FC_SERVER_MAKE_CHILD_H
+#define FC_SERVER_MAKE_CHILD_H
 
 #include "child/prepare.h"
 

@@ -1,5 +1,5 @@
 /* HOST: The one server of this process: got, started, retired. */
-#include "server/client.h"
+#include "server/get_server.h"
 
 #include "base/fd_message.h"
 #include "base/io.h"
@@ -7,7 +7,7 @@
 #include "exec/exec_self.h"
 #include "exec/init_state.h"
 #include "server/launch.h"
-#include "server/orders.h"
+#include "server/send_order.h"
 #include "wire/server_message.h"
 
 #include <errno.h>

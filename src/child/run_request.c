@@ -1,5 +1,5 @@
 /* CHILD: Waits for a request, and runs it. */
-#include "child/worker.h"
+#include "child/run_request.h"
 
 #include "base/descriptors.h"
 #include "base/io.h"

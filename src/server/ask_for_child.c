@@ -3,13 +3,13 @@
  * answers each ASK once, so that no answer can be another call's, and none is missed. A spare that
  * comes meanwhile is taken as well; then, and where the call gives up, the server is told that the
  * ASK is void (DROP). docs/server-protocol.md tells the whole. */
-#include "server/ask.h"
+#include "server/ask_for_child.h"
 
 #include "base/fd_message.h"
 #include "base/io.h"
 #include "base/poll_fds.h"
 #include "call/channel.h"
-#include "server/orders.h"
+#include "server/send_order.h"
 #include "wire/fd_list.h"
 #include "wire/server_message.h"
 

@@ -1,7 +1,7 @@
 /* HOST: Copies that did not come to forkcall_init: why, and how often. */
 #include "exec/exec_self.h"
 
-#include "base/message.h"
+#include "base/report_message.h"
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -4,8 +4,8 @@
  * the loader's lock is taken. Thread-safe.
  *
  * SPDX-License-Identifier: MIT */
-#ifndef FC_MODULE_IMAGE_H
-#define FC_MODULE_IMAGE_H
+#ifndef FC_MODULE_ADDRESS_H
+#define FC_MODULE_ADDRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

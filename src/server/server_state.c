@@ -1,6 +1,6 @@
 /* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and
  * the pipe that ends with it. */
-#include "server/server_process.h"
+#include "server/server_state.h"
 
 #include "base/io.h"
 #include "base/pipe.h"

@@ -1,18 +1,18 @@
 /* SERVER: Makes a child by fork or by exec. */
-#include "server/make_worker.h"
+#include "server/make_child.h"
 
 #include "base/descriptors.h"
 #include "base/fd_message.h"
 #include "base/pipe.h"
 #include "base/process_name.h"
-#include "child/worker.h"
+#include "child/run_request.h"
 #include "exec/exec_self.h"
 #include "os/lifeline.h"
 #include "os/parent_death.h"
 #include "os/sched_batch.h"
 #include "result/region.h"
 #include "server/launch.h"
-#include "server/server_process.h"
+#include "server/server_state.h"
 #include "wire/fd_list.h"
 
 #include <errno.h>

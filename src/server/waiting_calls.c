@@ -1,5 +1,5 @@
 /* SERVER: Answers each call that has asked, through the socket that came with the question. */
-#include "server/ask_queue.h"
+#include "server/waiting_calls.h"
 
 #include "base/fd_message.h"
 #include "base/io.h"

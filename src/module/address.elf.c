@@ -4,7 +4,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #endif
-#include "module/image.h"
+#include "module/address.h"
 
 #include "module/elf_module.h"
 

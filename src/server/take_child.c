@@ -2,10 +2,10 @@
 #include "base/fd_message.h"
 #include "base/io.h"
 #include "exec/exec_self.h"
-#include "server/ask.h"
-#include "server/client.h"
+#include "server/ask_for_child.h"
+#include "server/get_server.h"
 #include "server/launch.h"
-#include "server/orders.h"
+#include "server/send_order.h"
 #include "wire/server_message.h"
 
 #include <errno.h>
