@@ -84,11 +84,11 @@ need_build_tools()
     need gcc g++ libc6-dev meson ninja-build pkg-config libcmocka-dev
 }
 
-# The libraries of tests/hostile, which leaves out what it does not find.
+# The libraries of tests/fork_unsafe_libs, which leaves out what it does not find.
 try_hostile_libraries()
 {
     try_install libsystemd-dev libglib2.0-dev gobjc ||
-        skip_part "one of libsystemd-dev, libglib2.0-dev and gobjc cannot be installed: its test in tests/hostile is not built"
+        skip_part "one of libsystemd-dev, libglib2.0-dev and gobjc cannot be installed: its test in tests/fork_unsafe_libs is not built"
 }
 
 # setup DIRECTORY [argument of meson setup …]

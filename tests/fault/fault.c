@@ -1,6 +1,6 @@
 #include "fault.h"
 
-#include "../support.h"
+#include "support.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* Every call of the C library on the way of a call fails in turn: a definite end that names the
  * step, or another way; and nothing is left behind. */
-#include "../hosts/outcomes.h"
 #include "fault.h"
+#include "outcomes.h"
 
 #include <errno.h>
 #include <pthread.h>

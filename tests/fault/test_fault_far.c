@@ -3,7 +3,7 @@
  * end is definite and true, nothing is left behind, and the next call works. */
 #include "fault.h"
 
-#include "../hosts/outcomes.h"
+#include "outcomes.h"
 
 #include <errno.h>
 #include <stdio.h>

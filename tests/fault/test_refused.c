@@ -5,9 +5,9 @@
  *
  * A filter counts for one thread (seccomp(2)), so the thread that looks what is left behind is free
  * of it. */
-#include "../children.h"
-#include "../hosts/outcomes.h"
-#include "../hosts/refuse.h"
+#include "children.h"
+#include "outcomes.h"
+#include "refuse.h"
 
 #include <dirent.h>
 #include <errno.h>

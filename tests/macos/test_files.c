@@ -1,6 +1,6 @@
 /* Files of the library that macOS alone takes, over stand-ins for the functions of macOS that they
  * call. */
-#include "../support.h"
+#include "support.h"
 
 #include "child/close_fds.h"
 #include "os/threads.h"

@@ -1,6 +1,6 @@
 /* SIGIO in a child whose end with its caller hangs on a handler of that signal. Run with signals.c
  * preloaded: SIGIO is ignored by default. */
-#include "../support.h"
+#include "support.h"
 
 #include <fcntl.h>
 #include <signal.h>

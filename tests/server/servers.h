@@ -3,7 +3,7 @@
 #ifndef SERVERS_H
 #define SERVERS_H
 
-#include "../support.h"
+#include "support.h"
 
 #include <sys/types.h>
 

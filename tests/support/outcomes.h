@@ -3,7 +3,7 @@
 #ifndef OUTCOMES_H
 #define OUTCOMES_H
 
-#include "../support.h"
+#include "support.h"
 
 struct surroundings {
     struct forkcall_options options; /* what every call here needs */

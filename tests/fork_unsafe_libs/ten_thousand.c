@@ -6,7 +6,7 @@
  *
  * What it prints besides are medians, of these calls, of some that use nothing, and of a bare fork
  * in the same process: figures, not conditions. */
-#include "../support.h"
+#include "support.h"
 
 #include <stdio.h>
 #include <stdlib.h>

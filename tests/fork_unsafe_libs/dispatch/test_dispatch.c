@@ -1,6 +1,6 @@
 /* A crash by which libdispatch ends a forked child is told from other crashes near NULL. */
-#include "../../support.h"
 #include "dispatch.h"
+#include "support.h"
 
 #include <signal.h>
 #include <string.h>

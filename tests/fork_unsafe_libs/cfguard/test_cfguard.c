@@ -1,6 +1,6 @@
 /* The founding case: a library that warns, or refuses, once it was used on both sides of a fork. */
-#include "../../support.h"
 #include "cfguard.h"
+#include "support.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "hostile.h"
 
-#include "../support.h"
+#include "support.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* What makes a fork unsafe, in words: threads are a reason to refuse, a library that is merely
  * loaded is not. */
-#include "../../support.h"
+#include "support.h"
 
 #include <dlfcn.h>
 #include <errno.h>
