@@ -16,7 +16,7 @@
 #include "exec/exec_self.h"
 #include "method/table.h"
 #include "result/buf.h"
-#include "server/get_server.h"
+#include "server/take_child.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -235,7 +235,7 @@ static void end(struct forkcall_call *call)
         fc_call_loop(call, UINT64_MAX);
     fc_call_deliver(call);
     if (call->server != NULL && call->owner == getpid())
-        fc_server_give_back(call, call->process.own_group && !fc_call_has_done_its_work(call));
+        fc_server_give_back_child(call, call->process.own_group && !fc_call_has_done_its_work(call));
     fc_fds_close_all(&call->fds);
     fc_reply_free(&call->reply);
     forkcall_buf_free(&call->kept_result);

@@ -18,12 +18,12 @@ void forkcall_init(void)
         fc_init_note(true); /* it may make copies of its own */
         fc_process_set_name(role == FC_ROLE_SERVER ? "server" : "child");
         switch (role) {
-        case FC_ROLE_SPARE:
-            fc_worker_main(socket);
+        case FC_ROLE_CHILD:
+            fc_run_request_main(socket);
         case FC_ROLE_SERVER:
             fc_server_main(socket);
-        case FC_ROLE_SPARE_OF_SERVER:
-            fc_server_worker_main(socket);
+        case FC_ROLE_SERVERS_CHILD:
+            fc_server_child_main(socket);
         }
     }
     if (fc_executable_is_privileged())

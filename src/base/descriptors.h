@@ -30,8 +30,8 @@ enum fc_fd {
     FC_FD_LOOP,
     FC_FD_TIMER, /* call/wakeup.h: what wakes an event loop at a deadline */
     /* While a copy is started: the socket that it finds what it needs in, this end and its own. */
-    FC_FD_HELLO,
-    FC_FD_COPY,
+    FC_FD_SOCKET,
+    FC_FD_PEER_SOCKET,
     FC_FD_ARGS,   /* base/shared_args.h */
     FC_FD_STATUS, /* through it the server is about to tell how the call's child has ended */
     FC_FD_CALLER_COUNT,

@@ -64,8 +64,8 @@ int fc_fd_message_pair_in(struct fc_fds *fds)
     int ends[2];
     fc_fds_lock();
     const int r = fc_fd_message_pair(ends);
-    fds->fd[FC_FD_HELLO] = r < 0 ? -1 : ends[0];
-    fds->fd[FC_FD_COPY] = r < 0 ? -1 : ends[1];
+    fds->fd[FC_FD_SOCKET] = r < 0 ? -1 : ends[0];
+    fds->fd[FC_FD_PEER_SOCKET] = r < 0 ? -1 : ends[1];
     fc_fds_unlock();
     return r;
 }

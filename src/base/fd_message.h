@@ -23,7 +23,7 @@
  * or a negative errno. */
 int fc_fd_message_pair(int ends[2]);
 
-/* The same, as FC_FD_HELLO and FC_FD_COPY of a table. */
+/* The same, as FC_FD_SOCKET and FC_FD_PEER_SOCKET of a table. */
 int fc_fd_message_pair_in(struct fc_fds *fds);
 
 /* Sends a message of size bytes, which the reader must take whole, never waiting and without

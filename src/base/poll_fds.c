@@ -95,7 +95,7 @@ void fc_pause(void)
         sched_yield();
 }
 
-void fc_rest(struct pollfd *fds, nfds_t count, int timeout_ms)
+void fc_poll_or_pause(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
     if (fc_poll(fds, count, timeout_ms) < 0 && errno != EINTR)
         fc_pause();

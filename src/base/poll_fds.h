@@ -12,7 +12,7 @@ int fc_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 
 /* Waits until fc_poll would return, timeout_ms at most, or a shorter time where nothing can tell.
  * So that a loop that looks again after it never spins. fds may be NULL where count is 0. */
-void fc_rest(struct pollfd *fds, nfds_t count, int timeout_ms);
+void fc_poll_or_pause(struct pollfd *fds, nfds_t count, int timeout_ms);
 
 /* Waits a moment without any descriptor. For a loop that has found fc_poll refused. */
 void fc_pause(void);

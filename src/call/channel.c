@@ -100,7 +100,7 @@ static int await_room(const struct forkcall_call *call, const struct fc_time_lim
         return r;
     if (time_limit->deadline_ns < now + (uint64_t)LOOK_MS * 1000000U)
         ms = time_limit->deadline_ns <= now ? 0 : (int)((time_limit->deadline_ns - now) / 1000000U) + 1;
-    fc_rest(fds, 3, ms);
+    fc_poll_or_pause(fds, 3, ms);
     return fc_process_is_over(&call->process) ? 0 : 1;
 }
 

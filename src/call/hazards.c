@@ -11,7 +11,7 @@ unsigned fc_hazards_to_refuse(void)
     unsigned hazards = 0;
     if (fc_has_other_threads())
         hazards |= FORKCALL_HAZARD_THREADS;
-    if (fc_is_forked_copy())
+    if (fc_was_forked())
         hazards |= FORKCALL_HAZARD_FORKED;
     return hazards;
 }

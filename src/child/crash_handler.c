@@ -26,8 +26,8 @@
 static atomic_flag crashing = ATOMIC_FLAG_INIT;
 static atomic_bool told;
 
-static size_t placement_count;
-static bool tells_placements;
+static size_t range_count;
+static bool sends_ranges;
 
 bool fc_crash_is_caught(int signal)
 {
@@ -47,13 +47,13 @@ bool fc_crash_is_caught(int signal)
 
 void fc_crash_note_modules(void)
 {
-    placement_count = 0; /* a module's constructor may crash meanwhile */
-    placement_count = fc_module_ranges_list(fc_module_ranges, FC_MODULE_RANGES_MAX);
+    range_count = 0; /* a module's constructor may crash meanwhile */
+    range_count = fc_module_ranges_list(fc_module_ranges, FC_MODULE_RANGES_MAX);
 }
 
 void fc_crash_note_function(forkcall_fn *fn)
 {
-    for (size_t i = 0; i < placement_count; i++)
+    for (size_t i = 0; i < range_count; i++)
         if (fc_code_address(fn) - fc_module_ranges[i].start < fc_module_ranges[i].size)
             return;
     fc_crash_note_modules();
@@ -97,14 +97,14 @@ static void tell(int signal, const siginfo_t *info, const void *context)
     fc_registers_get(&notice.registers, context);
     const uint64_t sp = notice.registers.sp;
     const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, &notice.stack_address) : 0;
-    notice.placement_count = tells_placements ? (uint32_t)placement_count : 0;
-    const size_t placements_size = notice.placement_count * sizeof *fc_module_ranges;
+    notice.range_count = sends_ranges ? (uint32_t)range_count : 0;
+    const size_t ranges_size = notice.range_count * sizeof *fc_module_ranges;
     fc_memcheck_define((const void *)(uintptr_t)notice.stack_address, size);
-    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_CRASH, sizeof notice + placements_size + size);
+    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_CRASH, sizeof notice + ranges_size + size);
     struct iovec parts[] = {
         {.iov_base = &header, .iov_len = sizeof header},
         {.iov_base = &notice, .iov_len = sizeof notice},
-        {.iov_base = fc_module_ranges, .iov_len = placements_size},
+        {.iov_base = fc_module_ranges, .iov_len = ranges_size},
         {.iov_base = (void *)(uintptr_t)notice.stack_address, .iov_len = size},
     };
     fc_child_write(parts, 4, false);
@@ -150,7 +150,7 @@ void fc_crash_arm(bool by_fork)
     sigaltstack(&stack, NULL);
     atomic_flag_clear(&crashing);
     atomic_store(&told, false);
-    tells_placements = !by_fork;
+    sends_ranges = !by_fork;
 }
 
 void fc_crash_catch(int signal, struct sigaction *old)

@@ -68,7 +68,7 @@ static void touch(const struct fc_task *task)
         deep[i] = 0;
     for (size_t i = 0; i < TOUCHED_REQUEST; i += PAGE)
         *(volatile unsigned char *)(fc_request_bytes + i) = 0;
-    (void)fc_request_rest(&none);
+    (void)fc_request_remaining(&none);
     fc_module_touch();
     fc_settings_note();
     fc_credentials_note();
@@ -84,7 +84,7 @@ static void map_args(struct fc_task *task, int fd)
     close(fd);
 }
 
-_Noreturn void fc_worker_run(const int own[FC_FD_USES], bool is_copy, const char *failed)
+_Noreturn void fc_run_request(const int own[FC_FD_USES], bool execed, const char *failed)
 {
     struct fc_request head;
     struct fc_task task = {.reply_fd = own[-FC_FD_USE_REPLY - 1],
@@ -94,22 +94,22 @@ _Noreturn void fc_worker_run(const int own[FC_FD_USES], bool is_copy, const char
                            .err_fd = -1,
                            .measure = true,
                            .armed = true,
-                           .execed = is_copy,
+                           .execed = execed,
                            .failed = failed,
                            .thread = pthread_self()};
     list_descriptors(own);
     task.mark = fc_fd_identity_take(task.reply_fd);
-    if (is_copy)
+    if (execed)
         fc_child_arm();
     touch(&task);
-    if (is_copy) {
+    if (execed) {
         if (!fc_start_gate_tells()) /* else the caller sees that the request is being read */
             tell_ready_to(task.reply_fd);
         fc_crash_note_modules(); /* a fork of the server has its notes */
     }
     if (!read_exactly(task.go_fd, &head, sizeof head))
         _exit(0);
-    const long rest = fc_request_rest(&head);
+    const long rest = fc_request_remaining(&head);
     if (rest < 0 || !read_exactly(task.go_fd, fc_request_bytes, (size_t)rest))
         _exit(0);
     task.name = fc_request_read(&head, fc_request_bytes, &task);
@@ -119,11 +119,11 @@ _Noreturn void fc_worker_run(const int own[FC_FD_USES], bool is_copy, const char
     fc_child_run(&task);
 }
 
-_Noreturn void fc_worker_main(int socket)
+_Noreturn void fc_run_request_main(int socket)
 {
     int own[FC_FD_USES] = {-1, -1, -1, -1, -1};
     const int r = fc_fd_list_receive(socket, own);
     if (own[-FC_FD_USE_REQUEST - 1] < 0 || own[-FC_FD_USE_REPLY - 1] < 0)
         _exit(FC_EXIT_REFUSED);
-    fc_worker_run(own, true, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
+    fc_run_request(own, true, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
 }

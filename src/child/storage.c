@@ -2,6 +2,6 @@
 #include "child/storage.h"
 
 _Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
-_Alignas(max_align_t) unsigned char fc_request_bytes[FC_REQUEST_REST_MAX];
+_Alignas(max_align_t) unsigned char fc_request_bytes[FC_REQUEST_REMAINING_MAX];
 char fc_message[FC_MESSAGE_MAX];
 struct fc_module_range fc_module_ranges[FC_MODULE_RANGES_MAX];

@@ -13,8 +13,8 @@
 #define FC_ALTERNATE_STACK 65536U
 
 extern unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
-extern unsigned char fc_request_bytes[FC_REQUEST_REST_MAX]; /* what follows a request's head */
-extern char fc_message[FC_MESSAGE_MAX];                     /* of forkcall_fail */
+extern unsigned char fc_request_bytes[FC_REQUEST_REMAINING_MAX]; /* what follows a request's head */
+extern char fc_message[FC_MESSAGE_MAX];                          /* of forkcall_fail */
 /* Of this process's modules: see child/crash_handler.h. */
 extern struct fc_module_range fc_module_ranges[FC_MODULE_RANGES_MAX];
 

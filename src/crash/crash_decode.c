@@ -24,7 +24,7 @@ static bool is_overflow(const struct fc_crash_notice *notice)
 /* The parts of a notice. */
 struct parts {
     struct fc_crash_notice head;
-    const unsigned char *placements;
+    const unsigned char *ranges;
     unsigned char *stack;
     size_t stack_size;
 };
@@ -34,12 +34,12 @@ static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
 {
     memcpy(&parts->head, notice, sizeof parts->head);
     const size_t rest = size - sizeof parts->head;
-    if (parts->head.placement_count > rest / sizeof(struct fc_module_range))
+    if (parts->head.range_count > rest / sizeof(struct fc_module_range))
         return false;
-    const size_t placements_size = parts->head.placement_count * sizeof(struct fc_module_range);
-    parts->placements = notice + sizeof parts->head;
-    parts->stack = notice + sizeof parts->head + placements_size;
-    parts->stack_size = rest - placements_size;
+    const size_t ranges_size = parts->head.range_count * sizeof(struct fc_module_range);
+    parts->ranges = notice + sizeof parts->head;
+    parts->stack = notice + sizeof parts->head + ranges_size;
+    parts->stack_size = rest - ranges_size;
     return true;
 }
 
@@ -47,57 +47,57 @@ static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
 
 /* An address outside every module of the child must not be taken for code of this process: 0 stands
  * for it. */
-static uint64_t translate_code(const struct fc_relocation *translation, uint64_t address)
+static uint64_t translate_code(const struct fc_relocation *relocation, uint64_t address)
 {
     uint64_t stripped = fc_unwind_strip(address);
-    if (fc_relocate(translation, &stripped))
+    if (fc_relocate(relocation, &stripped))
         return stripped;
-    return fc_relocation_is_ours(translation, stripped) ? 0 : address;
+    return fc_relocation_is_ours(relocation, stripped) ? 0 : address;
 }
 
 /* Any word that a function may have kept. The stack is left where it was in the child, wherever
  * that is. */
-static uint64_t translate_word(const struct parts *parts, const struct fc_relocation *translation, uint64_t word)
+static uint64_t translate_word(const struct parts *parts, const struct fc_relocation *relocation, uint64_t word)
 {
-    return word - parts->head.stack_address < parts->stack_size ? word : translate_code(translation, word);
+    return word - parts->head.stack_address < parts->stack_size ? word : translate_code(relocation, word);
 }
 
-static void translate_registers(struct parts *parts, const struct fc_relocation *translation)
+static void translate_registers(struct parts *parts, const struct fc_relocation *relocation)
 {
     struct fc_registers *registers = &parts->head.registers;
-    registers->pc = translate_code(translation, registers->pc);
-    registers->fp = translate_word(parts, translation, registers->fp);
+    registers->pc = translate_code(relocation, registers->pc);
+    registers->fp = translate_word(parts, relocation, registers->fp);
     for (size_t i = 0; i < FC_REGISTERS_MAX; i++)
-        registers->general[i] = translate_word(parts, translation, registers->general[i]);
+        registers->general[i] = translate_word(parts, relocation, registers->general[i]);
 }
 
-static void translate_stack(const struct parts *parts, const struct fc_relocation *translation)
+static void translate_stack(const struct parts *parts, const struct fc_relocation *relocation)
 {
     uintptr_t word;
     const size_t first = (size_t)(-parts->head.stack_address % sizeof word);
     for (size_t i = first; i < parts->stack_size && parts->stack_size - i >= sizeof word; i += sizeof word) {
         memcpy(&word, parts->stack + i, sizeof word);
-        word = (uintptr_t)translate_word(parts, translation, word);
+        word = (uintptr_t)translate_word(parts, relocation, word);
         memcpy(parts->stack + i, &word, sizeof word);
     }
 }
 
 /* A fault in a module, or at an instruction. */
-static void translate_fault(struct parts *parts, const struct fc_relocation *translation)
+static void translate_fault(struct parts *parts, const struct fc_relocation *relocation)
 {
-    (void)fc_relocate(translation, &parts->head.address);
+    (void)fc_relocate(relocation, &parts->head.address);
 }
 
 /* False: no memory. */
 static bool translate(struct parts *parts)
 {
-    struct fc_relocation *translation = fc_relocation_make(parts->placements, parts->head.placement_count);
-    if (translation == NULL)
+    struct fc_relocation *relocation = fc_relocation_make(parts->ranges, parts->head.range_count);
+    if (relocation == NULL)
         return false;
-    translate_registers(parts, translation);
-    translate_stack(parts, translation);
-    translate_fault(parts, translation);
-    fc_relocation_free(translation);
+    translate_registers(parts, relocation);
+    translate_stack(parts, relocation);
+    translate_fault(parts, relocation);
+    fc_relocation_free(relocation);
     return true;
 }
 

@@ -19,7 +19,7 @@ bool fc_symbol_find_exported(uint64_t address, struct fc_symbol *symbol)
     Dl_info info;
     memset(&info, 0, sizeof info);
     const void *place = (const void *)(uintptr_t)address;
-    if (!fc_image_can_be_asked(address) || dladdr(place, &info) == 0 || info.dli_sname == NULL ||
+    if (!fc_address_can_be_asked(address) || dladdr(place, &info) == 0 || info.dli_sname == NULL ||
         info.dli_sname[0] == 0)
         return false;
     *symbol = (struct fc_symbol){.start = (uintptr_t)info.dli_saddr};
@@ -37,10 +37,10 @@ bool fc_symbol_find(uint64_t address, struct fc_symbol *symbol)
 #endif
 
 /* "x.so+0x1234". */
-static int describe_offset(uint64_t address, const struct fc_image *image, char *text, size_t size)
+static int describe_offset(uint64_t address, const struct fc_module_at *module, char *text, size_t size)
 {
-    const char *slash = strrchr(image->path, '/');
-    return snprintf(text, size, "%s+0x%" PRIx64, slash != NULL ? slash + 1 : image->path, address - image->bias);
+    const char *slash = strrchr(module->path, '/');
+    return snprintf(text, size, "%s+0x%" PRIx64, slash != NULL ? slash + 1 : module->path, address - module->bias);
 }
 
 int fc_symbol_describe(uint64_t address, bool is_return_address, char *text, size_t size)
@@ -49,30 +49,30 @@ int fc_symbol_describe(uint64_t address, bool is_return_address, char *text, siz
      * one. */
     const uint64_t inside = is_return_address && address > 0 ? address - 1 : address;
     struct fc_symbol symbol;
-    struct fc_image image;
-    if (!fc_image_find(inside, &image))
+    struct fc_module_at module;
+    if (!fc_address_find_module(inside, &module))
         return snprintf(text, size, "0x%" PRIx64, address);
     if (!fc_symbol_find(inside, &symbol))
-        return describe_offset(address, &image, text, size);
+        return describe_offset(address, &module, text, size);
     if (symbol.line > 0)
         return snprintf(text, size, "%s+0x%" PRIx64 " at %s:%d", symbol.name, address - symbol.start, symbol.file,
                         symbol.line);
-    return snprintf(text, size, "%s+0x%" PRIx64 " (in %s)", symbol.name, address - symbol.start, image.path);
+    return snprintf(text, size, "%s+0x%" PRIx64 " (in %s)", symbol.name, address - symbol.start, module.path);
 }
 
 void fc_symbol_function_name(uint64_t address, char *text, size_t size)
 {
     struct fc_symbol symbol;
-    struct fc_image image;
-    char place[FC_EXECUTABLE_PATH_MAX + 32];
+    struct fc_module_at module;
+    char place[FC_MODULE_AT_PATH_MAX + 32];
     /* A symbol that starts elsewhere is that of a neighbour, where the function's own is not
      * known. */
     if (fc_symbol_find(address, &symbol) && symbol.start == address) {
         (void)snprintf(text, size, "%s", symbol.name);
         return;
     }
-    if (fc_image_find(address, &image))
-        (void)describe_offset(address, &image, place, sizeof place);
+    if (fc_address_find_module(address, &module))
+        (void)describe_offset(address, &module, place, sizeof place);
     else
         (void)snprintf(place, sizeof place, "0x%" PRIx64, address);
     (void)snprintf(text, size, "function at %s", place);

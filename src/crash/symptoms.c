@@ -40,12 +40,12 @@ void fc_hints_scan(struct fc_hint_scan *scan, const char *data, size_t size)
 static bool is_poison(const struct forkcall_crash *crash)
 {
     static const char name[] = "libdispatch.";
-    struct fc_image image;
+    struct fc_module_at module;
     if ((crash->signal != SIGSEGV && crash->signal != SIGBUS) || !fc_signal_is_fault(crash->si_code) ||
-        crash->address - POISON >= POISON_SIZE || !fc_image_find(crash->program_counter, &image))
+        crash->address - POISON >= POISON_SIZE || !fc_address_find_module(crash->program_counter, &module))
         return false;
-    const char *slash = strrchr(image.path, '/');
-    return strncmp(slash != NULL ? slash + 1 : image.path, name, sizeof name - 1) == 0;
+    const char *slash = strrchr(module.path, '/');
+    return strncmp(slash != NULL ? slash + 1 : module.path, name, sizeof name - 1) == 0;
 }
 
 uint16_t fc_hints(const struct fc_hint_scan *scan, const struct forkcall_crash *crash)

@@ -81,7 +81,7 @@ static bool read_frame(const struct fc_stack *stack, const struct layout *layout
     if (!fc_stack_read(stack, base + (uint64_t)layout->return_address, return_address))
         return false;
     *return_address = fc_unwind_strip(*return_address);
-    return fc_image_is_return_address(*return_address);
+    return fc_address_is_return_address(*return_address);
 }
 
 static bool find_frame(const struct fc_stack *stack, uint64_t fp, uint64_t *next, uint64_t *return_address)
@@ -95,13 +95,13 @@ static bool find_frame(const struct fc_stack *stack, uint64_t fp, uint64_t *next
 bool fc_unwind_wild_jump(struct fc_registers *registers, const struct fc_stack *stack)
 {
     uint64_t return_address = 0;
-    if (fc_image_is_code(registers->pc))
+    if (fc_address_is_code(registers->pc))
         return false;
     if (abi.link_register != NONE)
         return_address = fc_unwind_strip(registers->general[abi.link_register]);
     else if (abi.stack_pointer == NONE || !fc_stack_read(stack, registers->sp, &return_address))
         return false;
-    if (!fc_image_is_return_address(return_address))
+    if (!fc_address_is_return_address(return_address))
         return false;
     if (abi.link_register == NONE) {
         registers->sp += sizeof(uintptr_t);
@@ -121,8 +121,8 @@ static uint64_t find_unsaved_return_address(const struct fc_registers *registers
     if (abi.link_register != NONE) {
         /* The register may be left over from a call that the function itself made. */
         return_address = fc_unwind_strip(registers->general[abi.link_register]);
-        const uint64_t function = fc_image_function_start(registers->pc);
-        if (function == 0 || fc_image_function_start(return_address - 1) == function)
+        const uint64_t function = fc_address_function_start(registers->pc);
+        if (function == 0 || fc_address_function_start(return_address - 1) == function)
             return 0;
     } else {
         /* The call leaves the stack pointer one word off the alignment that function bodies
@@ -131,7 +131,7 @@ static uint64_t find_unsaved_return_address(const struct fc_registers *registers
             !fc_stack_read(stack, registers->sp, &return_address))
             return 0;
     }
-    return fc_image_is_return_address(return_address) ? return_address : 0;
+    return fc_address_is_return_address(return_address) ? return_address : 0;
 }
 
 static size_t walk(const struct fc_registers *registers, const struct fc_stack *stack, uint64_t *frames, size_t max)

@@ -66,7 +66,7 @@ static int add_frame(Dwfl_Frame *frame, void *user)
     struct walk *walk = user;
     Dwarf_Addr pc;
     bool is_first; /* not a return address */
-    if (walk->count == walk->max || !dwfl_frame_pc(frame, &pc, &is_first) || (!is_first && !fc_image_is_code(pc)))
+    if (walk->count == walk->max || !dwfl_frame_pc(frame, &pc, &is_first) || (!is_first && !fc_address_is_code(pc)))
         return DWARF_CB_ABORT;
     walk->frames[walk->count++] = pc;
     return DWARF_CB_OK;

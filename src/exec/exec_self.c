@@ -55,38 +55,38 @@ static int may_start(const char **why)
     return -ENOEXEC;
 }
 
-static int spawn(const struct fc_executable *image, uint64_t nonce, int fd, bool own_group, pid_t *pid)
+static int spawn(const struct fc_executable *executable, uint64_t nonce, int fd, bool own_group, pid_t *pid)
 {
     char marker[MARKER_SIZE];
     snprintf(marker, sizeof marker, MARKER "=%ld-%016llx", (long)getpid(), (unsigned long long)nonce);
-    int r = fc_spawn_self(image->path, marker, fd, own_group, pid);
-    if (image->instead != NULL && (r == -EACCES || r == -EPERM || r == -ENOENT))
-        r = fc_spawn_self(image->instead, marker, fd, own_group, pid);
+    int r = fc_spawn_self(executable->path, marker, fd, own_group, pid);
+    if (executable->instead != NULL && (r == -EACCES || r == -EPERM || r == -ENOENT))
+        r = fc_spawn_self(executable->instead, marker, fd, own_group, pid);
     return r;
 }
 
 int fc_exec_self_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char **why)
 {
-    struct fc_executable image;
+    struct fc_executable executable;
     int r = may_start(why);
     if (r < 0)
         return r;
-    r = fc_executable_get(&image);
+    r = fc_executable_get(&executable);
     if (r < 0) {
-        *why = image.why != NULL ? image.why : "memory for the path of this program";
-        free(image.path);
+        *why = executable.why != NULL ? executable.why : "memory for the path of this program";
+        free(executable.path);
         return r;
     }
     *why = fc_executable_is_privileged()
                ? "SERVER and SPAWN are not for set-user-id programs, nor for those whose file has capabilities"
-               : fc_executable_raises(&image);
+               : fc_executable_raises(&executable);
     if (*why != NULL) {
         r = -EPERM;
     } else {
         *why = "posix_spawn of this program";
-        r = spawn(&image, nonce, fd, own_group, pid);
+        r = spawn(&executable, nonce, fd, own_group, pid);
     }
-    free(image.path);
+    free(executable.path);
     return r;
 }
 
@@ -140,14 +140,14 @@ bool fc_exec_self_is_unfinished(void)
 }
 
 /* From here on this is a copy, and the host's main is not for it. */
-static void become_copy(struct hello *hello)
+static void become_exec_self(struct hello *hello)
 {
     size_t count;
     if (hello->library != fc_library_id())
         _exit(FC_EXIT_REPLACED);
     if (fc_executable_is_privileged())
         _exit(FC_EXIT_PRIVILEGED);
-    if (hello->role < FC_ROLE_SPARE || hello->role > FC_ROLE_SPARE_OF_SERVER ||
+    if (hello->role < FC_ROLE_CHILD || hello->role > FC_ROLE_SERVERS_CHILD ||
         fc_fd_message_receive(FC_EXEC_SELF_FD, hello, sizeof *hello, NULL, 0, &count, 0) < 0)
         _exit(FC_EXIT_REFUSED);
     unsetenv(MARKER);
@@ -169,7 +169,7 @@ bool fc_exec_self_is_this(enum fc_exec_self_role *role, int *fd)
             atomic_store(&is_lost, true);
         return false;
     }
-    become_copy(&hello);
+    become_exec_self(&hello);
     *role = (enum fc_exec_self_role)hello.role;
     *fd = FC_EXEC_SELF_FD;
     return true;

@@ -33,7 +33,7 @@ enum fc_exec_self_exit {
 /* How long a copy may take to come to forkcall_init. */
 #define FC_READY_NS 30000000000U
 
-enum fc_exec_self_role { FC_ROLE_SPARE = 1, FC_ROLE_SERVER = 2, FC_ROLE_SPARE_OF_SERVER = 3 };
+enum fc_exec_self_role { FC_ROLE_CHILD = 1, FC_ROLE_SERVER = 2, FC_ROLE_SERVERS_CHILD = 3 };
 
 /* In every program, by forkcall_init: is this process such a copy? False: no. Else *fd is the
  * socket to its maker. Ends the process where it is one that must not go on. */
@@ -77,7 +77,7 @@ struct fc_executable {
 void fc_executable_note(void);
 /* The path of the image that runs, also where its file was replaced or deleted. 0 or a negative
  * errno; path is to be freed in any case. */
-int fc_executable_get(struct fc_executable *image);
+int fc_executable_get(struct fc_executable *executable);
 /* This process was started by a path that only copies are started by. */
 bool fc_executable_is_this(void);
 /* The parent runs this process's program. False also where this is not known. */
@@ -89,6 +89,6 @@ void fc_executable_forget(void);
 bool fc_executable_is_privileged(void);
 /* Starting the image's file again gives rights that this process has not, and why so, in words;
  * NULL: no. */
-const char *fc_executable_raises(const struct fc_executable *image);
+const char *fc_executable_raises(const struct fc_executable *executable);
 
 #endif

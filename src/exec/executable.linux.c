@@ -42,29 +42,30 @@ void fc_executable_note(void)
         started.st_ino = 0;
 }
 
-static int set_path(struct fc_executable *image, const char *path)
+static int set_path(struct fc_executable *executable, const char *path)
 {
-    image->path = strdup(path);
-    return image->path != NULL ? 0 : -ENOMEM;
+    executable->path = strdup(path);
+    return executable->path != NULL ? 0 : -ENOMEM;
 }
 
 /* Without /proc/self/exe an absolute path is still good while it leads to the same file. */
-static int use_start_path(struct fc_executable *image, int error)
+static int use_start_path(struct fc_executable *executable, int error)
 {
     struct stat now;
     if (error != ENOENT) {
-        image->why = "the file of this program cannot be found: this process may not look at /proc/self/exe";
+        executable->why = "the file of this program cannot be found: this process may not look at /proc/self/exe";
         return -error;
     }
     if (started.st_ino == 0) {
-        image->why = "the file of this program cannot be found (no /proc, and it was started by a relative path)";
+        executable->why = "the file of this program cannot be found (no /proc, and it was started by a relative path)";
         return -ENOENT;
     }
     if (stat(started_by(), &now) < 0 || now.st_ino != started.st_ino || now.st_dev != started.st_dev) {
-        image->why = "the file of this program cannot be found (no /proc, and its file was moved, deleted or replaced)";
+        executable->why =
+            "the file of this program cannot be found (no /proc, and its file was moved, deleted or replaced)";
         return -ENOENT;
     }
-    return set_path(image, started_by());
+    return set_path(executable, started_by());
 }
 
 /* "/proc/", a number or "self", and the odd end. */
@@ -120,21 +121,21 @@ static uint64_t mapped_inode(void)
 /* Under valgrind and qemu-user /proc/self/exe is the tool, and only the link's text is the program:
  * by that it is started if the file is still the same. Where the dynamic loader was started with
  * the program as its argument, the link's text is the loader, and nothing leads to the program. */
-static int use_link(struct fc_executable *image, uint64_t inode)
+static int use_link(struct fc_executable *executable, uint64_t inode)
 {
     struct stat named;
-    image->path = malloc(PATH_MAX);
-    if (image->path == NULL)
+    executable->path = malloc(PATH_MAX);
+    if (executable->path == NULL)
         return -ENOMEM;
-    const ssize_t n = readlink("/proc/self/exe", image->path, PATH_MAX - 1);
+    const ssize_t n = readlink("/proc/self/exe", executable->path, PATH_MAX - 1);
     if (n < 0) {
-        image->why = "the file of this program cannot be found: this process may not read the link /proc/self/exe";
+        executable->why = "the file of this program cannot be found: this process may not read the link /proc/self/exe";
         return -errno;
     }
-    image->path[n] = '\0';
-    if (stat(image->path, &named) == 0 && named.st_ino == inode)
+    executable->path[n] = '\0';
+    if (stat(executable->path, &named) == 0 && named.st_ino == inode)
         return 0;
-    image->why =
+    executable->why =
         "the file of this program cannot be started: another program runs it (a dynamic loader with this program "
         "as its argument, an emulator)";
     return -ENOENT;
@@ -142,15 +143,15 @@ static int use_link(struct fc_executable *image, uint64_t inode)
 
 /* Of this process. By its number where /proc knows it by that number: it may be that of another
  * process namespace. */
-static int use_odd_path(struct fc_executable *image, const struct stat *real)
+static int use_odd_path(struct fc_executable *executable, const struct stat *real)
 {
     char path[64];
     struct stat numbered;
     snprintf(path, sizeof path, ODD_START "%ld" ODD_END, (long)getpid());
     if (stat(path, &numbered) < 0 || numbered.st_ino != real->st_ino || numbered.st_dev != real->st_dev)
-        return set_path(image, ODD_SELF);
-    image->instead = ODD_SELF;
-    return set_path(image, path);
+        return set_path(executable, ODD_SELF);
+    executable->instead = ODD_SELF;
+    return set_path(executable, path);
 }
 
 /* Where the main thread has ended by pthread_exit(3), /proc knows the image by other threads alone.
@@ -165,17 +166,17 @@ static int stat_own(struct stat *real)
 }
 
 /* Which it is, is told by what is mapped, not by a name: behind one another file may lie by now. */
-int fc_executable_get(struct fc_executable *image)
+int fc_executable_get(struct fc_executable *executable)
 {
     struct stat real;
-    *image = (struct fc_executable){.path = NULL};
+    *executable = (struct fc_executable){.path = NULL};
     const int r = stat_own(&real);
     if (r < 0)
-        return use_start_path(image, -r);
+        return use_start_path(executable, -r);
     const uint64_t inode = mapped_inode();
     if (inode != 0 && real.st_ino != inode)
-        return use_link(image, inode);
-    return use_odd_path(image, &real);
+        return use_link(executable, inode);
+    return use_odd_path(executable, &real);
 }
 
 static bool is_root(const struct fc_credentials *c)
@@ -187,17 +188,17 @@ static bool is_root(const struct fc_credentials *c)
  * capabilities that it has dropped is not looked at here: the copy drops them itself, and looks
  * (os/credentials.h). Nor would this process know what it really has: a security module shows it
  * less (AppArmor). */
-const char *fc_executable_raises(const struct fc_executable *image)
+const char *fc_executable_raises(const struct fc_executable *executable)
 {
     struct stat file;
     struct fc_credentials c;
     fc_credentials_take(&c);
-    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || stat(image->path, &file) < 0)
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || stat(executable->path, &file) < 0)
         return NULL;
     if (((file.st_mode & S_ISUID) != 0 && file.st_uid != c.user[FC_ID_REAL]) ||
         ((file.st_mode & S_ISGID) != 0 && file.st_gid != c.group[FC_ID_REAL]))
         return "this program's file is set-user-id or set-group-id: a new process of it would have other rights";
-    if (!is_root(&c) && getxattr(image->path, "security.capability", NULL, 0) > 0)
+    if (!is_root(&c) && getxattr(executable->path, "security.capability", NULL, 0) > 0)
         return "this program's file has capabilities (setcap): a new process of it would have other rights";
     return NULL;
 }

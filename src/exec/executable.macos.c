@@ -37,25 +37,25 @@ bool fc_executable_is_privileged(void)
     return issetugid() != 0;
 }
 
-int fc_executable_get(struct fc_executable *image)
+int fc_executable_get(struct fc_executable *executable)
 {
     uint32_t size = PATH_MAX;
-    *image = (struct fc_executable){.path = malloc(PATH_MAX)};
-    if (image->path == NULL)
+    *executable = (struct fc_executable){.path = malloc(PATH_MAX)};
+    if (executable->path == NULL)
         return -ENOMEM;
-    if (_NSGetExecutablePath(image->path, &size) == 0)
+    if (_NSGetExecutablePath(executable->path, &size) == 0)
         return 0;
-    image->why = "the path of this program's file is too long";
+    executable->why = "the path of this program's file is too long";
     return -ENAMETOOLONG;
 }
 
-const char *fc_executable_raises(const struct fc_executable *image)
+const char *fc_executable_raises(const struct fc_executable *executable)
 {
     struct stat file;
     if (getuid() != geteuid() || getgid() != getegid())
         return "the calling thread's real and effective user or group differ, with which no clean process can be "
                "started";
-    if (stat(image->path, &file) == 0 && (file.st_mode & (S_ISUID | S_ISGID)) != 0)
+    if (stat(executable->path, &file) == 0 && (file.st_mode & (S_ISUID | S_ISGID)) != 0)
         return "this program's file is set-user-id or set-group-id: a new process of it would have other rights";
     return NULL;
 }

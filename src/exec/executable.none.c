@@ -28,14 +28,14 @@ bool fc_executable_is_privileged(void)
     return issetugid() != 0;
 }
 
-int fc_executable_get(struct fc_executable *image)
+int fc_executable_get(struct fc_executable *executable)
 {
-    *image = (struct fc_executable){.why = "this system does not tell the file of a program that runs"};
+    *executable = (struct fc_executable){.why = "this system does not tell the file of a program that runs"};
     return -ENOTSUP;
 }
 
-const char *fc_executable_raises(const struct fc_executable *image)
+const char *fc_executable_raises(const struct fc_executable *executable)
 {
-    (void)image;
+    (void)executable;
     return NULL;
 }

@@ -3,11 +3,11 @@
 
 #include <stdatomic.h>
 
-static atomic_bool initialised, is_copy;
+static atomic_bool initialised, is_exec_self;
 
-void fc_init_note(bool in_copy)
+void fc_init_note(bool in_exec_self)
 {
-    atomic_store(&is_copy, in_copy);
+    atomic_store(&is_exec_self, in_exec_self);
     atomic_store(&initialised, true);
 }
 
@@ -16,7 +16,7 @@ bool fc_init_was_called(void)
     return atomic_load(&initialised);
 }
 
-bool fc_init_is_in_copy(void)
+bool fc_init_is_in_exec_self(void)
 {
-    return atomic_load(&is_copy);
+    return atomic_load(&is_exec_self);
 }

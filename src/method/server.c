@@ -6,6 +6,7 @@
 #include "call/channel.h"
 #include "method/exec_common.h"
 #include "server/get_server.h"
+#include "server/take_child.h"
 
 #include <errno.h>
 #include <string.h>
@@ -70,7 +71,7 @@ static void start(struct forkcall_call *call)
     call->task.measure = true;
     for (int i = 0; i < TRIES; i++) {
         char why[200] = "";
-        r = fc_server_take(call, why, sizeof why);
+        r = fc_server_take_child(call, why, sizeof why);
         if (r < 0) {
             not_taken(call, r, why);
             return;
@@ -82,7 +83,7 @@ static void start(struct forkcall_call *call)
         }
         if (fit == FC_FITS_NOBODY)
             fc_server_retire(call->server);
-        fc_server_give_back(call, true);
+        fc_server_give_back_child(call, true);
         call->report.pid = 0; /* it has run nothing */
         if (fit == FC_FITS_OTHERS) {
             spawn(call);

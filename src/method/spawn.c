@@ -25,17 +25,17 @@ static int say_hello(struct forkcall_call *call, uint64_t *nonce)
 {
     struct fc_fd_list_item *list = NULL;
     size_t count = 0;
-    const int socket = call->fds.fd[FC_FD_HELLO];
+    const int socket = call->fds.fd[FC_FD_SOCKET];
     int r = fc_channel_list_fds(call, true, &list, &count);
     if (r == 0)
-        r = fc_exec_self_hello(socket, FC_ROLE_SPARE, nonce);
+        r = fc_exec_self_hello(socket, FC_ROLE_CHILD, nonce);
     if (r == 0)
         r = fc_fd_list_send(socket, list, count);
     free(list);
     return r;
 }
 
-static int start_copy(struct forkcall_call *call, const char **step)
+static int start_exec_self(struct forkcall_call *call, const char **step)
 {
     uint64_t nonce = 0;
     pid_t pid = -1;
@@ -45,9 +45,9 @@ static int start_copy(struct forkcall_call *call, const char **step)
         r = say_hello(call, &nonce);
     if (r < 0)
         return r;
-    r = fc_exec_self_start(call->fds.fd[FC_FD_COPY], nonce, !call->options.share_group, &pid, step);
-    fc_fds_close(&call->fds, FC_FD_COPY);
-    fc_fds_close(&call->fds, FC_FD_HELLO);
+    r = fc_exec_self_start(call->fds.fd[FC_FD_PEER_SOCKET], nonce, !call->options.share_group, &pid, step);
+    fc_fds_close(&call->fds, FC_FD_PEER_SOCKET);
+    fc_fds_close(&call->fds, FC_FD_SOCKET);
     if (r < 0)
         return r;
     call->report.pid = pid;
@@ -80,7 +80,7 @@ static void start(struct forkcall_call *call)
     call->task.own_group = !call->options.share_group;
     call->task.measure = true;
     if (r == 0)
-        r = start_copy(call, &step);
+        r = start_exec_self(call, &step);
     if (r < 0) {
         fc_call_not_started(call, -r, step);
         if (fc_exec_self_error_is_told(r))

@@ -28,7 +28,7 @@ enum forkcall_method fc_method_choose(enum forkcall_method wanted, bool by_point
 {
     if (wanted != FORKCALL_AUTO)
         return wanted;
-    if (by_pointer || !fc_init_was_called() || fc_init_is_in_copy() || fc_is_child())
+    if (by_pointer || !fc_init_was_called() || fc_init_is_in_exec_self() || fc_is_child())
         return FORKCALL_FORK;
     return FC_SPARES_ARE_EXECED ? FORKCALL_SPAWN : FORKCALL_SERVER;
 }

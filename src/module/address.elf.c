@@ -30,14 +30,14 @@ struct search {
     /* Runs while the loader holds its lock: the image cannot be unloaded. */
     void (*visit)(const struct search *search, void *out);
     void *out;
-    unsigned images;
+    unsigned modules;
 };
 
-static int search_image(struct dl_phdr_info *info, size_t size, void *arg)
+static int search_module(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct search *search = arg;
     (void)size;
-    search->module = fc_elf_module(info, search->images++ == 0);
+    search->module = fc_elf_module(info, search->modules++ == 0);
     search->segment = fc_elf_find_segment(&search->module, search->address);
     if (search->segment == NULL)
         return 0;
@@ -48,45 +48,45 @@ static int search_image(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /* Calls visit if address lies in an image. */
-static bool search_images(uint64_t address, void (*visit)(const struct search *, void *), void *out)
+static bool search_modules(uint64_t address, void (*visit)(const struct search *, void *), void *out)
 {
     struct search search = {.address = (uintptr_t)address, .visit = visit, .out = out};
-    return address <= UINTPTR_MAX && dl_iterate_phdr(search_image, &search) == 1;
+    return address <= UINTPTR_MAX && dl_iterate_phdr(search_module, &search) == 1;
 }
 
-static void set_path(struct fc_image *image, const char *path)
+static void set_path(struct fc_module_at *module, const char *path)
 {
-    (void)snprintf(image->path, sizeof image->path, "%s", path == NULL || path[0] == 0 ? "[unnamed]" : path);
-    for (char *c = image->path; *c != 0; c++)
+    (void)snprintf(module->path, sizeof module->path, "%s", path == NULL || path[0] == 0 ? "[unnamed]" : path);
+    for (char *c = module->path; *c != 0; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
 }
 
 /* The loader's name of the program itself is empty, or what it was called by. */
-static void set_program_path(struct fc_image *image, const char *name)
+static void set_program_path(struct fc_module_at *module, const char *name)
 {
-    char path[FC_EXECUTABLE_PATH_MAX];
+    char path[FC_MODULE_AT_PATH_MAX];
     const ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (length > 0) {
         path[length] = 0;
         name = path;
     }
-    set_path(image, name == NULL || name[0] == 0 ? "[program]" : name);
+    set_path(module, name == NULL || name[0] == 0 ? "[program]" : name);
 }
 
 static void visit_find(const struct search *search, void *out)
 {
-    struct fc_image *image = out;
-    image->bias = search->module.bias;
+    struct fc_module_at *module = out;
+    module->bias = search->module.bias;
     if (search->module.is_program)
-        set_program_path(image, search->path);
+        set_program_path(module, search->path);
     else
-        set_path(image, search->path);
+        set_path(module, search->path);
 }
 
-bool fc_image_find(uint64_t address, struct fc_image *image)
+bool fc_address_find_module(uint64_t address, struct fc_module_at *module)
 {
-    return search_images(address, visit_find, image);
+    return search_modules(address, visit_find, module);
 }
 
 static void visit_is_code(const struct search *search, void *out)
@@ -94,10 +94,10 @@ static void visit_is_code(const struct search *search, void *out)
     *(bool *)out = (search->segment->p_flags & PF_X) != 0;
 }
 
-bool fc_image_is_code(uint64_t address)
+bool fc_address_is_code(uint64_t address)
 {
     bool is_code = false;
-    return search_images(address, visit_is_code, &is_code) && is_code;
+    return search_modules(address, visit_is_code, &is_code) && is_code;
 }
 
 /* ---- What can be read ------------------------------------------------------------------------ */
@@ -105,13 +105,13 @@ bool fc_image_is_code(uint64_t address)
 struct question {
     uintptr_t address;
     bool can_be_asked;
-    unsigned images;
+    unsigned modules;
 };
 
 static int visit_question(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct question *question = arg;
-    const struct fc_elf_module module = fc_elf_module(info, question->images++ == 0);
+    const struct fc_elf_module module = fc_elf_module(info, question->modules++ == 0);
     (void)size;
     if (module.segment_count == 0) /* perhaps this one holds it */
         question->can_be_asked = false;
@@ -127,7 +127,7 @@ static int visit_question(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
-bool fc_image_can_be_asked(uint64_t address)
+bool fc_address_can_be_asked(uint64_t address)
 {
     struct question question = {.address = (uintptr_t)address, .can_be_asked = true};
     (void)dl_iterate_phdr(visit_question, &question);
@@ -174,10 +174,10 @@ static void visit_is_return_address(const struct search *search, void *out)
     *(bool *)out = (search->segment->p_flags & PF_X) != 0 && can_return_to(search);
 }
 
-bool fc_image_is_return_address(uint64_t address)
+bool fc_address_is_return_address(uint64_t address)
 {
     bool is_return_address = false;
-    return search_images(address, visit_is_return_address, &is_return_address) && is_return_address;
+    return search_modules(address, visit_is_return_address, &is_return_address) && is_return_address;
 }
 
 #if defined(__arm__)
@@ -272,8 +272,8 @@ static void visit_function_start(const struct search *search, void *out)
     }
 }
 
-uint64_t fc_image_function_start(uint64_t address)
+uint64_t fc_address_function_start(uint64_t address)
 {
     uint64_t start = 0;
-    return search_images(address, visit_function_start, &start) ? start : 0;
+    return search_modules(address, visit_function_start, &start) ? start : 0;
 }

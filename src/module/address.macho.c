@@ -41,21 +41,21 @@ static const struct segment_command_64 *find(uint64_t address, uintptr_t *bias, 
     return header->magic == MH_MAGIC_64 ? find_segment(header, (uintptr_t)address, bias) : NULL;
 }
 
-bool fc_image_find(uint64_t address, struct fc_image *image)
+bool fc_address_find_module(uint64_t address, struct fc_module_at *module)
 {
     uintptr_t bias = 0;
     Dl_info info;
     if (find(address, &bias, &info) == NULL)
         return false;
-    image->bias = bias;
-    (void)snprintf(image->path, sizeof image->path, "%s", info.dli_fname != NULL ? info.dli_fname : "[unnamed]");
-    for (char *c = image->path; *c != 0; c++)
+    module->bias = bias;
+    (void)snprintf(module->path, sizeof module->path, "%s", info.dli_fname != NULL ? info.dli_fname : "[unnamed]");
+    for (char *c = module->path; *c != 0; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             *c = '?';
     return true;
 }
 
-bool fc_image_is_code(uint64_t address)
+bool fc_address_is_code(uint64_t address)
 {
     uintptr_t bias = 0;
     Dl_info info;
@@ -63,20 +63,20 @@ bool fc_image_is_code(uint64_t address)
     return segment != NULL && (segment->initprot & VM_PROT_EXECUTE) != 0;
 }
 
-bool fc_image_is_return_address(uint64_t address)
+bool fc_address_is_return_address(uint64_t address)
 {
-    return fc_image_is_code(address);
+    return fc_address_is_code(address);
 }
 
 /* The system ends a process that reads a page of a file that was changed. */
-bool fc_image_can_be_asked(uint64_t address)
+bool fc_address_can_be_asked(uint64_t address)
 {
     (void)address;
     return true;
 }
 
 /* The compact unwind tables would tell; not worth it for a hint. */
-uint64_t fc_image_function_start(uint64_t address)
+uint64_t fc_address_function_start(uint64_t address)
 {
     (void)address;
     return 0;

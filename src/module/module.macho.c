@@ -187,7 +187,7 @@ bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
 
 /* Data of the system's libraries lies far from their code, between that of others: only code is
  * told of. */
-static bool place(const struct mach_header_64 *header, const char *path, struct fc_module_range *placement)
+static bool place(const struct mach_header_64 *header, const char *path, struct fc_module_range *range)
 {
     const struct segment_command_64 *text = find_text(header);
     const struct load_command *command = first_command(header);
@@ -197,23 +197,22 @@ static bool place(const struct mach_header_64 *header, const char *path, struct 
     for (uint32_t i = 0; i < header->ncmds; i++, command = next_command(command))
         if (command->cmd == LC_UUID)
             build = ((const struct uuid_command *)command)->uuid;
-    placement->start = (uintptr_t)header;
-    placement->size = text->vmsize;
-    placement->path = header->filetype == MH_EXECUTE ? 0 : fc_hash(FC_HASH_START, path, strlen(path));
-    placement->key = fc_hash(FC_HASH_START, &header->filetype, sizeof header->filetype);
-    placement->key = build != NULL ? fc_hash(placement->key, build, sizeof((struct uuid_command *)0)->uuid)
-                                   : placement->key ^ placement->path;
+    range->start = (uintptr_t)header;
+    range->size = text->vmsize;
+    range->path = header->filetype == MH_EXECUTE ? 0 : fc_hash(FC_HASH_START, path, strlen(path));
+    range->key = fc_hash(FC_HASH_START, &header->filetype, sizeof header->filetype);
+    range->key =
+        build != NULL ? fc_hash(range->key, build, sizeof((struct uuid_command *)0)->uuid) : range->key ^ range->path;
     return true;
 }
 
-size_t fc_module_ranges_list(struct fc_module_range *placements, size_t max)
+size_t fc_module_ranges_list(struct fc_module_range *ranges, size_t max)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < _dyld_image_count() && count < max; i++) {
         const struct mach_header_64 *header = (const struct mach_header_64 *)_dyld_get_image_header(i);
         const char *path = _dyld_get_image_name(i);
-        if (header != NULL && header->magic == MH_MAGIC_64 &&
-            place(header, path != NULL ? path : "", &placements[count]))
+        if (header != NULL && header->magic == MH_MAGIC_64 && place(header, path != NULL ? path : "", &ranges[count]))
             count++;
     }
     return count;

@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 struct list {
-    struct fc_module_range *placements;
+    struct fc_module_range *ranges;
     size_t count, max;
     unsigned modules;
 };
 
 /* A part of a module without a hole, from and to as in the file. */
-struct range {
+struct part {
     uintptr_t start, last;
 };
 
@@ -33,7 +33,7 @@ static bool is_loaded(const ElfW(Phdr) * segment)
 /* Takes the segments from *next on that lie page on page. Modules that are linked for larger pages
  * than this system's have holes between their segments, where memory of somebody else's may lie.
  * False: there is none left. */
-static bool next_range(const struct fc_elf_module *module, ElfW(Half) * next, struct range *range)
+static bool next_part(const struct fc_elf_module *module, ElfW(Half) * next, struct part *part)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     bool found = false;
@@ -42,11 +42,11 @@ static bool next_range(const struct fc_elf_module *module, ElfW(Half) * next, st
         if (!is_loaded(segment))
             continue;
         const uintptr_t last = segment->p_vaddr + (segment->p_memsz - 1);
-        if (found && (segment->p_vaddr < range->start || segment->p_vaddr / page > range->last / page + 1))
+        if (found && (segment->p_vaddr < part->start || segment->p_vaddr / page > part->last / page + 1))
             return true;
         if (!found)
-            range->start = range->last = segment->p_vaddr;
-        range->last = last > range->last ? last : range->last;
+            part->start = part->last = segment->p_vaddr;
+        part->last = last > part->last ? last : part->last;
         found = true;
     }
     return found;
@@ -72,17 +72,17 @@ static uint64_t hash_path(const char *path)
 /* What all ranges of a module have in common. */
 static struct fc_module_range identify(const struct fc_elf_module *module, const char *path)
 {
-    struct fc_module_range placement = {0};
+    struct fc_module_range range = {0};
     struct fc_module_id id;
     const bool has_build = fc_elf_identify_build(module, &id);
-    placement.key = fc_hash(FC_HASH_START, &module->is_program, sizeof module->is_program);
-    placement.key = fc_hash(placement.key, id.bytes, id.size);
+    range.key = fc_hash(FC_HASH_START, &module->is_program, sizeof module->is_program);
+    range.key = fc_hash(range.key, id.bytes, id.size);
     if (module->is_program) /* it may be called by any name */
-        return placement;
+        return range;
     if (!has_build)
-        placement.key = fc_hash(placement.key, last_part(path), strlen(last_part(path)));
-    placement.path = hash_path(path);
-    return placement;
+        range.key = fc_hash(range.key, last_part(path), strlen(last_part(path)));
+    range.path = hash_path(path);
+    return range;
 }
 
 static int visit(struct dl_phdr_info *info, size_t size, void *arg)
@@ -91,21 +91,21 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
     (void)size;
     const struct fc_elf_module module = fc_elf_module(info, list->modules++ == 0);
     const struct fc_module_range whole = identify(&module, info->dlpi_name != NULL ? info->dlpi_name : "");
-    struct range range = {0, 0};
-    for (ElfW(Half) next = 0; list->count < list->max && next_range(&module, &next, &range);) {
-        const uint64_t start = range.start;
-        struct fc_module_range *placement = &list->placements[list->count++];
-        *placement = whole;
-        placement->start = module.bias + range.start;
-        placement->size = range.last - range.start + 1;
-        placement->key = fc_hash(whole.key, &start, sizeof start);
+    struct part part = {0, 0};
+    for (ElfW(Half) next = 0; list->count < list->max && next_part(&module, &next, &part);) {
+        const uint64_t start = part.start;
+        struct fc_module_range *range = &list->ranges[list->count++];
+        *range = whole;
+        range->start = module.bias + part.start;
+        range->size = part.last - part.start + 1;
+        range->key = fc_hash(whole.key, &start, sizeof start);
     }
     return list->count == list->max;
 }
 
-size_t fc_module_ranges_list(struct fc_module_range *placements, size_t max)
+size_t fc_module_ranges_list(struct fc_module_range *ranges, size_t max)
 {
-    struct list list = {.placements = placements, .max = max};
+    struct list list = {.ranges = ranges, .max = max};
     (void)dl_iterate_phdr(visit, &list);
     return list.count;
 }

@@ -24,6 +24,6 @@ struct fc_module_range {
 };
 
 /* In normal context: takes the loader's lock. Returns how many: those that were loaded first. */
-size_t fc_module_ranges_list(struct fc_module_range *placements, size_t max);
+size_t fc_module_ranges_list(struct fc_module_range *ranges, size_t max);
 
 #endif

@@ -17,9 +17,9 @@ bool fc_has_hostile_library(bool waits)
 {
     (void)waits;
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
-        void *image = dlopen(hostile[i], RTLD_LAZY | RTLD_NOLOAD);
-        if (image != NULL) {
-            dlclose(image);
+        void *library = dlopen(hostile[i], RTLD_LAZY | RTLD_NOLOAD);
+        if (library != NULL) {
+            dlclose(library);
             return true;
         }
     }

@@ -9,6 +9,6 @@ bool fc_may_have_other_threads(void); /* cheaper: also true where threads have e
 /* "other threads run in this process", as far as it is known. */
 const char *fc_other_threads_in_words(void);
 /* A fork child that has not exec'ed, where that is a hazard. */
-bool fc_is_forked_copy(void);
+bool fc_was_forked(void);
 
 #endif

@@ -52,7 +52,7 @@ const char *fc_other_threads_in_words(void)
     return "other threads run in this process";
 }
 
-bool fc_is_forked_copy(void)
+bool fc_was_forked(void)
 {
     return false; /* here a fork child may fork again */
 }

@@ -28,7 +28,7 @@ const char *fc_other_threads_in_words(void)
     return "other threads run, or have run, in this process";
 }
 
-bool fc_is_forked_copy(void)
+bool fc_was_forked(void)
 {
     int name[] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, getpid()};
     struct kinfo_proc info;

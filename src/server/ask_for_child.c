@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/poll_fds.h"
 #include "call/channel.h"
+#include "server/get_server.h"
 #include "server/send_order.h"
 #include "wire/fd_list.h"
 #include "wire/server_message.h"
@@ -41,7 +42,7 @@ static void enter(struct forkcall_call *call, const struct fc_server_handover *h
     call->report.pid = handover->pid;
     call->process.pid = handover->pid;
     call->process.fd = own[FC_FD_PROCESS];
-    call->awaits_ready = handover->is_copy;
+    call->awaits_ready = handover->execed;
 }
 
 /* Under fc_fds_lock. */
@@ -62,7 +63,7 @@ static int take(struct forkcall_call *call, int socket)
     size_t count;
     fc_fds_lock();
     int r = fc_fd_message_receive(socket, &handover, sizeof handover, fds, FC_HANDOVER_FDS, &count, 0);
-    if (r != -EAGAIN && r != -ECONNRESET && socket == server->fds.fd[FC_FD_HELLO])
+    if (r != -EAGAIN && r != -ECONNRESET && socket == server->fds.fd[FC_FD_SOCKET])
         atomic_fetch_add(&server->taken, 1);
     if (r == 0 && handover.error > 0)
         r = handover.error;
@@ -109,7 +110,7 @@ static bool spare_is_dead(const struct forkcall_call *call)
 static int take_spare(struct forkcall_call *call)
 {
     for (bool replaced = false;; replaced = true) {
-        const int r = take(call, call->server->fds.fd[FC_FD_HELLO]);
+        const int r = take(call, call->server->fds.fd[FC_FD_SOCKET]);
         if (r != 0)
             return r > 0 ? -EPROTO : r; /* answers do not come this way */
         if ((replaced && call->awaits_ready) || !spare_is_dead(call))
@@ -131,9 +132,9 @@ static int hope_for_spare(struct forkcall_call *call)
     if (atomic_load(&server->told) != atomic_load(&server->taken))
         return -EAGAIN;
     if (atomic_fetch_add(&server->hoping, 1) < server->spares) {
-        struct pollfd fds[] = {{.fd = server->fds.fd[FC_FD_HELLO], .events = POLLIN},
+        struct pollfd fds[] = {{.fd = server->fds.fd[FC_FD_SOCKET], .events = POLLIN},
                                {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
-        fc_rest(fds, 2, HOPE_MS);
+        fc_poll_or_pause(fds, 2, HOPE_MS);
         r = take_spare(call);
     }
     atomic_fetch_sub(&server->hoping, 1);
@@ -159,7 +160,7 @@ static int say(struct ask *ask)
     struct forkcall_call *call = ask->call;
     int r = 0;
     if (ask->sent < ask->count && !ask->unread)
-        r = fc_fd_list_send_from(call->fds.fd[FC_FD_HELLO], ask->list, ask->count, &ask->sent);
+        r = fc_fd_list_send_from(call->fds.fd[FC_FD_SOCKET], ask->list, ask->count, &ask->sent);
     if (r == -EPIPE) { /* the answer, or the end of the socket, is there */
         ask->unread = true;
         return 0;
@@ -168,14 +169,14 @@ static int say(struct ask *ask)
         return r;
     if (ask->asked)
         return 0;
-    r = fc_order_send(call->server, &ask->order, call->fds.fd[FC_FD_COPY]);
+    r = fc_order_send(call->server, &ask->order, call->fds.fd[FC_FD_PEER_SOCKET]);
     if (r == -EAGAIN)
         return 0;
     if (r < 0)
         return r == -EPIPE ? -ECONNRESET : r;
     ask->asked = true;
     /* So that this process sees when the server closes its end. */
-    fc_fds_close(&call->fds, FC_FD_COPY);
+    fc_fds_close(&call->fds, FC_FD_PEER_SOCKET);
     return 0;
 }
 
@@ -184,7 +185,7 @@ static int say(struct ask *ask)
 static int hear(struct ask *ask)
 {
     struct forkcall_call *call = ask->call;
-    int r = ask->asked ? take(call, call->fds.fd[FC_FD_HELLO]) : -EAGAIN;
+    int r = ask->asked ? take(call, call->fds.fd[FC_FD_SOCKET]) : -EAGAIN;
     if (r != -EAGAIN)
         ask->answered = true;
     if (r == -ECONNRESET && !fc_server_is_dead(call->server))
@@ -198,15 +199,15 @@ static void rest(const struct ask *ask)
 {
     const struct fc_server *server = ask->call->server;
     struct pollfd fds[] = {
-        {.fd = ask->call->fds.fd[FC_FD_HELLO], .events = POLLIN},
-        {.fd = server->fds.fd[FC_FD_HELLO], .events = ask->count == 0 ? POLLIN : 0},
+        {.fd = ask->call->fds.fd[FC_FD_SOCKET], .events = POLLIN},
+        {.fd = server->fds.fd[FC_FD_SOCKET], .events = ask->count == 0 ? POLLIN : 0},
         {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN},
     };
     if (!ask->asked)
         fds[1].events |= POLLOUT;
     else if (ask->sent < ask->count)
         fds[0].events |= POLLOUT;
-    fc_rest(fds, 3, TURN_MS);
+    fc_poll_or_pause(fds, 3, TURN_MS);
 }
 
 /* The child may be there before it has all that it is to have: what found no room is sent after the
@@ -271,8 +272,8 @@ static int ask(struct forkcall_call *call, const struct fc_fd_list_item *list, s
         r = await_answer(&ask, time_limit);
     if ((r == -ETIMEDOUT || r == -EINTR) && !ask.has_child)
         count_silence(call->server, since_ns, heard);
-    fc_fds_close(&call->fds, FC_FD_COPY);
-    fc_fds_close(&call->fds, FC_FD_HELLO);
+    fc_fds_close(&call->fds, FC_FD_PEER_SOCKET);
+    fc_fds_close(&call->fds, FC_FD_SOCKET);
     struct fc_server_order end = fc_order_make(ask.asked ? FC_ORDER_DROP : FC_ORDER_DONE, in_exchange);
     end.ask = ask.order.ask;
     if (ask.asked ? !ask.answered : in_exchange != 0)
@@ -344,5 +345,5 @@ int fc_ask_for_child(struct forkcall_call *call, const struct fc_time_limit *tim
 void fc_ask_rest(const struct fc_server *server, int socket, short events)
 {
     struct pollfd fds[] = {{.fd = socket, .events = events}, {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
-    fc_rest(fds, 2, TURN_MS);
+    fc_poll_or_pause(fds, 2, TURN_MS);
 }

@@ -2,6 +2,7 @@
 #ifndef FC_SERVER_ASK_FOR_CHILD_H
 #define FC_SERVER_ASK_FOR_CHILD_H
 
+#include "call/call.h"
 #include "server/launch.h"
 
 /* Gives call->fds and call->process a child of call->server: a spare that lies ready, or one that

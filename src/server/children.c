@@ -34,7 +34,7 @@ struct child {
 static struct {
     int control;
     unsigned spares;
-    const struct fc_prepare *copies;
+    const struct fc_prepare *exec_with;
     struct child *list;
     size_t count, room;
     size_t ending; /* released and not reaped */
@@ -49,11 +49,11 @@ static struct {
     bool adopts; /* orphans of the calls' functions */
 } children;
 
-void fc_children_open(int control, const struct fc_prepare *copies, unsigned spares, void (*leave_in_child)(int))
+void fc_children_open(int control, const struct fc_prepare *exec_with, unsigned spares, void (*leave_in_child)(int))
 {
     children.leave_in_child = leave_in_child;
     children.control = control;
-    children.copies = copies;
+    children.exec_with = exec_with;
     children.spares = spares;
 }
 
@@ -233,27 +233,27 @@ void fc_children_kill_all(void)
         kill(child->pid, SIGKILL);
     }
     while (!all_are_reaped() && fc_now_ns() < end_ns)
-        fc_rest(NULL, 0, 1);
+        fc_poll_or_pause(NULL, 0, 1);
     reap_adopted();
 }
 
 /* ---- The beginning of a child ---------------------------------------------------------------- */
 
-static int hand_over(const struct fc_new_worker *spare, int socket)
+static int hand_over(const struct fc_new_child *new, int socket)
 {
     struct fc_server_handover handover;
     memset(&handover, 0, sizeof handover); /* padding, too, goes to another process */
-    handover.pid = (int32_t)spare->pid;
-    handover.is_copy = children.copies != NULL;
-    int fds[FC_HANDOVER_FDS] = {spare->request[1], spare->request[0], spare->reply[0]};
+    handover.pid = (int32_t) new->pid;
+    handover.execed = children.exec_with != NULL;
+    int fds[FC_HANDOVER_FDS] = {new->request[1], new->request[0], new->reply[0]};
     size_t count = 3;
-    const int pidfd = fc_process_watch_is_passable() ? fc_process_watch_open(spare->pid) : -1;
+    const int pidfd = fc_process_watch_is_passable() ? fc_process_watch_open(new->pid) : -1;
     handover.has_pidfd = pidfd >= 0;
     if (pidfd >= 0)
         fds[count++] = pidfd;
-    handover.has_region = spare->region >= 0;
-    if (spare->region >= 0)
-        fds[count++] = spare->region;
+    handover.has_region = new->region >= 0;
+    if (new->region >= 0)
+        fds[count++] = new->region;
     const int r = fc_fd_message_send(socket, &handover, sizeof handover, fds, count);
     if (pidfd >= 0)
         close(pidfd);
@@ -264,21 +264,21 @@ static int hand_over(const struct fc_new_worker *spare, int socket)
  * them. */
 static void adopt_in_place_of_host(void)
 {
-    if (!children.adopts && fc_server_process_is_child_of_host())
+    if (!children.adopts && fc_server_state_is_child_of_host())
         children.adopts = fc_adopt_orphans();
 }
 
 /* Makes one that is not handed over yet, and enters it last. extra: a socket with what it is to
  * have besides; -1: none. 0 or a negative errno. */
-static int make(struct fc_new_worker *spare, int extra)
+static int make(struct fc_new_child *new, int extra)
 {
     if (!make_room())
         return -ENOMEM;
     adopt_in_place_of_host();
-    const int r = fc_worker_make(spare, children.copies, extra, children.leave_in_child);
+    const int r = fc_make_child(new, children.exec_with, extra, children.leave_in_child);
     if (r == 0)
         children.list[children.count++] =
-            (struct child){.pid = spare->pid, .status_socket = -1, .kill_at_ns = UINT64_MAX};
+            (struct child){.pid = new->pid, .status_socket = -1, .kill_at_ns = UINT64_MAX};
     return r;
 }
 
@@ -290,9 +290,9 @@ static void end_last(void)
     release(child, false);
 }
 
-static int hand_over_as_spare(const struct fc_new_worker *spare)
+static int hand_over_as_spare(const struct fc_new_child *new)
 {
-    const int r = hand_over(spare, children.control);
+    const int r = hand_over(new, children.control);
     if (r == 0)
         children.sent++;
     return r;
@@ -300,18 +300,18 @@ static int hand_over_as_spare(const struct fc_new_worker *spare)
 
 int fc_children_make_for(int socket, uint32_t ask, bool has_fds)
 {
-    struct fc_new_worker spare;
-    int r = make(&spare, has_fds ? socket : -1);
+    struct fc_new_child new;
+    int r = make(&new, has_fds ? socket : -1);
     if (r < 0)
         return r;
-    r = hand_over(&spare, socket);
+    r = hand_over(&new, socket);
     if (r == 0)
         children.list[children.count - 1].ask = ask;
     else if (r == -EPIPE && !has_fds && lacks_spares())
-        r = hand_over_as_spare(&spare) == 0 ? 0 : -EPIPE;
+        r = hand_over_as_spare(&new) == 0 ? 0 : -EPIPE;
     if (r < 0)
         end_last();
-    fc_worker_close_channel(&spare);
+    fc_new_child_close_channel(&new);
     return r;
 }
 
@@ -332,15 +332,15 @@ void fc_children_refill_soon(void)
 
 void fc_children_refill(void)
 {
-    struct fc_new_worker spare;
+    struct fc_new_child new;
     if (!lacks_spares() || fc_now_ns() < children.refill_at_ns)
         return;
-    int r = make(&spare, -1);
+    int r = make(&new, -1);
     if (r == 0) {
-        r = hand_over_as_spare(&spare);
+        r = hand_over_as_spare(&new);
         if (r < 0)
             end_last();
-        fc_worker_close_channel(&spare);
+        fc_new_child_close_channel(&new);
     }
     if (r == 0) {
         children.retry_ns = 0;

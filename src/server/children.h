@@ -14,7 +14,7 @@
 
 /* control: where spares are handed over. copies: NULL, or the spares are exec'ed, each with this to
  * prepare. leave_in_child is called in each that is forked, with its socket (-1: none). */
-void fc_children_open(int control, const struct fc_prepare *copies, unsigned spares, void (*leave_in_child)(int));
+void fc_children_open(int control, const struct fc_prepare *exec_with, unsigned spares, void (*leave_in_child)(int));
 
 /* The host has taken so many spares since the beginning, modulo 2^32. An older count changes
  * nothing. */

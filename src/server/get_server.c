@@ -6,6 +6,7 @@
 #include "base/poll_fds.h"
 #include "exec/exec_self.h"
 #include "exec/init_state.h"
+#include "os/process.h"
 #include "server/launch.h"
 #include "server/send_order.h"
 #include "wire/server_message.h"
@@ -170,14 +171,14 @@ static int take_ready(struct fc_server *server, char *why, size_t why_size)
     bool came = false;
     fc_fds_lock();
     if (!atomic_load(&server->ready)) {
-        r = receive_ready(server->fds.fd[FC_FD_HELLO], &ready, &pidfd);
+        r = receive_ready(server->fds.fd[FC_FD_SOCKET], &ready, &pidfd);
         if (r == 0) {
             if (pidfd < 0)
-                pidfd = open_living(ready.pid, server->fds.fd[FC_FD_HELLO]);
+                pidfd = open_living(ready.pid, server->fds.fd[FC_FD_SOCKET]);
             server->fds.fd[FC_FD_PROCESS] = pidfd < 0 ? -1 : pidfd;
             server->pid = ready.pid;
             server->error = ready.error;
-            fc_snapshot_set_holder(server->snapshot, ready.pid, &ready.has);
+            fc_snapshot_set_server(server->snapshot, ready.pid, &ready.has);
             memcpy(server->why, ready.why, sizeof server->why);
             server->why[sizeof server->why - 1] = '\0';
             atomic_store(&server->ready, true);
@@ -203,8 +204,8 @@ static int await_ready(struct fc_server *server, const struct fc_time_limit *tim
         r = fc_time_limit_left(time_limit);
         if (r < 0)
             return r;
-        struct pollfd p = {.fd = server->fds.fd[FC_FD_HELLO], .events = POLLIN};
-        fc_rest(&p, 1, TURN_MS);
+        struct pollfd p = {.fd = server->fds.fd[FC_FD_SOCKET], .events = POLLIN};
+        fc_poll_or_pause(&p, 1, TURN_MS);
     }
 }
 
@@ -236,7 +237,7 @@ static int get(const struct fc_time_limit *time_limit, unsigned started, struct 
             }
             r = await_ready(*server, time_limit, why, why_size);
             if (r == 0 && (*server)->number == started)
-                fc_snapshot_judge((*server)->snapshot);
+                fc_snapshot_note_ptrace((*server)->snapshot);
             if (r == 0)
                 return 0;
             if (!is_of_the_call(r) || has_refused(*server))
@@ -255,7 +256,7 @@ static int get(const struct fc_time_limit *time_limit, unsigned started, struct 
             r = fc_time_limit_left(time_limit);
             if (r < 0)
                 return r;
-            fc_rest(NULL, 0, TURN_MS);
+            fc_poll_or_pause(NULL, 0, TURN_MS);
         }
     }
 }
@@ -330,9 +331,9 @@ static int stop(void)
     if (atomic_load(&server->refs) == 1 && !fc_server_is_lost(server)) {
         /* One that was stopped would not see the end of its socket. */
         fc_server_signal(server, SIGCONT);
-        shutdown(server->fds.fd[FC_FD_HELLO], SHUT_WR);
+        shutdown(server->fds.fd[FC_FD_SOCKET], SHUT_WR);
         while (!is_over(server) && fc_now_ns() < deadline_ns)
-            fc_rest(NULL, 0, 1);
+            fc_poll_or_pause(NULL, 0, 1);
         if (!is_over(server))
             atomic_store(&server->hung, true); /* so that it is killed */
     }

@@ -103,7 +103,7 @@ static struct fc_server *make(void)
 bool fc_server_is_lost(const struct fc_server *server)
 {
     const bool has_pidfd = atomic_load(&server->ready) && server->fds.fd[FC_FD_PROCESS] >= 0;
-    return !fc_fds_has(&server->fds, FC_FD_HELLO) || (has_pidfd && !fc_fds_has(&server->fds, FC_FD_PROCESS));
+    return !fc_fds_has(&server->fds, FC_FD_SOCKET) || (has_pidfd && !fc_fds_has(&server->fds, FC_FD_PROCESS));
 }
 
 /* The sockets of a process that ends are closed a moment before its end is seen. */
@@ -113,7 +113,7 @@ bool fc_server_is_dead(const struct fc_server *server)
         return true;
     const int pidfd = server->fds.fd[FC_FD_PROCESS];
     return (pidfd >= 0 && fc_poll_says(pidfd, POLLIN)) ||
-           (fc_poll_now(server->fds.fd[FC_FD_HELLO], POLLIN) & POLLHUP) != 0;
+           (fc_poll_now(server->fds.fd[FC_FD_SOCKET], POLLIN) & POLLHUP) != 0;
 }
 
 /* The sockets of a process that ends are closed before its children are given to another parent. */
@@ -125,7 +125,7 @@ static void await_end(const struct fc_server *server)
     for (uint64_t now = fc_now_ns(); now < limit_ns; now = fc_now_ns()) {
         if (has_fd ? fc_poll_says(end.fd, POLLIN) : fc_server_is_dead(server))
             return;
-        fc_rest(&end, has_fd ? 1 : 0, has_fd ? (int)((limit_ns - now) / 1000000U) + 1 : 1);
+        fc_poll_or_pause(&end, has_fd ? 1 : 0, has_fd ? (int)((limit_ns - now) / 1000000U) + 1 : 1);
     }
 }
 
@@ -172,7 +172,7 @@ static void reap_spares(struct fc_server *server)
         return;
     for (;;) {
         fc_fds_lock();
-        const int r = fc_fd_message_receive(server->fds.fd[FC_FD_HELLO], &handover, sizeof handover, fds,
+        const int r = fc_fd_message_receive(server->fds.fd[FC_FD_SOCKET], &handover, sizeof handover, fds,
                                             FC_HANDOVER_FDS, &count, 0);
         for (size_t i = 0; i < count; i++)
             if (i == 3 && handover.has_pidfd)
@@ -208,7 +208,7 @@ static void end(struct fc_server *server)
     fc_server_signal(server, hung ? SIGKILL : SIGCONT);
     if (hung)
         await_end(server);
-    if (server->fds.fd[FC_FD_PROCESS] >= 0 && server->fds.fd[FC_FD_HELLO] >= 0 && fc_server_is_dead(server))
+    if (server->fds.fd[FC_FD_PROCESS] >= 0 && server->fds.fd[FC_FD_SOCKET] >= 0 && fc_server_is_dead(server))
         reap_spares(server);
     reap(server->pid, false, &server->fds);
 }
@@ -225,26 +225,26 @@ void fc_server_free(struct fc_server *server)
 
 /* The copy ends as soon as it has come to forkcall_init and made the server, which so is no child
  * of this process. */
-static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct fc_time_limit *time_limit, char *why,
-                      size_t why_size)
+static int await_exec_self(struct fc_process *started, struct fc_fds *fds, const struct fc_time_limit *time_limit,
+                           char *why, size_t why_size)
 {
     const uint64_t limit_ns = fc_now_ns() + FC_READY_NS;
     struct fc_ending ending = {.wait_status = -1};
     uint64_t killed_ns = 0; /* 0: not */
     int r = 0;
-    for (unsigned tries = 0; !fc_process_has_ended(copy, &ending); tries++) {
-        struct pollfd end = {.fd = copy->fd, .events = POLLIN};
+    for (unsigned tries = 0; !fc_process_has_ended(started, &ending); tries++) {
+        struct pollfd end = {.fd = started->fd, .events = POLLIN};
         const uint64_t now = fc_now_ns();
         if (killed_ns == 0)
             r = fc_time_limit_left(time_limit);
         if (killed_ns == 0 && (r < 0 || now >= limit_ns)) {
-            fc_process_signal(copy, SIGKILL);
+            fc_process_signal(started, SIGKILL);
             killed_ns = now;
         } else if (killed_ns != 0 && now >= killed_ns + END_NS) {
-            fc_unreaped_add(copy, fds); /* something keeps it: it is reaped later */
+            fc_unreaped_add(started, fds); /* something keeps it: it is reaped later */
             break;
         }
-        fc_rest(&end, 1, fc_process_backoff_ms(tries));
+        fc_poll_or_pause(&end, 1, fc_process_backoff_ms(tries));
     }
     if (r < 0)
         return r;
@@ -257,9 +257,9 @@ static int await_copy(struct fc_process *copy, struct fc_fds *fds, const struct 
     return -ENOEXEC;
 }
 
-static int start_copy(struct fc_server *server, const struct fc_time_limit *time_limit, char *why, size_t why_size)
+static int start_exec_self(struct fc_server *server, const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
-    struct fc_process copy = {.fd = -1};
+    struct fc_process started = {.fd = -1};
     uint64_t nonce = 0;
     pid_t pid = -1;
     const char *step = "the socket to the server";
@@ -272,22 +272,22 @@ static int start_copy(struct fc_server *server, const struct fc_time_limit *time
     setup.credentials = *fc_snapshot_credentials(server->snapshot);
     server->spares = setup.spares;
     int r = fc_fd_message_pair_in(&server->fds);
-    const int socket = server->fds.fd[FC_FD_HELLO];
+    const int socket = server->fds.fd[FC_FD_SOCKET];
     if (r == 0)
         r = fc_exec_self_hello(socket, FC_ROLE_SERVER, &nonce);
     if (r == 0)
         r = fc_server_setup_send(socket, &setup, kept != NULL ? &kept->prepare : NULL,
                                  kept != NULL ? kept->args : NULL);
     if (r == 0)
-        r = fc_exec_self_start(server->fds.fd[FC_FD_COPY], nonce, true, &pid, &step);
-    fc_fds_close(&server->fds, FC_FD_COPY);
+        r = fc_exec_self_start(server->fds.fd[FC_FD_PEER_SOCKET], nonce, true, &pid, &step);
+    fc_fds_close(&server->fds, FC_FD_PEER_SOCKET);
     if (r < 0) {
         snprintf(why, why_size, "%s%s%s", step, fc_exec_self_error_is_told(r) ? "" : ": ",
                  fc_exec_self_error_is_told(r) ? "" : strerror(-r));
         return r;
     }
-    fc_process_open(&copy, pid, &server->fds);
-    r = await_copy(&copy, &server->fds, time_limit, why, why_size);
+    fc_process_open(&started, pid, &server->fds);
+    r = await_exec_self(&started, &server->fds, time_limit, why, why_size);
     fc_fds_close(&server->fds, FC_FD_PROCESS);
     return r;
 }
@@ -301,12 +301,12 @@ int fc_server_start(const struct forkcall_server_options *options, const struct 
     *server = make();
     if (*server == NULL)
         return -ENOMEM;
-    r = start_copy(*server, time_limit, why, why_size);
+    r = start_exec_self(*server, time_limit, why, why_size);
     if (r < 0) {
         fc_server_free(*server);
         return r;
     }
-    fc_fds_remember(&(*server)->fds, FC_FD_HELLO, FC_FD_HELLO + 1);
+    fc_fds_remember(&(*server)->fds, FC_FD_SOCKET, FC_FD_SOCKET + 1);
     fc_fds_expire(&(*server)->fds); /* the host may do what it likes between two calls */
     return 0;
 }

@@ -3,8 +3,8 @@
 #define FC_SERVER_LAUNCH_H
 
 #include "base/descriptors.h"
+#include "base/time_limit.h"
 #include "module/lookup.h"
-#include "server/get_server.h"
 #include "server/snapshot.h"
 #include "wire/server_message.h"
 
@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 
 struct fc_server {
-    /* FC_FD_HELLO: the control socket; FC_FD_PROCESS: its pidfd, if there is such, once it is
+    /* FC_FD_SOCKET: the control socket; FC_FD_PROCESS: its pidfd, if there is such, once it is
      * ready. */
     struct fc_fds fds;
     atomic_uint refs;

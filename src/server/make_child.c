@@ -30,20 +30,20 @@ static int open_pipe(int ends[2], int end_of_host)
     return r == 0 && fcntl(ends[end_of_host], F_SETFL, O_NONBLOCK) < 0 ? -errno : r;
 }
 
-static int open_channel(struct fc_new_worker *spare)
+static int open_channel(struct fc_new_child *child)
 {
-    *spare = (struct fc_new_worker){.request = {-1, -1}, .reply = {-1, -1}, .region = -1};
-    int r = open_pipe(spare->request, 1);
+    *child = (struct fc_new_child){.request = {-1, -1}, .reply = {-1, -1}, .region = -1};
+    int r = open_pipe(child->request, 1);
     if (r == 0)
-        r = open_pipe(spare->reply, 0);
+        r = open_pipe(child->reply, 0);
     if (r == 0)
-        spare->region = fc_fd_above_streams(fc_region_open());
+        child->region = fc_fd_above_streams(fc_region_open());
     return r;
 }
 
-void fc_worker_close_channel(const struct fc_new_worker *spare)
+void fc_new_child_close_channel(const struct fc_new_child *child)
 {
-    const int fds[] = {spare->request[0], spare->request[1], spare->reply[0], spare->reply[1], spare->region};
+    const int fds[] = {child->request[0], child->request[1], child->reply[0], child->reply[1], child->region};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -51,55 +51,54 @@ void fc_worker_close_channel(const struct fc_new_worker *spare)
 
 /* ---- By fork --------------------------------------------------------------------------------- */
 
-_Noreturn static void run_forked(const struct fc_new_worker *spare, pid_t server, int extra,
-                                 void (*leave_in_child)(int))
+_Noreturn static void run_forked(const struct fc_new_child *child, pid_t server, int extra, void (*leave_in_child)(int))
 {
-    int own[FC_FD_USES] = {spare->request[0], spare->reply[1], spare->region, -1, -1};
+    int own[FC_FD_USES] = {child->request[0], child->reply[1], child->region, -1, -1};
     fc_end_with_parent(server);
     fc_sched_batch_set(false); /* a child gets the host's scheduling policy back */
     leave_in_child(extra);
     setpgid(0, 0);
     fc_process_set_name("child");
-    close(spare->request[1]);
-    close(spare->reply[0]);
-    own[-FC_FD_USE_LIFELINE - 1] = fc_lifeline_join(fc_server_process_lifeline());
+    close(child->request[1]);
+    close(child->reply[0]);
+    own[-FC_FD_USE_LIFELINE - 1] = fc_lifeline_join(fc_server_state_lifeline());
     const int r = extra >= 0 ? fc_fd_list_receive(extra, own) : 0;
-    fc_worker_run(own, false, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
+    fc_run_request(own, false, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
 }
 
-static int by_fork(struct fc_new_worker *spare, int extra, void (*leave_in_child)(int))
+static int by_fork(struct fc_new_child *child, int extra, void (*leave_in_child)(int))
 {
     const pid_t server = getpid();
-    spare->pid = fork();
-    if (spare->pid == 0)
-        run_forked(spare, server, extra, leave_in_child);
-    if (spare->pid < 0)
+    child->pid = fork();
+    if (child->pid == 0)
+        run_forked(child, server, extra, leave_in_child);
+    if (child->pid < 0)
         return -errno;
     /* Both do it: the host may signal the group as soon as it knows of it. */
-    setpgid(spare->pid, spare->pid);
+    setpgid(child->pid, child->pid);
     return 0;
 }
 
 /* ---- By exec --------------------------------------------------------------------------------- */
 
-static int say_hello(int socket, const struct fc_new_worker *spare, const struct fc_prepare *prepare, int extra,
+static int say_hello(int socket, const struct fc_new_child *child, const struct fc_prepare *prepare, int extra,
                      uint64_t *nonce)
 {
-    struct fc_fd_list_item list[5] = {{FC_FD_USE_REQUEST, spare->request[0]}, {FC_FD_USE_REPLY, spare->reply[1]}};
+    struct fc_fd_list_item list[5] = {{FC_FD_USE_REQUEST, child->request[0]}, {FC_FD_USE_REPLY, child->reply[1]}};
     size_t count = 2;
-    if (spare->region >= 0)
-        list[count++] = (struct fc_fd_list_item){FC_FD_USE_REGION, spare->region};
-    if (fc_server_process_lifeline() >= 0)
-        list[count++] = (struct fc_fd_list_item){FC_FD_USE_LIFELINE, fc_server_process_lifeline()};
+    if (child->region >= 0)
+        list[count++] = (struct fc_fd_list_item){FC_FD_USE_REGION, child->region};
+    if (fc_server_state_lifeline() >= 0)
+        list[count++] = (struct fc_fd_list_item){FC_FD_USE_LIFELINE, fc_server_state_lifeline()};
     if (extra >= 0)
         list[count++] = (struct fc_fd_list_item){FC_FD_USE_MORE, extra};
-    int r = fc_exec_self_hello(socket, FC_ROLE_SPARE_OF_SERVER, nonce);
+    int r = fc_exec_self_hello(socket, FC_ROLE_SERVERS_CHILD, nonce);
     if (r == 0)
         r = fc_server_setup_send(socket, &prepare->setup, &prepare->function, prepare->args);
     return r == 0 ? fc_fd_list_send(socket, list, count) : r;
 }
 
-static int by_exec(struct fc_new_worker *spare, const struct fc_prepare *prepare, int extra)
+static int by_exec(struct fc_new_child *child, const struct fc_prepare *prepare, int extra)
 {
     int ends[2];
     uint64_t nonce;
@@ -107,23 +106,22 @@ static int by_exec(struct fc_new_worker *spare, const struct fc_prepare *prepare
     int r = fc_fd_message_pair(ends);
     if (r < 0)
         return r;
-    r = say_hello(ends[0], spare, prepare, extra, &nonce);
+    r = say_hello(ends[0], child, prepare, extra, &nonce);
     fc_sched_batch_set(false);
     if (r == 0)
-        r = fc_exec_self_start(ends[1], nonce, true, &spare->pid, &step);
+        r = fc_exec_self_start(ends[1], nonce, true, &child->pid, &step);
     fc_sched_batch_set(true);
     close(ends[0]);
     close(ends[1]);
     return r;
 }
 
-int fc_worker_make(struct fc_new_worker *spare, const struct fc_prepare *prepare, int extra,
-                   void (*leave_in_child)(int))
+int fc_make_child(struct fc_new_child *child, const struct fc_prepare *prepare, int extra, void (*leave_in_child)(int))
 {
-    int r = open_channel(spare);
+    int r = open_channel(child);
     if (r == 0)
-        r = prepare != NULL ? by_exec(spare, prepare, extra) : by_fork(spare, extra, leave_in_child);
+        r = prepare != NULL ? by_exec(child, prepare, extra) : by_fork(child, extra, leave_in_child);
     if (r < 0)
-        fc_worker_close_channel(spare);
+        fc_new_child_close_channel(child);
     return r;
 }

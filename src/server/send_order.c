@@ -24,10 +24,10 @@ struct fc_server_order fc_order_make(enum fc_server_order_kind kind, pid_t pid)
 
 static int send(struct fc_server *server, struct fc_server_order *order, int socket)
 {
-    if (!fc_fds_has(&server->fds, FC_FD_HELLO)) /* the host has closed it, and the server ends */
+    if (!fc_fds_has(&server->fds, FC_FD_SOCKET)) /* the host has closed it, and the server ends */
         return -EPIPE;
     order->taken = atomic_load(&server->taken);
-    const int r = fc_fd_message_send(server->fds.fd[FC_FD_HELLO], order, sizeof *order, &socket, socket >= 0 ? 1 : 0);
+    const int r = fc_fd_message_send(server->fds.fd[FC_FD_SOCKET], order, sizeof *order, &socket, socket >= 0 ? 1 : 0);
     if (r == 0)
         atomic_store(&server->told, order->taken);
     return r == -ENOBUFS || r == -ENOMEM ? -EAGAIN : r;

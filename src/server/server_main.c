@@ -37,12 +37,12 @@ static int control_fd = -1, host_fd = -1;
  * it keeps; -1: none. */
 static void leave_in_child(int extra)
 {
-    fc_server_process_leave();
+    fc_server_state_leave();
     close(control_fd);
     if (host_fd >= 0)
         close(host_fd);
     fc_children_forget();
-    fc_ask_queue_forget(extra);
+    fc_waiting_calls_forget(extra);
 }
 
 /* ---- Serving --------------------------------------------------------------------------------- */
@@ -55,13 +55,13 @@ static void obey(const struct fc_server_order *order, int socket)
         if (order->pid != 0)
             fc_children_release(order->pid, false);
         if (socket >= 0)
-            fc_ask_queue_add(socket, order->ask, order->has_fds);
+            fc_waiting_calls_add(socket, order->ask, order->has_fds);
         return;
     case FC_ORDER_DONE:
         fc_children_release(order->pid, order->kill_group);
         break;
     case FC_ORDER_DROP:
-        fc_ask_queue_drop(order->ask);
+        fc_waiting_calls_drop(order->ask);
         fc_children_drop(order->ask);
         break;
     case FC_ORDER_STATUS:
@@ -98,10 +98,10 @@ static bool host_is_gone(void)
 static int timeout_ms(void)
 {
     const uint64_t children = fc_children_next_ns();
-    const uint64_t asks = fc_ask_queue_next_ns();
+    const uint64_t asks = fc_waiting_calls_next_ns();
     const uint64_t first = children < asks ? children : asks;
     const uint64_t now = fc_now_ns();
-    if (fc_ask_queue_can_be_tried() || first <= now)
+    if (fc_waiting_calls_can_be_tried() || first <= now)
         return 0;
     return first == UINT64_MAX ? -1 : (int)((first - now) / 1000000U) + 1;
 }
@@ -135,8 +135,8 @@ _Noreturn static void serve(void)
         fc_children_kill_overdue();
         if (host_is_gone())
             break;
-        if (fc_ask_queue_can_be_tried())
-            fc_ask_queue_try();
+        if (fc_waiting_calls_can_be_tried())
+            fc_waiting_calls_try();
         else if (fds[0].revents == 0)
             fc_children_refill();
         else if (!take_order())
@@ -160,7 +160,7 @@ static void tell_ready(int error, const char *why, int status)
     ready.error = error;
     ready.pid = getpid();
     snprintf(ready.why, sizeof ready.why, "%s", why);
-    fc_holder_take(&ready.has);
+    fc_server_rights_take(&ready.has);
     const int self = fc_process_watch_is_passable() ? fc_process_watch_open(getpid()) : -1;
     ready.has_pidfd = self >= 0;
     int r = fc_fd_message_send(control_fd, &ready, sizeof ready, &self, self >= 0 ? 1 : 0);
@@ -179,7 +179,7 @@ static void tell_ready(int error, const char *why, int status)
 /* The host reaps the process that it has made, at once, and has no child by this one. */
 static void leave_host(pid_t host)
 {
-    fc_server_process_note_host(host);
+    fc_server_state_note_host(host);
     /* While this process is its child, the host's number is its own. */
     const int fd = fc_process_watch_open(host);
     host_fd = fd < 0 ? -1 : fd;
@@ -212,7 +212,7 @@ static int run_prepare(char *why, size_t why_size)
     return r;
 }
 
-_Noreturn void fc_server_worker_main(int socket)
+_Noreturn void fc_server_child_main(int socket)
 {
     int own[FC_FD_USES] = {-1, -1, -1, -1, -1};
     char why[200] = "";
@@ -224,7 +224,7 @@ _Noreturn void fc_server_worker_main(int socket)
     own[-FC_FD_USE_LIFELINE - 1] = fc_lifeline_join(own[-FC_FD_USE_LIFELINE - 1]);
     const int r = fc_prepare_run(&prepare, why, sizeof why);
     fflush(NULL);
-    fc_worker_run(own, true, r < 0 ? why : NULL);
+    fc_run_request(own, true, r < 0 ? why : NULL);
 }
 
 _Noreturn void fc_server_main(int control)

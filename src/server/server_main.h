@@ -6,6 +6,6 @@
 _Noreturn void fc_server_main(int control);
 
 /* In a copy that a server made as a spare; never returns. */
-_Noreturn void fc_server_worker_main(int socket);
+_Noreturn void fc_server_child_main(int socket);
 
 #endif

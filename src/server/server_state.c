@@ -14,12 +14,12 @@
 
 static pid_t host_pid;
 
-void fc_server_process_note_host(pid_t host)
+void fc_server_state_note_host(pid_t host)
 {
     host_pid = host;
 }
 
-bool fc_server_process_is_child_of_host(void)
+bool fc_server_state_is_child_of_host(void)
 {
     return getppid() == host_pid;
 }
@@ -40,7 +40,7 @@ static void on_child(int signal)
 
 static int lifeline[2] = {-1, -1}; /* a pipe that ends with this process */
 
-int fc_server_process_lifeline(void)
+int fc_server_state_lifeline(void)
 {
     return lifeline[0];
 }
@@ -80,7 +80,7 @@ int fc_sigchld_pipe_fd(void)
 
 /* ---- In a child ------------------------------------------------------------------------------ */
 
-void fc_server_process_leave(void)
+void fc_server_state_leave(void)
 {
     signal(SIGCHLD, SIG_DFL);
     close(sigchld_pipe[0]);

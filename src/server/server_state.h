@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-void fc_server_process_note_host(pid_t host);
+void fc_server_state_note_host(pid_t host);
 
 /* The server's parent has gone, and the host is the one that orphans are given to. */
-bool fc_server_process_is_child_of_host(void);
+bool fc_server_state_is_child_of_host(void);
 
 /* SIGCHLD makes a pipe readable from now on, so that poll(2) sees the signal. 0 or a negative
  * errno. */
@@ -18,9 +18,9 @@ int fc_sigchld_pipe_fd(void);
 void fc_sigchld_pipe_drain(void);
 
 /* The end of a pipe that is for the server's children: see fc_lifeline_join. -1: none. */
-int fc_server_process_lifeline(void);
+int fc_server_state_lifeline(void);
 
 /* In a child that the server forks: none of these is its own. */
-void fc_server_process_leave(void);
+void fc_server_state_leave(void);
 
 #endif

@@ -38,13 +38,13 @@ struct shared {
     struct rlimit limit[16];
 };
 
-enum look { NOT_ASKED, MAY_LOOK, MAY_NOT_LOOK };
+enum ptrace_access { NOT_ASKED, CAN_PTRACE, CANNOT_PTRACE };
 
 struct fc_snapshot {
     pid_t pid;
-    atomic_int look; /* whether the thread that took the snapshot might look at the holder */
-    bool is_known;   /* extra is whole */
-    struct fc_holder holder;
+    atomic_int ptrace_access; /* whether the thread that took the snapshot might look at the server */
+    bool is_known;            /* extra is whole */
+    struct fc_server_rights server;
     unsigned umask;
     struct shared shared;
     struct fc_credentials credentials;
@@ -118,11 +118,11 @@ static void take_shared(struct shared *s)
         getrlimit(limits[i], &s->limit[i]);
 }
 
-void fc_holder_take(struct fc_holder *holder)
+void fc_server_rights_take(struct fc_server_rights *server)
 {
-    memset(holder, 0, sizeof *holder);
-    fc_credentials_take(&holder->credentials);
-    holder->session_keyring = fc_snapshot_keyring();
+    memset(server, 0, sizeof *server);
+    fc_credentials_take(&server->credentials);
+    server->session_keyring = fc_snapshot_keyring();
 }
 
 struct fc_snapshot *fc_snapshot_take(void)
@@ -142,15 +142,15 @@ const struct fc_credentials *fc_snapshot_credentials(const struct fc_snapshot *s
     return &snapshot->credentials;
 }
 
-void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t pid, const struct fc_holder *holder)
+void fc_snapshot_set_server(struct fc_snapshot *snapshot, pid_t pid, const struct fc_server_rights *server)
 {
     snapshot->pid = pid;
-    snapshot->holder = *holder;
+    snapshot->server = *server;
 }
 
-void fc_snapshot_judge(struct fc_snapshot *snapshot)
+void fc_snapshot_note_ptrace(struct fc_snapshot *snapshot)
 {
-    atomic_store(&snapshot->look, fc_snapshot_may_look(snapshot->pid) ? MAY_LOOK : MAY_NOT_LOOK);
+    atomic_store(&snapshot->ptrace_access, fc_snapshot_can_ptrace(snapshot->pid) ? CAN_PTRACE : CANNOT_PTRACE);
 }
 
 /* ---- At a call ------------------------------------------------------------------------------- */
@@ -175,29 +175,29 @@ static bool umask_is_same(const struct fc_snapshot *snapshot)
     return (snapshot->umask & now & FC_SNAPSHOT_UMASK_KNOWN) == 0 || snapshot->umask == now;
 }
 
-/* A thread that may not look at the holder fits where the one that took the snapshot might not,
+/* A thread that may not look at the server fits where the one that took the snapshot might not,
  * either. As long as that has not told, it fits where no thread may look even at its own process:
  * there nothing is to be known in this way. */
-static bool look_fits(const struct fc_snapshot *snapshot, bool may_look)
+static bool ptrace_fits(const struct fc_snapshot *snapshot, bool can_ptrace)
 {
-    const int look = atomic_load(&snapshot->look);
-    return may_look || look == MAY_NOT_LOOK || (look == NOT_ASKED && !fc_snapshot_may_look(getpid()));
+    const int then = atomic_load(&snapshot->ptrace_access);
+    return can_ptrace || then == CANNOT_PTRACE || (then == NOT_ASKED && !fc_snapshot_can_ptrace(getpid()));
 }
 
 static bool thread_fits(const struct fc_snapshot *snapshot, const struct fc_credentials *now, bool *is_known)
 {
     _Alignas(uint64_t) unsigned char extra[FC_SNAPSHOT_EXTRA] = {0};
-    const bool may_look = fc_snapshot_may_look(snapshot->pid);
+    const bool can_ptrace = fc_snapshot_can_ptrace(snapshot->pid);
     *is_known = true;
-    if (!look_fits(snapshot, may_look))
+    if (!ptrace_fits(snapshot, can_ptrace))
         return false;
     if (memcmp(now, &snapshot->credentials, sizeof *now) != 0 &&
         !(fc_credentials_can_regain(now, &snapshot->credentials) &&
-          fc_credentials_can_become(&snapshot->holder.credentials, now)))
+          fc_credentials_can_become(&snapshot->server.credentials, now)))
         return false;
-    *is_known = fc_snapshot_extra(extra, now, may_look ? snapshot->extra : NULL) && snapshot->is_known;
+    *is_known = fc_snapshot_extra(extra, now, can_ptrace ? snapshot->extra : NULL) && snapshot->is_known;
     return *is_known && memcmp(extra, snapshot->extra, sizeof extra) == 0 && umask_is_same(snapshot) &&
-           (snapshot->holder.session_keyring == 0 || fc_snapshot_possesses(snapshot->holder.session_keyring));
+           (snapshot->server.session_keyring == 0 || fc_snapshot_possesses(snapshot->server.session_keyring));
 }
 
 enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, struct fc_credentials *now)

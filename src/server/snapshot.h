@@ -15,7 +15,7 @@
 struct fc_snapshot;
 
 /* In the server. */
-void fc_holder_take(struct fc_holder *holder);
+void fc_server_rights_take(struct fc_server_rights *server);
 
 /* Of this moment and the calling thread; to be freed. NULL: no memory. */
 struct fc_snapshot *fc_snapshot_take(void);
@@ -24,16 +24,16 @@ struct fc_snapshot *fc_snapshot_take(void);
 const struct fc_credentials *fc_snapshot_credentials(const struct fc_snapshot *snapshot);
 
 /* pid: the process that has had all of it since. Before fc_snapshot_fits is called. */
-void fc_snapshot_set_holder(struct fc_snapshot *snapshot, pid_t pid, const struct fc_holder *holder);
+void fc_snapshot_set_server(struct fc_snapshot *snapshot, pid_t pid, const struct fc_server_rights *server);
 
-/* Notes whether the holder may be looked at by who has what the snapshot says. Only by the thread
+/* Notes whether the server may be looked at by who has what the snapshot says. Only by the thread
  * that took it, before that has been in the host's code again: what another may not look at says
  * nothing of the snapshot, but that the other has a sandbox of its own. */
-void fc_snapshot_judge(struct fc_snapshot *snapshot);
+void fc_snapshot_note_ptrace(struct fc_snapshot *snapshot);
 
 enum fc_fit {
     /* All is still so for the calling thread, or it can take back what it has not, and a child
-     * of the holder can take that on. */
+     * of the server can take that on. */
     FC_FITS,
     /* Not for the calling thread, but for another one of this process; or not to be known. */
     FC_FITS_OTHERS,
@@ -51,7 +51,7 @@ void fc_snapshot_free(struct fc_snapshot *snapshot);
 
 /* What only this system has, beside credentials: fills at most FC_SNAPSHOT_EXTRA bytes, which
  * are all 0. now: the thread's credentials. before: what was filled in then, where
- * fc_snapshot_may_look says so; else NULL. False: some of it is not to be known now, so that it is
+ * fc_snapshot_can_ptrace says so; else NULL. False: some of it is not to be known now, so that it is
  * the same as nothing else. */
 bool fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before);
 
@@ -69,7 +69,7 @@ bool fc_snapshot_possesses(int32_t keyring);
 /* May this thread look at the process as a debugger may? A sandbox takes that away as well
  * (Landlock, other security modules), and so does leaving its user namespace. False where it is
  * not to be known, too. */
-bool fc_snapshot_may_look(pid_t process);
+bool fc_snapshot_can_ptrace(pid_t process);
 
 /* In an umask that is known, so that it is not 0. */
 #define FC_SNAPSHOT_UMASK_KNOWN 01000000U

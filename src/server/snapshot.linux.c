@@ -126,7 +126,7 @@ bool fc_snapshot_is_same_file(int fd, pid_t other)
     return syscall(SYS_kcmp, getpid(), other, KCMP_FILE_, fd, fd) <= 0;
 }
 
-bool fc_snapshot_may_look(pid_t process)
+bool fc_snapshot_can_ptrace(pid_t process)
 {
     return syscall(SYS_kcmp, getpid(), process, KCMP_FS_, 0, 0) >= 0;
 }

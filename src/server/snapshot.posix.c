@@ -12,7 +12,7 @@ struct extra {
 
 _Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "room for the snapshot");
 
-bool fc_snapshot_may_look(pid_t process)
+bool fc_snapshot_can_ptrace(pid_t process)
 {
     (void)process;
     return false;

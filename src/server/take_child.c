@@ -1,4 +1,6 @@
 /* HOST: a call's child, from the server's hands and back into them. */
+#include "server/take_child.h"
+
 #include "base/fd_message.h"
 #include "base/io.h"
 #include "exec/exec_self.h"
@@ -28,15 +30,15 @@ static int ask_ending(const struct fc_process *process, struct fc_fds *fds, enum
     int r = fc_fd_message_pair_in(fds);
     if (r < 0)
         return r;
-    r = fc_order_send(process->server, &order, fds->fd[FC_FD_COPY]);
-    fc_fds_close(fds, FC_FD_COPY);
+    r = fc_order_send(process->server, &order, fds->fd[FC_FD_PEER_SOCKET]);
+    fc_fds_close(fds, FC_FD_PEER_SOCKET);
     if (r < 0) {
-        fc_fds_close(fds, FC_FD_HELLO);
+        fc_fds_close(fds, FC_FD_SOCKET);
         return r;
     }
     fc_fds_lock();
-    fds->fd[answer] = fds->fd[FC_FD_HELLO];
-    fds->fd[FC_FD_HELLO] = -1;
+    fds->fd[answer] = fds->fd[FC_FD_SOCKET];
+    fds->fd[FC_FD_SOCKET] = -1;
     fc_fds_unlock();
     fc_fds_remember(fds, answer, (enum fc_fd)(answer + 1));
     return 0;
@@ -63,7 +65,7 @@ static int watch(struct forkcall_call *call, const struct fc_time_limit *time_li
         call->process.fd_tells = r == 0;
         if (r != -EAGAIN)
             return r;
-        fc_ask_rest(call->server, call->server->fds.fd[FC_FD_HELLO], POLLOUT);
+        fc_ask_rest(call->server, call->server->fds.fd[FC_FD_SOCKET], POLLOUT);
         r = fc_time_limit_left(time_limit);
         if (r < 0)
             return r;
@@ -112,7 +114,7 @@ static int take_from(struct forkcall_call *call, const struct fc_time_limit *tim
     return r;
 }
 
-int fc_server_take(struct forkcall_call *call, char *why, size_t why_size)
+int fc_server_take_child(struct forkcall_call *call, char *why, size_t why_size)
 {
     const uint64_t limit_ns = fc_now_ns() + CHILD_NS;
     const struct fc_time_limit whole = {.deadline_ns = call->deadline_ns,
@@ -142,7 +144,7 @@ enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentia
 
 /* ---- Giving it back -------------------------------------------------------------------------- */
 
-void fc_server_give_back(struct forkcall_call *call, bool kill_group)
+void fc_server_give_back_child(struct forkcall_call *call, bool kill_group)
 {
     struct fc_server *server = call->server;
     struct fc_server_order done = fc_order_make(FC_ORDER_DONE, call->process.pid);

@@ -38,7 +38,7 @@ static void answer(int socket, int error)
     fc_fd_message_send(socket, &none, sizeof none, NULL, 0);
 }
 
-void fc_ask_queue_add(int socket, uint32_t ask, bool has_fds)
+void fc_waiting_calls_add(int socket, uint32_t ask, bool has_fds)
 {
     if (asks.count == asks.room) {
         const size_t room = asks.room * 2 + 8;
@@ -64,7 +64,7 @@ static void take_out(size_t i)
         asks.waits = false;
 }
 
-void fc_ask_queue_drop(uint32_t ask)
+void fc_waiting_calls_drop(uint32_t ask)
 {
     for (size_t i = asks.count; i-- > 0;)
         if (asks.list[i].number == ask) {
@@ -73,7 +73,7 @@ void fc_ask_queue_drop(uint32_t ask)
         }
 }
 
-bool fc_ask_queue_can_be_tried(void)
+bool fc_waiting_calls_can_be_tried(void)
 {
     if (asks.count == 0)
         return false;
@@ -93,7 +93,7 @@ static bool is_want_of_room(int r)
     return r == -EAGAIN || r == -ENOMEM;
 }
 
-void fc_ask_queue_try(void)
+void fc_waiting_calls_try(void)
 {
     const struct ask *first = &asks.list[0];
     int r = -EPIPE;
@@ -109,12 +109,12 @@ void fc_ask_queue_try(void)
     take_out(0);
 }
 
-uint64_t fc_ask_queue_next_ns(void)
+uint64_t fc_waiting_calls_next_ns(void)
 {
     return asks.count > 0 ? asks.list[0].until_ns : UINT64_MAX;
 }
 
-void fc_ask_queue_forget(int except)
+void fc_waiting_calls_forget(int except)
 {
     for (size_t i = 0; i < asks.count; i++)
         if (asks.list[i].socket != except)

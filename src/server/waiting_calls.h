@@ -7,21 +7,21 @@
 #include <stdint.h>
 
 /* Takes the socket. Where there is no memory for it, it is answered at once. */
-void fc_ask_queue_add(int socket, uint32_t ask, bool has_fds);
+void fc_waiting_calls_add(int socket, uint32_t ask, bool has_fds);
 
 /* The call waits no more. */
-void fc_ask_queue_drop(uint32_t ask);
+void fc_waiting_calls_drop(uint32_t ask);
 
 /* The first can be tried: it was not yet, or there may be room now. */
-bool fc_ask_queue_can_be_tried(void);
+bool fc_waiting_calls_can_be_tried(void);
 /* Tries the first: it gets a child or an error, or stays the first while room is about to come. */
-void fc_ask_queue_try(void);
+void fc_waiting_calls_try(void);
 
 /* When the first is to be tried again whatever happens; UINT64_MAX: it is not. */
-uint64_t fc_ask_queue_next_ns(void);
+uint64_t fc_waiting_calls_next_ns(void);
 
 /* In a child that is made for one of them, or for none (-1): the sockets of the others are not its
  * own. */
-void fc_ask_queue_forget(int except);
+void fc_waiting_calls_forget(int except);
 
 #endif

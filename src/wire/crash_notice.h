@@ -6,7 +6,7 @@
 #include "os/registers.h"
 #include "wire/frame.h"
 
-/* The payload of the crash frame begins with this; then come placement_count times struct
+/* The payload of the crash frame begins with this; then come range_count times struct
  * fc_module_range, where the child is no fork of its caller; the bytes of the stack from
  * stack_address on are the rest of it. Unwinding is not for a signal handler: the caller does it,
  * over the copy. */
@@ -15,7 +15,7 @@ struct fc_crash_notice {
     int32_t si_code;
     uint64_t address;
     uint64_t stack_address;
-    uint32_t placement_count;
+    uint32_t range_count;
     uint32_t reserved;
     struct fc_registers registers;
 };

@@ -57,7 +57,7 @@ static bool has_args_in_rest(const struct fc_request *head)
     return !head->args_in_file && head->args_size > 0;
 }
 
-long fc_request_rest(const struct fc_request *head)
+long fc_request_remaining(const struct fc_request *head)
 {
     if (head->magic != MAGIC || head->name_size <= offsetof(struct fc_module_function, path) ||
         head->name_size > sizeof(struct fc_module_function))

@@ -31,7 +31,7 @@ struct fc_request {
 };
 
 #define FC_REQUEST_ALIGN 16U
-#define FC_REQUEST_REST_MAX (sizeof(struct fc_module_function) + FC_REQUEST_ALIGN + FC_REQUEST_ARGS_MAX)
+#define FC_REQUEST_REMAINING_MAX (sizeof(struct fc_module_function) + FC_REQUEST_ALIGN + FC_REQUEST_ARGS_MAX)
 
 #define FC_REQUEST_PARTS 6
 struct fc_request_parts {
@@ -45,9 +45,9 @@ struct fc_request_parts {
 void fc_request_make(struct fc_request_parts *request, const struct fc_task *task,
                      const struct fc_module_function *name, bool args_in_file);
 
-/* In the child: how many bytes follow the head, at most FC_REQUEST_REST_MAX. -EPROTO: it is no
+/* In the child: how many bytes follow the head, at most FC_REQUEST_REMAINING_MAX. -EPROTO: it is no
  * head. */
-long fc_request_rest(const struct fc_request *head);
+long fc_request_remaining(const struct fc_request *head);
 
 /* In the child: what the request tells of the task but for its function, whose name is returned;
  * caller points into head. rest is aligned for any type and holds what followed the head; args

@@ -20,7 +20,7 @@ struct fc_server_setup {
 };
 
 /* What the server itself says that it has. */
-struct fc_holder {
+struct fc_server_rights {
     struct fc_credentials credentials;
     int32_t session_keyring; /* 0: none of its own, or not to be known */
 };
@@ -31,7 +31,7 @@ struct fc_server_ready {
     int32_t pid;
     bool has_pidfd; /* its own comes along */
     char why[200];
-    struct fc_holder has;
+    struct fc_server_rights has;
 };
 
 /* What the host says: docs/server-protocol.md tells why these are enough. */
@@ -68,7 +68,7 @@ struct fc_server_handover {
     int32_t error; /* answer to an ASK, a positive errno: no child could be made; 0: there is one */
     int32_t pid;
     bool has_pidfd, has_region;
-    bool is_copy; /* exec'ed: it says when it is ready */
+    bool execed; /* exec'ed: it says when it is ready */
 };
 #define FC_HANDOVER_FDS 5
 

@@ -79,7 +79,7 @@ static void check_crash_by(const struct fc_reply *reply, bool by_fork)
     fc_crash_decode(&crash, reply->crash.data, reply->crash.size, by_fork);
     MUST(crash.frame_count <= FORKCALL_CRASH_FRAMES);
     for (uint32_t i = 1; i < crash.frame_count; i++)
-        MUST(fc_image_is_code(crash.frames[i]));
+        MUST(fc_address_is_code(crash.frames[i]));
 }
 
 /* No input can know what this process's modules are known by: a key that is a small number stands
@@ -95,7 +95,7 @@ static void give_keys(const struct fc_reply *reply)
     if (count == 0)
         count = fc_module_ranges_list(ours, FC_MODULE_RANGES_MAX);
     memcpy(&notice, reply->crash.data, sizeof notice);
-    for (uint32_t i = 0; i < notice.placement_count && (size_t)(end - at) >= sizeof theirs; i++, at += sizeof theirs) {
+    for (uint32_t i = 0; i < notice.range_count && (size_t)(end - at) >= sizeof theirs; i++, at += sizeof theirs) {
         memcpy(&theirs, at, sizeof theirs);
         if (theirs.key >= count)
             continue;

@@ -146,7 +146,7 @@ static void keep_crash_elsewhere(struct forkcall_buf *stream)
     } crash;
     for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
         crash.notice = forge_notice(0x401000);
-        crash.notice.placement_count = forged[i].count;
+        crash.notice.range_count = forged[i].count;
         memcpy(crash.placements, forged[i].placements, sizeof crash.placements);
         forge_stack(crash.stack, &crash.notice, 0x401000);
         /* the last two end where the table that they claim does not */

@@ -56,11 +56,11 @@ static void fork_child_that_has_not_execed_is_a_hazard(void **state)
 {
     (void)state;
     accounting_flags = 0;
-    assert_false(fc_is_forked_copy());
+    assert_false(fc_was_forked());
     accounting_flags = FORKED;
-    assert_true(fc_is_forked_copy());
+    assert_true(fc_was_forked());
     accounting_flags = (unsigned short)~FORKED;
-    assert_false(fc_is_forked_copy());
+    assert_false(fc_was_forked());
 }
 
 /* ---- closefds.libproc.c ---------------------------------------------------------------------- */

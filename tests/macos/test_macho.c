@@ -238,15 +238,15 @@ static void copy_of_a_library_is_another_library(void **state)
 
 static void address_is_told_as_the_file_has_it(void **state)
 {
-    struct fc_image found;
+    struct fc_module_at found;
     (void)state;
     forget_all();
     const struct image *image = load("/opt/\nlibodd.dylib", MH_DYLIB, 7);
-    assert_true(fc_image_find(address_in(image, FUNCTION), &found));
+    assert_true(fc_address_find_module(address_in(image, FUNCTION), &found));
     assert_true(address_in(image, FUNCTION) - found.bias == LINKED_AT + FUNCTION);
     assert_string_equal(found.path, "/opt/?libodd.dylib");
-    assert_false(fc_image_find(0, &found));
-    assert_false(fc_image_find((uintptr_t)&found, &found));
+    assert_false(fc_address_find_module(0, &found));
+    assert_false(fc_address_find_module((uintptr_t)&found, &found));
 }
 
 static void only_code_is_code(void **state)
@@ -254,9 +254,9 @@ static void only_code_is_code(void **state)
     (void)state;
     forget_all();
     const struct image *image = load(CACHED, MH_DYLIB, 7);
-    assert_true(fc_image_is_code(address_in(image, FUNCTION)));
-    assert_true(fc_image_is_code(address_in(image, TEXT_SIZE - 1)));
-    assert_false(fc_image_is_code(address_in(image, TEXT_SIZE)));
+    assert_true(fc_address_is_code(address_in(image, FUNCTION)));
+    assert_true(fc_address_is_code(address_in(image, TEXT_SIZE - 1)));
+    assert_false(fc_address_is_code(address_in(image, TEXT_SIZE)));
 }
 
 static void places_of_two_processes_are_alike_by_key_and_path(void **state)

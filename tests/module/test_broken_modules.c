@@ -308,10 +308,10 @@ static int ask_beside_a_cut_module(void *unused)
     CHECK(cut != NULL && whole != NULL);
     const uint64_t in_cut = answer_of(cut);
     const uint64_t in_whole = answer_of(whole);
-    CHECK(fc_image_can_be_asked(in_cut) && fc_image_can_be_asked(in_whole));
+    CHECK(fc_address_can_be_asked(in_cut) && fc_address_can_be_asked(in_whole));
     CHECK(truncate(cut_path, 0) == 0);
-    const bool cut_can = fc_image_can_be_asked(in_cut);
-    const bool whole_can = fc_image_can_be_asked(in_whole);
+    const bool cut_can = fc_address_can_be_asked(in_cut);
+    const bool whole_can = fc_address_can_be_asked(in_whole);
     unlink(cut_path);
     unlink(whole_path);
     CHECK(!cut_can && whole_can);

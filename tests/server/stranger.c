@@ -144,7 +144,7 @@ static int play(const struct kind *kind, const char *path)
     }
     if (kind->data && send(ends[0], DATA, strlen(DATA), 0) < 0)
         return 92;
-    if (kind->hello && fc_exec_self_hello(ends[0], FC_ROLE_SPARE, &nonce) < 0)
+    if (kind->hello && fc_exec_self_hello(ends[0], FC_ROLE_CHILD, &nonce) < 0)
         return 91;
     if (kind->hangs_up)
         close(ends[0]);

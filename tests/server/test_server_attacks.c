@@ -2,6 +2,7 @@
  * nothing is killed, printed, left or waited for that should not be. */
 #include "servers.h"
 
+#include "server/get_server.h"
 #include "server/launch.h"
 
 #include <errno.h>

@@ -57,7 +57,7 @@ static struct fc_crash_notice make_notice(void)
     notice.signal = SIGSEGV;
     notice.si_code = SEGV_MAPERR;
     notice.stack_address = crash.stack_address;
-    notice.placement_count = (uint32_t)count;
+    notice.range_count = (uint32_t)count;
     notice.registers = crash.registers;
     notice.registers.pc = move(crash.registers.pc);
     notice.registers.fp = move(crash.registers.fp);
@@ -84,10 +84,10 @@ static void take_moved_crash(void (*function)(void))
 
 /* Reads it from memory of just its size: a sanitizer sees what is read past the end. */
 static struct forkcall_crash read_notice(const struct fc_crash_notice *notice, const struct fc_module_range *placements,
-                                         size_t placement_count, const void *bytes, size_t size, bool by_fork)
+                                         size_t range_count, const void *bytes, size_t size, bool by_fork)
 {
     struct forkcall_crash read;
-    const size_t placements_size = placement_count * sizeof *placements;
+    const size_t placements_size = range_count * sizeof *placements;
     unsigned char *payload = malloc(sizeof *notice + placements_size + size);
     assert_non_null(payload);
     memcpy(payload, notice, sizeof *notice);
@@ -207,7 +207,7 @@ static void more_modules_than_there_are_bytes(void **state)
     static const uint32_t more[] = {1, 2, 1000, FC_MODULE_RANGES_MAX + 1, UINT32_MAX / 32 + 1, UINT32_MAX};
     for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
         for (size_t has = 0; has < more[i] && has <= count; has++) {
-            notice.placement_count = more[i];
+            notice.range_count = more[i];
             const struct forkcall_crash read =
                 read_notice(&notice, there, has, stack, has < count ? sizeof *there - 1 : 0, false);
             assert_int_equal(read.program_counter, 0);
@@ -225,7 +225,7 @@ static void more_modules_than_can_be(void **state)
     struct fc_crash_notice notice = make_notice();
     for (size_t i = 0; i < FC_MODULE_RANGES_MAX + 2; i++)
         many[i] = there[i % count];
-    notice.placement_count = FC_MODULE_RANGES_MAX + 2;
+    notice.range_count = FC_MODULE_RANGES_MAX + 2;
     const struct forkcall_crash read =
         read_notice(&notice, many, FC_MODULE_RANGES_MAX + 2, stack, (size_t)crash.stack_size, false);
     assert_int_equal(read.program_counter, crash.registers.pc);
@@ -241,9 +241,9 @@ static void addresses_in_no_module_of_the_childs_are_not_taken_for_ours(void **s
     struct fc_crash_notice notice = make_notice();
     notice.registers = crash.registers;
     for (int with = 0; with < 2; with++) { /* no modules at all; modules elsewhere */
-        notice.placement_count = with == 0 ? 0 : (uint32_t)count;
+        notice.range_count = with == 0 ? 0 : (uint32_t)count;
         const struct forkcall_crash read =
-            read_notice(&notice, there, notice.placement_count, crash.stack, (size_t)crash.stack_size, false);
+            read_notice(&notice, there, notice.range_count, crash.stack, (size_t)crash.stack_size, false);
         assert_int_equal(read.program_counter, 0);
         assert_in_range(read.frame_count, 0, 1);
         assert_int_equal(read.frames[0], 0);
@@ -383,8 +383,8 @@ static void hostile_round(void)
     struct fc_module_range forged[16];
     uintptr_t words[64];
     struct fc_crash_notice notice = make_notice();
-    const size_t placement_count = forge_random(&seed) % 17;
-    for (size_t i = 0; i < placement_count; i++) { /* often of ours, often one over the other */
+    const size_t range_count = forge_random(&seed) % 17;
+    for (size_t i = 0; i < range_count; i++) { /* often of ours, often one over the other */
         forged[i] = there[forge_random(&seed) % count];
         if (forge_random(&seed) % 2 == 0)
             forged[i].start = any_word();
@@ -395,7 +395,7 @@ static void hostile_round(void)
     }
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         words[i] = (uintptr_t)any_word();
-    notice.placement_count = (uint32_t)placement_count;
+    notice.range_count = (uint32_t)range_count;
     notice.stack_address = forge_random(&seed) % 2 == 0 ? crash.stack_address : any_word();
     notice.registers.sp = any_word();
     notice.registers.fp = notice.stack_address + forge_random(&seed) % sizeof words;
@@ -403,9 +403,9 @@ static void hostile_round(void)
     /* 0: by frame pointers, fast. */
     notice.registers.count = forge_random(&seed) % 4 == 0 ? forge_random(&seed) : 0;
     const struct forkcall_crash read =
-        read_notice(&notice, forged, placement_count, words, forge_random(&seed) % (sizeof words + 1), false);
+        read_notice(&notice, forged, range_count, words, forge_random(&seed) % (sizeof words + 1), false);
     for (uint32_t i = 1; i < read.frame_count; i++)
-        assert_true(fc_image_is_code(read.frames[i]));
+        assert_true(fc_address_is_code(read.frames[i]));
 }
 
 static void hostile_tables_of_modules_do_no_harm(void **state)

@@ -75,8 +75,8 @@ static bool knows_exported_names(void)
 static const char *program_name(void)
 {
     static char path[TEXT_MAX];
-    struct fc_image image;
-    assert_true(fc_image_find(address_of(static_pointer), &image));
+    struct fc_module_at image;
+    assert_true(fc_address_find_module(address_of(static_pointer), &image));
 #ifdef __linux__
     char *real = realpath("/proc/self/exe", NULL);
     if (real != NULL) {
@@ -96,8 +96,8 @@ static void expect_offset(uint64_t address, char *expected, size_t size)
     extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
     const uint64_t bias = __ehdr_start.e_type == ET_DYN ? (uint64_t)(uintptr_t)&__ehdr_start : 0;
 #else
-    struct fc_image image;
-    assert_true(fc_image_find(address, &image));
+    struct fc_module_at image;
+    assert_true(fc_address_find_module(address, &image));
     const uint64_t bias = image.bias;
 #endif
     (void)snprintf(expected, size, "%s+0x%" PRIx64, program_name(), address - bias);
@@ -244,10 +244,10 @@ static void code_is_told_from_data(void **state)
 {
     static int data;
     (void)state;
-    assert_true(fc_image_is_code(address_of(static_pointer)));
-    assert_false(fc_image_is_code((uint64_t)(uintptr_t)&data));
-    assert_false(fc_image_is_code(0));
-    assert_false(fc_image_is_code(UINT64_MAX));
+    assert_true(fc_address_is_code(address_of(static_pointer)));
+    assert_false(fc_address_is_code((uint64_t)(uintptr_t)&data));
+    assert_false(fc_address_is_code(0));
+    assert_false(fc_address_is_code(UINT64_MAX));
 }
 
 static size_t count_descriptors(void)

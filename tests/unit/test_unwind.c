@@ -122,7 +122,7 @@ static void function_without_a_frame_does_not_hide_its_caller(void **state)
     (void)state;
     take_crash(leaf_without_frame);
 #if defined(__aarch64__)
-    if (fc_image_function_start(crash.registers.pc) == 0) {
+    if (fc_address_function_start(crash.registers.pc) == 0) {
         print_message("linked without a table of functions: built static?\n");
         skip();
     }
@@ -348,7 +348,7 @@ static void hostile_round(unwind_fn *unwind)
     if (max > 0)
         assert_int_equal(frames[0], registers.pc);
     for (size_t i = 1; i < count; i++)
-        assert_true(fc_image_is_code(frames[i]));
+        assert_true(fc_address_is_code(frames[i]));
 }
 
 static void hostile_stacks_and_registers_do_no_harm(void **state)

@@ -1,0 +1,23 @@
+/* HOST: A call takes a child from the server, and gives it back when it has ended. */
+#ifndef FC_SERVER_TAKE_CHILD_H
+#define FC_SERVER_TAKE_CHILD_H
+
+#include "call/call.h"
+#include "server/snapshot.h"
+
+/* Gives the call a child that waits for its request: sets call->server, call->process and the ends
+ * of the channel in call->fds.
+ *
+ * Returns 0; -ETIMEDOUT; -EINTR if the caller cancels; or another negative errno with why, a text
+ * that may be empty. */
+int fc_server_take_child(struct forkcall_call *call, char *why, size_t why_size);
+
+/* Compares what the call's server has inherited with what the calling thread has, and writes the
+ * thread's credentials to *now. */
+enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentials *now);
+
+/* Tells the server that the call does not need its child any more. kill_group: the server also
+ * kills what the child has started. */
+void fc_server_give_back_child(struct forkcall_call *call, bool kill_group);
+
+#endif
