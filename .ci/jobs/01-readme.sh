@@ -1,4 +1,5 @@
-# The README's own two commands, word for word, each in a fresh copy of the tree.
+# The README's own two commands, word for word, each in a fresh copy of the tree; its example and
+# the output that it shows; and every link between the pages.
 . "$CI_DIR/lib.sh"
 . "$CI_DIR/readme.sh"
 
@@ -12,10 +13,23 @@ run_block()
     (cd "$1" && bash -euo pipefail "../$1.sh")
 }
 
+lines=$(wc -l <"$CI_SRC/README.md")
+[ "$lines" -le 120 ] || die "README.md has $lines lines; what is more than 120 belongs in docs/"
+readme_block 'example: examples/hello.c' | diff - "$CI_SRC/examples/hello.c" ||
+    die "README.md's example is not examples/hello.c"
+count_check "the README is short, and its example is examples/hello.c"
+
 run_block test-command
 log=$(find test-command -name testlog.json | head -n 1)
 [ -n "$log" ] || die "the README's test command ran no test"
 python3 "$CI_DIR/testlog.py" "$log" "$CI_RESULTS/$CI_JOB"
 
-run_block example-command
-count_check "the README's example command"
+run_block example-command | tee example.log
+readme_block example-output >shown.txt
+tail -n "$(wc -l <shown.txt)" example.log | diff - shown.txt ||
+    die "README.md shows another output (>) than its command prints (<)"
+count_check "the README's example command prints what the README shows"
+
+need python3
+python3 "$CI_DIR/links.py" "$CI_SRC" || die "these links lead nowhere"
+count_check "the links between the pages"
