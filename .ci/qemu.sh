@@ -40,7 +40,7 @@ qemu_suite()
         reason=${beyond_qemu[$name]:-}
         case $name in
         *' server' | *' spawn' | test_server_* | test_map* | hello | map | server | openmp | ten_thousand | test_auto | \
-            test_copy_attacks | test_init | test_not_ready | test_rebuilt | test_spawn)
+            test_reexec_attacks | test_init | test_not_ready | test_rebuilt | test_spawn)
             reason='starts itself where a copy of the program is started'
             ;;
         esac

@@ -2,8 +2,8 @@
  * asserted; that every measured call ended as it should, with the right bytes, is. */
 #include "bench.h"
 
-#include "libraries.h"
-#include "self.h"
+#include "needed_libraries.h"
+#include "self_spawn.h"
 
 #include <forkcall.h>
 

@@ -1,7 +1,7 @@
 /* The table as text and as CSV. */
 #include "bench.h"
 
-#include "libraries.h"
+#include "needed_libraries.h"
 
 enum { NAME_WIDTH = 54, NAME_SIZE = 128, AGAINST_WIDTH = 34, TIME_WIDTH = 23 };
 

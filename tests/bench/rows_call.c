@@ -1,7 +1,7 @@
 /* A trivial call from a small parent: the whole price of a call, and of each step of hygiene. */
 #include "bench.h"
 #include "handmade.h"
-#include "library.h"
+#include "library_calls.h"
 
 #include <sched.h>
 

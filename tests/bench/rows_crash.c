@@ -1,7 +1,7 @@
 /* From the instruction that faults in the child to what the caller learns of it. */
 #include "bench.h"
 #include "handmade.h"
-#include "library.h"
+#include "library_calls.h"
 #include "workload.h"
 
 #include <poll.h>

@@ -1,6 +1,6 @@
 /* What options cost a call that succeeds and makes no use of them. */
 #include "bench.h"
-#include "library.h"
+#include "library_calls.h"
 
 static int ignore_output(void *user, int fd, const char *data, size_t size)
 {

@@ -1,9 +1,9 @@
 /* A trivial call from parents of several sizes: the kernel copies page tables in fork and drops
  * them in exit. */
-#include "ballast.h"
 #include "bench.h"
 #include "handmade.h"
-#include "library.h"
+#include "library_calls.h"
+#include "resident_memory.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -37,13 +37,13 @@ static void print_parent_rows(struct bench *bench, const char *what, struct effo
 
 /* The same memory, kept out of the child: the call should cost what it costs a small parent, which
  * was measured just before (a parent cannot be small and large in turn). */
-static void print_excluded_row(struct bench *bench, void *ballast, size_t size, const char *what,
+static void print_excluded_row(struct bench *bench, void *resident, size_t size, const char *what,
                                const struct summary *small_parent)
 {
     const struct variant variant = {"forkcall_run", library_call, NULL};
     const struct effort effort = {.warm_up = 5, .min_rounds = 100, .max_rounds = 1000, .seconds = 1};
     struct summary time;
-    if (madvise(ballast, size, MADV_DONTFORK) != 0) {
+    if (madvise(resident, size, MADV_DONTFORK) != 0) {
         print_skip(bench, what, "no MADV_DONTFORK");
         return;
     }
@@ -67,20 +67,20 @@ static void run_parent_rows(struct bench *bench)
         const size_t size = parents[i].size;
         char what[64];
         snprintf(what, sizeof what, "parent + %zu MiB", size / MIB);
-        void *const ballast = size > 0 && memory_fits(size) ? make_ballast(size) : NULL;
-        if (size > 0 && ballast == NULL) {
+        void *const resident = size > 0 && memory_fits(size) ? make_resident_memory(size) : NULL;
+        if (size > 0 && resident == NULL) {
             print_skip(bench, what, "not enough free memory");
             continue;
         }
         struct summary library;
         print_parent_rows(bench, what, parents[i].effort, &library, parents[i].target);
-        if (ballast == NULL) {
+        if (resident == NULL) {
             small = library;
             continue;
         }
         snprintf(what, sizeof what, "parent + %zu MiB, MADV_DONTFORK", size / MIB);
-        print_excluded_row(bench, ballast, size, what, &small);
-        munmap(ballast, size);
+        print_excluded_row(bench, resident, size, what, &small);
+        munmap(resident, size);
     }
 }
 

@@ -1,7 +1,7 @@
 /* Large answers: every variant fills every byte, differently in each run, and checks every byte. */
 #include "bench.h"
 #include "handmade.h"
-#include "library.h"
+#include "library_calls.h"
 #include "workload.h"
 
 #include <stdlib.h>

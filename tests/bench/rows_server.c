@@ -1,11 +1,11 @@
 /* Calls to children that wait: of a server of the library's, whose spares are forked or exec'ed. */
-#include "ballast.h"
 #include "bench.h"
-#include "burst.h"
+#include "bench_process.h"
 #include "handmade.h"
 #include "handmade_server.h"
-#include "library.h"
-#include "station.h"
+#include "library_calls.h"
+#include "resident_memory.h"
+#include "spaced_calls.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -22,9 +22,9 @@ static const struct forkcall_server_options execed_spares = {.spares = 2, .exec_
 
 /* Those that wait for a call. */
 struct hosts {
-    struct station small;  /* 0 MiB */
-    struct station large;  /* of the size at hand; not open where that is 0 MiB */
-    struct station copies; /* the same size, with exec'ed spares */
+    struct bench_process small;  /* 0 MiB */
+    struct bench_process large;  /* of the size at hand; not open where that is 0 MiB */
+    struct bench_process copies; /* the same size, with exec'ed spares */
 };
 
 /* What is measured in turn. A spare by fork is there 0.5 ms after a call; one by exec takes
@@ -49,7 +49,7 @@ enum run {
 
 enum { SHORT_US = 500, LONG_US = 2000, PATIENT_US = 25000 };
 
-static struct burst bursts[RUN_COUNT] = {
+static struct spaced_calls spaced_calls[RUN_COUNT] = {
     [PING_SHORT] = {handmade_ping, NULL, SHORT_US, 5},
     [SPARES_SHORT] = {handmade_spares_call, NULL, SHORT_US, 5},
     [BARE_SHORT] = {bare_fork, NULL, SHORT_US, 5},
@@ -131,22 +131,22 @@ static void print_fast_rows(struct bench *bench, const struct place *place, cons
     print_one(bench, place, "back to back", "spares by hand", &times[SPARES_FAST], &times[SERVER_FAST], 0, UNIT_TIME);
 }
 
-/* Which of the runs a host of this size takes, and at which station. */
-static size_t plan(const struct hosts *hosts, size_t size, struct station_job jobs[RUN_COUNT],
+/* Which of the runs a host of this size takes, and at which process. */
+static size_t plan(const struct hosts *hosts, size_t size, struct bench_process_job jobs[RUN_COUNT],
                    struct variant variants[RUN_COUNT], enum run order[RUN_COUNT])
 {
     size_t count = 0;
     for (int r = 0; r < RUN_COUNT; r++) {
         const bool is_fast = r == BARE_FAST || r == SPARES_FAST || r == SERVER_FAST;
-        const struct station *at = size > 0 ? &hosts->large : &hosts->small;
+        const struct bench_process *at = size > 0 ? &hosts->large : &hosts->small;
         if ((is_fast && size > 0) || (r == SMALL_SHORT && size == 0) || (r == FORK && size < 1024 * MIB))
             continue;
         if (r == COPIES_PATIENT)
             at = &hosts->copies;
         if (r == BARE_SHORT || r == SMALL_SHORT)
             at = &hosts->small;
-        jobs[r] = (struct station_job){at, run_burst, &bursts[r]};
-        variants[count] = (struct variant){names[r], run_at_station, &jobs[r]};
+        jobs[r] = (struct bench_process_job){at, run_spaced_calls, &spaced_calls[r]};
+        variants[count] = (struct variant){names[r], run_in_bench_process, &jobs[r]};
         order[count++] = (enum run)r;
     }
     return count;
@@ -155,7 +155,7 @@ static size_t plan(const struct hosts *hosts, size_t size, struct station_job jo
 static void measure_hosts(struct bench *bench, const struct hosts *hosts, const struct place *place)
 {
     const struct effort effort = {.warm_up = 2, .min_rounds = 20, .max_rounds = 300, .seconds = 5};
-    struct station_job jobs[RUN_COUNT];
+    struct bench_process_job jobs[RUN_COUNT];
     struct variant variants[RUN_COUNT];
     enum run order[RUN_COUNT];
     struct summary in_order[RUN_COUNT];
@@ -173,35 +173,36 @@ static void measure_hosts(struct bench *bench, const struct hosts *hosts, const 
 
 static void run_size(struct bench *bench, struct hosts *hosts, const struct place *place)
 {
-    const struct station_setup large = {.ballast = place->size, .core = place->core, .server = &forked_spares};
-    const struct station_setup copies = {.ballast = place->size, .core = place->core, .server = &execed_spares};
+    const struct bench_process_setup large = {.resident = place->size, .core = place->core, .server = &forked_spares};
+    const struct bench_process_setup copies = {.resident = place->size, .core = place->core, .server = &execed_spares};
     if (!memory_fits(2 * place->size)) {
         print_one_skip(bench, place, "not enough free memory");
         return;
     }
-    if ((place->size == 0 || station_open(&hosts->large, &large)) && station_open(&hosts->copies, &copies)) {
+    if ((place->size == 0 || bench_process_open(&hosts->large, &large)) &&
+        bench_process_open(&hosts->copies, &copies)) {
         measure_hosts(bench, hosts, place);
     } else {
         bench->failures++;
         print_one_skip(bench, place, "no process with a server of the library's");
     }
-    station_close(&hosts->large);
-    station_close(&hosts->copies);
+    bench_process_close(&hosts->large);
+    bench_process_close(&hosts->copies);
 }
 
 static void run_place(struct bench *bench, const char *cores, int core)
 {
     static const size_t sizes[] = {0, 64 * MIB, 1024 * MIB};
-    const struct station_setup small = {.core = core, .server = &forked_spares};
+    const struct bench_process_setup small = {.core = core, .server = &forked_spares};
     struct hosts hosts = {.small = {.pid = 0}};
-    if (!station_open(&hosts.small, &small)) {
+    if (!bench_process_open(&hosts.small, &small)) {
         bench->failures++;
         print_skip(bench, "SERVER", "no process with a server of the library's");
         return;
     }
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         run_size(bench, &hosts, &(struct place){cores, core, sizes[i]});
-    station_close(&hosts.small);
+    bench_process_close(&hosts.small);
 }
 
 static void run_server_rows(struct bench *bench)

@@ -1,8 +1,8 @@
 /* Calls per second from many threads at once, by SERVER. */
 #include "bench.h"
+#include "bench_threads.h"
 #include "handmade_server.h"
-#include "library.h"
-#include "team.h"
+#include "library_calls.h"
 
 #include <stdio.h>
 
@@ -27,7 +27,7 @@ static void run_server_threads_rows(struct bench *bench)
     static struct forkcall_options by_server = {.method = FORKCALL_SERVER};
     const size_t calls = bench->quick ? THREADS_MOST : (size_t)8 * THREADS_MOST;
     const struct effort effort = {.warm_up = 1, .min_rounds = 7, .max_rounds = 50, .seconds = 6};
-    struct team teams[2 * COUNTS];
+    struct bench_threads thread_sets[2 * COUNTS];
     struct variant variants[2 * COUNTS];
     struct summary times[2 * COUNTS];
     if (!handmade_spares_start(SPARES) || forkcall_server_start(NULL) != 0) {
@@ -36,11 +36,12 @@ static void run_server_threads_rows(struct bench *bench)
         return;
     }
     for (size_t i = 0; i < COUNTS; i++) {
-        teams[i] = (struct team){.call = handmade_spares_call, .threads = counts[i], .calls_each = calls / counts[i]};
-        teams[COUNTS + i] = (struct team){
+        thread_sets[i] =
+            (struct bench_threads){.call = handmade_spares_call, .threads = counts[i], .calls_each = calls / counts[i]};
+        thread_sets[COUNTS + i] = (struct bench_threads){
             .call = library_call, .context = &by_server, .threads = counts[i], .calls_each = calls / counts[i]};
-        variants[i] = (struct variant){"threads: spares by hand", run_team, &teams[i]};
-        variants[COUNTS + i] = (struct variant){"threads: SERVER", run_team, &teams[COUNTS + i]};
+        variants[i] = (struct variant){"threads: spares by hand", run_bench_threads, &thread_sets[i]};
+        variants[COUNTS + i] = (struct variant){"threads: SERVER", run_bench_threads, &thread_sets[COUNTS + i]};
     }
     measure(bench, variants, sizeof variants / sizeof *variants, effort, times);
     print_rows(bench, times, times + COUNTS, counts);

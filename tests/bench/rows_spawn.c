@@ -1,9 +1,9 @@
 /* Fresh copies of this program, by exec: SPAWN without a spare, a server's first call, and what
  * forkcall_init() costs. */
-#include "ballast.h"
 #include "bench.h"
-#include "library.h"
-#include "self.h"
+#include "library_calls.h"
+#include "resident_memory.h"
+#include "self_spawn.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -47,14 +47,14 @@ static void run_spawn_rows(struct bench *bench)
     static const size_t sizes[] = {0, 64 * MIB, 1024 * MIB};
     print_init_row(bench);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        void *const ballast = sizes[i] > 0 && memory_fits(sizes[i]) ? make_ballast(sizes[i]) : NULL;
-        if (sizes[i] > 0 && ballast == NULL) {
+        void *const resident = sizes[i] > 0 && memory_fits(sizes[i]) ? make_resident_memory(sizes[i]) : NULL;
+        if (sizes[i] > 0 && resident == NULL) {
             print_skip(bench, "SPAWN, no spare, large parent", "not enough free memory");
             continue;
         }
         print_spawn_rows(bench, sizes[i]);
-        if (ballast != NULL)
-            munmap(ballast, sizes[i]);
+        if (resident != NULL)
+            munmap(resident, sizes[i]);
     }
     forkcall_server_stop();
 }

@@ -1,9 +1,9 @@
 /* What calls do to a thread that has nothing to do with them: it works in steps of a fixed time, on
  * a core of its own, and the longest of its steps are looked at while another thread calls from a
  * large process. */
-#include "ballast.h"
 #include "bench.h"
-#include "library.h"
+#include "library_calls.h"
+#include "resident_memory.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -145,8 +145,8 @@ static void run_stall_rows(struct bench *bench)
     const size_t size = 1024 * MIB;
     cpu_set_t own;
     cpu_set_t others;
-    char *const ballast = memory_fits(size) ? make_ballast(size) : NULL;
-    if (ballast == NULL) {
+    char *const resident = memory_fits(size) ? make_resident_memory(size) : NULL;
+    if (resident == NULL) {
         print_skip(bench, "innocent thread", "not enough free memory");
         return;
     }
@@ -157,10 +157,10 @@ static void run_stall_rows(struct bench *bench)
         bench->failures++;
         print_skip(bench, "innocent thread", "no server");
     } else {
-        print_stall_rows(bench, ballast, &others);
+        print_stall_rows(bench, resident, &others);
         forkcall_server_stop();
     }
-    munmap(ballast, size);
+    munmap(resident, size);
 }
 
 const struct group stall_group = {"stall", "a thread that computes while others call", run_stall_rows, false};

@@ -1,8 +1,8 @@
 /* Calls per second from many threads at once, by FORK. */
 #include "bench.h"
+#include "bench_threads.h"
 #include "handmade.h"
-#include "library.h"
-#include "team.h"
+#include "library_calls.h"
 
 static int64_t by_hand(void *context)
 {
@@ -19,15 +19,15 @@ static void run_threads_rows(struct bench *bench)
     const struct effort effort = {.warm_up = 1, .min_rounds = 7, .max_rounds = 50, .seconds = 5};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         const size_t threads = counts[i];
-        struct team teams[] = {
+        struct bench_threads thread_sets[] = {
             {.call = by_hand, .context = &none, .threads = threads, .calls_each = calls / threads},
             {.call = by_hand, .context = &all, .threads = threads, .calls_each = calls / threads},
             {.call = library_call, .context = &unsafe, .threads = threads, .calls_each = calls / threads},
         };
         const struct variant variants[] = {
-            {"threads: pipe + fork by hand", run_team, &teams[0]},
-            {"threads: the same hygiene by hand", run_team, &teams[1]},
-            {"threads: forkcall_run", run_team, &teams[2]},
+            {"threads: pipe + fork by hand", run_bench_threads, &thread_sets[0]},
+            {"threads: the same hygiene by hand", run_bench_threads, &thread_sets[1]},
+            {"threads: forkcall_run", run_bench_threads, &thread_sets[2]},
         };
         struct summary times[3];
         char what[64];

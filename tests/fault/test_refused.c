@@ -7,7 +7,7 @@
  * of it. */
 #include "children.h"
 #include "outcomes.h"
-#include "refuse.h"
+#include "refuse_syscalls.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,108 +37,108 @@ enum needs {
 
 #define MORE 6
 
-static const struct subject {
+static const struct refused_call {
     const char *name;
     long number;
     unsigned needs;
     long more[MORE]; /* that are refused with it; 0: none */
 } subjects[] = {
-#define SUBJECT(name, needs)      \
+#define REFUSED_CALL(name, needs) \
     {                             \
 #name, SYS_##name, needs, \
         {                         \
             0                     \
         }                         \
     }
-    SUBJECT(read, NEVER_ENDS),
-    SUBJECT(write, NEVER_ENDS),
-    SUBJECT(writev, 0),
-    SUBJECT(openat, 0),
-    SUBJECT(close, KEEPS_DESCRIPTORS),
-    SUBJECT(newfstatat, 0),
-    SUBJECT(fstat, 0),
-    SUBJECT(statx, 0),
-    SUBJECT(lseek, 0),
-    SUBJECT(mmap, 0),
-    SUBJECT(mprotect, 0),
-    SUBJECT(munmap, 0),
-    SUBJECT(brk, 0),
-    SUBJECT(rt_sigaction, 0),
-    SUBJECT(rt_sigprocmask, 0),
-    SUBJECT(ioctl, 0),
-    SUBJECT(pread64, 0),
-    SUBJECT(sched_yield, 0),
-    SUBJECT(madvise, 0),
-    SUBJECT(dup, 0),
-    SUBJECT(dup3, 0),
-    SUBJECT(clock_nanosleep, 0),
-    SUBJECT(getpid, 0),
-    SUBJECT(socketpair, 0),
-    SUBJECT(sendmsg, 0),
-    SUBJECT(recvmsg, 0),
-    SUBJECT(recvfrom, 0),
-    SUBJECT(shutdown, 0),
-    SUBJECT(getsockopt, 0),
-    SUBJECT(setsockopt, 0),
-    SUBJECT(clone, 0),
-    SUBJECT(execve, 0),
-    SUBJECT(wait4, 0),
-    SUBJECT(waitid, 0),
-    SUBJECT(kill, 0),
-    SUBJECT(tgkill, 0),
-    SUBJECT(uname, 0),
-    SUBJECT(fcntl, 0),
-    SUBJECT(ftruncate, 0),
-    SUBJECT(getdents64, 0),
-    SUBJECT(readlinkat, 0),
-    SUBJECT(umask, 0),
-    SUBJECT(prlimit64, 0),
-    SUBJECT(getrusage, 0),
-    SUBJECT(getuid, 0),
-    SUBJECT(geteuid, 0),
-    SUBJECT(getresuid, 0),
-    SUBJECT(getresgid, 0),
-    SUBJECT(setfsuid, 0),
-    SUBJECT(setfsgid, 0),
-    SUBJECT(getgroups, 0),
-    SUBJECT(setpgid, 0),
-    SUBJECT(getsid, 0),
-    SUBJECT(getppid, 0),
-    SUBJECT(sigaltstack, 0),
-    SUBJECT(prctl, 0),
-    SUBJECT(sched_getaffinity, 0),
-    SUBJECT(sched_setaffinity, 0),
-    SUBJECT(sched_setscheduler, 0),
-    SUBJECT(sched_getscheduler, 0),
-    SUBJECT(getpriority, 0),
-    SUBJECT(setpriority, 0),
-    SUBJECT(ioprio_get, 0),
-    SUBJECT(ioprio_set, 0),
-    SUBJECT(capget, 0),
-    SUBJECT(capset, 0),
-    SUBJECT(keyctl, 0),
-    SUBJECT(personality, 0),
-    SUBJECT(timerfd_create, 0),
-    SUBJECT(timerfd_settime, 0),
-    SUBJECT(epoll_create1, 0),
-    SUBJECT(epoll_ctl, 0),
-    SUBJECT(eventfd2, 0),
-    SUBJECT(pipe2, 0),
-    SUBJECT(memfd_create, 0),
-    SUBJECT(getrandom, 0),
-    SUBJECT(unshare, 0),
-    SUBJECT(kcmp, 0),
+    REFUSED_CALL(read, NEVER_ENDS),
+    REFUSED_CALL(write, NEVER_ENDS),
+    REFUSED_CALL(writev, 0),
+    REFUSED_CALL(openat, 0),
+    REFUSED_CALL(close, KEEPS_DESCRIPTORS),
+    REFUSED_CALL(newfstatat, 0),
+    REFUSED_CALL(fstat, 0),
+    REFUSED_CALL(statx, 0),
+    REFUSED_CALL(lseek, 0),
+    REFUSED_CALL(mmap, 0),
+    REFUSED_CALL(mprotect, 0),
+    REFUSED_CALL(munmap, 0),
+    REFUSED_CALL(brk, 0),
+    REFUSED_CALL(rt_sigaction, 0),
+    REFUSED_CALL(rt_sigprocmask, 0),
+    REFUSED_CALL(ioctl, 0),
+    REFUSED_CALL(pread64, 0),
+    REFUSED_CALL(sched_yield, 0),
+    REFUSED_CALL(madvise, 0),
+    REFUSED_CALL(dup, 0),
+    REFUSED_CALL(dup3, 0),
+    REFUSED_CALL(clock_nanosleep, 0),
+    REFUSED_CALL(getpid, 0),
+    REFUSED_CALL(socketpair, 0),
+    REFUSED_CALL(sendmsg, 0),
+    REFUSED_CALL(recvmsg, 0),
+    REFUSED_CALL(recvfrom, 0),
+    REFUSED_CALL(shutdown, 0),
+    REFUSED_CALL(getsockopt, 0),
+    REFUSED_CALL(setsockopt, 0),
+    REFUSED_CALL(clone, 0),
+    REFUSED_CALL(execve, 0),
+    REFUSED_CALL(wait4, 0),
+    REFUSED_CALL(waitid, 0),
+    REFUSED_CALL(kill, 0),
+    REFUSED_CALL(tgkill, 0),
+    REFUSED_CALL(uname, 0),
+    REFUSED_CALL(fcntl, 0),
+    REFUSED_CALL(ftruncate, 0),
+    REFUSED_CALL(getdents64, 0),
+    REFUSED_CALL(readlinkat, 0),
+    REFUSED_CALL(umask, 0),
+    REFUSED_CALL(prlimit64, 0),
+    REFUSED_CALL(getrusage, 0),
+    REFUSED_CALL(getuid, 0),
+    REFUSED_CALL(geteuid, 0),
+    REFUSED_CALL(getresuid, 0),
+    REFUSED_CALL(getresgid, 0),
+    REFUSED_CALL(setfsuid, 0),
+    REFUSED_CALL(setfsgid, 0),
+    REFUSED_CALL(getgroups, 0),
+    REFUSED_CALL(setpgid, 0),
+    REFUSED_CALL(getsid, 0),
+    REFUSED_CALL(getppid, 0),
+    REFUSED_CALL(sigaltstack, 0),
+    REFUSED_CALL(prctl, 0),
+    REFUSED_CALL(sched_getaffinity, 0),
+    REFUSED_CALL(sched_setaffinity, 0),
+    REFUSED_CALL(sched_setscheduler, 0),
+    REFUSED_CALL(sched_getscheduler, 0),
+    REFUSED_CALL(getpriority, 0),
+    REFUSED_CALL(setpriority, 0),
+    REFUSED_CALL(ioprio_get, 0),
+    REFUSED_CALL(ioprio_set, 0),
+    REFUSED_CALL(capget, 0),
+    REFUSED_CALL(capset, 0),
+    REFUSED_CALL(keyctl, 0),
+    REFUSED_CALL(personality, 0),
+    REFUSED_CALL(timerfd_create, 0),
+    REFUSED_CALL(timerfd_settime, 0),
+    REFUSED_CALL(epoll_create1, 0),
+    REFUSED_CALL(epoll_ctl, 0),
+    REFUSED_CALL(eventfd2, 0),
+    REFUSED_CALL(pipe2, 0),
+    REFUSED_CALL(memfd_create, 0),
+    REFUSED_CALL(getrandom, 0),
+    REFUSED_CALL(unshare, 0),
+    REFUSED_CALL(kcmp, 0),
 #ifdef SYS_poll
-    SUBJECT(poll, 0),
-    SUBJECT(access, 0),
-    SUBJECT(readlink, 0),
-    SUBJECT(dup2, 0),
-    SUBJECT(getpgrp, 0),
-    SUBJECT(vfork, 0),
+    REFUSED_CALL(poll, 0),
+    REFUSED_CALL(access, 0),
+    REFUSED_CALL(readlink, 0),
+    REFUSED_CALL(dup2, 0),
+    REFUSED_CALL(getpgrp, 0),
+    REFUSED_CALL(vfork, 0),
     {"poll and select", SYS_poll, 0, {SYS_ppoll, SYS_select, SYS_pselect6}},
     {"every wait", SYS_poll, 0, {SYS_ppoll, SYS_select, SYS_pselect6, SYS_nanosleep, SYS_clock_nanosleep}},
 #else
-    SUBJECT(ppoll, 0),
+    REFUSED_CALL(ppoll, 0),
     {"ppoll and pselect6", SYS_ppoll, 0, {SYS_pselect6}},
     {"every wait", SYS_ppoll, 0, {SYS_pselect6, SYS_nanosleep, SYS_clock_nanosleep}},
 #endif
@@ -149,7 +149,7 @@ static const struct subject {
 };
 
 struct trial {
-    const struct subject *subject;
+    const struct refused_call *refused_call;
     int error;
     bool async; /* and large, with captured streams */
 };
@@ -216,13 +216,14 @@ struct sandboxed {
 static void *call_in_sandbox(void *arg)
 {
     struct sandboxed *s = arg;
-    const struct subject *subject = s->trial->subject;
-    struct refusal rules[1 + MORE] = {{.number = subject->number, .error = s->trial->error, .argument = -1}};
+    const struct refused_call *refused_call = s->trial->refused_call;
+    struct refusal rules[1 + MORE] = {{.number = refused_call->number, .error = s->trial->error, .argument = -1}};
     int count = 1;
-    for (; count <= MORE && subject->more[count - 1] != 0; count++)
-        rules[count] = (struct refusal){.number = subject->more[count - 1], .error = s->trial->error, .argument = -1};
+    for (; count <= MORE && refused_call->more[count - 1] != 0; count++)
+        rules[count] =
+            (struct refusal){.number = refused_call->more[count - 1], .error = s->trial->error, .argument = -1};
     if (refuse(rules, count)) {
-        const bool ends = (s->trial->subject->needs & NEVER_ENDS) == 0;
+        const bool ends = (s->trial->refused_call->needs & NEVER_ENDS) == 0;
         s->report = call(s->trial->async, ends ? PLENTY_MS : SOON_MS, &s->result);
         atomic_store(&s->state, 1);
     } else {
@@ -254,7 +255,7 @@ static const char *what_is_wrong(const struct trial *trial, const struct forkcal
         return trial->async ? (is_large_answer(result) ? NULL : "wrong answer")
                             : (*(int *)result->data == 42 ? NULL : "wrong answer");
     case FORKCALL_TIMED_OUT:
-        return (trial->subject->needs & NEVER_ENDS) != 0 ? NULL : "it does not end by itself";
+        return (trial->refused_call->needs & NEVER_ENDS) != 0 ? NULL : "it does not end by itself";
     case FORKCALL_NOT_STARTED:
         return report->code > 0 && report->ran == FORKCALL_RAN_NO ? NULL : "no code, or it may have run";
     default:
@@ -304,7 +305,7 @@ static int check_what_is_left(const struct trial *trial, struct traces before)
     forkcall_server_stop();
     const struct traces after = traces_now();
     CHECK(after.children == before.children);
-    CHECK(after.descriptors == before.descriptors || (trial->subject->needs & KEEPS_DESCRIPTORS) != 0);
+    CHECK(after.descriptors == before.descriptors || (trial->refused_call->needs & KEEPS_DESCRIPTORS) != 0);
     CHECK(wait_until(is_alone, NULL));
     return 0;
 }

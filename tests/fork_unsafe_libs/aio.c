@@ -1,6 +1,6 @@
 /* POSIX asynchronous input and output: the C library does it by threads, and keeps one for the next
  * request. */
-#include "hostile.h"
+#include "unsafe_library.h"
 
 #include <aio.h>
 #include <errno.h>
@@ -48,7 +48,7 @@ static int write_asynchronously(const void *args, size_t args_size, struct forkc
     return forkcall_buf_append(result, &value, sizeof value);
 }
 
-static const struct hostile posix_aio = {
+static const struct unsafe_library posix_aio = {
     .name = "POSIX AIO",
     .use = write_asynchronously,
     .answer = sizeof text,
@@ -59,5 +59,5 @@ static const struct hostile posix_aio = {
 int main(int argc, char **argv)
 {
     forkcall_init();
-    return hostile_main(&posix_aio, argc, argv);
+    return unsafe_library_main(&posix_aio, argc, argv);
 }

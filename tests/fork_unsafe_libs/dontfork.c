@@ -1,6 +1,6 @@
 /* Memory that is marked MADV_DONTFORK, as drivers of network cards and graphics processors do it:
  * in a forked child it is not there. */
-#include "hostile.h"
+#include "unsafe_library.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -30,7 +30,7 @@ static int touch(const void *args, size_t args_size, struct forkcall_buf *result
     return forkcall_buf_append(result, &value, sizeof value);
 }
 
-static const struct hostile device = {
+static const struct unsafe_library device = {
     .name = "MADV_DONTFORK",
     .use = touch,
     .answer = ANSWER,
@@ -42,5 +42,5 @@ static const struct hostile device = {
 int main(int argc, char **argv)
 {
     forkcall_init();
-    return hostile_main(&device, argc, argv);
+    return unsafe_library_main(&device, argc, argv);
 }

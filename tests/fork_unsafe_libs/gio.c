@@ -1,6 +1,6 @@
 /* GIO: blocking work is given to a pool of threads, and a forked child waits for what is left of
  * the pool. */
-#include "hostile.h"
+#include "unsafe_library.h"
 
 #include <gio/gio.h>
 
@@ -25,7 +25,7 @@ static int work_in_pool(const void *args, size_t args_size, struct forkcall_buf 
     return forkcall_buf_append(result, &value, sizeof value);
 }
 
-static const struct hostile pool = {
+static const struct unsafe_library pool = {
     .name = "GIO's thread pool",
     .use = work_in_pool,
     .answer = ANSWER,
@@ -37,5 +37,5 @@ static const struct hostile pool = {
 int main(int argc, char **argv)
 {
     forkcall_init();
-    return hostile_main(&pool, argc, argv);
+    return unsafe_library_main(&pool, argc, argv);
 }

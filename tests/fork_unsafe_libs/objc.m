@@ -1,6 +1,6 @@
 /* The GCC Objective-C runtime: while one thread is in a class's +initialize it holds the lock that the first message to any
  * other class takes. A child that is forked meanwhile waits for it for ever. */
-#include "hostile.h"
+#include "unsafe_library.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -90,7 +90,7 @@ static int end(void)
     return pthread_join(thread, NULL);
 }
 
-static const struct hostile runtime = {
+static const struct unsafe_library runtime = {
     .name = "Objective-C's +initialize",
     .use = ask,
     .answer = ANSWER,
@@ -115,5 +115,5 @@ int main(int argc, char **argv)
     forkcall_init();
     sem_init(&entered, 0, 0);
     sem_init(&leave, 0, 0);
-    return hostile_main(&runtime, argc, argv);
+    return unsafe_library_main(&runtime, argc, argv);
 }

@@ -1,6 +1,6 @@
 /* GNU OpenMP: the threads of the first parallel region are kept for the next one, and a forked
  * child waits for them. */
-#include "hostile.h"
+#include "unsafe_library.h"
 
 #define TERMS 1000
 
@@ -15,7 +15,7 @@ static int sum_in_parallel(const void *args, size_t args_size, struct forkcall_b
     return forkcall_buf_append(result, &sum, sizeof sum);
 }
 
-static const struct hostile openmp = {
+static const struct unsafe_library openmp = {
     .name = "GNU OpenMP",
     .use = sum_in_parallel,
     .answer = TERMS * (TERMS + 1) / 2,
@@ -27,5 +27,5 @@ static const struct hostile openmp = {
 int main(int argc, char **argv)
 {
     forkcall_init();
-    return hostile_main(&openmp, argc, argv);
+    return unsafe_library_main(&openmp, argc, argv);
 }

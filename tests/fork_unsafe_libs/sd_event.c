@@ -1,6 +1,6 @@
 /* sd-event: an event loop belongs to the process that made it, and refuses all others with ECHILD.
  * No thread is there to warn of it. */
-#include "hostile.h"
+#include "unsafe_library.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static int defer(const void *args, size_t args_size, struct forkcall_buf *result
     return forkcall_buf_append(result, &value, sizeof value);
 }
 
-static const struct hostile event = {
+static const struct unsafe_library event = {
     .name = "sd-event",
     .use = defer,
     .answer = ANSWER,
@@ -46,5 +46,5 @@ static const struct hostile event = {
 int main(int argc, char **argv)
 {
     forkcall_init();
-    return hostile_main(&event, argc, argv);
+    return unsafe_library_main(&event, argc, argv);
 }

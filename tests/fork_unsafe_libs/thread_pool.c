@@ -1,6 +1,6 @@
 /* A pool of threads as many a program has it: made at first use, and in a forked child nobody is
  * there to do the work. */
-#include "hostile.h"
+#include "unsafe_library.h"
 
 #include <pthread.h>
 
@@ -57,7 +57,7 @@ static int give_work(const void *args, size_t args_size, struct forkcall_buf *re
     return forkcall_buf_append(result, &value, sizeof value);
 }
 
-static const struct hostile pool = {
+static const struct unsafe_library pool = {
     .name = "a pool of threads",
     .use = give_work,
     .answer = FACTOR,
@@ -68,5 +68,5 @@ static const struct hostile pool = {
 int main(int argc, char **argv)
 {
     forkcall_init();
-    return hostile_main(&pool, argc, argv);
+    return unsafe_library_main(&pool, argc, argv);
 }

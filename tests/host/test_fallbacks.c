@@ -1,7 +1,7 @@
 /* Kernels and sandboxes that lack or refuse this or that: every outcome is still told, by another
  * way. */
 #include "outcomes.h"
-#include "refuse.h"
+#include "refuse_syscalls.h"
 
 #include <errno.h>
 #include <fcntl.h>

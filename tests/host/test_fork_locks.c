@@ -1,6 +1,6 @@
 /* Threads that call by FORK, beside each other and beside forks of the host's: the locks of the C
- * library and of this one are taken in one order. To be run with old_fork_locks.c preloaded, too,
- * which takes those of older versions of glibc. */
+ * library and of this one are taken in one order. To be run with preload_old_fork_locks.c
+ * preloaded, too, which takes those of older versions of glibc. */
 #include "outcomes.h"
 
 #include <dlfcn.h>

@@ -1,6 +1,6 @@
 /* Hosts without standard streams, and with very many descriptors allowed. */
 #include "outcomes.h"
-#include "refuse.h"
+#include "refuse_syscalls.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* How many descriptors it takes, and hosts that have few left. */
 #include "outcomes.h"
-#include "refuse.h"
+#include "refuse_syscalls.h"
 
 #include <errno.h>
 #include <signal.h>

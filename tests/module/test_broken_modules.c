@@ -1,6 +1,6 @@
 /* Modules whose files are broken, before or after they are loaded: whatever is in them, the host
  * and its server go on. */
-#include "copy.h"
+#include "exec_lookup.h"
 #include "module/address.h"
 #include "module/elf_module.h"
 #include "module/proc_maps.h"

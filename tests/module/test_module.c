@@ -1,8 +1,8 @@
 /* Functions of the program, of libraries and of plugins are found by name in a copy of this
  * program; what is not the same there is refused. */
-#include "answer.h"
 #include "base/hash.h"
-#include "copy.h"
+#include "exec_lookup.h"
+#include "named_module.h"
 #include "support.h"
 
 #include <dirent.h>
@@ -114,7 +114,7 @@ static struct fc_module_function name_plugin(const char *path)
 static void assert_answers(const struct fc_module_function *name, const char *from, int value)
 {
     struct answer answer;
-    assert_true(copy_ask(name, from, &answer));
+    assert_true(lookup_ask(name, from, &answer));
     if (answer.result != 0)
         fail_msg("%s", answer.why);
     assert_int_equal(answer.value, value);
@@ -123,7 +123,7 @@ static void assert_answers(const struct fc_module_function *name, const char *fr
 static void assert_refused(const struct fc_module_function *name, const char *from, int result, const char *why)
 {
     struct answer answer;
-    assert_true(copy_ask(name, from, &answer));
+    assert_true(lookup_ask(name, from, &answer));
     assert_int_equal(answer.result, result);
     assert_int_equal(answer.value, -1);
     if (strstr(answer.why, why) == NULL)
@@ -833,8 +833,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(plugin_that_misses_something_is_loaded),
         cmocka_unit_test(deleted_is_no_part_of_the_path),
     };
-    copy_preload = preload;
-    copy_serve(argc, argv);
+    lookup_preload = preload;
+    lookup_serve(argc, argv);
     if (argc != 6 && argc != 8) {
         fprintf(stderr, "usage: %s INCOMPLETE WITH-BUILD-ID LATER WITHOUT LATER [RELOCATED LATER]\n", argv[0]);
         return 2;

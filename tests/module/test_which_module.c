@@ -1,8 +1,8 @@
 /* By every method it is the caller's own module that a function runs in: not one of the same build,
  * of the same name or of the same path. */
-#include "copy.h"
+#include "exec_lookup.h"
+#include "self_naming_library.h"
 #include "support.h"
-#include "which.h"
 
 #include <dlfcn.h>
 #include <errno.h>

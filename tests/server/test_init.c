@@ -1,6 +1,6 @@
 /* forkcall_init: what it needs, what it leaves, and what it does not believe. Arguments: the paths
- * of subject, stranger and wrapper. */
-#include "change.h"
+ * of init_program, impostor and wrapper. */
+#include "host_changes.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -19,12 +19,12 @@
 
 #define REMEDY "need forkcall_init() as the first thing in this program's main()"
 
-static const char *subject, *stranger, *wrapper;
+static const char *init_program, *impostor, *wrapper;
 
 static char output[16384];
 
 #define RUN(variables, ...)                                                               \
-    program_run(&(const struct program){.path = subject,                                  \
+    program_run(&(const struct program){.path = init_program,                             \
                                         .args = (const char *const[]){__VA_ARGS__, NULL}, \
                                         .environment = (variables)},                      \
                 output, sizeof output)
@@ -169,7 +169,7 @@ static void copy_that_never_comes_to_forkcall_init(void **state)
 static void run_stranger(const char *how)
 {
     const char *const args[] = {how, wrapper, NULL};
-    const struct program program = {.path = stranger, .args = args};
+    const struct program program = {.path = impostor, .args = args};
     print_message("%s\n", how);
     const int status = program_run(&program, output, sizeof output);
     if (status != 0)
@@ -286,12 +286,12 @@ static int become(void *context)
     return setresuid(user->uid, user->euid, user->uid == 0 ? 0 : (uid_t)-1);
 }
 
-/* Runs a copy of the subject that belongs to root and has this mode, as nobody. */
+/* Runs a copy of init_program that belongs to root and has this mode, as nobody. */
 static void run_as_nobody(mode_t mode, const char *const *args, void (*change)(const char *))
 {
     char directory[64], path[96];
     struct statvfs mount;
-    program_make(subject, mode, directory, path);
+    program_make(init_program, mode, directory, path);
     if (change != NULL)
         change(path);
     struct user nobody = {NOBODY, NOBODY};
@@ -358,7 +358,7 @@ static void program_with_file_capabilities_run_by_root(void **state)
     char directory[64], path[96];
     (void)state;
     SKIP_UNLESS_ROOT;
-    program_make(subject, 0755, directory, path);
+    program_make(init_program, 0755, directory, path);
     give_capabilities(path);
     const struct program program = {.path = path, .args = args};
     const int status = program_run(&program, output, sizeof output);
@@ -390,7 +390,7 @@ static void host_with_another_effective_user(void **state)
         SKIP("the leak checker cannot look into such a process");
     /* Changed before exec: AT_SECURE is set, too. The change while it runs:
      * host_that_calls_seteuid. */
-    const struct program program = {.path = subject, .args = args, .before = become, .context = &user};
+    const struct program program = {.path = init_program, .args = args, .before = become, .context = &user};
     assert_int_equal(program_run(&program, output, sizeof output), 0);
     assert_says("server: NOT_STARTED method 2 ran 1 code 1");
     assert_says("spawn: NOT_STARTED method 3 ran 1 code 1");
@@ -440,7 +440,7 @@ static void server_that_cannot_be_forked(void **state)
     SKIP_UNLESS_ROOT;
     if (under_sanitizer() || under_valgrind())
         SKIP("tools make processes of their own");
-    const struct program program = {.path = subject, .args = args, .before = become_limited};
+    const struct program program = {.path = init_program, .args = args, .before = become_limited};
     assert_int_equal(program_run(&program, output, sizeof output), 0);
     assert_says("server: NOT_STARTED method 2 ran 1 code 11: server: no room for another process: a limit of");
     assert_says("auto: NOT_STARTED method 2 ran 1 code 11: server: no room for another process: a limit of");
@@ -461,7 +461,7 @@ static void server_that_would_be_the_first_process_of_a_namespace(void **state)
     SKIP_UNLESS_ROOT;
     if (under_sanitizer() || under_valgrind())
         SKIP("tools make processes of their own, which such a process cannot");
-    const struct program program = {.path = subject, .args = args, .before = leave_namespace};
+    const struct program program = {.path = init_program, .args = args, .before = leave_namespace};
     const int status = program_run(&program, output, sizeof output);
     if (status == 98)
         SKIP("no process namespaces here");
@@ -474,7 +474,7 @@ static void run_and_become_set_user_id(uid_t owner)
 {
     const char *args[] = {"init", "set_user_id", "", "server", "spawn", "start", "auto", NULL};
     char directory[64], path[96];
-    program_make(subject, 0755, directory, path);
+    program_make(init_program, 0755, directory, path);
     args[2] = path;
     assert_true(geteuid() != 0 || chown(path, owner, (gid_t)-1) == 0);
     const struct program program = {.path = path, .args = args};
@@ -539,11 +539,11 @@ int main(int argc, char **argv)
     };
     forkcall_init();
     if (argc < 4) {
-        fprintf(stderr, "arguments: subject, stranger, wrapper\n");
+        fprintf(stderr, "arguments: init_program, impostor, wrapper\n");
         return 2;
     }
-    subject = argv[1];
-    stranger = argv[2];
+    init_program = argv[1];
+    impostor = argv[2];
     wrapper = argv[3];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* A copy that never comes to forkcall_init, and no timeout: the library gives it half a minute.
- * Argument: the path of subject. */
+ * Argument: the path of init_program. */
 #include "servers.h"
 
 #include <stdio.h>
@@ -7,14 +7,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char *subject;
+static const char *init_program;
 
 static bool gives_up(const char *method, const char *wanted)
 {
     static const char *const environment[] = {"SUBJECT_COPY=hangs", "SUBJECT_TIMEOUT=0", NULL};
     static char output[4096];
     const char *const args[] = {"init", method, NULL};
-    const struct program program = {.path = subject, .args = args, .environment = environment};
+    const struct program program = {.path = init_program, .args = args, .environment = environment};
     const int status = program_run(&program, output, sizeof output);
     if (status == 0 && strstr(output, wanted) != NULL)
         return true;
@@ -44,6 +44,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(copy_that_never_comes_to_forkcall_init_and_no_timeout),
     };
     forkcall_init();
-    subject = argc > 1 ? argv[1] : "";
+    init_program = argc > 1 ? argv[1] : "";
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* A function has what the thread has that called it, and no more: rights that the thread can
  * take back by itself are the child's as they are the thread's, and do not cost a server. */
-#include "change.h"
-#include "state.h"
+#include "host_changes.h"
+#include "process_attributes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -709,7 +709,7 @@ static void host_that_leaves_its_session_keyring(void **state)
 
 /* ---- What others say of this process's rights ------------------------------------------------ */
 
-static const char *subject, *deceiver;
+static const char *init_program, *preload_credentials;
 
 static int become_nobody(void *context)
 {
@@ -720,17 +720,17 @@ static int become_nobody(void *context)
 }
 
 /* The programs may lie where nobody may look. */
-static void run_deceived(const char *entry, int (*before)(void *), char *output, size_t size)
+static void run_with_false_credentials(const char *entry, int (*before)(void *), char *output, size_t size)
 {
     static const char *const args[] = {"init", "server", "spawn", "auto", NULL};
     char directory[64], path[96], library[96], preload[128];
     if (under_sanitizer() || under_emulator())
         SKIP("the tool wants to be the first library");
     assert_true(directory_make(directory));
-    snprintf(path, sizeof path, "%s/subject", directory);
-    snprintf(library, sizeof library, "%s/deceiver.so", directory);
+    snprintf(path, sizeof path, "%s/init_program", directory);
+    snprintf(library, sizeof library, "%s/preload_credentials.so", directory);
     snprintf(preload, sizeof preload, "LD_PRELOAD=%s", library);
-    assert_true(file_copy(subject, path, 0755) && file_copy(deceiver, library, 0755));
+    assert_true(file_copy(init_program, path, 0755) && file_copy(preload_credentials, library, 0755));
     const char *const environment[] = {preload, entry, NULL};
     const struct program program = {.path = path, .args = args, .environment = environment, .before = before};
     const int status = program_run(&program, output, size);
@@ -754,7 +754,7 @@ static void user_who_is_told_to_be_root(void **state)
 {
     char output[4096];
     (void)state;
-    run_deceived("DECEIVER=root", become_nobody, output, sizeof output);
+    run_with_false_credentials("FALSE_CREDENTIALS=root", become_nobody, output, sizeof output);
     assert_all_serve(output);
 }
 
@@ -764,7 +764,7 @@ static void root_who_is_told_to_have_fewer_capabilities_than_exec_gives(void **s
     (void)state;
     if (!is_root())
         SKIP("only root has capabilities");
-    run_deceived("DECEIVER=capabilities", NULL, output, sizeof output);
+    run_with_false_credentials("FALSE_CREDENTIALS=capabilities", NULL, output, sizeof output);
     assert_all_serve(output);
 }
 
@@ -799,10 +799,10 @@ int main(int argc, char **argv)
     };
     forkcall_init();
     if (argc < 3) {
-        fprintf(stderr, "arguments: subject, deceiver\n");
+        fprintf(stderr, "arguments: init_program, preload_credentials\n");
         return 2;
     }
-    subject = argv[1];
-    deceiver = argv[2];
+    init_program = argv[1];
+    preload_credentials = argv[2];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* What a thread runs with besides its rights is the same in a child of every method, and costs
  * no server. */
-#include "change.h"
+#include "host_changes.h"
 
 #include <sched.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* A copy of the program has what the host has at the moment of the call, and nothing else.
  * Argument: the path of a plugin. */
+#include "process_attributes.h"
 #include "servers.h"
-#include "state.h"
 
 #include "exec/exec_self.h"
 

@@ -1,5 +1,5 @@
 /* libforkcall's own file is replaced while a program runs, by another build of it: never a wrong
- * answer. Arguments: the paths of upgraded and of the shared library. */
+ * answer. Arguments: the paths of upgraded_program and of the shared library. */
 #include "servers.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 #define TEXT(number) TEXT_OF(number)
 #define ESTALE_TEXT TEXT(ESTALE)
 
-static const char *upgraded, *library;
+static const char *upgraded_program, *library;
 
 static char output[16384];
 
@@ -82,7 +82,7 @@ static void builds_make(struct builds *builds, enum build kind)
     unsigned char *data = read_all(library, &size);
     unsigned char *note = find_build_id(data, size), *text = find_text(data, size);
     /* The library is in no directory that it knows. */
-    program_make(upgraded, 0755, builds->directory, builds->program);
+    program_make(upgraded_program, 0755, builds->directory, builds->program);
     snprintf(builds->file, sizeof builds->file, "%s/libforkcall.so.0", builds->directory);
     snprintf(builds->new_file, sizeof builds->new_file, "%s/new", builds->directory);
     snprintf(builds->old_file, sizeof builds->old_file, "%s/old", builds->directory);
@@ -205,7 +205,7 @@ int main(int argc, char **argv)
     forkcall_init();
     if (argc < 3)
         return 2;
-    upgraded = realpath(argv[1], NULL);
+    upgraded_program = realpath(argv[1], NULL);
     library = argv[2];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* Tools that stand between a program and its copies: a copy serves, or ends, or at the least starts
- * none of its own. Arguments: the paths of chain, of the library to preload, of wrapper; which file
- * of copy_brand.*.c is in the library; the paths of such tools as there are here. */
+ * none of its own. Arguments: the paths of main_counter, of the library to preload, of wrapper;
+ * which file of kernel_mark.*.c is in the library; the paths of such tools as there are here. */
 #include "servers.h"
 
 #include <grp.h>
@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CALLS 3 /* of one round of chain */
+#define CALLS 3 /* of one round of main_counter */
 
-static const char *chain, *preload, *wrapper, *const *tools;
+static const char *main_counter, *preload, *wrapper, *const *tools;
 
 static bool brand_is_slack;
 
@@ -51,7 +51,7 @@ static void run(struct trial *trial, const char *const *tool, const char *const 
 {
     const char *args[8];
     size_t count = 0;
-    program_make(chain, 0755, trial->directory, trial->program);
+    program_make(main_counter, 0755, trial->directory, trial->program);
     assert_int_equal(chmod(trial->directory, 0777), 0);
     for (; tool != NULL && tool[count] != NULL && count < 5; count++)
         args[count] = tool[count];
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
     forkcall_init();
     if (argc < 5)
         return 2;
-    chain = realpath(argv[1], NULL);
+    main_counter = realpath(argv[1], NULL);
     preload = realpath(argv[2], NULL);
     wrapper = realpath(argv[3], NULL);
     brand_is_slack = strcmp(argv[4], "slack") == 0;

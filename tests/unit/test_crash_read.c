@@ -7,8 +7,8 @@
 #include "crash/crash_decode.h"
 #include "crash/relocate.h"
 #include "crash/unwind.h"
-#include "crashed.h"
-#include "forge.h"
+#include "crashed_child.h"
+#include "forged_reply.h"
 #include "module/address.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* The decoder of frames by itself: the reader here takes every payload. */
 #include "support.h"
 
-#include "forge.h"
+#include "forged_reply.h"
 #include "wire/crash_notice.h"
 #include "wire/frame.h"
 

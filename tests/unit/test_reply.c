@@ -3,7 +3,7 @@
 #include "support.h"
 
 #include "call/reply_reader.h"
-#include "forge.h"
+#include "forged_reply.h"
 
 #include <math.h>
 #include <pthread.h>

@@ -7,7 +7,7 @@
 #include "config.h"
 
 #include "crash/unwind.h"
-#include "crashed.h"
+#include "crashed_child.h"
 #include "module/address.h"
 
 #include <dirent.h>

@@ -1,7 +1,7 @@
 /* Children that mean harm: they write what they like to their reply, and do what they like to the
  * region that they share with their caller. Whatever they do, the call has a definite outcome and
  * the host goes on. */
-#include "forge_child.h"
+#include "forging_child.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* Children that do what they like to the memory file that a large result comes in, also after their
  * trailer: a result is whole and stays as it is, or is not there. */
-#include "forge_child.h"
+#include "forging_child.h"
 
 #include "result/region.h"
 

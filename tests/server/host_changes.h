@@ -1,0 +1,41 @@
+/* A host changes something of itself: its server is retired, and the next call's child has what the
+ * host has then. */
+#ifndef HOST_CHANGES_H
+#define HOST_CHANGES_H
+
+#include "servers.h"
+
+#define NOBODY 65534
+enum { NOT_HERE = 77 }; /* this change cannot be made */
+
+struct change {
+    int (*make)(void); /* 0, or NOT_HERE */
+    bool threaded;     /* while another thread runs */
+    /* The host can take it back by itself: the server stays, and its child takes on what the
+     * host has. */
+    bool stays;
+    bool loses_from_the_start; /* exec_loses, before the change, too */
+    /* Saved ids and capabilities: an exec'ed process has fewer of them, never more. */
+    bool exec_loses;
+};
+
+/* A body of host_run; context: a struct change. */
+int check_change(void *context);
+
+/* Compares all of struct state. */
+bool child_has_what_the_host_has(enum forkcall_method method);
+
+/* 0; NOT_HERE, where errno says that it is not permitted or not known; else 1. */
+int done(int r);
+
+#define CHECK_CHANGE(...)                                   \
+    do {                                                    \
+        struct change change = {.make = __VA_ARGS__};       \
+        const int status = host_run(check_change, &change); \
+        (void)state;                                        \
+        if (status == NOT_HERE)                             \
+            SKIP("not permitted, or not known here");       \
+        assert_int_equal(status, 0);                        \
+    } while (0)
+
+#endif
