@@ -1,8 +1,10 @@
-/* HOST: Two ways to a child. A spare that lies in the control socket is taken without a word. Where
- * none does the call asks, through a socket of its own, at which nobody else waits: the server
- * answers each ASK once, so that no answer can be another call's, and none is missed. A spare that
- * comes meanwhile is taken as well; then, and where the call gives up, the server is told that the
- * ASK is void (DROP). docs/server-protocol.md tells the whole. */
+/* HOST: Two ways to a child.
+ *
+ * A spare that lies in the control socket is taken without a message. If none lies there, the call
+ * sends the order ASK with a socket of its own, at which nobody else waits. The server answers each
+ * ASK once, so no answer can be another call's, and none is missed. A spare that comes meanwhile is
+ * taken as well. In that case, and if the call gives up, the order DROP tells the server that the
+ * ASK is void. docs/server-protocol.md describes the whole. */
 #include "server/ask_for_child.h"
 
 #include "base/fd_message.h"
@@ -20,16 +22,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long a spare that is being made is waited for before the call asks: as poll(2) has it, the
- * shortest time. */
+/* How long a call waits for a spare that is being made before it sends an ASK: the shortest time
+ * that poll(2) knows. */
 #define HOPE_MS 1
-/* Between two looks at what wakes nobody: the server's life where it has no descriptor, and the
- * caller's time limit. */
+/* How long a call waits before it looks again at what wakes nobody: the life of a server that has
+ * no pidfd, and the caller's time limit. */
 #define TURN_MS 20
 
 /* ---- Taking ---------------------------------------------------------------------------------- */
 
-/* Enters the descriptors of a child; under fc_fds_lock. */
+/* Enters the descriptors of a child. The caller holds fc_fds_lock. */
 static void enter(struct forkcall_call *call, const struct fc_server_handover *handover, const int *fds, size_t count)
 {
     int *own = call->fds.fd;
@@ -45,16 +47,18 @@ static void enter(struct forkcall_call *call, const struct fc_server_handover *h
     call->awaits_ready = handover->execed;
 }
 
-/* Under fc_fds_lock. */
+/* An answer or a spare has come. The caller holds fc_fds_lock. */
 static void heard_of(struct fc_server *server)
 {
     server->heard++;
     server->silent_ns = 0;
 }
 
-/* Takes a message with a child from one of the server's sockets. 0; -EAGAIN: there is none;
- * -ECONNRESET: the socket is closed at the other end; a positive errno: the server's answer, it
- * could make none; another negative one: the message is taken, and its child lost. */
+/* Takes a message with a child from one of the server's sockets.
+ *
+ * Returns 0; -EAGAIN: there is no message; -ECONNRESET: the other end is closed; a positive errno:
+ * the server's answer that it could make no child; or another negative errno: the message is taken,
+ * and its child is lost. */
 static int take(struct forkcall_call *call, int socket)
 {
     struct fc_server *server = call->server;
@@ -77,7 +81,7 @@ static int take(struct forkcall_call *call, int socket)
     if (r != -EAGAIN && r != -ECONNRESET)
         heard_of(server);
     fc_fds_unlock();
-    if (r < 0 && handover.pid > 0) { /* its descriptors found no room here */
+    if (r < 0 && handover.pid > 0) { /* this process had no room for the child's descriptors */
         struct fc_server_order lost = fc_order_make(FC_ORDER_DONE, handover.pid);
         fc_order_tell(server, &lost);
     }
@@ -93,7 +97,8 @@ void fc_ask_drop_child(struct forkcall_call *call)
     call->process.fd = -1;
 }
 
-/* It has died while it waited, or is about to, with its server: nobody has called anything yet. */
+/* The spare has died while it waited, or dies now with its server. Nobody has called the function
+ * yet, so another child can take its place. */
 static bool spare_is_dead(const struct forkcall_call *call)
 {
     const bool has_pidfd = call->process.fd >= 0;
@@ -104,15 +109,17 @@ static bool spare_is_dead(const struct forkcall_call *call)
     return fds[1].revents != 0 || (has_pidfd ? fds[0].revents != 0 : (fds[0].revents & POLLHUP) != 0);
 }
 
-/* The first that lives of those that lie ready; where every copy of the program fails, each call
- * gets one that tells why in the end: a copy is replaced once. 0; -EAGAIN: there is none;
- * -ECONNRESET: the server is gone; or another negative errno. */
+/* Takes the first spare that lives. An exec'ed spare is replaced once only: if every re-executed
+ * program fails, the call gets one whose end tells why.
+ *
+ * Returns 0; -EAGAIN: there is no spare; -ECONNRESET: the server is gone; or another negative
+ * errno. */
 static int take_spare(struct forkcall_call *call)
 {
     for (bool replaced = false;; replaced = true) {
         const int r = take(call, call->server->fds.fd[FC_FD_SOCKET]);
         if (r != 0)
-            return r > 0 ? -EPROTO : r; /* answers do not come this way */
+            return r > 0 ? -EPROTO : r; /* answers do not come through the control socket */
         if ((replaced && call->awaits_ready) || !spare_is_dead(call))
             return 0;
         struct fc_server_order dead = fc_order_make(FC_ORDER_DONE, call->process.pid);
@@ -122,9 +129,8 @@ static int take_spare(struct forkcall_call *call)
     }
 }
 
-/* A server that knows of all the spares that were taken is making others: where calls follow each
- * other that is a shorter way than to ask. Should it make none, the call has lost no more than a
- * moment. */
+/* Waits a moment for a spare if the server knows that it has too few. If calls follow each other
+ * this is faster than an ASK. If no spare comes, the call has lost no more than a moment. */
 static int hope_for_spare(struct forkcall_call *call)
 {
     struct fc_server *server = call->server;
@@ -146,22 +152,23 @@ static int hope_for_spare(struct forkcall_call *call)
 struct ask {
     struct forkcall_call *call;
     struct fc_server_order order;
-    const struct fc_fd_list_item *list; /* what the child is to have besides */
+    const struct fc_fd_list_item *list; /* what the child gets besides its channel */
     size_t count, sent;
-    bool asked;    /* the order was sent */
-    bool answered; /* the server has done with it */
+    bool asked;    /* the order ASK was sent */
+    bool answered; /* the server has answered, or is gone */
     bool has_child;
-    bool unread; /* nobody will read the rest of the list */
+    bool unread; /* nobody will read what is left of the list */
 };
 
-/* Sends what finds room of what is still to be sent. 0 or a negative errno. */
+/* Sends as much as the sockets have room for: the list, then the order ASK. 0 or a negative
+ * errno. */
 static int say(struct ask *ask)
 {
     struct forkcall_call *call = ask->call;
     int r = 0;
     if (ask->sent < ask->count && !ask->unread)
         r = fc_fd_list_send_from(call->fds.fd[FC_FD_SOCKET], ask->list, ask->count, &ask->sent);
-    if (r == -EPIPE) { /* the answer, or the end of the socket, is there */
+    if (r == -EPIPE) { /* the server has closed its end: it has answered, or is gone */
         ask->unread = true;
         return 0;
     }
@@ -175,13 +182,13 @@ static int say(struct ask *ask)
     if (r < 0)
         return r == -EPIPE ? -ECONNRESET : r;
     ask->asked = true;
-    /* So that this process sees when the server closes its end. */
+    /* Only the server has that end now, so this process sees it being closed. */
     fc_fds_close(&call->fds, FC_FD_PEER_SOCKET);
     return 0;
 }
 
-/* 0: the call has a child; -EAGAIN: nothing yet; a positive errno: the server's answer; or another
- * negative one. */
+/* Looks for an answer. 0: the call has a child; -EAGAIN: nothing has come yet; a positive errno:
+ * the server's answer; or another negative errno. */
 static int hear(struct ask *ask)
 {
     struct forkcall_call *call = ask->call;
@@ -189,7 +196,7 @@ static int hear(struct ask *ask)
     if (r != -EAGAIN)
         ask->answered = true;
     if (r == -ECONNRESET && !fc_server_is_dead(call->server))
-        return EMFILE; /* it had no descriptor left for the socket */
+        return EMFILE; /* the server had no descriptor left for the socket */
     if (r == -EAGAIN && ask->count == 0)
         r = take_spare(call);
     return r;

@@ -1,4 +1,4 @@
-/* SERVER: The list of children: makes, hands over, and reaps. */
+/* SERVER: The list of the server's children: makes them, sends them to the host, and reaps them. */
 #include "server/children.h"
 
 #include "base/descriptors.h"
@@ -17,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A refill that fails is tried again so much later, and twice that the next time. */
+/* A refill that has failed is tried again after RETRY_MIN_NS, and after twice that time for each
+ * further failure. */
 #define RETRY_MIN_NS 10000000U
 #define RETRY_MAX_NS 1000000000U
 
@@ -25,9 +26,9 @@ struct child {
     pid_t pid;
     uint32_t ask; /* the ASK that it was made for; 0: it is, or was, a spare */
     bool released, kill_group;
-    bool dead;           /* and not reaped */
-    int status_socket;   /* -1: nobody has asked */
-    uint64_t kill_at_ns; /* UINT64_MAX: not, or it was */
+    bool dead;           /* it has ended, and is not reaped */
+    int status_socket;   /* -1: nobody has asked how it ended */
+    uint64_t kill_at_ns; /* UINT64_MAX: it is not to be killed, or was killed */
     struct fc_ending ending;
 };
 
@@ -37,16 +38,16 @@ static struct {
     const struct fc_prepare *exec_with;
     struct child *list;
     size_t count, room;
-    size_t ending; /* released and not reaped */
+    size_t ending; /* how many children are released and not reaped */
     unsigned reaped;
-    uint32_t sent,
-        /* spares: sent through the control socket; taken from it by the host, as far as it has
-         * said. */
-        taken;
-    uint64_t retry_ns; /* how long to rest after another refill that fails; 0: the last did not */
+    /* How many spares were sent through the control socket, and how many of them the host has said
+     * that it took. */
+    uint32_t sent, taken;
+    /* How long to wait if the next refill fails; 0: the last one did not fail. */
+    uint64_t retry_ns;
     uint64_t refill_at_ns;
     void (*leave_in_child)(int);
-    bool adopts; /* orphans of the calls' functions */
+    bool adopts; /* this process gets the orphans of the calls' functions */
 } children;
 
 void fc_children_open(int control, const struct fc_prepare *exec_with, unsigned spares, void (*leave_in_child)(int))
@@ -100,8 +101,9 @@ static void wait_for(pid_t pid)
     }
 }
 
-/* Orphans that have ended. They come after the children that were made before in the kernel's list:
- * one that is not to be reaped yet may hide them until it is. */
+/* Reaps the orphans that have ended. The kernel lists them behind the children that were made
+ * before. A child of the list above that has ended and is not to be reaped yet hides them until it
+ * is reaped. */
 static void reap_adopted(void)
 {
     siginfo_t info;
@@ -113,11 +115,12 @@ static void reap_adopted(void)
     }
 }
 
-/* It is dead and released. */
+/* Reaps a child that is dead and released. */
 static void reap(struct child *child)
 {
     if (child->kill_group)
-        kill(-child->pid, SIGKILL); /* while the number of the group is surely its own */
+        /* The child is not reaped yet, so no other group can have its number. */
+        kill(-child->pid, SIGKILL);
     wait_for(child->pid);
     if (child->status_socket >= 0)
         close(child->status_socket);
@@ -210,7 +213,7 @@ void fc_children_kill_overdue(void)
     }
 }
 
-/* Those that were not reaped; the orphans go on. */
+/* Reaps the server's own children that have ended. True: none is left. Orphans go on. */
 static bool all_are_reaped(void)
 {
     size_t left = 0;
@@ -260,16 +263,16 @@ static int hand_over(const struct fc_new_child *new, int socket)
     return r;
 }
 
-/* A host that is PID 1 or a subreaper would get the orphans of the functions, and does not expect
- * them. */
+/* Makes this process the parent of the functions' orphans if the host would be it otherwise. A host
+ * that is PID 1 or a subreaper does not expect them. */
 static void adopt_in_place_of_host(void)
 {
     if (!children.adopts && fc_server_state_is_child_of_host())
         children.adopts = fc_adopt_orphans();
 }
 
-/* Makes one that is not handed over yet, and enters it last. extra: a socket with what it is to
- * have besides; -1: none. 0 or a negative errno. */
+/* Makes a child and enters it as the last of the list. It is not sent to the host yet. extra: a
+ * socket with the call's descriptors for it; -1: none. 0 or a negative errno. */
 static int make(struct fc_new_child *new, int extra)
 {
     if (!make_room())
@@ -282,7 +285,7 @@ static int make(struct fc_new_child *new, int extra)
     return r;
 }
 
-/* The one that was made last found nobody to take it. */
+/* Ends the last child of the list, which could not be sent to anybody. */
 static void end_last(void)
 {
     struct child *child = &children.list[children.count - 1];
@@ -320,7 +323,7 @@ int fc_children_make_for(int socket, uint32_t ask, bool has_fds)
 void fc_children_taken(uint32_t taken)
 {
     const uint32_t more = taken - children.taken;
-    /* An order that was overtaken by another says less. */
+    /* An order that another has overtaken has an older number. */
     if (more <= children.sent - children.taken)
         children.taken = taken;
 }

@@ -1,4 +1,4 @@
-/* HOST: The one server of this process: got, started, retired. */
+/* HOST: Gets, starts and retires the one server of this process. The public functions for it. */
 #include "server/get_server.h"
 
 #include "base/fd_message.h"
@@ -20,12 +20,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* How long a stopped server may take to go. */
+/* How long forkcall_server_stop waits for the server's end before the server is killed. */
 #define STOP_NS 1000000000U
-/* Between two looks at what another thread does. */
+/* How long a thread waits before it looks again at what another thread does. */
 #define TURN_MS 5
 
-/* Under fc_fds_lock. */
+/* Protected by fc_fds_lock. */
 static struct fc_server *current;
 
 /* ---- The one server -------------------------------------------------------------------------- */
@@ -37,7 +37,8 @@ void fc_server_unref(struct fc_server *server)
     fc_server_free(server);
 }
 
-/* NULL: there is none. A fork of the host has its parent's memory, not its server. */
+/* Returns the current server with a reference; NULL: there is none. A process that the host forks
+ * has its parent's memory, but the parent's server is not for it: it drops what it has of it. */
 static struct fc_server *ref_current(void)
 {
     struct fc_server *of_parent = NULL;
@@ -51,7 +52,7 @@ static struct fc_server *ref_current(void)
         atomic_fetch_add(&server->refs, 1);
     fc_fds_unlock();
     if (of_parent != NULL) {
-        fc_fds_forget(&of_parent->fds); /* they were closed at the fork */
+        fc_fds_forget(&of_parent->fds); /* fc_fds_fork's handler has closed them */
         fc_server_unref(of_parent);
     }
     return server;
@@ -96,9 +97,10 @@ static bool has_current(void)
     return serves;
 }
 
-/* Only one thread at a time starts a server. Not a mutex: a deadline must pass, and a fork may come
- * at any time. */
-static atomic_uint starter; /* the generation of its process; 0: nobody starts one */
+/* Only one thread at a time starts a server. A mutex would not do: a thread that waits for it could
+ * not end at its deadline, and a process forked meanwhile would find it locked for ever. */
+/* The fc_fds_generation() of the process whose thread starts a server; 0: nobody starts one. */
+static atomic_uint starter;
 
 static bool begin_start(void)
 {
@@ -106,7 +108,8 @@ static bool begin_start(void)
     unsigned seen = 0;
     if (atomic_compare_exchange_strong(&starter, &seen, self))
         return true;
-    /* It was the parent's thread. */
+    /* A thread of the parent started a server when this process was forked. It is not here to end
+     * the start. */
     return seen != self && atomic_compare_exchange_strong(&starter, &seen, self);
 }
 
@@ -115,7 +118,7 @@ static void end_start(void)
     atomic_store(&starter, 0);
 }
 
-/* started: the number of the server, where there is one. */
+/* started: gets the number of the server, if one was started. */
 static int start_new(const struct forkcall_server_options *options, const struct fc_time_limit *time_limit,
                      unsigned *started, char *why, size_t why_size)
 {
@@ -131,8 +134,8 @@ static int start_new(const struct forkcall_server_options *options, const struct
     return 0;
 }
 
-/* A look first: where its descriptor finds no room here, the message waits for a time when it
- * does. */
+/* Takes the server's first message. It is only looked at first: if its descriptor finds no room in
+ * this process, the message stays and can be taken later. */
 static int receive_ready(int socket, struct fc_server_ready *ready, int *pidfd)
 {
     size_t count;
@@ -149,8 +152,8 @@ static int receive_ready(int socket, struct fc_server_ready *ready, int *pidfd)
     return fc_fd_message_receive(socket, ready, sizeof *ready, NULL, 0, &count, 0);
 }
 
-/* A descriptor of the server, which has not sent one. While the other end of its socket is open it
- * lives, and the number is its own. Negative: none. */
+/* Opens a pidfd of a server that has not sent one. The server is alive, and so has its number, as
+ * long as the other end of the control socket is open. Negative: there is none. */
 static int open_living(pid_t pid, int socket)
 {
     const int fd = fc_fd_above_streams(fc_process_watch_open(pid));
@@ -161,8 +164,8 @@ static int open_living(pid_t pid, int socket)
     return fd;
 }
 
-/* The first message of the server says that it serves, or why not: its positive errno. -EAGAIN: it
- * has not come. */
+/* Takes the first message of the server, if it has not been taken. It says that the server serves,
+ * or why not: then its positive errno is returned. -EAGAIN: the message has not come. */
 static int take_ready(struct fc_server *server, char *why, size_t why_size)
 {
     struct fc_server_ready ready;
@@ -209,19 +212,19 @@ static int await_ready(struct fc_server *server, const struct fc_time_limit *tim
     }
 }
 
-/* Not the server's fault: it may serve others, and this call another time. */
+/* The error is not the server's fault. It may serve other calls, and this one at another time. */
 static bool is_of_the_call(int r)
 {
     return r == -ETIMEDOUT || r == -EINTR || r == -EMFILE || r == -ENFILE;
 }
 
-/* The server itself has said that it cannot serve, by whatever errno: it never will. */
+/* The server itself has said that it cannot serve. It never will, whatever the errno. */
 static bool has_refused(const struct fc_server *server)
 {
     return atomic_load(&server->ready) && server->error != 0;
 }
 
-/* started: the number of the server that the calling thread has started and comes from; 0: none. */
+/* started: the number of the server that the calling thread has just started; 0: none. */
 static int get(const struct fc_time_limit *time_limit, unsigned started, struct fc_server **server, char *why,
                size_t why_size)
 {
@@ -230,7 +233,8 @@ static int get(const struct fc_time_limit *time_limit, unsigned started, struct 
         *server = ref_current();
         if (*server != NULL) {
             const bool served = atomic_load(&(*server)->ready);
-            if (fc_server_is_lost(*server)) { /* no server, then */
+            /* The host has closed its descriptors: it counts as no server */
+            if (fc_server_is_lost(*server)) {
                 fc_server_retire(*server);
                 fc_server_unref(*server);
                 continue;
@@ -268,7 +272,7 @@ int fc_server_get(const struct fc_time_limit *time_limit, struct fc_server **ser
 
 /* ---- The public functions -------------------------------------------------------------------- */
 
-/* One that does not come to serve is not to be waited for by others. */
+/* Retires the server if it has not become ready, so that other calls do not wait for it. */
 static void give_up(void)
 {
     struct fc_server *server = ref_current();
@@ -312,15 +316,15 @@ static int start(const struct forkcall_server_options *options)
     return r;
 }
 
-/* Its process has ended, and can be reaped where it is this one's child. */
+/* The server's process has ended. If it is a child of this process it can be reaped. */
 static bool is_over(const struct fc_server *server)
 {
     const int pidfd = server->fds.fd[FC_FD_PROCESS];
     return pidfd >= 0 ? fc_poll_says(pidfd, POLLIN) : fc_server_is_dead(server);
 }
 
-/* It goes when the last descriptor of the control socket here is closed, which calls that have a
- * child keep open. */
+/* Stops the server. It ends when the host closes the last descriptor of its control socket, which
+ * calls that have a child keep open. */
 static int stop(void)
 {
     struct fc_server *server = ref_current();
@@ -329,19 +333,20 @@ static int stop(void)
     fc_server_retire(server);
     const uint64_t deadline_ns = fc_now_ns() + STOP_NS;
     if (atomic_load(&server->refs) == 1 && !fc_server_is_lost(server)) {
-        /* One that was stopped would not see the end of its socket. */
+        /* a suspended server would not see the end of its socket */
         fc_server_signal(server, SIGCONT);
         shutdown(server->fds.fd[FC_FD_SOCKET], SHUT_WR);
         while (!is_over(server) && fc_now_ns() < deadline_ns)
             fc_poll_or_pause(NULL, 0, 1);
         if (!is_over(server))
-            atomic_store(&server->hung, true); /* so that it is killed */
+            atomic_store(&server->hung, true); /* fc_server_free kills it */
     }
     fc_server_unref(server);
     return 0;
 }
 
-/* To be ended in the middle would leave others waiting for ever. */
+/* A thread that was cancelled here would leave starter set, and other threads would wait for it for
+ * ever. So cancellation is off meanwhile. */
 int forkcall_server_start(const struct forkcall_server_options *options)
 {
     const int error = errno;

@@ -16,7 +16,8 @@ struct fc_server_order;
  * that may be empty. Thread-safe. Give the reference back by fc_server_unref. */
 int fc_server_get(const struct fc_time_limit *time_limit, struct fc_server **server, char *why, size_t why_size);
 
-/* Drops a reference. The last one ends the server and frees what the host has of it. Thread-safe. */
+/* Drops a reference. The last one ends the server and frees what the host has of it.
+ * Thread-safe. */
 void fc_server_unref(struct fc_server *server);
 
 /* New calls get another server from now on. Calls that have a child of this one keep it.

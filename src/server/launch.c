@@ -22,21 +22,21 @@
 #include <unistd.h>
 
 #define SPARES 2
-/* A copy that was killed may take so long to end. */
+/* How long a process that was killed may take to end. */
 #define END_NS 1000000000U
-#define SPARES_MAX 200U /* as many as the socket holds, with their descriptors */
+#define SPARES_MAX 200U /* as many as the control socket holds, with their descriptors */
 
 /* ---- Options --------------------------------------------------------------------------------- */
 
-/* Those of the last start, for servers that are started again. */
+/* The options of the last start. A server that is started again gets the same. */
 struct kept {
     struct fc_server_setup setup;
     struct fc_module_function prepare;
     char args[FC_REQUEST_ARGS_MAX];
 };
-/* NULL: the defaults. Written and read by the thread that starts a server, of which there is one at
- * a time. What it points to is not changed any more, so that a fork by another thread finds it
- * whole. */
+/* NULL: the defaults. Written and read only by the thread that starts a server, of which there is
+ * one at a time. What it points to is never changed, so that a process that another thread forks
+ * meanwhile finds it whole. */
 static _Atomic(struct kept *) last;
 
 bool fc_server_options_are_valid(const struct forkcall_server_options *o)
@@ -98,15 +98,14 @@ static struct fc_server *make(void)
     return NULL;
 }
 
-/* The host has closed what it had to do with it, which then ends by itself; the numbers may be the
- * host's by now. */
 bool fc_server_is_lost(const struct fc_server *server)
 {
     const bool has_pidfd = atomic_load(&server->ready) && server->fds.fd[FC_FD_PROCESS] >= 0;
     return !fc_fds_has(&server->fds, FC_FD_SOCKET) || (has_pidfd && !fc_fds_has(&server->fds, FC_FD_PROCESS));
 }
 
-/* The sockets of a process that ends are closed a moment before its end is seen. */
+/* The kernel closes the sockets of a process that ends a moment before the pidfd tells of the end.
+ * So both are asked. */
 bool fc_server_is_dead(const struct fc_server *server)
 {
     if (fc_server_is_lost(server))
@@ -116,7 +115,9 @@ bool fc_server_is_dead(const struct fc_server *server)
            (fc_poll_now(server->fds.fd[FC_FD_SOCKET], POLLIN) & POLLHUP) != 0;
 }
 
-/* The sockets of a process that ends are closed before its children are given to another parent. */
+/* Waits until the server has ended, a second at most. The kernel closes the sockets of a process
+ * that ends before it gives the children to another parent: at the hang-up alone they could not be
+ * reaped yet. */
 static void await_end(const struct fc_server *server)
 {
     const uint64_t limit_ns = fc_now_ns() + END_NS;
@@ -129,10 +130,11 @@ static void await_end(const struct fc_server *server)
     }
 }
 
-/* A pidfd is the process itself, which another that has got its number is not. All else tells at
- * most that a process has ended. Without a pidfd nothing is reaped that may be the host's: what the
- * server has made, and the server, lead a group in the host's session until a function changes it,
- * as a child that the host makes does only where the host wants it so. */
+/* Tells whether the process is the server, or a child that the server has made. A pidfd always
+ * means the same process, while another process may have got the number. Without a pidfd the
+ * process is reaped only if it leads a process group in the host's session. The server and its
+ * children do so until a function changes it. A child of the host does so only if the host wants
+ * it, and must not be reaped here. */
 static bool is_of_server(const struct fc_process *process)
 {
     const bool has_pidfd = process->fd >= 0 && !process->fd_tells && fc_process_watch_is_passable();
@@ -147,7 +149,8 @@ static void reap(pid_t pid, bool fd_tells, struct fc_fds *fds)
     if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !is_of_server(&process))
         return;
     if (fd_tells) {
-        fc_fds_close(fds, FC_FD_PROCESS); /* the server, which was to tell, is gone */
+        /* The server, which would have told of the end, is gone */
+        fc_fds_close(fds, FC_FD_PROCESS);
         process.fd = -1;
         process.fd_tells = false;
     }
@@ -161,7 +164,8 @@ void fc_server_reap(const struct fc_server *server, pid_t pid, bool fd_tells, st
     reap(pid, fd_tells, fds);
 }
 
-/* The spares of a server that was killed have nobody else to look after them. */
+/* Reaps the spares that still lie in the control socket of a dead server. Nobody else knows of
+ * them. */
 static void reap_spares(struct fc_server *server)
 {
     struct fc_server_handover handover;
@@ -188,7 +192,8 @@ static void reap_spares(struct fc_server *server)
     fc_fds_close_all(&own);
 }
 
-/* The server's number is its own while it serves. */
+/* Lets fc_process_signal ask, without a pidfd, whether the server still has its number: it has
+ * while it serves. */
 static const struct fc_remote itself = {.is_gone = fc_server_is_dead};
 
 void fc_server_signal(struct fc_server *server, int signal)
@@ -199,8 +204,9 @@ void fc_server_signal(struct fc_server *server, int signal)
         fc_process_signal(&process, signal);
 }
 
-/* Nobody has anything of it any more, and it is about to see the end of its socket. One that was
- * stopped would not see it, and one that answers nobody does not end by itself. */
+/* Nobody refers to the server any more, and it is about to see that its control socket is closed. A
+ * suspended server would not see that, so it gets SIGCONT. A server that answers nobody does not
+ * end by itself, so it is killed. */
 static void end(struct fc_server *server)
 {
     fc_fds_look(&server->fds);
@@ -223,14 +229,14 @@ void fc_server_free(struct fc_server *server)
     free(server);
 }
 
-/* The copy ends as soon as it has come to forkcall_init and made the server, which so is no child
- * of this process. */
+/* Waits for the process that fc_exec_self_start has made. That process forks the server in
+ * forkcall_init() and ends, so that the server is no child of this process. */
 static int await_exec_self(struct fc_process *started, struct fc_fds *fds, const struct fc_time_limit *time_limit,
                            char *why, size_t why_size)
 {
     const uint64_t limit_ns = fc_now_ns() + FC_READY_NS;
     struct fc_ending ending = {.wait_status = -1};
-    uint64_t killed_ns = 0; /* 0: not */
+    uint64_t killed_ns = 0; /* 0: it was not killed */
     int r = 0;
     for (unsigned tries = 0; !fc_process_has_ended(started, &ending); tries++) {
         struct pollfd end = {.fd = started->fd, .events = POLLIN};
@@ -241,7 +247,8 @@ static int await_exec_self(struct fc_process *started, struct fc_fds *fds, const
             fc_process_signal(started, SIGKILL);
             killed_ns = now;
         } else if (killed_ns != 0 && now >= killed_ns + END_NS) {
-            fc_unreaped_add(started, fds); /* something keeps it: it is reaped later */
+            /* It cannot end now (it may wait for a disk): it is reaped later */
+            fc_unreaped_add(started, fds);
             break;
         }
         fc_poll_or_pause(&end, 1, fc_process_backoff_ms(tries));
@@ -253,7 +260,7 @@ static int await_exec_self(struct fc_process *started, struct fc_fds *fds, const
     else if (ending.status_known && ending.wait_status != 0)
         return fc_exec_self_failed(ending.wait_status, why, why_size);
     else
-        return 0; /* where its status was taken by somebody else, the socket tells */
+        return 0; /* if somebody else has reaped it, the control socket shows whether it worked */
     return -ENOEXEC;
 }
 
@@ -307,6 +314,6 @@ int fc_server_start(const struct forkcall_server_options *options, const struct 
         return r;
     }
     fc_fds_remember(&(*server)->fds, FC_FD_SOCKET, FC_FD_SOCKET + 1);
-    fc_fds_expire(&(*server)->fds); /* the host may do what it likes between two calls */
+    fc_fds_expire(&(*server)->fds); /* the host may close any descriptor between two calls */
     return 0;
 }

@@ -1,4 +1,4 @@
-/* HOST: Starting a server: what happens before it serves. */
+/* HOST: What the host has of a server, from its start to its end. */
 #ifndef FC_SERVER_LAUNCH_H
 #define FC_SERVER_LAUNCH_H
 
@@ -13,62 +13,75 @@
 #include <stdatomic.h>
 
 struct fc_server {
-    /* FC_FD_SOCKET: the control socket; FC_FD_PROCESS: its pidfd, if there is such, once it is
-     * ready. */
+    /* FC_FD_SOCKET is the control socket. FC_FD_PROCESS is a pidfd of the server, where the system
+     * has pidfds, once the server is ready. */
     struct fc_fds fds;
     atomic_uint refs;
-    unsigned owner;  /* fc_fds_generation of the host */
-    unsigned number; /* of this server; never 0 once others find it */
+    unsigned owner; /* fc_fds_generation() in the process that started the server */
+    /* Numbers the servers of this process. Not 0 once other threads can find the server. */
+    unsigned number;
     struct fc_snapshot *snapshot;
-    atomic_bool ready; /* it has said that it serves, or why not */
-    int error;         /* a positive errno; from here on: set before ready */
+    /* The server's first message has come: it serves, or it says why it cannot. The next three are
+     * set before this one. */
+    atomic_bool ready;
+    int error; /* a positive errno: why the server cannot serve; 0: it serves */
     pid_t pid;
     char why[200];
-    /* Answers and spares that calls have had; this and the next two under fc_fds_lock. */
+    /* How many answers and spares calls have got. This field and the next two are protected by
+     * fc_fds_lock. */
     unsigned heard;
-    uint64_t silent_ns;       /* how long calls have waited in vain since the last of them */
-    uint64_t silent_until_ns; /* until when the time that they waited is counted in silent_ns */
+    /* How long calls have waited in vain since the last answer or spare. */
+    uint64_t silent_ns;
+    uint64_t silent_until_ns; /* Until when the time that calls waited is counted in silent_ns. */
     atomic_uint asks;         /* the number of the last ASK */
-    /* Messages taken from the control socket; changed under fc_fds_lock. */
+    /* How many messages with spares the host has taken from the control socket. Changed under
+     * fc_fds_lock. */
     atomic_uint taken;
-    atomic_uint told;   /* how many of these the server was last told of */
-    atomic_uint hoping; /* calls that wait for a spare, and have not asked */
+    atomic_uint told;   /* the value of taken that was last sent to the server */
+    atomic_uint hoping; /* calls that wait for a spare and have not sent an ASK */
     unsigned spares;
-    atomic_bool hung; /* it was retired because it answers nobody */
-    /* server/send_order.c: orders that found no room; changed under fc_fds_lock. */
+    atomic_bool hung; /* it was retired because it answers nobody, and must be killed */
+    /* Orders for which the control socket had no room. Changed under fc_fds_lock by
+     * server/send_order.c. */
     _Atomic(struct fc_owed *) owed;
 };
 
-/* Starts one that is not ready yet, with one reference. options NULL: those of the last time. 0;
- * -ETIMEDOUT; -EINTR: canceled; or another negative errno with why, a text that may be empty. */
+/* Starts a server and returns it with one reference. The server is not ready yet. options NULL:
+ * those of the last start.
+ *
+ * Returns 0; -ETIMEDOUT; -EINTR if the caller cancels; or another negative errno with why, a text
+ * that may be empty. One thread at a time. */
 int fc_server_start(const struct forkcall_server_options *options, const struct fc_time_limit *time_limit,
                     struct fc_server **server, char *why, size_t why_size);
 
-/* Sends it a signal, while its control socket or its descriptor says that it lives, and so its
- * number is its own. */
+/* Sends the server a signal. Does nothing once the server is dead, because another process may have
+ * its number. */
 void fc_server_signal(struct fc_server *server, int signal);
 
-/* The host has closed what it had to do with the server, which then ends by itself; the numbers may
- * be the host's by now. */
+/* The host has closed the control socket or the pidfd, as a daemon does that closes every
+ * descriptor. The server then ends by itself. Another file of the host may have the number by
+ * now. */
 bool fc_server_is_lost(const struct fc_server *server);
 
-/* The server has ended, or has closed its control socket. */
+/* The server has ended, or has closed its control socket, or is lost to the host. */
 bool fc_server_is_dead(const struct fc_server *server);
 
-/* Closes what it has, and frees it: nobody refers to it any more. */
+/* Ends the server, closes the host's descriptors of it, and frees it. Nobody may refer to it any
+ * more. */
 void fc_server_free(struct fc_server *server);
 
-/* Reaps a child of the server's, which is gone, now or later, where it has become a child of this
- * one, which is PID 1 or a subreaper (prctl(2)). FC_FD_PROCESS of fds is its own; it may be taken.
- * fd_tells: as in struct fc_process. */
+/* Reaps a child of a dead server, now or later, if this process has become its parent: it is PID 1
+ * or a subreaper (prctl(2)). fds: holds the child's pidfd as FC_FD_PROCESS, which is taken out if
+ * it is needed longer. fd_tells: as in struct fc_process. */
 void fc_server_reap(const struct fc_server *server, pid_t pid, bool fd_tells, struct fc_fds *fds);
 
-/* Writes what a server, or a spare that it execs, is to be; setup first, and only what it says that
- * there is. */
+/* Writes to a re-executed program's socket what it needs as a server, or as a server's child:
+ * setup; then prepare and args, if setup says that there are such. Returns 0 or a negative
+ * errno. */
 int fc_server_setup_send(int socket, const struct fc_server_setup *setup, const struct fc_module_function *prepare,
                          const void *args);
 
-/* In range, and without a contradiction. */
+/* The options are in range and do not contradict each other. */
 bool fc_server_options_are_valid(const struct forkcall_server_options *options);
 
 #endif

@@ -74,7 +74,8 @@ static int by_fork(struct fc_new_child *child, int extra, void (*leave_in_child)
         run_forked(child, server, extra, leave_in_child);
     if (child->pid < 0)
         return -errno;
-    /* Both do it: the host may signal the group as soon as it knows of it. */
+    /* Parent and child both call setpgid(2): the host may signal the group as soon as it knows of
+     * it. */
     setpgid(child->pid, child->pid);
     return 0;
 }

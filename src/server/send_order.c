@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An order that found no room: hundreds lie in the socket already. */
+/* An order for which the control socket had no room, because hundreds lie in it already. */
 struct fc_owed {
     struct fc_owed *next;
     struct fc_server_order order;
@@ -24,7 +24,7 @@ struct fc_server_order fc_order_make(enum fc_server_order_kind kind, pid_t pid)
 
 static int send(struct fc_server *server, struct fc_server_order *order, int socket)
 {
-    if (!fc_fds_has(&server->fds, FC_FD_SOCKET)) /* the host has closed it, and the server ends */
+    if (!fc_fds_has(&server->fds, FC_FD_SOCKET)) /* the host has closed it, so the server ends */
         return -EPIPE;
     order->taken = atomic_load(&server->taken);
     const int r = fc_fd_message_send(server->fds.fd[FC_FD_SOCKET], order, sizeof *order, &socket, socket >= 0 ? 1 : 0);
@@ -33,8 +33,8 @@ static int send(struct fc_server *server, struct fc_server_order *order, int soc
     return r == -ENOBUFS || r == -ENOMEM ? -EAGAIN : r;
 }
 
-/* Sends what was kept, in its order. 0; or a negative errno: the rest is kept. Under
- * fc_fds_lock. */
+/* Sends the kept orders, the oldest first. 0; or a negative errno: the others stay kept. The caller
+ * holds fc_fds_lock. */
 static int send_owed(struct fc_server *server)
 {
     struct fc_owed *owed = atomic_load(&server->owed);
@@ -51,7 +51,6 @@ static int send_owed(struct fc_server *server)
     return r;
 }
 
-/* What is kept goes first. */
 int fc_order_send(struct fc_server *server, struct fc_server_order *order, int socket)
 {
     int r = 0;

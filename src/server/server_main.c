@@ -1,4 +1,5 @@
-/* SERVER: The loop of the server. */
+/* SERVER: The server from its start to its end: prepare, the loop over orders and children, the
+ * end. */
 #include "server/server_main.h"
 
 #include "base/descriptors.h"
@@ -33,8 +34,8 @@
 static struct fc_prepare prepare;
 static int control_fd = -1, host_fd = -1;
 
-/* In a child that is forked, first: what is the server's is not its own. extra: its socket, which
- * it keeps; -1: none. */
+/* Runs first in a forked child: closes what is the server's. extra: the child's own socket, which
+ * stays open; -1: none. */
 static void leave_in_child(int extra)
 {
     fc_server_state_leave();
@@ -74,8 +75,10 @@ static void obey(const struct fc_server_order *order, int socket)
         close(socket);
 }
 
-/* False: the host wants no more. An order whose socket finds no descriptor here is obeyed as far as
- * it goes: the host sees the end of that socket, which is an answer. */
+/* Takes an order from the control socket. False: the host has closed it.
+ *
+ * If the server has no descriptor free for the socket that comes with an order, it obeys the order
+ * without the socket. The host sees the end of that socket, which is an answer. */
 static bool take_order(void)
 {
     struct fc_server_order order = {.kind = 0};
@@ -106,8 +109,8 @@ static int timeout_ms(void)
     return first == UINT64_MAX ? -1 : (int)((first - now) / 1000000U) + 1;
 }
 
-/* fc_poll has failed: for want of memory it is tried again, a moment later. Where it is refused for
- * good, this process would neither hear of its host's end nor ever rest. */
+/* Tells whether the loop can go on after fc_poll has failed. It can if only memory was short. If
+ * polling is refused for good, the server would neither see the end of its host nor ever sleep. */
 static bool can_go_on(int error)
 {
     if (error == EINTR)
@@ -116,9 +119,9 @@ static bool can_go_on(int error)
     return error == ENOMEM || error == EAGAIN;
 }
 
-/* Patiently: the host's thread that says that its call is over is to return from it before another
- * child is made. Who waits for a child comes first, then what the host has to say, then the
- * spares. */
+/* The loop. SCHED_BATCH lets the host's thread, which has just sent that its call is over, return
+ * from the call before this process makes another child. Waiting calls come first, then orders,
+ * then spares. */
 _Noreturn static void serve(void)
 {
     fc_sched_batch_set(true);
@@ -142,7 +145,7 @@ _Noreturn static void serve(void)
         else if (!take_order())
             break;
     }
-    while (take_order()) { /* which children are done with is still to be known */
+    while (take_order()) { /* the last orders tell which children are released */
         if (!fc_poll_says(control_fd, POLLIN))
             break;
     }
@@ -152,7 +155,8 @@ _Noreturn static void serve(void)
 
 /* ---- Beginning ------------------------------------------------------------------------------- */
 
-/* error: a positive errno, and the server ends with that status; 0: it serves. */
+/* Sends the first message to the host. error: 0: the server serves; a positive errno: it cannot,
+ * and this process then ends with that exit status. */
 static void tell_ready(int error, const char *why, int status)
 {
     struct fc_server_ready ready;
@@ -164,7 +168,8 @@ static void tell_ready(int error, const char *why, int status)
     const int self = fc_process_watch_is_passable() ? fc_process_watch_open(getpid()) : -1;
     ready.has_pidfd = self >= 0;
     int r = fc_fd_message_send(control_fd, &ready, sizeof ready, &self, self >= 0 ? 1 : 0);
-    if (r == -ETOOMANYREFS) { /* the host opens one itself */
+    /* Too many descriptors are in flight: the host opens a pidfd itself. */
+    if (r == -ETOOMANYREFS) {
         ready.has_pidfd = false;
         r = fc_fd_message_send(control_fd, &ready, sizeof ready, NULL, 0);
     }
@@ -176,16 +181,19 @@ static void tell_ready(int error, const char *why, int status)
         _exit(status);
 }
 
-/* The host reaps the process that it has made, at once, and has no child by this one. */
+/* Forks the server proper and ends this process, which the host reaps at once. So the host has no
+ * child because of the server. */
 static void leave_host(pid_t host)
 {
     fc_server_state_note_host(host);
-    /* While this process is its child, the host's number is its own. */
+    /* As long as this process is the host's child, the host's number cannot be another
+     * process's. */
     const int fd = fc_process_watch_open(host);
     host_fd = fd < 0 ? -1 : fd;
     if (getppid() != host)
         _exit(0);
-    if (getpid() == 1) /* its end, which comes next, is the end of all processes of a namespace */
+    /* The end of PID 1 ends all processes of a namespace, and this process is about to end. */
+    if (getpid() == 1)
         tell_ready(ENOTSUP, "the children of this process are in a process namespace of their own (unshare(2))", 0);
     const pid_t pid = fork();
     if (pid < 0)
@@ -195,9 +203,10 @@ static void leave_host(pid_t host)
     setpgid(0, 0); /* Ctrl-C for the host's group must not end the server */
 }
 
-/* It may never return, and nobody looks after the host meanwhile: the host's end closes the socket,
- * and that is to end this process. Nothing comes through it before the host is told that there is a
- * server. */
+/* Runs the user's function prepare. It may never return, and the server does not watch the host
+ * meanwhile. So the control socket is made a lifeline: when the host ends, the kernel closes its
+ * end, and the lifeline kills this process. The host sends nothing before it knows that the server
+ * is ready. */
 static int run_prepare(char *why, size_t why_size)
 {
     const bool armed = fc_lifeline_prepare(control_fd);
@@ -206,7 +215,7 @@ static int run_prepare(char *why, size_t why_size)
     if ((fc_poll_now(control_fd, POLLIN) & POLLHUP) != 0)
         _exit(0);
     int r = fc_prepare_run(&prepare, why, why_size);
-    /* As long as the socket kills, the host's next message would end the server. */
+    /* While the socket is a lifeline, the host's next message would kill the server. */
     if (armed && fcntl(control_fd, F_SETFL, 0) < 0 && r == 0)
         r = -errno;
     return r;
@@ -237,7 +246,8 @@ _Noreturn void fc_server_main(int control)
     bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_EXECED || fc_has_other_threads();
     leave_host(getppid());
     r = fc_credentials_take_on(&prepare.setup.credentials);
-    /* The host looks at it, to learn whether it still may (server/snapshot.h). */
+    /* The host compares itself with the server by kcmp(2), which the kernel allows only if the
+     * server is dumpable (server/snapshot.h). */
     fc_settings_set_secret(false);
     if (r < 0)
         snprintf(why, sizeof why, "it cannot have the users, groups and capabilities of the thread that started it");
@@ -247,8 +257,9 @@ _Noreturn void fc_server_main(int control)
          * exec'ed instead. */
         exec_spares = fc_has_other_threads();
     }
-    fflush(NULL);   /* what constructors and prepare have written is not each child's to write */
-    fc_child_arm(); /* for all that are forked */
+    /* Else each child would write again what constructors and prepare have written to stdio. */
+    fflush(NULL);
+    fc_child_arm(); /* forked children inherit this */
     if (r == 0)
         r = fc_sigchld_pipe_open();
     if (r < 0 && why[0] == '\0')

@@ -1,5 +1,5 @@
-/* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and
- * the pipe that ends with it. */
+/* SERVER: The server's own state: its host, the pipe that its SIGCHLD handler writes to, and the
+ * pipe that ends with it. */
 #include "server/server_state.h"
 
 #include "base/io.h"
@@ -26,7 +26,7 @@ bool fc_server_state_is_child_of_host(void)
 
 /* ---- SIGCHLD --------------------------------------------------------------------------------- */
 
-static int sigchld_pipe[2] = {-1, -1}; /* a pipe, so that poll(2) sees the signal */
+static int sigchld_pipe[2] = {-1, -1}; /* on_child writes to it, so that poll(2) sees the signal */
 
 static void on_child(int signal)
 {
@@ -38,7 +38,7 @@ static void on_child(int signal)
     errno = error;
 }
 
-static int lifeline[2] = {-1, -1}; /* a pipe that ends with this process */
+static int lifeline[2] = {-1, -1}; /* nobody writes to it; its end is the end of this process */
 
 int fc_server_state_lifeline(void)
 {
@@ -56,11 +56,12 @@ int fc_sigchld_pipe_open(void)
         r = fc_pipe(lifeline);
     if (r < 0)
         return r;
-    /* A server that waits here, in the handler or outside, would outlive its host. */
+    /* Both ends are non-blocking. A server that waited in the handler or while it drains the pipe
+     * would outlive its host. */
     for (int i = 0; i < 2; i++)
         if (fcntl(sigchld_pipe[i], F_SETFL, O_NONBLOCK) < 0)
             return -errno;
-    sigset_t none; /* a constructor, or prepare, may have blocked some */
+    sigset_t none; /* a constructor, or prepare, may have blocked signals */
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
     return sigaction(SIGCHLD, &action, NULL) < 0 ? -errno : 0;

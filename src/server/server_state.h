@@ -1,5 +1,5 @@
-/* SERVER: what a server knows of itself: whose child it is, that a child of its own has ended, and
- * the pipe that ends with it. */
+/* SERVER: The server's own state: its host, the pipe that its SIGCHLD handler writes to, and the
+ * pipe that ends with it. */
 #ifndef FC_SERVER_SERVER_STATE_H
 #define FC_SERVER_SERVER_STATE_H
 
@@ -8,19 +8,22 @@
 
 void fc_server_state_note_host(pid_t host);
 
-/* The server's parent has gone, and the host is the one that orphans are given to. */
+/* The host has become the server's parent, because it is PID 1 or a subreaper. It would also get
+ * the orphans that functions leave. */
 bool fc_server_state_is_child_of_host(void);
 
-/* SIGCHLD makes a pipe readable from now on, so that poll(2) sees the signal. 0 or a negative
- * errno. */
+/* Installs a handler that makes a pipe readable at SIGCHLD, so that poll(2) sees the signal. Opens
+ * the lifeline, too. 0 or a negative errno. */
 int fc_sigchld_pipe_open(void);
 int fc_sigchld_pipe_fd(void);
 void fc_sigchld_pipe_drain(void);
 
-/* The end of a pipe that is for the server's children: see fc_lifeline_join. -1: none. */
+/* The reading end of the pipe that ends with the server, for fc_lifeline_join in its children. -1:
+ * none. */
 int fc_server_state_lifeline(void);
 
-/* In a child that the server forks: none of these is its own. */
+/* For a child that the server has just forked: gives up the handler and the pipes, which are the
+ * server's. */
 void fc_server_state_leave(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* HOST: Notes and compares what a server has from its host. */
+/* HOST: Notes what a server inherits from its host, and compares it at each call. */
 #include "server/snapshot.h"
 
 #include "os/threads.h"
@@ -26,12 +26,11 @@ struct stream {
     bool open;
     struct place file;
     mode_t type;
-    int access; /* the same device, or the other end of a pipe, may be open for something else */
+    int access; /* another open of the same device or pipe may have another access mode */
 };
 
-/* What all threads of the process have in common. All 0 before it is filled, padding too:
- * compared by memcmp, as the rest is. It is asked for in the cheapest way: this is done at every
- * call. */
+/* What all threads of the process share. It is taken at every call, so only cheap system calls are
+ * used. The padding is 0, because the struct is compared by memcmp. */
 struct shared {
     pid_t session;
     struct stream stream[3];
@@ -42,8 +41,9 @@ enum ptrace_access { NOT_ASKED, CAN_PTRACE, CANNOT_PTRACE };
 
 struct fc_snapshot {
     pid_t pid;
-    atomic_int ptrace_access; /* whether the thread that took the snapshot might look at the server */
-    bool is_known;            /* extra is whole */
+    /* Whether the thread that took the snapshot could look at the server as a debugger may. */
+    atomic_int ptrace_access;
+    bool is_known; /* extra is complete */
     struct fc_server_rights server;
     unsigned umask;
     struct shared shared;
@@ -52,7 +52,7 @@ struct fc_snapshot {
 };
 
 #ifdef __GLIBC__
-typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+typedef __rlimit_resource_t resource_t; /* an enum there, and the compiler checks it */
 #else
 typedef int resource_t;
 #endif
@@ -82,7 +82,8 @@ static const resource_t limits[] = {
 #endif
 };
 
-/* Other threads must not see another umask, nor handlers of this one. */
+/* Neither other threads nor this thread's signal handlers may see the umask that is set for a
+ * moment. */
 static unsigned umask_now(void)
 {
     sigset_t all, old;
@@ -158,7 +159,7 @@ void fc_snapshot_note_ptrace(struct fc_snapshot *snapshot)
 static bool shared_is_same(const struct fc_snapshot *snapshot)
 {
     struct shared now;
-    const void *left = &snapshot->shared; /* as bytes: see the struct */
+    const void *left = &snapshot->shared; /* compared as bytes, see struct shared */
     const void *right = &now;
     take_shared(&now);
     if (memcmp(left, right, sizeof now) != 0)
@@ -175,9 +176,9 @@ static bool umask_is_same(const struct fc_snapshot *snapshot)
     return (snapshot->umask & now & FC_SNAPSHOT_UMASK_KNOWN) == 0 || snapshot->umask == now;
 }
 
-/* A thread that may not look at the server fits where the one that took the snapshot might not,
- * either. As long as that has not told, it fits where no thread may look even at its own process:
- * there nothing is to be known in this way. */
+/* A thread that may not look at the server fits if the thread that took the snapshot might not look
+ * at it either. Before fc_snapshot_note_ptrace has told, it fits if no thread may look even at its
+ * own process: then nothing can be found out in this way. */
 static bool ptrace_fits(const struct fc_snapshot *snapshot, bool can_ptrace)
 {
     const int then = atomic_load(&snapshot->ptrace_access);
@@ -208,7 +209,7 @@ enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, struct fc_crede
     bool is_known;
     if (thread_fits(snapshot, now, &is_known))
         return FC_FITS;
-    if (!is_known) /* another server would be no better: this call gets a process of its own */
+    if (!is_known) /* another server would be no better, so this call gets a process of its own */
         return FC_FITS_OTHERS;
     const bool others =
         fc_has_other_threads() && fc_snapshot_fits_other(snapshot->extra, &snapshot->credentials, snapshot->umask);

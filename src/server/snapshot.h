@@ -1,7 +1,6 @@
-/* HOST: The credentials, limits and directories that a server has from its host, as they were when
- * the server was started. Where the host has another now (it has dropped rights, or gone
- * elsewhere), the server must not be used any more: its children would have what the host gave
- * up. */
+/* HOST: The credentials, limits and directories that a server has inherited from its host. If the
+ * host has changed them since (it has dropped rights, or changed its directory), the server must
+ * not be used any more: its children would regain what the host gave up. */
 #ifndef FC_SERVER_SNAPSHOT_H
 #define FC_SERVER_SNAPSHOT_H
 
@@ -14,33 +13,35 @@
 
 struct fc_snapshot;
 
-/* In the server. */
+/* Called in the server: fills in what it has now. */
 void fc_server_rights_take(struct fc_server_rights *server);
 
-/* Of this moment and the calling thread; to be freed. NULL: no memory. */
+/* Takes a snapshot of the calling thread. NULL: no memory. Free it by fc_snapshot_free. */
 struct fc_snapshot *fc_snapshot_take(void);
 
-/* What the thread had that took it. */
+/* The credentials of the thread that took the snapshot. */
 const struct fc_credentials *fc_snapshot_credentials(const struct fc_snapshot *snapshot);
 
-/* pid: the process that has had all of it since. Before fc_snapshot_fits is called. */
+/* Notes the server that has inherited all of this. Must be called before fc_snapshot_fits. */
 void fc_snapshot_set_server(struct fc_snapshot *snapshot, pid_t pid, const struct fc_server_rights *server);
 
-/* Notes whether the server may be looked at by who has what the snapshot says. Only by the thread
- * that took it, before that has been in the host's code again: what another may not look at says
- * nothing of the snapshot, but that the other has a sandbox of its own. */
+/* Notes whether the calling thread may look at the server as a debugger may. Call it only from the
+ * thread that took the snapshot, before that thread has returned to the host's code. Another thread
+ * may have a sandbox of its own, and would say nothing about the snapshot. */
 void fc_snapshot_note_ptrace(struct fc_snapshot *snapshot);
 
 enum fc_fit {
-    /* All is still so for the calling thread, or it can take back what it has not, and a child
-     * of the server can take that on. */
+    /* The calling thread has all of it, or can regain what it lacks, and a child of the server can
+     * take on the difference. */
     FC_FITS,
-    /* Not for the calling thread, but for another one of this process; or not to be known. */
+    /* Another thread of this process has all of it and the calling thread has not; or it cannot be
+     * found out. */
     FC_FITS_OTHERS,
-    FC_FITS_NOBODY, /* this process has given something up */
+    FC_FITS_NOBODY, /* no thread has all of it: this process has given something up */
 };
 
-/* now: what the calling thread has. */
+/* Compares the snapshot with the calling thread, and writes the thread's credentials to *now.
+ * Thread-safe; async-signal-unsafe. */
 enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, struct fc_credentials *now);
 
 void fc_snapshot_free(struct fc_snapshot *snapshot);
@@ -49,37 +50,37 @@ void fc_snapshot_free(struct fc_snapshot *snapshot);
 
 #define FC_SNAPSHOT_EXTRA 128
 
-/* What only this system has, beside credentials: fills at most FC_SNAPSHOT_EXTRA bytes, which
- * are all 0. now: the thread's credentials. before: what was filled in then, where
- * fc_snapshot_can_ptrace says so; else NULL. False: some of it is not to be known now, so that it is
- * the same as nothing else. */
+/* Fills in, beside the credentials, what only this system has: at most FC_SNAPSHOT_EXTRA bytes,
+ * which are all 0 before. now: the thread's credentials. before: what was filled in at the
+ * snapshot, if fc_snapshot_can_ptrace says true; else NULL. False: some of it cannot be found out,
+ * so it equals nothing. */
 bool fc_snapshot_extra(void *extra, const struct fc_credentials *now, const void *before);
 
-/* Has another thread of this process what was taken then, or could it take it back? False where
- * that is not to be known. */
+/* Another thread of this process has what the snapshot has, or could regain it. False also if that
+ * cannot be found out. */
 bool fc_snapshot_fits_other(const void *extra, const struct fc_credentials *then, unsigned umask);
 
-/* The keyring of this process's session; 0: none, or that which each user has. */
+/* The session keyring of this process; 0: it has none, or the one that each user has. */
 int32_t fc_snapshot_keyring(void);
 
-/* Has the calling thread what lies in that keyring, which was fc_snapshot_keyring's of another
- * process? */
+/* The calling thread possesses that keyring, which fc_snapshot_keyring returned in another
+ * process. */
 bool fc_snapshot_possesses(int32_t keyring);
 
-/* May this thread look at the process as a debugger may? A sandbox takes that away as well
- * (Landlock, other security modules), and so does leaving its user namespace. False where it is
- * not to be known, too. */
+/* The calling thread may look at the process as a debugger may. A sandbox takes that right away
+ * (Landlock, other security modules), and so does leaving the user namespace of the process. False
+ * also if it cannot be found out. */
 bool fc_snapshot_can_ptrace(pid_t process);
 
-/* In an umask that is known, so that it is not 0. */
+/* Set in an umask that is known, so that it is not 0. */
 #define FC_SNAPSHOT_UMASK_KNOWN 01000000U
 
-/* The umask and that bit, in a process of several threads, where umask(2) itself cannot be used
- * to ask. 0: not to be known. */
+/* The umask with that bit; 0: it cannot be found out. For a process with several threads, where
+ * umask(2) cannot be used because it changes the umask for a moment. */
 unsigned fc_snapshot_umask(void);
 
-/* Is fd, a regular file, the same open file here and in the other process? True where that is
- * not to be known. */
+/* The regular file fd is the same open file here and in the other process. True also if that cannot
+ * be found out. */
 bool fc_snapshot_is_same_file(int fd, pid_t other);
 
 #endif

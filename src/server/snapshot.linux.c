@@ -1,4 +1,4 @@
-/* HOST: Linux: what a sandbox has taken, and namespaces. */
+/* HOST: Linux: What a sandbox has taken away, and namespaces. */
 #include "server/snapshot.h"
 
 #include "base/descriptors.h"
@@ -43,12 +43,12 @@ struct extra {
 
 _Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "room for the snapshot");
 
-/* How a status begins to be read. Each of 65536 groups takes up to 11 bytes of it. */
+/* The first read of a status file. Each of up to 65536 groups takes up to 11 bytes of it. */
 #define STATUS_SIZE 4096
 #define STATUS_MAX (1U << 22)
 
-/* To be freed. NULL: not to be read to its end. A part of it must not do: what tells of a sandbox
- * stands behind the groups. */
+/* Reads fd to its end. Free the text. NULL: it cannot be read completely. A part would not do,
+ * because the lines about a sandbox stand behind the groups. */
 static char *read_all(int fd)
 {
     size_t size = STATUS_SIZE;
@@ -76,7 +76,8 @@ static char *read_all(int fd)
     return NULL;
 }
 
-/* task: its directory in /proc. To be freed. NULL: it cannot be read whole. */
+/* Reads the status of a task. task: its directory in /proc. Free the text. NULL: it cannot be read
+ * completely. */
 static char *read_status(const char *task)
 {
     char path[TASK_SIZE + 8];
@@ -92,14 +93,14 @@ static char *read_status(const char *task)
     return text;
 }
 
-/* What follows the name of a line; NULL: there is none. */
+/* The text behind the name of a line; NULL: there is no such line. */
 static const char *status_line(const char *text, const char *name)
 {
     const char *line = strstr(text, name);
     return line == NULL ? NULL : line + strlen(name);
 }
 
-/* -1: not there. */
+/* -1: there is no such line. */
 static long status_number(const char *text, const char *name, int base)
 {
     const char *line = status_line(text, name);
@@ -122,7 +123,7 @@ unsigned fc_snapshot_umask(void)
 
 bool fc_snapshot_is_same_file(int fd, pid_t other)
 {
-    /* Not permitted, or not built in: -1. */
+    /* -1: it is not permitted, or not built in. */
     return syscall(SYS_kcmp, getpid(), other, KCMP_FILE_, fd, fd) <= 0;
 }
 
@@ -131,8 +132,8 @@ bool fc_snapshot_can_ptrace(pid_t process)
     return syscall(SYS_kcmp, getpid(), process, KCMP_FS_, 0, 0) >= 0;
 }
 
-/* False: how many filters there are is not to be known. Of a kernel that does not count them, all
- * that is to be known is. */
+/* False: the number of filters cannot be found out. Kernels that do not count filters have no such
+ * line, which is all there is to know. */
 static bool take_sandbox(struct extra *e)
 {
     e->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
@@ -149,7 +150,7 @@ static bool take_sandbox(struct extra *e)
 }
 
 #ifdef SYS_statx
-/* struct statx, which older C libraries have without the mount, or not at all. */
+/* As struct statx, which older C libraries do not have, or only without the mount. */
 struct file_status {
     uint32_t mask, block_size;
     uint64_t attributes;
@@ -189,11 +190,11 @@ static struct place place_of(const char *path)
     return place;
 }
 
-/* The directory of a task's namespaces, opened: half of what it costs to look for each by its
- * path. */
+/* The opened directory of a task's namespaces. Reading each link through it costs half of reading
+ * it by its path. */
 struct namespaces {
     const char *task;
-    int directory; /* -1: no descriptor is to be had */
+    int directory; /* -1: no descriptor is free */
 };
 
 static struct namespaces open_namespaces(const char *task)
@@ -224,14 +225,18 @@ static uint32_t namespace_number(const struct namespaces *of, const char *name)
     return bracket == NULL ? 0 : (uint32_t)strtoul(bracket + 1, NULL, 10);
 }
 
-/* Mounts are told apart by place_of, where it can. Without CAP_SYS_ADMIN no namespace can be
- * left but by making a user namespace. That of process numbers is the children's, not this
- * process's own: it takes nothing from this one. */
+/* Fills in the namespaces that can differ.
+ *
+ * Mount namespaces are told apart by place_of, where the kernel tells it the mount. Without
+ * CAP_SYS_ADMIN a namespace can only be left by making a user namespace, so the others need no
+ * look. The namespace of process numbers holds for future children, and takes nothing from this
+ * process. */
 static void take_namespaces(struct extra *e, const char *task, const struct fc_credentials *now, const void *before)
 {
     const bool all = (now->word[0].permitted & (1U << CAP_SYS_ADMIN_)) != 0;
-    /* Who may look at the server is in its user namespace or in one above it (ptrace(2), "Ptrace
-     * access mode checking"), and has asked that with a third of the cost. */
+    /* before is given only if kcmp(2) on the server has succeeded. Then this thread is in the
+     * server's user namespace or in an ancestor (ptrace(2), "Ptrace access mode checking"), and the
+     * old value holds. That costs a third of reading the link. */
     if (before != NULL)
         e->user = ((const struct extra *)before)->user;
     if (!all && before != NULL)
@@ -312,8 +317,8 @@ static bool umask_fits(const char *text, unsigned umask)
     return umask_of(text) == 0 || umask == 0 || umask_of(text) == umask;
 }
 
-/* What is not told of another thread (ambient capabilities, securebits, MDWE) is taken to be as
- * it was. */
+/* Compares the task with the snapshot. What the kernel does not tell of another thread (ambient
+ * capabilities, securebits, MDWE) is assumed to be unchanged. */
 static bool task_fits(const char *task, const struct extra *then, const struct fc_credentials *had, unsigned umask)
 {
     char path[TASK_SIZE + 8];
@@ -361,7 +366,7 @@ static bool add_task(struct tasks *tasks, long id)
     return true;
 }
 
-/* The other threads of this process, as far as there is memory for a list of them. */
+/* Lists the other threads of this process, as many as there is memory for. */
 static struct tasks list_tasks(void)
 {
     struct tasks tasks = {.id = NULL};
@@ -404,8 +409,9 @@ static int32_t keyring_of_session(void)
                                                                                                   : 0;
 }
 
-/* To ask for the keyring of a thread that has none gives it one (keyrings(7)), which it must not
- * keep: so a child asks, or, where none can be made, this process after all. */
+/* Asking for the session keyring of a thread that has none gives the thread one (keyrings(7)),
+ * which it must not keep. So a forked child asks. If no child can be made, this process asks after
+ * all. */
 int32_t fc_snapshot_keyring(void)
 {
     int32_t *told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -426,8 +432,9 @@ int32_t fc_snapshot_keyring(void)
     return session;
 }
 
-/* Who may search it is who reaches it from a keyring of its own: its permissions give that to
- * nobody else (keyrings(7), possession). It is named by its number, so that nothing is made. */
+/* A thread can search the keyring only if it reaches it from a keyring of its own: the permissions
+ * give that right to nobody else (keyrings(7), "Possession"). The keyring is named by its number,
+ * so no keyring is made. */
 bool fc_snapshot_possesses(int32_t keyring)
 {
     return syscall(SYS_keyctl, GET_KEYRING_ID, keyring, 0) == keyring;

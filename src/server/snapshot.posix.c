@@ -1,4 +1,4 @@
-/* HOST: Any system: what POSIX tells. */
+/* HOST: Any POSIX system: the root and the working directory. */
 #include "server/snapshot.h"
 
 #include <string.h>

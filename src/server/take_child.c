@@ -1,4 +1,4 @@
-/* HOST: a call's child, from the server's hands and back into them. */
+/* HOST: A call takes a child from the server, and gives it back when it has ended. */
 #include "server/take_child.h"
 
 #include "base/fd_message.h"
@@ -14,12 +14,12 @@
 #include <poll.h>
 #include <unistd.h>
 
-/* How often a server that goes away under a call's hands is replaced by another. */
+/* How many servers a call tries, if each ends before it has given the call a child. */
 #define TRIES 3
-/* How long a server may take to make a child: it does little else. */
+/* How long a server may take to make a child. It does little else. */
 #define CHILD_NS FC_READY_NS
-/* A server that calls have waited for in vain so long in all, since one had an answer, is not asked
- * any more. */
+/* A server is given up if calls have waited for it in vain for this long in all since its last
+ * answer. */
 #define SILENT_NS 5000000000U
 
 /* ---- How a child has ended ------------------------------------------------------------------- */
@@ -56,7 +56,7 @@ static const struct fc_remote of_server = {
 
 /* ---- Taking a child -------------------------------------------------------------------------- */
 
-/* Without a descriptor for the process: the server says when it has ended. */
+/* Asks the server to tell the end of a child of which the host has no pidfd. */
 static int watch(struct forkcall_call *call, const struct fc_time_limit *time_limit)
 {
     for (;;) {
@@ -72,7 +72,8 @@ static int watch(struct forkcall_call *call, const struct fc_time_limit *time_li
     }
 }
 
-/* The child is the call's. -ECONNRESET: the server is gone, and was to tell of the child's end. */
+/* Makes the child the call's. -ECONNRESET: the server, which would tell of the child's end, is
+ * gone. */
 static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_limit)
 {
     int r = 0;
@@ -91,7 +92,8 @@ static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_li
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
-/* Calls that wait for less than the server may take must not keep one that was stopped for ever. */
+/* Calls with a short timeout must not keep a suspended server in use for ever. So the time that all
+ * of them have waited in vain is added up. */
 static bool is_silent(const struct fc_server *server)
 {
     fc_fds_lock();

@@ -1,4 +1,4 @@
-/* SERVER: Answers each call that has asked, through the socket that came with the question. */
+/* SERVER: Answers each waiting call through the socket that came with its ASK. */
 #include "server/waiting_calls.h"
 
 #include "base/fd_message.h"
@@ -12,22 +12,22 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long one may wait for room: children that were released are killed after a second, and are
- * gone soon after. */
+/* How long a call may wait for room. Children that were released are killed after a second, and
+ * their room is free soon after. */
 #define ROOM_NS (2 * (uint64_t)FC_CHILD_END_NS)
 
 struct ask {
     int socket;
     uint32_t number;
     bool has_fds;
-    uint64_t until_ns; /* so long it may wait for room */
+    uint64_t until_ns; /* until when it may wait for room */
 };
 
 static struct {
     struct ask *list;
     size_t count, room;
-    bool waits;      /* the first found no room */
-    unsigned reaped; /* fc_children_reaped() then */
+    bool waits;      /* the first call found no room */
+    unsigned reaped; /* fc_children_reaped() at that time */
 } asks;
 
 static void answer(int socket, int error)
@@ -81,8 +81,8 @@ bool fc_waiting_calls_can_be_tried(void)
            fc_now_ns() >= asks.list[0].until_ns;
 }
 
-/* The host has closed its end. Where a process that it has forked holds a copy, the order DROP
- * tells. */
+/* The host has closed its end of the socket. If another process that the host has forked holds that
+ * end open, the order DROP tells the same. */
 static bool was_given_up(const struct ask *ask)
 {
     return (fc_poll_now(ask->socket, POLLIN) & POLLHUP) != 0;
