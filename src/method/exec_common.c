@@ -1,5 +1,5 @@
-/* HOST: what SERVER and SPAWN need besides: forkcall_init, and a function that another process can
- * find. */
+/* HOST: What SERVER and SPAWN both need: that forkcall_init() was called, and a function that
+ * another process can find. */
 #include "method/exec_common.h"
 
 #include "base/report_message.h"

@@ -1,4 +1,4 @@
-/* HOST: FORK: a plain fork(2) of the caller. */
+/* HOST: FORK: The child is a fork(2) of the host. */
 #include "method/table.h"
 
 #include "base/fd_identity.h"
@@ -17,7 +17,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* A program that has called forkcall_init() is not told to. */
+/* What the user can do. A program that has called forkcall_init() is not told to call it. */
 static const char *remedy(void)
 {
     return fc_init_was_called() ? "use SERVER or SPAWN, for which no argument is by pointer"
@@ -32,7 +32,7 @@ static bool refuses(struct forkcall_call *call)
         return false;
     const char *what = (bits & FORKCALL_HAZARD_THREADS) != 0 ? fc_other_threads_in_words()
                                                              : "this process was forked and has not exec'ed";
-    /* forkcall_init() makes no copies of such a program, and so is no remedy. */
+    /* forkcall_init() does nothing in such a program, so it is not named as the way out. */
     if (fc_executable_is_privileged())
         fc_report_message(
             report,
@@ -56,7 +56,8 @@ static void fill_task(struct forkcall_call *call)
     task->err_fd = call->fds.fd[FC_FD_CHILD_ERR];
 }
 
-/* Will somebody else reap the child, or may? */
+/* True: another part of the host may reap the child, and its usage with it. The child then measures
+ * itself. */
 static bool may_be_reaped_elsewhere(const struct forkcall_call *call)
 {
     struct sigaction action;
@@ -65,7 +66,7 @@ static bool may_be_reaped_elsewhere(const struct forkcall_call *call)
     return (action.sa_flags & (SA_SIGINFO | SA_NOCLDWAIT)) != 0 || action.sa_handler != SIG_DFL;
 }
 
-/* With all signals blocked, so that none of the host's handlers runs in the child. */
+/* Forks with all signals blocked, so that none of the host's handlers runs in the child. */
 static pid_t fork_child(struct forkcall_call *call)
 {
     sigset_t all, old;
@@ -78,8 +79,9 @@ static pid_t fork_child(struct forkcall_call *call)
     return pid;
 }
 
-/* In a threaded process: one thread at a time, so that none of the library's is in the list of exit
- * handlers when the child is made. */
+/* Forks a threaded process. One thread at a time does so: no other thread of the library's is
+ * inside the C library's list of exit handlers then, whose lock the child would find taken for
+ * ever. */
 static pid_t fork_guarded(struct forkcall_call *call)
 {
     struct fc_exit_hooks guard;
@@ -108,7 +110,7 @@ static void start(struct forkcall_call *call)
     call->task.threaded = (call->report.hazards & FORKCALL_HAZARD_THREADS) != 0;
     call->task.purge = call->task.threaded || fc_streams_are_pending();
     call->task.measure = may_be_reaped_elsewhere(call);
-    /* The function may close them and open others. */
+    /* The function may close these descriptors, and get their numbers for its own files. */
     fc_fds_remember(&call->fds, FC_FD_CHILD_REPLY, FC_FD_COUNT);
     const pid_t pid = call->task.threaded ? fork_guarded(call) : fork_child(call);
     if (pid < 0) {

@@ -1,4 +1,4 @@
-/* HOST: INLINE: a direct call in this thread. */
+/* HOST: INLINE: A direct call in this thread. There is no child. */
 #include "method/table.h"
 
 #include "base/io.h"
@@ -23,7 +23,7 @@ static void settle(struct forkcall_call *call, enum forkcall_status status, int 
     call->stage = FC_STAGE_DONE;
 }
 
-/* As in child/finish.c. */
+/* The function failed and said why. Keep equal to end_with_code in child/finish.c. */
 static bool fails_in_its_own_words(const struct fc_inline *frame, int code)
 {
     return code != 0 && (frame->threw || frame->message.size > 0);
@@ -33,7 +33,8 @@ static void start(struct forkcall_call *call)
 {
     struct fc_inline frame = {.progress = call->options.progress, .user = call->options.user};
     struct forkcall_buf *result = &call->reply.result;
-    volatile int code = 0; /* of the function, across the longjmp of forkcall_throw */
+    /* The function's return value; volatile because forkcall_throw comes back by longjmp. */
+    volatile int code = 0;
     fc_buf_set_limit(result, call->task.max_result);
     fc_inline_enter(&frame);
     if (setjmp(frame.end) == 0)
@@ -46,7 +47,8 @@ static void start(struct forkcall_call *call)
     if (code != 0 && !too_big)
         call->reply.message = frame.message;
     else
-        forkcall_buf_free(&frame.message); /* forkcall_fail, and then success */
+        /* The function called forkcall_fail and then succeeded. */
+        forkcall_buf_free(&frame.message);
     if (frame.canceled)
         settle(call, FORKCALL_CANCELED, 0);
     else if (too_big)

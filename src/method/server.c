@@ -1,4 +1,4 @@
-/* SERVER: a child that the server has ready. */
+/* HOST: SERVER: The child is one that the server has ready, or makes. */
 #include "method/table.h"
 
 #include "base/io.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How often a server that has what the host has no more is replaced by another. */
+/* How many servers are replaced for one call because they have what the host has given up since. */
 #define TRIES 3
 
 static bool refuses(struct forkcall_call *call)
@@ -23,7 +23,7 @@ static bool refuses(struct forkcall_call *call)
 
 static void not_taken(struct forkcall_call *call, int r, const char *why)
 {
-    call->report.pid = 0; /* of one that was dead */
+    call->report.pid = 0; /* it may be that of a child that was dead */
     if (fc_call_is_given_up(call, r, "the server was not ready"))
         return;
     fc_call_not_started(call, -r, "server");
@@ -31,8 +31,8 @@ static void not_taken(struct forkcall_call *call, int r, const char *why)
         fc_report_message(&call->report, "server: %s", why);
 }
 
-/* The server is for other threads of this process: it stays, and this thread, which has other
- * rights, gets a process of its own. */
+/* Runs the call by SPAWN. The server stays, because it fits other threads of this process. The
+ * calling thread has other rights, so its call gets a process of its own. */
 static void spawn(struct forkcall_call *call)
 {
     static const enum fc_fd again[] = {FC_FD_OUT, FC_FD_CHILD_OUT, FC_FD_ERR, FC_FD_CHILD_ERR, FC_FD_ARGS};
@@ -84,7 +84,7 @@ static void start(struct forkcall_call *call)
         if (fit == FC_FITS_NOBODY)
             fc_server_retire(call->server);
         fc_server_give_back_child(call, true);
-        call->report.pid = 0; /* it has run nothing */
+        call->report.pid = 0; /* that child has not run the function */
         if (fit == FC_FITS_OTHERS) {
             spawn(call);
             return;

@@ -1,4 +1,4 @@
-/* HOST: SPAWN: a copy of this program, made for the call. */
+/* HOST: SPAWN: The child is this program, started again for the call. */
 #include "method/table.h"
 
 #include "base/fd_message.h"
@@ -20,7 +20,7 @@ static bool refuses(struct forkcall_call *call)
     return false;
 }
 
-/* What the copy finds in the socket once it has come to forkcall_init. */
+/* Writes what the re-executed program reads in forkcall_init(): the hello, and its descriptors. */
 static int say_hello(struct forkcall_call *call, uint64_t *nonce)
 {
     struct fc_fd_list_item *list = NULL;
@@ -87,8 +87,8 @@ static void start(struct forkcall_call *call)
             fc_report_message(&call->report, "%s", step);
         return;
     }
-    /* The copy reads it once it has come so far: not to be waited for where it is longer than the
-     * pipe. */
+    /* The re-executed program reads the request when it reaches forkcall_init(). A request that is
+     * longer than the pipe must not block this thread until then. */
     fcntl(call->fds.fd[FC_FD_GO], F_SETFL, O_NONBLOCK);
     take(&caller);
     call->task.caller = &caller;

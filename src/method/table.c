@@ -1,4 +1,4 @@
-/* HOST: Which method AUTO means, and the operations of each. */
+/* HOST: Chooses the method that AUTO means, and finds the operations of each. */
 #include "method/table.h"
 
 #include "child/exit_hooks.h"
