@@ -1,5 +1,5 @@
-/* HOST, CHILD: What the calling thread has at the call and a child that is no fork of it is to
- * have, too: it travels with the request. */
+/* HOST, CHILD: What a child takes on from the calling thread if it is no fork of it. It travels
+ * with the request. */
 #ifndef FC_WIRE_CALLER_H
 #define FC_WIRE_CALLER_H
 

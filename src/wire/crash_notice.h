@@ -1,4 +1,4 @@
-/* HOST, CHILD: what a child says of its crash. */
+/* HOST, CHILD: What a child sends when it crashes. */
 #ifndef FC_WIRE_CRASH_NOTICE_H
 #define FC_WIRE_CRASH_NOTICE_H
 
@@ -6,10 +6,9 @@
 #include "os/registers.h"
 #include "wire/frame.h"
 
-/* The payload of the crash frame begins with this; then come range_count times struct
- * fc_module_range, where the child is no fork of its caller; the bytes of the stack from
- * stack_address on are the rest of it. Unwinding is not for a signal handler: the caller does it,
- * over the copy. */
+/* The payload of the crash frame begins with this struct. Then come range_count times struct
+ * fc_module_range, if the child is no fork of the host. The rest is the bytes of the stack from
+ * stack_address on. The host unwinds this part of the stack, because a signal handler cannot. */
 struct fc_crash_notice {
     int32_t signal;
     int32_t si_code;

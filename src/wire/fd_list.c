@@ -1,4 +1,4 @@
-/* HOST, SERVER, CHILD: Sends a list of descriptors, and puts each at its number. */
+/* HOST, SERVER, CHILD: Sends a list of descriptors, and puts each at its number in the child. */
 #include "wire/fd_list.h"
 
 #include "base/fd_message.h"
@@ -14,7 +14,7 @@
 struct message {
     uint32_t magic;
     uint32_t count;
-    uint32_t more; /* messages to come */
+    uint32_t more; /* not 0: another message follows */
     struct {
         int32_t use;
         int32_t close_on_exec;
@@ -31,8 +31,8 @@ int fc_fd_list_send_from(int socket, const struct fc_fd_list_item *list, size_t 
             const int flags = fcntl(list[next].fd, F_GETFD);
             fds[message.count] = list[next].fd;
             message.item[message.count].use = list[next].use;
-            /* A captured stream is one end of a pipe of the library's here, and there what programs
-             * write to. */
+            /* A captured stream is an end of one of the library's pipes here, and close-on-exec. In
+             * the child it is a standard stream, which programs inherit. */
             message.item[message.count].close_on_exec =
                 list[next].use > STDERR_FILENO && flags > 0 && (flags & FD_CLOEXEC) != 0;
         }
@@ -90,9 +90,10 @@ static int receive(int socket, struct arrivals *all, int *more)
     return 0;
 }
 
-/* Who has a number: an arrival, or (number below) one of own. */
+/* For each descriptor number, the variable that holds it: so a descriptor that is in the way can be
+ * moved. */
 struct places {
-    int **owner; /* by descriptor: where its number is kept; NULL: nobody of ours */
+    int **owner; /* by number; NULL: no descriptor of the library's has it */
     int size;
 };
 
@@ -117,7 +118,7 @@ static int enter(struct places *places, int fd, int *owner)
     return 0;
 }
 
-/* Frees the number for what is to have it. */
+/* Moves away the descriptor that has this number, if there is one. */
 static int clear(struct places *places, int fd)
 {
     int *owner = occupant(places, fd);
@@ -178,7 +179,7 @@ int fc_fd_list_receive(int socket, int own[FC_FD_USES])
     int r = 0;
     for (int more = -1; r == 0 && socket >= 0; socket = more) {
         r = receive(socket, &all, &more);
-        close(socket); /* its number may be wanted */
+        close(socket); /* a descriptor of the list may have to get its number */
     }
     if (r == 0)
         r = place_all(&places, &all, own);

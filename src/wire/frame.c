@@ -1,4 +1,4 @@
-/* HOST, CHILD: Takes a stream of bytes apart into frames. */
+/* HOST, CHILD: Splits a stream of bytes into frames. */
 #include "wire/frame.h"
 
 #include "wire/crash_notice.h"
@@ -78,7 +78,7 @@ enum fc_decoded fc_decoder_step(struct fc_decoder *decoder, const unsigned char 
         return FC_DECODED_HEADER;
     }
     if (decoder->payload == NULL)
-        return FC_DECODED_BAD; /* the reader gave up, and came back all the same */
+        return FC_DECODED_BAD; /* the reader had given up, and called again */
     decoder->payload_have += take((unsigned char *)decoder->payload + decoder->payload_have,
                                   decoder->header.size - decoder->payload_have, data, size);
     decoder->told = frame_is_whole(decoder);

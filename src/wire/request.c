@@ -36,7 +36,7 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
         .limits = task->limits,
         .caller = *task->caller,
     };
-    /* A captured stream is among the descriptors that travel along, at its number. */
+    /* The child gets a captured stream as a descriptor, at its number. */
     for (int i = 0; i < 3; i++)
         request->head.stream[i] =
             (uint8_t)(task->stream[i] == FORKCALL_STREAM_NULL ? FORKCALL_STREAM_NULL : FORKCALL_STREAM_INHERIT);
@@ -49,7 +49,8 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
     }
     request->parts[request->count++] = fc_part("g", 1);
     request->parts[request->count++] =
-        fc_part(&request->head.nonce, sizeof request->head.nonce); /* see os/start_gate.h */
+        /* The nonce, see os/start_gate.h. */
+        fc_part(&request->head.nonce, sizeof request->head.nonce);
 }
 
 static bool has_args_in_rest(const struct fc_request *head)
@@ -92,6 +93,6 @@ const struct fc_module_function *fc_request_read(const struct fc_request *head, 
     if (has_args_in_rest(head))
         task->args = rest + padded(head->name_size);
     else if (head->has_args)
-        task->args = rest; /* of 0 bytes, or in the file */
+        task->args = rest; /* not NULL, but of 0 bytes; or the child maps the file */
     return name;
 }

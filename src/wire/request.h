@@ -1,6 +1,6 @@
-/* HOST, CHILD: What a caller says to a child that is no fork of it: which function, with which
- * arguments, and how. Both ends are the same library on the same machine. The go byte comes after
- * it, in the same pipe (os/start_gate.h). */
+/* HOST, CHILD: The request: what a host sends to a child that is no fork of it: which function,
+ * which arguments, which settings. Both ends are the same build of the library on the same machine.
+ * The go byte follows in the same pipe (os/start_gate.h). */
 #ifndef FC_WIRE_REQUEST_H
 #define FC_WIRE_REQUEST_H
 
@@ -9,12 +9,12 @@
 
 #include <sys/uio.h>
 
-/* Arguments up to this size travel in the pipe, which holds 64 KiB as a rule; larger ones in a file
- * of their own. */
+/* Arguments up to this size travel in the pipe, which usually holds 64 KiB. Larger ones travel in a
+ * file. */
 #define FC_REQUEST_ARGS_MAX 32768U
 
-/* The head; then the function's name, and the arguments, each from a multiple of FC_REQUEST_ALIGN
- * on. */
+/* The head of a request. Behind it come the function's name and the arguments, each at a multiple
+ * of FC_REQUEST_ALIGN. */
 struct fc_request {
     uint32_t magic;
     uint32_t name_size;
@@ -22,7 +22,7 @@ struct fc_request {
     bool drop_result, want_progress, own_group, lifeline;
     bool has_args, args_in_file;
     bool line_buffered;
-    int32_t group; /* 0: none to join */
+    int32_t group; /* the process group to join; 0: none */
     uint64_t nonce;
     uint64_t args_size;
     uint64_t max_result;
@@ -40,18 +40,18 @@ struct fc_request_parts {
     int count;
 };
 
-/* In the caller. The parts point to name and to the task's args; the last two are the go byte and
- * the nonce. */
+/* In the host: fills in a request. Its parts point to name and to the task's args. The last two
+ * parts are the go byte and the nonce. */
 void fc_request_make(struct fc_request_parts *request, const struct fc_task *task,
                      const struct fc_module_function *name, bool args_in_file);
 
-/* In the child: how many bytes follow the head, at most FC_REQUEST_REMAINING_MAX. -EPROTO: it is no
- * head. */
+/* In the child: how many bytes follow the head, at most FC_REQUEST_REMAINING_MAX. -EPROTO: this is
+ * no head of a request. */
 long fc_request_remaining(const struct fc_request *head);
 
-/* In the child: what the request tells of the task but for its function, whose name is returned;
- * caller points into head. rest is aligned for any type and holds what followed the head; args
- * points into it, and is NULL where they lie in a file. NULL: it is no request. */
+/* In the child: fills in the task except the function, and returns the name of the function. rest:
+ * what followed the head, aligned for any type. task->caller points into head, task->args into
+ * rest, or nowhere of use if the arguments lie in a file. NULL: this is no request. */
 const struct fc_module_function *fc_request_read(const struct fc_request *head, const unsigned char *rest,
                                                  struct fc_task *task);
 
