@@ -1,5 +1,4 @@
-/* CHILD: What a child of the library knows of itself, from when it has its task. For the files of
- * the child alone. */
+/* CHILD: What a child knows of itself, once it has its task. */
 #ifndef FC_CHILD_CHILD_STATE_H
 #define FC_CHILD_CHILD_STATE_H
 
@@ -12,23 +11,24 @@
 
 struct fc_child {
     pid_t pid; /* 0: this process is no child of the library */
-    /* fc_fds_generation() in it: other in a process that it has forked. */
+    /* fc_fds_generation() in the child. A process that it has forked has another. */
     unsigned generation;
     struct fc_task task; /* what it points to may be gone */
-    /* Those that the function has left, when it returns; NULL: they are not run. */
+    /* Runs the exit handlers that the function has registered, when it returns; NULL: they do not
+     * run. */
     void (*run_handlers)(int status);
-    bool has_returned; /* with code: they are being run */
+    bool has_returned; /* the function has returned code, and the handlers run */
     int code;
     const void *entry;
     struct forkcall_buf result;
-    size_t message_size; /* of fc_message */
+    size_t message_size; /* how much of fc_message is the failure's message */
 };
 
 extern struct fc_child fc_child;
 
-/* This process is such a child, and not one that it has forked; as fc_child_is_running, but without
- * a system call, which the function may have had forbidden. A process that was made by clone(2) or
- * _Fork(3), past the handlers of pthread_atfork(3), is not told apart. */
+/* True: this process is a child, and was not forked by one. As fc_child_is_running, but without a
+ * system call, which the function may have forbidden. A process made by clone(2) or _Fork(3), which
+ * pass over the handlers of pthread_atfork(3), counts as the child itself. */
 bool fc_child_has_not_forked(void);
 
 #endif

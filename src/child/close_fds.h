@@ -1,12 +1,22 @@
-/* CHILD: close_fds: closes all descriptors but those to keep. */
+/* CHILD: The option close_fds: closes all descriptors but those to keep. */
 #ifndef FC_CHILD_CLOSE_FDS_H
 #define FC_CHILD_CLOSE_FDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* In the child: closes every descriptor above 2 but those of keep, which is sorted. The number of
- * descriptors that a process may have can be a billion, so none of them is tried for itself. 0 or a
- * negative errno. */
+/* Closes every descriptor above 2 except those in keep, which is sorted. Does not try each
+ * possible number, because a process may have a billion of them. 0 or a negative errno.
+ * Async-signal-safe. */
 int fc_close_fds_except(const int *keep, size_t count);
+
+/* True: fd is one of keep. */
+static inline bool fc_close_fds_keeps(const int *keep, size_t count, int fd)
+{
+    for (size_t i = 0; i < count; i++)
+        if (keep[i] == fd)
+            return true;
+    return false;
+}
 
 #endif

@@ -1,19 +1,10 @@
-/* CHILD: macOS: the kernel's list of this process's descriptors. */
+/* CHILD: macOS: Closes what the kernel's list of this process's descriptors names. */
 #include "child/close_fds.h"
 
 #include <errno.h>
 #include <libproc.h>
-#include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-static bool is_kept(int fd, const int *keep, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (keep[i] == fd)
-            return true;
-    return false;
-}
 
 int fc_close_fds_except(const int *keep, size_t count)
 {
@@ -25,7 +16,7 @@ int fc_close_fds_except(const int *keep, size_t count)
         return -errno;
     const int filled = proc_pidinfo(getpid(), PROC_PIDLISTFDS, 0, list, bytes);
     for (int i = 0; i < filled / (int)sizeof *list; i++)
-        if (list[i].proc_fd > 2 && !is_kept(list[i].proc_fd, keep, count))
+        if (list[i].proc_fd > 2 && !fc_close_fds_keeps(keep, count, list[i].proc_fd))
             close(list[i].proc_fd);
     munmap(list, (size_t)bytes);
     return filled < 0 ? -EIO : 0;

@@ -1,5 +1,5 @@
-/* CHILD: Nothing tells which descriptors are open, and to try a billion would take minutes: refuse
- * where the limit is that high. */
+/* CHILD: For systems that do not tell which descriptors are open. Tries each number, and refuses if
+ * the limit is so high that this would take minutes. */
 #include "child/close_fds.h"
 
 #include <errno.h>

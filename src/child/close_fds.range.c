@@ -1,5 +1,5 @@
-/* CHILD: close_range(2): Linux 5.9, FreeBSD 12.2. Linux before that, and sandboxes: the list in
- * /proc. */
+/* CHILD: Closes by close_range(2) (Linux 5.9, FreeBSD 12.2). Under an older Linux or a sandbox that
+ * forbids it, closes what /proc lists. */
 #include "child/close_fds.h"
 
 #include "config.h"
@@ -42,15 +42,7 @@ static int number(const char *name)
     return n;
 }
 
-static int is_kept(int fd, const int *keep, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (keep[i] == fd)
-            return 1;
-    return 0;
-}
-
-/* opendir(3) would allocate. */
+/* Reads /proc/self/fd by getdents64(2), because opendir(3) would allocate memory. */
 static int close_listed(const int *keep, size_t count)
 {
     _Alignas(struct entry) char entries[1024];
@@ -67,7 +59,7 @@ static int close_listed(const int *keep, size_t count)
         for (long at = 0; at < n;) {
             struct entry *e = (struct entry *)(void *)(entries + at);
             const int fd = number(e->name);
-            if (fd > 2 && fd != list && !is_kept(fd, keep, count))
+            if (fd > 2 && fd != list && !fc_close_fds_keeps(keep, count, fd))
                 close(fd);
             at += e->size;
         }
@@ -86,7 +78,7 @@ int fc_close_fds_except(const int *keep, size_t count)
 {
     unsigned first = 3;
     for (size_t i = 0; i <= count; i++) {
-        /* One past the last to close. */
+        /* The number after the last one to close. */
         const unsigned end = i < count ? (unsigned)keep[i] : UINT_MAX;
         if (end > first) {
             const int r = close_range_(first, i < count ? end - 1 : UINT_MAX);

@@ -1,4 +1,4 @@
-/* CHILD: The handler of fatal signals: it sends registers and a part of the stack. */
+/* CHILD: The handler of fatal signals: it sends the registers and a part of the stack. */
 #include "child/crash_handler.h"
 
 #include "base/code_pointer.h"
@@ -17,9 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PAGE 4096U    /* or a part of one */
+#define PAGE 4096U    /* a page, or a part of one */
 #define RED_ZONE 128U /* x86-64 keeps variables below the stack pointer */
-/* How much of the caller's frames is copied above the entry: the innermost may still be of use to
+/* How many bytes above the function's frames are sent: the innermost frames of the library may help
  * an unwinder. */
 #define ABOVE_ENTRY 256U
 
@@ -31,7 +31,7 @@ static bool sends_ranges;
 
 bool fc_crash_is_caught(int signal)
 {
-    switch (signal) { /* not a table: its page would have to be faulted in by every child */
+    switch (signal) { /* not a table, whose page every child would have to fault in */
     case SIGSEGV:
     case SIGBUS:
     case SIGFPE:
@@ -47,7 +47,7 @@ bool fc_crash_is_caught(int signal)
 
 void fc_crash_note_modules(void)
 {
-    range_count = 0; /* a module's constructor may crash meanwhile */
+    range_count = 0; /* a module's constructor may crash while the list is made */
     range_count = fc_module_ranges_list(fc_module_ranges, FC_MODULE_RANGES_MAX);
 }
 
@@ -64,12 +64,14 @@ static uint64_t page_after(uint64_t address)
     return (address / PAGE + 1) * PAGE;
 }
 
-/* From the stack pointer up, at most to the entry, as far as it can be read. After an overflow the
- * stack pointer lies in the guard page or below it. */
+/* The part of the stack to send: from `from` upwards to the entry, as far as it can be read. After
+ * an overflow the stack pointer lies in the guard page or below it, so the part begins at the first
+ * page that can be read. */
 static size_t stack_part(uint64_t from, uint64_t *start)
 {
     const uint64_t entry = (uint64_t)(uintptr_t)fc_child_entry_frame();
-    /* A 32-bit process of a 64-bit system has its stack there; the page behind is nobody's. */
+    /* The stack of a 32-bit process of a 64-bit system ends here. The page behind belongs to
+     * nobody. */
     const uint64_t last = UINTPTR_MAX / PAGE * PAGE;
     if (from >= last)
         return 0;
@@ -110,13 +112,13 @@ static void tell(int signal, const siginfo_t *info, const void *context)
     fc_child_write(parts, 4, false);
 }
 
-/* The instruction is tried again on return, and raises the signal again, with its own siginfo for
- * the core file. Where senders are not told, a signal that was sent may look like a fault: the
- * function would go on after it. */
+/* True: the instruction is executed again when the handler returns, and raises the signal again,
+ * with its own siginfo for the core file. False if the kernel does not tell who sent a signal: one
+ * that was sent may look like a fault, and the function would go on after it. */
 static bool comes_again(int signal, int si_code)
 {
 #ifdef FC_SENDER_IS_TOLD
-    if (fc_runs_on_valgrind()) /* which goes on after the instruction */
+    if (fc_runs_on_valgrind()) /* valgrind goes on after the instruction */
         return false;
     return fc_signal_is_fault(si_code) && signal != SIGABRT && signal != SIGTRAP && signal != SIGSYS;
 #else
@@ -133,7 +135,7 @@ static void handler(int signal, siginfo_t *info, void *context)
             tell(signal, info, context);
             atomic_store(&told, true);
         }
-        while (!atomic_load(&told)) /* another thread has crashed, and still tells */
+        while (!atomic_load(&told)) /* another thread has crashed, and sends */
             sched_yield();
     }
     struct sigaction action;
@@ -141,7 +143,7 @@ static void handler(int signal, siginfo_t *info, void *context)
     action.sa_handler = SIG_DFL;
     sigaction(signal, &action, NULL);
     if (!comes_again(signal, info->si_code))
-        raise(signal); /* delivered on return */
+        raise(signal); /* it is delivered when the handler returns */
 }
 
 void fc_crash_arm(bool by_fork)
@@ -159,6 +161,6 @@ void fc_crash_catch(int signal, struct sigaction *old)
     memset(&action, 0, sizeof action);
     action.sa_sigaction = handler;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-    sigfillset(&action.sa_mask); /* what is sent meanwhile waits: the handler is not for two */
+    sigfillset(&action.sa_mask); /* other signals wait: the handler must not run twice */
     sigaction(signal, &action, old);
 }

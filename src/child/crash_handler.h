@@ -1,4 +1,4 @@
-/* CHILD: What a child can still say when it crashes. */
+/* CHILD: What a child sends to the host when it crashes. */
 #ifndef FC_CHILD_CRASH_HANDLER_H
 #define FC_CHILD_CRASH_HANDLER_H
 
@@ -8,21 +8,22 @@
 
 #include <signal.h>
 
-/* In a child that is no fork of its caller, or in the process that forks such: notes where modules
- * lie. That is not for a signal handler either. */
+/* Notes where modules lie. Called in a child that is no fork of the host, or in the server that
+ * forks such. Not async-signal-safe, so it cannot wait for the crash. */
 void fc_crash_note_modules(void);
 
-/* In the child: does so again if the function's module has come since. */
+/* Notes the modules again if the function's module was loaded since. */
 void fc_crash_note_function(forkcall_fn *fn);
 
-/* In the child: makes ready for fc_crash_catch. by_fork: where modules lie need not be told. */
+/* Prepares for fc_crash_catch. by_fork: the host's modules lie where the child's do, so they are
+ * not sent. */
 void fc_crash_arm(bool by_fork);
 
-/* Installs the handler, on a stack of its own, for a signal of struct forkcall_crash; old: what
- * stood there. */
+/* Installs the handler for a signal that a crash raises. It runs on a stack of its own. old: gets
+ * what was installed before. */
 void fc_crash_catch(int signal, struct sigaction *old);
 
-/* Is this one of them? */
+/* True: this is a signal that a crash raises. */
 bool fc_crash_is_caught(int signal);
 
 #endif

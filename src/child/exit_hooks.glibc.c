@@ -1,4 +1,4 @@
-/* CHILD: glibc tells a handler of on_exit(3) the whole status. */
+/* CHILD: exit() with glibc, where a handler of on_exit(3) is told the whole status. */
 #include "child/exit_hooks.h"
 
 #include "config.h"
@@ -23,20 +23,25 @@ static void on_quick_exit(void)
 }
 #endif
 
-/* In a child of a threaded process another thread may have held the lock of the list of handlers:
- * registering there could wait for ever, before the function even runs. So the handler that ends
- * the child is registered before the fork, under the guard's address, and taken back after it, in
- * the caller: it comes after the function's own handlers, and before every one of the caller's, in
- * whatever thread exit() is called. It is not told the status. That is noted by a handler of
- * on_exit(3), which a destructor of thread-local data registers: it runs at exit() in the
- * function's thread, before the list is looked at. */
+/* exit() in the child of a threaded host.
+ *
+ * Problem: to register an exit handler takes a lock of the C library, which another thread of the
+ * host may have held at the fork. The child would wait for it for ever. So:
+ *
+ * 1. Before the fork the host registers at_exit() under the address of a guard (__cxa_atexit).
+ * 2. After the fork the host takes it back (__cxa_finalize).
+ * 3. The child keeps it. It runs after the function's own handlers and before all of the host's, in
+ *    whatever thread exit() is called, and ends the process.
+ *
+ * at_exit() is not told the exit status. So a destructor of thread-local data, which exit() runs
+ * first in the function's thread, registers a handler of on_exit(3), which notes the status. */
 extern int __cxa_thread_atexit_impl(void (*function)(void *), void *object, void *dso);
 extern int __cxa_atexit(void (*function)(void *), void *object, void *dso);
 extern int __cxa_at_quick_exit(void (*function)(void *), void *dso);
-extern void __cxa_finalize(void *dso); /* NULL: of all of them */
+extern void __cxa_finalize(void *dso); /* NULL: runs the handlers of all */
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
-/* The guard that is being taken back: __cxa_finalize() calls its handler. */
+/* The guard that this thread takes back now: __cxa_finalize() calls its handler. */
 static _Thread_local const void *released;
 static int noted_status;
 static bool status_is_noted;
@@ -55,10 +60,10 @@ static void at_thread_exit(void *unused)
         on_exit(note_status, NULL);
 }
 
-/* In the caller, too: when the guard is taken back, or another thread exits meanwhile. The caller
- * may itself be a child, whose function calls forkcall_run() by FORK: that child must not end
- * because the guard of its own call is taken back. guard is compared only, as the frame that holds
- * the guard may be gone after a longjmp(). */
+/* Ends the child at exit(). It is also called in the host, when the guard is taken back or another
+ * thread calls exit() meanwhile. The host may itself be a child, whose function calls
+ * forkcall_run() by FORK: it must not end because the guard of its own call is taken back. guard is
+ * compared only, because after a longjmp() the frame that held the guard may be gone. */
 static void at_exit(void *guard)
 {
     if (guard == released || !fc_is_child())
@@ -75,9 +80,9 @@ static void at_quick_exit_of_child(void *unused)
         fc_child_exited_unknown();
 }
 
-/* Registers the destructor once for each thread. glibc ends the whole process where calloc has no
- * 32 bytes for that ("failed to register TLS destructor"). So a page is asked for first and given
- * back, which leaves room. */
+/* Registers the destructor once for each thread. glibc ends the whole process if calloc has no 32
+ * bytes for that ("failed to register TLS destructor"). So a page is allocated first and freed
+ * again, which leaves room. */
 static bool note_thread_exit(void)
 {
     static _Thread_local bool registered;
@@ -120,7 +125,7 @@ void fc_exit_hooks_arm(bool threaded)
 static void at_return(void *unused)
 {
     (void)unused;
-    if (fc_is_child()) /* else the server's own exit() */
+    if (fc_is_child()) /* else it is the server's own exit() */
         fc_child_handlers_have_run();
 }
 
@@ -129,10 +134,10 @@ bool fc_exit_hooks_arm_return(void)
     return __cxa_atexit(at_return, NULL, NULL) == 0 && on_exit(on_exit_handler, NULL) == 0;
 }
 
-/* Not by exit(): that would first destroy the thread's own C++ objects, and with them those that
- * the program has made before, which are not the function's. Handlers of on_exit(3) are passed
- * over, on_exit_handler among them: it comes before at_return at exit(), so exit() in a handler is
- * told with its status. */
+/* Does not call exit(), which would first destroy the thread's C++ objects, and among them those
+ * that the program has made before the call. __cxa_finalize() passes over handlers of on_exit(3),
+ * so that on_exit_handler stays: it runs before at_return if a handler calls exit(), and tells its
+ * status. */
 void fc_exit_hooks_run_handlers(int status)
 {
     (void)status;

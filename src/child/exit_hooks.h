@@ -1,44 +1,45 @@
-/* CHILD: exit() in the child, and the function's own handlers of atexit(3) at its return: the
- * caller's must not run, its streams must not be flushed or rewound. */
+/* CHILD: What happens at exit() in the child, and when the function returns with exit handlers of
+ * its own. The host's handlers must not run, and its streams must not be flushed or rewound. */
 #ifndef FC_CHILD_EXIT_HOOKS_H
 #define FC_CHILD_EXIT_HOOKS_H
 
 #include <stdbool.h>
 
-/* The guard of one fork by a threaded process. Its address names it in the C library's list of
- * handlers, so it must be a local variable of the function that forks: a child that forks in turn
- * has another address for its own, and keeps this one. */
+/* The guard of one fork by a threaded process. Its address is its name in the C library's list of
+ * handlers. So it must be a local variable of the function that forks: a child that forks in turn
+ * has another address for its own guard, and keeps this one. */
 struct fc_exit_hooks {
     char unused;
 };
 
-/* In the caller, before the fork, by the thread that forks. 0, or -ENOMEM: the child must not be
- * made, because exit() in it would run the caller's handlers. What was done is undone by
- * fc_exit_hooks_release. */
+/* In the host, before the fork, by the thread that forks. 0, or -ENOMEM: the child must not be
+ * made, because exit() in it would run the host's handlers. fc_exit_hooks_release undoes what was
+ * done. */
 int fc_exit_hooks_prepare(struct fc_exit_hooks *guard);
-/* In the caller, after the fork, by the same thread. */
+/* In the host, after the fork, by the same thread. */
 void fc_exit_hooks_release(struct fc_exit_hooks *guard);
 
-/* In the child, last before the function, so that the functions below come before every handler of
- * the caller. */
+/* In the child, as the last step before the function, so that the functions below run before every
+ * handler of the host. */
 void fc_exit_hooks_arm(bool threaded);
 
-/* After that, in a process that no other thread was in when it was made: at the function's return,
- * too, its own handlers are run. In a fork of the caller the list is not touched at return: another
- * thread may have held its lock, for ever. False: there is no memory, and no handler is to be
- * run. */
+/* Arranges that the function's own handlers also run when it returns. Called after
+ * fc_exit_hooks_arm, in a process that had no other thread when it was made. In a fork of the host
+ * the list of handlers is not touched at return, because another thread may have held its lock,
+ * which then stays taken for ever. False: there is no memory, and no handler runs at return. */
 bool fc_exit_hooks_arm_return(void);
-/* Runs what has been registered since. It does not come back, unless that was not armed. */
+/* Runs the handlers that were registered since then. Does not return, unless
+ * fc_exit_hooks_arm_return was not called. */
 void fc_exit_hooks_run_handlers(int status);
 
-/* What the guard calls (child/finish.c) after the function's own handlers have run; none of them
+/* Called after the function's own handlers have run; implemented in child/finish.c. None of them
  * returns. */
 _Noreturn void fc_child_exited(int status);
 _Noreturn void fc_child_exited_unknown(void);
-/* The handlers have run that the function has left, which returned; or it called exit(), whose
- * status is not known. */
+/* The function has returned and its handlers have run; or it called exit(), whose status is not
+ * known. */
 _Noreturn void fc_child_handlers_have_run(void);
-/* This process is a child of the library. */
+/* True: this process is a child of the library, or was forked by one. */
 bool fc_is_child(void);
 
 #endif

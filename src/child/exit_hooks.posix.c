@@ -1,4 +1,4 @@
-/* CHILD: atexit(3) is all there is: it sees the exit, not the status. */
+/* CHILD: exit() with atexit(3) alone, whose handlers see the exit, not the status. */
 #include "child/exit_hooks.h"
 
 #include "config.h"
@@ -38,20 +38,20 @@ void fc_exit_hooks_arm(bool threaded)
 #endif
 }
 
-/* A handler of its own, because a thread of the function may be in exit() when the function
- * returns: each comes to one. */
+/* Registers a second handler, because a thread of the function may be in exit() when the function
+ * returns: each of the two runs one. */
 bool fc_exit_hooks_arm_return(void)
 {
     return atexit(handler) == 0;
 }
 
 #ifdef HAVE_CXA_FINALIZE
-extern void __cxa_finalize(void *dso); /* NULL: runs all of them */
+extern void __cxa_finalize(void *dso); /* NULL: runs the handlers of all */
 #endif
 
-/* exit() would first destroy the thread's own C++ objects, and with them those that the program has
- * made before, which are not the function's. musl has the first only in name, and its exit() knows
- * nothing of such objects. */
+/* Runs the handlers by __cxa_finalize() if there is one. exit() would first destroy the thread's
+ * C++ objects, and among them those that the program has made before the call. musl has no
+ * __cxa_finalize() that does anything, and its exit() destroys no such objects. */
 void fc_exit_hooks_run_handlers(int status)
 {
 #ifdef HAVE_CXA_FINALIZE

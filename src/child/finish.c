@@ -18,10 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How far from its beginning a first thread's stack is taken to reach: twice the usual limit. */
+/* How large the stack of the first thread is assumed to be: twice the usual limit. */
 #define FIRST_STACK_MAX ((uintptr_t)16 << 20)
 
-/* The exit status of a child that could not say anything. */
+/* The exit status of a child that could not write its reply. */
 #define EXIT_MUTE 125
 
 #ifdef HAVE_GCOV_DUMP
@@ -37,8 +37,8 @@ _Noreturn static void leave(int status)
     _exit(status);
 }
 
-/* The function has closed the reply. No exit status could tell that, because the function may end
- * by any of them itself: so this process ends by a signal that nobody sends. */
+/* Ends this process, whose function has closed the reply, by a signal that nobody sends. No exit
+ * status could tell that, because the function may end by each of them itself. */
 _Noreturn static void leave_without_reply(void)
 {
 #ifdef FC_MUTE_SIGNAL
@@ -58,7 +58,7 @@ _Noreturn static void leave_without_reply(void)
     leave(EXIT_MUTE);
 }
 
-/* The last words, and the end. */
+/* Writes the end of the reply, and ends the process. */
 _Noreturn static void end(enum fc_end how, int code, int exit_status)
 {
     struct fc_trailer trailer = {.nonce = fc_child.task.nonce, .end = (uint32_t)how, .code = code};
@@ -67,21 +67,21 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
         trailer.transport = fc_child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION : FC_TRANSPORT_PIPE;
     }
     const bool told = fc_reply_finish(&trailer, how == FC_END_RETURNED && code != 0);
-    /* The caller does not wait for the end of this process: it is to have the processor first.
-     * Else, where both are on the same, its answer comes after the teardown, which takes several
-     * times as long as all before it. */
+    /* The host does not wait for the end of this process. If both run on the same processor the
+     * host goes first here. Else it would get the answer only after the kernel has torn down this
+     * process, which takes several times as long as the whole call. */
     if (fc_child.task.armed)
         sched_yield();
-    if (told || how == FC_END_EXITED) /* the kernel tells this as well */
+    if (told || how == FC_END_EXITED) /* the kernel tells the exit status as well */
         leave(exit_status);
     if (!fc_fd_identity_holds(fc_child.task.reply_fd, &fc_child.task.mark))
         leave_without_reply();
     leave(EXIT_MUTE);
 }
 
-/* A result that is too big is told before a code that says no more, which as a rule only hands on
- * what forkcall_buf_append has returned; but not before a failure that the function has words
- * for. */
+/* Ends a call whose function returned code or threw it. A result that is too big is reported rather
+ * than the code, which usually only repeats what forkcall_buf_append has returned. A failure for
+ * which the function has words is reported rather than the result. */
 _Noreturn static void end_with_code(int code, bool threw)
 {
     const int error = fc_buf_error(&fc_child.result);
@@ -103,9 +103,9 @@ _Noreturn static void returned(int code, bool threw)
     end_with_code(code, threw);
 }
 
-/* The caller hears of the return when the handlers that the function has left are through: they are
- * the function's code, may have files to finish that the caller is to read next, and how they end
- * is how the call ends. What it has printed is out before that, whatever becomes of them. */
+/* Runs the exit handlers that the function has left before the host is told that it returned. They
+ * are the function's code and may finish files that the caller reads next, and if one of them fails
+ * the call fails. What the function has printed is written before that. */
 _Noreturn void fc_child_returned(int code)
 {
     if (fc_child.run_handlers != NULL && fc_child_has_not_forked()) {
@@ -127,7 +127,8 @@ static void tell(const char *text)
     fc_child_tell(FC_FRAME_MESSAGE, text, strlen(text));
 }
 
-/* exit(), after the handlers that the function itself has registered, or from one of them. */
+/* The function called exit(). The handlers that it has registered have run, or one of them called
+ * exit(). */
 _Noreturn static void exited(enum fc_end how, int code, int exit_status)
 {
     fc_streams_flush();
@@ -141,7 +142,7 @@ _Noreturn static void exited(enum fc_end how, int code, int exit_status)
 
 _Noreturn void fc_child_handlers_have_run(void)
 {
-    /* Else another thread is in exit(). */
+    /* Else another thread has called exit(). */
     if (fc_child.has_returned && pthread_equal(pthread_self(), fc_child.task.thread))
         returned(fc_child.code, false);
     fc_child_exited_unknown();
@@ -163,7 +164,8 @@ void fc_child_thread_exit(void *unused)
     exited(FC_END_THREAD_EXIT, 0, 0);
 }
 
-/* The stack that the library was loaded on: the first thread's, in all but odd programs. */
+/* An address on the stack that the library was loaded on: the first thread's, in nearly all
+ * programs. */
 static const char *first_stack;
 
 __attribute__((constructor)) static void note_first_stack(void)
@@ -181,8 +183,9 @@ static bool is_on_first_stack(const void *frame)
 void fc_child_check_escape(const void *frame)
 {
     const uintptr_t entry = (uintptr_t)fc_child.entry;
-    /* Stacks grow down on every system this is for. Above the stack of a process's first thread
-     * there is no other; above that of a thread or a coroutine there may be. */
+    /* Stacks grow down on every system that this is for. Above the stack of a process's first
+     * thread there is no other stack. Above that of another thread or of a coroutine there may be
+     * one. */
     if (!fc_child_has_not_forked() || fc_child.task.threaded || entry == 0 ||
         !pthread_equal(pthread_self(), fc_child.task.thread))
         return;

@@ -1,7 +1,6 @@
-/* CHILD: In the child: how the function ended is told to the caller, and the process ends. After
- * the function has returned nothing is called here but what child/reply_writer.h needs, unless it
- * has something to do: bytes in the function's streams, threads that are in the middle of
- * writing. */
+/* CHILD: Tells the host how the function ended, and ends the process. After the function has
+ * returned only functions of child/reply_writer.h are called, unless streams of the function hold
+ * bytes, or its threads are writing. */
 #ifndef FC_CHILD_FINISH_H
 #define FC_CHILD_FINISH_H
 
@@ -9,14 +8,14 @@
 
 _Noreturn void fc_child_returned(int code);
 
-/* forkcall_throw. */
+/* Ends the call as forkcall_throw does, with that code. */
 _Noreturn void fc_child_throw(int code);
 
-/* The function's thread is being ended by pthread_exit or pthread_cancel. */
+/* A cleanup handler: the function's thread is ended by pthread_exit or pthread_cancel. */
 void fc_child_thread_exit(void *unused);
 
-/* Ends the process where it has left the function by longjmp, as far as that can be seen: frame is
- * an address in the caller's frame. */
+/* Ends the process if the function was left by longjmp, as far as that can be seen. frame: an
+ * address in the frame of the function that called into the library. */
 void fc_child_check_escape(const void *frame);
 
 #endif

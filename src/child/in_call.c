@@ -1,6 +1,6 @@
-/* CHILD: The public functions that act on the call they are called under: an INLINE call of this
- * thread, else the one that this process was made for, else the INLINE call whose function this
- * thread belongs to. */
+/* CHILD: The public functions that concern a call. They act on the INLINE call of this thread; else
+ * on the call that this process was made for; else on the INLINE call whose function has made this
+ * thread. */
 #include "child/exit_hooks.h"
 #include "child/finish.h"
 #include "child/inline.h"

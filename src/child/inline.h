@@ -1,5 +1,4 @@
-/* HOST: The calls that run by FORKCALL_INLINE: each in the thread that made it, whose function may
- * have other threads. */
+/* HOST: INLINE calls: which of them this thread runs, and what happens in them. */
 #ifndef FC_CHILD_INLINE_H
 #define FC_CHILD_INLINE_H
 
@@ -12,17 +11,21 @@
 
 struct fc_inline {
     struct fc_inline *outer;
-    pid_t process; /* a child that is forked under the call inherits it, and is not in it */
-    jmp_buf end;   /* forkcall_throw, and a cancel by the progress callback */
+    /* The process that made the call; one that the function forks has the struct, but does not run
+     * the call. */
+    pid_t process;
+    jmp_buf end; /* where forkcall_throw goes, and a cancel by the progress callback */
     pthread_t thread;
     int code;   /* given to forkcall_throw */
-    bool threw; /* and it was */
+    bool threw; /* forkcall_throw was called */
     atomic_bool canceled;
-    /* All of the process; these and what follows are protected by fc_fds_lock. */
+    /* The list of all INLINE calls of the process. This and what follows is protected by
+     * fc_fds_lock. */
     struct fc_inline *next, **link;
-    unsigned generation; /* of base/descriptors.h */
-    unsigned users;      /* other threads that have it from fc_inline_borrow */
-    /* How often busy_by has entered fc_inline_fail and fc_inline_progress. */
+    unsigned generation; /* fc_fds_generation() when the call was made */
+    unsigned users;      /* other threads that have the call from fc_inline_borrow */
+    /* How often the thread busy_by has entered fc_inline_fail and fc_inline_progress and not
+     * left. */
     unsigned depth;
     pthread_t busy_by;
     struct forkcall_buf message;
@@ -30,24 +33,26 @@ struct fc_inline {
     void *user;
 };
 
-/* That of this thread, the innermost. NULL: none. */
+/* The innermost INLINE call of this thread. NULL: there is none. */
 struct fc_inline *fc_inline_current(void);
 
-/* For a thread that has none: that of the only thread which has. To be given back, until when the
- * call does not end. NULL: there is none, or which is meant cannot be told. */
+/* The INLINE call of the only thread that runs one, for a thread that runs none. The call does not
+ * end before fc_inline_give_back. NULL: no thread runs one, or several do. */
 struct fc_inline *fc_inline_borrow(void);
 void fc_inline_give_back(struct fc_inline *call);
 
 void fc_inline_enter(struct fc_inline *call);
 void fc_inline_leave(void);
 
-/* The function, from a frame that no exception gets past (child/entry.c). */
+/* Calls the function from a frame that no exception passes (child/entry.c). Returns what the
+ * function returns. */
 int fc_function_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result);
 
-/* Around a callback of the host's, which may run under an INLINE call of the same thread: what is
- * between the two must not be left by longjmp. */
+/* Called around a callback of the host's, which may run under an INLINE call of the same thread.
+ * forkcall_throw must not leave the callback by longjmp. */
 void fc_callback_enter(void);
-bool fc_callback_leave(void); /* true: the INLINE call that this is under was cancelled inside */
+/* True: the INLINE call of this thread was canceled in the callback. */
+bool fc_callback_leave(void);
 bool fc_is_in_callback(void);
 
 void fc_inline_fail(struct fc_inline *call, const char *format, va_list arguments);

@@ -24,7 +24,7 @@ int fc_prepare_receive(int socket, struct fc_prepare *prepare)
     return size > 0 ? fc_fd_message_receive(socket, prepare->args, size, NULL, 0, &count, 1) : 0;
 }
 
-/* As an INLINE call, so that forkcall_fail and forkcall_throw work. */
+/* Calls prepare as an INLINE call, so that forkcall_fail and forkcall_throw work in it. */
 static int call(forkcall_fn *fn, const struct fc_prepare *prepare, struct forkcall_buf *message)
 {
     struct fc_inline frame = {.progress = NULL};

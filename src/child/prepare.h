@@ -1,4 +1,4 @@
-/* SERVER: The function that a server runs once, before it makes children. */
+/* SERVER: The function prepare, which a server runs once before it makes children. */
 #ifndef FC_CHILD_PREPARE_H
 #define FC_CHILD_PREPARE_H
 
@@ -10,10 +10,10 @@ struct fc_prepare {
     char *args; /* setup.prepare_args_size bytes, aligned for any type; NULL: none */
 };
 
-/* Takes what fc_server_setup_send wrote. 0 or a negative errno. */
+/* Receives what fc_server_setup_send has sent. 0 or a negative errno. */
 int fc_prepare_receive(int socket, struct fc_prepare *prepare);
 
-/* Runs it, if there is one. 0, or a negative errno and why. */
+/* Runs prepare, if there is one. 0, or a negative errno and why, a text. */
 int fc_prepare_run(const struct fc_prepare *prepare, char *why, size_t why_size);
 
 #endif

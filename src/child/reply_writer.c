@@ -1,4 +1,4 @@
-/* CHILD: Writes frames under a lock, and the last words of the child. */
+/* CHILD: Writes frames under a lock, and the end of the reply. */
 #include "child/reply_writer.h"
 
 #include "base/io.h"
@@ -17,19 +17,22 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Any frame of progress, and no more than a pipe takes as a whole (PIPE_BUF, at least 512). */
+/* At least any frame of progress, and at most what a pipe takes as a whole (PIPE_BUF, at least
+ * 512). */
 #define SMALL_FRAMES 320U
 
-/* A spinlock that its owner cannot wait for: a signal handler may have interrupted it at any
- * instruction. So the owner is the lock: there is no moment at which it is taken and nobody's. */
+/* A spinlock that notes its owner. A signal handler may interrupt the owner at any instruction and
+ * must not wait for it. The owner's number is the lock, so there is no moment at which it is taken
+ * and nobody's. */
 struct lock {
-    _Atomic(uintptr_t) owner; /* pthread_self; 0: it is free */
+    _Atomic(uintptr_t) owner; /* pthread_self(); 0: free */
 };
 static struct lock writing;
 static bool ended;            /* protected by writing */
-static struct lock messaging; /* for fc_message and fc_child.message_size */
+static struct lock messaging; /* protects fc_message and fc_child.message_size */
 
-/* False: this very thread has it already; or, where wait is false, another has. */
+/* Takes the lock. False: this very thread has it already (this is a signal handler); or wait is
+ * false and another thread has it. */
 static bool lock(struct lock *lock, bool wait)
 {
     const uintptr_t self = (uintptr_t)pthread_self();
@@ -55,10 +58,10 @@ void fc_reply_writer_reset(void)
     unlock(&messaging);
 }
 
-/* The caller has left the nonce behind the go byte. Where it is there, this process has every
- * descriptor that it had, or its function has picked out the reply's to close; and the reply's is
- * for writing alone. Both can be seen by read(2), which is never forbidden where write(2) is
- * allowed. */
+/* True: the reply's descriptor is still the reply's. The host has written the nonce behind the go
+ * byte. If the nonce can be read, the function has not closed all descriptors at once. If the
+ * reply's number cannot be read from, it is still an end for writing. This uses only read(2), which
+ * is never forbidden where write(2) is allowed. */
 static bool has_its_descriptors(void)
 {
     uint64_t nonce = 0;
@@ -66,8 +69,8 @@ static bool has_its_descriptors(void)
            nonce == fc_child.task.nonce && fc_read(fc_child.task.reply_fd, &nonce, 0) == -EBADF;
 }
 
-/* Small frames go in one piece: a pipe that has room for them takes them without waiting, and
- * nobody sees a part. */
+/* Writes frames. Small ones are written in one piece: a pipe that has room takes them without
+ * waiting, and nobody sees a part. */
 static int write_frames(struct iovec *parts, int count)
 {
     char whole[SMALL_FRAMES];
@@ -111,7 +114,7 @@ void fc_child_tell(enum fc_frame_type type, const void *payload, size_t size)
 void fc_reply_set_message(const char *format, va_list arguments)
 {
     if (!lock(&messaging, true))
-        return; /* from a signal handler that interrupted this very function */
+        return; /* a signal handler has interrupted this very function */
     const int n = vsnprintf(fc_message, sizeof fc_message, format, arguments);
     const size_t size = n < 0 ? 0 : strnlen(fc_message, sizeof fc_message - 1);
     fc_child.message_size = (size_t)(n < 0 ? 0 : n) > size ? fc_utf8_whole(fc_message, size) : size;
@@ -127,7 +130,7 @@ struct last_words {
 _Static_assert(sizeof(struct last_words) == FC_REPLY_TAIL, "no padding");
 _Static_assert(FC_REPLY_HEAD == FC_RESULT_HEAD && FC_REPLY_TAIL == FC_RESULT_TAIL, "small_result.h has this room");
 
-/* A result that has room around it: all in one piece. */
+/* Writes a result that has room around it in one piece. */
 static bool write_around(const struct forkcall_buf *result, const struct last_words *words)
 {
     const struct fc_frame_header header = fc_frame_header_make(FC_FRAME_RESULT, result->size);
@@ -171,15 +174,16 @@ static void set_usage(struct fc_trailer *trailer)
 
 bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
 {
-    /* Both for good, because this process ends next. Another thread may be in forkcall_fail; or a
-     * signal handler of this one has come into the middle of these last words, and is not to wait
-     * for them. */
+    /* Takes both locks and never releases them, because the process exits next. False: this thread
+     * already holds one, because this is a signal handler that has interrupted it. Waiting would
+     * never end. */
     if (!lock(&messaging, true))
         return false;
     with_message = with_message && fc_child.message_size > 0;
     if (fc_child.result.kind_private == FC_BUF_REGION)
         fc_region_unmap();
-    /* Nothing comes after the trailer, and none comes into the middle of a frame. */
+    /* Nothing is written after the trailer, and the trailer is not written into the middle of a
+     * frame. */
     if (!lock(&writing, true) || ended)
         return false;
     ended = true;

@@ -1,5 +1,4 @@
-/* CHILD: In the child: writes the reply, by any of the function's threads, and from signal
- * handlers.
+/* CHILD: Writes the reply. May be called by all threads of the function and from signal handlers.
  *
  * Nothing may be written into another file that has got the reply's number: see base/fd_identity.h.
  * And the function may have left this process few system calls (seccomp(2)): what ends a call needs
@@ -13,28 +12,27 @@
 #include <stdbool.h>
 #include <sys/uio.h>
 
-/* A result in storage of the library's has so much room before and behind it for what goes around
- * it in the reply. */
+/* A small result lies in the library's memory and has this much room before and behind it, for what
+ * surrounds it in the reply. */
 #define FC_REPLY_HEAD sizeof(struct fc_frame_header)
 #define FC_REPLY_TAIL (sizeof(struct fc_frame_header) + sizeof(struct fc_trailer))
 
-/* Before the function: nothing is written yet, and the lock is free, whoever had it in an outer
- * call. */
+/* Begins a reply. The locks are free from now on, whoever had them in an outer call. */
 void fc_reply_writer_reset(void);
 
-/* Writes frames to the reply, unless the descriptor is no longer the reply's, another thread has
- * ended the call, or, where wait is false, another thread is in the middle of writing. */
+/* Writes frames to the reply. Writes nothing and returns false if the descriptor is not the reply's
+ * any more, or another thread has ended the call. wait false: also if another thread is writing. */
 bool fc_child_write(struct iovec *parts, int count, bool wait);
 
-/* One frame, as fc_child_write. */
+/* Writes one frame, waiting for other threads. */
 void fc_child_tell(enum fc_frame_type type, const void *payload, size_t size);
 
-/* Records the message that a failure goes with. */
+/* Keeps the message that is sent if the function fails. */
 void fc_reply_set_message(const char *format, va_list arguments);
 
-/* The last words, after which nothing is written any more: at most a message or the result, and the
- * trailer. Where the usage is measured the answer goes first and the trailer follows, because
- * measuring may be forbidden: see FC_FRAME_ANSWER. False: nobody was told. */
+/* Writes the end of the reply: at most a message or the result, and the trailer. Nothing is written
+ * afterwards. If the usage is measured an ANSWER frame goes first and the trailer follows, because
+ * measuring may be forbidden: see FC_FRAME_ANSWER. False: nothing could be written. */
 bool fc_reply_finish(struct fc_trailer *trailer, bool with_message);
 
 #endif

@@ -26,7 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Results up to this size lie on the child's stack, which is in memory already. */
+/* Results up to this size lie on the child's stack, whose pages are faulted in already. */
 #define FIRST_RESULT 1024U
 
 /* ---- What the function calls ----------------------------------------------------------------- */
@@ -51,8 +51,9 @@ void fc_child_progress(double done, double total, const char *note)
 
 /* ---- Making ready ---------------------------------------------------------------------------- */
 
-/* Catches a signal that a crash raises, unless it is to stay ignored: what the caller ignores a
- * function may be sent, while a crash kills it in any case. */
+/* Catches a signal that a crash raises, unless the host ignores it and keep_ignored is set. The
+ * function may be sent such a signal and expect nothing. A crash ends the process even if its
+ * signal is ignored. */
 static void catch_crash(int signal, bool keep_ignored)
 {
     struct sigaction old;
@@ -61,9 +62,10 @@ static void catch_crash(int signal, bool keep_ignored)
         sigaction(signal, &old, NULL);
 }
 
-/* The caller's handlers are the caller's code. What it ignores stays ignored, as over exec, but for
- * SIGCHLD: where that is ignored, or has SA_NOCLDWAIT, the kernel reaps the function's own
- * children, and system(3) and pclose(3) fail. All signals are still blocked. */
+/* Removes the host's signal handlers, which are code of the host. Signals that the host ignores
+ * stay ignored, as over exec, but for SIGCHLD: if SIGCHLD is ignored, or has SA_NOCLDWAIT, the
+ * kernel reaps the function's own children, and system(3) and pclose(3) fail. All signals are still
+ * blocked. */
 static void set_signals(bool keep_ignored)
 {
     struct sigaction action;
@@ -80,8 +82,8 @@ static void set_signals(bool keep_ignored)
     }
 }
 
-/* In the background of a terminal these would stop the process for ever; ignored, reading gives
- * EIO. */
+/* Ignores the signals of a terminal if this process is not in its foreground. They would stop the
+ * process for ever; if they are ignored, reading fails with EIO. */
 static void set_terminal_signals(bool background)
 {
     struct sigaction action;
@@ -102,7 +104,7 @@ static void insert(int *sorted, size_t *count, int fd)
     ++*count;
 }
 
-/* task->keep_fds has room for the channel's own: see copy_keep_fds in api/call.c. */
+/* task->keep_fds has room for these three: see copy_keep_fds in api/call.c. */
 static int close_others(const struct fc_task *task)
 {
     size_t count = task->keep_fds_count;
@@ -138,7 +140,8 @@ static int take_on(const struct fc_caller *caller)
     return r;
 }
 
-/* What a child must have from another process that a fork has by itself. */
+/* Makes a child that is no fork of the host as like one as the function expects: credentials,
+ * settings, process group, arguments, function. */
 static int make_like_fork(struct fc_task *task, enum fc_setup_step *step)
 {
     *step = FC_SETUP_PREPARE;
@@ -146,7 +149,7 @@ static int make_like_fork(struct fc_task *task, enum fc_setup_step *step)
         tell_why(task->failed);
         return -ECANCELED;
     }
-    /* Before a module is loaded for the function, whose constructors run. */
+    /* Before the function's module is loaded, because its constructors run then. */
     *step = FC_SETUP_CREDENTIALS;
     int r = take_on(task->caller);
     if (r < 0)
@@ -182,12 +185,14 @@ static int make_ready(struct fc_task *task, enum fc_setup_step *step)
     return r;
 }
 
-/* By fc_child_touch, which comes before fc_child has anything in it. */
+/* The function's own exit handlers run when it returns. Written by fc_child_touch, before fc_child
+ * is filled in. */
 static bool return_is_guarded;
 
 static void become_child(const struct fc_task *task, void *storage)
 {
-    /* The outer call's result, which args may lie in, keeps its place. */
+    /* In a nested call args may point into the outer call's result, so that result keeps its
+     * place. */
     const bool nested = fc_child.pid != 0;
     memset(&fc_child, 0, sizeof fc_child);
     if (nested)
@@ -207,7 +212,8 @@ static void tell_setup_failure(enum fc_setup_step step, int error)
     fc_child_tell(FC_FRAME_SETUP, &failure, sizeof failure);
 }
 
-/* Until the caller has a hold on this process it must not end. */
+/* Waits for the go byte without taking it. This process must not end before the host can wait for
+ * it. */
 static void await_go(int fd)
 {
     struct pollfd go = {.fd = fd, .events = POLLIN};
@@ -215,8 +221,8 @@ static void await_go(int fd)
     }
 }
 
-/* The last step before the function: that the byte is gone tells that it was reached. False: the
- * caller is gone. */
+/* Takes the go byte: the last step before the function. The host sees from the missing byte that
+ * the function was reached. False: the host is gone. */
 static bool take_go(int fd)
 {
     char byte;
@@ -226,9 +232,9 @@ static bool take_go(int fd)
 void fc_child_arm(void)
 {
     fc_crash_arm(false);
-    /* What a constructor, or prepare, ignores is not what the caller does. */
+    /* What a constructor, or prepare, ignores is not what the caller ignores. */
     set_signals(false);
-    set_terminal_signals(true); /* it has a group of its own, as a rule */
+    set_terminal_signals(true); /* it has a process group of its own, unless share_group is set */
     fc_exit_hooks_arm(false);
 }
 
@@ -241,12 +247,12 @@ void fc_child_touch(const struct fc_task *task)
     (void)fc_poll_now(task->reply_fd, 0);
     (void)fc_write_all(task->reply_fd, &none, 1);
     fc_streams_flush();
-    /* In each process: the list's page is touched so. */
+    /* In each process, because registering touches the page of the C library's list, too. */
     return_is_guarded = fc_exit_hooks_arm_return();
     memset(&fc_child, 0, sizeof fc_child);
 }
 
-/* The same, in a child that has its task from the beginning. */
+/* As fc_child_arm, in a FORK child, whose task is known before the fork. */
 static void arm(const struct fc_task *task)
 {
     fc_crash_arm(task->name == NULL);
@@ -280,13 +286,13 @@ _Noreturn void fc_child_run(struct fc_task *task)
         fc_exit_hooks_arm(task->threaded);
     if (!take_go(task->go_fd))
         _exit(1);
-    if (task->lifeline || !task->armed) /* a server ends its children itself */
+    if (task->lifeline || !task->armed) /* the server ends its other children itself */
         fc_lifeline_hold(task->go_fd, task->lifeline);
     if (!fc_start_gate_tells())
         fc_child_tell(FC_FRAME_STARTED, NULL, 0);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
     if (task->caller != NULL)
-        fc_fpu_set(&task->caller->fpu); /* last: only the function is to have it */
+        fc_fpu_set(&task->caller->fpu); /* last, so that only the function runs with it */
     fc_child_enter(task, &fc_child.result);
 }

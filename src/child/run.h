@@ -1,5 +1,6 @@
-/* CHILD: What happens in the child, from the fork to its end. Until the function is called, and
- * again after it: system calls, and what is known to be safe in a child of a threaded process. */
+/* CHILD: The child from its task to the call of the function. Until the function is called, and
+ * again after it, the child makes only system calls and what is known to be safe in a child of a
+ * threaded process. */
 #ifndef FC_CHILD_RUN_H
 #define FC_CHILD_RUN_H
 
@@ -8,19 +9,19 @@
 #include <signal.h>
 #include <stdarg.h>
 
-/* What a child ends by whose function has closed the reply and returned. */
+/* The signal that ends a child whose function has closed the reply and returned. */
 #if defined SIGRTMAX
 #define FC_MUTE_SIGNAL SIGRTMAX
 #elif defined SIGEMT
 #define FC_MUTE_SIGNAL SIGEMT
 #endif
 
-/* Why a child could not be made ready. */
+/* The step at which a child could not be made ready. */
 enum fc_setup_step {
     FC_SETUP_STREAMS = 1,
     FC_SETUP_CLOSE_FDS = 2,
     FC_SETUP_LIMITS = 3,
-    FC_SETUP_GO = 4, /* the caller's step */
+    FC_SETUP_GO = 4, /* the host could not write the request or the go byte */
     FC_SETUP_FUNCTION = 5,
     FC_SETUP_ARGS = 6,
     FC_SETUP_GROUP = 7,
@@ -28,30 +29,31 @@ enum fc_setup_step {
     FC_SETUP_CREDENTIALS = 9,
 };
 
-/* Before there is a task, in a process that is to wait for one: what fc_child_run would do that
- * does not depend on it. The task then has armed set. */
+/* Does what fc_child_run would do and what does not depend on the task. For a process that waits
+ * for a task, which then has armed set. */
 void fc_child_arm(void);
 
-/* After that, in the very process: touches the memory that fc_child_run needs. */
+/* Touches the memory that fc_child_run needs, so that it is faulted in before there is a call.
+ * After fc_child_arm; in a forked child, too, even if the server has called fc_child_arm. */
 void fc_child_touch(const struct fc_task *task);
 
 /* Makes this process ready, runs the task and ends the process. */
 _Noreturn void fc_child_run(struct fc_task *task);
 
-/* This process is such a child; a process that it forked is not. */
+/* True: this process runs a call. False in a process that it has forked. Async-signal-safe. */
 bool fc_child_is_running(void);
 
-/* What the public functions of the same names do there (child/in_call.c); the first nothing in any
- * other process. */
+/* What forkcall_fail and forkcall_progress do in a child (child/in_call.c). fc_child_fail does
+ * nothing in a process that the function has forked. */
 void fc_child_fail(const char *format, va_list arguments);
 void fc_child_progress(double done, double total, const char *note);
 
 /* ---- For child/entry.c ----------------------------------------------------------------------- */
 
-/* Calls the function. */
+/* Calls the function, and ends the process when it has returned. */
 _Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result);
 
-/* The address in the frame that the function was called from. */
+/* Notes an address in the frame that called the function; the other function returns it. */
 void fc_child_set_entry(const void *frame);
 const void *fc_child_entry_frame(void);
 

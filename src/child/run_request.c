@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 #define PAGE 4096U
-/* How deep the path of a call goes, and how much of a small request is touched before there is
- * one. */
+/* How many bytes of stack the way to the function needs, and how much of a small request's memory
+ * is touched before it comes. */
 #define TOUCHED_STACK 20480U
 #define TOUCHED_REQUEST 8192U
 
-/* False: the caller is gone, or has no use for this spare. */
+/* False: the host is gone, or does not need this child. */
 static bool read_exactly(int fd, void *to, size_t size)
 {
     for (size_t have = 0; have < size;) {
@@ -35,7 +35,8 @@ static bool read_exactly(int fd, void *to, size_t size)
     return true;
 }
 
-/* What the function forks is to have none of these. */
+/* Enters the descriptors in a table: the library then closes them in processes that the function
+ * forks. */
 static void list_descriptors(const int own[FC_FD_USES])
 {
     static struct fc_fds fds;
@@ -45,7 +46,7 @@ static void list_descriptors(const int own[FC_FD_USES])
     fds.fd[FC_FD_CHILD_REPLY] = own[-FC_FD_USE_REPLY - 1];
     fds.fd[FC_FD_CHILD_LIFELINE] = own[-FC_FD_USE_LIFELINE - 1];
     fds.fd[FC_FD_REGION] = own[-FC_FD_USE_REGION - 1];
-    /* The function may close them and open others. */
+    /* The function may close them, and get their numbers for its own files. */
     fc_fds_remember(&fds, FC_FD_CHILD_REPLY, FC_FD_COUNT);
 }
 
@@ -57,9 +58,9 @@ static void tell_ready_to(int fd)
         _exit(0);
 }
 
-/* A page that is touched for the first time after a fork costs a microsecond, and the path of a
- * call goes over some twenty: so they are touched before there is a call. Nothing else comes of
- * this. */
+/* Touches the memory that a call needs, before there is a call. The first touch of a page after a
+ * fork costs a microsecond, and the way to the function needs some twenty pages. Has no other
+ * effect. */
 static void touch(const struct fc_task *task)
 {
     volatile unsigned char deep[TOUCHED_STACK];
@@ -103,9 +104,9 @@ _Noreturn void fc_run_request(const int own[FC_FD_USES], bool execed, const char
         fc_child_arm();
     touch(&task);
     if (execed) {
-        if (!fc_start_gate_tells()) /* else the caller sees that the request is being read */
+        if (!fc_start_gate_tells()) /* else the host sees that the request is being read */
             tell_ready_to(task.reply_fd);
-        fc_crash_note_modules(); /* a fork of the server has its notes */
+        fc_crash_note_modules(); /* a fork of the server has the server's notes */
     }
     if (!read_exactly(task.go_fd, &head, sizeof head))
         _exit(0);

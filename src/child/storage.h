@@ -1,6 +1,6 @@
-/* CHILD: The child's large memory: zero pages that cost nothing until they are written to. In one
- * place, and last in the library's data, so that the few bytes that every child writes to share a
- * page. */
+/* CHILD: The child's large memory: zero pages, which cost nothing until they are written to. It
+ * lies in one file, and last in the library's data, so that the few bytes that every child writes
+ * to share a page. */
 #ifndef FC_CHILD_STORAGE_H
 #define FC_CHILD_STORAGE_H
 
@@ -14,8 +14,8 @@
 
 extern unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 extern unsigned char fc_request_bytes[FC_REQUEST_REMAINING_MAX]; /* what follows a request's head */
-extern char fc_message[FC_MESSAGE_MAX];                          /* of forkcall_fail */
-/* Of this process's modules: see child/crash_handler.h. */
+extern char fc_message[FC_MESSAGE_MAX];                          /* the message of forkcall_fail */
+/* Where this process's modules lie: see child/crash_handler.h. */
 extern struct fc_module_range fc_module_ranges[FC_MODULE_RANGES_MAX];
 
 #endif

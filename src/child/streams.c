@@ -1,4 +1,4 @@
-/* CHILD: Redirects standard streams and empties what stdio holds of the host's. */
+/* CHILD: Redirects standard streams and drops what stdio holds of the host's. */
 #include "child/streams.h"
 
 #include "base/descriptors.h"
@@ -21,8 +21,8 @@ static int replace(int fd, int with)
     return r < 0 ? -errno : 0;
 }
 
-/* Where one of 0 to 2 is closed, open() takes its number: that is not to stay, unless it is the
- * very one. */
+/* Opens /dev/null as fd. If fd is closed, open() may return that very number. Else the number that
+ * open() returns is closed again. */
 static int replace_by_null(int fd)
 {
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -42,12 +42,12 @@ int fc_streams_redirect(const struct fc_task *task)
     for (int fd = 0; r == 0 && fd < 3; fd++) {
         if (task->stream[fd] == FORKCALL_STREAM_CAPTURE) {
             r = replace(fd, captured[fd]);
-            /* The function may get the number for a file of its own. */
+            /* The function may get this number for a file of its own. */
             fc_fds_child_close(captured[fd]);
         } else if (task->stream[fd] == FORKCALL_STREAM_NULL) {
             r = replace_by_null(fd);
         } else if (task->stream[fd] == FORKCALL_STREAM_JOIN) {
-            r = replace(fd, STDOUT_FILENO); /* which is in place by now */
+            r = replace(fd, STDOUT_FILENO); /* stdout is in place by now */
         }
     }
     return r;
@@ -58,11 +58,11 @@ bool fc_streams_are_pending(void)
 #ifdef HAVE_FPURGE_EXT
     return __fpending(stdout) != 0 || __fpending(stderr) != 0;
 #else
-    return true; /* not to be known */
+    return true; /* this system does not tell */
 #endif
 }
 
-/* Neither takes the stream's lock, which another thread of the caller may have held. */
+/* Neither function takes the stream's lock, which another thread of the host may have held. */
 void fc_streams_purge(void)
 {
 #ifdef HAVE_FPURGE_EXT
@@ -74,25 +74,25 @@ void fc_streams_purge(void)
 #endif
 }
 
-/* Neither does this; setvbuf(3) allocates nothing here, where it is given no buffer. */
+/* Does not take the stream's lock. setvbuf(3) without a buffer allocates nothing here. */
 void fc_streams_buffer_by_line(bool threaded)
 {
 #ifdef HAVE_FPURGE_EXT
     (void)threaded;
-    /* glibc: whoever has made it unbuffered wants no less than lines. */
+    /* glibc: a stream without a buffer already writes each line at once. */
     if (__fbufsize(stdout) == 1)
         return;
     const int locking = __fsetlocking(stdout, FSETLOCKING_BYCALLER);
     setvbuf(stdout, NULL, _IOLBF, 0);
     __fsetlocking(stdout, locking);
 #ifdef HAVE_FILE_WRITE_END
-    /* Where the caller has used the stream it still has room for bytes that are not looked at for a
-     * newline. */
+    /* If the host has used the stream, glibc still has room for bytes in which it does not look for
+     * a newline. */
     if (__fpending(stdout) == 0)
         stdout->_IO_write_end = stdout->_IO_write_base;
 #endif
 #else
-    if (!threaded) /* its lock may be held for ever, and it may allocate */
+    if (!threaded) /* the stream's lock may be held for ever, and setvbuf(3) may allocate */
         setvbuf(stdout, NULL, _IOLBF, 0);
 #endif
 }
@@ -100,8 +100,8 @@ void fc_streams_buffer_by_line(bool threaded)
 static void flush(FILE *stream)
 {
 #ifdef HAVE_FPURGE_EXT
-    /* Does not take the lock either. Where nothing is pending the function may not have had it, and
-     * nobody may ever. */
+    /* Does not take the stream's lock. If nothing is pending, another thread of the host may have
+     * held the lock at the fork, for ever. */
     if (__fpending(stream) == 0)
         return;
 #endif

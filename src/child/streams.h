@@ -4,21 +4,21 @@
 
 #include "wire/task.h"
 
-/* Puts /dev/null and the captured ends in place. 0 or a negative errno. */
+/* Puts /dev/null and the captured ends at 0, 1 and 2. 0 or a negative errno. */
 int fc_streams_redirect(const struct fc_task *task);
 
-/* In the caller: it has written something that is not flushed. */
+/* In the host: stdout or stderr holds bytes that are not flushed. */
 bool fc_streams_are_pending(void);
 
-/* In the child: drops that: it is the caller's to write. */
+/* In the child: drops those bytes, which the host itself will write. */
 void fc_streams_purge(void);
 
-/* In the child, where nothing is pending: stdout writes every line at once. threaded: see
- * wire/task.h. */
+/* In the child, where nothing is pending: makes stdout write every line at once. threaded: as in
+ * struct fc_task. */
 void fc_streams_buffer_by_line(bool threaded);
 
-/* Writes out what the function has written to stdout and stderr. Other streams may be the
- * caller's. */
+/* Writes out what the function has written to stdout and stderr. Other streams may be the host's,
+ * and stay. */
 void fc_streams_flush(void);
 
 #endif
