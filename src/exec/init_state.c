@@ -1,4 +1,5 @@
-/* ANY: whether forkcall_init was called in this process, and what the process is since. */
+/* ANY: Whether forkcall_init() was called in this process, and what the process has been since
+ * then. */
 #include "exec/init_state.h"
 
 #include <stdatomic.h>
