@@ -85,7 +85,7 @@ need_build_tools()
 }
 
 # The libraries of tests/fork_unsafe_libs, which leaves out what it does not find.
-try_hostile_libraries()
+try_fork_unsafe_libraries()
 {
     try_install libsystemd-dev libglib2.0-dev gobjc ||
         skip_part "one of libsystemd-dev, libglib2.0-dev and gobjc cannot be installed: its test in tests/fork_unsafe_libs is not built"

@@ -2,5 +2,5 @@
 # too.
 . "$CI_DIR/lib.sh"
 need_build_tools
-try_hostile_libraries
+try_fork_unsafe_libraries
 CC=gcc build_and_test build "${strict[@]}" --fatal-meson-warnings -Dbuildtype=release

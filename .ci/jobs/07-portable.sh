@@ -4,5 +4,5 @@
 # (tests/macos).
 . "$CI_DIR/lib.sh"
 need_build_tools
-try_hostile_libraries
+try_fork_unsafe_libraries
 CC=gcc build_and_test build "${strict[@]}" -Dbuildtype=debugoptimized -Dportable=true

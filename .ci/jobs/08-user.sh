@@ -1,7 +1,7 @@
 # The whole suite as a user without privileges: what root may do hides mistakes.
 . "$CI_DIR/lib.sh"
 need_build_tools
-try_hostile_libraries
+try_fork_unsafe_libraries
 CC=gcc setup build "${strict[@]}"
 compile build
 if [ "$(id -u)" = 0 ]; then

@@ -2,7 +2,7 @@
 # then with clang, whose checks differ.
 . "$CI_DIR/lib.sh"
 need_build_tools
-try_hostile_libraries
+try_fork_unsafe_libraries
 # handle_*=0: a crash that is the test's subject stays the signal that it is.
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 ASAN_OPTIONS+=:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0:allocator_may_return_null=1

@@ -2,7 +2,7 @@
 # is idle fails here.
 . "$CI_DIR/lib.sh"
 need_build_tools
-try_hostile_libraries
+try_fork_unsafe_libraries
 CC=gcc setup build -Dbuildtype=debugoptimized
 compile build
 load=()

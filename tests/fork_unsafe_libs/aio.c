@@ -56,8 +56,8 @@ static const struct unsafe_library posix_aio = {
     .status = FORKCALL_TIMED_OUT,
 };
 
-int main(int argc, char **argv)
+int main(void)
 {
     forkcall_init();
-    return unsafe_library_main(&posix_aio, argc, argv);
+    return unsafe_library_main(&posix_aio);
 }

@@ -39,8 +39,8 @@ static const struct unsafe_library device = {
     .crash_flags = FORKCALL_CRASH_MAPPED_IN_CALLER,
 };
 
-int main(int argc, char **argv)
+int main(void)
 {
     forkcall_init();
-    return unsafe_library_main(&device, argc, argv);
+    return unsafe_library_main(&device);
 }

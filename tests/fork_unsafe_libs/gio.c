@@ -34,8 +34,8 @@ static const struct unsafe_library pool = {
     .status = FORKCALL_TIMED_OUT,
 };
 
-int main(int argc, char **argv)
+int main(void)
 {
     forkcall_init();
-    return unsafe_library_main(&pool, argc, argv);
+    return unsafe_library_main(&pool);
 }

@@ -110,10 +110,10 @@ const char *__lsan_default_suppressions(void)
 }
 #endif
 
-int main(int argc, char **argv)
+int main(void)
 {
     forkcall_init();
     sem_init(&entered, 0, 0);
     sem_init(&leave, 0, 0);
-    return unsafe_library_main(&runtime, argc, argv);
+    return unsafe_library_main(&runtime);
 }

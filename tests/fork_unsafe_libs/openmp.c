@@ -24,8 +24,8 @@ static const struct unsafe_library openmp = {
     .status = FORKCALL_TIMED_OUT,
 };
 
-int main(int argc, char **argv)
+int main(void)
 {
     forkcall_init();
-    return unsafe_library_main(&openmp, argc, argv);
+    return unsafe_library_main(&openmp);
 }

@@ -43,8 +43,8 @@ static const struct unsafe_library event = {
     .code = ECHILD,
 };
 
-int main(int argc, char **argv)
+int main(void)
 {
     forkcall_init();
-    return unsafe_library_main(&event, argc, argv);
+    return unsafe_library_main(&event);
 }

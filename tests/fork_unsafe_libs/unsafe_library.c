@@ -238,7 +238,7 @@ static void first_called_after_the_caller_has_used_it(void **state)
 
 /* ---- The program ----------------------------------------------------------------------------- */
 
-int unsafe_library_main(const struct unsafe_library *unsafe, int argc, char **argv)
+int unsafe_library_main(const struct unsafe_library *unsafe)
 {
     const struct CMUnitTest with_fork[] = {
         cmocka_unit_test(used_twice_in_one_process),
@@ -250,20 +250,9 @@ int unsafe_library_main(const struct unsafe_library *unsafe, int argc, char **ar
         cmocka_unit_test(first_called_before_the_caller_has_used_it),
         cmocka_unit_test(first_called_after_the_caller_has_used_it),
     };
-    const char *name = argc == 2 ? argv[1] : "";
     library = unsafe;
-    if (strcmp(name, "fork") == 0) {
-        method = FORKCALL_FORK;
+    method = tested_method();
+    if (method == FORKCALL_FORK)
         return cmocka_run_group_tests(with_fork, NULL, NULL);
-    }
-    if (strcmp(name, "server") == 0) {
-        method = FORKCALL_SERVER;
-        return cmocka_run_group_tests(with_cure, NULL, NULL);
-    }
-    if (strcmp(name, "spawn") == 0) {
-        method = FORKCALL_SPAWN;
-        return cmocka_run_group_tests(with_cure, NULL, NULL);
-    }
-    fprintf(stderr, "usage: %s fork|server|spawn\n", argv[0]);
-    return 2;
+    return cmocka_run_group_tests(with_cure, NULL, NULL);
 }

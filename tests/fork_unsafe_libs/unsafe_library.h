@@ -21,8 +21,8 @@ struct unsafe_library {
     uint32_t crash_flags;
 };
 
-/* Shows for the method that the program's argument names that it fails as known ("fork") or does
- * not ("server", "spawn"). Returns the program's exit status. */
-int unsafe_library_main(const struct unsafe_library *unsafe, int argc, char **argv);
+/* Shows of the tested method that it fails as known (FORK) or does not (SERVER, SPAWN). Returns the
+ * program's exit status. */
+int unsafe_library_main(const struct unsafe_library *unsafe);
 
 #endif

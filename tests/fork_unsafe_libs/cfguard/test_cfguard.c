@@ -238,7 +238,7 @@ static void guard_stays_quiet_when_started_after_use_in_the_caller(void **state)
     assert_int_equal(host_run(start_after_use, NULL), 0);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     forkcall_init();
     const struct CMUnitTest with_fork[] = {
@@ -250,17 +250,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(guard_stays_quiet_when_started_before_use_in_the_caller),
         cmocka_unit_test(guard_stays_quiet_when_started_after_use_in_the_caller),
     };
-    const char *name = argc == 2 ? argv[1] : "";
-    if (strcmp(name, "fork") == 0)
+    cure = tested_method();
+    if (cure == FORKCALL_FORK)
         return cmocka_run_group_tests(with_fork, NULL, NULL);
-    if (strcmp(name, "server") == 0) {
-        cure = FORKCALL_SERVER;
-        return cmocka_run_group_tests(with_cure, NULL, NULL);
-    }
-    if (strcmp(name, "spawn") == 0) {
-        cure = FORKCALL_SPAWN;
-        return cmocka_run_group_tests(with_cure, NULL, NULL);
-    }
-    fprintf(stderr, "usage: %s fork|server|spawn\n", argv[0]);
-    return 2;
+    return cmocka_run_group_tests(with_cure, NULL, NULL);
 }
