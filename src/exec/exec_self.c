@@ -1,4 +1,4 @@
-/* ANY: Starts this program once more, and tells whether this process was started so. */
+/* ANY: Starts this program again, and finds out whether this process was started in this way. */
 #include "exec/exec_self.h"
 
 #include "base/fd_message.h"
@@ -18,17 +18,18 @@
 #include <unistd.h>
 
 #define HELLO_MAGIC 0x694c4346U /* "FCLi" */
-/* Its value: the maker's pid, "-" and the nonce of the hello. */
+/* Its value is the maker's pid, "-", and the nonce of the hello. */
 #define MARKER "FORKCALL_COPY"
 #define MARKER_SIZE (sizeof MARKER "=" + 40)
 
-/* The same in all versions of the library: a copy that has another one must be able to say so. */
+/* The hello. It is the same in all versions of the library, so that a process with another version
+ * can say so. */
 struct hello {
     uint32_t magic;
     uint32_t role;
     uint64_t nonce;
-    int64_t maker;    /* its pid, where sockets do not tell */
-    uint64_t library; /* fc_library_id */
+    int64_t maker;    /* the maker's pid, for systems whose sockets do not tell it */
+    uint64_t library; /* fc_library_id() of the maker */
 };
 
 /* ---- In the maker ---------------------------------------------------------------------------- */
@@ -42,16 +43,17 @@ int fc_exec_self_hello(int fd, enum fc_exec_self_role role, uint64_t *nonce)
     return fc_fd_message_send(fd, &hello, sizeof hello, NULL, 0);
 }
 
-/* This process has found a mark of a copy, and not enough to be one. Written by forkcall_init. */
+/* This process has found a mark of a re-executed program, but not enough to be one. Written by
+ * forkcall_init(). */
 static atomic_bool is_lost;
 
 static int may_start(const char **why)
 {
     if (!atomic_load(&is_lost))
         return fc_exec_self_gave_up(why);
-    *why =
-        "this process was itself started as a copy of a program, through something that took from it what tells it so: "
-        "it starts no copies";
+    *why = "this process was itself re-executed by the library, through a tool that has taken away what tells it so: "
+           "it does "
+           "not re-execute this program";
     return -ENOEXEC;
 }
 
@@ -92,7 +94,8 @@ int fc_exec_self_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const
 
 /* ---- In the copy ----------------------------------------------------------------------------- */
 
-/* Made for this hello. One that was inherited is another's. */
+/* True: the environment's marker was made for this hello. An inherited marker belongs to another
+ * process. */
 static bool marker_is(const struct hello *hello)
 {
     char wanted[MARKER_SIZE];
@@ -102,7 +105,8 @@ static bool marker_is(const struct hello *hello)
     return nonce != NULL && strcmp(nonce, wanted) == 0;
 }
 
-/* Nobody else is started by that path, or with a marker that names its parent. */
+/* True: this process was started by the path, or with a marker naming its parent, that only
+ * re-executed programs have. If it has no hello, something has closed or emptied its socket. */
 static bool is_marked(void)
 {
     const char *value = getenv(MARKER);
@@ -115,16 +119,16 @@ static pid_t maker_of(const struct hello *hello)
     return told >= 0 ? told : (pid_t)hello->maker;
 }
 
-/* The hello lies in the socket before the copy is started, so nothing is waited for. It is looked
- * at and not taken: the socket may be a stranger's. */
+/* Looks for the hello. The maker has sent it before exec, so this does not wait. It is only looked
+ * at, because descriptor 3 may be some other socket. */
 static bool has_hello(struct hello *hello)
 {
     return recv(FC_EXEC_SELF_FD, hello, sizeof *hello, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof *hello &&
            hello->magic == HELLO_MAGIC;
 }
 
-/* One that the parent has made can have come to nobody else: its end of the socket is the copy's
- * alone. */
+/* True: the hello comes from the parent. No other process can have it, because only this one has
+ * the other end of the parent's socket. */
 static bool has_hello_of_parent(void)
 {
     struct hello hello;
@@ -133,13 +137,13 @@ static bool has_hello_of_parent(void)
 
 bool fc_exec_self_is_unfinished(void)
 {
-    static atomic_int known; /* 1 no, 2 yes; the same for every thread */
+    static atomic_int known; /* 1: no; 2: yes. All threads write the same. */
     if (atomic_load(&known) == 0)
         atomic_store(&known, !fc_init_was_called() && (is_marked() || has_hello_of_parent()) ? 2 : 1);
     return atomic_load(&known) == 2;
 }
 
-/* From here on this is a copy, and the host's main is not for it. */
+/* Makes this process a re-executed program, which must not reach main(). */
 static void become_exec_self(struct hello *hello)
 {
     size_t count;

@@ -1,16 +1,18 @@
-/* ANY: Another process with this program's image, made by exec and so without a trace of this one's
- * memory: the children of SPAWN, and the server.
+/* ANY: Starts this program again by exec. The children of SPAWN and the server are made so: they
+ * have nothing of this process's memory.
  *
- * A copy is told what it is by marks of different kinds, so that a tool that takes or changes some
- * of them (a preloaded library that resolves paths, a tracer, a wrapper that cleans up) leaves
- * others, and each of them ends the process at the latest in forkcall_init:
- *  - the socket of its maker as descriptor 3, with the hello in it, made by its very parent: by
- *    this alone it serves;
+ * A re-executed program finds out what it is by four different marks. A tool that takes some of
+ * them away (a preloaded library that resolves paths, a tracer, a wrapper that cleans up) leaves
+ * others, and each of them ends the process in forkcall_init() at the latest:
+ *
+ *  - the socket of its maker as descriptor 3 with the hello in it, made by its own parent. Only
+ *    with this mark it serves;
  *  - the path that it was started by (Linux);
  *  - a variable of the environment that names its parent;
- *  - what the kernel alone keeps (exec/kernel_mark.h).
- * A process that finds a mark which may be another's goes on as a program like any other, but makes
- * no copies itself: so no chain of copies comes about where none of them knows what it is. */
+ *  - a mark that the kernel keeps over exec (exec/kernel_mark.h).
+ *
+ * A process that finds a mark which may be another's goes on as an ordinary program, but does not
+ * re-execute itself. So no endless chain can arise in which no process knows what it is. */
 #ifndef FC_EXEC_EXEC_SELF_H
 #define FC_EXEC_EXEC_SELF_H
 
@@ -19,76 +21,84 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Exit statuses of an instance that must not reach main(). Other versions of the library give them
- * the same meaning. */
+/* Exit statuses of a re-executed program that must not reach main(). They mean the same in all
+ * versions of the library. */
 enum fc_exec_self_exit {
-    FC_EXIT_WRAPPED = 119,     /* its maker is not its parent: something stands between */
+    FC_EXIT_WRAPPED = 119,     /* its maker is not its parent: another program stands between */
     FC_EXIT_PRIVILEGED = 120,  /* it has more rights than its maker */
     FC_EXIT_REPLACED = 121,    /* it has another build of the library */
     FC_EXIT_NO_SOCKET = 122,   /* its socket is gone, or empty */
-    FC_EXIT_BEFORE_INIT = 123, /* its program called the library before forkcall_init */
-    FC_EXIT_REFUSED = 124,     /* what it was given cannot be taken over */
+    FC_EXIT_BEFORE_INIT = 123, /* its program called the library before forkcall_init() */
+    FC_EXIT_REFUSED = 124,     /* it cannot take over what its maker has sent */
 };
 
-/* How long a copy may take to come to forkcall_init. */
+/* How long a re-executed program may take to reach forkcall_init(). */
 #define FC_READY_NS 30000000000U
+
+/* What a report says when that time is over. */
+#define FC_EXEC_SELF_LATE "the re-executed program did not reach forkcall_init() in time"
 
 enum fc_exec_self_role { FC_ROLE_CHILD = 1, FC_ROLE_SERVER = 2, FC_ROLE_SERVERS_CHILD = 3 };
 
-/* In every program, by forkcall_init: is this process such a copy? False: no. Else *fd is the
- * socket to its maker. Ends the process where it is one that must not go on. */
+/* Finds out in forkcall_init() whether this process is a re-executed program. True: it is; *fd is
+ * the socket to its maker. False: it is not. Does not return if it is one that must not reach
+ * main(). */
 bool fc_exec_self_is_this(enum fc_exec_self_role *role, int *fd);
 
-/* This process is a copy that has not come to forkcall_init yet: it may not call anything of the
- * library. */
+/* True: this process is a re-executed program that has not reached forkcall_init(). It may not use
+ * the library yet. */
 bool fc_exec_self_is_unfinished(void);
 
-/* Starts a copy. fd: the maker's hello was written to the other end of it. 0 or a negative errno;
- * *why is what could not be done. -EPERM: it would have other rights. -ENOEXEC, -ESTALE: copies
- * have failed so often that no more is made. */
+/* Starts this program again. fd: its end of a socket pair; the hello was written to the other end.
+ *
+ * Returns 0, or a negative errno with *why: the step that failed. -EPERM: the new process would
+ * have other rights. -ENOEXEC, -ESTALE: re-executed programs have failed so often that no more is
+ * started. Thread-safe. */
 int fc_exec_self_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const char **why);
 
-/* *why is then a whole sentence, and says more than strerror(3) would. */
+/* True: for this error *why is a complete sentence that says more than strerror(3). */
 bool fc_exec_self_error_is_told(int error);
 
-/* Writes the hello that a copy looks for into a pair's end of the maker. nonce: for
- * fc_exec_self_start. */
+/* Writes the hello to the maker's end of a socket pair. nonce: gets the number that
+ * fc_exec_self_start needs. 0 or a negative errno. */
 int fc_exec_self_hello(int fd, enum fc_exec_self_role role, uint64_t *nonce);
 
-/* For the maker: the copy ended in this way and did not come to forkcall_init. Why, in words, and
- * -ENOEXEC or -ESTALE. Counts: a maker whose copies all fail by their own word makes only so many.
- * Thread-safe. */
+/* Describes, for a report, why a re-executed program ended before it reached forkcall_init().
+ * Counts such failures: if several in a row give a reason that the next would give again, no more
+ * is started.
+ *
+ * Returns -ENOEXEC, -ESTALE or -EPERM, and why. Thread-safe. */
 int fc_exec_self_failed(int wait_status, char *why, size_t why_size);
-/* One has served. */
+/* Notes that a re-executed program has worked, so the failures before it do not count. */
 void fc_exec_self_served(void);
-/* Copies have failed so often that no more is to be made: 0, or the error and the reason of the
- * last. */
+/* 0; or a negative errno with *why, the reason of the last failure: there were so many that no more
+ * is started. */
 int fc_exec_self_gave_up(const char **why);
 
 /* ---- What the platform's file (executable.*.c) gives ----------------------------------------- */
 
 struct fc_executable {
-    char *path;          /* malloc */
-    const char *instead; /* where the system refuses path; NULL: none. Static */
-    const char *why;     /* after an error; NULL: no memory. Static */
+    char *path;          /* to be freed */
+    const char *instead; /* the path to use if the system refuses path; NULL: none; static */
+    const char *why;     /* the reason after an error; NULL: no memory; static */
 };
 
-/* By forkcall_init, at once: what only the start of the program tells. */
+/* Called first in forkcall_init(): notes what only the start of the program can tell. */
 void fc_executable_note(void);
-/* The path of the image that runs, also where its file was replaced or deleted. 0 or a negative
- * errno; path is to be freed in any case. */
+/* Finds a path of the executable that runs, even if its file was replaced or deleted. 0 or a
+ * negative errno. Free the path in both cases. */
 int fc_executable_get(struct fc_executable *executable);
-/* This process was started by a path that only copies are started by. */
+/* True: this process was started by a path that only re-executed programs are started by. */
 bool fc_executable_is_this(void);
-/* The parent runs this process's program. False also where this is not known. */
+/* True: the parent runs the same executable. False also if that is not known. */
 bool fc_executable_is_of_parent(void);
-/* It has served its purpose: for another instance of this library, in a plugin, this is a program
- * like any other. */
+/* Clears that path, so that another copy of this library, in a plugin, takes this process for an
+ * ordinary program. */
 void fc_executable_forget(void);
-/* This process has more rights than its user (AT_SECURE). */
+/* True: this process has more rights than its user (AT_SECURE). */
 bool fc_executable_is_privileged(void);
-/* Starting the image's file again gives rights that this process has not, and why so, in words;
- * NULL: no. */
+/* Why starting the executable again would give rights that this process has not, in words; NULL: it
+ * would not. */
 const char *fc_executable_raises(const struct fc_executable *executable);
 
 #endif

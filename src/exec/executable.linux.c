@@ -1,8 +1,9 @@
-/* ANY: Linux: /proc/PID/exe is the image that runs in process PID, whatever became of its file.
- * Written in an odd way, it is also the mark of a copy: the kernel tells every program the path
- * that it was started by (getauxval(3), AT_EXECFN), and no other program is started by this one.
- * PID is the maker's number, not "self": where a wrapper executes the path in a process of its own,
- * "self" would be the wrapper's program. */
+/* ANY: Linux: Finds the running executable through /proc/PID/exe, whatever became of its file.
+ *
+ * Written in an odd way, this path is also the mark of a re-executed program: the kernel tells
+ * every program the path that it was started by (getauxval(3), AT_EXECFN), and no other program is
+ * started by this one. PID is the maker's number, not "self": if a wrapper executes the path in a
+ * process of its own, "self" would be the wrapper's program. */
 #include "base/descriptors.h"
 #include "exec/exec_self.h"
 #include "module/proc_maps.h"
@@ -32,7 +33,7 @@ static const char *started_by(void)
     return (const char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr): the kernel gives it so
 }
 
-/* The file at that path, at the program's start; where st_ino is not 0. */
+/* The file at that path when the program started. Valid if st_ino is not 0. */
 static struct stat started;
 
 void fc_executable_note(void)
@@ -48,7 +49,8 @@ static int set_path(struct fc_executable *executable, const char *path)
     return executable->path != NULL ? 0 : -ENOMEM;
 }
 
-/* Without /proc/self/exe an absolute path is still good while it leads to the same file. */
+/* Uses the path that the program was started by, for systems without /proc/self/exe. It must be
+ * absolute, and must still lead to the same file. */
 static int use_start_path(struct fc_executable *executable, int error)
 {
     struct stat now;
@@ -68,7 +70,7 @@ static int use_start_path(struct fc_executable *executable, int error)
     return set_path(executable, started_by());
 }
 
-/* "/proc/", a number or "self", and the odd end. */
+/* The path is "/proc/", a number or "self", and the odd end. */
 bool fc_executable_is_this(void)
 {
     const char *path = started_by();
@@ -81,7 +83,7 @@ bool fc_executable_is_this(void)
     return strcmp(path, "self" ODD_END) == 0;
 }
 
-/* The string lies on the stack, above everything else, and is this process's own. */
+/* The string lies at the top of the stack and belongs to this process, so it may be changed. */
 void fc_executable_forget(void)
 {
     char *path = (char *)getauxval(AT_EXECFN); // NOLINT(performance-no-int-to-ptr): the kernel gives it so
@@ -103,7 +105,7 @@ bool fc_executable_is_privileged(void)
     return getauxval(AT_SECURE) != 0;
 }
 
-/* The inode of the program's file, as the kernel has mapped it; it does not change. 0: not
+/* The inode of the program's file, as the kernel has mapped it. It does not change. 0: not
  * known. */
 static uint64_t mapped_inode(void)
 {
@@ -118,9 +120,10 @@ static uint64_t mapped_inode(void)
     return atomic_load(&known);
 }
 
-/* Under valgrind and qemu-user /proc/self/exe is the tool, and only the link's text is the program:
- * by that it is started if the file is still the same. Where the dynamic loader was started with
- * the program as its argument, the link's text is the loader, and nothing leads to the program. */
+/* Uses the text of the link /proc/self/exe. Under valgrind and qemu-user the file behind the link
+ * is the tool, and only the text names the program, which is used if it is still the same file. If
+ * the dynamic loader was started with the program as its argument, the text names the loader, and
+ * nothing leads to the program. */
 static int use_link(struct fc_executable *executable, uint64_t inode)
 {
     struct stat named;
@@ -141,8 +144,8 @@ static int use_link(struct fc_executable *executable, uint64_t inode)
     return -ENOENT;
 }
 
-/* Of this process. By its number where /proc knows it by that number: it may be that of another
- * process namespace. */
+/* Uses the odd path of this process. "self" is used if /proc belongs to another process namespace
+ * and knows this process by another number. */
 static int use_odd_path(struct fc_executable *executable, const struct stat *real)
 {
     char path[64];
@@ -154,9 +157,9 @@ static int use_odd_path(struct fc_executable *executable, const struct stat *rea
     return set_path(executable, path);
 }
 
-/* Where the main thread has ended by pthread_exit(3), /proc knows the image by other threads alone.
- * posix_spawn(3) executes the path in a process that has its first thread, so that "self" is good
- * there. */
+/* Finds the file behind /proc/self/exe. If the main thread has ended by pthread_exit(3), /proc
+ * knows the executable by other threads alone. "self" is still good for posix_spawn(3), which
+ * executes the path in a process that has its first thread. */
 static int stat_own(struct stat *real)
 {
     if (stat("/proc/self/exe", real) == 0)
@@ -165,7 +168,8 @@ static int stat_own(struct stat *real)
     return error == ENOENT && stat("/proc/thread-self/exe", real) == 0 ? 0 : -error;
 }
 
-/* Which it is, is told by what is mapped, not by a name: behind one another file may lie by now. */
+/* The executable is recognised by what is mapped, not by a name, because another file may have the
+ * name by now. */
 int fc_executable_get(struct fc_executable *executable)
 {
     struct stat real;
@@ -184,10 +188,10 @@ static bool is_root(const struct fc_credentials *c)
     return (c->secure_bits & SECBIT_NOROOT_) == 0 && (c->user[FC_ID_REAL] == 0 || c->user[FC_ID_EFFECTIVE] == 0);
 }
 
-/* A copy begins with the real user and group (exec/spawn_self.c). What exec gives root again of the
- * capabilities that it has dropped is not looked at here: the copy drops them itself, and looks
- * (os/credentials.h). Nor would this process know what it really has: a security module shows it
- * less (AppArmor). */
+/* A re-executed program begins with the real user and group (exec/spawn_self.c). Capabilities that
+ * exec gives back to root are not looked at here, because the new process drops them itself and
+ * checks that (os/credentials.h). This process could not tell them anyway: a security module may
+ * show it fewer than it has (AppArmor). */
 const char *fc_executable_raises(const struct fc_executable *executable)
 {
     struct stat file;

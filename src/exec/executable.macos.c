@@ -1,5 +1,6 @@
-/* ANY: macOS: dyld knows the path. An image that was replaced or deleted cannot be started again;
- * the copy's identity is checked before any call (exec/library_id.h, module/lookup.h). */
+/* ANY: macOS: Finds the executable's path through dyld. An executable that was replaced or deleted
+ * cannot be started again. The new process's identity is checked before any call
+ * (exec/library_id.h, module/lookup.h). */
 #include "exec/exec_self.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* ANY: No way is known here to the file of the running image. */
+/* ANY: For systems on which no way to the running executable is known. */
 #include "exec/exec_self.h"
 
 #include <errno.h>

@@ -1,18 +1,21 @@
-/* ANY: A mark of copies that the kernel alone keeps. It goes through exec and fork, whatever
- * becomes of path, environment and descriptors, and a process that has it is a copy, or was started
- * by something between the exec of a copy and its forkcall_init, which takes the mark away. */
+/* ANY: A mark of re-executed programs that only the kernel keeps. It stays over exec and fork,
+ * whatever happens to path, environment and descriptors. A process that has it is a re-executed
+ * program, or was started by something between the exec of one and its forkcall_init(), which takes
+ * the mark away. */
 #ifndef FC_EXEC_KERNEL_MARK_H
 #define FC_EXEC_KERNEL_MARK_H
 
 #include <signal.h>
 #include <stdbool.h>
 
-/* In the maker, before and after posix_spawn of a copy, in the same thread. mask: what signals the
- * copy is to be started with blocked. Restore takes what begin returned. */
+/* Called in the maker around posix_spawn(3), in the same thread. *mask: gets the signals that
+ * the new process must start with blocked. fc_kernel_mark_end takes what fc_kernel_mark_begin
+ * returned. */
 unsigned long fc_kernel_mark_begin(sigset_t *mask);
 void fc_kernel_mark_end(unsigned long before);
 
-/* In the calling thread, which is the first: has it the mark? Then the mark is taken away. */
+/* Looks for the mark in the calling thread, which is the first one, and takes the mark away. True:
+ * it was there. */
 bool fc_kernel_mark_take(void);
 
 #endif

@@ -1,10 +1,9 @@
-/* ANY: The set of signals that are blocked when the program begins: no program is started with this
- * one by chance. Some shells unblock all.
+/* ANY: The mark is the set of signals that are blocked when the program begins. No program is
+ * started with this set by chance. Some shells unblock all signals.
  *
- * A constructor of this library unblocks them at once: the program's constructors, which come after
- * it, find none blocked, as promised for copies, nor does a thread that they start. Only libraries
- * whose constructors the loader runs before this one's find the set, which holds no signal that
- * anything is known to use. */
+ * A constructor of this library unblocks them. The program's constructors run after it and find
+ * none blocked, nor does a thread that they start. Only libraries whose constructors run before
+ * this library's find the set, which holds no signal that anything is known to use. */
 #include "exec/kernel_mark.h"
 
 #include "config.h"
@@ -14,16 +13,16 @@
 
 #ifdef SIGRTMAX
 
-/* Above what libraries use, SIGRTMIN and the next few; below what valgrind and qemu-user keep for
- * themselves, the last. */
+/* Above SIGRTMIN and the next few, which libraries use, and below the last ones, which valgrind and
+ * qemu-user keep for themselves. */
 #define FIRST 41
 #define LAST 60
 static const int marked[] = {43, 44, 46, 49, 51, 52, 53, 58};
 
 #else
 
-/* Without real-time signals: such as are ignored by default, or of no meaning to a process that has
- * just begun. */
+/* For systems without real-time signals: signals that are ignored by default, or mean nothing to a
+ * process that has just begun. */
 #define FIRST 1
 #define LAST 31
 static const int marked[] = {SIGXFSZ, SIGVTALRM, SIGWINCH, SIGXCPU};
@@ -48,8 +47,8 @@ void fc_kernel_mark_end(unsigned long before)
     (void)before;
 }
 
-/* Those between FIRST and LAST that are blocked are the marked ones; a constructor may have blocked
- * others. */
+/* True: exactly the marked signals are blocked among those from FIRST to LAST. A constructor may
+ * have blocked others. */
 static bool take(void)
 {
     sigset_t now, mark;
@@ -62,9 +61,10 @@ static bool take(void)
     return pthread_sigmask(SIG_UNBLOCK, &mark, NULL) == 0;
 }
 
-static bool was_branded; /* when this library was loaded */
+static bool was_branded; /* the mark was there when this library was loaded */
 
-/* Before the program's constructors also where this library is linked statically. */
+/* The priority lets this run before the program's constructors even if this library is linked
+ * statically. */
 #ifdef HAVE_CONSTRUCTOR_PRIORITY
 __attribute__((constructor(101)))
 #else
@@ -76,8 +76,8 @@ take_at_once(void)
     was_branded = take();
 }
 
-/* Another instance of this library, in the program or a plugin, may have taken the mark before this
- * one. */
+/* If another copy of this library, in the program or a plugin, has taken the mark before, it is not
+ * found here. */
 bool fc_kernel_mark_take(void)
 {
     const bool branded = was_branded || take();

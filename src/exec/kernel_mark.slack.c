@@ -1,6 +1,7 @@
-/* ANY: Linux: the slack of timers (prctl(2), PR_SET_TIMERSLACK), a number of nanoseconds. A child
- * begins with that of the thread that made it, exec keeps it, and no wrapper touches it. Its last
- * three digits are the mark: less than a microsecond of timers that may be late by 50 as a rule. */
+/* ANY: Linux: The mark is the slack of timers (prctl(2), PR_SET_TIMERSLACK), a number of
+ * nanoseconds. A child begins with the slack of the thread that made it, exec keeps it, and no
+ * wrapper changes it. The last three digits are the mark: they change timers, which usually may be
+ * late by 50 microseconds, by less than one. */
 #include "exec/kernel_mark.h"
 
 #include <sys/prctl.h>
@@ -17,7 +18,7 @@ unsigned long fc_kernel_mark_begin(sigset_t *mask)
 {
     const int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     sigemptyset(mask);
-    if (slack <= 0) /* a thread of a real-time policy has none */
+    if (slack <= 0) /* a thread with a real-time policy has no slack */
         return 0;
     return prctl(PR_SET_TIMERSLACK, marked((unsigned long)slack), 0, 0, 0) == 0 ? (unsigned long)slack : 0;
 }
@@ -33,7 +34,7 @@ bool fc_kernel_mark_take(void)
     const int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     if (slack <= 0 || slack % UNIT != MARK)
         return false;
-    /* 0 would stand for what the process began with. */
+    /* 0 would restore the slack that the process began with */
     prctl(PR_SET_TIMERSLACK, slack > MARK ? (unsigned long)(slack - MARK) : 1UL, 0, 0, 0);
     return true;
 }

@@ -1,4 +1,5 @@
-/* ANY: A hash over the build's identity and the layout of its messages. */
+/* ANY: Identifies a build of the library by a hash over the build's identity and the layout of its
+ * messages. */
 #include "exec/library_id.h"
 
 #include "base/hash.h"
@@ -9,8 +10,8 @@
 #include <forkcall.h>
 #include <stdatomic.h>
 
-/* Where the linker gives builds no identity and the module's content cannot be read, these sizes of
- * the messages that cross are all that tells two builds apart. */
+/* The sizes of the messages. If the linker gives builds no identity and the module's content cannot
+ * be read, these sizes are all that distinguishes two builds. */
 static const uint64_t layout[] = {
     FORKCALL_VERSION,
     sizeof(struct fc_request),
@@ -35,7 +36,7 @@ static uint64_t make(void)
 
 uint64_t fc_library_id(void)
 {
-    static atomic_uint_fast64_t known; /* 0: not yet; the same number for every thread */
+    static atomic_uint_fast64_t known; /* 0: not known yet. All threads write the same. */
     if (atomic_load(&known) == 0)
         atomic_store(&known, make());
     return atomic_load(&known);

@@ -1,4 +1,4 @@
-/* ANY: The identity of the module that this very code lies in. */
+/* ANY: ELF: The identity of the module that holds this code. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #endif
@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-static const char here; /* an address in the module that this code lies in */
+static const char here; /* an address in the module that holds this code */
 
 struct search {
     struct fc_module_id *id;
@@ -23,8 +23,8 @@ static int visit(struct dl_phdr_info *info, size_t size, void *context)
     search->first = false;
     if (fc_elf_find_segment(&module, (uintptr_t)&here) == NULL)
         return 0;
-    /* At least the layout comes into id. The content of a program is not hashed: it may be large,
-     * and a copy is started from the very file that runs. */
+    /* At least the layout gets into id. The content of a program is not hashed: it may be large,
+     * and the re-executed program is started from the same file. */
     search->found = true;
     if (module.is_program)
         fc_elf_identify_build(&module, search->id);

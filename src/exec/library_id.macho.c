@@ -1,4 +1,4 @@
-/* ANY: The identity of the module that this very code lies in. */
+/* ANY: Mach-O: The identity of the module that holds this code. */
 #include "exec/library_id.h"
 
 #include <dlfcn.h>
@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-static const char here; /* an address in the image that this code lies in */
+static const char here; /* an address in the module that holds this code */
 
 bool fc_library_module_id(struct fc_module_id *id)
 {

@@ -1,4 +1,4 @@
-/* HOST: The attributes and file actions of posix_spawn(3). */
+/* HOST: Starts this program by posix_spawn(3): its attributes, file actions and environment. */
 #include "exec/spawn_self.h"
 
 #include "base/descriptors.h"
@@ -19,7 +19,7 @@
 #ifdef HAVE_CRT_EXTERNS
 #include <crt_externs.h>
 #undef environ
-#define environ (*_NSGetEnviron()) /* a library of macOS has no other */
+#define environ (*_NSGetEnviron()) /* a macOS library cannot use environ itself */
 #elif !defined HAVE_ENVIRON
 extern char **environ;
 #endif
@@ -36,7 +36,7 @@ static char *program_name(void)
 #endif
 }
 
-/* NULL: no memory. */
+/* The environment of this process with the marker; NULL: no memory. */
 static char **environment_with(const char *marker)
 {
     const size_t name_size = (size_t)(strchr(marker, '=') - marker) + 1;
@@ -48,17 +48,17 @@ static char **environment_with(const char *marker)
     if (with == NULL)
         return NULL;
     for (size_t i = 0; i < count; i++)
-        if (strncmp(environ[i], marker, name_size) != 0) /* not an inherited one */
+        if (strncmp(environ[i], marker, name_size) != 0) /* an inherited marker is left out */
             with[kept++] = environ[i];
     with[kept] = (char *)(uintptr_t)marker;
     with[kept + 1] = NULL;
     return with;
 }
 
-/* Standard streams that are close-on-exec in the host are the copy's all the same, as they would be
- * a fork's. Each is duplicated to FC_EXEC_SELF_FD, which is not taken yet, and back. A dup2 action
- * with the same number twice would not do: macOS leaves close-on-exec as it was (XNU,
- * bsd/kern/kern_exec.c 3130). */
+/* Keeps standard streams open that are close-on-exec in the host, as a fork would. Each is
+ * duplicated to FC_EXEC_SELF_FD, which is not in use yet, and back. A dup2 action with the same
+ * number twice would not do: macOS leaves close-on-exec as it was (XNU, bsd/kern/kern_exec.c
+ * 3130). */
 static int keep_streams(posix_spawn_file_actions_t *actions)
 {
     int r = 0;
@@ -95,9 +95,10 @@ static int set_attributes(posix_spawnattr_t *attributes, const sigset_t *mask, s
     return r != 0 ? r : posix_spawnattr_setflags(attributes, flags);
 }
 
-/* The kernel takes a program for set-user-id (AT_SECURE) that is started by a thread whose
- * effective user is not its real one, or whose file group is none of its groups. The real ones a
- * thread may take on at any time: the copy begins with them, and takes on the others itself. */
+/* The kernel treats a program as set-user-id (AT_SECURE) if the starting thread's effective user is
+ * not its real one, or its file-system group is none of its groups. Each thread may take on its
+ * real ids at any time. So the re-executed program starts with the real ids, and takes on the
+ * others itself. */
 static bool needs_real_ids(void)
 {
     struct fc_credentials c;
@@ -115,7 +116,8 @@ static int start(const char *path, char **environment, int fd, const sigset_t *m
     if (own_group)
         flags = (short)(flags | POSIX_SPAWN_SETPGROUP);
     const bool real_ids = needs_real_ids();
-    /* Of two threads, the second would take what the first has not restored yet for the host's. */
+    /* Two threads must not do this at once: the second would take what the first has not restored
+     * yet for the host's setting. */
     if (real_ids)
         fc_fds_fork_lock();
     const int dumpable = real_ids ? fc_settings_dumpable() : 0;
@@ -142,22 +144,23 @@ static int start(const char *path, char **environment, int fd, const sigset_t *m
     return r;
 }
 
-/* The limit on descriptors has been lowered since fd was opened: posix_spawn(3) refuses such
- * numbers as bad. */
+/* The limit on descriptors was lowered since fd was opened. posix_spawn(3) refuses such numbers as
+ * bad. */
 static bool is_above_limit(int fd)
 {
     struct rlimit limit;
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur;
 }
 
-/* EBADF: another thread has closed a descriptor that an action names, or lowered the limit on them,
- * since they were listed. */
+/* Tries again after EBADF: another thread has closed a descriptor that an action names, or lowered
+ * the limit on descriptors, since they were listed. */
 static int start_again(const char *path, char **environment, int fd, const sigset_t *mask, bool own_group, pid_t *pid)
 {
     int r = EBADF;
     for (int i = 0; i < TRIES && r == EBADF; i++) {
         r = start(path, environment, fd, mask, own_group, pid);
-        /* A sandbox may refuse setpgid(2): then it goes without, as a fork's child does. */
+        /* A sandbox may refuse setpgid(2). The new process then has no group of its own, as a
+         * fork's child has not. */
         if (r == EPERM && own_group)
             r = start(path, environment, fd, mask, false, pid);
     }

@@ -1,4 +1,4 @@
-/* HOST: glibc 2.34, Solaris. */
+/* HOST: Closes the other descriptors by one action (glibc 2.34, Solaris). */
 #include "exec/spawn_self.h"
 
 // NOLINTNEXTLINE(readability-non-const-parameter): another platform sets them

@@ -1,6 +1,6 @@
-/* HOST: Without a way to close all: those that are open now and not close-on-exec, as /proc or /dev
- * lists them. What another thread opens meanwhile, and what lies above a limit that was lowered
- * since, the copy has as well. */
+/* HOST: For systems that cannot close all descriptors by one action: closes those that are open now
+ * and not close-on-exec, as /proc or /dev lists them. The new process also gets what another thread
+ * opens meanwhile, and what lies above a limit that was lowered since. */
 #include "exec/spawn_self.h"
 
 #include "base/descriptors.h"
@@ -21,7 +21,7 @@ static int close_listed(DIR *list, posix_spawn_file_actions_t *actions)
         const int flags = fcntl((int)fd, F_GETFD);
         if (flags >= 0 && (flags & FD_CLOEXEC) == 0)
             r = posix_spawn_file_actions_addclose(actions, (int)fd);
-        if (r == EBADF) /* above a limit that was lowered since: no action may name it */
+        if (r == EBADF) /* it lies above a limit that was lowered since: no action may name it */
             r = 0;
     }
     return r;

@@ -1,4 +1,4 @@
-/* HOST: Copies that did not come to forkcall_init: why, and how often. */
+/* HOST: Re-executed programs that did not reach forkcall_init(): why, and how often. */
 #include "exec/exec_self.h"
 
 #include "base/report_message.h"
@@ -8,33 +8,32 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
-/* So many in a row that ended by their own word, which the next would say again, are enough. */
+/* After this many failures in a row whose reason the next would give again, no more is started. */
 #define ENOUGH 8
 
-static atomic_int failures; /* in a row */
-static atomic_int last;     /* enum fc_exec_self_exit; 0: none */
+static atomic_int failures; /* how many failures in a row */
+static atomic_int last;     /* enum fc_exec_self_exit of the last failure; 0: none */
 
-/* What a copy says by its exit status. NULL: nothing. */
+/* What the exit status of a re-executed program means; NULL: it is not one of enum
+ * fc_exec_self_exit. */
 static const char *word_of(int exit_status)
 {
     switch (exit_status) {
     case FC_EXIT_WRAPPED:
-        return "another program stands between this one and its copy (a wrapper, a tracer that executes it in a "
-               "process of "
-               "its own)";
+        return "another program stands between this process and the re-executed program (a wrapper, or a tracer that "
+               "starts it in a process of its own)";
     case FC_EXIT_PRIVILEGED:
-        return "a copy of this program has other rights than this process (set-user-id, file capabilities, changed "
+        return "the re-executed program has other rights than this process (set-user-id, file capabilities, changed "
                "ids)";
     case FC_EXIT_REPLACED:
         return "the file of libforkcall, or of this program, was replaced while the program runs: restart the program";
     case FC_EXIT_NO_SOCKET:
-        return "the copy of this program was cut off: something before forkcall_init() (a constructor, a preloaded "
-               "library, "
-               "a wrapper) closed or emptied its descriptor 3";
+        return "the connection to the re-executed program was cut: something that ran before forkcall_init() (a "
+               "constructor, a preloaded library, a wrapper) closed its descriptor 3 or read from it";
     case FC_EXIT_BEFORE_INIT:
-        return "the copy of this program called the library before forkcall_init()";
+        return "the re-executed program called the library before forkcall_init()";
     case FC_EXIT_REFUSED:
-        return "the copy of this program could not take over what it was given (no memory, or no descriptors)";
+        return "the re-executed program could not take over what this process sent (no memory, or no free descriptor)";
     default:
         return NULL;
     }
@@ -50,16 +49,16 @@ static void describe(int wait_status, char *why, size_t why_size)
     char number[32];
     const int status = WEXITSTATUS(wait_status);
     if (!WIFEXITED(wait_status))
-        snprintf(why, why_size, "the copy of this program was killed by %s before it came to forkcall_init()",
+        snprintf(why, why_size, "the re-executed program was killed by %s before it reached forkcall_init()",
                  fc_signal_name(WTERMSIG(wait_status), number));
     else if (status == 127)
         snprintf(why, why_size,
-                 "a new process of this program was ended by the dynamic loader (exit status 127), which says why on "
+                 "the re-executed program was ended by the dynamic loader (exit status 127), which says why on "
                  "standard error: a library is missing or was changed");
     else
         snprintf(
             why, why_size,
-            "the copy of this program ended with exit status %d before it came to forkcall_init(), which main() must "
+            "the re-executed program ended with exit status %d before it reached forkcall_init(), which main() must "
             "reach whatever its arguments",
             status);
 }
@@ -72,7 +71,7 @@ int fc_exec_self_failed(int wait_status, char *why, size_t why_size)
         return -ENOEXEC;
     }
     snprintf(why, why_size, "%s", word);
-    if (WEXITSTATUS(wait_status) != FC_EXIT_REFUSED) { /* that may pass */
+    if (WEXITSTATUS(wait_status) != FC_EXIT_REFUSED) { /* want of memory or descriptors may pass */
         atomic_store(&last, WEXITSTATUS(wait_status));
         atomic_fetch_add(&failures, 1);
     }
