@@ -114,12 +114,12 @@ static bool never_got_ready(const struct forkcall_call *call)
 static void not_ready(struct forkcall_call *call, const struct fc_ending *ending)
 {
     struct forkcall_report *report = &call->report;
-    char why[200] = "the copy of this program ended before it came to forkcall_init()";
+    char why[200] = "the re-executed program ended before it reached forkcall_init()";
     report->status = FORKCALL_NOT_STARTED;
     report->code = ENOEXEC;
     if (call->cause == FC_CAUSE_NOT_READY) {
         report->code = ETIMEDOUT;
-        snprintf(why, sizeof why, "the copy of this program did not come to forkcall_init() in time");
+        snprintf(why, sizeof why, FC_EXEC_SELF_LATE);
     } else if (ending->status_known) {
         report->code = -fc_exec_self_failed(ending->wait_status, why, sizeof why);
     }
@@ -186,9 +186,9 @@ static const char *step_name(uint32_t step)
     case FC_SETUP_LIMITS:
         return "limits";
     case FC_SETUP_GO:
-        return "letting the child go";
+        return "telling the child to begin";
     case FC_SETUP_FUNCTION:
-        return "finding the function in a copy of this program";
+        return "finding the function in the child";
     case FC_SETUP_ARGS:
         return "memory for the arguments";
     case FC_SETUP_PREPARE:

@@ -135,7 +135,7 @@ static int take_on(const struct fc_caller *caller)
     fc_settings_set(&caller->settings);
     const int r = fc_credentials_take_on(&caller->credentials);
     if (r < 0)
-        tell_why("the child cannot have the users, groups and capabilities of the thread that called, and no others");
+        tell_why("the child cannot take on exactly the users, groups and capabilities of the calling thread");
     fc_settings_set_secret(caller->settings.is_secret);
     return r;
 }

@@ -126,5 +126,5 @@ _Noreturn void fc_run_request_main(int socket)
     const int r = fc_fd_list_receive(socket, own);
     if (own[-FC_FD_USE_REQUEST - 1] < 0 || own[-FC_FD_USE_REPLY - 1] < 0)
         _exit(FC_EXIT_REFUSED);
-    fc_run_request(own, true, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
+    fc_run_request(own, true, r < 0 ? FC_KEEP_FDS_FAILED : NULL);
 }

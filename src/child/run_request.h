@@ -5,6 +5,10 @@
 
 #include "wire/fd_list.h"
 
+/* What a report says if the list of descriptors cannot be received. */
+#define FC_KEEP_FDS_FAILED \
+    "keep_fds: a descriptor cannot be put at its number in the child (no memory, or no free descriptor)"
+
 /* In a re-executed program, called by forkcall_init(): receives its descriptors from the socket,
  * waits for the request and runs it. */
 _Noreturn void fc_run_request_main(int socket);

@@ -76,7 +76,8 @@ static int refuse_unloadable(const struct fc_module_function *name, char *why, s
 static int load_and_search(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size)
 {
     if (name->path[0] != '/')
-        return refuse(name, -ENOENT, "the module ", " is not loaded here, and its file is not known", why, why_size);
+        return refuse(name, -ENOENT, "the module ", " is not loaded in the new process, and its file is not known", why,
+                      why_size);
     if (dlopen == NULL)
         return refuse(name, -ENOENT, "cannot load the module ", ": this program is static", why, why_size);
     if (is_special_file(name->path))
@@ -90,7 +91,8 @@ static int load_and_search(const struct fc_module_function *name, forkcall_fn **
     if (fc_module_search(name, fn))
         return 0;
     (void)dlclose(module);
-    return refuse(name, -ESTALE, "the module ", " is another build here than in the caller", why, why_size);
+    return refuse(name, -ESTALE, "the module ", " is another build in the new process than in the caller", why,
+                  why_size);
 }
 
 int fc_module_find(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size)
@@ -102,7 +104,7 @@ int fc_module_find(const struct fc_module_function *name, forkcall_fn **fn, char
     if (fc_module_search(name, fn))
         return 0;
     if (name->is_program) {
-        (void)snprintf(why, why_size, "the program is another build here than in the caller");
+        (void)snprintf(why, why_size, "the program is another build in the new process than in the caller");
         return -ESTALE;
     }
     return load_and_search(name, fn, why, why_size);

@@ -304,7 +304,7 @@ static int refused(int error, char *why, size_t why_size)
     else if (error == EMFILE || error == ENFILE)
         snprintf(why, why_size, "no descriptor left in the server for another child: %s", strerror(error));
     else
-        snprintf(why, why_size, "another child: %s", strerror(error));
+        snprintf(why, why_size, "making a child in the server: %s", strerror(error));
     return -error;
 }
 

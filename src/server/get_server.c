@@ -247,7 +247,7 @@ static int get(const struct fc_time_limit *time_limit, unsigned started, struct 
             if (!is_of_the_call(r) || has_refused(*server))
                 fc_server_retire(*server);
             if (r == -ECONNRESET && !served)
-                snprintf(why, why_size, "it ended before it served");
+                snprintf(why, why_size, "it ended before it was ready");
             fc_server_unref(*server);
             if (!served)
                 return r;

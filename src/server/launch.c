@@ -256,7 +256,7 @@ static int await_exec_self(struct fc_process *started, struct fc_fds *fds, const
     if (r < 0)
         return r;
     if (killed_ns != 0)
-        snprintf(why, why_size, "the copy of this program did not come to forkcall_init() in time");
+        snprintf(why, why_size, FC_EXEC_SELF_LATE);
     else if (ending.status_known && ending.wait_status != 0)
         return fc_exec_self_failed(ending.wait_status, why, why_size);
     else

@@ -63,7 +63,7 @@ _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server,
     close(child->reply[0]);
     own[-FC_FD_USE_LIFELINE - 1] = fc_lifeline_join(fc_server_state_lifeline());
     const int r = extra >= 0 ? fc_fd_list_receive(extra, own) : 0;
-    fc_run_request(own, false, r < 0 ? "keep_fds: a descriptor cannot be had at its number in the child" : NULL);
+    fc_run_request(own, false, r < 0 ? FC_KEEP_FDS_FAILED : NULL);
 }
 
 static int by_fork(struct fc_new_child *child, int extra, void (*leave_in_child)(int))

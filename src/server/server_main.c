@@ -250,7 +250,7 @@ _Noreturn void fc_server_main(int control)
      * server is dumpable (server/snapshot.h). */
     fc_settings_set_secret(false);
     if (r < 0)
-        snprintf(why, sizeof why, "it cannot have the users, groups and capabilities of the thread that started it");
+        snprintf(why, sizeof why, "it cannot take on the users, groups and capabilities of the thread that started it");
     if (r == 0 && !exec_spares) {
         r = run_prepare(why, sizeof why);
         /* The function prepare has started threads, which a fork would not have: children are

@@ -38,7 +38,7 @@ static bool find_in_copy(unsigned long kind)
     name.id.bytes[name.id.size - 1] ^= 1;
     struct answer refusal;
     return answer.result == 0 && answer.value == 42 && lookup_ask(&name, NULL, &refusal) && refusal.result != 0 &&
-           strcmp(refusal.why, "the program is another build here than in the caller") == 0;
+           strcmp(refusal.why, "the program is another build in the new process than in the caller") == 0;
 }
 
 /* Goes on in a copy of the program's file, which deletes it. */

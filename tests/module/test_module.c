@@ -496,7 +496,7 @@ static void copy_finds_the_programs_function(void **state)
     assert_int_equal(fc_module_name(static_function, &name), 0);
     assert_answers(&name, NULL, 42);
     name.id.bytes[0] ^= 1;
-    assert_refused(&name, NULL, -ESTALE, "the program is another build here than in the caller");
+    assert_refused(&name, NULL, -ESTALE, "the program is another build in the new process than in the caller");
 }
 
 static void copy_finds_a_librarys_function(void **state)
@@ -529,8 +529,8 @@ static void copy_loads_a_plugin(void **state)
  * has nothing of it loaded. */
 static void check_rebuilt(const struct pair *pair, bool in_place)
 {
-    const char *const why =
-        in_place ? "plugin.so is another build here than in the caller" : "plugin.so was replaced after the caller had";
+    const char *const why = in_place ? "plugin.so is another build in the new process than in the caller"
+                                     : "plugin.so was replaced after the caller had";
     struct place place;
     struct stat one, two;
     make_place(&place);

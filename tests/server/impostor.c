@@ -81,7 +81,7 @@ static bool starts_copies(bool lost)
         const struct forkcall_report report = forkcall_run(returns_0, NULL, 0, NULL, &options);
         printf("method %d: %s\n", method, report.message);
         if (lost ? report.status != FORKCALL_NOT_STARTED || report.code != ENOEXEC ||
-                       strstr(report.message, "it starts no copies") == NULL
+                       strstr(report.message, "it does not re-execute this program") == NULL
                  : report.status != FORKCALL_OK)
             return false;
     }

@@ -125,31 +125,31 @@ static void check_copies(const char *what, const char *why, int code)
 static void copy_that_calls_the_library_before_forkcall_init(void **state)
 {
     (void)state;
-    check_copies("calls", "the copy of this program called the library before forkcall_init()", 8);
+    check_copies("calls", "the re-executed program called the library before forkcall_init()", 8);
 }
 
 static void copy_that_makes_copies_before_forkcall_init(void **state)
 {
     (void)state;
-    check_copies("recurses", "the copy of this program called the library before forkcall_init()", 8);
+    check_copies("recurses", "the re-executed program called the library before forkcall_init()", 8);
 }
 
 static void copy_that_starts_a_server_before_forkcall_init(void **state)
 {
     (void)state;
-    check_copies("starts", "the copy of this program called the library before forkcall_init()", 8);
+    check_copies("starts", "the re-executed program called the library before forkcall_init()", 8);
 }
 
 static void copy_that_exits_before_forkcall_init(void **state)
 {
     (void)state;
-    check_copies("exits", "the copy of this program ended with exit status 3 before it came to forkcall_init()", 8);
+    check_copies("exits", "the re-executed program ended with exit status 3 before it reached forkcall_init()", 8);
 }
 
 static void copy_that_crashes_before_forkcall_init(void **state)
 {
     (void)state;
-    check_copies("crashes", "the copy of this program was killed by SIGTRAP before it came to forkcall_init()", 8);
+    check_copies("crashes", "the re-executed program was killed by SIGTRAP before it reached forkcall_init()", 8);
 }
 
 static void copy_that_never_comes_to_forkcall_init(void **state)

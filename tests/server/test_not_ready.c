@@ -29,10 +29,10 @@ static void copy_that_never_comes_to_forkcall_init_and_no_timeout(void **state)
     fflush(NULL);
     const pid_t pid = fork(); /* both at once */
     if (pid == 0)
-        _exit(!gives_up("server", "server: NOT_STARTED method 2 ran 1 code 8: server: the copy of this program did not "
-                                  "come to forkcall_init() in time"));
-    const bool good = gives_up("spawn", "spawn: NOT_STARTED method 3 ran 1 code 110: the copy of this program did not "
-                                        "come to forkcall_init() in time");
+        _exit(!gives_up("server", "server: NOT_STARTED method 2 ran 1 code 8: server: the re-executed program did not "
+                                  "reach forkcall_init() in time"));
+    const bool good = gives_up("spawn", "spawn: NOT_STARTED method 3 ran 1 code 110: the re-executed program did not "
+                                        "reach forkcall_init() in time");
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     assert_true(good);

@@ -43,7 +43,7 @@ static bool says(const char *text)
 
 /* ---- The socket of a copy -------------------------------------------------------------------- */
 
-#define CUT_OFF "the copy of this program was cut off: something before forkcall_init() "
+#define CUT_OFF "the connection to the re-executed program was cut: something that ran before forkcall_init() "
 
 static void check_robbed(const char *what)
 {
@@ -97,7 +97,7 @@ static void copy_without_its_socket_that_calls_the_library(void **state)
     assert_int_equal(RUN(reexec_program, NULL, "as", "calls", "spawn", "server"), 0);
     assert_silent_about("main again");
     assert_silent_about("went on");
-    assert_says("spawn: NOT_STARTED ran 1 code 8: the copy of this program called the library before forkcall_init()");
+    assert_says("spawn: NOT_STARTED ran 1 code 8: the re-executed program called the library before forkcall_init()");
 }
 
 static void constructor_that_forks_a_process_which_comes_to_main(void **state)

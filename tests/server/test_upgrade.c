@@ -11,7 +11,7 @@
 
 #define REPLACED "the file of libforkcall, or of this program, was replaced while the program runs: restart the program"
 
-#define LOADER "a new process of this program was ended by the dynamic loader (exit status 127)"
+#define LOADER "the re-executed program was ended by the dynamic loader (exit status 127)"
 
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)
