@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define TIMEOUT_MS (DEADLINE_S * 1000 / 2)
-#define NO_TERMINAL 77
 #define CTRL_C "\x03"
 #define CTRL_Z "\x1a"
 
@@ -71,7 +70,7 @@ _Noreturn static void lead_session(const char *name, const struct scene *scene, 
         _exit(1);
     const int terminal = open(name, O_RDWR);
     if (terminal < 0 || ioctl(terminal, TIOCSCTTY, 0) < 0)
-        _exit(NO_TERMINAL);
+        _exit(NOT_HERE);
     for (int fd = 0; fd < 2; fd++)
         dup2(terminal, fd);
     const pid_t host = fork();
@@ -93,7 +92,7 @@ static int run_scene(void *context)
     pid_t group;
     const int keyboard = posix_openpt(O_RDWR | O_NOCTTY);
     if (keyboard < 0 || grantpt(keyboard) < 0 || unlockpt(keyboard) < 0)
-        return NO_TERMINAL;
+        return NOT_HERE;
     const char *name = ptsname(keyboard); // NOLINT(concurrency-mt-unsafe): one thread
     CHECK(name != NULL && pipe(from_leader) == 0);
     const pid_t leader = fork();
@@ -113,7 +112,7 @@ static int run_scene(void *context)
 static void run(const struct scene *scene, const char *name)
 {
     const int r = host_run(run_scene, (void *)(uintptr_t)scene);
-    if (r == NO_TERMINAL) {
+    if (r == NOT_HERE) {
         print_message("skipped %s: no terminal can be had here\n", name);
         skip();
     }

@@ -76,8 +76,6 @@ static bool is_reaped(void *pid)
     return process_state(*(int *)pid) == '-';
 }
 
-#define NOT_TRACEABLE 77
-
 struct scene {
     forkcall_fn *fn;
     int timeout_ms;
@@ -100,7 +98,7 @@ static int host_of_a_traced_child(void *context)
     if (evidence()->traced < 0) {
         forkcall_cancel(call);
         forkcall_finish(call);
-        return NOT_TRACEABLE;
+        return NOT_HERE;
     }
     const struct forkcall_report r = forkcall_finish(call);
     int pid = r.pid;
@@ -123,7 +121,7 @@ static int host_of_a_traced_child(void *context)
 static void run_scene(struct scene scene, const char *name)
 {
     const int r = host_run(host_of_a_traced_child, &scene);
-    if (r == NOT_TRACEABLE) {
+    if (r == NOT_HERE) {
         print_message("skipped %s: a process may not trace another here\n", name);
         skip();
     }

@@ -9,6 +9,7 @@
  * leaves it root, whose threads change their file system identity. */
 #include "havoc.h"
 #include "host.h"
+#include "not_here.h"
 
 #include <errno.h>
 #include <forkcall.h>
@@ -142,7 +143,7 @@ int main(int argc, char **argv)
         printf("skipped: no shared file, or no subreaper here: %s\n", strerror(errno));
         if (board != NULL)
             unlink(path);
-        return 77;
+        return NOT_HERE;
     }
     struct host host = {.board = board, .board_path = path, .seed = seed};
     const pid_t pid = fork();

@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
+/* In which a call must end, whatever fails. */
+#define BOUND_MS 20000
+
 enum fault {
     FAULT_PIPE,
     FAULT_FCNTL,

@@ -12,9 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DID_NOT_HAPPEN 77
-#define AT_MOST 400 /* calls of one function on the way of one call */
-#define PLENTY_MS 20000
+#define DID_NOT_HAPPEN 76
+#define AT_MOST 400        /* calls of one function on the way of one call */
 #define ERROR_OF_HOST 4711 /* errno before a call, and after it, whatever fails */
 
 /* May the call end so, when this has failed? Bits. */
@@ -61,7 +60,7 @@ static int take_output(void *user, int fd, const char *data, size_t size)
 static struct forkcall_options options_of(unsigned variant)
 {
     static const int keep[] = {2};
-    struct forkcall_options options = {.timeout_ms = PLENTY_MS};
+    struct forkcall_options options = {.timeout_ms = BOUND_MS};
     if ((variant & STREAMS) == 0)
         return options;
     options.close_fds = true;

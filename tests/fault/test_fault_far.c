@@ -11,9 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DID_NOT_HAPPEN 77
+#define DID_NOT_HAPPEN 76
 #define AT_MOST 300 /* calls of one function by one role */
-#define PLENTY_MS 20000
 
 struct kind {
     enum fault fault;
@@ -66,7 +65,7 @@ static int take_output(void *user, int fd, const char *data, size_t size)
 static struct forkcall_report call(bool async, struct forkcall_buf *result)
 {
     static const char args[40000];
-    struct forkcall_options options = {.timeout_ms = PLENTY_MS};
+    struct forkcall_options options = {.timeout_ms = BOUND_MS};
     struct forkcall_call *handle = NULL;
     struct forkcall_report none = {.status = FORKCALL_NOT_STARTED, .code = ENOMEM};
     if (!async)

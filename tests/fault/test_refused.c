@@ -6,6 +6,7 @@
  * A filter counts for one thread (seccomp(2)), so the thread that looks what is left behind is free
  * of it. */
 #include "children.h"
+#include "fault.h"
 #include "outcomes.h"
 #include "refuse_syscalls.h"
 
@@ -22,8 +23,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CANNOT 77
-#define PLENTY_MS 20000
 /* Of calls that do not end by themselves. */
 #define SOON_MS 1500
 #define NO_MEMORY_TO_NOTE 98 /* the function's own code */
@@ -224,7 +223,7 @@ static void *call_in_sandbox(void *arg)
             (struct refusal){.number = refused_call->more[count - 1], .error = s->trial->error, .argument = -1};
     if (refuse(rules, count)) {
         const bool ends = (s->trial->refused_call->needs & NEVER_ENDS) == 0;
-        s->report = call(s->trial->async, ends ? PLENTY_MS : SOON_MS, &s->result);
+        s->report = call(s->trial->async, ends ? BOUND_MS : SOON_MS, &s->result);
         atomic_store(&s->state, 1);
     } else {
         atomic_store(&s->state, 2);
@@ -318,7 +317,7 @@ static int try_in_session(const struct trial *trial)
     CHECK(pthread_create(&thread, NULL, call_in_sandbox, &s) == 0);
     CHECK(wait_until(has_ended, &s));
     if (atomic_load(&s.state) == 2)
-        return CANNOT;
+        return NOT_HERE;
     const char *wrong = what_is_wrong(trial, &s.report, &s.result);
     if (wrong != NULL || getenv("FORKCALL_TEST_VERBOSE") != NULL)
         fprintf(stderr, "%s: %s, ran %d (seen %d), code %d: %s\n", wrong != NULL ? wrong : "right",
@@ -359,7 +358,7 @@ static void try_all(int error)
             struct trial trial = {&subjects[i], error, async != 0};
             clear_shared_memory();
             const int r = host_run(try_it, &trial);
-            if (r == CANNOT)
+            if (r == NOT_HERE)
                 SKIP("system calls cannot be refused here");
             if (r != 0)
                 print_error("%s (errno %d), %s: %d\n", subjects[i].name, error, async != 0 ? "async" : "sync", r);

@@ -17,8 +17,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CANNOT 77
-
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -66,7 +64,7 @@ static int check_in_sandbox(void *context)
         signal(SIGCHLD, SIG_IGN);
     }
     if (!refuse(&sandbox->rule, 1))
-        return CANNOT;
+        return NOT_HERE;
     if ((sandbox->known & NO_GROUP) != 0)
         return check_results(&around);
     return check_outcomes_both_ways(around);
@@ -83,7 +81,7 @@ static int run_in_sandbox(struct refusal rule, unsigned known)
 #define CHECK_SANDBOX(rule, extra)                  \
     do {                                            \
         const int r_ = run_in_sandbox(rule, extra); \
-        if (r_ == CANNOT)                           \
+        if (r_ == NOT_HERE)                         \
             SKIP("seccomp filters cannot be set");  \
         assert_int_equal(r_, 0);                    \
     } while (0)
@@ -213,7 +211,7 @@ static int close_without_close_range(void *unused)
     (void)unused;
     CHECK(dup2(STDERR_FILENO, KEPT) == KEPT && dup2(STDERR_FILENO, CLOSED) == CLOSED);
     if (!refuse(&rule, 1))
-        return CANNOT;
+        return NOT_HERE;
     const struct forkcall_report report = run_tested(child_lists_descriptors, NULL, 0, &result, &options);
     CHECK(report.status == FORKCALL_OK);
     CHECK((open & (uint64_t)1 << KEPT) != 0);
@@ -240,7 +238,7 @@ static int count_threads_in_proc(void *unused)
     pthread_t thread;
     (void)unused;
     if (!refuse(&rule, 1))
-        return CANNOT;
+        return NOT_HERE;
     CHECK(check_outcomes_both_ways(around) == 0);
     /* Now the C library has seen a thread and knows no more. */
     CHECK(pthread_create(&thread, NULL, do_nothing, NULL) == 0);
@@ -258,7 +256,7 @@ static void sandbox_that_refuses_unshare(void **state)
 {
     (void)state;
     const int r = host_run(count_threads_in_proc, NULL);
-    if (r == CANNOT)
+    if (r == NOT_HERE)
         SKIP("seccomp filters cannot be set");
     assert_int_equal(r, 0);
 }
@@ -283,7 +281,7 @@ static int live_in_an_empty_root(void *root)
     const struct forkcall_options null = {.standard_input = FORKCALL_STREAM_NULL};
     CHECK(warm_up());
     if (chroot(root) < 0 && (unshare(CLONE_NEWUSER) < 0 || chroot(root) < 0))
-        return CANNOT;
+        return NOT_HERE;
     CHECK(chdir("/") == 0);
     CHECK(access("/proc", F_OK) < 0 && errno == ENOENT);
     if (!method_shares_memory())
@@ -303,7 +301,7 @@ static void host_without_proc(void **state)
     assert_non_null(mkdtemp(root));
     const int r = host_run(live_in_an_empty_root, root);
     rmdir(root);
-    if (r == CANNOT)
+    if (r == NOT_HERE)
         SKIP("chroot is not allowed");
     assert_int_equal(r, 0);
 }

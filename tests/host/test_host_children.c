@@ -258,14 +258,12 @@ static void host_whose_group_the_child_shares(void **state)
 
 /* ---- The first process ----------------------------------------------------------------------- */
 
-#define CANNOT 77
-
 #ifdef CLONE_NEWPID
 static int run_all_as_init(void *unused)
 {
     (void)unused;
     if (unshare(CLONE_NEWPID) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
-        return CANNOT;
+        return NOT_HERE;
     const pid_t first = fork();
     CHECK(first >= 0);
     if (first == 0) {
@@ -283,7 +281,7 @@ static int run_all_as_init(void *unused)
 static int run_all_as_init(void *unused)
 {
     (void)unused;
-    return CANNOT;
+    return NOT_HERE;
 }
 #endif
 
@@ -291,7 +289,7 @@ static void host_that_is_PID_1(void **state)
 {
     (void)state;
     const int r = host_run(run_all_as_init, NULL);
-    if (r == CANNOT)
+    if (r == NOT_HERE)
         SKIP("no pid namespace is to be had");
     assert_int_equal(r, 0);
 }

@@ -14,9 +14,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CANNOT 77
-#define PLENTY_MS 60000
-
 /* ---- 0, 1, 2 closed -------------------------------------------------------------------------- */
 
 /* What the child sees at 0, 1 and 2. */
@@ -291,7 +288,7 @@ static int list_with_close_fds(int high, bool close_fds, struct open_set *set)
     const struct forkcall_report report = run_tested(child_lists, &query, sizeof query, &result, &options);
 #ifdef TEST_PORTABLE
     if (close_fds && report.status == FORKCALL_NOT_STARTED && report.code == ENOTSUP)
-        return CANNOT;
+        return NOT_HERE;
 #endif
     CHECK(report.status == FORKCALL_OK);
     return 0;
@@ -324,12 +321,12 @@ static int raise_limit_and_close(void *context)
     CHECK(dup2(STDERR_FILENO, KEPT) == KEPT && dup2(STDERR_FILENO, CLOSED) == CLOSED);
     CHECK(dup2(STDERR_FILENO, high) == high);
     if (high > TRIED && !may_try_each(limit) && !refuse(rules, error == 0 ? 1 : 2))
-        return CANNOT;
+        return NOT_HERE;
     CHECK(list_with_close_fds(high, false, &all) == 0);
     CHECK(has(&all, KEPT) && has(&all, CLOSED) == method_shares_memory() && all.high == method_shares_memory());
     const int r = list_with_close_fds(high, true, &set);
-    if (r == CANNOT)
-        return CANNOT;
+    if (r == NOT_HERE)
+        return NOT_HERE;
     CHECK(r == 0);
     for (int fd = 0; fd < 3; fd++)
         CHECK(has(&set, fd) == has(&all, fd));
@@ -345,7 +342,7 @@ static void close_fds_with_a_huge_RLIMIT_NOFILE(void **state)
     int error = 0;
     (void)state;
     const int r = host_run(raise_limit_and_close, &error);
-    if (r == CANNOT)
+    if (r == NOT_HERE)
         SKIP("seccomp filters cannot be set, or the portable build refuses a high limit");
     assert_int_equal(r, 0);
 }
@@ -355,7 +352,7 @@ static void close_fds_with_a_huge_RLIMIT_NOFILE_without_close_range(void **state
     int error = ENOSYS;
     (void)state;
     const int r = host_run(raise_limit_and_close, &error);
-    if (r == CANNOT)
+    if (r == NOT_HERE)
         SKIP("seccomp filters cannot be set, or the portable build refuses a high limit");
     assert_int_equal(r, 0);
 }

@@ -10,8 +10,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PLENTY_MS 60000
-
 /* ---- How many it takes ----------------------------------------------------------------------- */
 
 static int descriptors_now(void)
@@ -241,8 +239,6 @@ static bool has_no_zombies(void *parent)
     return count_zombies(*(pid_t *)parent) == 0;
 }
 
-#define CANNOT 77
-
 struct shortage {
     int left;
     bool old_kernel; /* that does not tell how the child of another process has ended */
@@ -271,7 +267,7 @@ static int run_out_with_a_server(void *context)
     struct forkcall_buf result = forkcall_buf_fixed(&server, sizeof server);
     const struct forkcall_options options = {.timeout_ms = PLENTY_MS};
     if (shortage->old_kernel && !be_old())
-        return CANNOT;
+        return NOT_HERE;
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     CHECK(run_tested(child_tells_its_parent, NULL, 0, &result, &options).status == FORKCALL_OK);
     while (count < 512 && (taken[count] = dup(STDERR_FILENO)) >= 0)
@@ -303,7 +299,7 @@ static void descriptors_run_out_once_a_server_is_there(void **state)
     for (int i = 0; i < 32; i++) {
         struct shortage shortage = {.left = i / 2, .old_kernel = i % 2 != 0};
         const int r = host_run(run_out_with_a_server, &shortage);
-        if (r != 0 && r != CANNOT)
+        if (r != 0 && r != NOT_HERE)
             fail_msg("with %d descriptors left%s", shortage.left, shortage.old_kernel ? " and an old kernel" : "");
     }
 }

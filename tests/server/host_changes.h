@@ -6,7 +6,6 @@
 #include "servers.h"
 
 #define NOBODY 65534
-enum { NOT_HERE = 77 }; /* this change cannot be made */
 
 struct change {
     int (*make)(void); /* 0, or NOT_HERE */

@@ -1,6 +1,8 @@
 /* A program that is linked in one of several ways, and calls static functions of its own by SPAWN
  * and SERVER: also when its file has been deleted or replaced, by a relative path, without /proc,
  * with odd constructors. Argument: what to do; none: all of it, each in a program of its own. */
+#include "not_here.h"
+
 #include <forkcall.h>
 
 #include <errno.h>
@@ -15,8 +17,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { SKIPPED = 77 };
 
 /* ---- Constructors ---------------------------------------------------------------------------- */
 
@@ -178,7 +178,7 @@ static int without_proc(char **argv)
 {
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     if (!hide_proc())
-        return SKIPPED;
+        return NOT_HERE;
     if (argv[0][0] == '/')
         return check_calls();
     for (int method = FORKCALL_SERVER; method <= FORKCALL_SPAWN; method++) {
@@ -197,7 +197,7 @@ static int without_proc_and_file(char **argv)
 {
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     if (!hide_proc())
-        return SKIPPED;
+        return NOT_HERE;
     const int r = replace_file(argv);
     const struct forkcall_report report = run(FORKCALL_SPAWN, adds, &result);
     return r == 1 && report.status == FORKCALL_NOT_STARTED && report.ran == FORKCALL_RAN_NO && report.code == ENOENT
@@ -285,8 +285,8 @@ static int run_under(size_t i, const char *directory)
         return 1;
     unlink(path);
     status = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-    printf("%s: %s (%d)\n", conditions[i].name, status == 0 ? "OK" : status == SKIPPED ? "skipped" : "FAILED", status);
-    return status == SKIPPED ? 0 : status;
+    printf("%s: %s (%d)\n", conditions[i].name, status == 0 ? "OK" : status == NOT_HERE ? "skipped" : "FAILED", status);
+    return status == NOT_HERE ? 0 : status;
 }
 
 int main(int argc, char **argv)
@@ -298,7 +298,7 @@ int main(int argc, char **argv)
         return conditions[strtoul(argv[1], NULL, 10)].check(argv);
     if (getenv("FORKCALL_TEST_EMULATOR") != NULL) {
         printf("skipped: the emulator does not exec the program's own image\n");
-        return SKIPPED;
+        return NOT_HERE;
     }
     alarm(200);
     if (mkdtemp(directory) == NULL || chmod(directory, 0755) < 0)

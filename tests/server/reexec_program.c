@@ -4,14 +4,16 @@
  *                  forks                   another process comes to main after that
  *                  calls                   calls the library without its socket
  *                  ignores                 ignores SIGPIPE
- *                  waits                   until VICTIM_GO is there, having made VICTIM_BEGUN
+ *                  waits                   until REEXEC_GO is there, having made REEXEC_BEGUN
  *   no_proc        looks at an empty /proc
  *   jail DIR FILE  goes to live in a root at DIR where FILE lies by the program's name
  *   replaced FILE  FILE lies by all names of the program
  *   spawn, server, auto   a call by that method
  *   cancel         a call whose descriptor of cancellation is readable
  *   cut            forkcall_server_start in a thread that is cancelled meanwhile
- * Exit status 77: that cannot be done here. */
+ * Exit status NOT_HERE: that cannot be done here. */
+#include "not_here.h"
+
 #include <forkcall.h>
 
 #include <errno.h>
@@ -31,7 +33,6 @@
 #include <unistd.h>
 
 #define SOCKET 3 /* of a copy */
-#define NOT_HERE 77
 
 static void tell(const char *text)
 {
@@ -61,7 +62,7 @@ static void await_taken(void)
 
 __attribute__((constructor)) static void before_main(void)
 {
-    const char *what = getenv("VICTIM_COPY");
+    const char *what = getenv("REEXEC_COPY");
     char data[4096];
     if (what == NULL)
         return;
@@ -76,9 +77,9 @@ __attribute__((constructor)) static void before_main(void)
     if (strcmp(what, "ignores") == 0)
         signal(SIGPIPE, SIG_IGN);
     if (strcmp(what, "waits") == 0) {
-        const char *begun = getenv("VICTIM_BEGUN");
+        const char *begun = getenv("REEXEC_BEGUN");
         close(begun == NULL ? -1 : open(begun, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-        await_file(getenv("VICTIM_GO"));
+        await_file(getenv("REEXEC_GO"));
     }
 }
 
@@ -129,10 +130,10 @@ static void cut(void)
 {
     pthread_t thread;
     struct timespec soon;
-    const char *go = getenv("VICTIM_GO");
+    const char *go = getenv("REEXEC_GO");
     if (go == NULL || pthread_create(&thread, NULL, start_server, NULL) != 0)
         return;
-    await_file(getenv("VICTIM_BEGUN"));
+    await_file(getenv("REEXEC_BEGUN"));
     pthread_cancel(thread);
     clock_gettime(CLOCK_REALTIME, &soon);
     soon.tv_sec++; /* where it can be cancelled, it is by then */
@@ -180,7 +181,7 @@ static bool is_call(const char *name)
 
 int main(int argc, char **argv)
 {
-    const char *what = getenv("VICTIM_COPY");
+    const char *what = getenv("REEXEC_COPY");
     bool good = true;
     if (what != NULL && strcmp(what, "calls") == 0) {
         forkcall_run(tells_sigpipe, NULL, 0, NULL, &(struct forkcall_options){.method = FORKCALL_FORK});
@@ -194,7 +195,7 @@ int main(int argc, char **argv)
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* to wait for whatever is started */
     for (int i = 1; i < argc && good; i++) {
         if (strcmp(argv[i], "as") == 0 && i + 1 < argc)
-            setenv("VICTIM_COPY", argv[++i], 1);
+            setenv("REEXEC_COPY", argv[++i], 1);
         else if (strcmp(argv[i], "no_proc") == 0)
             good = own_mounts() && mount("none", "/proc", "tmpfs", 0, NULL) == 0;
         else if (strcmp(argv[i], "jail") == 0 && i + 2 < argc)

@@ -16,9 +16,6 @@
 #define SANITIZED
 #endif
 
-/* Of calls that must succeed, on a machine that does a hundred other things. */
-#define PLENTY_MS 60000
-
 /* A patient call. True: it was OK, and its answer has that size; else it is explained on stderr. */
 bool ask(enum forkcall_method method, forkcall_fn *fn, const void *args, size_t args_size, void *answer,
          size_t answer_size);

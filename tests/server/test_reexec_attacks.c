@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NOT_HERE 77
-
 static const char *reexec_program, *emulator;
 
 static char output[16384];
@@ -197,8 +195,8 @@ static void run_waiting(const char *command, bool release)
 {
     char directory[64], begun[96], go[96];
     assert_true(directory_make(directory));
-    snprintf(begun, sizeof begun, "VICTIM_BEGUN=%s/begun", directory);
-    snprintf(go, sizeof go, "VICTIM_GO=%s/go", directory);
+    snprintf(begun, sizeof begun, "REEXEC_BEGUN=%s/begun", directory);
+    snprintf(go, sizeof go, "REEXEC_GO=%s/go", directory);
     const char *const environment[] = {begun, go, NULL};
     const int status = release ? RUN(reexec_program, environment, "as", "waits", command, "server")
                                : RUN(reexec_program, environment, "as", "waits", command);

@@ -148,7 +148,7 @@ static int leave_a_worker(const struct leaving *leaving)
     struct pollfd p = {.fd = ready[0], .events = POLLIN};
     while (poll(&p, 1, 10) == 0)
         if (forkcall_wait(call, 0) == 1)
-            return 77; /* it may not trace */
+            return NOT_HERE; /* it may not trace */
     CHECK(read(ready[0], &pids[1], sizeof pids[1]) == (ssize_t)sizeof pids[1]);
     CHECK(kill(pids[0], SIGSTOP) == 0 && wait_until(is_stopped, &pids[0]));
     CHECK(write(go[1], "g", 1) == 1);
@@ -183,7 +183,7 @@ static void check_worker(bool stops)
 {
     struct leaving leaving = {.stops = stops};
     const int status = host_run(look_after_worker, &leaving);
-    if (status == 77) {
+    if (status == NOT_HERE) {
         print_message("skipped: a process may not trace its parent here\n");
         skip();
     }

@@ -149,7 +149,7 @@ static int keep_many(void *unused)
     const struct rlimit many = {MANY + 200, MANY + 200};
     (void)unused;
     if (setrlimit(RLIMIT_NOFILE, &many) < 0)
-        return 77;
+        return NOT_HERE;
     const pid_t server = server_pid();
     sockets_are_small = true;
     for (int i = 0; i < MANY; i++)
@@ -172,7 +172,7 @@ static void more_keep_fds_than_a_socket_holds(void **state)
     if (!CAN_INTERPOSE)
         SKIP("the tool interposes the same function");
     const int status = host_run(keep_many, NULL);
-    if (status == 77)
+    if (status == NOT_HERE)
         SKIP("so many descriptors are not allowed here");
     assert_int_equal(status, 0);
 }
@@ -192,7 +192,7 @@ static int start_with_rest(int ms, int list[MANY])
     const struct forkcall_server_options options = {
         .prepare = prepare_to_rest, .prepare_args = &ms, .prepare_args_size = sizeof ms};
     if (setrlimit(RLIMIT_NOFILE, &many) < 0)
-        return 77;
+        return NOT_HERE;
     CHECK(forkcall_server_start(&options) == 0);
     sockets_are_small = true;
     for (int i = 0; i < MANY; i++)
@@ -224,7 +224,7 @@ static void keep_fds_go_on_to_a_child_that_is_there_before_all_are_sent(void **s
     if (!CAN_INTERPOSE)
         SKIP("the tool interposes the same function");
     const int status = host_run(keep_many_of_a_slow_reader, NULL);
-    if (status == 77)
+    if (status == NOT_HERE)
         SKIP("so many descriptors are not allowed here");
     assert_int_equal(status, 0);
 }
@@ -255,7 +255,7 @@ static void child_that_does_not_get_all_keep_fds_goes_back_to_the_server(void **
     if (!CAN_INTERPOSE)
         SKIP("the tool interposes the same function");
     const int status = host_run(keep_many_of_one_that_never_reads, NULL);
-    if (status == 77)
+    if (status == NOT_HERE)
         SKIP("so many descriptors are not allowed here");
     assert_int_equal(status, 0);
 }
@@ -335,17 +335,17 @@ static int call_with_many_under_way(void *unused)
     int ends[2], sent = 0, error = 0;
     (void)unused;
     if (setresgid(STRANGER, STRANGER, STRANGER) < 0 || setresuid(STRANGER, STRANGER, STRANGER) < 0)
-        return 77;
+        return NOT_HERE;
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
     const struct forkcall_report first = forkcall_run(child_returns_0, NULL, 0, NULL, &patient);
     if (first.status != FORKCALL_OK)
-        return 77; /* the user may not see this program */
+        return NOT_HERE; /* the user may not see this program */
     CHECK(forkcall_server_stop() == 0);
     while (sent < UNDER_WAY && (error = send_stream(ends[0])) == 0)
         sent++;
     if (error != ETOOMANYREFS)
-        return 77;
+        return NOT_HERE;
     for (int i = 0; i < 3; i++) {
         const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &patient);
         CHECK(is_too_many(&report));
@@ -359,7 +359,7 @@ static void too_many_descriptors_under_way_are_told_and_cost_no_server(void **st
 {
     (void)state;
     const int status = host_run(call_with_many_under_way, NULL);
-    if (status == 77)
+    if (status == NOT_HERE)
         SKIP("no limit for them here, or no other user");
     assert_int_equal(status, 0);
 }
@@ -401,7 +401,7 @@ static int start_where_pipes_block(void *unused)
     const struct traces before = traces_now();
     const int r = forkcall_server_start(&options);
     if (r == -ECANCELED)
-        return 77;
+        return NOT_HERE;
     CHECK(r == -EPERM);
     const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &patient);
     CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report.code == EPERM);
@@ -413,7 +413,7 @@ static void server_that_would_block_where_it_must_not_does_not_serve(void **stat
 {
     (void)state;
     const int status = host_run(start_where_pipes_block, NULL);
-    if (status == 77)
+    if (status == NOT_HERE)
         SKIP("no seccomp(2)");
     assert_int_equal(status, 0);
 }

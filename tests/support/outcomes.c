@@ -10,11 +10,7 @@
 #include <sys/select.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-/* What must succeed has much time, even on a machine that does a hundred other things. */
-#define PLENTY_MS 60000
 
 /* ---- Watching -------------------------------------------------------------------------------- */
 
@@ -34,13 +30,6 @@ void watch_release(struct watch *watch)
     if (watch->write_end >= 0)
         close(watch->write_end);
     watch->write_end = -1;
-}
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 /* musl's FD_SET shifts by a signed number. */

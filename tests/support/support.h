@@ -3,6 +3,8 @@
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
+#include "not_here.h"
+
 #include <forkcall.h>
 
 #include <setjmp.h>
@@ -16,6 +18,11 @@
 /* The most that anything here is waited for, in seconds. Passing takes milliseconds; only failing
  * takes so long. */
 #define DEADLINE_S 30
+/* For calls that must succeed, on a machine that does a hundred other things. */
+#define PLENTY_MS 60000
+
+/* The time since some moment, in seconds; never set back. */
+double now_s(void);
 
 /* Polls condition(context) until it is true. False: the deadline has passed. */
 bool wait_until(bool (*condition)(void *), void *context);

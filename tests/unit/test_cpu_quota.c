@@ -217,8 +217,6 @@ static bool limit_real(const char *group)
            put_real(group, "cpu.max", "100000 100000");
 }
 
-#define CANNOT 77
-
 /* The process is in a group without a quota, in one that has one. */
 static int host_in_a_group_with_a_quota(void *argument)
 {
@@ -229,7 +227,7 @@ static int host_in_a_group_with_a_quota(void *argument)
     snprintf(self, sizeof self, "%d", (int)getpid());
     const size_t before = fc_cpus_count();
     if (!limit_real(group) || (mkdir(inner, 0755) < 0 && errno != EEXIST) || !put_real(inner, "cgroup.procs", self))
-        return CANNOT;
+        return NOT_HERE;
     CHECK(fc_cpu_quota("") == 1);
     CHECK(fc_cpus_count() == 1 && before >= 1);
     return 0;
@@ -247,8 +245,8 @@ static void a_real_quota_of_one_processor(void **state)
 {
     (void)state;
     static const char *const places[] = {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup"};
-    int r = CANNOT;
-    for (size_t i = 0; i < sizeof places / sizeof *places && r == CANNOT; i++) {
+    int r = NOT_HERE;
+    for (size_t i = 0; i < sizeof places / sizeof *places && r == NOT_HERE; i++) {
         char group[100];
         snprintf(group, sizeof group, "%s/forkcall-test-%d", places[i], (int)getpid());
         if (mkdir(group, 0755) < 0)
@@ -256,7 +254,7 @@ static void a_real_quota_of_one_processor(void **state)
         r = host_run(host_in_a_group_with_a_quota, group);
         assert_true(wait_until(group_is_gone, group));
     }
-    if (r == CANNOT)
+    if (r == NOT_HERE)
         SKIP("no control group can be given a CPU quota here");
     assert_int_equal(r, 0);
 }

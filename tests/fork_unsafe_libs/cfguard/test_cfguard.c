@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #define NUMBER 77
-#define PLENTY_MS 60000
 #define FIRST_LINE \
     "The process has forked and you cannot use this CoreFoundation functionality safely. You MUST exec().\n"
 #define SECOND_LINE                                                                                               \
