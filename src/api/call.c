@@ -96,13 +96,6 @@ struct args {
     _Alignas(max_align_t) unsigned char in_place[128];
 };
 
-static void bad_options(struct forkcall_call *call, const char *wrong)
-{
-    fc_call_end_early(call, FORKCALL_NOT_STARTED, EINVAL, "%s", wrong);
-    call->result = NULL; /* after EINVAL the caller's buffers are as before */
-    call->options.details = NULL;
-}
-
 /* The function's copy is aligned for any type; where the caller's bytes are not, a copy is made
  * that is: in place, where it fits, because memory of the heap costs a copied page while the child
  * lives. */
@@ -128,32 +121,11 @@ static int align_args(const struct forkcall_call *call, struct args *args, size_
     return r;
 }
 
-static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_of_caller, size_t args_size)
+/* Descriptors for the call, and a child for it, or the call's end. */
+static void start_child(struct forkcall_call *call, const struct fc_method *method)
 {
-    const struct fc_method *method = fc_method_of(call->report.method);
-    struct args args = {.aligned = args_of_caller, .on_heap = NULL};
-    if (method == NULL) {
-        fc_call_not_started(call, ENOTSUP, "method: not in this version of the library");
-        return;
-    }
-    call->child_shares_addresses = method->shares_addresses;
-    call->report.hazards = fc_hazards_to_refuse();
-    if (method->refuses(call)) {
-        fc_call_end_early(call, FORKCALL_UNSAFE, 0, NULL); /* the method has said why */
-        return;
-    }
-    int r = copy_keep_fds(call, method);
-    if (r == 0)
-        r = align_args(call, &args, args_size);
-    if (r < 0) {
-        free(args.on_heap);
-        if (!fc_call_is_given_up(call, r, FC_COPYING_ARGS))
-            fc_call_not_started(call, -r, "memory for the call");
-        return;
-    }
-    fill_task(call, fn, args.aligned, args_size);
-    r = call->report.method == FORKCALL_INLINE ? 0 : fc_fds_open(&call->fds);
-    if (r == 0 && call->async && call->report.method != FORKCALL_INLINE)
+    int r = fc_fds_open(&call->fds);
+    if (r == 0 && call->async)
         r = fc_wakeup_open(&call->fds);
     if (r < 0)
         fc_call_not_started(call, -r, "a descriptor to wait for");
@@ -163,45 +135,69 @@ static void start(struct forkcall_call *call, forkcall_fn *fn, const void *args_
      * keeps what the host waits for. */
     if (call->fds.listed && (call->stage == FC_STAGE_RUNNING || call->async))
         fc_fds_remember(&call->fds, FC_FD_REPLY, FC_FD_COUNT);
-    free(args.on_heap);
 }
 
-static void begin(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size,
-                  struct forkcall_buf *result, const struct forkcall_options *options, bool async)
+/* method: NULL for INLINE. */
+static void start(struct forkcall_call *call, const struct fc_method *method, forkcall_fn *fn, const void *args,
+                  size_t args_size)
 {
-    memset(call, 0, offsetof(struct forkcall_call, reply));
-    fc_reply_init(&call->reply);
-    memset((char *)call + offsetof(struct forkcall_call, stderr_tail), 0,
-           sizeof *call - offsetof(struct forkcall_call, stderr_tail));
-    if (fc_exec_self_is_unfinished())
-        _exit(FC_EXIT_BEFORE_INIT);
-    call->start_ns = fc_now_ns();
-    call->owner = getpid();
-    call->async = async;
-    call->result = result;
-    call->process.fd = -1;
-    call->report.fn = fn;
-    call->report.wait_status = -1;
-    call->deadline_ns = UINT64_MAX;
-    call->armed_ns = UINT64_MAX;
-    call->ready_by_ns = UINT64_MAX;
-    if (options != NULL)
-        call->options = *options;
+    struct args aligned = {.aligned = args, .on_heap = NULL};
+    int r = method != NULL ? copy_keep_fds(call, method) : 0;
+    if (r == 0)
+        r = align_args(call, &aligned, args_size);
+    if (r == 0) {
+        fill_task(call, fn, aligned.aligned, args_size);
+        if (method != NULL)
+            start_child(call, method);
+        else
+            fc_call_run_inline(call);
+    } else if (!fc_call_is_given_up(call, r, FC_COPYING_ARGS)) {
+        fc_call_not_started(call, -r, "memory for the call");
+    }
+    free(aligned.on_heap);
+}
+
+/* True: all that the caller has given is right. Else the call has ended, and the caller's buffers
+ * stay as they are. */
+static bool check(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size)
+{
     const char *wrong = fc_options_from_environment(&call->options);
     if (wrong == NULL)
-        wrong = fc_options_check(fn, args, args_size, result, &call->options);
-    call->report.method = call->options.method;
-    if (wrong != NULL) {
-        bad_options(call, wrong);
+        wrong = fc_options_check(fn, args, args_size, call->result, &call->options);
+    if (wrong == NULL)
+        return true;
+    fc_call_set_method(call, call->options.method, false);
+    fc_call_end_early(call, FORKCALL_NOT_STARTED, EINVAL, "%s", wrong);
+    call->result = NULL;
+    call->options.details = NULL;
+    return false;
+}
+
+/* Whether the call may go by that method now. Else it has ended. */
+static bool is_safe(struct forkcall_call *call, const struct fc_method *method)
+{
+    call->report.hazards = fc_hazards_to_refuse();
+    if (method == NULL || !method->refuses(call))
+        return true;
+    fc_call_end_early(call, FORKCALL_UNSAFE, 0, NULL); /* the method has said why */
+    return false;
+}
+
+/* Check, choose, start: then the call runs, or has ended. */
+static void begin(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size)
+{
+    if (fc_exec_self_is_unfinished())
+        _exit(FC_EXIT_BEFORE_INIT);
+    if (!check(call, fn, args, args_size))
         return;
-    }
-    if (call->options.timeout_ms > 0)
-        call->deadline_ns = call->start_ns + (uint64_t)call->options.timeout_ms * 1000000U;
-    call->callbacks_until_ns = call->deadline_ns;
-    call->report.method = fc_method_choose(call->options.method, args_size == FORKCALL_BY_POINTER);
+    fc_call_set_deadline(call);
+    const enum forkcall_method chosen = fc_method_choose(call->options.method, args_size == FORKCALL_BY_POINTER);
+    const struct fc_method *method = fc_method_of(chosen);
+    fc_call_set_method(call, chosen, method == NULL || method->shares_addresses);
     fc_unreaped_reap();
-    start(call, fn, args, args_size);
-    if (call->stage == FC_STAGE_DONE && call->fds.listed && async)
+    if (is_safe(call, method))
+        start(call, method, fn, args, args_size);
+    if (call->stage == FC_STAGE_DONE && call->fds.listed && call->async)
         fc_wakeup_wake(&call->fds);
 }
 
@@ -216,25 +212,15 @@ static void debug(const struct forkcall_call *call)
     fprintf(stderr, "forkcall: %s\n", text);
 }
 
-/* In a child of the host: the memory is this process's, the call is not. */
-static void end_elsewhere(struct forkcall_call *call)
-{
-    call->report.status = FORKCALL_LOST;
-    call->report.ran = FORKCALL_RAN_UNKNOWN;
-    call->report.elapsed_ns = fc_now_ns() - call->start_ns;
-    fc_report_message(&call->report, "the call was started in another process (%ld)", (long)call->owner);
-    call->stage = FC_STAGE_DONE;
-    fc_fds_forget(&call->fds);
-}
-
+/* Loop, outcome, deliver, release. */
 static void end(struct forkcall_call *call)
 {
-    if (call->owner != getpid())
-        end_elsewhere(call);
-    else
+    if (call->owner == getpid())
         fc_call_loop(call, UINT64_MAX);
+    else
+        fc_call_end_elsewhere(call);
     fc_call_deliver(call);
-    if (call->server != NULL && call->owner == getpid())
+    if (call->process.server != NULL && call->owner == getpid())
         fc_server_give_back_child(call, call->process.own_group && !fc_call_has_done_its_work(call));
     fc_fds_close_all(&call->fds);
     fc_reply_free(&call->reply);
@@ -272,7 +258,8 @@ struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t ar
     struct forkcall_call call;
     fc_child_check_escape(__builtin_frame_address(0));
     const struct kept kept = keep();
-    begin(&call, fn, args, args_size, result, options, false);
+    fc_call_init(&call, fn, result, options, false);
+    begin(&call, fn, args, args_size);
     end(&call);
     restore(kept);
     return call.report;
@@ -293,8 +280,10 @@ int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *arg
     const struct kept kept = keep();
     *call = malloc(sizeof **call);
     const int r = *call == NULL ? -ENOMEM : 0;
-    if (r == 0)
-        begin(*call, fn, args, args_size, result, options, true);
+    if (r == 0) {
+        fc_call_init(*call, fn, result, options, true);
+        begin(*call, fn, args, args_size);
+    }
     restore(kept);
     return r;
 }

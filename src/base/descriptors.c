@@ -127,14 +127,17 @@ __attribute__((constructor)) static void register_handlers(void)
     register_result = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-int fc_fds_open(struct fc_fds *fds)
+void fc_fds_init(struct fc_fds *fds)
 {
+    memset(fds, 0, sizeof *fds);
     for (int i = 0; i < FC_FD_COUNT; i++)
         fds->fd[i] = -1;
-    memset(fds->mark, 0, sizeof fds->mark);
     fds->fresh = true;
-    fds->listed = false;
-    fds->forking = false;
+}
+
+int fc_fds_open(struct fc_fds *fds)
+{
+    fc_fds_init(fds);
     /* pthread_atfork(3) failed in the constructor (ENOMEM): tried again. */
     if (register_result != 0) {
         fc_fds_fork_lock();

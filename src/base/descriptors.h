@@ -58,6 +58,9 @@ struct fc_fds {
     pthread_t forker;
 };
 
+/* An empty table that is in no list: closing all of it does nothing. */
+void fc_fds_init(struct fc_fds *fds);
+
 /* Puts an empty table into the list. 0, or -ENOMEM: the fork handlers could not be registered. */
 int fc_fds_open(struct fc_fds *fds);
 

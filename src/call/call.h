@@ -4,6 +4,7 @@
 
 #include "base/descriptors.h"
 #include "base/time_limit.h"
+#include "call/outcome.h"
 #include "call/reply_reader.h"
 #include "crash/symptoms.h"
 #include "os/process.h"
@@ -13,66 +14,73 @@
 
 #include <stdatomic.h>
 
+/* A call moves on from its stage to a later one, and to no other: fc_call_set_stage does nothing
+ * where a call is as far already. So a call that is done stays done. */
 enum fc_stage {
     FC_STAGE_RUNNING,     /* deadline_ns is that of the options */
     FC_STAGE_TERMINATING, /* SIGTERM was sent; deadline_ns is the end of the grace */
-    FC_STAGE_ANSWERED,    /* the trailer has come; until deadline_ns the process may take to end */
-    /* SIGKILL was sent, or nothing can be waited for but the end; until deadline_ns. */
+    FC_STAGE_ANSWERED,    /* the trailer has come; the process may take until deadline_ns to end */
+    /* SIGKILL was sent, or nothing is left to wait for but the end of the process, until
+     * deadline_ns. */
     FC_STAGE_KILLED,
     FC_STAGE_DONE, /* the report stands */
 };
 
-/* Why the library ended the call. */
-enum fc_cause {
-    FC_CAUSE_NONE,
-    FC_CAUSE_TIMEOUT,
-    FC_CAUSE_CANCEL,
-    FC_CAUSE_MALFORMED,
-    FC_CAUSE_NO_MEMORY,
-    FC_CAUSE_NOT_READY,
-    FC_CAUSE_CLOSED /* the host has closed the descriptors of the call */
-};
-
+/* Each group of members is written by the files that its line names, and read by all. */
 struct forkcall_call {
+    /* ---- state.c, as the caller wants it: fc_call_init ---- */
+    struct forkcall_options options; /* method and others by api/call.c, from the environment */
+    struct forkcall_buf *result;     /* the caller's; NULL: none wanted */
+    uint64_t start_ns;
+    pid_t owner; /* the process that started the call */
+    bool async;  /* started by forkcall_start: forkcall_cancel may come from any thread */
+
+    /* ---- state.c ---- */
+    enum fc_stage stage;
+    bool awaits_ready;           /* the child is a re-executed program, which says when it is ready */
+    bool child_shares_addresses; /* the child had this process's modules, at the same addresses */
+    uint64_t deadline_ns;        /* of the stage; UINT64_MAX: none */
+    uint64_t callbacks_until_ns; /* the deadline of the options, then the end of the grace */
+    uint64_t ready_by_ns;        /* UINT64_MAX: none, or the child is ready */
+
+    /* ---- api/call.c, and the start method for what only it knows ---- */
     struct fc_task task;
-    struct forkcall_options options;
-    struct forkcall_buf *result;
+    struct fc_reply_rules rules;
     int *keep_fds; /* owned */
 
-    bool result_taken; /* fc_call_take_result has been there */
-    /* 0; -ENOMEM: the caller has no memory for it; -EPROTO: the child took it back. */
+    /* ---- the start method: method/, server/ ---- */
+    struct fc_process process; /* end.c drops a descriptor that the host has closed */
+    struct fc_fds fds;         /* by its own functions */
+
+    /* ---- channel.c ---- */
+    int start_error;   /* the errno for which the child was not told to begin; 0: it was */
+    size_t start_size; /* bytes of the request and the start byte that were written */
+
+    /* ---- loop.c ---- */
+    struct fc_reply reply; /* by the functions of reply_reader.c; run_inline.c for INLINE */
+    uint64_t armed_ns;     /* the deadline that the wake-up timer is set to */
+    unsigned polls;        /* how often a process without a descriptor was asked */
+    bool unreapable;       /* the process has ended, and something keeps the kernel from telling */
+
+    /* ---- output.c ---- */
+    bool late;  /* captured output is left in its pipe until the child is gone */
+    bool quiet; /* the output callback has asked to cancel: no callback is called any more */
+    struct forkcall_buf stderr_tail;
+    struct fc_hint_scan hint_scan; /* of standard_error, or of the stream that it joins */
+
+    /* ---- end.c; run_inline.c for INLINE ---- */
+    enum fc_cause cause;
+    /* ---- api/call.c: forkcall_cancel ---- */
+    atomic_bool cancel_requested;
+
+    /* ---- result.c ---- */
+    bool result_taken;
+    /* 0; -ENOMEM: the host has no memory for the result; -EPROTO: the child took it back. */
     int result_error;
     /* Between the end of a call of forkcall_start and forkcall_finish. */
     struct forkcall_buf kept_result;
 
-    pid_t owner;                 /* the process that started the call */
-    bool child_shares_addresses; /* the child had this process's modules, at the same addresses */
-    struct fc_fds fds;
-    struct fc_process process;
-    struct fc_reply_rules rules;
-    struct fc_reply reply;
-    struct forkcall_buf stderr_tail;
-    struct fc_hint_scan hint_scan; /* of standard_error, or what it joins */
-
-    enum fc_stage stage;
-    enum fc_cause cause;
-    uint64_t start_ns, deadline_ns; /* UINT64_MAX: none */
-    uint64_t callbacks_until_ns;    /* the deadline of the options, then the end of the grace */
-    /* Captured output is left in its pipe until the child is gone. */
-    bool late;
-    uint64_t armed_ns; /* the deadline that the wake-up timer is set to */
-    /* Until then a copy must have said that it is ready; UINT64_MAX: none, or it has. */
-    uint64_t ready_by_ns;
-    unsigned polls;      /* how often a process without a descriptor was asked */
-    bool async;          /* forkcall_cancel may come */
-    bool unreapable;     /* it has ended, and something keeps the kernel from telling */
-    bool not_let_go;     /* the go byte could not be written, so the function cannot have run */
-    size_t request_size; /* all that was written for a child that is no fork */
-    /* The child is a copy, and says when it has come to forkcall_init. */
-    bool awaits_ready;
-    struct fc_server *server; /* that the child is of; NULL: none */
-    bool quiet;               /* a callback has asked to cancel: no more callbacks are called */
-    atomic_bool cancel_requested;
+    /* ---- conclude.c; state.c: fn, method; a start method: why it refuses ---- */
     struct forkcall_report report;
 };
 
@@ -81,23 +89,29 @@ struct forkcall_call {
 /* After its trailer, and after SIGKILL, a process has so long to end. */
 #define FC_CALL_END_NS 1000000000U
 
-/* The call goes on to another stage, which ends at deadline_ns (UINT64_MAX: never). */
+/* A call that runs, with a copy of the options (NULL: all 0), and without a child. */
+void fc_call_init(struct forkcall_call *call, forkcall_fn *fn, struct forkcall_buf *result,
+                  const struct forkcall_options *options, bool async);
+
+/* The time limit of the options, which were checked, counts from the start of the call. */
+void fc_call_set_deadline(struct forkcall_call *call);
+
+/* The method that the call goes by, and whether its child has this process's modules at the same
+ * addresses. */
+void fc_call_set_method(struct forkcall_call *call, enum forkcall_method method, bool shares_addresses);
+
+/* The call goes on to a later stage, which ends at deadline_ns (UINT64_MAX: never). */
 void fc_call_set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t deadline_ns);
 
-/* Ends a call before its function could run: status, ran NO, code, elapsed time and, where format
- * is not NULL, message. */
-void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, int code, const char *format, ...)
-    FORKCALL_PRINTF(4, 5);
-/* The same for the start methods: NOT_STARTED, "step: " and the error's own words. error is
- * positive. */
-void fc_call_not_started(struct forkcall_call *call, int error, const char *step);
-
-/* r: of a step of the start, in which the call was doing something. True: the caller did not want
- * to wait any longer, and the report says so. */
-bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing);
+/* awaits: the child is a re-executed program, which must have come to forkcall_init by ready_by_ns
+ * (UINT64_MAX: no matter when). */
+void fc_call_await_ready(struct forkcall_call *call, bool awaits, uint64_t ready_by_ns);
+/* The time for that has passed, and the child is not ready. True once. */
+bool fc_call_is_late_for_ready(struct forkcall_call *call, uint64_t now_ns);
 
 /* As long as the call's deadline, cancel_fd and forkcall_cancel let it, and for limit_ns at most
- * (UINT64_MAX: no such limit). Whatever a call waits for before its child runs is waited for so. */
+ * (UINT64_MAX: no such limit). All that a call waits for before its child runs is waited for in
+ * this way. */
 struct fc_time_limit fc_call_time_limit(const struct forkcall_call *call, uint64_t limit_ns);
 
 /* A callback may be called: neither the deadline has passed nor is the call to be cancelled. Asked
@@ -112,21 +126,38 @@ bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which);
 /* Gets hold of the result that the trailer tells of, if there is one; once. Sets result_error. */
 void fc_call_take_result(struct forkcall_call *call);
 
-/* ---- call/outcome.c -------------------------------------------------------------------------- */
+/* ---- call/conclude.c ------------------------------------------------------------------------- */
 
-/* The status is, or will be, OK or FAILED: then what the function has started may go on. To be
- * asked after fc_call_take_result, and before the process is reaped: afterwards its group is not to
- * be killed any more. */
+/* The status is, or will be, OK or FAILED: then the processes that the function has started may go
+ * on. Asked after fc_call_take_result, and before the child is reaped: afterwards the number of its
+ * group may be another's. */
 bool fc_call_has_done_its_work(const struct forkcall_call *call);
 
-/* A child that is a copy has come to forkcall_init: it says so, or has begun to read its
- * request. */
-bool fc_call_is_ready(const struct forkcall_call *call);
-
-/* How the child ended decides the status; the process is gone. */
+/* Ends a call whose process is gone, or is not waited for any more: writes the report. */
 void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending);
-/* The message of an INLINE call. */
-void fc_call_say_inline(struct forkcall_call *call);
+
+/* Ends a call before its function could run: status, ran NO, code, elapsed time and, where format
+ * is not NULL, message. */
+void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, int code, const char *format, ...)
+    FORKCALL_PRINTF(4, 5);
+/* The same for the start methods: NOT_STARTED, "step: " and the error's own words. error is
+ * positive. */
+void fc_call_not_started(struct forkcall_call *call, int error, const char *step);
+
+/* r: of a step of the start, in which the call was doing something. True: the caller did not want
+ * to wait any longer, and the report says so. */
+bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing);
+
+/* Ends a call in another process than the one that has started it. */
+void fc_call_end_elsewhere(struct forkcall_call *call);
+
+/* An OK result does not fit into the caller's buffer, which was another at the start. */
+void fc_call_lose_result(struct forkcall_call *call);
+
+/* ---- call/run_inline.c ----------------------------------------------------------------------- */
+
+/* Runs the task of a call by INLINE in this thread, and ends the call. */
+void fc_call_run_inline(struct forkcall_call *call);
 
 /* ---- call/end.c ------------------------------------------------------------------------------ */
 

@@ -118,7 +118,7 @@ static int write_request(struct forkcall_call *call, struct iovec *parts, int co
                 return r;
             continue;
         }
-        call->request_size += (size_t)n;
+        call->start_size += (size_t)n;
         fc_iovec_advance(&parts, &count, (size_t)n);
     }
     return 0;
@@ -141,15 +141,13 @@ static void close_ends_of_child(struct forkcall_call *call)
 static void hold_back(struct forkcall_call *call, int error)
 {
     enum fc_cause cause = FC_CAUSE_NONE;
-    call->not_let_go = true;
+    call->start_error = -error;
     if (error == -EINTR)
         cause = FC_CAUSE_CANCEL;
     else if (error == -ETIMEDOUT && fc_now_ns() >= call->deadline_ns)
         cause = FC_CAUSE_TIMEOUT;
     else if (error == -ETIMEDOUT && call->awaits_ready)
         cause = FC_CAUSE_NOT_READY;
-    call->reply.setup_failed = cause == FC_CAUSE_NONE;
-    call->reply.setup = (struct fc_setup_failure){.step = FC_SETUP_GO, .error = -error};
     fc_call_kill(call, cause);
     close_ends_of_child(call);
 }
@@ -162,7 +160,7 @@ static void let_go(struct forkcall_call *call, struct iovec *parts, int count)
         return;
     }
     if (call->task.lifeline)
-        fc_lifeline_give(call->fds.fd[FC_FD_CHILD_GO], call->report.pid);
+        fc_lifeline_give(call->fds.fd[FC_FD_CHILD_GO], call->process.pid);
     close_ends_of_child(call);
 }
 

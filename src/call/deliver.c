@@ -1,11 +1,8 @@
 /* HOST: brings the result and the details of a call that has ended to the caller. */
 #include "call/call.h"
 
-#include "base/report_message.h"
 #include "base/utf8.h"
 #include "result/buf.h"
-
-#include <errno.h>
 
 /* ---- The result ------------------------------------------------------------------------------ */
 
@@ -19,9 +16,7 @@ static void deliver_result(struct forkcall_call *call)
         /* The caller has put another buffer in the place of its own since forkcall_start, against
          * the rules. */
         fc_buf_clear(call->result);
-        call->report.status = FORKCALL_TOO_BIG;
-        call->report.code = EFBIG;
-        fc_report_message(&call->report, "the result's buffer has become smaller since forkcall_start()");
+        fc_call_lose_result(call);
     }
 }
 

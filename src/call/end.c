@@ -21,7 +21,6 @@ static void send_both(const struct forkcall_call *call, int signal)
         fc_process_signal(&call->process, signal);
 }
 
-/* Ends a call that is still running, for the cause. */
 void fc_call_terminate(struct forkcall_call *call, enum fc_cause cause)
 {
     const bool patient = cause == FC_CAUSE_TIMEOUT || cause == FC_CAUSE_CANCEL;
@@ -62,7 +61,6 @@ static void look_at_descriptors(struct forkcall_call *call)
     if (call->process.remote && call->process.fd < 0) { /* nobody can tell its end any more */
         const struct fc_ending unknown = {.wait_status = -1};
         fc_call_conclude(call, &unknown);
-        fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
     }
 }
 

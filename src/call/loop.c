@@ -37,7 +37,6 @@ static void abandon(struct forkcall_call *call)
     else if (!ask_kernel(process, &ending))
         ending = (struct fc_ending){.wait_status = -1};
     fc_call_conclude(call, &ending);
-    fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
 
 static void deadline_passed(struct forkcall_call *call)
@@ -73,8 +72,7 @@ static bool read_reply(struct forkcall_call *call)
     if (r == -EAGAIN)
         return false;
     if (call->reply.done || (call->reply.answered && !call->reply.malformed)) {
-        if (call->stage == FC_STAGE_RUNNING || call->stage == FC_STAGE_TERMINATING)
-            fc_call_set_stage(call, FC_STAGE_ANSWERED, fc_now_ns() + FC_CALL_END_NS);
+        fc_call_set_stage(call, FC_STAGE_ANSWERED, fc_now_ns() + FC_CALL_END_NS);
     } else if (call->reply.malformed) {
         fc_call_terminate(call, FC_CAUSE_MALFORMED);
     } else if (call->reply.no_memory) {
@@ -177,13 +175,11 @@ static void conclude(struct forkcall_call *call)
         if (ending.usage_known && !fc_call_has_done_its_work(call))
             fc_process_reap_group(&call->process, held_ns);
         fc_call_conclude(call, &ending);
-        fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
     } else if (!call->unreapable) {
         /* A tracer has it, or the server has not told yet. */
         call->unreapable = true;
         fc_wakeup_forget(&call->fds, call->process.fd); /* it has said all that it can */
-        if (call->stage != FC_STAGE_KILLED)
-            fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
+        fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
     }
 }
 
@@ -194,7 +190,6 @@ static void conclude_by_answer(struct forkcall_call *call)
     fc_output_rest(call, FC_FD_OUT);
     fc_output_rest(call, FC_FD_ERR);
     fc_call_conclude(call, &not_waited_for);
-    fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
@@ -340,11 +335,8 @@ bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns)
             if (call->stage == stage)
                 deadline_passed(call);
         }
-        if (now >= call->ready_by_ns) {
-            call->ready_by_ns = UINT64_MAX;
-            if (!fc_call_is_ready(call))
-                fc_call_terminate(call, FC_CAUSE_NOT_READY);
-        }
+        if (fc_call_is_late_for_ready(call, now))
+            fc_call_terminate(call, FC_CAUSE_NOT_READY);
         fc_call_rearm(call, false);
         if (now >= until_ns && call->stage != FC_STAGE_DONE)
             return false;

@@ -7,8 +7,6 @@
 static bool has_result(const struct forkcall_call *call)
 {
     const struct fc_trailer *trailer = &call->reply.trailer;
-    if (call->report.method == FORKCALL_INLINE)
-        return call->report.status == FORKCALL_OK;
     return call->reply.done && trailer->end == FC_END_RETURNED && trailer->code == 0;
 }
 

@@ -1,20 +1,52 @@
-/* HOST: the state of a call: its stage, and how it ends before its function could run. */
+/* HOST: the state of a call: its stage, its deadline, and what it waits for. */
 #include "call/call.h"
 
-#include "base/fd_message.h"
 #include "base/io.h"
 #include "base/poll_fds.h"
-#include "base/report_message.h"
-#include "call/hazards.h"
 #include "call/wakeup.h"
+#include "os/start_gate.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
+
+void fc_call_init(struct forkcall_call *call, forkcall_fn *fn, struct forkcall_buf *result,
+                  const struct forkcall_options *options, bool async)
+{
+    memset(call, 0, sizeof *call);
+    fc_fds_init(&call->fds);
+    call->start_ns = fc_now_ns();
+    call->owner = getpid();
+    call->async = async;
+    call->result = result;
+    call->process.fd = -1;
+    call->report.fn = fn;
+    call->report.wait_status = -1;
+    call->deadline_ns = UINT64_MAX;
+    call->callbacks_until_ns = UINT64_MAX;
+    call->armed_ns = UINT64_MAX;
+    call->ready_by_ns = UINT64_MAX;
+    if (options != NULL)
+        call->options = *options;
+}
+
+void fc_call_set_deadline(struct forkcall_call *call)
+{
+    if (call->options.timeout_ms > 0)
+        call->deadline_ns = call->start_ns + (uint64_t)call->options.timeout_ms * 1000000U;
+    call->callbacks_until_ns = call->deadline_ns;
+}
+
+void fc_call_set_method(struct forkcall_call *call, enum forkcall_method method, bool shares_addresses)
+{
+    call->report.method = method;
+    call->child_shares_addresses = shares_addresses;
+}
 
 void fc_call_set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t deadline_ns)
 {
-    if (call->stage == FC_STAGE_RUNNING) /* cancel_fd is watched only while the call runs */
+    if (stage <= call->stage)
+        return;
+    if (call->stage == FC_STAGE_RUNNING && call->fds.listed) /* cancel_fd is watched only while the call runs */
         fc_wakeup_forget(&call->fds, call->options.cancel_fd_plus_one - 1);
     call->stage = stage;
     call->deadline_ns = deadline_ns;
@@ -24,37 +56,24 @@ void fc_call_set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t
     }
 }
 
-void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, int code, const char *format, ...)
+void fc_call_await_ready(struct forkcall_call *call, bool awaits, uint64_t ready_by_ns)
 {
-    va_list arguments;
-    call->report.status = status;
-    call->report.ran = FORKCALL_RAN_NO;
-    call->report.code = code;
-    call->report.elapsed_ns = fc_now_ns() - call->start_ns;
-    call->report.hazards |= fc_hazard_of_libraries(); /* it may explain what went wrong */
-    if (format != NULL) {
-        va_start(arguments, format);
-        fc_report_vmessage(&call->report, format, arguments);
-        va_end(arguments);
-    }
-    call->stage = FC_STAGE_DONE;
+    call->awaits_ready = awaits;
+    call->ready_by_ns = ready_by_ns;
 }
 
-void fc_call_not_started(struct forkcall_call *call, int error, const char *step)
+/* The child has come to forkcall_init: it says so, or has begun to read its request. */
+static bool is_ready(const struct forkcall_call *call)
 {
-    fc_call_end_early(call, FORKCALL_NOT_STARTED, error, "%s: %s", step,
-                      error == ETOOMANYREFS ? FC_TOO_MANY_UNDER_WAY : strerror(error));
+    return fc_outcome_is_ready(&call->reply, call->start_size, fc_start_gate_left(call->fds.fd[FC_FD_GO]));
 }
 
-bool fc_call_is_given_up(struct forkcall_call *call, int r, const char *doing)
+bool fc_call_is_late_for_ready(struct forkcall_call *call, uint64_t now_ns)
 {
-    if (r == -EINTR)
-        fc_call_end_early(call, FORKCALL_CANCELED, 0, "canceled by the caller");
-    else if (r == -ETIMEDOUT && fc_now_ns() >= call->deadline_ns)
-        fc_call_end_early(call, FORKCALL_TIMED_OUT, 0, "no answer within %d ms: %s", call->options.timeout_ms, doing);
-    else
+    if (now_ns < call->ready_by_ns)
         return false;
-    return true;
+    call->ready_by_ns = UINT64_MAX;
+    return !is_ready(call);
 }
 
 struct fc_time_limit fc_call_time_limit(const struct forkcall_call *call, uint64_t limit_ns)

@@ -41,7 +41,6 @@ _Noreturn static void leave(int status)
  * status could tell that, because the function may end by each of them itself. */
 _Noreturn static void leave_without_reply(void)
 {
-#ifdef FC_MUTE_SIGNAL
     struct sigaction action;
     sigset_t mute;
 #ifdef HAVE_GCOV_DUMP
@@ -54,7 +53,6 @@ _Noreturn static void leave_without_reply(void)
     sigaddset(&mute, FC_MUTE_SIGNAL);
     kill(getpid(), FC_MUTE_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &mute, NULL);
-#endif
     leave(EXIT_MUTE);
 }
 

@@ -9,10 +9,10 @@
 #include <signal.h>
 #include <stdarg.h>
 
-/* The signal that ends a child whose function has closed the reply and returned. */
-#if defined SIGRTMAX
+/* A child whose function has closed the reply, and has then returned, ends by this signal. */
+#ifdef SIGRTMAX
 #define FC_MUTE_SIGNAL SIGRTMAX
-#elif defined SIGEMT
+#else
 #define FC_MUTE_SIGNAL SIGEMT
 #endif
 

@@ -63,12 +63,13 @@ bool fc_exec_self_error_is_told(int error);
  * fc_exec_self_start needs. 0 or a negative errno. */
 int fc_exec_self_hello(int fd, enum fc_exec_self_role role, uint64_t *nonce);
 
-/* Describes, for a report, why a re-executed program ended before it reached forkcall_init().
- * Counts such failures: if several in a row give a reason that the next would give again, no more
- * is started.
- *
- * Returns -ENOEXEC, -ESTALE or -EPERM, and why. Thread-safe. */
-int fc_exec_self_failed(int wait_status, char *why, size_t why_size);
+/* Describes, for a report, why a re-executed program ended before it reached forkcall_init(). */
+void fc_exec_self_describe_end(int wait_status, char *why, size_t why_size);
+/* The error for it: ENOEXEC, ESTALE or EPERM. */
+int fc_exec_self_error_of_end(int wait_status);
+/* Counts a re-executed program that ended before it reached forkcall_init(): if several in a row
+ * give a reason that the next would give again, no more is started. Thread-safe. */
+void fc_exec_self_failed(int wait_status);
 /* Notes that a re-executed program has worked, so the failures before it do not count. */
 void fc_exec_self_served(void);
 /* 0; or a negative errno with *why, the reason of the last failure: there were so many that no more

@@ -63,19 +63,32 @@ static void describe(int wait_status, char *why, size_t why_size)
             status);
 }
 
-int fc_exec_self_failed(int wait_status, char *why, size_t why_size)
+static const char *word_of_end(int wait_status)
 {
-    const char *word = WIFEXITED(wait_status) ? word_of(WEXITSTATUS(wait_status)) : NULL;
-    if (word == NULL) {
+    return WIFEXITED(wait_status) ? word_of(WEXITSTATUS(wait_status)) : NULL;
+}
+
+void fc_exec_self_describe_end(int wait_status, char *why, size_t why_size)
+{
+    const char *word = word_of_end(wait_status);
+    if (word != NULL)
+        snprintf(why, why_size, "%s", word);
+    else
         describe(wait_status, why, why_size);
-        return -ENOEXEC;
-    }
-    snprintf(why, why_size, "%s", word);
-    if (WEXITSTATUS(wait_status) != FC_EXIT_REFUSED) { /* want of memory or descriptors may pass */
-        atomic_store(&last, WEXITSTATUS(wait_status));
-        atomic_fetch_add(&failures, 1);
-    }
-    return error_of(WEXITSTATUS(wait_status));
+}
+
+int fc_exec_self_error_of_end(int wait_status)
+{
+    return word_of_end(wait_status) != NULL ? -error_of(WEXITSTATUS(wait_status)) : ENOEXEC;
+}
+
+void fc_exec_self_failed(int wait_status)
+{
+    /* Want of memory or descriptors may pass. */
+    if (word_of_end(wait_status) == NULL || WEXITSTATUS(wait_status) == FC_EXIT_REFUSED)
+        return;
+    atomic_store(&last, WEXITSTATUS(wait_status));
+    atomic_fetch_add(&failures, 1);
 }
 
 bool fc_exec_self_error_is_told(int error)

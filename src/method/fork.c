@@ -117,7 +117,6 @@ static void start(struct forkcall_call *call)
         fc_call_not_started(call, -pid, "fork");
         return;
     }
-    call->report.pid = pid;
     fc_process_open(&call->process, pid, &call->fds);
     if (!call->options.share_group)
         call->process.own_group = setpgid(pid, pid) == 0;

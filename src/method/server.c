@@ -23,7 +23,6 @@ static bool refuses(struct forkcall_call *call)
 
 static void not_taken(struct forkcall_call *call, int r, const char *why)
 {
-    call->report.pid = 0; /* it may be that of a child that was dead */
     if (fc_call_is_given_up(call, r, "the server was not ready"))
         return;
     fc_call_not_started(call, -r, "server");
@@ -38,8 +37,7 @@ static void spawn(struct forkcall_call *call)
     static const enum fc_fd again[] = {FC_FD_OUT, FC_FD_CHILD_OUT, FC_FD_ERR, FC_FD_CHILD_ERR, FC_FD_ARGS};
     for (size_t i = 0; i < sizeof again / sizeof *again; i++)
         fc_fds_close(&call->fds, again[i]);
-    call->process = (struct fc_process){.fd = -1};
-    call->report.method = FORKCALL_SPAWN;
+    fc_call_set_method(call, FORKCALL_SPAWN, false);
     fc_method_spawn.start(call);
 }
 
@@ -82,9 +80,8 @@ static void start(struct forkcall_call *call)
             return;
         }
         if (fit == FC_FITS_NOBODY)
-            fc_server_retire(call->server);
+            fc_server_retire(call->process.server);
         fc_server_give_back_child(call, true);
-        call->report.pid = 0; /* that child has not run the function */
         if (fit == FC_FITS_OTHERS) {
             spawn(call);
             return;

@@ -50,9 +50,7 @@ static int start_exec_self(struct forkcall_call *call, const char **step)
     fc_fds_close(&call->fds, FC_FD_SOCKET);
     if (r < 0)
         return r;
-    call->report.pid = pid;
-    call->awaits_ready = true;
-    call->ready_by_ns = call->start_ns + FC_READY_NS;
+    fc_call_await_ready(call, true, call->start_ns + FC_READY_NS);
     fc_process_open(&call->process, pid, &call->fds);
     call->process.own_group = !call->options.share_group;
     return 0;

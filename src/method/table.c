@@ -17,7 +17,6 @@ const struct fc_method *fc_method_of(enum forkcall_method method)
     case FORKCALL_SPAWN:
         return &fc_method_spawn;
     case FORKCALL_INLINE:
-        return &fc_method_inline;
     case FORKCALL_AUTO:
         break;
     }

@@ -1,4 +1,5 @@
-/* HOST: The methods: one row of operations each. */
+/* HOST: The methods that start a process: one row of operations each. INLINE starts none, and has no
+ * row (call/run_inline.c). */
 #ifndef FC_METHOD_TABLE_H
 #define FC_METHOD_TABLE_H
 
@@ -14,9 +15,9 @@ struct fc_method {
     bool shares_addresses;
 };
 
-extern const struct fc_method fc_method_fork, fc_method_server, fc_method_spawn, fc_method_inline;
+extern const struct fc_method fc_method_fork, fc_method_server, fc_method_spawn;
 
-/* The row of a method other than AUTO; NULL: this version does not know it. */
+/* The row of FORK, SERVER or SPAWN. NULL: of another. */
 const struct fc_method *fc_method_of(enum forkcall_method method);
 
 /* The method that AUTO means now. by_pointer: the arguments are handed over by pointer. Other

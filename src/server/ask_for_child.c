@@ -41,10 +41,9 @@ static void enter(struct forkcall_call *call, const struct fc_server_handover *h
     const int process = handover->has_pidfd ? fds[3] : fc_fd_above_streams(fc_process_watch_open(handover->pid));
     own[FC_FD_PROCESS] = process < 0 ? -1 : process;
     own[FC_FD_REGION] = handover->has_region ? fds[count - 1] : -1;
-    call->report.pid = handover->pid;
     call->process.pid = handover->pid;
     call->process.fd = own[FC_FD_PROCESS];
-    call->awaits_ready = handover->execed;
+    fc_call_await_ready(call, handover->execed, UINT64_MAX);
 }
 
 /* An answer or a spare has come. The caller holds fc_fds_lock. */
@@ -61,7 +60,7 @@ static void heard_of(struct fc_server *server)
  * and its child is lost. */
 static int take(struct forkcall_call *call, int socket)
 {
-    struct fc_server *server = call->server;
+    struct fc_server *server = call->process.server;
     struct fc_server_handover handover = {.pid = 0};
     int fds[FC_HANDOVER_FDS];
     size_t count;
@@ -94,6 +93,7 @@ void fc_ask_drop_child(struct forkcall_call *call)
                                           FC_FD_PROCESS, FC_FD_STATUS,   FC_FD_REGION};
     for (size_t i = 0; i < sizeof of_child / sizeof *of_child; i++)
         fc_fds_close(&call->fds, of_child[i]);
+    call->process.pid = 0;
     call->process.fd = -1;
 }
 
@@ -103,7 +103,7 @@ static bool spare_is_dead(const struct forkcall_call *call)
 {
     const bool has_pidfd = call->process.fd >= 0;
     struct pollfd fds[] = {{.fd = has_pidfd ? call->process.fd : call->fds.fd[FC_FD_REPLY], .events = POLLIN},
-                           {.fd = call->server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
+                           {.fd = call->process.server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
     if (fc_poll(fds, 2, 0) <= 0)
         return false;
     return fds[1].revents != 0 || (has_pidfd ? fds[0].revents != 0 : (fds[0].revents & POLLHUP) != 0);
@@ -117,14 +117,14 @@ static bool spare_is_dead(const struct forkcall_call *call)
 static int take_spare(struct forkcall_call *call)
 {
     for (bool replaced = false;; replaced = true) {
-        const int r = take(call, call->server->fds.fd[FC_FD_SOCKET]);
+        const int r = take(call, call->process.server->fds.fd[FC_FD_SOCKET]);
         if (r != 0)
             return r > 0 ? -EPROTO : r; /* answers do not come through the control socket */
         if ((replaced && call->awaits_ready) || !spare_is_dead(call))
             return 0;
         struct fc_server_order dead = fc_order_make(FC_ORDER_DONE, call->process.pid);
-        if (!fc_order_tell(call->server, &dead))
-            fc_server_reap(call->server, dead.pid, false, &call->fds);
+        if (!fc_order_tell(call->process.server, &dead))
+            fc_server_reap(call->process.server, dead.pid, false, &call->fds);
         fc_ask_drop_child(call);
     }
 }
@@ -133,7 +133,7 @@ static int take_spare(struct forkcall_call *call)
  * this is faster than an ASK. If no spare comes, the call has lost no more than a moment. */
 static int hope_for_spare(struct forkcall_call *call)
 {
-    struct fc_server *server = call->server;
+    struct fc_server *server = call->process.server;
     int r = -EAGAIN;
     if (atomic_load(&server->told) != atomic_load(&server->taken))
         return -EAGAIN;
@@ -176,7 +176,7 @@ static int say(struct ask *ask)
         return r;
     if (ask->asked)
         return 0;
-    r = fc_order_send(call->server, &ask->order, call->fds.fd[FC_FD_PEER_SOCKET]);
+    r = fc_order_send(call->process.server, &ask->order, call->fds.fd[FC_FD_PEER_SOCKET]);
     if (r == -EAGAIN)
         return 0;
     if (r < 0)
@@ -195,7 +195,7 @@ static int hear(struct ask *ask)
     int r = ask->asked ? take(call, call->fds.fd[FC_FD_SOCKET]) : -EAGAIN;
     if (r != -EAGAIN)
         ask->answered = true;
-    if (r == -ECONNRESET && !fc_server_is_dead(call->server))
+    if (r == -ECONNRESET && !fc_server_is_dead(call->process.server))
         return EMFILE; /* the server had no descriptor left for the socket */
     if (r == -EAGAIN && ask->count == 0)
         r = take_spare(call);
@@ -204,7 +204,7 @@ static int hear(struct ask *ask)
 
 static void rest(const struct ask *ask)
 {
-    const struct fc_server *server = ask->call->server;
+    const struct fc_server *server = ask->call->process.server;
     struct pollfd fds[] = {
         {.fd = ask->call->fds.fd[FC_FD_SOCKET], .events = POLLIN},
         {.fd = server->fds.fd[FC_FD_SOCKET], .events = ask->count == 0 ? POLLIN : 0},
@@ -231,7 +231,7 @@ static int await_answer(struct ask *ask, const struct fc_time_limit *time_limit)
             r = -EAGAIN;
         if (r != -EAGAIN)
             return r;
-        if (fc_server_is_dead(ask->call->server))
+        if (fc_server_is_dead(ask->call->process.server))
             return -ECONNRESET;
         r = fc_time_limit_left(time_limit);
         if (r < 0)
@@ -269,25 +269,25 @@ static int ask(struct forkcall_call *call, const struct fc_fd_list_item *list, s
 {
     struct ask ask = {.call = call, .order = fc_order_make(FC_ORDER_ASK, in_exchange), .list = list, .count = count};
     do
-        ask.order.ask = atomic_fetch_add(&call->server->asks, 1) + 1;
+        ask.order.ask = atomic_fetch_add(&call->process.server->asks, 1) + 1;
     while (ask.order.ask == 0);
     ask.order.has_fds = count > 0;
     const uint64_t since_ns = fc_now_ns();
-    const unsigned heard = answers_of(call->server);
+    const unsigned heard = answers_of(call->process.server);
     int r = fc_fd_message_pair_in(&call->fds);
     if (r == 0)
         r = await_answer(&ask, time_limit);
     if ((r == -ETIMEDOUT || r == -EINTR) && !ask.has_child)
-        count_silence(call->server, since_ns, heard);
+        count_silence(call->process.server, since_ns, heard);
     fc_fds_close(&call->fds, FC_FD_PEER_SOCKET);
     fc_fds_close(&call->fds, FC_FD_SOCKET);
     struct fc_server_order end = fc_order_make(ask.asked ? FC_ORDER_DROP : FC_ORDER_DONE, in_exchange);
     end.ask = ask.order.ask;
     if (ask.asked ? !ask.answered : in_exchange != 0)
-        fc_order_tell(call->server, &end);
+        fc_order_tell(call->process.server, &end);
     if (r < 0 && ask.has_child) { /* and not all that it is to have */
         struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
-        fc_order_tell(call->server, &unused);
+        fc_order_tell(call->process.server, &unused);
         fc_ask_drop_child(call);
     }
     return r;
@@ -331,7 +331,7 @@ static int get(struct forkcall_call *call, const struct fc_fd_list_item *list, s
         if (fc_time_limit_left(time_limit) == 0)
             continue;
         struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, in_exchange);
-        fc_order_tell(call->server, &unused);
+        fc_order_tell(call->process.server, &unused);
         return fc_time_limit_left(time_limit);
     }
     return r;

@@ -5,7 +5,7 @@
 #include "call/call.h"
 #include "server/launch.h"
 
-/* Gives call->fds and call->process a child of call->server.
+/* Gives call->fds and call->process a child of call->process.server.
  *
  * Returns 0; -ECONNRESET: the server is gone; -ETIMEDOUT; -EINTR if the caller cancels; or another
  * negative errno with why, a text that may be empty. Whatever it returns, the server learns whether

@@ -255,13 +255,15 @@ static int await_exec_self(struct fc_process *started, struct fc_fds *fds, const
     }
     if (r < 0)
         return r;
-    if (killed_ns != 0)
+    if (killed_ns != 0) {
         snprintf(why, why_size, FC_EXEC_SELF_LATE);
-    else if (ending.status_known && ending.wait_status != 0)
-        return fc_exec_self_failed(ending.wait_status, why, why_size);
-    else
+        return -ENOEXEC;
+    }
+    if (!ending.status_known || ending.wait_status == 0)
         return 0; /* if somebody else has reaped it, the control socket shows whether it worked */
-    return -ENOEXEC;
+    fc_exec_self_failed(ending.wait_status);
+    fc_exec_self_describe_end(ending.wait_status, why, why_size);
+    return -fc_exec_self_error_of_end(ending.wait_status);
 }
 
 static int start_exec_self(struct fc_server *server, const struct fc_time_limit *time_limit, char *why, size_t why_size)

@@ -65,7 +65,7 @@ static int watch(struct forkcall_call *call, const struct fc_time_limit *time_li
         call->process.fd_tells = r == 0;
         if (r != -EAGAIN)
             return r;
-        fc_ask_rest(call->server, call->server->fds.fd[FC_FD_SOCKET], POLLOUT);
+        fc_ask_rest(call->process.server, call->process.server->fds.fd[FC_FD_SOCKET], POLLOUT);
         r = fc_time_limit_left(time_limit);
         if (r < 0)
             return r;
@@ -78,7 +78,6 @@ static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_li
 {
     int r = 0;
     call->process.remote = &of_server;
-    call->process.server = call->server;
     call->process.own_group = !call->options.share_group;
     if (call->process.fd < 0)
         r = watch(call, time_limit);
@@ -86,8 +85,7 @@ static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_li
         return 0;
     struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
     call->process.remote = NULL;
-    call->process.server = NULL;
-    fc_order_tell(call->server, &unused);
+    fc_order_tell(call->process.server, &unused);
     fc_ask_drop_child(call);
     return r == -EPIPE ? -ECONNRESET : r;
 }
@@ -109,10 +107,10 @@ static int take_from(struct forkcall_call *call, const struct fc_time_limit *tim
         r = adopt(call, time_limit);
     if (r == 0)
         return 0;
-    if ((r == -ETIMEDOUT || r == -EINTR) && is_silent(call->server))
-        fc_server_give_up(call->server);
+    if ((r == -ETIMEDOUT || r == -EINTR) && is_silent(call->process.server))
+        fc_server_give_up(call->process.server);
     if (r == -ECONNRESET)
-        fc_server_retire(call->server);
+        fc_server_retire(call->process.server);
     return r;
 }
 
@@ -125,36 +123,35 @@ int fc_server_take_child(struct forkcall_call *call, char *why, size_t why_size)
                                            .cancel_fd = whole.cancel_fd};
     int r = -ECONNRESET;
     for (int i = 0; i < TRIES && r == -ECONNRESET; i++) {
-        r = fc_server_get(&whole, &call->server, why, why_size);
+        r = fc_server_get(&whole, &call->process.server, why, why_size);
         if (r < 0) {
-            call->server = NULL;
+            call->process.server = NULL;
             return r;
         }
         r = take_from(call, &of_child, why, why_size);
         if (r == 0)
             break;
-        fc_server_unref(call->server);
-        call->server = NULL;
+        fc_server_unref(call->process.server);
+        call->process.server = NULL;
     }
     return r;
 }
 
 enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentials *now)
 {
-    return fc_snapshot_fits(call->server->snapshot, now);
+    return fc_snapshot_fits(call->process.server->snapshot, now);
 }
 
 /* ---- Giving it back -------------------------------------------------------------------------- */
 
 void fc_server_give_back_child(struct forkcall_call *call, bool kill_group)
 {
-    struct fc_server *server = call->server;
+    struct fc_server *server = call->process.server;
     struct fc_server_order done = fc_order_make(FC_ORDER_DONE, call->process.pid);
     done.kill_group = kill_group;
-    call->server = NULL;
-    call->process.server = NULL;
     if (!fc_order_tell(server, &done))
         fc_server_reap(server, done.pid, call->process.fd_tells, &call->fds);
     fc_ask_drop_child(call);
+    call->process = (struct fc_process){.fd = -1};
     fc_server_unref(server);
 }

@@ -5,7 +5,7 @@
 #include "call/call.h"
 #include "server/snapshot.h"
 
-/* Gives the call a child that waits for its request: sets call->server, call->process and the ends
+/* Gives the call a child that waits for its request: sets call->process and the ends
  * of the channel in call->fds.
  *
  * Returns 0; -ETIMEDOUT; -EINTR if the caller cancels; or another negative errno with why, a text

@@ -418,7 +418,9 @@ static int fail_in_vain(int wait_status, int times, const char *reason)
     char why[400];
     const char *last;
     for (int i = 0; i < times; i++) {
-        CHECK(fc_exec_self_failed(wait_status, why, sizeof why) == -ENOEXEC && strstr(why, reason) != NULL);
+        fc_exec_self_failed(wait_status);
+        fc_exec_self_describe_end(wait_status, why, sizeof why);
+        CHECK(fc_exec_self_error_of_end(wait_status) == ENOEXEC && strstr(why, reason) != NULL);
         CHECK(fc_exec_self_gave_up(&last) == 0);
     }
     return 0;
@@ -438,7 +440,9 @@ static int fail_and_serve(void *context)
         fc_exec_self_served();
     }
     for (int i = 0; i < 20; i++)
-        CHECK(fc_exec_self_failed(exited(FC_EXIT_REPLACED), why, sizeof why) == -ESTALE);
+        fc_exec_self_failed(exited(FC_EXIT_REPLACED));
+    CHECK(fc_exec_self_error_of_end(exited(FC_EXIT_REPLACED)) == ESTALE);
+    fc_exec_self_describe_end(exited(FC_EXIT_REPLACED), why, sizeof why);
     CHECK(fc_exec_self_gave_up(&last) == -ESTALE && strcmp(last, why) == 0);
     fc_exec_self_served();
     CHECK(fc_exec_self_gave_up(&last) == 0);

@@ -1,0 +1,44 @@
+/* HOST: INLINE: calls the function in this thread. The call gets the reply that a child would have
+ * sent. */
+#include "call/call.h"
+
+#include "child/inline.h"
+#include "result/buf.h"
+
+#include <errno.h>
+
+/* What child/finish.c says of a function that has returned, or has called forkcall_throw. */
+static struct fc_trailer make_trailer(int code, int result_error, bool in_its_own_words)
+{
+    struct fc_trailer trailer = {.end = FC_END_RETURNED, .code = code};
+    if (result_error == -EFBIG && !in_its_own_words)
+        trailer = (struct fc_trailer){.end = FC_END_TOO_BIG, .code = EFBIG};
+    else if (result_error != 0 && code == 0)
+        trailer = (struct fc_trailer){.end = FC_END_NO_MEMORY, .code = -result_error};
+    return trailer;
+}
+
+void fc_call_run_inline(struct forkcall_call *call)
+{
+    static const struct fc_ending none = {.wait_status = -1}; /* no process has ended */
+    struct fc_inline frame = {.progress = call->options.progress, .user = call->options.user};
+    struct fc_reply *reply = &call->reply;
+    volatile int code = 0; /* of the function, across the longjmp of forkcall_throw */
+    fc_buf_set_limit(&reply->result, call->task.max_result);
+    fc_inline_enter(&frame);
+    if (setjmp(frame.end) == 0)
+        code = fc_function_enter(call->task.fn, call->task.args, call->task.args_size, &reply->result);
+    else
+        code = frame.code;
+    fc_inline_leave();
+    const bool in_its_own_words = code != 0 && (frame.threw || frame.message.size > 0);
+    reply->trailer = make_trailer(code, fc_buf_error(&reply->result), in_its_own_words);
+    if (code != 0 && reply->trailer.end == FC_END_RETURNED)
+        reply->message = frame.message;
+    else
+        forkcall_buf_free(&frame.message); /* forkcall_fail, and then success */
+    reply->done = !frame.canceled;
+    if (frame.canceled)
+        call->cause = FC_CAUSE_CANCEL;
+    fc_call_conclude(call, &none);
+}
