@@ -38,8 +38,8 @@
  *  - Host: the process that makes a call. Child: the process that runs the function.
  *  - Method: how a child is made: FORK, SERVER, SPAWN or INLINE (enum forkcall_method).
  *  - Instance: a process that the library has started from the host's own executable (messages:
- *    "the re-executed program"). Server: the instance that makes children for SERVER. Spare: a child
- *    that waits for a call.
+ *    "the re-executed program"). Server: the instance that makes children for SERVER. Spare: a
+ *    child that waits for a call.
  *  - Module: a program, shared library or plugin that is loaded. Deadline: when timeout_ms is over.
  *
  * Conventions
