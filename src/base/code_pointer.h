@@ -1,6 +1,6 @@
-/* ANY: Function pointers and the addresses of code. On arm64e a function pointer is signed (clang,
- * "Pointer Authentication"): its upper bits are no part of the address, and a call by a pointer
- * that is not signed ends the process. */
+/* ANY: Converts between function pointers and addresses of code. On arm64e a function pointer is
+ * signed (clang, "Pointer Authentication"): its upper bits are not part of the address, and a call
+ * by an unsigned pointer ends the process. */
 #ifndef FC_BASE_CODE_POINTER_H
 #define FC_BASE_CODE_POINTER_H
 
@@ -23,7 +23,7 @@ static inline uintptr_t fc_code_address(forkcall_fn *fn)
 #endif
 }
 
-/* address: 0, or of the function's code. */
+/* address: that of the function's code, or 0. */
 static inline forkcall_fn *fc_code_pointer(uintptr_t address)
 {
 #ifdef FC_POINTERS_ARE_SIGNED

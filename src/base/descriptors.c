@@ -1,4 +1,4 @@
-/* ANY: Tables of the descriptors of calls and servers, which a fork of the host closes. */
+/* ANY: The tables of descriptors. A fork handler closes in the child what is not the child's. */
 #include "base/descriptors.h"
 
 #include "base/io.h"
@@ -16,19 +16,20 @@
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct fc_fds *tables; /* protected by mutex */
 static unsigned generation = 1;
-/* The table of the child that is being forked; NULL: the child is the host's. */
+/* The table of the child that is being forked; NULL: the host forks a child of its own. */
 static struct fc_fds *own_of_fork;
 
 /* ---- Forks ----------------------------------------------------------------------------------- */
 
-/* A fork while another thread has a lock of the C library's leaves it locked in the child for ever.
- * What the library does under such a lock is therefore kept apart from its own forks by fork_mutex,
- * and from the host's by in_lists, which a fork waits for.
+/* A lock of the C library that another thread holds at a fork stays locked in the child for ever.
+ * So what the library does under such a lock is kept apart from the library's own forks by
+ * fork_mutex, and from the host's by in_lists, for which a fork waits.
  *
- * Not by the mutex of the tables: in glibc 2.28 to 2.35 fork() holds a lock of its own while
- * before_fork runs, and __cxa_finalize() and pthread_atfork() take that lock. Who called these with
- * the mutex would wait for the fork, and the fork for the mutex. For the same reason a fork of the
- * host's does not wait for ever: a thread that waits for that very lock has left the list. */
+ * The mutex of the tables cannot be used for that. In glibc 2.28 to 2.35 fork() holds a lock of its
+ * own while before_fork runs, and __cxa_finalize() and pthread_atfork() take that lock. A thread
+ * that called these with the mutex would wait for the fork, and the fork for the mutex. For the
+ * same reason a fork by the host does not wait for ever: a thread that waits for that very lock has
+ * left the list. */
 /* Taken before the C library's locks and before mutex. */
 static pthread_mutex_t fork_mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool in_lists;
@@ -79,16 +80,15 @@ static void after_fork_in_parent(void)
     pthread_mutex_unlock(&mutex);
 }
 
-/* The host may have closed it without the library's knowledge, and opened something else by that
- * number. */
+/* True: the host has closed the descriptor, and its number now stands for something else. */
 static bool stands_for_another(const struct fc_fds *fds, int which)
 {
     return !fc_fd_identity_holds_any(fds->fd[which], &fds->mark[which]);
 }
 
-/* Only fstat(2), close(2) and memory of this process: the child may have been forked from a
- * threaded process. What it touches for the first time costs it a page fault, so it touches
- * little. */
+/* Closes in a forked child what is not its own. Uses only fstat(2), close(2) and this process's
+ * memory, because the host may have threads. The first write to a page costs the child a page
+ * fault, so little memory is touched. */
 static void after_fork_in_child(void)
 {
     struct fc_fds *own = own_of_fork;
@@ -99,17 +99,17 @@ static void after_fork_in_child(void)
             if (fds->fd[i] >= 0 && !stands_for_another(fds, i))
                 close(fds->fd[i]);
             if (fds == own)
-                fds->fd[i] = -1; /* no other table: its page would be copied */
+                fds->fd[i] = -1; /* other tables are left alone: a write would copy their pages */
         }
     }
-    /* The child's own ends are closed in turn in what the child forks. */
+    /* The child's own ends are closed in turn in processes that the child forks. */
     tables = own;
     if (tables != NULL) {
         tables->next = NULL;
         tables->link = &tables;
         tables->forking = false;
     }
-    /* This thread has it from before_fork; of fork_mutex another may be the owner. */
+    /* This thread holds mutex since before_fork. Another thread may have held fork_mutex. */
     pthread_mutex_unlock(&mutex);
     fork_mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     in_lists = false;
@@ -138,7 +138,7 @@ void fc_fds_init(struct fc_fds *fds)
 int fc_fds_open(struct fc_fds *fds)
 {
     fc_fds_init(fds);
-    /* pthread_atfork(3) failed in the constructor (ENOMEM): tried again. */
+    /* If pthread_atfork(3) has failed in the constructor (ENOMEM), it is tried again. */
     if (register_result != 0) {
         fc_fds_fork_lock();
         if (register_result != 0)
@@ -184,7 +184,7 @@ void fc_fds_close_all(struct fc_fds *fds)
 void fc_fds_forget(struct fc_fds *fds)
 {
     fc_fds_lock();
-    if (tables == fds) /* this process is the very child of that call */
+    if (tables == fds) /* this process is the child of that call */
         tables = NULL;
     fc_fds_unlock();
     fds->listed = false;
@@ -249,7 +249,8 @@ bool fc_fds_look(struct fc_fds *fds)
         if (fds->fd[i] < 0 || !stands_for_another(fds, i))
             continue;
         fds->fd[i] = -1;
-        fds->mark[i] = (struct fc_fd_identity){.inode = 0}; /* another may be entered here */
+        /* Another descriptor may be entered here. */
+        fds->mark[i] = (struct fc_fd_identity){.inode = 0};
         lost = true;
     }
     fds->fresh = true;

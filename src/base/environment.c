@@ -1,4 +1,4 @@
-/* ANY: Environment variables that a set-user-id program does not listen to. */
+/* ANY: Reads environment variables, which a set-user-id program ignores. */
 #include "base/environment.h"
 
 #include "config.h"

@@ -1,8 +1,8 @@
-/* ANY: Environment variables that a set-user-id program does not listen to. */
+/* ANY: Reads environment variables, which a set-user-id program ignores. */
 #ifndef FC_BASE_ENVIRONMENT_H
 #define FC_BASE_ENVIRONMENT_H
 
-/* getenv(3), but NULL in a program that runs with more rights than its user. */
+/* As getenv(3), but NULL in a program that runs with more rights than its user. */
 const char *fc_getenv(const char *name);
 
 #endif

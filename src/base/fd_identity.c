@@ -1,4 +1,4 @@
-/* ANY: is a descriptor still what it was? */
+/* ANY: Checks whether a descriptor is still what it was. */
 #include "base/fd_identity.h"
 
 #include "config.h"
@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* By device and inode. */
+/* Identifies fd by its device and inode. */
 static struct fc_fd_identity take_inode(int fd)
 {
     struct stat file;
@@ -27,8 +27,8 @@ static bool holds_inode(int fd, const struct fc_fd_identity *mark)
 
 #ifdef HAVE_MARKED_DESCRIPTION
 
-/* The open file description carries the mark: a signal number for O_ASYNC, which is not used on it
- * and of which every other has none. Cheaper by two page faults than fstat(2). */
+/* Marks the open file description: with a signal number for O_ASYNC, which is not used on it and
+ * which other descriptors do not have. This costs two page faults less than fstat(2). */
 #define MARK 47
 
 struct fc_fd_identity fc_fd_identity_take(int fd)
@@ -77,8 +77,7 @@ struct fc_fd_identity fc_fd_identity_take_any(int fd)
     return mark;
 }
 
-/* Where the system refuses the question (a sandbox), the number is taken to be the library's, as it
- * was. */
+/* True: the system refuses the question (a sandbox). The number then counts as the library's. */
 static bool is_refused(void)
 {
     return errno != 0 && errno != EBADF;

@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 #ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE in its place */
+#define MSG_NOSIGNAL 0 /* macOS has SO_NOSIGPIPE instead */
 #endif
 #ifdef HAVE_CMSG_CLOEXEC
 #define CLOSE_RECEIVED_ON_EXEC MSG_CMSG_CLOEXEC
 #else
-#define CLOSE_RECEIVED_ON_EXEC 0 /* macOS: to be done one by one */
+#define CLOSE_RECEIVED_ON_EXEC 0 /* macOS: set for each one */
 #endif
 
 #ifdef SOCK_CLOEXEC
@@ -33,7 +33,8 @@ union control {
 
 int fc_fd_message_pair(int ends[2])
 {
-    /* At once close-on-exec where that is to be had: another thread may exec in between. */
+    /* Close-on-exec from the beginning, if the system can do it: another thread may exec in
+     * between. */
     if (socketpair(AF_UNIX, SOCK_STREAM | CLOSE_ON_EXEC, 0, ends) < 0)
         return -errno;
     int r = 0;
@@ -52,7 +53,7 @@ int fc_fd_message_pair(int ends[2])
     for (int i = 0; r < 0 && i < 2; i++)
         if (ends[i] >= 0)
             close(ends[i]);
-    if (r == 0 && ends[1] == FC_EXEC_SELF_FD) { /* both are alike */
+    if (r == 0 && ends[1] == FC_EXEC_SELF_FD) { /* both ends are alike */
         ends[1] = ends[0];
         ends[0] = FC_EXEC_SELF_FD;
     }
@@ -103,11 +104,13 @@ static void close_all(const int *fds, size_t count)
             close(fds[i]);
 }
 
-/* False: there were more than fit, or one could not be moved. */
+/* Takes the descriptors of a message. 0, or a negative errno: there were more than fit, or one
+ * could not be moved. */
 static int take_fds(struct msghdr *message, int *fds, size_t max, size_t *count)
 {
     int r = (message->msg_flags & MSG_CTRUNC) != 0 ? -EMFILE : 0;
-    const struct cmsghdr *header = CMSG_FIRSTHDR(message); /* all of them come in one (unix(7)) */
+    /* All of them come in one header (unix(7)). */
+    const struct cmsghdr *header = CMSG_FIRSTHDR(message);
     *count = 0;
     if (header == NULL || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
         return r;

@@ -1,14 +1,14 @@
-/* ANY: Mixes eight bytes at a time. */
+/* ANY: Hashes eight bytes at a time. */
 #include "base/hash.h"
 
-/* No two words lead from one hash to the same, and no two hashes by one word to the same. */
+/* A different word gives a different hash, and so does a different hash before. */
 static uint64_t mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
     return hash ^ (hash >> 32);
 }
 
-/* Whole modules are hashed, and between their constants lies what sanitizers hold to be
+/* Whole modules are hashed, and between their constants lies memory that sanitizers consider
  * poisoned. */
 __attribute__((no_sanitize_address)) uint64_t fc_hash(uint64_t hash, const void *data, size_t size)
 {

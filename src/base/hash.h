@@ -1,4 +1,4 @@
-/* ANY: A hash that is not cryptographic: it tells accidental differences, and no forgeries. */
+/* ANY: A non-cryptographic hash: it detects accidental differences, not forgery. */
 #ifndef FC_BASE_HASH_H
 #define FC_BASE_HASH_H
 
@@ -7,8 +7,8 @@
 
 #define FC_HASH_START UINT64_C(0x6a09e667f3bcc908)
 
-/* The hash of what was hashed to give hash, and of these size bytes after it. The same on all
- * processors. */
+/* Continues a hash by size bytes; begin with FC_HASH_START. The same on all processors.
+ * Async-signal-safe. */
 uint64_t fc_hash(uint64_t hash, const void *data, size_t size);
 
 #endif

@@ -1,4 +1,4 @@
-/* ANY: Reads and writes without EINTR, and the clock. */
+/* ANY: Reads and writes, continuing after EINTR, and the clock. */
 #include "base/io.h"
 
 #include "config.h"
@@ -19,8 +19,8 @@ ssize_t fc_read(int fd, void *data, size_t size)
     return n < 0 ? -errno : n;
 }
 
-/* A crashed child writes a stack that sanitizers hold to be poisoned: not by a function that they
- * look into. */
+/* Writes by the system call itself: sanitizers check what write(2) is given, and consider the stack
+ * that a crashed child writes poisoned. */
 static ssize_t write_part(int fd, const struct iovec *part)
 {
 #ifdef HAVE_RAW_SYSCALLS

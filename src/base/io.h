@@ -1,4 +1,4 @@
-/* ANY: System calls that take no notice of EINTR, and the clock. Async-signal-safe, all of them. */
+/* ANY: System calls that continue after EINTR, and the clock. All are async-signal-safe. */
 #ifndef FC_BASE_IO_H
 #define FC_BASE_IO_H
 
@@ -8,17 +8,17 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-/* As read(2), but a negative errno in place of -1. */
+/* As read(2), but returns a negative errno instead of -1. */
 ssize_t fc_read(int fd, void *data, size_t size);
 
-/* For fc_write_all. */
+/* A part for fc_write_all. */
 struct iovec fc_part(const void *data, size_t size);
 
-/* Writes all of it by write(2), and by no other system call: see child/reply_writer.h. Changes
+/* Writes all parts by write(2) and no other system call: child/reply_writer.h tells why. Changes
  * parts. 0 or a negative errno. */
 int fc_write_all(int fd, struct iovec *parts, int count);
 
-/* Leaves of *count parts what follows the first written bytes. */
+/* Removes the first written bytes from the parts. */
 void fc_iovec_advance(struct iovec **parts, int *count, size_t written);
 
 /* The monotonic clock. */

@@ -1,5 +1,5 @@
-/* CHILD: What a crashed child sends of its stack is nobody's mistake: valgrind is not to complain
- * of it. Nothing, in a library that was built without valgrind's headers. */
+/* CHILD: Tells valgrind that the stack which a crashed child sends is no mistake. Does nothing if
+ * the library was built without valgrind's headers. */
 #ifndef FC_BASE_MEMCHECK_H
 #define FC_BASE_MEMCHECK_H
 

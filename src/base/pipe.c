@@ -1,5 +1,5 @@
-/* ANY: Pipes whose ends are close-on-exec. Without pipe2(2) (macOS), a thread of the host that
- * execs between the two steps lets its program inherit the pipe. */
+/* ANY: Opens pipes whose ends are close-on-exec. Without pipe2(2) (macOS) this takes two steps. If
+ * another thread of the host execs between them, its program inherits the pipe. */
 #include "base/pipe.h"
 
 #include "config.h"

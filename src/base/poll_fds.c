@@ -9,10 +9,10 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* Between two looks at what nothing can watch. */
+/* How long to wait between two looks if no system call can watch. */
 #define PAUSE_NS 1000000
 
-/* Where select(2) says EBADF of all, poll(2) says which. */
+/* Finds out which descriptors are closed, as poll(2) tells. select(2) only says EBADF. */
 static int find_closed(struct pollfd *fds, nfds_t count)
 {
     int found = 0;
@@ -24,7 +24,7 @@ static int find_closed(struct pollfd *fds, nfds_t count)
     return found > 0 ? found : -1;
 }
 
-/* musl has these as macros that divide a descriptor by an unsigned number. */
+/* In musl these are macros that divide a descriptor by an unsigned number. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 static bool is_in(int fd, const fd_set *set)
@@ -54,7 +54,7 @@ static int read_sets(struct pollfd *fds, nfds_t count, const fd_set *readable, c
     return found;
 }
 
-/* select(2) looks at no limit. -1 with errno, as poll(2). */
+/* As poll(2), by select(2), which does not depend on RLIMIT_NOFILE. */
 static int poll_by_select(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
     fd_set readable;
@@ -101,8 +101,8 @@ void fc_poll_or_pause(struct pollfd *fds, nfds_t count, int timeout_ms)
         fc_pause();
 }
 
-/* Nothing more can come from a descriptor that is readable, because the other ends are closed. What
- * select(2) leaves open. */
+/* True: nothing more comes from a readable descriptor, because the other ends are closed. select(2)
+ * does not tell that. */
 static bool is_at_end(int fd)
 {
     char byte;

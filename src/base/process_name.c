@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#define NAME_SIZE 16 /* with the terminating 0: TASK_COMM_LEN */
+#define NAME_SIZE 16 /* TASK_COMM_LEN, with the terminating 0 */
 
 void fc_process_set_name(const char *role)
 {
@@ -29,7 +29,7 @@ void fc_process_set_name(const char *role)
 
 void fc_process_set_name(const char *role)
 {
-    (void)role; /* there a copy is started by the program's own path */
+    (void)role; /* such a system names a process after its executable */
 }
 
 #endif

@@ -1,10 +1,10 @@
-/* ANY: What ps(1), top(1) and the kernel's log call this process. */
+/* ANY: The name of this process in ps(1), top(1) and the kernel's log. */
 #ifndef FC_BASE_PROCESS_NAME_H
 #define FC_BASE_PROCESS_NAME_H
 
-/* "program:role", where the system lets a process name itself; the program's name is cut so that
- * the role stays whole. A copy would be called by the last part of the path that it was started by,
- * "exe". */
+/* Names this process "program:role", if the system can do that. The program's name is cut so that
+ * the role stays whole. Without this Linux would call a re-executed program "exe", after the path
+ * that it was started by. */
 void fc_process_set_name(const char *role);
 
 #endif

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Characters that a terminal or a log viewer acts on: C0 and C1 controls, the separators of lines
- * and paragraphs, and those that turn the direction of writing, by which a text can be made to read
- * as another. */
+/* True: a character that a terminal or a log viewer acts on: C0 and C1 controls, the separators of
+ * lines and paragraphs, and those that change the direction of writing, with which a text can be
+ * made to look like another. */
 static bool is_control(const unsigned char *text, size_t size)
 {
     if (size == 1)
@@ -22,8 +22,8 @@ static bool is_control(const unsigned char *text, size_t size)
                            : text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9;
 }
 
-/* One line, and nothing that a terminal would act on: control characters become spaces, what is not
- * UTF-8 becomes '?'; a character that was cut at the end is left out. */
+/* Makes the text one line without anything that a terminal would act on: control characters become
+ * spaces, what is not UTF-8 becomes '?', a character that is cut at the end is left out. */
 static void clean(char *line)
 {
     unsigned char *text = (unsigned char *)line;

@@ -1,4 +1,4 @@
-/* HOST: What is said of a call to a person, in one line. */
+/* HOST: The message of a report: what is said about a call to a person, in one line. */
 #ifndef FC_BASE_REPORT_MESSAGE_H
 #define FC_BASE_REPORT_MESSAGE_H
 
@@ -12,17 +12,17 @@
 void fc_report_vmessage(struct forkcall_report *report, const char *format, va_list arguments) FORKCALL_PRINTF(2, 0);
 void fc_report_message(struct forkcall_report *report, const char *format, ...) FORKCALL_PRINTF(2, 3);
 
-/* The same from bytes that a child has sent: what is not printable becomes a space. */
+/* The same from bytes that a child has sent. Unprintable characters become spaces. */
 void fc_report_message_bytes(struct forkcall_report *report, const void *text, size_t size);
 
-/* "SIGSEGV"; "signal 35" in buffer for those without a name. */
+/* "SIGSEGV"; or "signal 35" in buffer for signals without a name. */
 const char *fc_signal_name(int signal, char buffer[32]);
 
-/* si_code says that the kernel raised the signal for what an instruction did, and not that it was
- * sent. False also where si_code says nothing. */
+/* True: si_code says that the kernel raised the signal because of an instruction, and that nobody
+ * sent it. False also if si_code does not tell. */
 bool fc_signal_is_fault(int si_code);
 
-/* What si_code says about a signal, "address not mapped"; NULL: nothing worth saying. */
+/* What si_code says about a signal ("address not mapped"); NULL: nothing of use. */
 const char *fc_signal_reason(int signal, int si_code);
 
 #endif

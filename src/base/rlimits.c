@@ -12,7 +12,7 @@ static rlim_t to_limit(uint64_t value)
 }
 
 #ifdef __GLIBC__
-typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+typedef __rlimit_resource_t resource_t; /* an enum there, and the compiler checks it */
 #else
 typedef int resource_t;
 #endif
@@ -27,7 +27,7 @@ static int set(resource_t resource, uint64_t value, rlim_t more)
 
 int fc_limits_set(const struct forkcall_limits *limits)
 {
-    /* SIGXCPU first, which can be told from other ends. */
+    /* SIGXCPU comes one second before SIGKILL, and can be told from other ends. */
     int r = set(RLIMIT_CPU, limits->cpu_seconds, 1);
     if (r == 0)
         r = set(RLIMIT_FSIZE, limits->file_size_bytes, 0);

@@ -1,4 +1,4 @@
-/* ANY: A memfd, filled by the host piece by piece and mapped by the child. */
+/* ANY: Arguments in a memfd, which the host fills piece by piece and the child maps. */
 #include "base/shared_args.h"
 
 #include "base/rlimits.h"

@@ -1,4 +1,4 @@
-/* ANY: POSIX shared memory, whose name is gone before anybody else can use it. */
+/* ANY: Arguments in POSIX shared memory, whose name is removed before anybody else can use it. */
 #include "base/shared_args.h"
 
 #include "base/io.h"
@@ -26,7 +26,8 @@ int fc_shared_args_open(void)
         const int fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
         if (fd >= 0) {
             shm_unlink(name);
-            fcntl(fd, F_SETFD, FD_CLOEXEC); /* shm_open does so; said again for those that do not */
+            /* shm_open(3) does this; repeated for systems that do not. */
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
             return fd;
         }
         if (errno != EEXIST)
@@ -58,9 +59,9 @@ int fc_shared_args_fill(int fd, const void *data, size_t size, const struct fc_t
     return fc_limits_allow_file(size) ? fill(fd, data, size, time_limit) : -EFBIG;
 }
 
-/* The bytes are copied into memory of the child's own. macOS maps such a file MAP_SHARED only (XNU,
- * bsd/kern/posix_shm.c, pshm_mmap), and a shared mapping would not do: what the function, or a
- * process that it forks, writes there would be seen by the others. */
+/* Copies the bytes into memory of the child's own. macOS can only map such a file MAP_SHARED (XNU,
+ * bsd/kern/posix_shm.c, pshm_mmap). A shared mapping would not do, because others would see what
+ * the function, or a process that it forks, writes there. */
 const void *fc_shared_args_map(int fd, size_t size)
 {
     void *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,4 +1,4 @@
-/* HOST: Names of signals, and what si_code says of their cause. */
+/* HOST: Names of signals, and what si_code says about their cause. */
 #include "base/report_message.h"
 
 #include "config.h"
@@ -11,7 +11,7 @@
         signal, #signal \
     }
 
-/* sigabbrev_np(3) is glibc's alone. */
+/* Only glibc has sigabbrev_np(3). */
 static const struct {
     int signal;
     const char *name;
@@ -36,7 +36,8 @@ const char *fc_signal_name(int signal, char buffer[32])
     return buffer;
 }
 
-/* The codes that POSIX has for any signal. Linux gives them values up to 0, others large ones. */
+/* The codes that POSIX defines for any signal. Linux gives them values up to 0, other systems large
+ * ones. */
 static bool is_for_any_signal(int si_code)
 {
     switch (si_code) {
@@ -63,9 +64,9 @@ bool fc_signal_is_fault(int si_code)
     return si_code > 0 && !is_for_any_signal(si_code);
 }
 
-/* macOS gives si_code 0 to every ordinary signal, whoever raised it, and to a trap (XNU,
- * bsd/kern/kern_sig.c 2318-2336); Linux calls the same value SI_USER. So nothing is told of a
- * sender where the kernel does not tell one. */
+/* True: si_code says that somebody sent the signal. macOS gives 0 to every ordinary signal, whoever
+ * raised it, and to a trap (XNU, bsd/kern/kern_sig.c 2318-2336); Linux calls the same value
+ * SI_USER. So nothing is said of a sender if the kernel does not tell one. */
 static bool is_sent(int si_code)
 {
 #ifdef FC_SENDER_IS_TOLD

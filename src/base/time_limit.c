@@ -1,4 +1,4 @@
-/* ANY: how long to wait for something. */
+/* ANY: Checks whether to wait any longer. */
 #include "base/time_limit.h"
 
 #include "base/io.h"

@@ -1,4 +1,4 @@
-/* ANY: Where characters of UTF-8 begin and end. */
+/* ANY: Finds where characters of UTF-8 begin and end. */
 #include "base/utf8.h"
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@ static bool continues(unsigned char byte)
     return (byte & 0xc0) == 0x80;
 }
 
-/* How long the character is that begins with this byte; 0: none does. */
+/* How many bytes the character has that begins with this byte; 0: no character does. */
 static size_t announced(unsigned char first)
 {
     if (first < 0x80)
