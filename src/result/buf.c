@@ -9,7 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Below this a copy is cheaper than giving up the buffer's own warm memory for the other's. */
+/* Up to this size copying is cheaper than giving up the buffer's own memory, which is faulted in,
+ * for the other's. */
 #define DELIVER_BY_COPY_MAX 16384U
 #define HEAP_MIN 64U
 
@@ -27,12 +28,12 @@ struct forkcall_buf forkcall_buf_fixed(void *storage, size_t capacity)
     return buf;
 }
 
-struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd, bool arena_is_free)
+struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd, bool small_is_free)
 {
     struct forkcall_buf buf = forkcall_buf_fixed(storage, capacity);
     buf.kind_private = FC_BUF_SMALL;
     buf.reserved[0] = (uint64_t)(int64_t)region_fd;
-    buf.reserved[1] = arena_is_free;
+    buf.reserved[1] = small_is_free;
     return buf;
 }
 
@@ -55,7 +56,7 @@ void fc_buf_set_limit(struct forkcall_buf *buf, size_t limit)
 
 size_t fc_buf_limit(const struct forkcall_buf *buf)
 {
-    /* The limit plus one, so that an all-zero struct has none. */
+    /* limit_private is the limit plus one, so that an all-zero struct has none. */
     const size_t limit = buf->limit_private == 0 ? PTRDIFF_MAX : buf->limit_private - 1;
     if (kind_is(buf, FC_BUF_FIXED) && buf->capacity_private < limit)
         return buf->capacity_private;
@@ -82,7 +83,7 @@ static size_t grown(const struct forkcall_buf *buf, size_t needed)
     return capacity < needed ? needed : capacity;
 }
 
-/* To the heap, from any kind. */
+/* Moves a buffer of any kind to the heap. */
 static int grow_on_heap(struct forkcall_buf *buf, size_t needed)
 {
     const size_t capacity = grown(buf, needed);
@@ -111,8 +112,8 @@ static void move_to(struct forkcall_buf *buf, void *data, size_t capacity)
     buf->capacity_private = capacity;
 }
 
-/* A child's result that has outgrown its place: from the stack to the arena, to the region, else to
- * the heap. */
+/* Moves a child's result that has outgrown its place: from the stack to fc_small_result, then to
+ * the region, else to the heap. */
 static int grow_in_child(struct forkcall_buf *buf, size_t needed, size_t used)
 {
     if (kind_is(buf, FC_BUF_SMALL) && buf->reserved[1] != 0 && needed <= FC_SMALL_RESULT) {
@@ -138,8 +139,8 @@ static int grow(struct forkcall_buf *buf, size_t needed, size_t used)
     return grow_on_heap(buf, needed);
 }
 
-/* filled: the size bytes are to be filled at once; else the function may have asked for more than
- * it will use. */
+/* filled: the size bytes are filled at once. Otherwise the function may have asked for more than it
+ * uses. */
 static int make_room(struct forkcall_buf *buf, size_t size, bool filled)
 {
     if (size > fc_buf_limit(buf) - buf->size)
@@ -159,7 +160,8 @@ static void *extend(struct forkcall_buf *buf, size_t size, bool filled)
         return NULL;
     }
     if (buf->data == NULL)
-        /* The size is 0 and there is no storage: a place all the same, since NULL means failure. */
+        /* The size is 0 and there is no storage. NULL would mean failure, so another place is
+         * returned. */
         return nothing;
     void *place = (char *)buf->data + buf->size;
     buf->size += size;
@@ -206,7 +208,7 @@ void forkcall_buf_free(struct forkcall_buf *buf)
 {
     if (buf == NULL)
         return;
-    const size_t limit = buf->limit_private; /* of the call that it is the result of */
+    const size_t limit = buf->limit_private; /* set by the call whose result this is */
     release(buf);
     *buf = (struct forkcall_buf)FORKCALL_BUF_INIT;
     buf->limit_private = limit;

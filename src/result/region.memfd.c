@@ -1,4 +1,4 @@
-/* HOST, CHILD: A memfd that the child fills in place. */
+/* HOST, CHILD: A region in a memfd. */
 #include "result/region.h"
 
 #include "base/descriptors.h"
@@ -15,18 +15,18 @@
 #endif
 
 #define CAPACITY_MIN ((size_t)64 << 10)
-/* From here on a huge page is faster than the small ones in its place (tests/bench). */
+/* From this size on a huge page is faster than small ones in its place (tests/bench). */
 #define HUGE_MIN ((size_t)128 << 10)
-/* So much more than what is used is made of huge pages ahead, or as much again as is used where
- * that is more. What the function has only reserved must not cost it memory; but 64 MiB cost some
- * 20 ms that way, and 70 ms by small pages. */
+/* How much memory behind the used bytes is made of huge pages ahead, or as much again as is used if
+ * that is more. Memory that the function has only reserved must not cost much. But 64 MiB cost some
+ * 20 ms in this way, and 70 ms by small pages. */
 #define AHEAD_MIN ((size_t)64 << 20)
 
 static struct {
     void *data;
     size_t mapped;
-    size_t huge; /* up to here it was made of huge pages, as far as there were any */
-} region;        /* the child's */
+    size_t huge; /* up to here it is made of huge pages, as far as there were any */
+} region;        /* the child's region */
 
 int fc_region_open(void)
 {
@@ -34,7 +34,6 @@ int fc_region_open(void)
     return fd < 0 ? -errno : fd;
 }
 
-/* mmap, at an address that huge pages can be used at. */
 void *fc_region_map(size_t size, int protection, int flags, int fd)
 {
     if (size < FC_HUGE_PAGE) {
@@ -59,10 +58,10 @@ void *fc_region_map(size_t size, int protection, int flags, int fd)
     return data;
 }
 
-/* A fresh page costs more than what is written to it, so ask for huge ones. Shared memory gets them
- * without privilege only this way, and only where a part of the huge page is present. All by one
- * call: each waits until every processor has emptied its lists of pages, which on a busy machine
- * takes longer than all else here. */
+/* Asks for huge pages, because a new page costs more than what is written to it. Shared memory gets
+ * huge pages without privilege only in this way, and only if a part of the huge page is present.
+ * One call asks for all: each call waits until every processor has emptied its lists of pages,
+ * which takes longer than everything else here on a busy machine. */
 static void use_huge_pages(size_t filled, size_t used)
 {
     const size_t ahead = used > AHEAD_MIN ? used : AHEAD_MIN;

@@ -1,4 +1,4 @@
-/* HOST, CHILD: Without sealed memory files every result travels in the pipe. */
+/* HOST, CHILD: For systems without sealed memory files: every result travels in the pipe. */
 #include "result/region.h"
 
 #include <errno.h>

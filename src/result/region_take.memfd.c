@@ -1,4 +1,4 @@
-/* HOST: takes over what a child has left in the region. */
+/* HOST: Takes over what a child has left in the region. */
 #include "result/region.h"
 
 #include "result/buf.h"
@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Up to this size the region is read into memory of the caller's: a result must not pin a huge page
- * that it fills to a small part. Above it sealing and mapping is faster (tests/bench). */
+/* Up to this size the region is copied into memory of the host's own: a small result must not keep
+ * a huge page in use. Above it sealing and mapping is faster (tests/bench). */
 #define COPY_MAX ((size_t)256 << 10)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-/* No process can change the file any more, whatever it holds open. */
+/* Seals the file. True: no process can change it any more, whatever descriptors it has. */
 static bool seal(int fd)
 {
     if (fcntl(fd, F_ADD_SEALS, SEALS) == 0)
@@ -32,14 +32,14 @@ static int read_part(int fd, char *to, size_t at, size_t end)
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return -EPROTO; /* made shorter meanwhile */
+            return -EPROTO; /* the file was made shorter meanwhile */
         at += (size_t)n;
     }
     return 0;
 }
 
-/* Reads what the file holds. A hole is not read: size is only the child's word, and what it never
- * wrote must not cost the caller memory. */
+/* Copies what the file holds, but not its holes: only the child says how large the file is, and
+ * what it never wrote must not cost the host memory. */
 static int copy(int fd, char *to, size_t size, bool to_is_zero)
 {
     size_t at = 0;
@@ -79,13 +79,14 @@ static int take_by_copy(int fd, size_t size, struct forkcall_buf *buf)
     return r;
 }
 
-/* Gives back what growing by leaps has left over, by whole huge pages: to split one takes
- * milliseconds. The child may have no system call left for it. */
+/* Frees what the region has grown too large, in whole huge pages, because splitting one takes
+ * milliseconds. The child cannot do it: its function may have forbidden it all system calls but a
+ * few. */
 static void give_back(int fd, off_t have, size_t size)
 {
     const size_t used = (size + FC_HUGE_PAGE - 1) / FC_HUGE_PAGE * FC_HUGE_PAGE;
     if ((uintmax_t)have > used && ftruncate(fd, (off_t)used) < 0)
-        return; /* it is merely larger then */
+        return; /* it is larger than needed, which does no harm */
 }
 
 int fc_region_take(int fd, size_t size, struct forkcall_buf *buf)
@@ -97,7 +98,8 @@ int fc_region_take(int fd, size_t size, struct forkcall_buf *buf)
         give_back(fd, file.st_size, size);
     if (size <= COPY_MAX || buf->kind_private == FC_BUF_FIXED || !seal(fd))
         return take_by_copy(fd, size, buf);
-    /* Sealed after the size was checked: check again what can no longer change. */
+    /* The size was checked before the file was sealed, so it is checked again now that it cannot
+     * change. */
     if (fstat(fd, &file) < 0 || file.st_size < 0 || (uintmax_t)file.st_size < size)
         return -EPROTO;
     void *data = fc_region_map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);

@@ -1,5 +1,5 @@
-/* CHILD: the place of a result that travels in the pipe. It is linked last, beside child/storage.c:
- * see there. */
+/* CHILD: The storage of a result that travels in the pipe. Linked last, beside child/storage.c,
+ * whose header tells why. */
 #include "result/small_result.h"
 
 #include <stddef.h>

@@ -1,17 +1,17 @@
-/* CHILD: the place of a result that travels in the pipe. */
+/* CHILD: The storage of a result that travels in the pipe. */
 #ifndef FC_RESULT_SMALL_RESULT_H
 #define FC_RESULT_SMALL_RESULT_H
 
-/* Results up to this size stay in one place and travel in the pipe, in one write. Above it shared
- * memory is faster (tests/bench). */
+/* Results up to this size stay here and travel in the pipe, by one write. Above it shared memory is
+ * faster (tests/bench). */
 #define FC_SMALL_RESULT 131072U
 
-/* So much room before and behind a result is for what goes around it in the reply: see
+/* The room before and behind a result for what surrounds it in the reply: see
  * child/reply_writer.h. */
 #define FC_RESULT_HEAD 16U
 #define FC_RESULT_TAIL 72U
 
-/* FC_SMALL_RESULT bytes, with that room. */
+/* FC_SMALL_RESULT bytes, with that room around them. */
 #define fc_small_result (fc_small_result_storage + FC_RESULT_HEAD)
 extern unsigned char fc_small_result_storage[FC_RESULT_HEAD + FC_SMALL_RESULT + FC_RESULT_TAIL];
 
