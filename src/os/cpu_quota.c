@@ -1,6 +1,6 @@
-/* HOST: finds the CPU quotas by /proc/self/cgroup, which says where in each hierarchy the process
- * is, and /proc/self/mountinfo, which says where that can be seen. A system without these files has
- * no quota. */
+/* HOST: Finds CPU quotas by /proc/self/cgroup, which names the process's group in each hierarchy,
+ * and /proc/self/mountinfo, which tells where that group can be read. A system without these files
+ * has no quota. */
 #include "os/cpu_quota.h"
 
 #include <stdbool.h>
@@ -9,19 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The process's group in the hierarchy of version 1 that has the controller, and in that of version
- * 2; NULL: in none. */
+/* The process's groups: in the hierarchy of version 1 that has the cpu controller, and in that of
+ * version 2; NULL: it is in none. */
 struct groups {
     char *of_version_1, *of_version_2;
 };
 
-/* From the groups that are looked at: the smallest so far; 0: none. */
+/* The smallest quota of the groups looked at so far; 0: there is none. */
 struct quota {
     const char *root;
     size_t processors;
 };
 
-/* All three one after another, in memory to be freed; NULL: there is none. */
+/* The three texts joined, to be freed; NULL: no memory. */
 static char *join(const char *first, const char *second, const char *third)
 {
     const size_t room = strlen(first) + strlen(second) + strlen(third) + 1;
@@ -50,7 +50,7 @@ static void count_quota(struct quota *quota, long long time, long long period)
 
 /* ---- One group ------------------------------------------------------------------------------- */
 
-/* The file's line begins with so many numbers. */
+/* Reads count numbers from the beginning of the file's first line. False: there are fewer. */
 static bool read_numbers(const char *root, const char *group, const char *name, long long *numbers, int count)
 {
     char line[64]; /* two numbers of any size */
@@ -84,21 +84,20 @@ static void look_at_version_2(struct quota *quota, const char *group)
         count_quota(quota, time_and_period[0], time_and_period[1]);
 }
 
-/* The part of a group's path that lies below the one that is mounted; NULL: it does not lie
- * there. */
+/* The part of a group's path below the mounted group; NULL: the group does not lie below it. */
 static const char *path_below(const char *group, const char *mounted)
 {
     const size_t n = strcmp(mounted, "/") == 0 ? 0 : strlen(mounted);
     if (strncmp(group, mounted, n) != 0 || (group[n] != '\0' && group[n] != '/'))
         return NULL;
-    /* Outside of the cgroup namespace's root. */
+    /* The group lies outside the root of the cgroup namespace. */
     if (strstr(group + n, "/../") != NULL || strcmp(group + n, "/..") == 0)
         return NULL;
     return strcmp(group + n, "/") == 0 ? "" : group + n;
 }
 
-/* Looks at the group and at all that it lies in, as far as they are mounted: the tightest of the
- * quotas counts. */
+/* Looks at the group and at all groups above it, as far as they are mounted. The smallest quota
+ * counts. */
 static void look_upwards(struct quota *quota, const char *group, const char *mounted, const char *place,
                          void (*look)(struct quota *quota, const char *group))
 {
@@ -158,7 +157,7 @@ static void find_groups(const char *root, struct groups *groups)
         fclose(file);
 }
 
-/* The next field of a line of mountinfo, with a terminating 0; "": there is none. */
+/* Splits the next field off a line of mountinfo; "": there is none. */
 static char *next_field(char **line)
 {
     char *field = *line;
@@ -168,7 +167,7 @@ static char *next_field(char **line)
     return field;
 }
 
-/* In mountinfo space, tab, newline and backslash are written as \040 and so on. */
+/* Decodes a path of mountinfo, which writes space, tab, newline and backslash as \040 and so on. */
 static void unescape(char *path)
 {
     char *to = path;
@@ -186,7 +185,7 @@ static void unescape(char *path)
 /* "33 31 0:30 / /sys/fs/cgroup/cpu rw,relatime shared:9 - cgroup cgroup rw,cpu", see proc(5). */
 static void look_at_mount(struct quota *quota, const struct groups *groups, char *line)
 {
-    next_field(&line); /* of the mount, of its parent, device */
+    next_field(&line); /* the mount's number, its parent's, the device */
     next_field(&line);
     next_field(&line);
     char *mounted = next_field(&line);

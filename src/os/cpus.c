@@ -1,4 +1,4 @@
-/* HOST: Counts by affinity and by the quota of control groups. */
+/* HOST: Counts processors by affinity and by the quota of control groups. */
 #include "os/cpus.h"
 
 #include "config.h"
@@ -14,7 +14,7 @@
 /* The kernel refuses a set that is smaller than its own. */
 #define SET_MAX (1 << 20)
 
-/* 0: not to be had. */
+/* The number of processors that the thread may use; 0: not known. */
 static size_t allowed(void)
 {
     for (int cpus = CPU_SETSIZE; cpus <= SET_MAX; cpus *= 2) {

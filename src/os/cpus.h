@@ -1,11 +1,11 @@
-/* HOST: How many processors there are for this process. */
+/* HOST: How many processors this process can use. */
 #ifndef FC_OS_CPUS_H
 #define FC_OS_CPUS_H
 
 #include <stddef.h>
 
-/* Those that it may use, where the system tells; else those that are online. Not more than a CPU
- * quota pays for. At least 1. */
+/* The number of processors that this process may use, if the system tells it, else of those online.
+ * Not more than a CPU quota pays for. At least 1. Thread-safe. */
 size_t fc_cpus_count(void);
 
 #endif

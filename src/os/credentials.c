@@ -1,4 +1,4 @@
-/* ANY: The list of groups, which any system has. */
+/* ANY: The part of the credentials that every system has: the list of groups. */
 #include "os/credentials.h"
 
 #include "base/hash.h"
@@ -14,7 +14,7 @@ void fc_credentials_take_groups(struct fc_credentials *credentials)
     gid_t usual[GROUPS_USUAL];
     gid_t *list = usual;
     int count = getgroups(GROUPS_USUAL, usual);
-    if (count < 0) { /* more */
+    if (count < 0) { /* there are more groups */
         count = getgroups(0, NULL);
         list = count > 0 ? malloc((size_t)count * sizeof *list) : NULL;
         count = list != NULL ? getgroups(count, list) : -1;

@@ -1,4 +1,4 @@
-/* ANY: Linux: credentials(7), capabilities(7). */
+/* ANY: Linux: Reads and sets credentials(7) and capabilities(7). */
 #include "os/credentials.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 #define AMBIENT_RAISE 2
 #define AMBIENT_CLEAR_ALL 4
 
-/* Processors whose first system calls had 16 bits for a user have others since. */
+/* Architectures whose first system calls had 16 bits for a user have these calls besides. */
 #ifdef SYS_getresuid32
 #define GETRESUID SYS_getresuid32
 #define GETRESGID SYS_getresgid32
@@ -48,7 +48,8 @@ static void take_capabilities(struct fc_credentials *c)
     struct header header = {CAPABILITY_VERSION, 0};
     syscall(SYS_capget, &header, c->word);
     c->ambient = 0;
-    for (unsigned i = 0; i < 64; i++) { /* none is ambient that is not inheritable and permitted */
+    /* An ambient capability is always inheritable and permitted. */
+    for (unsigned i = 0; i < 64; i++) {
         const uint32_t possible = c->word[i / 32].inheritable & c->word[i / 32].permitted;
         if ((possible & (1U << i % 32)) != 0 && prctl(AMBIENT, AMBIENT_IS_SET, i, 0, 0) == 1)
             c->ambient |= (uint64_t)1 << i;
@@ -61,7 +62,8 @@ void fc_credentials_take(struct fc_credentials *c)
     memset(c, 0, sizeof *c);
     syscall(GETRESUID, &c->user[FC_ID_REAL], &c->user[FC_ID_EFFECTIVE], &c->user[FC_ID_SAVED]);
     syscall(GETRESGID, &c->group[FC_ID_REAL], &c->group[FC_ID_EFFECTIVE], &c->group[FC_ID_SAVED]);
-    /* No user and no group has this number: it tells and changes nothing. */
+    /* No user and no group has this number, so the call returns the present one and changes
+     * nothing. */
     c->user[FC_ID_FILE] = (uint32_t)syscall(SETFSUID, UINT32_MAX);
     c->group[FC_ID_FILE] = (uint32_t)syscall(SETFSGID, UINT32_MAX);
     fc_credentials_take_groups(c);
@@ -75,7 +77,8 @@ static bool is_permitted(const struct fc_credentials *c, int capability)
     return (c->word[0].permitted & (1U << capability)) != 0;
 }
 
-/* setresuid(2) without a capability: any of the real, effective and saved ones. */
+/* True: setresuid(2) can set these ids without a capability, because each is the real, effective or
+ * saved one. */
 static bool is_within(const uint32_t wanted[FC_IDS], const uint32_t has[FC_IDS], bool with_saved)
 {
     for (int i = 0; i < FC_IDS; i++) {
@@ -100,7 +103,7 @@ static bool can_set_ids(const struct fc_credentials *has, const struct fc_creden
            (is_within(wanted->group, has->group, with_saved) && has_same_groups(has, wanted));
 }
 
-/* A capability that is no longer permitted is given up, whatever else may be. */
+/* A capability that is not permitted any more is given up, whatever else the thread has. */
 bool fc_credentials_can_regain(const struct fc_credentials *now, const struct fc_credentials *then)
 {
     for (int i = 0; i < 2; i++) {
@@ -147,11 +150,13 @@ static void set_ids(long set_three, long set_file, const uint32_t wanted[FC_IDS]
 {
     const uint32_t effective = wanted[FC_ID_EFFECTIVE];
     if (syscall(set_three, wanted[FC_ID_REAL], effective, wanted[FC_ID_SAVED]) < 0)
-        syscall(set_three, wanted[FC_ID_REAL], effective, effective); /* exec lost the saved one */
+        /* Exec has lost the saved id. */
+        syscall(set_three, wanted[FC_ID_REAL], effective, effective);
     syscall(set_file, wanted[FC_ID_FILE]);
 }
 
-/* Nothing that is permitted is lost with the user before the capabilities are set themselves. */
+/* Sets users and groups. Keeps the permitted capabilities meanwhile, which the kernel would take
+ * away with root's user. They are set afterwards. */
 static void set_users_and_groups(struct fc_credentials *now, const struct fc_credentials *wanted)
 {
     make_permitted_effective(now);
@@ -208,9 +213,9 @@ static bool has_no_more(const struct fc_credentials *now, const struct fc_creden
            (now->ambient & ~wanted->ambient) == 0 && ((now->secure_bits ^ wanted->secure_bits) & ~KEEP_CAPS) == 0;
 }
 
-/* Another user takes away the signal that a child gets at its parent's death (prctl(2),
- * PR_SET_PDEATHSIG): it is set again, and a parent that has died meanwhile is found by its
- * number. */
+/* Becomes wanted and keeps the signal at the parent's death. The kernel clears that signal when the
+ * user changes (prctl(2), PR_SET_PDEATHSIG), so it is set again. A parent that has died in between
+ * is noticed by its number. */
 static void become_mortal(struct fc_credentials *now, const struct fc_credentials *wanted)
 {
     int death_signal = 0;

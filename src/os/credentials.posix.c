@@ -1,5 +1,5 @@
-/* ANY: Any system: what POSIX tells. Nothing is set: what a child has it has from its maker, and
- * only looks at it. */
+/* ANY: Any POSIX system: Reads users and groups. Sets nothing: a child has what its maker has, and
+ * only checks it. */
 #include "os/credentials.h"
 
 #include <errno.h>
@@ -13,7 +13,8 @@ void fc_credentials_take(struct fc_credentials *c)
     c->user[FC_ID_EFFECTIVE] = (uint32_t)geteuid();
     c->group[FC_ID_REAL] = (uint32_t)getgid();
     c->group[FC_ID_EFFECTIVE] = (uint32_t)getegid();
-    c->user[FC_ID_SAVED] = c->user[FC_ID_FILE] = c->user[FC_ID_EFFECTIVE]; /* they are not told */
+    /* POSIX does not tell these. */
+    c->user[FC_ID_SAVED] = c->user[FC_ID_FILE] = c->user[FC_ID_EFFECTIVE];
     c->group[FC_ID_SAVED] = c->group[FC_ID_FILE] = c->group[FC_ID_EFFECTIVE];
     fc_credentials_take_groups(c);
 }

@@ -1,12 +1,12 @@
-/* HOST: By dyld's list of images. */
+/* HOST: macOS: Looks by dlopen(3), which finds a loaded library. */
 #include "os/fork_unsafe_libraries.h"
 
 #include <dlfcn.h>
 #include <stddef.h>
 
-/* Known to refuse, to abort or to crash in a child of a process that has used them. libdispatch,
- * libxpc and libobjc come with every program and say nothing; whatever else uses Objective-C brings
- * CoreFoundation. */
+/* Frameworks that are known to refuse, to abort or to crash in a forked child of a process that has
+ * used them. libdispatch, libxpc and libobjc are loaded in every program, so they tell nothing.
+ * Whatever else uses Objective-C loads CoreFoundation. */
 static const char *const hostile[] = {
     "/System/Library/Frameworks/CoreFoundation.framework/Versions/A/CoreFoundation",
     "/System/Library/Frameworks/Network.framework/Versions/A/Network",

@@ -1,4 +1,4 @@
-/* HOST: By dl_iterate_phdr(3), or by /proc/self/maps, which takes no lock of the loader's. */
+/* HOST: Looks by dl_iterate_phdr(3), or by /proc/self/maps, which takes no lock of the loader's. */
 #include "os/fork_unsafe_libraries.h"
 #include "base/descriptors.h"
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Known to hang or to fail in a child of a process that has used them. */
+/* Libraries that are known to hang or to fail in a forked child of a process that has used them. */
 static const char *const hostile[] = {
     "libgomp.so", "libgio-2.0.so", "libdispatch.so", "libtbb.so",     "libjvm.so", "libcuda.so",
     "libzmq.so",  "librdkafka.so", "libpulse.so",    "libsystemd.so", "libxcb.so", "libobjc.so",
@@ -33,13 +33,13 @@ static int look(struct dl_phdr_info *info, size_t size, void *found)
     return *(bool *)found;
 }
 
-/* By what the kernel has mapped: another thread of the host may hold the loader's lock for as long
- * as it likes. */
+/* Looks at what the kernel has mapped, because another thread of the host may hold the loader's
+ * lock for any time. */
 static bool is_mapped(void)
 {
     char line[512];
     bool found = false;
-    fc_fds_lock(); /* a child that another thread forks is not to have the file */
+    fc_fds_lock(); /* a child that another thread forks must not inherit the file */
     FILE *maps = fopen("/proc/self/maps", "re");
     while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) {
         line[strcspn(line, "\n")] = '\0';

@@ -1,12 +1,11 @@
-/* ANY: what the platform's file (fork_unsafe_libraries.*.c) tells about the libraries of this
- * process. */
+/* ANY: Looks for libraries that break in a forked child. */
 #ifndef FC_OS_FORK_UNSAFE_LIBRARIES_H
 #define FC_OS_FORK_UNSAFE_LIBRARIES_H
 
 #include <stdbool.h>
 
-/* A library is loaded that breaks in a fork. waits: it may wait for the loader's lock. Else it does
- * not where that is possible. */
+/* True: a library is loaded that breaks in a forked child. waits: the function may wait for the
+ * loader's lock; else it does not, if the system has a way. Thread-safe. */
 bool fc_has_hostile_library(bool waits);
 
 #endif

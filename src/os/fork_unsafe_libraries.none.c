@@ -1,4 +1,4 @@
-/* HOST: Nothing tells which libraries are loaded. */
+/* HOST: For systems that do not tell which libraries are loaded. */
 #include "os/fork_unsafe_libraries.h"
 
 bool fc_has_hostile_library(bool waits)

@@ -1,6 +1,6 @@
-/* ANY: Rounding mode, traps and flush-to-zero of the calling thread's floating-point unit: its
- * control register, by the processor's own instructions, as <fenv.h> lies in another library. A
- * processor that is not here has the defaults in SERVER and SPAWN children. */
+/* ANY: Rounding mode, traps and flush-to-zero of the calling thread's floating-point unit. They are
+ * read and set by the processor's own instructions, because <fenv.h> is part of another library. On
+ * other processors the children of SERVER and SPAWN have the defaults. */
 #ifndef FC_OS_FPU_H
 #define FC_OS_FPU_H
 
@@ -8,7 +8,7 @@
 
 struct fc_fpu {
     uint64_t control;
-    uint16_t x87_control; /* x86: that of the older unit, for long double */
+    uint16_t x87_control; /* x86: the older unit's, for long double */
 };
 
 #if defined(__x86_64__) || (defined(__i386__) && defined(__SSE__))

@@ -1,29 +1,29 @@
-/* CHILD: The child dies with its caller, also when that is killed by SIGKILL: the kernel then
- * closes the caller's end of the go pipe. That is the end of a process, not of the thread that made
- * the call, which PR_SET_PDEATHSIG would go by. */
+/* CHILD: A lifeline is a pipe whose end kills the child when the host dies, even by SIGKILL: the
+ * kernel then closes the host's end of the go pipe. It is the death of the process that counts.
+ * PR_SET_PDEATHSIG would kill the child when the thread that made the call ends. */
 #ifndef FC_OS_LIFELINE_H
 #define FC_OS_LIFELINE_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* In the caller, before the fork, with the child's end of the go pipe, which is of this call alone
- * (the owner that is to be signalled belongs to the open file description). False: not to be had on
- * this system. */
+/* In the host, before the fork: prepares the child's end of the go pipe. The pipe must be this
+ * call's alone, because its owner, who gets the signal, belongs to the open file description.
+ * False: the system cannot do it. */
 bool fc_lifeline_prepare(int fd);
 
-/* In the caller, after the go byte was written and never before: the write itself would signal the
- * child. */
+/* In the host, after the go byte was written: makes the child the owner. Before the go byte the
+ * write itself would signal the child. */
 void fc_lifeline_give(int fd, pid_t child);
 
-/* In a child of a server, with its end of a pipe that it shares with the server's other children,
- * and that only the server writes to, which it never does: the child dies with the server, whatever
- * rights it has given up (setuid(2) clears PR_SET_PDEATHSIG). Closes fd. Returns a descriptor to be
- * left open; -1: not to be had on this system, or without /proc. */
+/* In a child of a server: makes the child die with the server, whatever rights it has given up
+ * (setuid(2) clears PR_SET_PDEATHSIG). fd: the reading end of a pipe that the server's children
+ * share and nobody writes to; it is closed. Returns a descriptor that must stay open; -1: the
+ * system cannot do it, or there is no /proc. */
 int fc_lifeline_join(int fd);
 
-/* In the child, after it has taken the go byte: it is held, or this process ends. prepared: what
- * fc_lifeline_prepare said. */
+/* In the child, after it has taken the go byte: the lifeline works from now on, or this process
+ * ends because the host is dead. prepared: what fc_lifeline_prepare returned. */
 void fc_lifeline_hold(int fd, bool prepared);
 
 #endif

@@ -1,9 +1,9 @@
-/* CHILD: Where there is O_ASYNC but no F_SETSIG (macOS, some BSDs): the end of file raises SIGIO,
- * and a handler in the child kills the child by SIGKILL. A function that takes SIGIO for itself
- * takes the lifeline away.
+/* CHILD: Lifelines for systems with O_ASYNC but without F_SETSIG (macOS, some BSDs): the end of
+ * file raises SIGIO, and a handler in the child kills the child by SIGKILL. A function that
+ * installs a handler for SIGIO disables the lifeline.
  *
- * Only the pipe itself tells whether the caller is gone. The siginfo does not: macOS gives si_code
- * 0 to every ordinary signal, the kernel's own SIGIO included (XNU, bsd/kern/kern_sig.c 2318-2336,
+ * Only the pipe itself tells whether the host is dead. The siginfo does not: macOS gives si_code 0
+ * to every ordinary signal, the kernel's own SIGIO included (XNU, bsd/kern/kern_sig.c 2318-2336,
  * bsd/kern/sys_pipe.c 720). */
 #include "os/lifeline.h"
 
@@ -17,11 +17,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Written before the handler is installed. */
+/* Both are written before the handler is installed. */
 static volatile sig_atomic_t line = -1;
 static struct fc_fd_identity line_mark;
 
-/* False: the function has closed the line, and may have something of its own there. */
+/* False: the function has closed the descriptor, and another file may have its number. */
 static bool line_is_held(void)
 {
     return fc_fd_identity_holds(line, &line_mark);
@@ -38,8 +38,8 @@ static void set_handler(void (*handler)(int))
     sigaction(SIGIO, &action, NULL);
 }
 
-/* What the function would see without the handler: nothing on macOS and the BSDs; elsewhere it may
- * be the end. */
+/* Does what the signal would do without the handler: nothing on macOS and the BSDs. On other
+ * systems it may end the process. */
 static void do_default(void)
 {
     sigset_t io, old;
@@ -52,8 +52,8 @@ static void do_default(void)
     set_handler(on_io);
 }
 
-/* The line raises SIGIO for bytes as well as for its end, and a signal does not say which: one
- * without an end is ignored as long as the line is held. */
+/* The pipe raises SIGIO for bytes as well as for its end, and the signal does not tell which.
+ * Without an end the signal is ignored while the descriptor is the lifeline. */
 static void on_io(int number)
 {
     const int error = errno;
@@ -73,7 +73,7 @@ bool fc_lifeline_prepare(int fd)
 
 static void watch(int fd)
 {
-    /* The function may close the line, and open something else there. */
+    /* The function may close the descriptor, and open something else by its number. */
     line_mark = fc_fd_identity_take(fd);
     line = fd;
     set_handler(on_io);
@@ -81,9 +81,8 @@ static void watch(int fd)
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
 }
 
-/* A handler is the process's own matter: a child installs it when it holds the line, and nothing
- * that comes before the end of file does the child harm. A server, while it prepares, gives its
- * line to itself. */
+/* Does nothing for a child, which installs its handler itself in fc_lifeline_hold: nothing before
+ * the end of file harms the child. A server that prepares gives the lifeline to itself. */
 void fc_lifeline_give(int fd, pid_t child)
 {
     if (child == getpid())
@@ -101,6 +100,6 @@ void fc_lifeline_hold(int fd, bool prepared)
 {
     if (prepared)
         watch(fd);
-    if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0) /* it died before */
+    if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0) /* the host died before */
         _exit(1);
 }

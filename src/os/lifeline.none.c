@@ -1,5 +1,5 @@
-/* CHILD: No way to be told without a thread: a caller that is already dead is all that can be
- * seen. */
+/* CHILD: For systems that cannot signal the end of a file. Only a host that is dead already can be
+ * noticed. */
 #include "os/lifeline.h"
 #include "base/poll_fds.h"
 

@@ -1,5 +1,5 @@
-/* CHILD: Linux: the end of file makes the pipe signal its owner, and the signal need not be SIGIO
- * (fcntl(2), F_SETSIG). */
+/* CHILD: Lifelines on Linux: the end of file makes the pipe signal its owner, and the signal may be
+ * another than SIGIO (fcntl(2), F_SETSIG). */
 #include "os/lifeline.h"
 
 #include "base/descriptors.h"
@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* How long the child waits for the host to set the owner of the pipe (F_SETOWN). Passes only
- * where a sandbox lets the caller prepare and not give. */
+/* Upper bound on the wait for the host to set the owner of the pipe (F_SETOWN). Reached only if a
+ * sandbox allows fc_lifeline_prepare and forbids fc_lifeline_give. */
 #define GIVE_NS 2000000000U
 
 bool fc_lifeline_prepare(int fd)
@@ -21,15 +21,15 @@ bool fc_lifeline_prepare(int fd)
     return fcntl(fd, F_SETSIG, SIGKILL) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0;
 }
 
-/* pipe_write() of the kernel wakes the reader first and signals the owner after: a child that made
- * itself the owner once it had the byte could be killed by that very byte. */
+/* The kernel's pipe_write() first wakes the reader and then signals the owner. A child that made
+ * itself the owner as soon as it had the go byte could be killed by that very byte. */
 void fc_lifeline_give(int fd, pid_t child)
 {
     fcntl(fd, F_SETOWN, child);
 }
 
-/* The owner belongs to the open file description: one that is shared would have one owner, the last
- * child. So it is opened again. */
+/* Opens the pipe again, because the owner belongs to the open file description: a shared one would
+ * have one owner, the last child. */
 int fc_lifeline_join(int fd)
 {
     char path[32];
@@ -61,5 +61,5 @@ void fc_lifeline_hold(int fd, bool prepared)
         end_without_caller(fd);
         sched_yield();
     }
-    end_without_caller(fd); /* it died before it gave */
+    end_without_caller(fd); /* the host died before it called fc_lifeline_give */
 }

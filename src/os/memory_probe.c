@@ -1,4 +1,4 @@
-/* ANY: Whether an address can be read, without a fault. */
+/* ANY: Finds out whether an address can be read, without a fault. */
 #include "os/memory_probe.h"
 
 #include "base/memcheck.h"
@@ -15,12 +15,12 @@
 
 bool fc_memory_is_readable(const void *address)
 {
-    /* Valgrind complains of the call below, and knows guard pages better than the kernel does. */
+    /* Valgrind reports the call below as an error, and knows guard pages better than the kernel. */
     if (fc_runs_on_valgrind())
         return fc_memory_is_mapped(address);
-    /* rt_sigprocmask copies the set, of 8 bytes, from the address before it looks at how, which is
-     * invalid here: EFAULT or EINVAL, and nothing is changed (kernel/signal.c). What a filter of
-     * system calls refuses is not known to be readable. */
+    /* rt_sigprocmask copies the 8 bytes of the set from the address before it looks at the first
+     * argument, which is invalid here. It fails with EFAULT or EINVAL and changes nothing
+     * (kernel/signal.c). If a seccomp filter refuses the call, the address counts as unreadable. */
     const uintptr_t set = (uintptr_t)address / 8 * 8;
     return syscall(SYS_rt_sigprocmask, -1, set, NULL, 8) == 0 || errno == EINVAL;
 }
@@ -29,7 +29,7 @@ bool fc_memory_is_mapped(const void *address)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     unsigned char resident;
-    /* mincore(2): ENOMEM where the memory is not mapped. */
+    /* mincore(2) fails with ENOMEM if the memory is not mapped. */
     return mincore((void *)((uintptr_t)address / page * page), 1, &resident) == 0;
 }
 
@@ -37,14 +37,15 @@ bool fc_memory_is_mapped(const void *address)
 
 bool fc_memory_is_readable(const void *address)
 {
-    /* A guard page passes: what follows is then a second fault, and no crash report. */
+    /* A guard page passes this test. Reading it is then a second fault, and there is no crash
+     * report. */
     return fc_memory_is_mapped(address);
 }
 
 bool fc_memory_is_mapped(const void *address)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    /* msync(2): ENOMEM where the memory is not mapped. With MS_ASYNC it writes nothing. */
+    /* msync(2) fails with ENOMEM if the memory is not mapped. With MS_ASYNC it writes nothing. */
     return msync((void *)((uintptr_t)address / page * page), 1, MS_ASYNC) == 0;
 }
 

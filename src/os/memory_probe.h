@@ -1,13 +1,13 @@
-/* ANY: Whether an address can be read, without a fault. */
+/* ANY: Finds out whether an address can be read, without a fault. */
 #ifndef FC_OS_MEMORY_PROBE_H
 #define FC_OS_MEMORY_PROBE_H
 
 #include <stdbool.h>
 
-/* Can this process read the page of the address? Async-signal-safe, changes nothing. */
+/* True: this process can read the page of the address. Async-signal-safe. Changes nothing. */
 bool fc_memory_is_readable(const void *address);
 
-/* Is there a mapping at the address, readable or not? */
+/* True: something is mapped at the address, readable or not. Async-signal-safe. */
 bool fc_memory_is_mapped(const void *address);
 
 #endif

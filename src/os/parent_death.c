@@ -1,5 +1,5 @@
-/* SERVER, CHILD: A process that dies with its parent (prctl(2), PR_SET_PDEATHSIG), where the kernel
- * tells of that. */
+/* SERVER, CHILD: Uses prctl(2), PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER, on systems that have
+ * them. */
 #include "os/parent_death.h"
 
 #include "config.h"
@@ -13,7 +13,8 @@
 void fc_end_with_parent(pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != parent) /* it was too late: the same end, for a caller that is told of it */
+    /* The parent has ended already: end in the same way, which a host can see. */
+    if (getppid() != parent)
         raise(SIGKILL);
 }
 

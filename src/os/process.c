@@ -1,4 +1,4 @@
-/* HOST: Asks and signals a child by its descriptor, or by its number where there is none. */
+/* HOST: Asks and signals a child by its descriptor, or by its number if there is no descriptor. */
 #include "os/process.h"
 #include "base/io.h"
 #include "base/poll_fds.h"
@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* So long a process that was killed may take to end. */
+/* How long the killed processes of a group may take to end. */
 #define GROUP_END_NS 200000000U
-/* In less, no kernel gives all its process numbers away. */
+/* No kernel gives away all its process numbers in less time than this. */
 #define NUMBER_NS 100000000U
 
 void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds)
@@ -52,9 +52,9 @@ void fc_process_signal_group(const struct fc_process *process, int signal)
         fc_waitpid_signal_group(process, signal);
 }
 
-/* The group's number is its own as long as one process is in it. The group may be empty, and what
- * is seen by that number another group, of the host's: but not so soon, because the kernel gives
- * every other number before. */
+/* The number of the group is its own as long as one process is in it. If the group is empty,
+ * another group of the host's may have the number. But that cannot be soon, because the kernel
+ * gives every other number before. */
 void fc_process_reap_group(const struct fc_process *process, uint64_t held_ns)
 {
     const uint64_t limit_ns = held_ns + GROUP_END_NS;
@@ -69,7 +69,7 @@ void fc_process_reap_group(const struct fc_process *process, uint64_t held_ns)
         const uint64_t now_ns = fc_now_ns();
         if (now_ns - held_ns > NUMBER_NS || now_ns > limit_ns)
             return;
-        held_ns = before_ns; /* one was in it since then */
+        held_ns = before_ns; /* a process was in the group at that time */
         if (info.si_pid == 0)
             fc_pause();
         else

@@ -1,8 +1,8 @@
-/* HOST: A child as the kernel sees it: has it ended, how, and signals to it that never reach
+/* HOST: A child as the kernel sees it: whether and how it has ended, and signals that never reach
  * another process.
  *
- * The host may ignore SIGCHLD or reap every child it sees, so a status can be gone, and a pid may
- * belong to somebody else once the child was reaped. */
+ * The host may ignore SIGCHLD or reap every child it sees. So the status of a child may be gone,
+ * and its number may be another process's once the child was reaped. */
 #ifndef FC_OS_PROCESS_H
 #define FC_OS_PROCESS_H
 
@@ -18,13 +18,13 @@ struct fc_remote;
 
 struct fc_process {
     pid_t pid;
-    /* Readable when the process has ended; -1: to be asked again and again. Belongs to the
-     * call's table. */
+    /* Readable when the process has ended; -1: there is none, and the process must be asked again
+     * and again. Belongs to the call's table of descriptors. */
     int fd;
     bool own_group;
-    /* The descriptor is a socket, through which the server says how the process has ended. */
+    /* fd is a socket, through which the server tells how the process has ended. */
     bool fd_tells;
-    /* A child of the server, which reaps it; NULL: of this process. */
+    /* For a child of the server, which reaps it; NULL: a child of this process. */
     const struct fc_remote *remote;
     struct fc_server *server;
 };
@@ -37,62 +37,63 @@ struct fc_ending {
     uint64_t user_ns, system_ns, max_rss_bytes;
 };
 
-/* What is asked of the server about a child of its own. */
+/* The functions that ask the server about a child of its own. */
 struct fc_remote {
-    /* The server serves no more: its child's number may be another process's. */
+    /* True: the server is gone, and its child's number may be another process's. */
     bool (*is_gone)(const struct fc_server *server);
-    /* Asks the server how the child has ended, which it has: the server will tell through the
-     * descriptor that is entered as answer. 0; -EPIPE: it is gone; or another negative errno: not
-     * now. Does not wait. */
+    /* Asks the server how the child has ended. It will tell through the descriptor that is entered
+     * as `answer`. Does not wait. 0; -EPIPE: the server is gone; or another negative errno: it
+     * cannot be asked now. */
     int (*ask_ending)(const struct fc_process *process, struct fc_fds *fds, enum fc_fd answer);
-    /* What the descriptor tells. 1: ending is set; 0: nothing yet; -1: nobody tells. Does not
-     * wait. */
+    /* Reads what has come through that descriptor. Does not wait. 1: ending is set; 0: nothing has
+     * come; -1: nobody will tell. */
     int (*hear_ending)(int fd, struct fc_ending *ending);
 };
 
-/* To be called before the child can end, so that fd is surely its own. Cannot fail: without a
- * descriptor to be had the process is polled. */
+/* Opens a descriptor for a child. Must be called before the child can end, so that the descriptor
+ * is surely the child's. Cannot fail: without a descriptor the process is polled. */
 void fc_process_open(struct fc_process *process, pid_t pid, struct fc_fds *fds);
 
-/* It has ended; a look that reaps nothing. */
+/* True: the process has ended. Does not reap it. */
 bool fc_process_is_over(const struct fc_process *process);
 
-/* Of a process that is not remote. True: it has ended, was reaped (by us or by somebody else), and
- * ending tells how. Does not wait. */
+/* Reaps a child of this process if it has ended. True: it has ended and was reaped, here or by
+ * another part of the host; ending tells how it ended. Does not wait. */
 bool fc_process_has_ended(const struct fc_process *process, struct fc_ending *ending);
 
 /* Sends a signal to the process itself. */
 void fc_process_signal(const struct fc_process *process, int signal);
 
-/* Sends a signal to its process group, if it has one of its own. To be called before
- * fc_process_has_ended returned true; where the leader was reaped by somebody else and the kernel
- * cannot signal the group safely, nothing is sent. */
+/* Sends a signal to the process's group, if it has one of its own. Must be called before
+ * fc_process_has_ended returned true. Nothing is sent if another part of the host has reaped the
+ * leader and the kernel cannot signal the group safely. */
 void fc_process_signal_group(const struct fc_process *process, int signal);
 
-/* After SIGKILL for its group, and once it was reaped here: reaps the others of the group, which
- * have become children of this process where that is PID 1 or a subreaper. Waits for them for a
- * moment, so those stay that do not end. held_ns: a time, of fc_now_ns, at which the process was
- * not reaped yet. */
+/* Reaps the other processes of a killed group, which have become children of this process if it is
+ * PID 1 or a subreaper. Called after the process itself was reaped here. Waits a moment at most, so
+ * processes that do not end stay. held_ns: a time of fc_now_ns() at which the process was not
+ * reaped yet. */
 void fc_process_reap_group(const struct fc_process *process, uint64_t held_ns);
 
-/* How long to wait before asking again, in ms, where fd is -1; tries: how often it was asked. */
+/* How many ms to wait before the next question if fd is -1. tries: how often it was asked. */
 int fc_process_backoff_ms(unsigned tries);
 
 /* ---- What the platform's file (process_watch.*.c) gives ------------------------------------- */
 
-/* A descriptor that is readable when the process has ended, or a negative errno. */
+/* Opens a descriptor that is readable when the process has ended, or returns a negative errno. */
 int fc_process_watch_open(pid_t pid);
 
-/* As fc_process_has_ended and so on, with a descriptor from fc_process_watch_open. */
+/* As the functions fc_process_… of the same names, with a descriptor from fc_process_watch_open. */
 bool fc_process_watch_is_over(const struct fc_process *process);
 bool fc_process_watch_has_ended(const struct fc_process *process, struct fc_ending *ending);
 void fc_process_watch_signal(const struct fc_process *process, int signal);
 void fc_process_watch_signal_group(const struct fc_process *process, int signal);
 
-/* Another process can be given such a descriptor (unix(7)). */
+/* True: such a descriptor can be sent to another process (unix(7)). */
 bool fc_process_watch_is_passable(void);
 
-/* In the parent: pid has ended, in this way, and is not reaped. False: it lives. */
+/* In the parent: true if pid has ended and is not reaped; ending tells how it ended. False: it
+ * lives. */
 bool fc_process_watch_peek(pid_t pid, struct fc_ending *ending);
 
 /* ---- The portable way, by waitpid, for any system (os/process_watch.posix.c) ----------------- */
@@ -102,7 +103,7 @@ bool fc_waitpid_has_ended(const struct fc_process *process, struct fc_ending *en
 void fc_waitpid_signal(const struct fc_process *process, int signal);
 void fc_waitpid_signal_group(const struct fc_process *process, int signal);
 bool fc_waitpid_peek(pid_t pid, struct fc_ending *ending);
-/* The wait status that a siginfo_t of waitid(2) tells of. */
+/* The wait status for what waitid(2) has filled in. */
 int fc_waitpid_status(const siginfo_t *info);
 
 #endif

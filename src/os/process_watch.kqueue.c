@@ -1,6 +1,6 @@
-/* HOST, SERVER: macOS and BSD: a kqueue with the child's NOTE_EXIT. It is readable when the child
- * has ended, whoever reaps it. Facts: kqueue(2) of macOS (NOTE_EXITSTATUS) and FreeBSD (the data of
- * NOTE_EXIT is the wait status). */
+/* HOST, SERVER: macOS and BSD: A kqueue with the child's NOTE_EXIT is readable when the child has
+ * ended, whoever reaps it. Sources: kqueue(2) of macOS (NOTE_EXITSTATUS) and of FreeBSD (the data
+ * of NOTE_EXIT is the wait status). */
 #include "os/process.h"
 
 #include <errno.h>
@@ -39,7 +39,8 @@ bool fc_process_watch_has_ended(const struct fc_process *process, struct fc_endi
     struct kevent event;
     if (!fc_waitpid_has_ended(process, ending))
         return false;
-    /* Reaped by somebody else: the queue still has what the kernel put there at the child's end. */
+    /* Another part of the host has reaped the child. The queue still holds what the kernel put
+     * there when the child ended. */
     if (!ending->status_known && kevent(process->fd, NULL, 0, &event, 1, &now) == 1 &&
         (event.fflags & NOTE_EXIT) != 0 && (event.fflags & NOTE_EXITSTATUS) == NOTE_EXITSTATUS) {
         ending->status_known = true;
@@ -65,5 +66,5 @@ bool fc_process_watch_is_passable(void)
 
 bool fc_process_watch_peek(pid_t pid, struct fc_ending *ending)
 {
-    return fc_waitpid_peek(pid, ending); /* the usage is known only when it is reaped */
+    return fc_waitpid_peek(pid, ending); /* the usage is known only when the child is reaped */
 }

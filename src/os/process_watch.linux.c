@@ -1,5 +1,5 @@
-/* HOST, SERVER: Linux: a pidfd (5.3; waitid on it 5.4). Kernels, sandboxes and emulators without it
- * are served by os/process_watch.posix.c. */
+/* HOST, SERVER: Linux: A pidfd (5.3; waitid on it 5.4). If a kernel, sandbox or emulator does not
+ * have it, os/process_watch.posix.c takes its place. */
 #include "base/poll_fds.h"
 #include "os/process.h"
 
@@ -25,8 +25,8 @@ struct info { /* struct pidfd_info, first version (64 bytes) */
     int32_t exit_code;
 };
 
-/* ioctl(2)'s request is an int in some libcs and a long in others: it is called as the kernel has
- * it. */
+/* The C libraries disagree whether the request of ioctl(2) is an int or a long, so the system call
+ * is made directly. */
 #define GET_INFO _IOWR(0xFF, 11, struct info)
 
 #ifndef SYS_pidfd_open
@@ -52,8 +52,8 @@ static long wait_on(idtype_t type, int id, siginfo_t *info, int options, struct 
     return r < 0 ? -errno : 0;
 }
 
-/* What the kernel, or what plays it (valgrind warns of each call that it does not know), has once
- * not had it never has. */
+/* Once the kernel has said that it has no pidfds, it is not asked again: valgrind prints a warning
+ * for each system call that it does not know. */
 int fc_process_watch_open(pid_t pid)
 {
     static atomic_bool missing;
@@ -65,23 +65,24 @@ int fc_process_watch_open(pid_t pid)
     return fd < 0 ? -errno : (int)fd;
 }
 
-/* Reaped by somebody else: the kernel keeps the exit code for those who hold a pidfd, from when it
- * lets go of the process (POLLHUP). False: it is about to, so ask again. */
+/* Asks for the exit code of a child that another part of the host has reaped. The kernel keeps it
+ * for holders of a pidfd, from the moment at which the process is released (POLLHUP). False: that
+ * moment is about to come, so ask again. */
 static bool ask_for_exit_code(int fd, struct fc_ending *ending)
 {
-    /* Looked at before the question, not after. */
+    /* Must be looked at before the question: the release may come between the two. */
     const bool let_go = (fc_poll_now(fd, POLLIN) & POLLHUP) != 0;
     struct info info = {.mask = INFO_EXIT};
     const bool answered = syscall(SYS_ioctl, fd, GET_INFO, &info) == 0;
     if (!answered && errno != ESRCH)
-        return true; /* older than 6.13: it tells nothing */
-    /* Without an answer the mask is still the question. */
+        return true; /* Linux before 6.13 does not tell */
+    /* Without an answer the mask is still that of the question. */
     if (answered && (info.mask & INFO_EXIT) != 0) {
         ending->status_known = true;
         ending->wait_status = info.exit_code;
         return true;
     }
-    return let_go; /* and told nothing: older than 6.15 */
+    return let_go; /* released, and still no code: Linux before 6.15 */
 }
 
 static void fill(struct fc_ending *ending, const siginfo_t *info, const struct kernel_usage *usage)
@@ -110,7 +111,7 @@ bool fc_process_watch_has_ended(const struct fc_process *process, struct fc_endi
     const long r = wait_on(P_PIDFD_, process->fd, &info, WEXITED | WNOHANG, &usage);
     if (r == 0 && info.si_pid == 0)
         return false;
-    if (r < 0 && r != -ECHILD) /* a kernel or sandbox that knows pidfd_open and not this */
+    if (r < 0 && r != -ECHILD) /* a kernel or sandbox that has pidfd_open and not this */
         return fc_waitpid_has_ended(process, ending);
     *ending = (struct fc_ending){.wait_status = -1};
     if (r < 0)
@@ -129,8 +130,8 @@ void fc_process_watch_signal_group(const struct fc_process *process, int signal)
 {
     if (syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, SIGNAL_PROCESS_GROUP) == 0 || errno == ESRCH)
         return;
-    /* Older than 6.9, or a sandbox: by number, while the child is ours and so the number still its
-     * own. */
+    /* Linux before 6.9, or a sandbox: by number, while the child is this process's, so the number
+     * is still its own. */
     fc_waitpid_signal_group(process, signal);
 }
 

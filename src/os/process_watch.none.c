@@ -1,4 +1,4 @@
-/* HOST, SERVER: No descriptor for a process: the portable way is the only one. */
+/* HOST, SERVER: For systems without a descriptor for processes: children are polled by number. */
 #include "os/process.h"
 
 #include <errno.h>
@@ -36,5 +36,5 @@ bool fc_process_watch_is_passable(void)
 
 bool fc_process_watch_peek(pid_t pid, struct fc_ending *ending)
 {
-    return fc_waitpid_peek(pid, ending); /* the usage is known only when it is reaped */
+    return fc_waitpid_peek(pid, ending); /* the usage is known only when the child is reaped */
 }

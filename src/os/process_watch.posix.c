@@ -1,6 +1,6 @@
-/* HOST, SERVER: Any system: waitpid and kill. A pid that is still ours to wait for cannot belong to
- * another process, so that is asked before each signal; a host that reaps in another thread between
- * the two steps is beyond this file. */
+/* HOST, SERVER: Any system: Children by number, with waitpid(2) and kill(2). The number of a child
+ * that was not reaped cannot be another process's, so that is asked before each signal. If another
+ * thread of the host reaps the child between the two steps, this file cannot notice. */
 #include "os/process.h"
 
 #include "os/usage.h"
@@ -22,7 +22,7 @@ bool fc_waitpid_has_ended(const struct fc_process *process, struct fc_ending *en
         return false;
     *ending = (struct fc_ending){.wait_status = -1};
     if (r < 0)
-        /* ECHILD: reaped by somebody else, or by the kernel where SIGCHLD is ignored. */
+        /* ECHILD: another part of the host has reaped it, or the kernel, if SIGCHLD is ignored. */
         return true;
     ending->status_known = true;
     ending->wait_status = status;
@@ -33,7 +33,8 @@ bool fc_waitpid_has_ended(const struct fc_process *process, struct fc_ending *en
     return true;
 }
 
-/* si_pid of info is 0 while it lives. False: not ours any more. */
+/* Looks at a child without reaping it. si_pid of info is 0 while it lives. False: it is not this
+ * process's child any more. */
 static bool peek(pid_t pid, siginfo_t *info)
 {
     int r;
@@ -47,7 +48,7 @@ static bool peek(pid_t pid, siginfo_t *info)
 static bool is_ours(const struct fc_process *process)
 {
     siginfo_t info;
-    if (process->remote) /* the server reaps it when this process has no more to do with it */
+    if (process->remote) /* the server reaps it after this process has released it */
         return process->server != NULL && !process->remote->is_gone(process->server);
     return peek(process->pid, &info);
 }

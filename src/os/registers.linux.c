@@ -34,7 +34,7 @@ static void get(struct fc_registers *out, const ucontext_t *context)
         REG_EAX, REG_ECX, REG_EDX, REG_EBX, REG_ESP, REG_EBP, REG_ESI, REG_EDI, REG_EIP,
     };
     out->count = sizeof dwarf_order / sizeof dwarf_order[0];
-    /* Signed in the C library: not to be extended by their sign. */
+    /* They are signed in the C library and must not be sign-extended. */
     for (uint32_t i = 0; i < out->count; i++)
         out->general[i] = (uint32_t)context->uc_mcontext.gregs[dwarf_order[i]];
     out->pc = out->general[8];
@@ -66,7 +66,7 @@ static void get(struct fc_registers *out, const ucontext_t *context)
         machine->arm_r6, machine->arm_r7, machine->arm_r8, machine->arm_r9, machine->arm_r10, machine->arm_fp,
         machine->arm_ip, machine->arm_sp, machine->arm_lr, machine->arm_pc,
     };
-    /* In the status register: Thumb code keeps its frame pointer in r7. */
+    /* A bit of the status register: Thumb code keeps its frame pointer in r7. */
     const uint64_t thumb = 1u << 5;
     out->count = sizeof dwarf_order / sizeof dwarf_order[0];
     for (uint32_t i = 0; i < out->count; i++)
@@ -96,7 +96,7 @@ static void get(struct fc_registers *out, const ucontext_t *context)
     for (uint32_t i = 1; i < 32; i++)
         out->general[i] = context->uc_mcontext.__gregs[i];
     out->count = 32;
-    out->pc = context->uc_mcontext.__gregs[0]; /* in the place of x0 */
+    out->pc = context->uc_mcontext.__gregs[0]; /* it has the place of x0 */
     out->sp = out->general[2];
     out->fp = out->general[8];
 }
@@ -107,7 +107,7 @@ static void get(struct fc_registers *out, const ucontext_t *context)
 {
     for (uint32_t i = 0; i < 32; i++)
         out->general[i] = context->uc_mcontext.gp_regs[i];
-    /* The link register: 65 in DWARF, so not counted. */
+    /* The link register. It is number 65 in DWARF, so it is not counted. */
     out->general[32] = context->uc_mcontext.gp_regs[36];
     out->count = 32;
     out->pc = context->uc_mcontext.gp_regs[32];

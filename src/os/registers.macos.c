@@ -28,7 +28,7 @@ static void get(struct fc_registers *out, const ucontext_t *context)
 
 static void get(struct fc_registers *out, const ucontext_t *context)
 {
-    /* The accessors, because arm64e keeps these four signed and under other names. */
+    /* Read by the accessors, because arm64e keeps these four signed and under other names. */
     const _STRUCT_ARM_THREAD_STATE64 *state = &context->uc_mcontext->__ss;
     for (uint32_t i = 0; i < 29; i++)
         out->general[i] = state->__x[i];

@@ -1,4 +1,4 @@
-/* SERVER: SCHED_BATCH, where there is such a policy: a process that is woken does not interrupt the
+/* SERVER: Sets SCHED_BATCH, on systems that have it: a thread that is woken does not interrupt the
  * one that woke it. */
 #include "os/sched_batch.h"
 
@@ -11,7 +11,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 
-/* System calls, because musl's functions of these names only fail. */
+/* Makes the system calls itself, because musl's functions of these names always fail. */
 static int set_policy(int policy)
 {
     const struct sched_param none = {.sched_priority = 0};

@@ -5,9 +5,9 @@
 
 #include <stdbool.h>
 
-/* Patient: what wakes this thread goes on, until it sleeps or its turn is over; else the kernel may
- * put this thread before it at once. Where the thread's scheduling is not the usual one, or cannot
- * be changed, nothing is done. */
+/* patient: a thread that wakes this one keeps running until it sleeps or its time slice is over.
+ * Otherwise the kernel may let this thread run at once. Does nothing if the thread's scheduling is
+ * not SCHED_OTHER or cannot be changed. */
 void fc_sched_batch_set(bool patient);
 
 #endif

@@ -1,15 +1,15 @@
-/* ANY: What a thread runs with besides its rights: how and where it is scheduled, and how its
- * memory and floating-point arithmetic behave. A child of a server has these as the server had
- * them: the calling thread sends its own, and the child sets what differs. */
+/* ANY: The settings of a thread besides its credentials: how and where it is scheduled, and how its
+ * memory behaves. A child of a server has those of the server. So the calling thread sends its own,
+ * and the child sets what differs. */
 #ifndef FC_OS_SETTINGS_H
 #define FC_OS_SETTINGS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FC_PROCESSORS_SIZE 128 /* a bit for each of 1024 */
+#define FC_PROCESSORS_SIZE 128 /* one bit for each of 1024 processors */
 
-/* All 0 before it is filled; a field that the system does not tell stays 0, on both sides. */
+/* All 0 before it is filled in. A field that the system does not tell stays 0 on both sides. */
 struct fc_settings {
     uint32_t policy, priority; /* of the scheduler */
     int32_t nice, io_priority;
@@ -18,29 +18,31 @@ struct fc_settings {
     int32_t no_huge_pages;
     int32_t memory_mode;
     uint64_t memory_nodes[2];
-    bool is_secret; /* no core file, and nobody looks at it (PR_SET_DUMPABLE) */
+    bool is_secret; /* no core file, and no debugger (PR_SET_DUMPABLE) */
     uint32_t processors_size;
     unsigned char processors[FC_PROCESSORS_SIZE];
 };
 
-/* Of the calling thread, as a fork of it would have them. */
+/* Fills in the settings of the calling thread, as a fork of it would have them. */
 void fc_settings_take(struct fc_settings *settings);
 
-/* In a child: notes what it has, so that fc_settings_set need not ask during a call. */
+/* In a child: notes what it has, so that fc_settings_set makes fewer system calls during a call. */
 void fc_settings_note(void);
 
-/* In a child, before it takes on the caller's credentials, which may not allow it: this thread
- * is to have them. What the system does not allow stays as it is: none of it is a right. */
+/* In a child: sets the caller's settings for this thread. Called before the child takes on the
+ * caller's credentials, which may not allow it. What the system does not allow stays as it is,
+ * because a setting is no right. */
 void fc_settings_set(const struct fc_settings *settings);
 
-/* No core file, and nobody looks at this process (PR_SET_DUMPABLE). It changes with credentials
- * and with exec: to be set after these. A process that is made by posix_spawn(3) shares its
- * maker's memory until it execs, and where it takes on the real user and group the kernel takes
- * that memory for secret: then it is the maker that sets it again. */
+/* Secret: there is no core file, and no debugger may look at this process (PR_SET_DUMPABLE).
+ * Credentials and exec change this, so set it after these. A process made by posix_spawn(3) shares
+ * its maker's memory until it execs. If it takes on the real user and group the kernel makes that
+ * memory secret, and the maker must set it back. */
 bool fc_settings_is_secret(void);
 void fc_settings_set_secret(bool secret);
 
-/* The very number: 0, 1 or 2, which is 0 that the kernel has set. */
+/* The number itself: 0, 1 or 2. Only the kernel can set 2, so fc_settings_set_dumpable sets 0 for
+ * it. */
 int fc_settings_dumpable(void);
 void fc_settings_set_dumpable(int dumpable);
 

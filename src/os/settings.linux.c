@@ -1,5 +1,6 @@
-/* ANY: Linux: by system calls alone, all of which are about the calling thread. What has only a
- * file in /proc (oom_score_adj, coredump_filter, the cgroup) would cost more than all of these. */
+/* ANY: Linux: Uses system calls alone, all of which concern the calling thread. Settings that only
+ * have a file in /proc (oom_score_adj, coredump_filter, the cgroup) would cost more than all of
+ * these. */
 #include "os/settings.h"
 
 #include <string.h>
@@ -9,12 +10,12 @@
 
 #define RESET_ON_FORK 1U   /* SCHED_FLAG_RESET_ON_FORK */
 #define POLICY_NORMAL 0U   /* SCHED_OTHER */
-#define POLICY_DEADLINE 6U /* a fork has none: fork(2) fails, or resets it */
+#define POLICY_DEADLINE 6U /* a fork has not this policy: fork(2) fails, or resets it */
 #define IO_OF_PROCESS 1    /* IOPRIO_WHO_PROCESS */
 #define ASK_PERSONALITY 0xffffffffUL
 #define GET_THP_DISABLE 42 /* Linux 3.15 */
 #define SET_THP_DISABLE 41
-#define NODES 128UL /* as many as there is room for */
+#define NODES 128UL /* as many as memory_nodes has room for */
 
 /* struct sched_attr, which most C libraries do not have (sched_getattr(2), Linux 3.14). */
 struct scheduling {
@@ -63,10 +64,11 @@ void fc_settings_take(struct fc_settings *s)
     s->is_secret = fc_settings_is_secret();
 #ifdef SYS_get_mempolicy
     if (syscall(SYS_get_mempolicy, &s->memory_mode, s->memory_nodes, NODES, NULL, 0) < 0)
-        s->memory_mode = 0; /* a kernel that knows one node, or more than there is room for */
+        s->memory_mode = 0; /* the kernel has one node, or more than there is room for */
 #endif
     const long size = syscall(SYS_sched_getaffinity, 0, sizeof s->processors, s->processors);
-    s->processors_size = size > 0 ? (uint32_t)size : 0; /* a kernel for more of them */
+    /* The kernel has more processors than there is room for. */
+    s->processors_size = size > 0 ? (uint32_t)size : 0;
 }
 
 static struct fc_settings noted;
@@ -98,7 +100,7 @@ void fc_settings_set(const struct fc_settings *s)
     if (noted.memory_mode != s->memory_mode ||
         memcmp(noted.memory_nodes, s->memory_nodes, sizeof noted.memory_nodes) != 0)
         syscall(SYS_set_mempolicy, s->memory_mode, s->memory_mode == 0 ? NULL : s->memory_nodes,
-                s->memory_mode == 0 ? 0 : NODES + 1); /* set_mempolicy(2) takes one off */
+                s->memory_mode == 0 ? 0 : NODES + 1); /* set_mempolicy(2) subtracts one */
 #endif
 }
 
@@ -110,7 +112,7 @@ int fc_settings_dumpable(void)
 void fc_settings_set_dumpable(int dumpable)
 {
     if (fc_settings_dumpable() != dumpable && prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) < 0)
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* 2, which only the kernel sets */
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* 2 can only be set by the kernel */
 }
 
 void fc_settings_set_secret(bool secret)

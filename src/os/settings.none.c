@@ -1,4 +1,4 @@
-/* ANY: Nothing that could be asked in the same way everywhere. */
+/* ANY: For systems whose settings cannot be read and set in a common way: nothing is sent. */
 #include "os/settings.h"
 
 #include <string.h>

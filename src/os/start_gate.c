@@ -1,5 +1,5 @@
-/* HOST: How much of the go pipe was read. Linux counts the bytes in a pipe at either end, also
- * after the reader is gone (fs/pipe.c, pipe_ioctl); elsewhere that is not told. */
+/* HOST: Counts the bytes left in the go pipe. Linux tells that at either end, even after the reader
+ * is gone (fs/pipe.c, pipe_ioctl). Other systems do not. */
 #include "os/start_gate.h"
 
 #include "config.h"

@@ -1,14 +1,15 @@
-/* ANY: what the platform's file (threads.*.c) tells about this process now. */
+/* ANY: Whether this process has other threads, or was forked. */
 #ifndef FC_OS_THREADS_H
 #define FC_OS_THREADS_H
 
 #include <stdbool.h>
 
-bool fc_has_other_threads(void);      /* or has had, where what they left breaks in a fork */
-bool fc_may_have_other_threads(void); /* cheaper: also true where threads have ended */
-/* "other threads run in this process", as far as it is known. */
+/* Also true if it has had threads and what they left breaks in a fork. */
+bool fc_has_other_threads(void);
+bool fc_may_have_other_threads(void); /* cheaper; also true if threads have ended */
+/* "other threads run in this process", as far as that is known. Static. */
 const char *fc_other_threads_in_words(void);
-/* A fork child that has not exec'ed, where that is a hazard. */
+/* True: this process was forked, has not exec'ed, and that makes another fork unsafe. */
 bool fc_was_forked(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* ANY: Asks glibc, unshare(2) and /proc/self/task, in this order. */
+/* ANY: Linux: Asks glibc, unshare(2) and /proc/self/task, in this order. */
 #include "os/threads.h"
 
 #include "config.h"
@@ -13,7 +13,7 @@
 #include <sys/single_threaded.h>
 static bool libc_saw_no_thread(void)
 {
-    /* Glibc 2.32; once false it may stay so after the last thread has ended. */
+    /* glibc 2.32. It may stay false after the last thread has ended. */
     return __libc_single_threaded;
 }
 #else
@@ -37,13 +37,13 @@ bool fc_has_other_threads(void)
     struct stat tasks;
     if (libc_saw_no_thread())
         return false;
-    /* unshare(CLONE_VM) changes nothing: it succeeds in a process of one thread and is EINVAL in
-     * others (unshare(2)). Where a sandbox or an emulator has another answer, /proc counts; where
-     * that is missing too, think the worst. */
+    /* unshare(CLONE_VM) changes nothing: it succeeds in a process of one thread and fails with
+     * EINVAL in others (unshare(2)). If a sandbox or an emulator answers otherwise, /proc counts.
+     * If /proc is missing, too, the answer is the worse one. */
     if (syscall(SYS_unshare, CLONE_VM) == 0)
         return false;
     if (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 2)
-        return tasks.st_nlink > 3; /* ".", "..", and one for each */
+        return tasks.st_nlink > 3; /* ".", "..", and one for each thread */
     return true;
 }
 
@@ -54,5 +54,5 @@ const char *fc_other_threads_in_words(void)
 
 bool fc_was_forked(void)
 {
-    return false; /* here a fork child may fork again */
+    return false; /* on Linux a forked child may fork again */
 }

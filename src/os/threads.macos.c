@@ -1,4 +1,4 @@
-/* ANY: pthread_is_threaded_np(3). */
+/* ANY: macOS: Asks pthread_is_threaded_np(3). */
 #include "os/threads.h"
 
 #include <pthread.h>
@@ -14,10 +14,10 @@ bool fc_may_have_other_threads(void)
     return fc_has_other_threads();
 }
 
-/* Set by the first pthread or dispatch worker, and never reset but in a fork child. Whether those
- * threads still run does not matter: libdispatch and Objective-C go by the same flag alone, and
- * break in the child of a process that has it set (libdispatch, src/queue.c 7458; objc4,
- * runtime/objc-os.mm 827). So to count threads would be wrong here. */
+/* The flag is set by the first pthread or dispatch worker, and is never reset except in a forked
+ * child. Whether those threads still run does not matter: libdispatch and Objective-C look at the
+ * same flag alone, and break in the child of a process that has it set (libdispatch, src/queue.c
+ * 7458; objc4, runtime/objc-os.mm 827). So counting threads would be wrong. */
 bool fc_has_other_threads(void)
 {
     return pthread_is_threaded_np() != 0;

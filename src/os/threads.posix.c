@@ -1,4 +1,4 @@
-/* ANY: POSIX has no way to ask: a program here must know itself whether it has threads. */
+/* ANY: POSIX has no way to ask for threads: the program must know itself whether it has some. */
 #include "os/threads.h"
 
 bool fc_may_have_other_threads(void)

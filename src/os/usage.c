@@ -1,4 +1,4 @@
-/* ANY: By getrusage(2), and by /proc where that tells another program's peak. */
+/* ANY: Uses getrusage(2), and /proc on systems where exec keeps the peak of the program before. */
 #include "os/usage.h"
 
 #include "base/io.h"
@@ -18,10 +18,10 @@ uint64_t fc_usage_peak_bytes(const struct rusage *usage)
 }
 
 #if FC_EXEC_KEEPS_PEAK
-/* A number of kB that follows the key at the beginning of a line, of a file that is read byte by
- * byte: there is no limit to the lines before it. */
+/* Looks for a number of kB behind the key at the beginning of a line. The file is read byte by
+ * byte, because the lines before it may have any length. */
 struct scan {
-    size_t matched; /* bytes of the key */
+    size_t matched; /* how many bytes of the key have matched */
     bool found, whole;
     uint64_t kib;
 };
@@ -38,9 +38,9 @@ static void scan_byte(struct scan *scan, char byte)
     scan->found = scan->matched == sizeof key - 1;
 }
 
-/* ru_maxrss survives exec(2): of a process that was spawned it is at least its maker's peak, whose
- * memory it had until then. The peak of the memory that it has now is in proc_pid_status(5). 0: not
- * to be had. */
+/* The peak of the memory that this process has since exec, from proc_pid_status(5). ru_maxrss
+ * survives exec(2): in a spawned process it is at least its maker's peak, whose memory the process
+ * shared before. 0: not known. */
 static uint64_t peak_since_exec(void)
 {
     char bytes[1024];

@@ -1,4 +1,4 @@
-/* ANY: What a process has used, as it can tell of itself. */
+/* ANY: Measures what this process has used. */
 #ifndef FC_OS_USAGE_H
 #define FC_OS_USAGE_H
 
@@ -12,13 +12,13 @@ struct fc_usage {
     uint64_t max_rss_bytes; /* 0: not known */
 };
 
-/* Of this process, with that of the children that were waited for. execed: the process began by
- * exec, in one that may have been larger. False: it is not to be had. */
+/* Measures this process and the children that it has waited for. execed: this process began by
+ * exec, in a process that may have been larger. False: the system refuses. */
 bool fc_usage_measure(struct fc_usage *used, bool execed);
 
 uint64_t fc_usage_ns(struct timeval t);
 
-/* ru_maxrss, whose unit is the system's. */
+/* ru_maxrss in bytes; its unit differs between systems. */
 uint64_t fc_usage_peak_bytes(const struct rusage *usage);
 
 #endif
