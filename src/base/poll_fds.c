@@ -82,10 +82,17 @@ static int poll_by_select(struct pollfd *fds, nfds_t count, int timeout_ms)
     return r < 0 ? -1 : read_sets(fds, count, &readable, &writable);
 }
 
-int fc_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+static int poll_or_select(struct pollfd *fds, nfds_t count, int timeout_ms, bool *by_select)
 {
     const int r = poll(fds, count, timeout_ms);
-    return r < 0 && errno != EINTR ? poll_by_select(fds, count, timeout_ms) : r;
+    *by_select = r < 0 && errno != EINTR;
+    return *by_select ? poll_by_select(fds, count, timeout_ms) : r;
+}
+
+int fc_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    bool by_select;
+    return poll_or_select(fds, count, timeout_ms, &by_select);
 }
 
 void fc_pause(void)
@@ -116,16 +123,14 @@ static bool is_at_end(int fd)
 short fc_poll_now(int fd, short events)
 {
     struct pollfd p = {.fd = fd, .events = events};
+    bool by_select;
     int r;
-    do {
-        r = poll(&p, 1, 0);
-        if (r >= 0)
-            return p.revents;
-        r = errno == EINTR ? -1 : poll_by_select(&p, 1, 0);
-    } while (r < 0 && errno == EINTR);
+    do
+        r = poll_or_select(&p, 1, 0, &by_select);
+    while (r < 0 && errno == EINTR);
     if (r < 0)
         return events;
-    if ((p.revents & POLLIN) != 0 && is_at_end(fd))
+    if (by_select && (p.revents & POLLIN) != 0 && is_at_end(fd))
         p.revents = (short)(p.revents | POLLHUP);
     return p.revents;
 }
