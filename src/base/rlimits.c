@@ -4,20 +4,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
-#include <sys/resource.h>
 
 static rlim_t to_limit(uint64_t value)
 {
     return value == FORKCALL_LIMIT_ZERO ? 0 : (rlim_t)value;
 }
 
-#ifdef __GLIBC__
-typedef __rlimit_resource_t resource_t; /* an enum there, and the compiler checks it */
-#else
-typedef int resource_t;
-#endif
-
-static int set(resource_t resource, uint64_t value, rlim_t more)
+static int set(fc_resource resource, uint64_t value, rlim_t more)
 {
     if (value == 0)
         return 0;

@@ -5,6 +5,14 @@
 #include <forkcall.h>
 
 #include <stdbool.h>
+#include <sys/resource.h>
+
+/* The type of RLIMIT_…: an enum in glibc, which the compiler checks. */
+#ifdef __GLIBC__
+typedef __rlimit_resource_t fc_resource;
+#else
+typedef int fc_resource;
+#endif
 
 /* In the child: sets the limits. 0 or a negative errno. Async-signal-safe. */
 int fc_limits_set(const struct forkcall_limits *limits);

@@ -6,6 +6,7 @@
 #endif
 #include "config.h"
 
+#include "base/path.h"
 #include "crash/symbol.h"
 #include "module/address.h"
 
@@ -39,8 +40,7 @@ bool fc_symbol_find(uint64_t address, struct fc_symbol *symbol)
 /* "x.so+0x1234". */
 static int describe_offset(uint64_t address, const struct fc_module_at *module, char *text, size_t size)
 {
-    const char *slash = strrchr(module->path, '/');
-    return snprintf(text, size, "%s+0x%" PRIx64, slash != NULL ? slash + 1 : module->path, address - module->bias);
+    return snprintf(text, size, "%s+0x%" PRIx64, fc_path_last_part(module->path), address - module->bias);
 }
 
 int fc_symbol_describe(uint64_t address, bool is_return_address, char *text, size_t size)

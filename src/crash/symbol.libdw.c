@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "base/path.h"
 #include "crash/libdw.h"
 #include "crash/symbol.h"
 
@@ -17,8 +18,7 @@ static void find_line(Dwfl_Module *module, uint64_t address, struct fc_symbol *s
     const char *file = line == NULL ? NULL : dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL);
     if (file == NULL)
         return;
-    const char *slash = strrchr(file, '/');
-    (void)snprintf(symbol->file, sizeof symbol->file, "%s", slash != NULL ? slash + 1 : file);
+    (void)snprintf(symbol->file, sizeof symbol->file, "%s", fc_path_last_part(file));
     symbol->line = number;
 }
 

@@ -1,6 +1,7 @@
 /* HOST: Looks for CoreFoundation's own sentence, and for the addresses that libdispatch poisons. */
 #include "crash/symptoms.h"
 
+#include "base/path.h"
 #include "base/report_message.h"
 #include "module/address.h"
 
@@ -44,8 +45,7 @@ static bool is_poison(const struct forkcall_crash *crash)
     if ((crash->signal != SIGSEGV && crash->signal != SIGBUS) || !fc_signal_is_fault(crash->si_code) ||
         crash->address - POISON >= POISON_SIZE || !fc_address_find_module(crash->program_counter, &module))
         return false;
-    const char *slash = strrchr(module.path, '/');
-    return strncmp(slash != NULL ? slash + 1 : module.path, name, sizeof name - 1) == 0;
+    return strncmp(fc_path_last_part(module.path), name, sizeof name - 1) == 0;
 }
 
 uint16_t fc_hints(const struct fc_hint_scan *scan, const struct forkcall_crash *crash)

@@ -15,12 +15,6 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* What dl_iterate_phdr() tells as numbers. */
-static const void *at(uintptr_t address)
-{
-    return (const void *)address;
-}
-
 struct search {
     uintptr_t address;
     struct fc_elf_module module;
@@ -156,7 +150,7 @@ static bool can_return_to(const struct search *search)
     if ((search->segment->p_flags & PF_R) == 0)
         return true;
     return search->address - search->start >= 7 && fc_elf_can_read(search->address - 7, 7) &&
-           follows_call(at(search->address));
+           follows_call(fc_elf_at(search->address));
 }
 
 #else
@@ -268,7 +262,7 @@ static void visit_function_start(const struct search *search, void *out)
         const ElfW(Phdr) *table = &search->module.segments[i];
         const uintptr_t start = search->module.bias + table->p_vaddr;
         if (table->p_type == function_table && start % sizeof(int32_t) == 0 && fc_elf_can_read(start, table->p_memsz))
-            *(uint64_t *)out = find_function(at(start), table->p_memsz, search->address);
+            *(uint64_t *)out = find_function(fc_elf_at(start), table->p_memsz, search->address);
     }
 }
 

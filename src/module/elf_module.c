@@ -22,12 +22,6 @@
 /* Shorter ones are chosen by hand. */
 #define BUILD_ID_MIN 8
 
-/* What dl_iterate_phdr() tells as numbers. */
-static const void *at(uintptr_t address)
-{
-    return (const void *)address;
-}
-
 #define PAGE 4096U /* or a part of one */
 
 bool fc_elf_can_read(uintptr_t address, size_t size)
@@ -38,7 +32,7 @@ bool fc_elf_can_read(uintptr_t address, size_t size)
         return false;
     const uintptr_t last = (address + (size - 1)) / PAGE;
     for (uintptr_t page = address / PAGE; page <= last; page++)
-        if (!fc_memory_is_readable(at(page * PAGE)))
+        if (!fc_memory_is_readable(fc_elf_at(page * PAGE)))
             return false;
     return true;
 }
@@ -114,12 +108,6 @@ uint64_t fc_elf_layout(const struct fc_elf_module *module)
     return hash;
 }
 
-static void append(struct fc_module_id *id, const void *data, size_t size)
-{
-    memcpy(id->bytes + id->size, data, size);
-    id->size += (uint32_t)size;
-}
-
 static size_t round_up(size_t size, size_t alignment)
 {
     return (size + alignment - 1) / alignment * alignment;
@@ -137,7 +125,7 @@ static bool append_build_id(const unsigned char *notes, size_t size, size_t alig
             return false;
         if (note.n_type == NOTE_BUILD_ID && note.n_namesz == 4 && memcmp(notes + name, "GNU", 4) == 0 &&
             note.n_descsz >= BUILD_ID_MIN && note.n_descsz <= sizeof id->bytes - id->size) {
-            append(id, notes + content, note.n_descsz);
+            fc_module_id_append(id, notes + content, note.n_descsz);
             return true;
         }
         const size_t next = round_up(end, alignment);
@@ -157,7 +145,7 @@ static const void *find_content(const struct fc_elf_module *module, const ElfW(P
     if (segment == NULL || (segment->p_flags & PF_R) == 0 ||
         part->p_memsz > segment->p_memsz - (part->p_vaddr - segment->p_vaddr) || !fc_elf_can_read(start, part->p_memsz))
         return NULL;
-    return at(start);
+    return fc_elf_at(start);
 }
 
 static bool find_build_id(const struct fc_elf_module *module, struct fc_module_id *id)
@@ -215,7 +203,7 @@ static bool hash_content(const struct fc_elf_module *module, uint64_t *hash)
         if (!is_writable && !fc_elf_can_read(module->bias + segment->p_vaddr, segment->p_filesz))
             return false;
         if (!is_writable)
-            *hash = fc_hash(*hash, at(module->bias + segment->p_vaddr), segment->p_filesz);
+            *hash = fc_hash(*hash, fc_elf_at(module->bias + segment->p_vaddr), segment->p_filesz);
     }
     return true;
 }
@@ -245,7 +233,7 @@ int fc_elf_identify_file(const struct fc_elf_module *module, const struct fc_map
     const uint64_t values[] = {(uint64_t)status.st_dev, (uint64_t)status.st_ino, (uint64_t)status.st_size,
                                (uint64_t)status.st_mtim.tv_sec, (uint64_t)status.st_mtim.tv_nsec};
     id->kind = FC_MODULE_ID_FILE;
-    append(id, values, sizeof values);
+    fc_module_id_append(id, values, sizeof values);
     return 0;
 }
 
@@ -253,7 +241,7 @@ bool fc_elf_identify_build(const struct fc_elf_module *module, struct fc_module_
 {
     const uint64_t layout = fc_elf_layout(module);
     *id = (struct fc_module_id){.kind = FC_MODULE_ID_BUILD};
-    append(id, &layout, sizeof layout);
+    fc_module_id_append(id, &layout, sizeof layout);
     return find_build_id(module, id);
 }
 
@@ -265,7 +253,7 @@ int fc_elf_identify_memory(const struct fc_elf_module *module, struct fc_module_
     if (!hash_content(module, &hash))
         return -ENODATA;
     id->kind = FC_MODULE_ID_CONTENT;
-    append(id, &hash, sizeof hash);
+    fc_module_id_append(id, &hash, sizeof hash);
     return 0;
 }
 

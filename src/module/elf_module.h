@@ -17,6 +17,12 @@
 #define ElfW(type) Elf_##type
 #endif
 
+/* A pointer for an address that dl_iterate_phdr() tells as a number. */
+static inline const void *fc_elf_at(uintptr_t address)
+{
+    return (const void *)address;
+}
+
 struct fc_elf_module {
     uintptr_t bias;
     const ElfW(Phdr) * segments;

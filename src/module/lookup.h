@@ -38,6 +38,13 @@ struct fc_module_id {
     unsigned char bytes[FC_MODULE_ID_MAX];
 };
 
+/* Appends bytes to an id, which must have room for them. */
+static inline void fc_module_id_append(struct fc_module_id *id, const void *data, size_t size)
+{
+    memcpy(id->bytes + id->size, data, size);
+    id->size += (uint32_t)size;
+}
+
 /* Which file a module was loaded from. Two files of one build are two modules, each with data of
  * its own. The kernel's list of mappings and stat(2) can give one file two devices (file systems of
  * several layers), so both are kept. */

@@ -60,12 +60,6 @@ static bool is_code(const struct mach_header_64 *header, uint64_t offset)
     return false;
 }
 
-static void append(struct fc_module_id *id, const void *data, size_t size)
-{
-    memcpy(id->bytes + id->size, data, size);
-    id->size += (uint32_t)size;
-}
-
 /* The layout of the segments, and what the linker gave the image for this purpose, or a hash of the
  * code. */
 static bool identify(const struct mach_header_64 *header, struct fc_module_id *id)
@@ -86,12 +80,12 @@ static bool identify(const struct mach_header_64 *header, struct fc_module_id *i
         hash = fc_hash(hash, values, sizeof values);
     }
     *id = (struct fc_module_id){.kind = uuid != NULL ? FC_MODULE_ID_BUILD : FC_MODULE_ID_CONTENT};
-    append(id, &hash, sizeof hash);
+    fc_module_id_append(id, &hash, sizeof hash);
     if (uuid != NULL) {
-        append(id, uuid->uuid, sizeof uuid->uuid);
+        fc_module_id_append(id, uuid->uuid, sizeof uuid->uuid);
     } else {
         hash = fc_hash(FC_HASH_START, header, text->vmsize);
-        append(id, &hash, sizeof hash);
+        fc_module_id_append(id, &hash, sizeof hash);
     }
     return true;
 }

@@ -7,6 +7,7 @@
 #include "module/ranges.h"
 
 #include "base/hash.h"
+#include "base/path.h"
 #include "module/elf_module.h"
 
 #include <stdlib.h>
@@ -52,12 +53,6 @@ static bool next_part(const struct fc_elf_module *module, ElfW(Half) * next, str
     return found;
 }
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash != NULL ? slash + 1 : path;
-}
-
 /* A relative path is the loader's where the module was loaded by one; the other process may have an
  * absolute one. */
 static uint64_t hash_path(const char *path)
@@ -80,7 +75,7 @@ static struct fc_module_range identify(const struct fc_elf_module *module, const
     if (module->is_program) /* it may be called by any name */
         return range;
     if (!has_build)
-        range.key = fc_hash(range.key, last_part(path), strlen(last_part(path)));
+        range.key = fc_hash(range.key, fc_path_last_part(path), strlen(fc_path_last_part(path)));
     range.path = hash_path(path);
     return range;
 }

@@ -1,6 +1,8 @@
 /* HOST: Looks by dl_iterate_phdr(3), or by /proc/self/maps, which takes no lock of the loader's. */
 #include "os/fork_unsafe_libraries.h"
+
 #include "base/descriptors.h"
+#include "base/path.h"
 
 #include <link.h>
 #include <stddef.h>
@@ -15,8 +17,7 @@ static const char *const hostile[] = {
 
 static bool is_hostile(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash != NULL ? slash + 1 : path;
+    const char *name = fc_path_last_part(path);
     for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
         const char *ending = strncmp(name, hostile[i], strlen(hostile[i])) == 0 ? name + strlen(hostile[i]) : NULL;
         if (ending != NULL && (*ending == '\0' || *ending == '.')) {

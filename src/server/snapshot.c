@@ -1,6 +1,7 @@
 /* HOST: Notes what a server inherits from its host, and compares it at each call. */
 #include "server/snapshot.h"
 
+#include "base/rlimits.h"
 #include "os/threads.h"
 
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -51,13 +51,7 @@ struct fc_snapshot {
     _Alignas(uint64_t) unsigned char extra[FC_SNAPSHOT_EXTRA];
 };
 
-#ifdef __GLIBC__
-typedef __rlimit_resource_t resource_t; /* an enum there, and the compiler checks it */
-#else
-typedef int resource_t;
-#endif
-
-static const resource_t limits[] = {
+static const fc_resource limits[] = {
     RLIMIT_CPU,        RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_AS,
 #ifdef RLIMIT_NPROC
     RLIMIT_NPROC,
