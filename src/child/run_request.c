@@ -37,15 +37,15 @@ static bool read_exactly(int fd, void *to, size_t size)
 
 /* Enters the descriptors in a table: the library then closes them in processes that the function
  * forks. */
-static void list_descriptors(const int own[FC_FD_USES])
+static void list_descriptors(const int own[FC_OWN_COUNT])
 {
     static struct fc_fds fds;
     if (fc_fds_open(&fds) < 0)
         _exit(FC_EXIT_REFUSED);
-    fds.fd[FC_FD_CHILD_GO] = own[-FC_FD_USE_REQUEST - 1];
-    fds.fd[FC_FD_CHILD_REPLY] = own[-FC_FD_USE_REPLY - 1];
-    fds.fd[FC_FD_CHILD_LIFELINE] = own[-FC_FD_USE_LIFELINE - 1];
-    fds.fd[FC_FD_REGION] = own[-FC_FD_USE_REGION - 1];
+    fds.fd[FC_FD_CHILD_GO] = own[FC_OWN_REQUEST];
+    fds.fd[FC_FD_CHILD_REPLY] = own[FC_OWN_REPLY];
+    fds.fd[FC_FD_CHILD_LIFELINE] = own[FC_OWN_LIFELINE];
+    fds.fd[FC_FD_REGION] = own[FC_OWN_REGION];
     /* The function may close them, and get their numbers for its own files. */
     fc_fds_remember(&fds, FC_FD_CHILD_REPLY, FC_FD_COUNT);
 }
@@ -85,12 +85,12 @@ static void map_args(struct fc_task *task, int fd)
     close(fd);
 }
 
-_Noreturn void fc_run_request(const int own[FC_FD_USES], bool execed, const char *failed)
+_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed)
 {
     struct fc_request head;
-    struct fc_task task = {.reply_fd = own[-FC_FD_USE_REPLY - 1],
-                           .go_fd = own[-FC_FD_USE_REQUEST - 1],
-                           .region_fd = own[-FC_FD_USE_REGION - 1],
+    struct fc_task task = {.reply_fd = own[FC_OWN_REPLY],
+                           .go_fd = own[FC_OWN_REQUEST],
+                           .region_fd = own[FC_OWN_REGION],
                            .out_fd = -1,
                            .err_fd = -1,
                            .measure = true,
@@ -116,15 +116,15 @@ _Noreturn void fc_run_request(const int own[FC_FD_USES], bool execed, const char
     task.name = fc_request_read(&head, fc_request_bytes, &task);
     if (task.name == NULL)
         _exit(FC_EXIT_REFUSED);
-    map_args(&task, own[-FC_FD_USE_ARGS - 1]);
+    map_args(&task, own[FC_OWN_ARGS]);
     fc_child_run(&task);
 }
 
 _Noreturn void fc_run_request_main(int socket)
 {
-    int own[FC_FD_USES] = {-1, -1, -1, -1, -1};
+    int own[FC_OWN_COUNT] = {-1, -1, -1, -1, -1};
     const int r = fc_fd_list_receive(socket, own);
-    if (own[-FC_FD_USE_REQUEST - 1] < 0 || own[-FC_FD_USE_REPLY - 1] < 0)
+    if (own[FC_OWN_REQUEST] < 0 || own[FC_OWN_REPLY] < 0)
         _exit(FC_EXIT_REFUSED);
     fc_run_request(own, true, r < 0 ? FC_KEEP_FDS_FAILED : NULL);
 }

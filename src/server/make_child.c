@@ -53,7 +53,7 @@ void fc_new_child_close_channel(const struct fc_new_child *child)
 
 _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server, int extra, void (*leave_in_child)(int))
 {
-    int own[FC_FD_USES] = {child->request[0], child->reply[1], child->region, -1, -1};
+    int own[FC_OWN_COUNT] = {child->request[0], child->reply[1], child->region, -1, -1};
     fc_end_with_parent(server);
     fc_sched_batch_set(false); /* a child gets the host's scheduling policy back */
     leave_in_child(extra);
@@ -61,7 +61,7 @@ _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server,
     fc_process_set_name("child");
     close(child->request[1]);
     close(child->reply[0]);
-    own[-FC_FD_USE_LIFELINE - 1] = fc_lifeline_join(fc_server_state_lifeline());
+    own[FC_OWN_LIFELINE] = fc_lifeline_join(fc_server_state_lifeline());
     const int r = extra >= 0 ? fc_fd_list_receive(extra, own) : 0;
     fc_run_request(own, false, r < 0 ? FC_KEEP_FDS_FAILED : NULL);
 }

@@ -223,14 +223,14 @@ static int run_prepare(char *why, size_t why_size)
 
 _Noreturn void fc_server_child_main(int socket)
 {
-    int own[FC_FD_USES] = {-1, -1, -1, -1, -1};
+    int own[FC_OWN_COUNT] = {-1, -1, -1, -1, -1};
     char why[200] = "";
     const pid_t maker = fc_fd_message_maker(socket);
     fc_end_with_parent(maker >= 0 ? maker : getppid());
     if (fc_prepare_receive(socket, &prepare) < 0 || fc_fd_list_receive(socket, own) < 0 ||
         fc_credentials_take_on(&prepare.setup.credentials) < 0)
         _exit(FC_EXIT_REFUSED);
-    own[-FC_FD_USE_LIFELINE - 1] = fc_lifeline_join(own[-FC_FD_USE_LIFELINE - 1]);
+    own[FC_OWN_LIFELINE] = fc_lifeline_join(own[FC_OWN_LIFELINE]);
     const int r = fc_prepare_run(&prepare, why, sizeof why);
     fflush(NULL);
     fc_run_request(own, true, r < 0 ? why : NULL);

@@ -149,19 +149,19 @@ static int put(struct places *places, struct arrived *one)
     return enter(places, one->use, &one->fd);
 }
 
-static int place_all(struct places *places, const struct arrivals *all, int own[FC_FD_USES])
+static int place_all(struct places *places, const struct arrivals *all, int own[FC_OWN_COUNT])
 {
     int r = 0;
-    for (int i = 0; r == 0 && i < FC_FD_USES; i++)
+    for (int i = 0; r == 0 && i < FC_OWN_COUNT; i++)
         if (own[i] >= 0)
             r = enter(places, own[i], &own[i]);
     for (size_t i = 0; r == 0 && i < all->count; i++) {
         struct arrived *one = &all->list[i];
         if (one->use >= 0) {
             r = enter(places, one->fd, &one->fd);
-        } else if (one->use >= -FC_FD_USES) {
-            own[-one->use - 1] = one->fd;
-            r = enter(places, one->fd, &own[-one->use - 1]);
+        } else if (one->use >= -FC_OWN_COUNT) {
+            own[-1 - one->use] = one->fd;
+            r = enter(places, one->fd, &own[-1 - one->use]);
         } else {
             r = -EPROTO;
         }
@@ -172,7 +172,7 @@ static int place_all(struct places *places, const struct arrivals *all, int own[
     return r;
 }
 
-int fc_fd_list_receive(int socket, int own[FC_FD_USES])
+int fc_fd_list_receive(int socket, int own[FC_OWN_COUNT])
 {
     struct arrivals all = {NULL, 0};
     struct places places = {NULL, 0};

@@ -6,15 +6,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a descriptor is for: the number that it gets in the child, or one of these. */
+/* The descriptors that a child needs to talk to its host: indices of an array. -1 in the array:
+ * none. */
+enum fc_own_fd {
+    FC_OWN_REQUEST, /* the child's end */
+    FC_OWN_REPLY,
+    FC_OWN_REGION,
+    FC_OWN_ARGS,     /* a file that holds the arguments */
+    FC_OWN_LIFELINE, /* for fc_lifeline_join */
+    FC_OWN_COUNT
+};
+
+/* What a descriptor of a list is for: the number that it gets in the child, or one of these. */
 enum fc_fd_use {
-    FC_FD_USE_REQUEST = -1, /* the child's end */
-    FC_FD_USE_REPLY = -2,
-    FC_FD_USE_REGION = -3,
-    FC_FD_USE_ARGS = -4,     /* a file that holds the arguments */
-    FC_FD_USE_LIFELINE = -5, /* for fc_lifeline_join */
-    FC_FD_USES = 5,
-    FC_FD_USE_MORE = -6, /* a socket from which the list continues */
+    FC_FD_USE_REQUEST = -1 - FC_OWN_REQUEST,
+    FC_FD_USE_REPLY = -1 - FC_OWN_REPLY,
+    FC_FD_USE_REGION = -1 - FC_OWN_REGION,
+    FC_FD_USE_ARGS = -1 - FC_OWN_ARGS,
+    FC_FD_USE_LIFELINE = -1 - FC_OWN_LIFELINE,
+    FC_FD_USE_MORE = -1 - FC_OWN_COUNT, /* a socket from which the list continues */
 };
 
 struct fc_fd_list_item {
@@ -30,9 +40,8 @@ int fc_fd_list_send(int socket, const struct fc_fd_list_item *list, size_t count
 int fc_fd_list_send_from(int socket, const struct fc_fd_list_item *list, size_t count, size_t *done);
 
 /* In the child: receives the list, closes the socket, and puts each descriptor with a number at
- * that number. own[-use - 1] is set for each of the other uses. Before the call it holds the
- * child's descriptor for that use, or -1; these descriptors move away from numbers that the list
- * needs. 0 or a negative errno. */
-int fc_fd_list_receive(int socket, int own[FC_FD_USES]);
+ * that number. own gets the others. Before the call own holds descriptors that the child has
+ * already, or -1; they move away from numbers that the list needs. 0 or a negative errno. */
+int fc_fd_list_receive(int socket, int own[FC_OWN_COUNT]);
 
 #endif
