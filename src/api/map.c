@@ -1,5 +1,7 @@
 /* HOST: forkcall_map: many calls under one poll(2), at most so many at once; those that have no
  * descriptor are asked in turns. */
+#include "api/map_arguments.h"
+
 #include "base/io.h"
 #include "base/poll_fds.h"
 #include "base/report_message.h"
@@ -15,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROCESSES_MAX 65536U
 /* A call without a descriptor is asked again after 1, 2, 4 … ms, as long as nothing happens. */
 #define TURN_MAX_MS 16
 
@@ -65,56 +66,6 @@ struct map {
 
 /* ---- Arguments ------------------------------------------------------------------------------- */
 
-static bool is_array(size_t count, size_t size)
-{
-    return count <= PTRDIFF_MAX / (size > 0 ? size : 1);
-}
-
-static const char *check_sizes(const void *items, size_t item_size, size_t count)
-{
-    const size_t size = item_size == FORKCALL_BY_POINTER ? sizeof(void *) : item_size;
-    if (size > PTRDIFF_MAX)
-        return "item_size: more than any object has";
-    if (!is_array(count, size) || !is_array(count, sizeof(struct forkcall_report)))
-        return "count: more items than memory can hold";
-    if (items == NULL && size > 0 && count > 0)
-        return "items: is NULL, but item_size is not 0";
-    return NULL;
-}
-
-static const char *check_bufs(const struct map *map)
-{
-    if (map->options.details != NULL && map->options.details == map->results)
-        return "details: is the same array as results";
-    for (size_t i = 0; map->results != NULL && i < map->count; i++)
-        if (!fc_buf_is_valid(&map->results[i]))
-            return "results: one was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is "
-                   "NULL";
-    for (size_t i = 0; map->options.details != NULL && i < map->count; i++)
-        if (!fc_buf_is_valid(&map->options.details[i]))
-            return "details: one was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is "
-                   "NULL";
-    return NULL;
-}
-
-static const char *check_options(const struct forkcall_map_options *o)
-{
-    static const uint64_t zero[sizeof o->reserved / sizeof *o->reserved];
-    if (memcmp(o->reserved, zero, sizeof zero) != 0)
-        return "reserved: is not all 0";
-    if (o->processes > PROCESSES_MAX)
-        return "processes: more than 65536";
-    if (o->call.output != NULL)
-        return "call.output: is not NULL; a map has an output callback of its own";
-    if (o->call.progress != NULL)
-        return "call.progress: is not NULL; a map has a progress callback of its own";
-    if (o->call.user != NULL)
-        return "call.user: is not NULL; a map has a user of its own";
-    if (o->call.details != NULL)
-        return "call.details: is not NULL; a map has an array of its own";
-    return NULL;
-}
-
 static int on_progress(void *user, double done, double total, const char *note);
 static int on_output(void *user, int fd, const char *data, size_t size);
 
@@ -141,11 +92,7 @@ static const char *prepare_call(struct map *map)
 
 static const char *check(struct map *map)
 {
-    const char *wrong = check_sizes(map->items, map->item_size, map->count);
-    if (wrong == NULL)
-        wrong = check_options(&map->options);
-    if (wrong == NULL)
-        wrong = check_bufs(map);
+    const char *wrong = fc_map_check(map->items, map->item_size, map->count, map->results, &map->options);
     return wrong != NULL ? wrong : prepare_call(map);
 }
 

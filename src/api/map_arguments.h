@@ -1,0 +1,12 @@
+/* HOST: Checks what forkcall_map is given. */
+#ifndef FC_API_MAP_ARGUMENTS_H
+#define FC_API_MAP_ARGUMENTS_H
+
+#include <forkcall.h>
+
+/* All that a map does not share with a single call: fn and options->call are checked with
+ * fc_options_check. NULL; or what is wrong, in words. */
+const char *fc_map_check(const void *items, size_t item_size, size_t count, const struct forkcall_buf *results,
+                         const struct forkcall_map_options *options);
+
+#endif
