@@ -34,7 +34,8 @@ static int compare_ints(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Sorted, without doubles and without 0 to 2, with room for the child's own. */
+/* Copies keep_fds, sorted, without doubles and without 0 to 2. Behind them is room for the
+ * descriptors of the child itself (FC_TASK_OWN_FDS). */
 static int copy_keep_fds(struct forkcall_call *call, const struct fc_method *method)
 {
     const struct forkcall_options *o = &call->options;
@@ -96,9 +97,9 @@ struct args {
     _Alignas(max_align_t) unsigned char in_place[128];
 };
 
-/* The function's copy is aligned for any type; where the caller's bytes are not, a copy is made
- * that is: in place, where it fits, because memory of the heap costs a copied page while the child
- * lives. */
+/* The function gets arguments that are aligned for any type. If the caller's bytes are not, they
+ * are copied: in place if they fit, because writing to the heap while a forked child lives costs a
+ * page copy. */
 static int align_args(const struct forkcall_call *call, struct args *args, size_t size)
 {
     const struct fc_time_limit time_limit = fc_call_time_limit(call, UINT64_MAX);
@@ -131,8 +132,8 @@ static void start_child(struct forkcall_call *call, const struct fc_method *meth
         fc_call_not_started(call, -r, "a descriptor to wait for");
     else
         method->start(call);
-    /* The child is at work: this costs no time where it has a processor. What has ended already
-     * keeps what the host waits for. */
+    /* The child already runs, so this costs no time if it has a processor of its own. A call of
+     * forkcall_start that has ended keeps the descriptors that the host waits for. */
     if (call->fds.listed && (call->stage == FC_STAGE_RUNNING || call->async))
         fc_fds_remember(&call->fds, FC_FD_REPLY, FC_FD_COUNT);
 }
@@ -232,7 +233,7 @@ static void end(struct forkcall_call *call)
 
 /* ---- The public functions -------------------------------------------------------------------- */
 
-/* What a public function leaves to its thread as it was. */
+/* What a public function restores in its thread before it returns. */
 struct kept {
     int cancel_state, error;
 };
@@ -291,7 +292,7 @@ int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *arg
 static int open_loop(struct forkcall_call *call)
 {
     int r = 0;
-    if (!call->fds.listed) /* INLINE, or ended before it had descriptors */
+    if (!call->fds.listed) /* INLINE, or a call that ended before it had descriptors */
         r = fc_fds_open(&call->fds);
     if (r == 0 && call->fds.fd[FC_FD_WAKE] < 0)
         r = fc_wakeup_open(&call->fds);
@@ -302,7 +303,7 @@ static int open_loop(struct forkcall_call *call)
     fc_fds_remember(&call->fds, FC_FD_WAKE, FC_FD_TIMER + 1);
     if (call->stage != FC_STAGE_DONE)
         fc_call_rearm(call, true);
-    /* What cannot be watched (a regular file as cancel_fd), or was to be seen before. */
+    /* Some things cannot be watched (a regular file as cancel_fd), or have happened already. */
     if (call->stage == FC_STAGE_DONE || atomic_load(&call->cancel_requested) ||
         (cancel_fd >= 0 && fc_poll_says(cancel_fd, POLLIN)))
         fc_wakeup_wake(&call->fds);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* Text of any length into a buffer of a given one, as snprintf does it. */
+/* A text of any length in a buffer of limited size, as by snprintf. */
 struct text {
     char *to;
     size_t size, length;

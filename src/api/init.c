@@ -15,7 +15,7 @@ void forkcall_init(void)
     if (fc_init_was_called())
         return;
     if (fc_exec_self_is_this(&role, &socket)) {
-        fc_init_note(true); /* it may make copies of its own */
+        fc_init_note(true); /* it may start servers and children of its own */
         fc_process_set_name(role == FC_ROLE_SERVER ? "server" : "child");
         switch (role) {
         case FC_ROLE_CHILD:
@@ -29,7 +29,7 @@ void forkcall_init(void)
     if (fc_executable_is_privileged())
         return;
     fc_executable_note();
-    (void)fc_library_id(); /* now, while no other thread can hold the loader's lock */
+    (void)fc_library_id(); /* now, because no other thread can hold the loader's lock yet */
     fc_module_note_program();
     fc_init_note(false);
 }

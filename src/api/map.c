@@ -1,4 +1,4 @@
-/* HOST: forkcall_map: many calls under one poll(2), at most so many at once; those that have no
+/* HOST: forkcall_map: runs many calls under one poll(2), a limited number at once. Calls without a
  * descriptor are asked in turns. */
 #include "api/map_arguments.h"
 
@@ -30,7 +30,7 @@ struct slot {
     struct map *map;
     size_t index;               /* of the item */
     struct forkcall_call *call; /* NULL: the slot is free */
-    int fd;                     /* what forkcall_fd said last */
+    int fd;                     /* of forkcall_fd, or its negative errno */
     size_t place;               /* of fd among those polled */
     struct slot *next_free;
 };
@@ -53,7 +53,7 @@ struct map {
 
     size_t next; /* the first item that was not tried yet */
     size_t running, ended;
-    bool full;   /* there was no room for another call: not before one has ended */
+    bool full;   /* there was no room for another call; there may be once one has ended */
     bool quiet;  /* a callback has asked to cancel: no more callbacks are called */
     bool cut;    /* an item was canceled or not started */
     int turn_ms; /* how long to rest between two turns */
@@ -69,11 +69,11 @@ struct map {
 static int on_progress(void *user, double done, double total, const char *note);
 static int on_output(void *user, int fd, const char *data, size_t size);
 
-/* What is common to the calls of all items, checked as that of one. */
+/* Prepares the options that the calls of all items share, and checks them. */
 static const char *prepare_call(struct map *map)
 {
     struct forkcall_options *call = &map->options.call;
-    /* Its place in the call is taken, for the time of the check, by any of the details. */
+    /* During the check, this buffer stands for the details of any item. */
     struct forkcall_buf any = FORKCALL_BUF_INIT;
     call->progress = map->options.progress != NULL ? on_progress : NULL;
     call->output = map->options.output != NULL ? on_output : NULL;
@@ -109,7 +109,7 @@ static bool get_memory(struct map *map)
 {
     const size_t processes = map->options.processes > 0 ? map->options.processes : fc_cpus_count();
     map->slot_count = processes < map->count ? processes : map->count;
-    /* Not 0 bytes, for which NULL is an answer. */
+    /* One element more than needed, because calloc may answer a request for 0 bytes by NULL. */
     map->slots = calloc(map->slot_count + 1, sizeof *map->slots);
     map->fds = calloc(map->slot_count + 1, sizeof *map->fds);
     map->again = calloc(map->slot_count + 1, sizeof *map->again);
@@ -125,7 +125,8 @@ static bool get_memory(struct map *map)
 
 /* ---- Stopping -------------------------------------------------------------------------------- */
 
-/* A cancel after a failure counts: it may come from the callback that hears of the failure. */
+/* A cancel counts also after a failure: it may come from the callback that is told of the
+ * failure. */
 static void stop(struct map *map, enum stop cause)
 {
     const bool first = map->stop == STOP_NOT;
@@ -146,8 +147,8 @@ static void look_for_cancel(struct map *map)
 
 /* ---- Callbacks ------------------------------------------------------------------------------- */
 
-/* What follows a callback. True: it has canceled the map, or an INLINE call that the map is
- * under. */
+/* Called after a callback. True: it has canceled the map, or an INLINE call whose function calls
+ * this map. */
 static bool canceled(struct map *map, int answer_of_callback)
 {
     if (!fc_callback_leave() && answer_of_callback == 0)
@@ -204,7 +205,7 @@ static void add_to_total(struct map *map, const struct forkcall_report *report)
         total->max_rss_bytes = report->max_rss_bytes;
 }
 
-/* How much of an item's message leaves room for the longest " (item 18446744073709551615)". */
+/* The size of an item's message that leaves room for " (item 18446744073709551615)". */
 static int item_message_size(const struct forkcall_report *report)
 {
     return (int)fc_utf8_cut(report->message, strlen(report->message), sizeof report->message - 1 - 28);
@@ -247,7 +248,7 @@ static void clear_answer(struct map *map, size_t index)
         fc_buf_clear(&map->options.details[index]);
 }
 
-/* Something that running calls hold, too, and will give back. */
+/* The call failed for want of something that running calls hold and will give back. */
 static bool found_no_room(const struct forkcall_report *report)
 {
     return report->status == FORKCALL_NOT_STARTED && report->ran == FORKCALL_RAN_NO &&
@@ -300,7 +301,7 @@ static void start_item(struct map *map)
     options.details = map->options.details != NULL ? &map->options.details[slot->index] : NULL;
     const int r = forkcall_start(&slot->call, map->fn, args_of(map, slot->index), map->item_size,
                                  map->results != NULL ? &map->results[slot->index] : NULL, &options);
-    /* INLINE, and what could not be started, is done by now. */
+    /* A call by INLINE, or one that could not start, is done now. */
     if (r < 0 || forkcall_wait(slot->call, 0) != 0)
         finish_item(map, slot);
 }
@@ -341,14 +342,14 @@ static bool fill_fds(struct map *map, nfds_t *count)
     return some_without;
 }
 
-/* Until something has happened, or it is time for another turn. */
+/* Waits until a call has something to do, or it is time for another turn. */
 static void wait_for_calls(struct map *map)
 {
     nfds_t count;
     const size_t ended = map->ended;
     const bool in_turns = fill_fds(map, &count);
     const int r = fc_poll(map->fds, count, in_turns ? map->turn_ms : -1);
-    /* Not to be had (ENOMEM, a limit): look at each, at leisure. */
+    /* poll(2) itself failed (ENOMEM, RLIMIT_NOFILE 0): every call is asked after a pause. */
     const bool ask_all = r < 0 && errno != EINTR;
     if (ask_all)
         fc_pause();
@@ -363,7 +364,7 @@ static void wait_for_calls(struct map *map)
     map->turn_ms = map->ended > ended ? 1 : map->turn_ms < TURN_MAX_MS ? map->turn_ms * 2 : TURN_MAX_MS;
 }
 
-/* The only one that runs, where nothing but itself can end it: it needs no descriptor for poll. */
+/* The only call that runs, if no cancel_fd is watched: then forkcall_wait can wait for it. */
 static struct slot *only_one(struct map *map)
 {
     struct slot *slot = map->slots;
@@ -469,7 +470,7 @@ struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t i
     map.total.usage_known = true;
     map.total.fn = fn;
     map.first = map.total;
-    /* To be ended in the middle would leak the children. */
+    /* A thread that is cancelled inside a map would leak its children. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     const struct forkcall_report report = run_checked(&map);
     pthread_setcancelstate(state, NULL);

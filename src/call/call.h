@@ -37,7 +37,8 @@ struct forkcall_call {
 
     /* ---- state.c ---- */
     enum fc_stage stage;
-    bool awaits_ready;           /* the child is a re-executed program, which says when it is ready */
+    /* The child is a re-executed program, which says when it is ready. */
+    bool awaits_ready;
     bool child_shares_addresses; /* the child had this process's modules, at the same addresses */
     uint64_t deadline_ns;        /* of the stage; UINT64_MAX: none */
     uint64_t callbacks_until_ns; /* the deadline of the options, then the end of the grace */
@@ -123,7 +124,8 @@ bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which);
 
 /* ---- call/result.c --------------------------------------------------------------------------- */
 
-/* Gets hold of the result that the trailer tells of, if there is one; once. Sets result_error. */
+/* Takes the result that the trailer announces, if there is one, and sets result_error. Does nothing
+ * when it is called again. */
 void fc_call_take_result(struct forkcall_call *call);
 
 /* ---- call/conclude.c ------------------------------------------------------------------------- */
@@ -161,31 +163,32 @@ void fc_call_run_inline(struct forkcall_call *call);
 
 /* ---- call/end.c ------------------------------------------------------------------------------ */
 
-/* Ends a call that still runs, for the cause: with SIGTERM and the grace of the options, or at
- * once. */
+/* Ends a call that still runs. After a timeout or a cancel the child gets SIGTERM and the grace of
+ * the options; else, and without a grace, SIGKILL at once. */
 void fc_call_terminate(struct forkcall_call *call, enum fc_cause cause);
-/* As its caller wants. */
+/* The same for FC_CAUSE_CANCEL. */
 void fc_call_cancel(struct forkcall_call *call);
-/* At once, whatever its stage is. */
+/* Sends SIGKILL to the child and its group at once. */
 void fc_call_kill_all(struct forkcall_call *call);
-/* Kills the child of a call that was not let go, at once. */
+/* The same for a child that was not told to begin, and the cause. */
 void fc_call_kill(struct forkcall_call *call, enum fc_cause cause);
 
-/* To be called after the host's code has run, which may have closed what the call needs: then the
- * call is over. */
+/* Called each time after the host's code has run. If that has closed a descriptor of the call, the
+ * call ends. */
 void fc_call_come_back(struct forkcall_call *call);
 
 /* ---- call/loop.c ----------------------------------------------------------------------------- */
 
-/* Moves a started call on until it is done (true) or until_ns has passed. */
+/* Moves a started call on until it is done (true), or until_ns has passed (false). */
 bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns);
 
-/* Until when the event loop may rest; a wake-up that was seen (woken) is taken back. */
+/* Sets the timer that wakes the event loop of the host. woken: its descriptor was readable, and is
+ * made unreadable again. */
 void fc_call_rearm(struct forkcall_call *call, bool woken);
 
 /* ---- call/deliver.c -------------------------------------------------------------------------- */
 
-/* In finish, the result and the details to the caller. */
+/* Hands the result and the details to the caller. */
 void fc_call_deliver(struct forkcall_call *call);
 
 #endif

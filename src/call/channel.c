@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A pipe that the child writes. Reading never waits: a hostile child could take back what poll has
- * seen. */
+/* A pipe that the child writes. Reading never waits, because a hostile child could take out what
+ * poll(2) has reported. */
 static int open_pipe(struct forkcall_call *call, enum fc_fd ours, enum fc_fd childs)
 {
     const int r = fc_fds_pipe(&call->fds, ours, childs);
@@ -49,7 +49,7 @@ int fc_channel_open(struct forkcall_call *call)
         r = fc_channel_open_streams(call);
     if (r < 0 || call->task.drop_result || call->task.max_result <= FC_SMALL_RESULT)
         return r;
-    /* Without a region a large result takes the slow way through the pipe: no reason to fail. */
+    /* Without a region a large result goes through the pipe, which is slower and no failure. */
     fc_fds_lock();
     const int region = fc_fd_above_streams(fc_region_open());
     fds->fd[FC_FD_REGION] = region < 0 ? -1 : region;
@@ -83,11 +83,10 @@ bool fc_channel_open_args(struct forkcall_call *call)
     return r == 0;
 }
 
-/* Between two looks at what cannot be polled. */
+/* Between two looks at a child that has no descriptor to poll. */
 #define LOOK_MS 50
 
-/* Waits until the pipe has room. 1: it may have; 0: the child has ended; -ETIMEDOUT; -EINTR:
- * canceled. */
+/* Waits until the pipe may have room (1). 0: the child has ended; -ETIMEDOUT; -EINTR: canceled. */
 static int await_room(const struct forkcall_call *call, const struct fc_time_limit *time_limit)
 {
     struct pollfd fds[] = {{.fd = call->fds.fd[FC_FD_GO], .events = POLLOUT},
@@ -104,7 +103,7 @@ static int await_room(const struct forkcall_call *call, const struct fc_time_lim
     return fc_process_is_over(&call->process) ? 0 : 1;
 }
 
-/* This process still holds the reading end, too: no SIGPIPE, whatever became of the child. */
+/* There is no SIGPIPE if the child is gone, because this process still holds the reading end. */
 static int write_request(struct forkcall_call *call, struct iovec *parts, int count)
 {
     const struct fc_time_limit time_limit = fc_call_time_limit(call, FC_READY_NS);
@@ -124,7 +123,7 @@ static int write_request(struct forkcall_call *call, struct iovec *parts, int co
     return 0;
 }
 
-/* Of FC_FD_REGION both have the same. */
+/* The region is the same descriptor on both sides, and stays. */
 static void close_ends_of_child(struct forkcall_call *call)
 {
     fc_fds_lock();
@@ -137,8 +136,8 @@ static void close_ends_of_child(struct forkcall_call *call)
     fc_fds_unlock();
 }
 
-/* error: a negative errno. */
-static void hold_back(struct forkcall_call *call, int error)
+/* Kills a child that could not be told to begin. error: a negative errno. */
+static void give_up_start(struct forkcall_call *call, int error)
 {
     enum fc_cause cause = FC_CAUSE_NONE;
     call->start_error = -error;
@@ -152,11 +151,11 @@ static void hold_back(struct forkcall_call *call, int error)
     close_ends_of_child(call);
 }
 
-static void let_go(struct forkcall_call *call, struct iovec *parts, int count)
+static void send_start(struct forkcall_call *call, struct iovec *parts, int count)
 {
     const int r = write_request(call, parts, count);
     if (r < 0) {
-        hold_back(call, r);
+        give_up_start(call, r);
         return;
     }
     if (call->task.lifeline)
@@ -164,22 +163,22 @@ static void let_go(struct forkcall_call *call, struct iovec *parts, int count)
     close_ends_of_child(call);
 }
 
-void fc_channel_let_go(struct forkcall_call *call)
+void fc_channel_start_child(struct forkcall_call *call)
 {
     struct iovec go[] = {{.iov_base = "g", .iov_len = 1},
-                         /* see os/start_gate.h. */
+                         /* see os/start_gate.h */
                          {.iov_base = &call->task.nonce, .iov_len = sizeof call->task.nonce}};
-    let_go(call, go, 2);
+    send_start(call, go, 2);
 }
 
 void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name)
 {
     struct fc_request_parts request;
     fc_request_make(&request, &call->task, name, call->fds.fd[FC_FD_ARGS] >= 0);
-    let_go(call, request.parts, request.count);
+    send_start(call, request.parts, request.count);
 }
 
-/* ---- What a child that is no fork gets ------------------------------------------------------- */
+/* ---- What a child that is not a fork gets ---------------------------------------------------- */
 
 int fc_channel_list_fds(const struct forkcall_call *call, bool with_channel, struct fc_fd_list_item **list,
                         size_t *count)

@@ -86,8 +86,8 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     const enum fc_decided_by by = fc_outcome_decide(&facts, report);
     fc_outcome_describe(&facts, by, report);
     count_instance(call, ending, by);
-    /* A library that makes a fork unsafe may explain a failure. A call that succeeds need not pay
-     * for the look. */
+    /* A library that makes a fork unsafe may explain a failure. A call that succeeds does not pay
+     * for the search. */
     if (report->status != FORKCALL_OK && report->method != FORKCALL_INLINE)
         report->hazards |= fc_hazard_of_libraries();
     fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
@@ -108,7 +108,8 @@ static void end_without_run(struct forkcall_call *call, enum forkcall_status sta
 void fc_call_end_early(struct forkcall_call *call, enum forkcall_status status, int code, const char *format, ...)
 {
     va_list arguments;
-    call->report.hazards |= fc_hazard_of_libraries(); /* it may explain what went wrong */
+    /* Such a library may explain what went wrong. */
+    call->report.hazards |= fc_hazard_of_libraries();
     if (format != NULL) {
         va_start(arguments, format);
         fc_report_vmessage(&call->report, format, arguments);

@@ -1,4 +1,4 @@
-/* HOST: brings the result and the details of a call that has ended to the caller. */
+/* HOST: Hands the result and the details of a call that has ended to the caller. */
 #include "call/call.h"
 
 #include "base/utf8.h"
@@ -13,8 +13,7 @@ static void deliver_result(struct forkcall_call *call)
     if (call->report.status != FORKCALL_OK) {
         fc_buf_clear(call->result);
     } else if (call->async && fc_buf_deliver(call->result, &call->kept_result) < 0) {
-        /* The caller has put another buffer in the place of its own since forkcall_start, against
-         * the rules. */
+        /* The caller has replaced its buffer since forkcall_start, which is against the rules. */
         fc_buf_clear(call->result);
         fc_call_lose_result(call);
     }
@@ -42,7 +41,8 @@ static void deliver_details(const struct forkcall_call *call)
             return;
         first = false;
     }
-    forkcall_buf_truncate(details, details->size); /* forgets an error: this is not a result */
+    /* Clears the error of an append: details may be cut. */
+    forkcall_buf_truncate(details, details->size);
 }
 
 void fc_call_deliver(struct forkcall_call *call)

@@ -1,4 +1,4 @@
-/* HOST: ends a call that still runs: at its deadline, because its caller wants that, or because it
+/* HOST: Ends a call that still runs: at its deadline, when its caller cancels it, or because it
  * cannot go on. */
 #include "call/call.h"
 
@@ -9,7 +9,7 @@
 void fc_call_kill_all(struct forkcall_call *call)
 {
     fc_process_signal_group(&call->process, SIGKILL);
-    fc_process_signal(&call->process, SIGKILL); /* it may have left the group */
+    fc_process_signal(&call->process, SIGKILL); /* the child may have left its group */
     fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
 }
 
@@ -32,7 +32,7 @@ void fc_call_terminate(struct forkcall_call *call, enum fc_cause cause)
         fc_call_kill_all(call);
     } else if (call->stage == FC_STAGE_RUNNING) {
         send_both(call, SIGTERM);
-        send_both(call, SIGCONT); /* or a stopped process would never see it */
+        send_both(call, SIGCONT); /* a stopped process would never see SIGTERM */
         fc_call_set_stage(call, FC_STAGE_TERMINATING, fc_now_ns() + (uint64_t)call->options.grace_ms * 1000000U);
     }
 }
@@ -48,8 +48,8 @@ void fc_call_cancel(struct forkcall_call *call)
     fc_call_terminate(call, FC_CAUSE_CANCEL);
 }
 
-/* Whoever has closed these may have opened others by the same numbers, and the call can go on with
- * none of them. */
+/* Ends the call if the host has closed one of its descriptors. The host may have opened others by
+ * the same numbers, so the call uses none of them any more. */
 static void look_at_descriptors(struct forkcall_call *call)
 {
     if (!fc_fds_look(&call->fds))
@@ -58,7 +58,8 @@ static void look_at_descriptors(struct forkcall_call *call)
     if (call->stage == FC_STAGE_DONE || call->reply.done)
         return;
     fc_call_terminate(call, FC_CAUSE_CLOSED);
-    if (call->process.remote && call->process.fd < 0) { /* nobody can tell its end any more */
+    /* Nobody can tell any more how the child ends. */
+    if (call->process.remote && call->process.fd < 0) {
         const struct fc_ending unknown = {.wait_status = -1};
         fc_call_conclude(call, &unknown);
     }

@@ -24,8 +24,7 @@ unsigned fc_hazard_of_libraries(void)
 unsigned forkcall_hazards(void)
 {
     unsigned hazards = fc_hazards_to_refuse();
-    /* Not in a child: the loader's lock, which this takes, may be held there by a thread that is no
-     * more. */
+    /* Not in a child, where the loader's lock may be held for ever by a thread of the host. */
     if (!forkcall_in_child() && fc_has_hostile_library(true))
         hazards |= FORKCALL_HAZARD_LIBRARY;
     return hazards;

@@ -4,11 +4,10 @@
 
 #include <stdbool.h>
 
-/* FORKCALL_HAZARD_LIBRARY or 0, for the report of a call, which must not wait for the loader's
- * lock. */
+/* FORKCALL_HAZARD_LIBRARY or 0. For reports: does not wait for the loader's lock. */
 unsigned fc_hazard_of_libraries(void);
 
-/* Those bits of forkcall_hazards that a call may be refused for. */
+/* The bits of forkcall_hazards that a call may be refused for. */
 unsigned fc_hazards_to_refuse(void);
 
 #endif

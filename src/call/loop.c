@@ -16,15 +16,15 @@
 
 /* ---- Signals and deadlines ------------------------------------------------------------------- */
 
-/* How a child of the server has ended, where the server does not tell: it is gone, or does not
- * answer. */
+/* Asks the kernel how a child of a server has ended. That helps if the server is gone or does not
+ * answer, and the host has a pidfd of the child. */
 static bool ask_kernel(const struct fc_process *process, struct fc_ending *ending)
 {
     return process->fd >= 0 && !process->fd_tells && fc_process_watch_is_over(process) &&
            fc_process_watch_has_ended(process, ending);
 }
 
-/* It was not heard of in time. */
+/* The process has not ended within its time after SIGKILL. The call ends without it. */
 static void abandon(struct forkcall_call *call)
 {
     const struct fc_process *process = &call->process;
@@ -32,7 +32,7 @@ static void abandon(struct forkcall_call *call)
     fc_call_take_result(call);
     if (!fc_call_has_done_its_work(call))
         fc_process_signal_group(process, SIGKILL);
-    if (!process->remote) /* the server reaps its own */
+    if (!process->remote) /* a server reaps its own children */
         fc_unreaped_add(process, &call->fds);
     else if (!ask_kernel(process, &ending))
         ending = (struct fc_ending){.wait_status = -1};
@@ -49,7 +49,8 @@ static void deadline_passed(struct forkcall_call *call)
         fc_call_kill_all(call);
         break;
     case FC_STAGE_ANSWERED:
-        fc_process_signal(&call->process, SIGKILL); /* not the group: it has done its work */
+        /* Not its group: what the function has started may go on. */
+        fc_process_signal(&call->process, SIGKILL);
         fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
         break;
     case FC_STAGE_KILLED:
@@ -62,13 +63,13 @@ static void deadline_passed(struct forkcall_call *call)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* False: nothing was there. */
+/* Reads once. False: there was nothing to read. */
 static bool read_reply(struct forkcall_call *call)
 {
     const int r = fc_reply_receive(&call->reply, &call->rules, call->fds.fd[FC_FD_REPLY]);
     if (call->rules.progress != NULL)
         fc_call_come_back(call);
-    /* What poll saw was read by another: a hostile child can open its own pipe for reading. */
+    /* A hostile child can open its own pipe for reading, and take what poll(2) has reported. */
     if (r == -EAGAIN)
         return false;
     if (call->reply.done || (call->reply.answered && !call->reply.malformed)) {
@@ -85,7 +86,7 @@ static bool read_reply(struct forkcall_call *call)
     return true;
 }
 
-/* What is in the reply now. */
+/* Reads what is in the pipe of the reply now, without waiting for more. */
 static void read_waiting_reply(struct forkcall_call *call)
 {
     for (int i = 0; i < FC_READS_MAX && fc_call_is_readable(call, FC_FD_REPLY); i++)
@@ -95,22 +96,22 @@ static void read_waiting_reply(struct forkcall_call *call)
 
 /* ---- The end --------------------------------------------------------------------------------- */
 
-/* Without a trailer there is no result, and what was made of it is memory that nobody is to wait
- * for: the system may be about to kill others for it. Emptied, because a process that the function
- * has started may hold it, too. */
+/* Frees the memory of a result that was never finished, at once: the system may be about to kill
+ * another process for want of it. The region is emptied and not only closed, because a process that
+ * the function has started may hold it as well. */
 static void give_memory_back(struct forkcall_call *call)
 {
     if (call->reply.done || call->fds.fd[FC_FD_REGION] < 0)
         return;
     if (ftruncate(call->fds.fd[FC_FD_REGION], 0) < 0) {
-        /* The function has sealed it: closing has to do. */
+        /* The function has sealed the region, so it goes when the last holder closes it. */
     }
     fc_call_close_fd(call, FC_FD_REGION);
 }
 
-/* A server is asked how its child has ended, through descriptors of which this process may have
- * none left. */
-static void make_room(struct forkcall_call *call)
+/* Closes what is not needed any more: to ask a server how its child has ended takes two
+ * descriptors, and this process may have none left. */
+static void close_unneeded(struct forkcall_call *call)
 {
     static const enum fc_fd read_out[] = {FC_FD_REPLY, FC_FD_OUT, FC_FD_ERR, FC_FD_REGION};
     if (!call->process.remote || call->reply.done)
@@ -120,9 +121,9 @@ static void make_room(struct forkcall_call *call)
             fc_call_close_fd(call, read_out[i]);
 }
 
-/* The server is asked once how its child has ended. It may take its time, or be stopped: nobody
- * waits for it here. */
-static bool hear_of_server(struct forkcall_call *call, struct fc_ending *ending)
+/* Asks the server once how its child has ended, and looks whether it has answered. Does not wait,
+ * because a server may be stopped. True: ending is as good as it will be. */
+static bool server_has_answered(struct forkcall_call *call, struct fc_ending *ending)
 {
     const struct fc_process *process = &call->process;
     const enum fc_fd answer = process->fd_tells ? FC_FD_PROCESS : FC_FD_STATUS;
@@ -143,7 +144,7 @@ static bool hear_of_server(struct forkcall_call *call, struct fc_ending *ending)
 
 static bool has_ended(struct forkcall_call *call, struct fc_ending *ending)
 {
-    return call->process.remote ? hear_of_server(call, ending) : fc_process_has_ended(&call->process, ending);
+    return call->process.remote ? server_has_answered(call, ending) : fc_process_has_ended(&call->process, ending);
 }
 
 /* The kernel reports that the child has ended: reads what is left, kills the group, reaps the
@@ -151,7 +152,7 @@ static bool has_ended(struct forkcall_call *call, struct fc_ending *ending)
 static void conclude(struct forkcall_call *call)
 {
     struct fc_ending ending;
-    /* Another thread of the host may have closed what it would have come through. */
+    /* Another thread of the host may have closed the pipe of the reply. */
     if (!call->reply.done)
         fc_call_come_back(call);
     if (call->stage == FC_STAGE_DONE)
@@ -161,24 +162,25 @@ static void conclude(struct forkcall_call *call)
         fc_reply_settle(&call->reply);
         give_memory_back(call);
         fc_call_take_result(call);
-        /* Before the leader is reaped, while the group's number is surely its own; and before the
-         * host's callbacks take their time. */
+        /* The group is killed before its leader is reaped, because its number may be given to
+         * another group afterwards, and before the host's callbacks, which may take long. */
         if (!fc_call_has_done_its_work(call))
             fc_process_signal_group(&call->process, SIGKILL);
         fc_output_rest(call, FC_FD_OUT);
         fc_output_rest(call, FC_FD_ERR);
-        make_room(call);
+        close_unneeded(call);
     }
     const uint64_t held_ns = fc_now_ns();
     if (has_ended(call, &ending)) {
-        /* It was reaped here, and its group killed. */
+        /* A known usage means that this process has reaped the child. */
         if (ending.usage_known && !fc_call_has_done_its_work(call))
             fc_process_reap_group(&call->process, held_ns);
         fc_call_conclude(call, &ending);
     } else if (!call->unreapable) {
-        /* A tracer has it, or the server has not told yet. */
+        /* A tracer holds the process, or the server has not answered yet. The descriptor of the
+         * process stays readable from now on and would keep an event loop busy. */
         call->unreapable = true;
-        fc_wakeup_forget(&call->fds, call->process.fd); /* it has said all that it can */
+        fc_wakeup_forget(&call->fds, call->process.fd);
         fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
     }
 }
@@ -201,7 +203,7 @@ static bool is_ending(const struct forkcall_call *call)
     return call->stage != FC_STAGE_RUNNING;
 }
 
-/* The slots that have a descriptor, and no more: poll(2) refuses more entries than
+/* Polls only the slots that have a descriptor, because poll(2) refuses more entries than
  * RLIMIT_NOFILE. */
 static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
 {
@@ -217,7 +219,7 @@ static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
         fc_pause();
         for (int i = 0; i < SLOT_COUNT; i++)
             if (slots[i].fd >= 0 && i != SLOT_CANCEL)
-                slots[i].revents = POLLIN; /* reading does not wait, and the process is asked */
+                slots[i].revents = POLLIN; /* reading never waits, so a wrong guess costs nothing */
         return;
     }
     count = 0;
@@ -271,7 +273,7 @@ static int timeout_ms(struct forkcall_call *call, uint64_t until_ns)
     return ms;
 }
 
-/* When the event loop's descriptor is to be readable though nothing has come. */
+/* The time at which the descriptor for an event loop becomes readable though nothing has come. */
 static uint64_t next_look(const struct forkcall_call *call)
 {
     const uint64_t deadline = earlier(call->deadline_ns, call->ready_by_ns);
@@ -287,7 +289,7 @@ void fc_call_rearm(struct forkcall_call *call, bool woken)
         return;
     call->armed_ns = look;
     fc_wakeup_rearm(&call->fds, look);
-    /* A wake-up that came meanwhile is lost: what it was to tell is not. */
+    /* Re-arming may have taken back a wake-up of forkcall_cancel that came at the same time. */
     if (call->stage == FC_STAGE_RUNNING && atomic_load(&call->cancel_requested))
         fc_wakeup_wake(&call->fds);
 }
@@ -295,7 +297,7 @@ void fc_call_rearm(struct forkcall_call *call, bool woken)
 static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_COUNT])
 {
     for (int i = 0; i < SLOT_COUNT; i++)
-        if ((slots[i].revents & POLLNVAL) != 0 && i != SLOT_CANCEL) /* another thread closed it */
+        if ((slots[i].revents & POLLNVAL) != 0 && i != SLOT_CANCEL) /* closed by another thread */
             fc_call_come_back(call);
     if (slots[SLOT_REPLY].revents != 0 && call->fds.fd[FC_FD_REPLY] >= 0)
         read_reply(call);
@@ -309,7 +311,7 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
         fc_call_terminate(call, FC_CAUSE_CANCEL);
     if (atomic_load(&call->cancel_requested))
         fc_call_terminate(call, FC_CAUSE_CANCEL);
-    if (call->stage == FC_STAGE_DONE) /* its descriptors were closed */
+    if (call->stage == FC_STAGE_DONE) /* the host has closed its descriptors */
         return;
     if (call->process.remote && call->reply.done && call->stage == FC_STAGE_ANSWERED) {
         conclude_by_answer(call);
@@ -331,7 +333,8 @@ bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns)
         const uint64_t now = fc_now_ns();
         if (now >= call->deadline_ns) {
             const enum fc_stage stage = call->stage;
-            read_waiting_reply(call); /* a trailer and a deadline together: the trailer wins */
+            /* If trailer and deadline come together, the trailer counts. */
+            read_waiting_reply(call);
             if (call->stage == stage)
                 deadline_passed(call);
         }

@@ -118,7 +118,8 @@ static enum forkcall_status status_by_kernel(const struct fc_facts *facts, const
     }
     if (!ending->status_known && report->crash.signal == 0)
         return FORKCALL_LOST;
-    *code = ending->status_known ? WTERMSIG(ending->wait_status) : report->crash.signal; /* only the child has told */
+    /* Only the child has told. */
+    *code = ending->status_known ? WTERMSIG(ending->wait_status) : report->crash.signal;
     return FORKCALL_SIGNALED;
 }
 

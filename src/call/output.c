@@ -38,7 +38,7 @@ static void tell(struct forkcall_call *call, enum fc_fd which, const char *data,
     }
 }
 
-/* Reads a piece. Its size; 0: there is none. */
+/* Reads a piece and returns its size. 0: there is none. */
 static size_t read_piece(struct forkcall_call *call, enum fc_fd which, char data[PIECE])
 {
     const ssize_t n = fc_read(call->fds.fd[which], data, PIECE);
@@ -59,12 +59,12 @@ static size_t read_piece(struct forkcall_call *call, enum fc_fd which, char data
 void fc_output_read(struct forkcall_call *call, enum fc_fd which)
 {
     char data[PIECE];
-    /* It waits in the pipe for fc_output_rest. */
+    /* Late output waits in the pipe for fc_output_rest. */
     call->late = !call->quiet && !fc_call_may_call_back(call);
     if (!call->late)
         tell(call, which, data, read_piece(call, which, data));
     else if (fc_now_ns() < call->callbacks_until_ns)
-        fc_call_cancel(call); /* else nobody would empty the pipe any more */
+        fc_call_cancel(call); /* nobody empties the pipe from now on, so the child must end */
 }
 
 void fc_output_rest(struct forkcall_call *call, enum fc_fd which)
@@ -78,7 +78,7 @@ void fc_output_rest(struct forkcall_call *call, enum fc_fd which)
         if (rest.size == 0 && fc_call_may_call_back(call))
             tell(call, which, data, size);
         else if (!call->quiet)
-            forkcall_buf_append(&rest, data, size); /* without memory the end is lost */
+            forkcall_buf_append(&rest, data, size); /* without memory the last part is lost */
     }
     tell(call, which, rest.data, rest.size);
     forkcall_buf_free(&rest);

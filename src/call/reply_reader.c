@@ -1,4 +1,4 @@
-/* HOST: Takes frames out of the reply and checks each. */
+/* HOST: Takes frames out of the reply, and checks each. */
 #include "call/reply_reader.h"
 
 #include "base/io.h"
@@ -19,8 +19,7 @@ void fc_reply_free(struct fc_reply *reply)
     forkcall_buf_free(&reply->crash);
 }
 
-/* Room in buf for the payload that is about to come, in place of what was there; never NULL for
- * lack of size. */
+/* Makes room in buf for the payload that comes next, and drops what was there. NULL: no memory. */
 static void *room(struct forkcall_buf *buf, uint64_t size)
 {
     static char nothing;
@@ -30,7 +29,8 @@ static void *room(struct forkcall_buf *buf, uint64_t size)
     return forkcall_buf_extend(buf, (size_t)size);
 }
 
-/* Is a frame of this type allowed now, and where does its payload go? NULL: give up. */
+/* Where the payload of the frame goes whose header was read. NULL: the frame is not allowed now, or
+ * there is no memory (no_memory). */
 static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
 {
     const uint64_t size = reply->decoder.header.size;

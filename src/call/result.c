@@ -1,4 +1,4 @@
-/* HOST: gets hold of the result of a call whose child has answered. */
+/* HOST: Takes the result of a call whose child has answered. */
 #include "call/call.h"
 
 #include "result/buf.h"
@@ -10,10 +10,10 @@ static bool has_result(const struct forkcall_call *call)
     return call->reply.done && trailer->end == FC_END_RETURNED && trailer->code == 0;
 }
 
-/* Getting memory for the result, or finding that the child has taken it back, decides the status:
- * so this is done before the status is. Inside forkcall_run the result goes straight to the
- * caller's buffer. A call of forkcall_start keeps it until forkcall_finish, because the caller's
- * buffer is not to be touched before. */
+/* Called before the status is decided, because the status depends on whether there is memory for
+ * the result and whether the child has left it alone. forkcall_run puts the result straight into
+ * the caller's buffer. A call of forkcall_start keeps the result until forkcall_finish, because it
+ * must not touch the caller's buffer before. */
 void fc_call_take_result(struct forkcall_call *call)
 {
     struct forkcall_buf *to = call->async ? &call->kept_result : call->result;

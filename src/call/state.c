@@ -1,4 +1,4 @@
-/* HOST: the state of a call: its stage, its deadline, and what it waits for. */
+/* HOST: The state of a call: its stage, its deadline, and what it waits for. */
 #include "call/call.h"
 
 #include "base/io.h"
@@ -46,7 +46,8 @@ void fc_call_set_stage(struct forkcall_call *call, enum fc_stage stage, uint64_t
 {
     if (stage <= call->stage)
         return;
-    if (call->stage == FC_STAGE_RUNNING && call->fds.listed) /* cancel_fd is watched only while the call runs */
+    /* cancel_fd is watched only while the call runs. */
+    if (call->stage == FC_STAGE_RUNNING && call->fds.listed)
         fc_wakeup_forget(&call->fds, call->options.cancel_fd_plus_one - 1);
     call->stage = stage;
     call->deadline_ns = deadline_ns;

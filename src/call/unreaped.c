@@ -14,7 +14,8 @@ struct unreaped {
 };
 
 static _Atomic(struct unreaped *) unreaped_list;
-/* Whoever finds it taken has nothing to do here. Not a mutex: a fork may come at any time. */
+/* Set while a thread reaps; others go on without reaping. A mutex would stay locked for ever in a
+ * child that is forked meanwhile. */
 static atomic_flag reaping = ATOMIC_FLAG_INIT;
 
 static void push(struct unreaped *unreaped)
@@ -28,7 +29,7 @@ void fc_unreaped_add(const struct fc_process *process, struct fc_fds *fds)
 {
     struct unreaped *unreaped = calloc(1, sizeof *unreaped);
     if (unreaped == NULL)
-        return; /* no memory: the zombie stays until the host's end */
+        return; /* without memory the zombie stays until the host ends */
     if (fc_fds_open(&unreaped->fds) < 0) {
         free(unreaped);
         return;
@@ -40,7 +41,7 @@ void fc_unreaped_add(const struct fc_process *process, struct fc_fds *fds)
     fds->fd[FC_FD_PROCESS] = -1;
     fc_fds_unlock();
     fc_fds_remember(&unreaped->fds, FC_FD_PROCESS, FC_FD_PROCESS + 1);
-    fc_fds_expire(&unreaped->fds); /* from now on the host may do what it likes between two looks */
+    fc_fds_expire(&unreaped->fds); /* the host's code runs before the next look */
     push(unreaped);
 }
 
@@ -55,13 +56,13 @@ void fc_unreaped_reap(void)
         all = all->next;
         const bool ours = unreaped->parent == getpid();
         if (ours && !fc_fds_has(&unreaped->fds, FC_FD_PROCESS))
-            unreaped->process.fd = -1; /* its number is its own until it is reaped */
+            unreaped->process.fd = -1; /* the pid is not reused before the process is reaped */
         if (ours && !fc_process_has_ended(&unreaped->process, &ending)) {
             push(unreaped);
             continue;
         }
         if (ours)
-            fc_fds_close_all(&unreaped->fds); /* else they were closed at the fork */
+            fc_fds_close_all(&unreaped->fds); /* in another process, the fork has closed them */
         free(unreaped);
     }
     atomic_flag_clear(&reaping);

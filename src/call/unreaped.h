@@ -6,10 +6,10 @@
 #include "base/descriptors.h"
 #include "os/process.h"
 
-/* Takes the process over, with its descriptor. */
+/* Keeps the process, and its descriptor from fds, for fc_unreaped_reap. */
 void fc_unreaped_add(const struct fc_process *process, struct fc_fds *fds);
 
-/* Reaps those that have ended meanwhile. Does not wait. Costs next to nothing where there are
+/* Reaps those that have ended meanwhile. Does not wait. Thread-safe. One atomic load if there are
  * none. */
 void fc_unreaped_reap(void);
 

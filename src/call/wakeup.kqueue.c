@@ -1,6 +1,6 @@
-/* HOST: macOS and BSD: one kqueue is the wake-up, the deadline and what gathers. A queue can watch
- * another queue (kqueue(2)), so the process's own is watched as any descriptor. Level-triggered
- * throughout. */
+/* HOST: macOS and BSD: one kqueue is the wake-up and the deadline, and gathers the descriptors. A
+ * kqueue can watch another one (kqueue(2)), so the one of the process is watched as any descriptor.
+ * All events are level-triggered. */
 #include "call/wakeup.h"
 
 #include "base/io.h"
@@ -42,7 +42,7 @@ void fc_wakeup_wake(const struct fc_fds *fds)
 void fc_wakeup_rearm(const struct fc_fds *fds, uint64_t deadline_ns)
 {
     const int queue = fds->fd[FC_FD_WAKE];
-    /* Deleted and added again: neither event is pending any more. */
+    /* Deleting and adding the events clears those that are pending. */
     change(queue, WAKE, EVFILT_USER, EV_DELETE, 0, 0);
     change(queue, WAKE, EVFILT_USER, EV_ADD, 0, 0);
     change(queue, DEADLINE, EVFILT_TIMER, EV_DELETE, 0, 0);
@@ -50,8 +50,8 @@ void fc_wakeup_rearm(const struct fc_fds *fds, uint64_t deadline_ns)
         return;
     const uint64_t now = fc_now_ns();
     const uint64_t ms = deadline_ns > now ? (deadline_ns - now + 999999U) / 1000000U : 0;
-    /* CLOCK_MONOTONIC of macOS goes on while the machine sleeps; a timer does so only if asked
-     * to. */
+    /* CLOCK_MONOTONIC of macOS goes on while the machine sleeps. A timer does so only with
+     * NOTE_MACH_CONTINUOUS_TIME. */
     change(queue, DEADLINE, EVFILT_TIMER, EV_ADD, NOTE_MACH_CONTINUOUS_TIME, (int64_t)ms);
 }
 

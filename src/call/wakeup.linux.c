@@ -1,5 +1,4 @@
-/* HOST: Linux: an eventfd is the wake-up, readable at once and until it is read; a timerfd is the
- * deadline; epoll gathers. */
+/* HOST: Linux: an eventfd is the wake-up, a timerfd the deadline, and epoll gathers them. */
 #include "call/wakeup.h"
 
 #include <errno.h>
@@ -31,13 +30,13 @@ void fc_wakeup_wake(const struct fc_fds *fds)
     ssize_t n;
     do
         n = write(fds->fd[FC_FD_WAKE], &one, sizeof one);
-    while (n < 0 && errno == EINTR); /* EAGAIN: it was woken 2^64 - 2 times, and is readable */
+    while (n < 0 && errno == EINTR); /* EAGAIN: the counter is full, so the eventfd is readable */
 }
 
 void fc_wakeup_rearm(const struct fc_fds *fds, uint64_t deadline_ns)
 {
     uint64_t wakes;
-    /* Setting the time also takes back an expiry; 0 disarms. */
+    /* Setting the timer also clears an expiry that was not read. 0 disarms it. */
     const uint64_t at_ns = deadline_ns == UINT64_MAX ? 0 : deadline_ns > 0 ? deadline_ns : 1;
     const struct itimerspec when = {
         .it_value = {.tv_sec = (time_t)(at_ns / 1000000000U), .tv_nsec = (long)(at_ns % 1000000000U)}};

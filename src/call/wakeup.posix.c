@@ -1,5 +1,5 @@
-/* HOST: Any system: a pipe wakes the thread that waits. There is no descriptor for an event loop:
- * nothing here could make it readable at a deadline, or gather several, without a thread. */
+/* HOST: Any system: a pipe wakes the thread that waits. There is no descriptor for an event loop,
+ * because POSIX has nothing that becomes readable at a deadline or gathers several descriptors. */
 #include "call/wakeup.h"
 
 #include "base/io.h"
@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* Neither end waits: where poll(2) is refused nothing tells what it would wait for. */
+/* Neither end blocks, because poll(2), which would tell beforehand, may be refused by a sandbox. */
 int fc_wakeup_open(struct fc_fds *fds)
 {
     const int r = fc_fds_pipe(fds, FC_FD_WAKE, FC_FD_WAKE_WRITE);

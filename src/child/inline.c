@@ -1,4 +1,4 @@
-/* HOST: The frames of INLINE calls, one upon the other in each thread. */
+/* HOST: The INLINE calls of this process. Those of one thread are nested. */
 #include "child/inline.h"
 
 #include "base/descriptors.h"
@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* On macOS this variable does more: dyld never unloads an image that has thread-local variables.
- * Handlers of the C library's (fork, thread exit) point into the library's code, and the linker
- * there knows no -z nodelete. */
+/* On macOS a thread-local variable has another effect: dyld never unloads a library that has one.
+ * That is needed, because handlers of the C library (fork, thread exit) point into this library's
+ * code, and the linker of macOS knows no -z nodelete. */
 static _Thread_local struct fc_inline *current;
 struct fc_inline *fc_inline_current(void)
 {
@@ -39,8 +39,8 @@ bool fc_is_in_callback(void)
     return callbacks > 0;
 }
 
-/* Protected by fc_fds_lock, which a fork leaves free. After a fork the list is of the other
- * process: what is in it may lie on stacks of threads that are no more. */
+/* All INLINE calls of the process, protected by fc_fds_lock, which is free after a fork. A child
+ * forgets the list: its calls lie on stacks of threads that the child does not have. */
 static struct fc_inline *all;
 static unsigned generation_of_all;
 
@@ -68,7 +68,7 @@ void fc_inline_enter(struct fc_inline *call)
     fc_fds_unlock();
 }
 
-/* With the lock, which is free meanwhile. */
+/* Called with the lock, which is released meanwhile. */
 static void wait_a_little(void)
 {
     const struct timespec pause = {.tv_nsec = 100000};
@@ -102,7 +102,7 @@ struct fc_inline *fc_inline_borrow(void)
     forget_those_of_another_process();
     for (struct fc_inline *call = all; call != NULL; call = call->next) {
         if (found == NULL)
-            found = call; /* the innermost of its thread comes first */
+            found = call; /* of each thread, the innermost comes first */
         several |= !pthread_equal(call->thread, found->thread);
     }
     if (several)
@@ -120,7 +120,7 @@ void fc_inline_give_back(struct fc_inline *call)
     fc_fds_unlock();
 }
 
-/* One thread at a time; a callback may come here again. */
+/* One thread at a time enters; the same thread may enter again, from a callback. */
 static void begin(struct fc_inline *call)
 {
     fc_fds_lock();
@@ -155,7 +155,7 @@ void fc_inline_fail(struct fc_inline *call, const char *format, va_list argument
     va_end(again);
 }
 
-/* Tells the callback, unless the call was canceled before. */
+/* Calls the progress callback, unless the call was canceled before. */
 static void tell(struct fc_inline *call, double done, double total, const char *note)
 {
     begin(call);
@@ -172,9 +172,9 @@ void fc_inline_progress(struct fc_inline *call, double done, double total, const
     if (note != NULL)
         memcpy(cut, note, fc_utf8_cut(note, strnlen(note, FC_NOTE_MAX + 4), FC_NOTE_MAX));
     tell(call, done, total, cut);
-    /* In a callback a call inside this one would be left running: fc_callback_leave tells it. From
-     * another thread of the function there is no way into its own, which comes by here, or
-     * returns. */
+    /* A canceled function is left here. It is not left from inside a callback, where longjmp would
+     * leave another call running (fc_callback_leave tells that call), nor from another thread, which
+     * cannot jump into the stack of the thread that runs the function. */
     if (atomic_load(&call->canceled) && call == fc_inline_current() && !fc_is_in_callback())
         longjmp(call->end, 1);
 }

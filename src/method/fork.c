@@ -120,7 +120,7 @@ static void start(struct forkcall_call *call)
     fc_process_open(&call->process, pid, &call->fds);
     if (!call->options.share_group)
         call->process.own_group = setpgid(pid, pid) == 0;
-    fc_channel_let_go(call);
+    fc_channel_start_child(call);
 }
 
 const struct fc_method fc_method_fork = {.refuses = refuses, .start = start, .shares_addresses = true};

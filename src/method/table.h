@@ -1,5 +1,5 @@
-/* HOST: The methods that start a process: one row of operations each. INLINE starts none, and has no
- * row (call/run_inline.c). */
+/* HOST: The methods that start a process: one row of operations each. INLINE starts none, and has
+ * no row (call/run_inline.c). */
 #ifndef FC_METHOD_TABLE_H
 #define FC_METHOD_TABLE_H
 
