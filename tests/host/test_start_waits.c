@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define LARGE ((size_t)64 << 20)
@@ -180,6 +181,8 @@ int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __real_select(int end, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *time);
 int __wrap_select(int end, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *time);
+ssize_t __real_writev(int fd, const struct iovec *parts, int count);
+ssize_t __wrap_writev(int fd, const struct iovec *parts, int count);
 
 static bool is_refused(void)
 {
@@ -198,6 +201,14 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 int __wrap_select(int end, fd_set *readable, fd_set *writable, fd_set *except, struct timeval *time)
 {
     return is_refused() ? -1 : __real_select(end, readable, writable, except, time);
+}
+
+/* To try is to look, too. */
+ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
+{
+    if (atomic_load(&refused))
+        atomic_fetch_add(&looks, 1);
+    return __real_writev(fd, parts, count);
 }
 
 #define SHORT_MS 150

@@ -1,5 +1,7 @@
 /* Functions of the program, of libraries and of plugins are found by name in a copy of this
  * program; what is not the same there is refused. */
+#include "config.h"
+
 #include "base/hash.h"
 #include "exec_lookup.h"
 #include "named_module.h"
@@ -20,6 +22,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef HAVE_GETAUXVAL
+#include <sys/auxv.h>
+#endif
 
 #define PATH_SIZE 128
 
@@ -308,6 +313,7 @@ static void *hold_the_lock(void *lock)
     return NULL;
 }
 
+/* And found. */
 static void assert_named_while_the_loader_is_locked(forkcall_fn *fn)
 {
     struct lock lock = {.in_time = false};
@@ -316,11 +322,12 @@ static void assert_named_while_the_loader_is_locked(forkcall_fn *fn)
     assert_int_equal(pthread_create(&thread, NULL, hold_the_lock, &lock), 0);
     assert_true(wait_until(is_true, &lock.held));
     const int r = fc_module_name(fn, &name);
+    if (r == 0)
+        assert_found_here(fn, &name);
     atomic_store(&lock.named, true);
     pthread_join(thread, NULL);
     assert_int_equal(r, 0);
     assert_true(lock.in_time);
-    assert_found_here(fn, &name);
 }
 
 static void many_modules_are_not_taken_for_each_other(void **state)
@@ -359,11 +366,21 @@ static void many_modules_are_not_taken_for_each_other(void **state)
 }
 
 /* Without descriptors the kernel cannot be asked. */
+static void name_without_the_kernels_help(forkcall_fn *fn, struct fc_module_function *name)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {0, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const int r = fc_module_name(fn, name);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(r, 0);
+}
+
 static void relative_path_is_completed_without_the_kernels_help(void **state)
 {
     struct place place;
     struct fc_module_function name;
-    struct rlimit limit;
     char before[PATH_MAX];
     void *module;
     (void)state;
@@ -372,39 +389,130 @@ static void relative_path_is_completed_without_the_kernels_help(void **state)
     assert_non_null(getcwd(before, sizeof before));
     assert_int_equal(chdir(place.directory), 0);
     forkcall_fn *const fn = load("./plugin.so", &module);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    const struct rlimit none = {0, limit.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-    const int r = fc_module_name(fn, &name);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    assert_int_equal(r, 0);
+    name_without_the_kernels_help(fn, &name);
     assert_string_equal(name.path, place.plugin);
     dlclose(module);
     assert_int_equal(chdir(before), 0);
     remove_place(&place);
 }
 
-/* As programs do that put their code into huge pages: no file is mapped there any more. */
-static void code_in_anonymous_memory_has_a_name(void **state)
+/* The files beside a link are others than those beside the file. */
+static void path_through_a_link_is_kept_without_the_kernels_help(void **state)
 {
     struct place place;
     struct fc_module_function name;
     void *module;
-    const size_t size = (size_t)sysconf(_SC_PAGESIZE);
     (void)state;
     make_place(&place);
     replace(&place, with_build_id.one);
-    forkcall_fn *const fn = load(place.plugin, &module);
-    void *const page = (void *)((uintptr_t)fn & ~(uintptr_t)(size - 1));
+    assert_int_equal(symlink(place.plugin, place.other), 0);
+    forkcall_fn *const fn = load(place.other, &module);
+    name_without_the_kernels_help(fn, &name);
+    assert_string_equal(name.path, place.other);
+    dlclose(module);
+    remove_place(&place);
+}
+
+#ifdef HAVE_GETAUXVAL
+/* The code that the kernel gives each process has a name, and no file. */
+static void name_without_a_path_is_not_taken_for_a_file_of_the_directory(void **state)
+{
+    struct place place;
+    struct fc_module_function name, again;
+    char before[PATH_MAX];
+    forkcall_fn *const fn = (forkcall_fn *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
+    (void)state;
+    if (fn == NULL || fc_module_name(fn, &name) != 0 || name.path[0] == 0 || strchr(name.path, '/') != NULL)
+        SKIP("no module has a name without a path here");
+    make_place(&place);
+    snprintf(place.other, sizeof place.other, "%s/%.60s", place.directory, name.path);
+    assert_true(copy_file(with_build_id.one, place.other));
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(place.directory), 0);
+    const int r = fc_module_name(fn, &again);
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(r, 0);
+    assert_string_equal(again.path, name.path);
+    remove_place(&place);
+}
+#endif
+
+/* As programs do that put their code into huge pages: no file is mapped there any more. */
+static void move_to_anonymous_memory(uintptr_t address)
+{
+    const size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    void *const page = (void *)(address & ~(uintptr_t)(size - 1));
     void *const anonymous = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(anonymous != MAP_FAILED);
     memcpy(anonymous, page, size);
     assert_int_equal(mprotect(anonymous, size, PROT_READ | PROT_EXEC), 0);
     assert_true(mremap(anonymous, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page) == page);
+}
+
+static void code_in_anonymous_memory_has_a_name(void **state)
+{
+    struct place place;
+    struct fc_module_function name;
+    void *module;
+    (void)state;
+    make_place(&place);
+    replace(&place, with_build_id.one);
+    forkcall_fn *const fn = load(place.plugin, &module);
+    move_to_anonymous_memory((uintptr_t)fn);
     assert_int_equal(fc_module_name(fn, &name), 0);
     assert_string_equal(name.path, place.plugin);
     assert_found_here(fn, &name);
     dlclose(module);
+    remove_place(&place);
+}
+
+/* A server knows the modules of its start, and so do its children: that the file is away, and that
+ * the kernel can be asked no more (no descriptor is left), is no hindrance. */
+static void prepared_module_is_found_without_file_and_descriptors(void **state)
+{
+    struct place place;
+    struct fc_module_function name;
+    struct rlimit limit;
+    forkcall_fn *found = NULL;
+    void *module;
+    (void)state;
+    make_place(&place);
+    replace(&place, with_build_id.one);
+    forkcall_fn *const fn = load(place.plugin, &module);
+    assert_int_equal(fc_module_name(fn, &name), 0);
+    fc_module_prepare();
+    assert_int_equal(unlink(place.plugin), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const struct rlimit none = {0, limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const bool is_found = fc_module_search(&name, &found);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(is_found);
+    assert_true(found == fn);
+    dlclose(module);
+    fc_module_prepare(); /* without the module */
+    remove_place(&place);
+}
+
+/* Of a module whose first page was moved only the other pages tell the file. */
+static void prepared_module_with_a_moved_first_page_is_found(void **state)
+{
+    struct place place;
+    struct fc_module_function name;
+    Dl_info info;
+    void *module;
+    (void)state;
+    make_place(&place);
+    replace(&place, with_build_id.one);
+    forkcall_fn *const fn = load(place.plugin, &module);
+    assert_int_equal(fc_module_name(fn, &name), 0);
+    assert_int_not_equal(dladdr((void *)(uintptr_t)fn, &info), 0);
+    move_to_anonymous_memory((uintptr_t)info.dli_fbase);
+    fc_module_prepare();
+    assert_int_equal(unlink(place.plugin), 0);
+    assert_found_here(fn, &name);
+    dlclose(module);
+    fc_module_prepare();
     remove_place(&place);
 }
 
@@ -812,7 +920,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(memory_of_an_unloaded_module_is_not_believed),
         cmocka_unit_test(many_modules_are_not_taken_for_each_other),
         cmocka_unit_test(relative_path_is_completed_without_the_kernels_help),
+        cmocka_unit_test(path_through_a_link_is_kept_without_the_kernels_help),
+#ifdef HAVE_GETAUXVAL
+        cmocka_unit_test(name_without_a_path_is_not_taken_for_a_file_of_the_directory),
+#endif
         cmocka_unit_test(code_in_anonymous_memory_has_a_name),
+        cmocka_unit_test(prepared_module_is_found_without_file_and_descriptors),
+        cmocka_unit_test(prepared_module_with_a_moved_first_page_is_found),
         cmocka_unit_test(hash_takes_every_byte),
         cmocka_unit_test(nothing_is_left_open),
         cmocka_unit_test(threads_name_while_modules_come_and_go),
