@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define LARGE ((size_t)64 << 20)
-#define HANG "FORKCALL_TEST_HANG"
+#define COPY "FORKCALL_TEST_COPY" /* what a copy of this program does: "hangs" or "ends" */
 
 /* ---- A request that does not fit its pipe ---------------------------------------------------- */
 
@@ -50,23 +50,26 @@ int __wrap_pipe2(int ends[2], int flags)
 }
 
 /* A copy of this program that does not come to forkcall_init. */
-__attribute__((constructor)) static void hang_in_a_copy(void)
+__attribute__((constructor)) static void act_in_a_copy(void)
 {
-    if (getenv(HANG) == NULL)
+    const char *does = getenv(COPY);
+    if (does == NULL)
         return;
+    if (strcmp(does, "ends") == 0)
+        _exit(0);
     alarm(2 * DEADLINE_S);
     for (;;)
         pause();
 }
 
-static struct forkcall_report run_large_request(int timeout_ms, int cancel_fd)
+static struct forkcall_report run_large_request(const char *copy_does, int timeout_ms, int cancel_fd)
 {
     static const char args[20000];
     const struct forkcall_options options = {
         .method = FORKCALL_SPAWN, .timeout_ms = timeout_ms, .cancel_fd_plus_one = cancel_fd + 1};
-    setenv(HANG, "1", 1);
+    setenv(COPY, copy_does, 1);
     const struct forkcall_report report = forkcall_run(child_returns_0, args, sizeof args, NULL, &options);
-    unsetenv(HANG);
+    unsetenv(COPY);
     return report;
 }
 
@@ -75,7 +78,7 @@ static int cancel_a_request(void *unused)
     int ends[2];
     (void)unused;
     CHECK(pipe(ends) == 0 && write(ends[1], "c", 1) == 1);
-    const struct forkcall_report report = run_large_request(0, ends[0]);
+    const struct forkcall_report report = run_large_request("hangs", 0, ends[0]);
     CHECK(report.status == FORKCALL_CANCELED && report.ran == FORKCALL_RAN_NO);
     CHECK(!process_lives(report.pid));
     return 0;
@@ -84,9 +87,18 @@ static int cancel_a_request(void *unused)
 static int time_a_request_out(void *unused)
 {
     (void)unused;
-    const struct forkcall_report report = run_large_request(20, -1);
+    const struct forkcall_report report = run_large_request("hangs", 20, -1);
     CHECK(report.status == FORKCALL_TIMED_OUT && report.ran == FORKCALL_RAN_NO);
     CHECK(!process_lives(report.pid));
+    return 0;
+}
+
+static int end_before_a_request(void *unused)
+{
+    (void)unused;
+    const struct forkcall_report report = run_large_request("ends", DEADLINE_S * 1000, -1);
+    CHECK(report.status == FORKCALL_NOT_STARTED && report.ran == FORKCALL_RAN_NO && report.code == ENOEXEC);
+    CHECK(strstr(report.message, "ended with exit status 0") != NULL);
     return 0;
 }
 
@@ -104,6 +116,14 @@ static void deadline_while_the_request_does_not_fit_its_pipe(void **state)
     if (under_emulator())
         SKIP("the emulator does not exec the program's own image");
     assert_int_equal(host_run(time_a_request_out, NULL), 0);
+}
+
+static void end_of_the_child_while_the_request_does_not_fit_its_pipe(void **state)
+{
+    (void)state;
+    if (under_emulator())
+        SKIP("the emulator does not exec the program's own image");
+    assert_int_equal(host_run(end_before_a_request, NULL), 0);
 }
 
 /* ---- Arguments that take long to copy -------------------------------------------------------- */
@@ -175,6 +195,7 @@ static void large_arguments_arrive(void **state)
 /* ---- Where nothing can be watched ------------------------------------------------------------ */
 
 static atomic_bool refused; /* in this process: neither poll(2) nor select(2) is to be had */
+static atomic_bool counted;
 static atomic_ulong looks;
 
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
@@ -186,11 +207,10 @@ ssize_t __wrap_writev(int fd, const struct iovec *parts, int count);
 
 static bool is_refused(void)
 {
-    if (!atomic_load(&refused))
-        return false;
-    atomic_fetch_add(&looks, 1);
+    if (atomic_load(&counted))
+        atomic_fetch_add(&looks, 1);
     errno = EPERM;
-    return true;
+    return atomic_load(&refused);
 }
 
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
@@ -206,7 +226,7 @@ int __wrap_select(int end, fd_set *readable, fd_set *writable, fd_set *except, s
 /* To try is to look, too. */
 ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
 {
-    if (atomic_load(&refused))
+    if (atomic_load(&counted))
         atomic_fetch_add(&looks, 1);
     return __real_writev(fd, parts, count);
 }
@@ -216,13 +236,15 @@ ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
 #define LOOKS_PER_MS 20
 
 /* Whether it was waited for at all, and without spinning. */
-static int check_that_it_pauses(int (*wait)(void))
+static int check_that_it_pauses(int (*wait)(void), bool can_watch)
 {
     const double start = now_s();
     atomic_store(&looks, 0);
-    atomic_store(&refused, true);
+    atomic_store(&counted, true);
+    atomic_store(&refused, !can_watch);
     const int r = wait();
     atomic_store(&refused, false);
+    atomic_store(&counted, false);
     const double ms = (now_s() - start) * 1e3;
     if ((double)atomic_load(&looks) > ms * LOOKS_PER_MS)
         fprintf(stderr, "%lu looks in %.0f ms\n", atomic_load(&looks), ms);
@@ -249,7 +271,7 @@ static int wait_for_a_map(void)
 
 static int wait_for_room(void)
 {
-    CHECK(run_large_request(SHORT_MS, -1).status == FORKCALL_TIMED_OUT);
+    CHECK(run_large_request("hangs", SHORT_MS, -1).status == FORKCALL_TIMED_OUT);
     return 0;
 }
 
@@ -263,9 +285,9 @@ static int wait_for_prepare(void)
 static int wait_for_a_copy(void)
 {
     const struct forkcall_server_options options = {.timeout_ms = SHORT_MS};
-    setenv(HANG, "1", 1);
+    setenv(COPY, "hangs", 1);
     CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
-    unsetenv(HANG);
+    unsetenv(COPY);
     return 0;
 }
 
@@ -280,11 +302,11 @@ static int wait_for_another_thread(void)
 {
     const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = 2 * SHORT_MS};
     pthread_t thread;
-    setenv(HANG, "1", 1);
+    setenv(COPY, "hangs", 1);
     CHECK(pthread_create(&thread, NULL, start_in_vain, NULL) == 0);
     CHECK(forkcall_run(child_returns_0, NULL, 0, NULL, &options).status == FORKCALL_TIMED_OUT);
     pthread_join(thread, NULL);
-    unsetenv(HANG);
+    unsetenv(COPY);
     return 0;
 }
 
@@ -333,13 +355,27 @@ static int wait_for_everything(void *unused)
                                              wait_for_another_thread, wait_for_a_child, NULL};
     (void)unused;
     for (size_t i = 0; i < sizeof of_all / sizeof *of_all; i++)
-        CHECK(check_that_it_pauses(of_all[i]) == 0);
+        CHECK(check_that_it_pauses(of_all[i], false) == 0);
     for (size_t i = 0; tested_method() == FORKCALL_SPAWN && i < sizeof of_spawn / sizeof *of_spawn; i++)
-        CHECK(check_that_it_pauses(of_spawn[i]) == 0);
+        CHECK(check_that_it_pauses(of_spawn[i], false) == 0);
     CHECK(forkcall_server_stop() == 0);
     for (size_t i = 0; tested_method() == FORKCALL_SERVER && of_server[i] != NULL; i++)
-        CHECK(check_that_it_pauses(of_server[i]) == 0);
+        CHECK(check_that_it_pauses(of_server[i], false) == 0);
     return 0;
+}
+
+static int wait_for_room_and_the_deadline(void *unused)
+{
+    (void)unused;
+    return check_that_it_pauses(wait_for_room, true);
+}
+
+static void no_wait_for_room_spins(void **state)
+{
+    (void)state;
+    if (under_emulator())
+        SKIP("the emulator does not exec the program's own image");
+    assert_int_equal(host_run(wait_for_room_and_the_deadline, NULL), 0);
 }
 
 static void no_wait_of_the_host_spins_where_nothing_can_be_watched(void **state)
@@ -355,9 +391,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(canceled_while_the_request_does_not_fit_its_pipe),
         cmocka_unit_test(deadline_while_the_request_does_not_fit_its_pipe),
+        cmocka_unit_test(end_of_the_child_while_the_request_does_not_fit_its_pipe),
         cmocka_unit_test(canceled_while_arguments_are_copied),
         cmocka_unit_test(deadline_while_arguments_are_copied),
         cmocka_unit_test(large_arguments_arrive),
+        cmocka_unit_test(no_wait_for_room_spins),
         cmocka_unit_test(no_wait_of_the_host_spins_where_nothing_can_be_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
