@@ -11,6 +11,8 @@ count_check "${#files[@]} files are formatted"
 need python3
 python3 "$CI_DIR/layers.py" src || die "the folders of src are not layers"
 count_check "no file of src includes what lies above it"
+python3 "$CI_DIR/writers.py" src || die "a member of struct forkcall_call is assigned by a file that its group does not name"
+count_check "each member of a call has its writers"
 
 # clang-format leaves comments as they are (ReflowComments), so columns are counted here: of
 # characters, not of bytes.

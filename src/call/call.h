@@ -26,16 +26,17 @@ enum fc_stage {
     FC_STAGE_DONE, /* the report stands */
 };
 
-/* Each group of members is written by the files that its line names, and read by all. */
+/* A call. fc_call_init sets all members. Later each group of members is assigned by the files, or
+ * the folders, that its line names, and read by all (.ci/writers.py checks that). */
 struct forkcall_call {
-    /* ---- state.c, as the caller wants it: fc_call_init ---- */
-    struct forkcall_options options; /* method and others by api/call.c, from the environment */
-    struct forkcall_buf *result;     /* the caller's; NULL: none wanted */
+    /* ---- call/state.c, api/call.c: what the caller wants ---- */
+    struct forkcall_options options;
+    struct forkcall_buf *result; /* the caller's; NULL: none wanted */
     uint64_t start_ns;
     pid_t owner; /* the process that started the call */
     bool async;  /* started by forkcall_start: forkcall_cancel may come from any thread */
 
-    /* ---- state.c ---- */
+    /* ---- call/state.c: the state of the call ---- */
     enum fc_stage stage;
     /* The child is a re-executed program, which says when it is ready. */
     bool awaits_ready;
@@ -44,44 +45,47 @@ struct forkcall_call {
     uint64_t callbacks_until_ns; /* the deadline of the options, then the end of the grace */
     uint64_t ready_by_ns;        /* UINT64_MAX: none, or the child is ready */
 
-    /* ---- api/call.c, and the start method for what only it knows ---- */
-    struct fc_task task;
+    /* ---- api/call.c: what the child may say ---- */
     struct fc_reply_rules rules;
     int *keep_fds; /* owned */
 
-    /* ---- the start method: method/, server/ ---- */
-    struct fc_process process; /* end.c drops a descriptor that the host has closed */
-    struct fc_fds fds;         /* by its own functions */
+    /* ---- api/call.c, call/channel.c, method/: what the child is told ---- */
+    struct fc_task task;
 
-    /* ---- channel.c ---- */
+    /* ---- method/, server/, call/end.c: the child ---- */
+    struct fc_process process; /* call/end.c drops a descriptor that the host has closed */
+
+    /* ---- call/channel.c, server/: descriptors ---- */
+    struct fc_fds fds; /* most by the functions of base/descriptors.c */
+
+    /* ---- call/channel.c: the start of the child ---- */
     int start_error;   /* the errno for which the child was not told to begin; 0: it was */
     size_t start_size; /* bytes of the request and the start byte that were written */
 
-    /* ---- loop.c ---- */
-    struct fc_reply reply; /* by the functions of reply_reader.c; run_inline.c for INLINE */
+    /* ---- call/loop.c, call/run_inline.c: what the child says, and the wait for it ---- */
+    struct fc_reply reply; /* by call/reply_reader.c */
     uint64_t armed_ns;     /* the deadline that the wake-up timer is set to */
     unsigned polls;        /* how often a process without a descriptor was asked */
     bool unreapable;       /* the process has ended, and something keeps the kernel from telling */
 
-    /* ---- output.c ---- */
+    /* ---- call/output.c, call/state.c: captured streams ---- */
     bool late;  /* captured output is left in its pipe until the child is gone */
     bool quiet; /* the output callback has asked to cancel: no callback is called any more */
     struct forkcall_buf stderr_tail;
     struct fc_hint_scan hint_scan; /* of standard_error, or of the stream that it joins */
 
-    /* ---- end.c; run_inline.c for INLINE ---- */
+    /* ---- call/end.c, call/run_inline.c: why the library ends the call ---- */
     enum fc_cause cause;
-    /* ---- api/call.c: forkcall_cancel ---- */
-    atomic_bool cancel_requested;
+    atomic_bool cancel_requested; /* by forkcall_cancel, in any thread */
 
-    /* ---- result.c ---- */
+    /* ---- call/result.c: the result ---- */
     bool result_taken;
     /* 0; -ENOMEM: the host has no memory for the result; -EPROTO: the child took it back. */
     int result_error;
     /* Between the end of a call of forkcall_start and forkcall_finish. */
     struct forkcall_buf kept_result;
 
-    /* ---- conclude.c; state.c: fn, method; a start method: why it refuses ---- */
+    /* ---- call/conclude.c, call/state.c, api/call.c: what the caller learns ---- */
     struct forkcall_report report;
 };
 

@@ -173,8 +173,8 @@ void fc_inline_progress(struct fc_inline *call, double done, double total, const
         memcpy(cut, note, fc_utf8_cut(note, strnlen(note, FC_NOTE_MAX + 4), FC_NOTE_MAX));
     tell(call, done, total, cut);
     /* A canceled function is left here. It is not left from inside a callback, where longjmp would
-     * leave another call running (fc_callback_leave tells that call), nor from another thread, which
-     * cannot jump into the stack of the thread that runs the function. */
+     * leave another call running (fc_callback_leave tells that call), nor from another thread,
+     * which cannot jump into the stack of the thread that runs the function. */
     if (atomic_load(&call->canceled) && call == fc_inline_current() && !fc_is_in_callback())
         longjmp(call->end, 1);
 }
