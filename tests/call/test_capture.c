@@ -1,6 +1,6 @@
 /* Captured, null and inherited standard streams of the child. */
+#include "captured.h"
 #include "config.h"
-#include "support.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,58 +14,6 @@
 #ifdef HAVE_FPURGE_EXT
 #include <stdio_ext.h>
 #endif
-
-struct heard {
-    struct forkcall_buf bytes[3]; /* by descriptor */
-    int calls, wrong;
-    int cancel_at; /* 0: never */
-    bool slow;
-};
-
-static int hear(void *user, int fd, const char *data, size_t size)
-{
-    struct heard *heard = user;
-    heard->calls++;
-    if ((fd != 1 && fd != 2) || size == 0) {
-        heard->wrong++;
-        return 0;
-    }
-    if (heard->slow && heard->calls % 16 == 0)
-        usleep(500); /* so that the child has to wait for room */
-    heard->wrong += forkcall_buf_append(&heard->bytes[fd], data, size) != 0;
-    return heard->calls == heard->cancel_at;
-}
-
-enum { OUT = 1, ERR = 2 };
-
-static struct forkcall_options capture(int streams, struct heard *heard)
-{
-    struct forkcall_options options = {.output = hear, .user = heard, .timeout_ms = DEADLINE_S * 1000};
-    if ((streams & OUT) != 0)
-        options.standard_output = FORKCALL_STREAM_CAPTURE;
-    if ((streams & ERR) != 0)
-        options.standard_error = FORKCALL_STREAM_CAPTURE;
-    return options;
-}
-
-static void forget(struct heard *heard)
-{
-    assert_int_equal(heard->wrong, 0);
-    for (int i = 0; i < 3; i++)
-        forkcall_buf_free(&heard->bytes[i]);
-}
-
-static void assert_heard(const struct forkcall_buf *bytes, const char *text)
-{
-    assert_int_equal(bytes->size, strlen(text));
-    if (bytes->size > 0)
-        assert_memory_equal(bytes->data, text, bytes->size);
-}
-
-static bool write_text(int fd, const char *text)
-{
-    return write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-}
 
 static int child_writes_to_both(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -104,11 +52,6 @@ static void streams_separately_and_both(void **state)
 
 #define MIB ((size_t)1 << 20)
 
-static unsigned char byte_at(size_t i)
-{
-    return (unsigned char)(i * 7 + i / 255); /* every value, 0 and those above 127 too */
-}
-
 static int child_writes_1_MiB(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     unsigned char *bytes = malloc(MIB);
@@ -142,149 +85,6 @@ static void binary_output_of_1_MiB_with_a_slow_callback(void **state)
         assert_int_equal(((unsigned char *)heard.bytes[1].data)[i], byte_at(i));
     forget(&heard);
     forkcall_buf_free(&result);
-}
-
-/* ---- The last words -------------------------------------------------------------------------- */
-
-enum ending { RETURNS, THROWS, EXITS, QUICKLY_EXITS, ABORTS, CRASHES, KILLED, ENDINGS };
-
-static int child_says_last_words(const void *args, size_t args_size, struct forkcall_buf *result)
-{
-    (void)args_size;
-    (void)result;
-    const bool said = write_text(1, "last words") && write_text(2, "and curses");
-    switch (*(const enum ending *)args) {
-    case RETURNS:
-        return said ? 9 : 1;
-    case THROWS:
-        printf(", by stdio");
-        forkcall_throw(9, "thrown");
-    case EXITS:
-        printf(", by stdio");
-        exit(9); // NOLINT(concurrency-mt-unsafe): what is tested
-    case QUICKLY_EXITS:
-        _exit(9);
-    case ABORTS:
-        abort();
-    case CRASHES:
-        raise(SIGSEGV);
-        return 1;
-    case KILLED:
-        raise(SIGKILL);
-        return 1;
-    case ENDINGS:
-        break;
-    }
-    return 1;
-}
-
-static void last_output_is_not_lost_whatever_the_end(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 10 * ENDINGS; i++) {
-        const enum ending ending = (enum ending)(i % ENDINGS);
-        const enum forkcall_status wanted[] = {FORKCALL_FAILED,   FORKCALL_FAILED,   FORKCALL_EXITED,  FORKCALL_EXITED,
-                                               FORKCALL_SIGNALED, FORKCALL_SIGNALED, FORKCALL_SIGNALED};
-        struct forkcall_buf details = FORKCALL_BUF_INIT;
-        struct heard heard = {.calls = 0};
-        struct forkcall_options options = capture(OUT | ERR, &heard);
-        options.details = &details;
-        const struct forkcall_report report = run_tested(child_says_last_words, &ending, sizeof ending, NULL, &options);
-        assert_status(report, wanted[ending]);
-        assert_heard(&heard.bytes[1], ending == THROWS || ending == EXITS ? "last words, by stdio" : "last words");
-        assert_heard(&heard.bytes[2], "and curses");
-        assert_heard(&details, ending == THROWS ? "thrown\nand curses" : "and curses");
-        forget(&heard);
-        forkcall_buf_free(&details);
-    }
-}
-
-static int child_fills_stderr(const void *args, size_t args_size, struct forkcall_buf *result)
-{
-    const size_t size = *(const size_t *)args;
-    (void)args_size;
-    (void)result;
-    for (size_t i = 0; i < size; i++) {
-        const char c = (char)byte_at(i);
-        if (write(2, &c, 1) != 1)
-            return 1;
-    }
-    return forkcall_fail(4, "after %zu bytes", size);
-}
-
-static void details_hold_the_last_8_KiB_of_stderr(void **state)
-{
-    (void)state;
-    static const size_t sizes[] = {0, 1, 8191, 8192, 8193, 30000};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        struct forkcall_buf details = FORKCALL_BUF_INIT;
-        const struct forkcall_options options = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
-        char message[32];
-        assert_int_equal(forkcall_buf_append(&details, "stale", 5), 0);
-        const struct forkcall_report report = run_tested(child_fills_stderr, &sizes[i], sizeof *sizes, NULL, &options);
-        assert_status(report, FORKCALL_FAILED);
-        const size_t tail = sizes[i] < 8192 ? sizes[i] : 8192;
-        snprintf(message, sizeof message, "after %zu bytes\n", sizes[i]);
-        const size_t said = strlen(message) - (tail == 0);
-        assert_int_equal(details.size, said + tail);
-        assert_memory_equal(details.data, message, said);
-        const unsigned char *text = (unsigned char *)details.data + said;
-        for (size_t at = 0; at < tail; at++)
-            assert_int_equal(text[at], byte_at(sizes[i] - tail + at));
-        forkcall_buf_free(&details);
-    }
-}
-
-#define EURO "\xe2\x82\xac"
-#define EUROS 4000
-
-static int child_complains_in_euros(const void *args, size_t args_size, struct forkcall_buf *result)
-{
-    (void)args_size;
-    (void)result;
-    bool written = write_text(2, args); /* so many bytes before them */
-    for (int i = 0; i < EUROS; i++)
-        written &= write_text(2, EURO);
-    return written ? 0 : 1;
-}
-
-/* Where the beginning or the end of a captured stderr is left out, no part of a character stays. */
-static void details_are_cut_between_characters(void **state)
-{
-    (void)state;
-    for (size_t before = 0; before < 3; before++) {
-        struct forkcall_buf details = FORKCALL_BUF_INIT;
-        struct forkcall_options options = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
-        char storage[1000];
-        struct forkcall_report report =
-            run_tested(child_complains_in_euros, &"ab"[2 - before], before + 1, NULL, &options);
-        assert_status(report, FORKCALL_OK);
-        assert_int_equal(details.size, 8192 / strlen(EURO) * strlen(EURO));
-        assert_memory_equal(details.data, EURO EURO, 2 * strlen(EURO));
-        forkcall_buf_free(&details);
-        details = forkcall_buf_fixed(storage, sizeof storage);
-        report = run_tested(child_complains_in_euros, "", 1, NULL, &options);
-        assert_status(report, FORKCALL_OK);
-        assert_int_equal(details.size, sizeof storage / strlen(EURO) * strlen(EURO));
-    }
-}
-
-static void details_that_do_not_fit_are_cut(void **state)
-{
-    (void)state;
-    const size_t size = 100;
-    char storage[120];
-    for (size_t capacity = 0; capacity < sizeof storage; capacity++) {
-        struct forkcall_buf details = forkcall_buf_fixed(storage, capacity);
-        const struct forkcall_options options = {.standard_error = FORKCALL_STREAM_CAPTURE, .details = &details};
-        const struct forkcall_report report = run_tested(child_fills_stderr, &size, sizeof size, NULL, &options);
-        assert_status(report, FORKCALL_FAILED);
-        const size_t all = strlen("after 100 bytes") + 1 + 100;
-        const size_t wanted = capacity < all ? capacity : all;
-        /* the newline goes only where something follows it */
-        assert_true(details.size == wanted || (details.size == wanted - 1 && wanted == 16));
-        assert_memory_equal(storage, "after 100 bytes\n", wanted < 15 ? wanted : 15);
-    }
 }
 
 /* ---- Lines, and the order of both streams ---------------------------------------------------- */
@@ -619,12 +419,8 @@ int main(void)
         cmocka_unit_test(streams_separately_and_both),
         cmocka_unit_test(what_a_program_that_the_function_runs_writes_is_captured),
         cmocka_unit_test(binary_output_of_1_MiB_with_a_slow_callback),
-        cmocka_unit_test(last_output_is_not_lost_whatever_the_end),
-        cmocka_unit_test(details_hold_the_last_8_KiB_of_stderr),
         cmocka_unit_test(whole_lines_come_however_the_function_ends),
         cmocka_unit_test(joined_streams_come_in_the_order_of_writing),
-        cmocka_unit_test(details_are_cut_between_characters),
-        cmocka_unit_test(details_that_do_not_fit_are_cut),
         cmocka_unit_test(output_of_a_grandchild),
         cmocka_unit_test(grandchild_that_goes_on_writing_does_not_hold_the_call),
         cmocka_unit_test(output_callback_that_cancels),

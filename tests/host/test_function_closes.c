@@ -1,0 +1,239 @@
+/* Functions that close every descriptor above 2, and open files of their own by the same numbers:
+ * these are theirs, every call has an outcome, and the memory of a result that does not come is
+ * given back. */
+#include "outcomes.h"
+#include "own_files.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* It exits by the number of what went wrong: no answer can come from it. */
+static int closes_all_and_has_files(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct files files;
+    (void)args_size;
+    close_everything();
+    if (!open_everything(&files, *(const int *)args))
+        _exit(41);
+    if (!fork_has(&files))
+        _exit(42);
+    char *to = forkcall_buf_extend(result, LARGE_SIZE); /* in shared memory, if there is some */
+    if (to == NULL)
+        _exit(43);
+    memset(to, 1, LARGE_SIZE);
+    _exit(are_untouched(&files) ? 0 : 44);
+}
+
+static int closes_all_and_ends(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int how = *(const int *)args;
+    (void)args_size;
+    close_everything();
+    if (how == 1)
+        _exit(125);
+    if (how == 2)
+        exit(3);
+    return forkcall_buf_append(result, "answer", 6);
+}
+
+static void function_that_closes_all_descriptors_and_ends(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000};
+        const struct forkcall_report report = run_tested(closes_all_and_ends, &how, sizeof how, &result, &options);
+        assert_int_equal(report.ran, FORKCALL_RAN_YES);
+        assert_int_equal(result.size, 0);
+        if (how == 0) {
+            assert_status(report, status_of_closed_channel());
+            if (report.status == FORKCALL_LOST)
+                assert_string_equal(report.message,
+                                    "the function has closed the descriptor that its answer goes through");
+        } else if (how == 1) {
+            assert_status(report, FORKCALL_EXITED);
+            assert_int_equal(report.code, 125);
+        } else if (report.status == FORKCALL_EXITED) { /* where exit() tells its status */
+            assert_int_equal(report.code, 3);
+        } else {
+            assert_status(report, FORKCALL_LOST);
+        }
+    }
+}
+
+/* ---- Memory of a result that does not come --------------------------------------------------- */
+
+/* In files of this process that have no name. */
+static long memory_in_files(void)
+{
+    long blocks = 0;
+    for (int fd = FIRST; fd < END; fd++) {
+        struct stat file;
+        if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 0)
+            blocks += (long)file.st_blocks;
+    }
+    return blocks;
+}
+
+/* What stands in the way of giving the memory back. */
+enum obstacle { NOTHING, A_SEAL, ANOTHER_PROCESS, OBSTACLES };
+
+/* The file that the result is made in; -1: this system has none. */
+static int file_of_result(void)
+{
+    for (int fd = FIRST; fd < END; fd++) {
+        struct stat file;
+        if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 0 && file.st_size > 0)
+            return fd;
+    }
+    return -1;
+}
+
+/* A process that nobody kills with the function's, and that has its file: it tells its size when it
+ * is asked. */
+static bool leave_a_process(int file, int asks, int tells)
+{
+    char byte = 'r';
+    const int held = dup(file);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        struct stat status = {.st_blocks = 0};
+        alarm(4 * DEADLINE_S);
+        if (setsid() < 0 || write(tells, &byte, 1) != 1 || read(asks, &byte, 1) != 1)
+            _exit(1);
+        fstat(held, &status);
+        const long blocks = (long)status.st_blocks;
+        _exit(write(tells, &blocks, sizeof blocks) == (ssize_t)sizeof blocks ? 0 : 1);
+    }
+    close(held);
+    return pid > 0;
+}
+
+static int fills_a_result_and_is_killed(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int *what = args; /* the obstacle, and two descriptors */
+    const size_t size = (size_t)8 << 20;
+    char byte;
+    char *to = forkcall_buf_extend(result, size);
+    if (to == NULL)
+        return 1;
+    memset(to, 1, size);
+    const int file = file_of_result();
+#ifdef F_SEAL_SHRINK
+    if (what[0] == A_SEAL && file >= 0 && fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+        return 2;
+#endif
+    if (what[0] == ANOTHER_PROCESS && !leave_a_process(file, what[1], what[2]))
+        return 3;
+    return read(what[3], &byte, 1) == 1 ? child_kills_itself(args, args_size, result) : 4;
+}
+
+static void check_that_memory_is_given_back(enum obstacle obstacle)
+{
+    struct forkcall_call *call;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const long before = memory_in_files();
+    long held = 0;
+    char byte;
+    int asks[2] = {-1, -1};
+    int tells[2] = {-1, -1};
+    int go[2] = {-1, -1};
+    assert_true(pipe(asks) == 0 && pipe(tells) == 0 && pipe(go) == 0);
+    const int what[] = {(int)obstacle, asks[0], tells[1], go[0]};
+    const struct forkcall_options options = {.keep_fds = what + 1, .keep_fds_count = 3};
+    assert_int_equal(start_tested(&call, fills_a_result_and_is_killed, what, sizeof what, &result, &options), 0);
+    if (obstacle == ANOTHER_PROCESS) /* has left the group */
+        assert_int_equal(read(tells[0], &byte, 1), 1);
+    assert_int_equal(write(go[1], "g", 1), 1);
+    assert_int_equal(forkcall_wait(call, DEADLINE_S * 1000), 1);
+    assert_int_equal(memory_in_files(), before);
+    if (obstacle == ANOTHER_PROCESS) {
+        assert_int_equal(write(asks[1], "a", 1), 1);
+        assert_int_equal(read(tells[0], &held, sizeof held), sizeof held);
+    }
+    assert_int_equal(held, 0);
+    const struct forkcall_report report = forkcall_finish(call);
+    assert_status(report, FORKCALL_SIGNALED);
+    assert_string_equal(report.message,
+                        "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)");
+    for (int i = 0; i < 2; i++) {
+        close(asks[i]);
+        close(tells[i]);
+        close(go[i]);
+    }
+}
+
+static void memory_of_a_killed_child_is_given_back_before_the_call_is_finished(void **state)
+{
+    (void)state;
+    for (int obstacle = 0; obstacle < OBSTACLES; obstacle++)
+        check_that_memory_is_given_back((enum obstacle)obstacle);
+}
+
+static int duplicates_its_output_and_forks(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    int status;
+    (void)args;
+    (void)args_size;
+    int copies[16]; /* one of them has the number that the stream's pipe had */
+    for (int i = 0; i < 16; i++)
+        copies[i] = dup(STDOUT_FILENO);
+    const pid_t pid = fork();
+    for (int i = 0; pid == 0 && i < 16; i++)
+        if (fcntl(copies[i], F_GETFD) < 0)
+            _exit(1);
+    if (pid == 0)
+        _exit(0);
+    return waitpid(pid, &status, 0) == pid && status == 0 ? child_answers_42(NULL, 0, result) : 1;
+}
+
+static void function_that_closes_all_descriptors_keeps_its_files(void **state)
+{
+    (void)state;
+    for (int turn = 0; turn < 4; turn++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000};
+        const struct forkcall_report report =
+            run_tested(closes_all_and_has_files, &turn, sizeof turn, &result, &options);
+        assert_status(report, FORKCALL_EXITED);
+        assert_int_equal(report.code, 0);
+        forkcall_buf_free(&result);
+    }
+}
+
+static int ignore_output(void *user, int stream, const char *data, size_t size)
+{
+    (void)user;
+    (void)stream;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+static void captured_stream_that_the_function_duplicates(void **state)
+{
+    (void)state;
+    int answer = 0;
+    struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
+    const struct forkcall_options options = {.standard_output = FORKCALL_STREAM_CAPTURE, .output = ignore_output};
+    const struct forkcall_report report = run_tested(duplicates_its_output_and_forks, NULL, 0, &result, &options);
+    assert_status(report, FORKCALL_OK);
+}
+
+int main(void)
+{
+    forkcall_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(function_that_closes_all_descriptors_keeps_its_files),
+        cmocka_unit_test(function_that_closes_all_descriptors_and_ends),
+        cmocka_unit_test(memory_of_a_killed_child_is_given_back_before_the_call_is_finished),
+        cmocka_unit_test(captured_stream_that_the_function_duplicates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
