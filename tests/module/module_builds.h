@@ -14,8 +14,9 @@ struct pair {
 extern struct pair with_build_id, without_build_id, relocated;
 extern const char *incomplete; /* refers to what does not exist */
 
-/* First thing in main: does not return in the exec'ed process that finds a function (exec_lookup.h).
- * Takes the program's arguments, the paths of the builds. False: they are wrong, which is told. */
+/* First thing in main: does not return in the exec'ed process that finds a function
+ * (exec_lookup.h). Takes the program's arguments, the paths of the builds. False: they are wrong,
+ * which is told. */
 bool module_builds_begin(int argc, char **argv);
 
 #define PATH_SIZE 128

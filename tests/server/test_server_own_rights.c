@@ -1,5 +1,5 @@
-/* Rights that a server has, or that exec gives, and the host has not: a host can look at its server,
- * and neither prepare nor a child has more than the thread that called. */
+/* Rights that a server has, or that exec gives, and the host has not: a host can look at its
+ * server, and neither prepare nor a child has more than the thread that called. */
 #include "host_changes.h"
 #include "rights.h"
 
@@ -275,7 +275,7 @@ static int check_refused_drop(void *context)
         const struct forkcall_options options = {.method = methods[i], .timeout_ms = PLENTY_MS};
         const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
         CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report.code == EPERM);
-        CHECK(strstr(report.message, "capabilities of the thread") != NULL);
+        CHECK(strstr(report.message, "users, groups and capabilities of the ") != NULL);
     }
     return 0;
 }
