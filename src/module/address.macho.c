@@ -1,32 +1,26 @@
-/* HOST: Images by dladdr() and the headers of Mach-O, for systems without dl_iterate_phdr().
+/* HOST: Mach-O: Finds modules by dladdr() and their headers.
  *
  * SPDX-License-Identifier: MIT */
 #include "module/address.h"
 
-#include <dlfcn.h>
-#include <mach-o/loader.h>
-#include <mach/vm_prot.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
+#include "module/macho.h"
 
-/* The segment that holds address, and how far the image was moved from where it was linked. */
+#include <dlfcn.h>
+#include <mach/vm_prot.h>
+#include <stdio.h>
+
+/* Finds the segment that holds the address, and how far the module was moved from where it was
+ * linked. */
 static const struct segment_command_64 *find_segment(const struct mach_header_64 *header, uintptr_t address,
                                                      uintptr_t *bias)
 {
-    const unsigned char *command = (const unsigned char *)(header + 1);
+    const struct segment_command_64 *text = fc_macho_text(header);
     const struct segment_command_64 *found = NULL;
-    uintptr_t linked_at = 0;
-    for (uint32_t i = 0; i < header->ncmds; i++, command += ((const struct load_command *)command)->cmdsize) {
-        const struct segment_command_64 *segment = (const struct segment_command_64 *)command;
-        if (segment->cmd == LC_SEGMENT_64 && strncmp(segment->segname, "__TEXT", sizeof segment->segname) == 0)
-            linked_at = (uintptr_t)segment->vmaddr;
-    }
-    *bias = (uintptr_t)header - linked_at;
-    command = (const unsigned char *)(header + 1);
-    for (uint32_t i = 0; i < header->ncmds; i++, command += ((const struct load_command *)command)->cmdsize) {
-        const struct segment_command_64 *segment = (const struct segment_command_64 *)command;
-        if (segment->cmd == LC_SEGMENT_64 && address - *bias - segment->vmaddr < segment->vmsize)
+    const struct load_command *command = fc_macho_first(header);
+    *bias = (uintptr_t)header - (text != NULL ? (uintptr_t)text->vmaddr : 0);
+    for (uint32_t i = 0; i < header->ncmds; i++, command = fc_macho_next(command)) {
+        const struct segment_command_64 *segment = fc_macho_segment(command);
+        if (segment != NULL && address - *bias - segment->vmaddr < segment->vmsize)
             found = segment;
     }
     return found;
@@ -68,14 +62,14 @@ bool fc_address_is_return_address(uint64_t address)
     return fc_address_is_code(address);
 }
 
-/* The system ends a process that reads a page of a file that was changed. */
+/* macOS ends a process that reads a page of a changed file, and there is no way to ask before. */
 bool fc_address_can_be_asked(uint64_t address)
 {
     (void)address;
     return true;
 }
 
-/* The compact unwind tables would tell; not worth it for a hint. */
+/* The compact unwind tables would tell, but only one guessed frame needs this. */
 uint64_t fc_address_function_start(uint64_t address)
 {
     (void)address;

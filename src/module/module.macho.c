@@ -1,6 +1,6 @@
-/* ANY: Modules by the headers of Mach-O and what dyld tells.
+/* ANY: Mach-O: Names and finds functions by the headers of modules and what dyld tells.
  *
- * Nothing is kept from one call to the next: dyld does not tell cheaply whether something has been
+ * Nothing is kept from one call to the next: dyld does not tell cheaply whether a module was
  * unloaded, and starting a process takes a thousand times as long.
  *
  * SPDX-License-Identifier: MIT */
@@ -8,6 +8,7 @@
 
 #include "base/code_pointer.h"
 #include "base/hash.h"
+#include "module/macho.h"
 #include "module/ranges.h"
 
 #include <dlfcn.h>
@@ -19,40 +20,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const struct load_command *first_command(const struct mach_header_64 *header)
-{
-    return (const struct load_command *)(header + 1);
-}
-
-static const struct load_command *next_command(const struct load_command *command)
-{
-    return (const struct load_command *)((const unsigned char *)command + command->cmdsize);
-}
-
-static const struct segment_command_64 *as_segment(const struct load_command *command)
-{
-    return command->cmd == LC_SEGMENT_64 ? (const struct segment_command_64 *)command : NULL;
-}
-
-/* The segment that begins with the header. NULL: there is none. */
-static const struct segment_command_64 *find_text(const struct mach_header_64 *header)
-{
-    const struct load_command *command = first_command(header);
-    for (uint32_t i = 0; i < header->ncmds; i++, command = next_command(command)) {
-        const struct segment_command_64 *segment = as_segment(command);
-        if (segment != NULL && strncmp(segment->segname, SEG_TEXT, sizeof segment->segname) == 0)
-            return segment;
-    }
-    return NULL;
-}
-
-/* offset: from the header. */
+/* True: code lies at this offset from the header. */
 static bool is_code(const struct mach_header_64 *header, uint64_t offset)
 {
-    const struct segment_command_64 *text = find_text(header);
-    const struct load_command *command = first_command(header);
-    for (uint32_t i = 0; i < header->ncmds && text != NULL; i++, command = next_command(command)) {
-        const struct segment_command_64 *segment = as_segment(command);
+    const struct segment_command_64 *text = fc_macho_text(header);
+    const struct load_command *command = fc_macho_first(header);
+    for (uint32_t i = 0; i < header->ncmds && text != NULL; i++, command = fc_macho_next(command)) {
+        const struct segment_command_64 *segment = fc_macho_segment(command);
         if (segment != NULL && (segment->initprot & VM_PROT_EXECUTE) != 0 &&
             offset - (segment->vmaddr - text->vmaddr) < segment->vmsize)
             return true;
@@ -60,20 +34,18 @@ static bool is_code(const struct mach_header_64 *header, uint64_t offset)
     return false;
 }
 
-/* The layout of the segments, and what the linker gave the image for this purpose, or a hash of the
+/* Identifies a module by the layout of its segments, and by the linker's UUID or a hash of the
  * code. */
 static bool identify(const struct mach_header_64 *header, struct fc_module_id *id)
 {
-    const struct segment_command_64 *text = find_text(header);
-    const struct load_command *command = first_command(header);
-    const struct uuid_command *uuid = NULL;
+    const struct segment_command_64 *text = fc_macho_text(header);
+    const struct load_command *command = fc_macho_first(header);
+    const struct uuid_command *uuid = fc_macho_uuid(header);
     uint64_t hash = FC_HASH_START;
     if (text == NULL)
         return false;
-    for (uint32_t i = 0; i < header->ncmds; i++, command = next_command(command)) {
-        const struct segment_command_64 *segment = as_segment(command);
-        if (command->cmd == LC_UUID)
-            uuid = (const struct uuid_command *)command;
+    for (uint32_t i = 0; i < header->ncmds; i++, command = fc_macho_next(command)) {
+        const struct segment_command_64 *segment = fc_macho_segment(command);
         if (segment == NULL)
             continue;
         const uint64_t values[] = {segment->vmaddr - text->vmaddr, segment->vmsize, (uint64_t)segment->initprot};
@@ -90,7 +62,7 @@ static bool identify(const struct mach_header_64 *header, struct fc_module_id *i
     return true;
 }
 
-/* dyld has made most paths absolute when it loaded the images. */
+/* Sets the path. dyld has made most paths absolute when it loaded the modules. */
 static int set_absolute_path(struct fc_module_function *name, const char *path)
 {
     char *absolute = path[0] == '/' ? NULL : realpath(path, NULL);
@@ -99,8 +71,8 @@ static int set_absolute_path(struct fc_module_function *name, const char *path)
     return r;
 }
 
-/* The system's libraries have no file: they lie in the cache of dyld, which is the same until the
- * next start. */
+/* Notes the module's file. The system's libraries have no file: they lie in the cache of dyld,
+ * which is the same until the system starts again. */
 static void note_file(struct fc_module_function *name)
 {
     struct stat status;
@@ -152,7 +124,8 @@ static bool is_module(const struct mach_header_64 *header, const struct fc_modul
            id.size == name->id.size && memcmp(id.bytes, name->id.bytes, sizeof id.bytes) == 0;
 }
 
-/* A copy of the file is another module, with data of its own. */
+/* True: the module was loaded from the named file. Another file with the same content is another
+ * module, with its own data. */
 static bool is_file(const char *path, const struct fc_module_function *name)
 {
     struct stat status;
@@ -179,24 +152,19 @@ bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
 
 /* ---- Where modules lie ----------------------------------------------------------------------- */
 
-/* Data of the system's libraries lies far from their code, between that of others: only code is
- * told of. */
+/* Describes where a module's code lies. Only the code, because the data of the system's libraries
+ * lies far from it, between the data of others. */
 static bool place(const struct mach_header_64 *header, const char *path, struct fc_module_range *range)
 {
-    const struct segment_command_64 *text = find_text(header);
-    const struct load_command *command = first_command(header);
-    const uint8_t *build = NULL;
+    const struct segment_command_64 *text = fc_macho_text(header);
+    const struct uuid_command *build = fc_macho_uuid(header);
     if (text == NULL || text->vmsize == 0)
         return false;
-    for (uint32_t i = 0; i < header->ncmds; i++, command = next_command(command))
-        if (command->cmd == LC_UUID)
-            build = ((const struct uuid_command *)command)->uuid;
     range->start = (uintptr_t)header;
     range->size = text->vmsize;
     range->path = header->filetype == MH_EXECUTE ? 0 : fc_hash(FC_HASH_START, path, strlen(path));
     range->key = fc_hash(FC_HASH_START, &header->filetype, sizeof header->filetype);
-    range->key =
-        build != NULL ? fc_hash(range->key, build, sizeof((struct uuid_command *)0)->uuid) : range->key ^ range->path;
+    range->key = build != NULL ? fc_hash(range->key, build->uuid, sizeof build->uuid) : range->key ^ range->path;
     return true;
 }
 
