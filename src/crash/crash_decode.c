@@ -8,8 +8,8 @@
 #include <signal.h>
 #include <string.h>
 
-/* A fault this far around the stack pointer is a stack that has run out: a frame of this size at
- * most, or a probe. */
+/* A fault this near to the stack pointer is a stack overflow: at most a frame of this size, or a
+ * probe, lies between them. */
 #define OVERFLOW_BELOW 65536U
 #define OVERFLOW_ABOVE 4096U
 
@@ -29,7 +29,7 @@ struct parts {
     size_t stack_size;
 };
 
-/* False: it claims more than it has. */
+/* Splits a notice. False: it claims more ranges than it has bytes for. */
 static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
 {
     memcpy(&parts->head, notice, sizeof parts->head);
@@ -45,8 +45,8 @@ static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
 
 /* ---- From the child's addresses to this process's -------------------------------------------- */
 
-/* An address outside every module of the child must not be taken for code of this process: 0 stands
- * for it. */
+/* Translates an address of code. An address outside every module of the child must not be taken for
+ * code of this process, so it becomes 0. */
 static uint64_t translate_code(const struct fc_relocation *relocation, uint64_t address)
 {
     uint64_t stripped = fc_unwind_strip(address);
@@ -55,8 +55,8 @@ static uint64_t translate_code(const struct fc_relocation *relocation, uint64_t 
     return fc_relocation_is_ours(relocation, stripped) ? 0 : address;
 }
 
-/* Any word that a function may have kept. The stack is left where it was in the child, wherever
- * that is. */
+/* Translates any word that a function may have stored. Addresses in the stack stay as they were in
+ * the child. */
 static uint64_t translate_word(const struct parts *parts, const struct fc_relocation *relocation, uint64_t word)
 {
     return word - parts->head.stack_address < parts->stack_size ? word : translate_code(relocation, word);
@@ -82,13 +82,13 @@ static void translate_stack(const struct parts *parts, const struct fc_relocatio
     }
 }
 
-/* A fault in a module, or at an instruction. */
+/* Translates the address of the fault if it lies in a module. */
 static void translate_fault(struct parts *parts, const struct fc_relocation *relocation)
 {
     (void)fc_relocate(relocation, &parts->head.address);
 }
 
-/* False: no memory. */
+/* Translates all addresses of a notice. False: no memory. */
 static bool translate(struct parts *parts)
 {
     struct fc_relocation *relocation = fc_relocation_make(parts->ranges, parts->head.range_count);

@@ -1,4 +1,4 @@
-/* HOST: from what a child has said of its crash to what the report tells. */
+/* HOST: Turns what a child has sent when it crashed into what the report tells. */
 #ifndef FC_CRASH_CRASH_DECODE_H
 #define FC_CRASH_CRASH_DECODE_H
 
@@ -8,9 +8,9 @@
 
 #include <stdbool.h>
 
-/* In the caller: turns a notice of size bytes, which is not trusted, into what the report has.
- * by_fork: the child had this process's modules at the same addresses; else the notice's stack is
- * changed to what it would be here. */
+/* Decodes a notice of size bytes, which is not trusted. by_fork: the child had this process's
+ * modules at the same addresses. Otherwise the addresses in the notice's stack are changed to those
+ * of this process. Not async-signal-safe; thread-safe. */
 void fc_crash_decode(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork);
 
 #endif

@@ -1,4 +1,4 @@
-/* HOST: Opens a view of this process by libdw, one thread at a time.
+/* HOST: Opens a view of this process by libdw, for one thread at a time.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
@@ -15,11 +15,11 @@
 /* libdw is not thread-safe. */
 static pthread_mutex_t libdw_mutex = PTHREAD_MUTEX_INITIALIZER;
 
-/* A child that another thread's fork() made may find the mutex locked for ever, and reading a file
- * of a dead server may take long: nobody waits for either. */
+/* How long a thread waits for the mutex. In a process that was forked while another thread had it,
+ * it stays locked for ever, and reading a file from a dead file server may take long. */
 static const time_t lock_patience_seconds = 1;
 
-/* Separate debug information is not looked for: the library's own way there ends in downloads. */
+/* Finds no separate debug information, because libdw's own search ends in downloads. */
 static int find_no_debuginfo(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base,
                              const char *file_name, const char *link_file, GElf_Word link_crc, char **found)
 {
@@ -39,7 +39,8 @@ static const Dwfl_Callbacks callbacks = {
     .find_debuginfo = find_no_debuginfo,
 };
 
-/* In another process namespace than that of /proc, our number is somebody else's. */
+/* True: /proc shows this process. In another process namespace than that of /proc, this process's
+ * number is another process's. */
 static bool proc_shows_us(void)
 {
     char link[32];
@@ -63,7 +64,7 @@ int fc_libdw_open(struct fc_libdw *view)
 {
     if (!proc_shows_us())
         return -1;
-    /* Cancelled in between, the thread would leave mutex, memory and descriptors behind. */
+    /* A thread that was cancelled in between would leave mutex, memory and descriptors behind. */
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &view->cancel_state);
     if (!lock()) {
         (void)pthread_setcancelstate(view->cancel_state, NULL);

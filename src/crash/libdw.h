@@ -11,8 +11,9 @@ struct fc_libdw {
     int cancel_state;
 };
 
-/* 0: the view is open, and fc_libdw_close closes it. -1: libdw cannot be used at the moment; the
- * caller falls back. Nothing is kept from one view to the next: no memory, no descriptor. */
+/* Opens a view. 0: it is open, and fc_libdw_close closes it. -1: libdw cannot be used at the
+ * moment, and the caller uses something else. No memory and no descriptor stays after the view is
+ * closed. */
 int fc_libdw_open(struct fc_libdw *view);
 void fc_libdw_close(struct fc_libdw *view);
 

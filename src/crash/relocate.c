@@ -1,17 +1,17 @@
-/* HOST: Translates addresses of a child by the modules that both have. */
+/* HOST: Relocates addresses by the modules that both processes have. */
 #include "crash/relocate.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A module that both have. */
+/* A range of a module that both processes have. */
 struct pair {
     uint64_t start, size; /* in the child */
     uint64_t here;
 };
 
 struct fc_relocation {
-    struct pair pairs[FC_MODULE_RANGES_MAX]; /* by start */
+    struct pair pairs[FC_MODULE_RANGES_MAX]; /* sorted by start */
     size_t pair_count;
     struct fc_module_range ours[FC_MODULE_RANGES_MAX];
     size_t our_count;
@@ -36,7 +36,7 @@ static bool is_same_build(const struct fc_module_range *one, const struct fc_mod
     return one->key == other->key && one->size == other->size;
 }
 
-/* Whether the child has the very module, from the same path. */
+/* True: the child has this module, loaded from the same path. */
 static bool has_counterpart(const struct fc_module_range *ours, const void *ranges, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -47,9 +47,9 @@ static bool has_counterpart(const struct fc_module_range *ours, const void *rang
     return false;
 }
 
-/* What was loaded from another path may be the same module, by a relative path or after it was
- * moved: where there is only one that it can be. NULL: it is not loaded here, or it cannot be told
- * which it is. */
+/* Finds the range here for one of the child's. A module that was loaded from another path may be
+ * the same (by a relative path, or after a move) if there is only one candidate. NULL: it is not
+ * loaded here, or it is not clear which one it is. */
 static const struct fc_module_range *find_ours(const struct fc_relocation *relocation,
                                                const struct fc_module_range *theirs, const void *ranges, size_t count)
 {
@@ -119,7 +119,8 @@ bool fc_relocate(const struct fc_relocation *relocation, uint64_t *address)
         else
             high = middle;
     }
-    /* The last that begins at or below it: that forged ones overlap does not matter. */
+    /* The last range that begins at or below the address. Forged ranges may overlap, which does no
+     * harm. */
     if (low == 0 || *address - relocation->pairs[low - 1].start >= relocation->pairs[low - 1].size)
         return false;
     *address += relocation->pairs[low - 1].here - relocation->pairs[low - 1].start;

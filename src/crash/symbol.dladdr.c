@@ -1,4 +1,4 @@
-/* HOST: Symbols by dladdr(), and the sentences about them.
+/* HOST: Finds symbols by dladdr(), and describes addresses.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
@@ -45,8 +45,8 @@ static int describe_offset(uint64_t address, const struct fc_module_at *module, 
 
 int fc_symbol_describe(uint64_t address, bool is_return_address, char *text, size_t size)
 {
-    /* A call can be the last instruction of its function: its return address then lies in the next
-     * one. */
+    /* A call can be the last instruction of its function. Its return address then lies in the next
+     * function. */
     const uint64_t inside = is_return_address && address > 0 ? address - 1 : address;
     struct fc_symbol symbol;
     struct fc_module_at module;
@@ -65,8 +65,7 @@ void fc_symbol_function_name(uint64_t address, char *text, size_t size)
     struct fc_symbol symbol;
     struct fc_module_at module;
     char place[FC_MODULE_AT_PATH_MAX + 32];
-    /* A symbol that starts elsewhere is that of a neighbour, where the function's own is not
-     * known. */
+    /* A symbol that starts elsewhere belongs to a neighbour: the function's own is not known. */
     if (fc_symbol_find(address, &symbol) && symbol.start == address) {
         (void)snprintf(text, size, "%s", symbol.name);
         return;

@@ -1,4 +1,4 @@
-/* HOST: Symbols with libdw: static functions from the symbol table, lines from the debug
+/* HOST: Finds symbols by libdw: static functions from the symbol table, lines from the debug
  * information in the files themselves.
  *
  * SPDX-License-Identifier: MIT */

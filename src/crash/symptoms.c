@@ -1,4 +1,4 @@
-/* HOST: Looks for CoreFoundation's own sentence, and for the addresses that libdispatch poisons. */
+/* HOST: Looks for CoreFoundation's sentence, and for the addresses that libdispatch poisons. */
 #include "crash/symptoms.h"
 
 #include "base/path.h"
@@ -8,8 +8,8 @@
 #include <signal.h>
 #include <string.h>
 
-/* What CoreFoundation writes, up to where its versions agree. Its first byte occurs nowhere else in
- * it: a match that breaks off can begin again only at the byte that broke it. */
+/* What CoreFoundation writes, as far as its versions agree. The first byte occurs only once in the
+ * sentence, so a match that breaks off can begin again only at the byte that broke it. */
 static const char sentence[] = "The process has forked and you cannot use this CoreFoundation functionality safely.";
 #define SENTENCE_SIZE (sizeof sentence - 1)
 
@@ -26,15 +26,15 @@ void fc_hints_scan(struct fc_hint_scan *scan, const char *data, size_t size)
             scan->matched++;
             data++;
         } else {
-            scan->matched = 0; /* and this byte is looked at once more, as a first one */
+            scan->matched = 0; /* this byte is looked at again, as a first one */
         }
         scan->found = scan->matched == SENTENCE_SIZE;
     }
 }
 
-/* In a forked child libdispatch sets the ends of its queues to 0x100; what is then queued touches a
- * member behind it (on 64-bit systems 0x108 or 0x110). A NULL pointer to a struct can fault there
- * as well: only libdispatch's own code counts. */
+/* In a forked child libdispatch sets the ends of its queues to 0x100. Whatever is queued then
+ * touches a member behind it (0x108 or 0x110 on 64-bit systems). A NULL pointer to a struct can
+ * fault there as well, so only libdispatch's own code counts. */
 #define POISON 0x100U
 #define POISON_SIZE 0x20U
 

@@ -1,5 +1,5 @@
-/* HOST: Unwinding by the chain of frame pointers: good for code built with -fno-omit-frame-pointer,
- * and needs no tables.
+/* HOST: Unwinds by the chain of frame pointers. This works for code built with
+ * -fno-omit-frame-pointer and needs no tables.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"
@@ -9,22 +9,22 @@
 
 #include <string.h>
 
-/* Where a frame, found by what struct fc_registers calls fp, keeps the way to its caller. */
+/* Where a frame keeps the way to its caller. The frame is found by fp of struct fc_registers. */
 struct layout {
     int next;           /* offset of the caller's fp */
-    int return_address; /* its offset from fp, or, with a back chain, from the caller's fp */
+    int return_address; /* its offset from fp; with a back chain from the caller's fp */
 };
 
 enum {
     NONE = -1,
 };
 
-/* How calls are made. The numbers of registers are those of struct fc_registers; NONE: it is not
- * among them. */
+/* How calls are made on a processor. Registers are numbered as in struct fc_registers; NONE: the
+ * register is not among them. */
 struct abi {
     int link_register; /* where a function finds its return address; NONE: on top of the stack */
     int stack_pointer, program_counter;
-    unsigned stack_alignment; /* that function bodies keep */
+    unsigned stack_alignment; /* of the stack pointer in function bodies */
     bool has_back_chain;
     struct layout layouts[2];
     unsigned layout_count;
@@ -37,7 +37,7 @@ static const struct abi abi = {NONE, 4, 8, 16, false, {{0, 4}}, 1};
 #elif defined(__aarch64__)
 static const struct abi abi = {30, 31, 32, 16, false, {{0, 8}}, 1};
 #elif defined(__arm__)
-/* Frames as clang and as gcc lay them out. */
+/* The frames of clang and of gcc. */
 static const struct abi abi = {14, 13, 15, 8, false, {{0, 4}, {-4, 0}}, 2};
 #elif defined(__riscv) && __riscv_xlen == 64
 static const struct abi abi = {1, 2, NONE, 16, false, {{-16, -8}}, 1};
@@ -45,7 +45,7 @@ static const struct abi abi = {1, 2, NONE, 16, false, {{-16, -8}}, 1};
 static const struct abi abi = {14, 15, NONE, 8, true, {{0, 112}}, 1};
 #elif defined(__powerpc64__)
 static const struct abi abi = {32, 1, NONE, 16, true, {{0, 16}}, 1};
-#else /* a guess, turned down by the checks of every frame where it is wrong */
+#else /* a guess; if it is wrong the checks of each frame refuse it */
 static const struct abi abi = {NONE, NONE, NONE, 16, false, {{0, sizeof(void *)}}, 1};
 #endif
 
@@ -64,14 +64,14 @@ uint64_t fc_unwind_strip(uint64_t address)
 {
 #if defined(__aarch64__)
     register uint64_t link __asm__("x30") = address;
-    __asm__("hint #7" : "+r"(link)); /* xpaclri; no operation where the processor has none */
+    __asm__("hint #7" : "+r"(link)); /* xpaclri; does nothing on processors without it */
     return link;
 #else
     return address;
 #endif
 }
 
-/* The frame at fp: the caller's fp and the address to return to. */
+/* Reads the frame at fp: the caller's fp and the address to return to. */
 static bool read_frame(const struct fc_stack *stack, const struct layout *layout, uint64_t fp, uint64_t *next,
                        uint64_t *return_address)
 {
@@ -113,20 +113,20 @@ bool fc_unwind_wild_jump(struct fc_registers *registers, const struct fc_stack *
     return true;
 }
 
-/* The return address of a function that has no frame (yet): it is still where the call put it.
- * Without a look at the code one can only guess that this is so; 0: it does not look so. */
+/* The return address of a function that has no frame, or has none yet: it still lies where the call
+ * has put it. Without reading the code one can only guess that this is the case. 0: it does not
+ * seem so. */
 static uint64_t find_unsaved_return_address(const struct fc_registers *registers, const struct fc_stack *stack)
 {
     uint64_t return_address = 0;
     if (abi.link_register != NONE) {
-        /* The register may be left over from a call that the function itself made. */
+        /* The register may hold an address from a call that the function itself has made. */
         return_address = fc_unwind_strip(registers->general[abi.link_register]);
         const uint64_t function = fc_address_function_start(registers->pc);
         if (function == 0 || fc_address_function_start(return_address - 1) == function)
             return 0;
     } else {
-        /* The call leaves the stack pointer one word off the alignment that function bodies
-         * keep. */
+        /* A call leaves the stack pointer one word off the alignment that function bodies keep. */
         if (abi.stack_pointer == NONE || (registers->sp + sizeof(uintptr_t)) % abi.stack_alignment != 0 ||
             !fc_stack_read(stack, registers->sp, &return_address))
             return 0;

@@ -1,8 +1,8 @@
-/* HOST: The chain of calls in a copy of a crashed child's stack.
+/* HOST: Finds the chain of calls in the bytes of a crashed child's stack.
  *
- * The copy is unwound in the parent, whose images (program, libraries) lie where the child's do,
- * because the unwinders there are cannot run in a signal handler. Nothing in registers or stack is
- * trusted: memory is read inside the copy only, and every walk ends.
+ * The host unwinds, because unwinders cannot run in a signal handler. Its modules lie where the
+ * child's do, or the addresses were relocated. Nothing in registers or stack is trusted: only the
+ * given bytes are read as stack, and every walk ends.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FC_CRASH_UNWIND_H
@@ -14,10 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Writes at most max return addresses, innermost first, to frames, and returns how many; frames[0]
- * is the program counter. stack holds stack_size bytes that were at stack_address in the child; the
- * copy best begins 128 bytes below the stack pointer, where x86-64 keeps variables, too. By unwind
- * tables (feature libdw), else by frame pointers. Thread-safe. */
+/* Writes at most max return addresses to frames, the innermost first, and returns how many.
+ * frames[0] is the program counter. stack: stack_size bytes that lay at stack_address in the child.
+ * They should begin 128 bytes below the stack pointer, where x86-64 keeps variables, too. Uses
+ * unwind tables (feature libdw) or frame pointers. Thread-safe. */
 size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64_t stack_address, size_t stack_size,
                  uint64_t *frames, size_t max);
 
@@ -25,7 +25,7 @@ size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64
 size_t fc_unwind_frame_pointers(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
                                 size_t stack_size, uint64_t *frames, size_t max);
 
-/* Takes off the signature that pointer authentication puts on return addresses. */
+/* Removes the signature that pointer authentication puts into return addresses. */
 uint64_t fc_unwind_strip(uint64_t address);
 
 struct fc_stack {
@@ -34,11 +34,11 @@ struct fc_stack {
     size_t size;
 };
 
-/* Reads a word of the pointers' size. False: not wholly inside the copy. */
+/* Reads a word of the size of a pointer. False: it does not lie completely in the stack's bytes. */
 bool fc_stack_read(const struct fc_stack *stack, uint64_t address, uint64_t *value);
 
-/* After a jump to what is not code: makes registers those of the caller, as if the call had
- * returned at once. False: the program counter lies in code, or there is no return address. */
+/* After a jump to an address that is no code: makes registers those of the caller, as if the call
+ * had returned at once. False: the program counter lies in code, or there is no return address. */
 bool fc_unwind_wild_jump(struct fc_registers *registers, const struct fc_stack *stack);
 
 #endif

@@ -1,4 +1,4 @@
-/* HOST: Unwinding by the tables that every function has, with libdw.
+/* HOST: Unwinds with libdw, by the tables that every function has.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"
@@ -17,7 +17,7 @@ struct walk {
     size_t count, max;
 };
 
-/* libdw wants a thread to unwind: there is one, and its number means nothing. */
+/* Gives libdw a thread to unwind. There is one, whose number means nothing. */
 static pid_t next_thread(Dwfl *dwfl, void *user, void **thread_user)
 {
     if (*thread_user != NULL)
@@ -65,7 +65,7 @@ static int add_frame(Dwfl_Frame *frame, void *user)
 {
     struct walk *walk = user;
     Dwarf_Addr pc;
-    bool is_first; /* not a return address */
+    bool is_first; /* the first pc is not a return address */
     if (walk->count == walk->max || !dwfl_frame_pc(frame, &pc, &is_first) || (!is_first && !fc_address_is_code(pc)))
         return DWARF_CB_ABORT;
     walk->frames[walk->count++] = pc;
@@ -96,8 +96,8 @@ size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64
             walk.frames[walk.count++] = registers->pc;
         walk_tables(&walk);
     }
-    /* The tables did not lead anywhere: code without them, a processor that libdw does not know, no
-     * /proc. */
+    /* The tables have led nowhere: there is code without tables, a processor that libdw does not
+     * know, or no /proc. */
     if (walk.count < 2)
         return fc_unwind_frame_pointers(registers, stack, stack_address, stack_size, frames, max);
     return walk.count;
