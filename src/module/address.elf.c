@@ -1,4 +1,4 @@
-/* HOST: Images by dl_iterate_phdr(), which knows static programs, too.
+/* HOST: ELF: Finds modules by dl_iterate_phdr(), which knows static programs, too.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
@@ -18,10 +18,10 @@
 struct search {
     uintptr_t address;
     struct fc_elf_module module;
-    const char *path;           /* the loader's */
-    const ElfW(Phdr) * segment; /* that holds address */
-    uintptr_t start;            /* of the segment */
-    /* Runs while the loader holds its lock: the image cannot be unloaded. */
+    const char *path;           /* the loader's name of the module */
+    const ElfW(Phdr) * segment; /* the segment that holds the address */
+    uintptr_t start;            /* where the segment starts */
+    /* Called while the loader holds its lock, so the module cannot be unloaded. */
     void (*visit)(const struct search *search, void *out);
     void *out;
     unsigned modules;
@@ -41,7 +41,7 @@ static int search_module(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
-/* Calls visit if address lies in an image. */
+/* Calls visit if the address lies in a module. True: it does. */
 static bool search_modules(uint64_t address, void (*visit)(const struct search *, void *), void *out)
 {
     struct search search = {.address = (uintptr_t)address, .visit = visit, .out = out};
@@ -56,7 +56,8 @@ static void set_path(struct fc_module_at *module, const char *path)
             *c = '?';
 }
 
-/* The loader's name of the program itself is empty, or what it was called by. */
+/* Sets the path of the program. The loader's name of the program is empty, or what it was called
+ * by. */
 static void set_program_path(struct fc_module_at *module, const char *name)
 {
     char path[FC_MODULE_AT_PATH_MAX];
@@ -107,14 +108,14 @@ static int visit_question(struct dl_phdr_info *info, size_t size, void *arg)
     struct question *question = arg;
     const struct fc_elf_module module = fc_elf_module(info, question->modules++ == 0);
     (void)size;
-    if (module.segment_count == 0) /* perhaps this one holds it */
+    if (module.segment_count == 0) /* this module may hold the address */
         question->can_be_asked = false;
     if (fc_elf_find_segment(&module, question->address) == NULL)
         return 0;
     question->can_be_asked = true;
     for (ElfW(Half) i = 0; i < module.segment_count && question->can_be_asked; i++) {
         const ElfW(Phdr) *segment = &module.segments[i];
-        /* A file that was cut short has lost its end first: the other pages need not be touched. */
+        /* A file that was cut short has lost its end first, so only the last page is checked. */
         if (segment->p_type == PT_LOAD && (segment->p_flags & PF_R) != 0 && segment->p_filesz > 0)
             question->can_be_asked = fc_elf_can_read(module.bias + segment->p_vaddr + segment->p_filesz - 1, 1);
     }
@@ -132,10 +133,10 @@ bool fc_address_can_be_asked(uint64_t address)
 
 #if defined(__x86_64__) || defined(__i386__)
 
-/* code[-7] to code[-1] can be read. */
+/* True: a call instruction stands before code. code[-7] to code[-1] can be read. */
 static bool follows_call(const unsigned char *code)
 {
-    /* By register, by memory with all forms of address. */
+    /* Calls by register, and by memory in all forms of an address. */
     static const int indirect_sizes[] = {2, 3, 4, 6, 7};
     if (code[-5] == 0xe8)
         return true;
@@ -176,9 +177,9 @@ bool fc_address_is_return_address(uint64_t address)
 
 #if defined(__arm__)
 
-/* The table of exceptions: for each function, in their order, two words. */
+/* An entry of the exception table, which has two words for each function, in order of address. */
 struct exidx {
-    uint32_t function; /* relative to itself, in 31 bits */
+    uint32_t function; /* relative to its own address, in 31 bits */
     uint32_t description;
 };
 
@@ -207,7 +208,7 @@ static const ElfW(Word) function_table = PT_ARM_EXIDX;
 
 #else
 
-/* The header of the unwind tables: a sorted table of where functions start. */
+/* The header of the unwind tables, with a sorted table of where functions start. */
 struct eh_frame_hdr {
     unsigned char version;
     unsigned char eh_frame_encoding, count_encoding, table_encoding;

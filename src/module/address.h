@@ -1,7 +1,7 @@
-/* HOST: The program and the shared libraries of this process: what lies at an address.
+/* HOST: The module that an address of this process lies in: the program or a shared library.
  *
- * Addresses may come from anywhere: no memory is read but the images' own. Not async-signal-safe:
- * the loader's lock is taken. Thread-safe.
+ * Addresses may have any value: no memory is read but the modules' own. Takes the loader's lock, so
+ * the functions are not async-signal-safe. Thread-safe.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FC_MODULE_ADDRESS_H
@@ -15,24 +15,24 @@
 struct fc_module_at {
     /* Address - bias is the address inside the file, as addr2line takes it. */
     uint64_t bias;
-    char path[FC_MODULE_AT_PATH_MAX]; /* printable; cut where it is longer */
+    char path[FC_MODULE_AT_PATH_MAX]; /* printable; cut if it is longer */
 };
 
-/* Which image address lies in. False: none. */
+/* Finds the module that holds the address. False: there is none. */
 bool fc_address_find_module(uint64_t address, struct fc_module_at *module);
 
-/* Whether address lies in code of an image. */
+/* True: the address lies in the code of a module. */
 bool fc_address_is_code(uint64_t address);
 
-/* Whether a call can have left address on the stack: code, and, on x86, preceded by a call
+/* True: a call can have left this address on the stack: it lies in code and, on x86, behind a call
  * instruction. */
 bool fc_address_is_return_address(uint64_t address);
 
-/* Whether dladdr(3) may be asked about address: it reads the tables of the image that holds it, be
- * they readable or not. */
+/* True: dladdr(3) may be called with this address. It reads the tables of the module that holds the
+ * address without checking whether they can be read. */
 bool fc_address_can_be_asked(uint64_t address);
 
-/* Where the function that holds address starts. 0: not known. */
+/* The start of the function that holds the address; 0: not known. */
 uint64_t fc_address_function_start(uint64_t address);
 
 #endif

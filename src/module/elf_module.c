@@ -1,4 +1,4 @@
-/* ANY: Segments and identity of a loaded module.
+/* ANY: The segments and the identity of a loaded ELF module.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
@@ -19,10 +19,10 @@
 
 #define NOTE_BUILD_ID 3 /* NT_GNU_BUILD_ID, which not every elf.h has */
 
-/* Shorter ones are chosen by hand. */
+/* Shorter ids were chosen by a person, and may occur twice. */
 #define BUILD_ID_MIN 8
 
-#define PAGE 4096U /* or a part of one */
+#define PAGE 4096U /* a page, or a part of one */
 
 bool fc_elf_can_read(uintptr_t address, size_t size)
 {
@@ -37,7 +37,7 @@ bool fc_elf_can_read(uintptr_t address, size_t size)
     return true;
 }
 
-/* Where the kernel, or a loader that was called by its own name, lets the program begin. 0: not
+/* The address at which the kernel, or a loader that was called directly, starts the program; 0: not
  * known. */
 static uintptr_t program_entry(void)
 {
@@ -56,9 +56,10 @@ static bool has_segment(const struct fc_elf_module *module, ElfW(Word) type)
     return false;
 }
 
-/* Of a file that was cut short the rest of its last page reads as zero, and so may a part of the
- * table. No library is loaded that has no dynamic section, and linkers put that behind the loaded
- * segments: where it is left, these are. Only a program may have none. */
+/* True: the table of segments was cut with the file. The rest of the file's last page then reads as
+ * zero, and so may a part of the table. Every loaded library has a dynamic section, and linkers put
+ * its entry behind the loaded segments: if it is left, those are, too. Only a program may have
+ * none. */
 static bool has_lost_segments(const struct fc_elf_module *module, bool is_first)
 {
     return !has_segment(module, PT_LOAD) || !(is_first || has_segment(module, PT_DYNAMIC));
@@ -137,7 +138,8 @@ static bool append_build_id(const unsigned char *notes, size_t size, size_t alig
     return false;
 }
 
-/* NULL: it is not wholly inside a segment that can be read. */
+/* The content of a part of the module; NULL: it does not lie completely in a segment that can be
+ * read. */
 static const void *find_content(const struct fc_elf_module *module, const ElfW(Phdr) * part)
 {
     const uintptr_t start = module->bias + part->p_vaddr;
@@ -172,7 +174,8 @@ static bool has_text_relocation(const unsigned char *entries, size_t size)
     return false;
 }
 
-/* Then code differs from one process to the next. What cannot be read is taken for such. */
+/* True: the loader has relocated the code, so it differs between processes. What cannot be read
+ * counts as relocated. */
 static bool relocates_code(const struct fc_elf_module *module)
 {
     for (ElfW(Half) i = 0; i < module->segment_count; i++) {
@@ -186,7 +189,7 @@ static bool relocates_code(const struct fc_elf_module *module)
     return false;
 }
 
-/* Code that a debugger has set breakpoints in is other code. */
+/* Hashes everything that the module does not write to. A debugger's breakpoints change the hash. */
 static bool hash_content(const struct fc_elf_module *module, uint64_t *hash)
 {
     *hash = FC_HASH_START;

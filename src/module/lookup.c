@@ -1,4 +1,4 @@
-/* ANY: Finding a function by its name, whatever the platform. */
+/* ANY: Finds a function by its name: the part that is equal on all platforms. */
 #include "module/lookup.h"
 
 #include <dlfcn.h>
@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define TOLD_PATH_MAX 100U /* a report's message has room for 255 bytes in all */
+#define TOLD_PATH_MAX 100U /* a report's message has room for 255 bytes */
 #define LOADER_WORDS_MAX 400U
 
-/* A static program is not to have the loader only because of this file: it can have other modules
- * only if it brings the loader itself. */
+/* These functions are weak, so that this file does not link the loader into a static program, which
+ * can have other modules only if it brings the loader itself. */
 #pragma weak dlopen
 #pragma weak dlclose
 #pragma weak dlerror
@@ -22,22 +22,24 @@ static bool is_well_formed(const struct fc_module_function *name)
            memchr(name->path, 0, name->path_size) == name->path + name->path_size - 1;
 }
 
-/* The loader would wait for a pipe to be opened at its other end. */
+/* True: path is not a regular file. The loader would wait for a pipe to be opened at its other
+ * end. */
 static bool is_special_file(const char *path)
 {
     struct stat status;
     return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
-/* Nothing of another file is loaded, not even to look at it: its constructors would run. A file
- * that is not there is left to the loader, whose words are the best. */
+/* True: another file has taken the place of the caller's. Such a file must not be loaded even to
+ * look at it, because its constructors would run. A missing file is left to the loader, which
+ * describes the error best. */
 static bool was_replaced(const struct fc_module_function *name)
 {
     const struct fc_module_file *file = &name->file;
     struct stat status;
     if (stat(name->path, &status) < 0)
         return false;
-    if (file->inode == 0) /* the caller itself did not find its file there */
+    if (file->inode == 0) /* the caller itself did not find its file by this path */
         return file->mapped_inode != 0;
     return (uint64_t)status.st_ino != file->inode || (uint64_t)status.st_dev != file->device;
 }
@@ -45,12 +47,12 @@ static bool was_replaced(const struct fc_module_function *name)
 static void *load(const char *path)
 {
     void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    /* The caller may have loaded it although not all that it refers to exists. */
+    /* The caller may have loaded it although some symbols that it refers to do not exist. */
     return module != NULL ? module : dlopen(path, RTLD_LAZY | RTLD_LOCAL);
 }
 
-/* Writes why, with the module's path in the middle, and returns error. Of a long path only the end
- * is told, so that the reason behind it is not cut off. */
+/* Writes why, with the module's path in the middle, and returns error. Only the end of a long path
+ * is written, so that the reason behind it has room. */
 static int refuse(const struct fc_module_function *name, int error, const char *before, const char *after, char *why,
                   size_t why_size)
 {
@@ -61,7 +63,7 @@ static int refuse(const struct fc_module_function *name, int error, const char *
     return error;
 }
 
-/* What the loader says, without the path that it begins with as a rule. */
+/* Refuses with what the loader says, without the path with which it usually begins. */
 static int refuse_unloadable(const struct fc_module_function *name, char *why, size_t why_size)
 {
     const char *error = dlerror(); // NOLINT(concurrency-mt-unsafe): it is each thread's own

@@ -1,4 +1,4 @@
-/* ANY: Modules by dl_iterate_phdr(), which knows static programs, too.
+/* ANY: ELF: Names and finds functions by dl_iterate_phdr(), which knows static programs, too.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
@@ -18,17 +18,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#pragma weak dladdr /* see module/lookup.c */
+#pragma weak dladdr /* weak: see module/lookup.c */
 
 /* ---- What was named lately ------------------------------------------------------------------- */
 
 struct known {
-    uintptr_t bias, start, size; /* the code: a segment. Size 0: nothing is known */
-    unsigned long long unloads;  /* as there were when it was named */
+    uintptr_t bias, start, size; /* the segment with the code; size 0: this entry is empty */
+    unsigned long long unloads;  /* count_unloads() when it was named */
     struct fc_module_function name;
 };
 
-/* Never waited for: a process that was forked while another thread had it does without. */
+/* Protects the cache. Nobody waits for it long: in a process that was forked while another thread
+ * had it, it stays taken, and the cache is not used. */
 static atomic_flag cache_taken = ATOMIC_FLAG_INIT;
 static struct known cache[8];
 static unsigned cache_next;
@@ -55,8 +56,8 @@ static int visit_unloads(struct dl_phdr_info *info, size_t size, void *unloads)
     return 1;
 }
 
-/* How many modules have been unloaded: where another has taken the place of one, this has grown.
- * ULLONG_MAX: not known. */
+/* How many modules have been unloaded. If another module has taken the place of one, this number
+ * has grown. ULLONG_MAX: not known. */
 static unsigned long long count_unloads(void)
 {
     unsigned long long unloads = ULLONG_MAX;
@@ -64,13 +65,13 @@ static unsigned long long count_unloads(void)
     return unloads;
 }
 
-/* The program is never unloaded. */
+/* True: the entry still describes what lies at its address. The program is never unloaded. */
 static bool is_valid(const struct known *known, unsigned long long unloads)
 {
     return known->size != 0 && (known->name.is_program || (known->unloads == unloads && unloads != ULLONG_MAX));
 }
 
-/* All of a name but its offset. */
+/* Copies a name except its offset. */
 static void copy_name(struct fc_module_function *to, const struct fc_module_function *from)
 {
     memcpy(to, from, offsetof(struct fc_module_function, path) + from->path_size);
@@ -93,7 +94,7 @@ static bool recall_name(uintptr_t address, unsigned long long unloads, struct fc
     return found;
 }
 
-/* 0: not known. */
+/* The address of the named function in the program, from the cache; 0: not known. */
 static uintptr_t recall_program(const struct fc_module_function *name)
 {
     uintptr_t found = 0;
@@ -110,8 +111,8 @@ static uintptr_t recall_program(const struct fc_module_function *name)
     return found;
 }
 
-/* The place of what has been named there before, or the oldest one. Not the program's, without
- * which each of its functions would wait for the loader's lock: see look_up. */
+/* The cache's entry for this address, or the oldest one. The program's entry stays, because without
+ * it each function of the program would wait for the loader's lock: see look_up. */
 static struct known *find_place(uintptr_t start)
 {
     for (size_t i = 0; i < sizeof cache / sizeof *cache; i++)
@@ -146,8 +147,8 @@ struct lookup {
     struct fc_elf_module module;
     const ElfW(Phdr) * code;
     unsigned modules;
-    bool is_blind; /* there is a module of which nothing can be read */
-    /* Whether the program is among those modules: it is in its own namespace, and first there. */
+    bool is_blind; /* a module's segments cannot be read */
+    /* The program is among the modules seen. It is the first one in its own namespace. */
     bool has_program;
     int result;
 };
@@ -180,9 +181,9 @@ static int visit_lookup(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
-/* The loader's name of the file is the best, as the file's neighbours may be looked for beside it;
- * but it may be relative to a directory that is no more the current one, or another file's by
- * now. */
+/* Chooses the path. The loader's name of the file is the best, because the file may look for others
+ * beside it. But it may be relative to a directory that is not the current one any more, or another
+ * file may have it by now. */
 static int improve_path(struct fc_module_function *name, const struct fc_mapping *mapping)
 {
     struct stat status;
@@ -192,7 +193,8 @@ static int improve_path(struct fc_module_function *name, const struct fc_mapping
     return fc_module_set_path(name, mapping->path);
 }
 
-/* Where the kernel does not tell: right as long as the directory has not been changed. */
+/* Makes the path absolute if the kernel does not tell the file. Right as long as the directory has
+ * not changed. */
 static void improve_path_unmapped(struct fc_module_function *name)
 {
     if (name->path[0] == '/' || strchr(name->path, '/') == NULL)
@@ -203,8 +205,8 @@ static void improve_path_unmapped(struct fc_module_function *name)
     free(path);
 }
 
-/* mapping NULL: the kernel does not tell. Then the file of that name is believed to be the
- * module's. */
+/* Notes the file of the module. mapping NULL: the kernel does not tell it, and the file of that
+ * name is assumed to be the module's. */
 static void note_file(struct fc_module_function *name, const struct fc_mapping *mapping)
 {
     struct stat status;
@@ -244,7 +246,8 @@ static int complete(struct lookup *lookup)
     return r;
 }
 
-/* The loader lists the modules of one namespace only, and knows addresses in all. */
+/* True: the address lies in a module of another namespace. The loader lists the modules of one
+ * namespace only, but knows addresses in all. */
 static bool is_in_other_namespace(uintptr_t address)
 {
     Dl_info info;
@@ -252,7 +255,8 @@ static bool is_in_other_namespace(uintptr_t address)
     return dladdr != NULL && dladdr(place, &info) != 0;
 }
 
-/* The loader would read a module's tables unasked. */
+/* Why no listed module holds the address. dladdr(3) is not called if a module cannot be read,
+ * because it would read the module's tables. */
 static int explain_nowhere(const struct lookup *lookup)
 {
     if (lookup->is_blind)
@@ -260,8 +264,7 @@ static int explain_nowhere(const struct lookup *lookup)
     return is_in_other_namespace(lookup->address) ? -EXDEV : -ENOENT;
 }
 
-/* A file is moved, and another takes its place: what was named by its path has to be named
- * again. */
+/* True: the module's path still leads to its file. Otherwise the module is named again. */
 static bool is_still_there(const struct fc_module_function *name)
 {
     struct stat status;
@@ -274,9 +277,9 @@ static bool is_still_there(const struct fc_module_function *name)
 static int look_up(uintptr_t address, struct fc_module_function *name)
 {
     struct lookup lookup = {.address = address, .name = name, .result = -ENOENT};
-    /* The program's own functions first, without the loader's lock: another thread of the host may
-     * hold that for as long as it likes, in a callback of dl_iterate_phdr(). No count of unloads is
-     * needed for what is never unloaded. */
+    /* The program's own functions are looked up first, without the loader's lock: another thread of
+     * the host may hold that lock for any time, in a callback of dl_iterate_phdr(). The program is
+     * never unloaded, so the number of unloads does not matter. */
     if (address != 0 && recall_name(address, ULLONG_MAX, name))
         return 0;
     const unsigned long long unloads = count_unloads();
@@ -289,7 +292,7 @@ static int look_up(uintptr_t address, struct fc_module_function *name)
     if (lookup.result < 0)
         return lookup.result;
     name->offset = address - lookup.module.bias;
-    /* Else the kernel may tell the next time. */
+    /* Otherwise the kernel may tell it the next time. */
     if (name->is_program || name->file.mapped_inode != 0)
         remember(&lookup.module, lookup.code, unloads, name);
     return 0;
@@ -314,7 +317,7 @@ struct search {
     unsigned modules;
 };
 
-/* What the kernel tells of the files of the modules that there were at fc_module_prepare. */
+/* The files of the modules that were loaded at fc_module_prepare, as the kernel tells them. */
 static struct fc_mapped noted[256];
 static uintptr_t noted_bias[sizeof noted / sizeof *noted];
 static size_t noted_count;
@@ -332,7 +335,7 @@ static int visit_note(struct dl_phdr_info *info, size_t size, void *modules)
     const struct fc_elf_module module = fc_elf_module(info, (*(unsigned *)modules)++ == 0);
     const ElfW(Phdr) *segment = find_first_segment(&module);
     (void)size;
-    if (segment == NULL) /* there is nothing of its file in memory */
+    if (segment == NULL) /* nothing of its file is in memory */
         return 0;
     if (!module.is_program)
         noted_bias[noted_count] = module.bias;
@@ -348,7 +351,7 @@ static void note_files(void)
     fc_mapping_list(noted, noted_count);
 }
 
-/* Device and inode as the kernel tells them. False: it does not. */
+/* Finds device and inode as the kernel tells them. False: it does not. */
 static bool find_mapped(const struct fc_elf_module *module, struct fc_mapped *mapped)
 {
     const ElfW(Phdr) *segment = find_first_segment(module);
@@ -365,12 +368,13 @@ static bool find_mapped(const struct fc_elf_module *module, struct fc_mapped *ma
     return true;
 }
 
-/* Without a look at the headers of the module, which a child would be the first to touch. */
+/* True: the module at this address is known to be another one. Does not look at the module's
+ * headers, whose pages a child would be the first to touch. */
 static bool is_noted_as_other(uintptr_t bias, const struct fc_module_file *wanted)
 {
     bool is_other = false;
     for (size_t i = 0; i < noted_count; i++) {
-        if (noted_bias[i] != bias) /* modules that nothing has moved have the same */
+        if (noted_bias[i] != bias) /* modules that were not moved have the same bias */
             continue;
         is_other = noted[i].inode != 0 && wanted->mapped_inode != 0 &&
                    (noted[i].inode != wanted->mapped_inode || noted[i].device != wanted->mapped_device);
@@ -380,7 +384,7 @@ static bool is_noted_as_other(uintptr_t bias, const struct fc_module_file *wante
     return is_other;
 }
 
-/* path: the loader's for this module. */
+/* True: the module was loaded from the wanted file. path: the loader's name of the module. */
 static bool is_file(const struct fc_elf_module *module, const char *path, const struct fc_module_file *wanted)
 {
     struct fc_mapped mapped;
@@ -391,8 +395,8 @@ static bool is_file(const struct fc_elf_module *module, const char *path, const 
         return is_path_known && (uint64_t)status.st_ino == wanted->inode && (uint64_t)status.st_dev == wanted->device;
     if (mapped.inode != wanted->mapped_inode || mapped.device != wanted->mapped_device)
         return false;
-    /* Some file systems have files of one number on what is one device to the list of mappings
-     * (btrfs, its snapshots). */
+    /* On some file systems two files can have the same inode number on what the list of mappings
+     * calls one device (snapshots of btrfs). */
     return !is_path_known || (uint64_t)status.st_ino != wanted->inode || (uint64_t)status.st_dev == wanted->device;
 }
 
@@ -444,7 +448,8 @@ void fc_module_prepare(void)
     note_files();
 }
 
-/* A search that ends at the program's own entry, which fc_module_prepare has put first. */
+/* Makes a search that ends at the program's entry of the cache, which fc_module_prepare has written
+ * first. */
 void fc_module_touch(void)
 {
     struct fc_module_function name;

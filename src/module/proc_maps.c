@@ -20,14 +20,14 @@ struct line {
     const char *path;
 };
 
-/* "start-end permissions offset device inode   path" */
+/* Parses a line: "start-end permissions offset device inode   path". */
 static struct line parse(char *text)
 {
     struct line line = {0};
     char *p = text;
     line.start = strtoull(p, &p, 16);
     line.end = *p == '-' ? strtoull(p + 1, &p, 16) : 0;
-    for (int i = 0; i < 2; i++) { /* to the end of permissions, offset */
+    for (int i = 0; i < 2; i++) { /* skip permissions and offset */
         p += strspn(p, " ");
         p += strcspn(p, " ");
     }
@@ -41,7 +41,7 @@ static struct line parse(char *text)
     return line;
 }
 
-/* Calls visit for each line until it returns false. False: this system does not tell. */
+/* Calls visit for each line until it returns false. Returns false if there is no list. */
 static bool read_lines(bool (*visit)(const struct line *line, void *arg), void *arg)
 {
     char *text = NULL;
@@ -67,7 +67,8 @@ struct search {
     int result;
 };
 
-/* The kernel says so behind the path, and a file may be called so. */
+/* Removes the mark that the kernel writes behind the path of a deleted file, unless the file's name
+ * ends so. */
 static void cut_deleted(struct fc_mapping *mapping)
 {
     static const char mark[] = " (deleted)";

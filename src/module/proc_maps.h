@@ -1,5 +1,5 @@
-/* ANY: The file that is mapped at an address, told by the kernel: whatever name it was opened by,
- * and from which directory. */
+/* ANY: The file that is mapped at an address, as the kernel tells it: whatever name the file was
+ * opened by, and from whichever directory. */
 #ifndef FC_MODULE_PROC_MAPS_H
 #define FC_MODULE_PROC_MAPS_H
 
@@ -14,24 +14,24 @@
 #endif
 
 struct fc_mapping {
-    /* File systems of several layers may give another one to stat(). */
+    /* stat(2) may tell another device on file systems with several layers. */
     uint64_t device;
     uint64_t inode; /* never 0 */
     /* Where the file was, if it was deleted or another has taken its place. */
     char path[FC_MAPPING_PATH_MAX];
 };
 
-/* The same for an address of many. */
+/* The same for one of several addresses. */
 struct fc_mapped {
     uint64_t address;
-    uint64_t device, inode; /* inode 0: no file is mapped there, or this system does not tell */
+    uint64_t device, inode; /* inode 0: no file is mapped there, or the system does not tell */
 };
 
-/* 0; -ENOENT: no file is mapped there, or this system does not tell; -ENAMETOOLONG. Opens a
- * descriptor for a moment. */
+/* Finds the file that is mapped at the address. Opens a descriptor for a moment. 0; -ENOENT: no
+ * file is mapped there, or the system does not tell; -ENAMETOOLONG. */
 int fc_mapping_find(uint64_t address, struct fc_mapping *mapping);
 
-/* Fills in device and inode of count addresses in one go. Opens a descriptor for a moment. */
+/* Fills in device and inode for count addresses at once. Opens a descriptor for a moment. */
 void fc_mapping_list(struct fc_mapped *mapped, size_t count);
 
 #endif

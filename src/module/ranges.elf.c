@@ -1,4 +1,4 @@
-/* ANY: Modules by dl_iterate_phdr().
+/* ANY: ELF: Lists where modules lie, by dl_iterate_phdr().
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
@@ -20,7 +20,7 @@ struct list {
     unsigned modules;
 };
 
-/* A part of a module without a hole, from and to as in the file. */
+/* A part of a module without a hole. The addresses are those in the file. */
 struct part {
     uintptr_t start, last;
 };
@@ -31,9 +31,9 @@ static bool is_loaded(const ElfW(Phdr) * segment)
            segment->p_memsz - 1 <= (uintptr_t)UINTPTR_MAX - segment->p_vaddr;
 }
 
-/* Takes the segments from *next on that lie page on page. Modules that are linked for larger pages
- * than this system's have holes between their segments, where memory of somebody else's may lie.
- * False: there is none left. */
+/* Joins the segments from *next on that lie page on page. Modules that are linked for larger pages
+ * than this system's have holes between their segments, where other memory may lie. False: no
+ * segment is left. */
 static bool next_part(const struct fc_elf_module *module, ElfW(Half) * next, struct part *part)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -53,8 +53,8 @@ static bool next_part(const struct fc_elf_module *module, ElfW(Half) * next, str
     return found;
 }
 
-/* A relative path is the loader's where the module was loaded by one; the other process may have an
- * absolute one. */
+/* Hashes a module's path, made absolute. The loader has a relative path if the module was loaded by
+ * one, and the other process may have an absolute one. */
 static uint64_t hash_path(const char *path)
 {
     char *absolute = path[0] != '/' && strchr(path, '/') != NULL ? realpath(path, NULL) : NULL;
@@ -72,7 +72,7 @@ static struct fc_module_range identify(const struct fc_elf_module *module, const
     const bool has_build = fc_elf_identify_build(module, &id);
     range.key = fc_hash(FC_HASH_START, &module->is_program, sizeof module->is_program);
     range.key = fc_hash(range.key, id.bytes, id.size);
-    if (module->is_program) /* it may be called by any name */
+    if (module->is_program) /* the program may be called by any name */
         return range;
     if (!has_build)
         range.key = fc_hash(range.key, fc_path_last_part(path), strlen(fc_path_last_part(path)));
