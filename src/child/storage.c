@@ -1,7 +1,9 @@
 /* CHILD: The storage that storage.h declares. */
 #include "child/storage.h"
 
-_Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
-_Alignas(max_align_t) unsigned char fc_request_bytes[FC_REQUEST_REMAINING_MAX];
-char fc_message[FC_MESSAGE_MAX];
-struct fc_module_range fc_module_ranges[FC_MODULE_RANGES_MAX];
+#include "base/large_storage.h"
+
+FC_LARGE_STORAGE _Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
+FC_LARGE_STORAGE _Alignas(max_align_t) unsigned char fc_request_bytes[FC_REQUEST_REMAINING_MAX];
+FC_LARGE_STORAGE char fc_message[FC_MESSAGE_MAX];
+FC_LARGE_STORAGE struct fc_module_range fc_module_ranges[FC_MODULE_RANGES_MAX];

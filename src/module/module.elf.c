@@ -7,6 +7,7 @@
 #include "module/lookup.h"
 
 #include "base/descriptors.h"
+#include "base/large_storage.h"
 #include "module/elf_module.h"
 #include "module/proc_maps.h"
 
@@ -31,7 +32,7 @@ struct known {
 /* Protects the cache. Nobody waits for it long: in a process that was forked while another thread
  * had it, it stays taken, and the cache is not used. */
 static atomic_flag cache_taken = ATOMIC_FLAG_INIT;
-static struct known cache[8];
+static FC_LARGE_STORAGE struct known cache[8];
 static unsigned cache_next;
 
 static bool lock_cache(void)
@@ -318,8 +319,8 @@ struct search {
 };
 
 /* The files of the modules that were loaded at fc_module_prepare, as the kernel tells them. */
-static struct fc_mapped noted[256];
-static uintptr_t noted_bias[sizeof noted / sizeof *noted];
+static FC_LARGE_STORAGE struct fc_mapped noted[256];
+static FC_LARGE_STORAGE uintptr_t noted_bias[sizeof noted / sizeof *noted];
 static size_t noted_count;
 
 static const ElfW(Phdr) * find_first_segment(const struct fc_elf_module *module)

@@ -2,6 +2,9 @@
  * whose header tells why. */
 #include "result/small_result.h"
 
+#include "base/large_storage.h"
+
 #include <stddef.h>
 
-_Alignas(max_align_t) unsigned char fc_small_result_storage[FC_RESULT_HEAD + FC_SMALL_RESULT + FC_RESULT_TAIL];
+FC_LARGE_STORAGE _Alignas(
+    max_align_t) unsigned char fc_small_result_storage[FC_RESULT_HEAD + FC_SMALL_RESULT + FC_RESULT_TAIL];

@@ -5,6 +5,7 @@
 #include "base/descriptors.h"
 #include "base/fd_message.h"
 #include "base/io.h"
+#include "base/large_storage.h"
 #include "base/poll_fds.h"
 #include "child/crash_handler.h"
 #include "child/prepare.h"
@@ -31,7 +32,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct fc_prepare prepare;
+static FC_LARGE_STORAGE struct fc_prepare prepare;
 static int control_fd = -1, host_fd = -1;
 
 /* Runs first in a forked child: closes what is the server's. extra: the child's own socket, which
