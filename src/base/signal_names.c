@@ -11,10 +11,11 @@
         signal, #signal \
     }
 
-/* Only glibc has sigabbrev_np(3). */
+/* Only glibc has sigabbrev_np(3). The names lie in the table, because a pointer to each would have
+ * to be relocated in every process. */
 static const struct {
     int signal;
-    const char *name;
+    char name[12];
 } names[] = {
     NAME(SIGHUP),    NAME(SIGINT),  NAME(SIGQUIT), NAME(SIGILL),    NAME(SIGTRAP), NAME(SIGABRT), NAME(SIGBUS),
     NAME(SIGFPE),    NAME(SIGKILL), NAME(SIGUSR1), NAME(SIGSEGV),   NAME(SIGUSR2), NAME(SIGPIPE), NAME(SIGALRM),

@@ -31,8 +31,8 @@ static struct line parse(char *text)
         p += strspn(p, " ");
         p += strcspn(p, " ");
     }
-    const unsigned device_major = (unsigned)strtoul(p, &p, 16);
-    const unsigned device_minor = *p == ':' ? (unsigned)strtoul(p + 1, &p, 16) : 0;
+    const unsigned device_major = (unsigned)strtoull(p, &p, 16);
+    const unsigned device_minor = *p == ':' ? (unsigned)strtoull(p + 1, &p, 16) : 0;
     line.mapped.device = (uint64_t)makedev(device_major, device_minor);
     line.mapped.inode = strtoull(p, &p, 10);
     p += strspn(p, " ");

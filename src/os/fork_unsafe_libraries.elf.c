@@ -9,20 +9,18 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Libraries that are known to hang or to fail in a forked child of a process that has used them. */
-static const char *const hostile[] = {
-    "libgomp.so", "libgio-2.0.so", "libdispatch.so", "libtbb.so",     "libjvm.so", "libcuda.so",
-    "libzmq.so",  "librdkafka.so", "libpulse.so",    "libsystemd.so", "libxcb.so", "libobjc.so",
-};
+/* Libraries that are known to hang or to fail in a forked child of a process that has used them.
+ * Each name ends with a 0, and the list with another. */
+static const char hostile[] = "libgomp.so\0libgio-2.0.so\0libdispatch.so\0libtbb.so\0libjvm.so\0libcuda.so\0"
+                              "libzmq.so\0librdkafka.so\0libpulse.so\0libsystemd.so\0libxcb.so\0libobjc.so\0";
 
 static bool is_hostile(const char *path)
 {
     const char *name = fc_path_last_part(path);
-    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
-        const char *ending = strncmp(name, hostile[i], strlen(hostile[i])) == 0 ? name + strlen(hostile[i]) : NULL;
-        if (ending != NULL && (*ending == '\0' || *ending == '.')) {
+    for (const char *known = hostile; *known != '\0'; known += strlen(known) + 1) {
+        const char *ending = strncmp(name, known, strlen(known)) == 0 ? name + strlen(known) : NULL;
+        if (ending != NULL && (*ending == '\0' || *ending == '.'))
             return true;
-        }
     }
     return false;
 }

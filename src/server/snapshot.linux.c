@@ -222,7 +222,7 @@ static uint32_t namespace_number(const struct namespaces *of, const char *name)
         return 0;
     link[n] = '\0';
     const char *bracket = strchr(link, '[');
-    return bracket == NULL ? 0 : (uint32_t)strtoul(bracket + 1, NULL, 10);
+    return bracket == NULL ? 0 : (uint32_t)strtoull(bracket + 1, NULL, 10);
 }
 
 /* Fills in the namespaces that can differ.
@@ -277,7 +277,7 @@ static void read_ids(const char *text, const char *name, uint32_t ids[FC_IDS])
     const char *at = status_line(text, name);
     for (int i = 0; at != NULL && i < FC_IDS; i++) {
         char *end;
-        ids[i] = (uint32_t)strtoul(at, &end, 10);
+        ids[i] = (uint32_t)strtoull(at, &end, 10);
         at = end;
     }
 }
@@ -289,7 +289,7 @@ static void read_groups(const char *text, struct fc_credentials *c)
     c->groups = 0;
     while (at != NULL && *at != '\n' && *at != '\0') {
         char *end;
-        const uint32_t group = (uint32_t)strtoul(at, &end, 10);
+        const uint32_t group = (uint32_t)strtoull(at, &end, 10);
         if (end == at)
             break;
         c->groups_hash = fc_hash(c->groups == 0 ? FC_HASH_START : c->groups_hash, &group, sizeof group);
