@@ -1,6 +1,6 @@
 /* ANY: forkcall_init: an instance that the library has started becomes a server or a child here,
  * and never returns. */
-#include "exec/init_state.h"
+#include "exec/init_called.h"
 
 #include "base/process_name.h"
 #include "child/run_request.h"

@@ -52,8 +52,8 @@ struct forkcall_call {
     /* ---- api/call.c, call/channel.c, method/: what the child is told ---- */
     struct fc_task task;
 
-    /* ---- method/, server/, call/end.c: the child ---- */
-    struct fc_process process; /* call/end.c drops a descriptor that the host has closed */
+    /* ---- method/, server/, call/terminate.c: the child ---- */
+    struct fc_process process; /* call/terminate.c drops a descriptor that the host has closed */
 
     /* ---- call/channel.c, server/: descriptors ---- */
     struct fc_fds fds; /* most by the functions of base/descriptors.c */
@@ -74,18 +74,18 @@ struct forkcall_call {
     struct forkcall_buf stderr_tail;
     struct fc_hint_scan hint_scan; /* of standard_error, or of the stream that it joins */
 
-    /* ---- call/end.c, call/run_inline.c: why the library ends the call ---- */
+    /* ---- call/terminate.c, call/run_inline.c: why the library ends the call ---- */
     enum fc_cause cause;
     atomic_bool cancel_requested; /* by forkcall_cancel, in any thread */
 
-    /* ---- call/result.c: the result ---- */
+    /* ---- call/take_result.c: the result ---- */
     bool result_taken;
     /* 0; -ENOMEM: the host has no memory for the result; -EPROTO: the child took it back. */
     int result_error;
     /* Between the end of a call of forkcall_start and forkcall_finish. */
     struct forkcall_buf kept_result;
 
-    /* ---- call/conclude.c, call/state.c, api/call.c: what the caller learns ---- */
+    /* ---- call/fill_report.c, call/state.c, api/call.c: what the caller learns ---- */
     struct forkcall_report report;
 };
 
@@ -126,13 +126,13 @@ bool fc_call_may_call_back(const struct forkcall_call *call);
 void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which);
 bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which);
 
-/* ---- call/result.c --------------------------------------------------------------------------- */
+/* ---- call/take_result.c ---------------------------------------------------------------------- */
 
 /* Takes the result that the trailer announces, if there is one, and sets result_error. Does nothing
  * when it is called again. */
 void fc_call_take_result(struct forkcall_call *call);
 
-/* ---- call/conclude.c ------------------------------------------------------------------------- */
+/* ---- call/fill_report.c ---------------------------------------------------------------------- */
 
 /* The status is, or will be, OK or FAILED: then the processes that the function has started may go
  * on. Asked after fc_call_take_result, and before the child is reaped: afterwards the number of its
@@ -165,7 +165,7 @@ void fc_call_lose_result(struct forkcall_call *call);
 /* Runs the task of a call by INLINE in this thread, and ends the call. */
 void fc_call_run_inline(struct forkcall_call *call);
 
-/* ---- call/end.c ------------------------------------------------------------------------------ */
+/* ---- call/terminate.c ------------------------------------------------------------------------ */
 
 /* Ends a call that still runs. After a timeout or a cancel the child gets SIGTERM and the grace of
  * the options; else, and without a grace, SIGKILL at once. */

@@ -54,7 +54,7 @@ enum fc_decided_by {
 /* Fills in status, ran, code, wait_status and usage. report->crash is there already, and a
  * crash that the kernel does not confirm is not (fc_outcome_crash_is_true). */
 enum fc_decided_by fc_outcome_decide(const struct fc_facts *facts, struct forkcall_report *report);
-/* Fills in the message for what was decided (outcome_message.c). */
+/* Fills in the message for what was decided (describe_outcome.c). */
 void fc_outcome_describe(const struct fc_facts *facts, enum fc_decided_by by, struct forkcall_report *report);
 
 /* The status is, or will be, OK or FAILED: then the processes that the function has started may go

@@ -2,8 +2,8 @@
 #include "exec/exec_self.h"
 
 #include "base/fd_message.h"
-#include "exec/init_state.h"
-#include "exec/kernel_mark.h"
+#include "exec/exec_mark.h"
+#include "exec/init_called.h"
 #include "exec/library_id.h"
 #include "exec/spawn_self.h"
 
@@ -162,7 +162,7 @@ static void become_exec_self(struct hello *hello)
 bool fc_exec_self_is_this(enum fc_exec_self_role *role, int *fd)
 {
     struct hello hello;
-    const bool branded = fc_kernel_mark_take();
+    const bool branded = fc_exec_mark_take();
     const bool has = has_hello(&hello);
     if (!has || maker_of(&hello) != getppid()) {
         if (has && (is_marked() || marker_is(&hello) || branded))

@@ -9,7 +9,7 @@
  *    with this mark it serves;
  *  - the path that it was started by (Linux);
  *  - a variable of the environment that names its parent;
- *  - a mark that the kernel keeps over exec (exec/kernel_mark.h).
+ *  - a mark that the kernel keeps over exec (exec/exec_mark.h).
  *
  * A process that finds a mark which may be another's goes on as an ordinary program, but does not
  * re-execute itself. So no endless chain can arise in which no process knows what it is. */

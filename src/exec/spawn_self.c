@@ -3,7 +3,7 @@
 
 #include "base/descriptors.h"
 #include "config.h"
-#include "exec/kernel_mark.h"
+#include "exec/exec_mark.h"
 #include "os/credentials.h"
 #include "os/settings.h"
 
@@ -173,9 +173,9 @@ int fc_spawn_self(const char *path, const char *marker, int fd, bool own_group, 
     if (environment == NULL)
         return -ENOMEM;
     sigset_t mask;
-    const unsigned long before = fc_kernel_mark_begin(&mask);
+    const unsigned long before = fc_exec_mark_begin(&mask);
     const int r = start_again(path, environment, fd, &mask, own_group, pid);
-    fc_kernel_mark_end(before);
+    fc_exec_mark_end(before);
     free(environment);
     return -r;
 }

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 /* Starts path with descriptors 0 to 2 and fd, which becomes FC_EXEC_SELF_FD, and no others; every
- * signal at its default; no signal blocked except for exec/kernel_mark.h; the environment of this
+ * signal at its default; no signal blocked except for exec/exec_mark.h; the environment of this
  * process and marker ("name=value").
  *
  * Returns 0 or a negative errno. -EINVAL: fd is FC_EXEC_SELF_FD itself. Thread-safe. */

@@ -4,7 +4,7 @@
 
 #include "base/report_message.h"
 #include "exec/exec_self.h"
-#include "exec/init_state.h"
+#include "exec/init_called.h"
 
 #include <errno.h>
 

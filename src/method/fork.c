@@ -9,7 +9,7 @@
 #include "child/run.h"
 #include "child/streams.h"
 #include "exec/exec_self.h"
-#include "exec/init_state.h"
+#include "exec/init_called.h"
 #include "os/threads.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 
 #include "child/exit_hooks.h"
 #include "config.h"
-#include "exec/init_state.h"
+#include "exec/init_called.h"
 
 #include <stddef.h>
 

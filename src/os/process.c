@@ -2,7 +2,7 @@
 #include "os/process.h"
 #include "base/io.h"
 #include "base/poll_fds.h"
-#include "os/parent_death.h"
+#include "os/process_tree.h"
 
 #include <string.h>
 #include <sys/wait.h>

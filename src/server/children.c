@@ -5,8 +5,8 @@
 #include "base/fd_message.h"
 #include "base/io.h"
 #include "base/poll_fds.h"
-#include "os/parent_death.h"
 #include "os/process.h"
+#include "os/process_tree.h"
 #include "server/make_child.h"
 #include "server/server_state.h"
 

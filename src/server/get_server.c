@@ -5,7 +5,7 @@
 #include "base/io.h"
 #include "base/poll_fds.h"
 #include "exec/exec_self.h"
-#include "exec/init_state.h"
+#include "exec/init_called.h"
 #include "os/process.h"
 #include "server/launch.h"
 #include "server/send_order.h"

@@ -6,7 +6,7 @@
 #include "base/poll_fds.h"
 #include "call/unreaped.h"
 #include "exec/exec_self.h"
-#include "exec/init_state.h"
+#include "exec/init_called.h"
 #include "os/process.h"
 #include "server/send_order.h"
 #include "wire/request.h"

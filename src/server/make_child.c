@@ -8,7 +8,7 @@
 #include "child/run_request.h"
 #include "exec/exec_self.h"
 #include "os/lifeline.h"
-#include "os/parent_death.h"
+#include "os/process_tree.h"
 #include "os/sched_batch.h"
 #include "result/region.h"
 #include "server/launch.h"

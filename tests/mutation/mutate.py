@@ -3,7 +3,7 @@
 execute the changed line, and prints the changes that no test has noticed.
 
     tests/mutation/mutate.py --count 100 --seed 1           random changes in all of src/
-    tests/mutation/mutate.py --count 20 src/call/outcome.c       in one file
+    tests/mutation/mutate.py --count 20 src/call/decide_outcome.c       in one file
     tests/mutation/mutate.py --work DIR …                   keeps the builds and the coverage there, for the next run
     tests/mutation/mutate.py --longest 5 …                  without the tests that take more than 5 s: a first look
 

@@ -1,7 +1,7 @@
 /* A program that comes by what a copy is known by, without being one. Argument: how. It then execs
  * itself, and says "main" if its main goes on after forkcall_init. */
+#include "exec/exec_mark.h"
 #include "exec/exec_self.h"
-#include "exec/kernel_mark.h"
 
 #include <forkcall.h>
 
@@ -31,7 +31,7 @@ struct kind {
     bool parent;       /* the maker of the socket is its parent */
     bool hangs_up;     /* the maker's end is closed */
     bool keeps_data;   /* what lies there is still to be there for main */
-    bool branded;      /* with the mark of kernel_mark.h */
+    bool branded;      /* with the mark of exec_mark.h */
     bool wrapped;      /* its parent is another program, argv[2] */
     bool lost;         /* main goes on, and is to start no copies */
     int status;        /* that it is to end with */
@@ -121,7 +121,7 @@ _Noreturn static void exec_self(const struct kind *kind, const char *path, int s
         setenv("FORKCALL_COPY", marker, 1);
     if (kind->branded) {
         sigset_t mask;
-        fc_kernel_mark_begin(&mask);
+        fc_exec_mark_begin(&mask);
         sigprocmask(SIG_SETMASK, &mask, NULL);
     }
     const char *what = kind->keeps_data ? "data" : kind->lost ? "lost" : "main";

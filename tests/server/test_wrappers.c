@@ -1,6 +1,6 @@
 /* Tools that stand between a program and its copies: a copy serves, or ends, or at the least starts
  * none of its own. Arguments: the paths of main_counter, of the library to preload, of wrapper;
- * which file of kernel_mark.*.c is in the library; the paths of such tools as there are here. */
+ * which file of exec_mark.*.c is in the library; the paths of such tools as there are here. */
 #include "servers.h"
 
 #include <grp.h>

@@ -1,6 +1,6 @@
 /* SERVER, CHILD: A process ends when its parent does, and gets orphans as children. */
-#ifndef FC_OS_PARENT_DEATH_H
-#define FC_OS_PARENT_DEATH_H
+#ifndef FC_OS_PROCESS_TREE_H
+#define FC_OS_PROCESS_TREE_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,7 +1,7 @@
 /* ANY: Whether forkcall_init() was called in this process, and what the process has been since
  * then. */
-#ifndef FC_EXEC_INIT_STATE_H
-#define FC_EXEC_INIT_STATE_H
+#ifndef FC_EXEC_INIT_CALLED_H
+#define FC_EXEC_INIT_CALLED_H
 
 #include <stdbool.h>
 

@@ -4,7 +4,7 @@
  * A constructor of this library unblocks them. The program's constructors run after it and find
  * none blocked, nor does a thread that they start. Only libraries whose constructors run before
  * this library's find the set, which holds no signal that anything is known to use. */
-#include "exec/kernel_mark.h"
+#include "exec/exec_mark.h"
 
 #include "config.h"
 
@@ -36,13 +36,13 @@ static void make(sigset_t *mask)
         sigaddset(mask, marked[i]);
 }
 
-unsigned long fc_kernel_mark_begin(sigset_t *mask)
+unsigned long fc_exec_mark_begin(sigset_t *mask)
 {
     make(mask);
     return 0;
 }
 
-void fc_kernel_mark_end(unsigned long before)
+void fc_exec_mark_end(unsigned long before)
 {
     (void)before;
 }
@@ -78,7 +78,7 @@ take_at_once(void)
 
 /* If another copy of this library, in the program or a plugin, has taken the mark before, it is not
  * found here. */
-bool fc_kernel_mark_take(void)
+bool fc_exec_mark_take(void)
 {
     const bool branded = was_branded || take();
     was_branded = false;

@@ -1,6 +1,6 @@
 /* ANY: Whether forkcall_init() was called in this process, and what the process has been since
  * then. */
-#include "exec/init_state.h"
+#include "exec/init_called.h"
 
 #include <stdatomic.h>
 

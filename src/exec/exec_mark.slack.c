@@ -2,7 +2,7 @@
  * nanoseconds. A child begins with the slack of the thread that made it, exec keeps it, and no
  * wrapper changes it. The last three digits are the mark: they change timers, which usually may be
  * late by 50 microseconds, by less than one. */
-#include "exec/kernel_mark.h"
+#include "exec/exec_mark.h"
 
 #include <sys/prctl.h>
 
@@ -14,7 +14,7 @@ static unsigned long marked(unsigned long slack)
     return slack / UNIT * UNIT + MARK;
 }
 
-unsigned long fc_kernel_mark_begin(sigset_t *mask)
+unsigned long fc_exec_mark_begin(sigset_t *mask)
 {
     const int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     sigemptyset(mask);
@@ -23,13 +23,13 @@ unsigned long fc_kernel_mark_begin(sigset_t *mask)
     return prctl(PR_SET_TIMERSLACK, marked((unsigned long)slack), 0, 0, 0) == 0 ? (unsigned long)slack : 0;
 }
 
-void fc_kernel_mark_end(unsigned long before)
+void fc_exec_mark_end(unsigned long before)
 {
     if (before != 0)
         prctl(PR_SET_TIMERSLACK, before, 0, 0, 0);
 }
 
-bool fc_kernel_mark_take(void)
+bool fc_exec_mark_take(void)
 {
     const int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     if (slack <= 0 || slack % UNIT != MARK)

@@ -1,6 +1,6 @@
 /* SERVER, CHILD: Uses prctl(2), PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER, on systems that have
  * them. */
-#include "os/parent_death.h"
+#include "os/process_tree.h"
 
 #include "config.h"
 
