@@ -2,7 +2,7 @@
  * Each is a file in the given directory. */
 #include "fuzz_frame.h"
 
-#include "../support/forge.h"
+#include "../support/forged_reply.h"
 #include "wire/crash_notice.h"
 
 #include <math.h>

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ODD_PATH "/proc/self/task/../exe"       /* one of those of image_path.linux.c */
+#define ODD_PATH "/proc/self/task/../exe"       /* one of those of executable.linux.c */
 #define AT_FD 3                                 /* where a copy finds its socket */
 #define DATA "these are thirty-two other bytes" /* as many as a hello has */
 
