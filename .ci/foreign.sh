@@ -8,8 +8,8 @@ debian_archive()
         awk -F'|' '$1 == "Debian" && $2 == "main" && $3 !~ /-(updates|backports)$/ { print $3; exit }'
 }
 
-# Lists of our own, for all processors that the jobs need and for sources; made by the first job
-# that needs them.
+# Package lists apart from the system's, for all processors that the jobs need and for sources. The
+# first job that needs them makes them.
 foreign_lists()
 {
     local root=$CI_TMP/foreign archive uri release

@@ -2,7 +2,7 @@
 # own.
 
 jobs_at_once=2
-# Most tests wait most of the time.
+# Most tests wait most of the time, so more of them run at once than there are processors.
 tests_at_once=4
 
 say()
@@ -23,14 +23,14 @@ skip_part()
     printf 'skip %s\n' "$*" >>"$CI_RESULTS/$CI_JOB"
 }
 
-# The whole job is not run.
+# Ends the job as skipped.
 skip_job()
 {
     skip_part "$*"
     exit 77
 }
 
-# Checks that are no tests of Meson's count as well.
+# Counts a check that is not a Meson test.
 count_check()
 {
     printf 'tests 1 0 0\n' >>"$CI_RESULTS/$CI_JOB"
@@ -58,7 +58,7 @@ installed()
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# Installs those of the packages that are missing; false where that cannot be done.
+# Installs packages that are missing. False: they cannot be installed.
 try_install()
 {
     local package missing=()
@@ -106,7 +106,7 @@ compile()
     ninja -C "$1" -j "$jobs_at_once"
 }
 
-# run_tests DIRECTORY [argument of meson test …]: fails where a test fails, and where none was run.
+# run_tests DIRECTORY [argument of meson test …]: fails if a test fails, or if none was run.
 run_tests()
 {
     local dir=$1 rc=0 log
@@ -121,7 +121,7 @@ run_tests()
     return "$rc"
 }
 
-# What the whole suite is built and run with, whatever the compiler.
+# Strict warnings, for every compiler.
 strict=(--warnlevel 3 --werror '-Dc_args=-Wshadow -Wconversion')
 
 build_and_test()

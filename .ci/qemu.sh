@@ -1,7 +1,7 @@
 # The whole suite on another processor, emulated by qemu-user.
 . "$CI_DIR/foreign.sh"
 
-# What rests on the kernel's own behaviour, which the emulator stands before; each was tried.
+# Tests that depend on behaviour of the kernel that the emulator changes. Each was tried.
 declare -A beyond_qemu=(
     [test_buf]='does not limit address space'
     [test_cancel]='has threads of its own once the program had one'

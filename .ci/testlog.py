@@ -60,7 +60,7 @@ def count(test):
     skipped = [[f"{name}: {case}", reason] for case, reason in skipped]
     if test["result"] not in PASSED:
         return passed, failed or 1, skipped
-    # A case that failed in a program that passed: Meson was not told.
+    # A case has failed in a program that passed, so Meson did not notice.
     if failed or passed or skipped:
         return passed, failed, skipped
     return 1, 0, []

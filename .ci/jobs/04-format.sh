@@ -21,7 +21,7 @@ if LC_ALL=C.UTF-8 grep -nHE '^.{101,}' include/forkcall.h; then
 fi
 count_check "include/forkcall.h is within 100 columns"
 
-# What a tool must find in the line that it is about may be wider.
+# A comment for a tool must stand in the line that it concerns, and may be wider.
 wide()
 {
     LC_ALL=C.UTF-8 grep -nHE '^.{101,}' "${files[@]}" | grep -E '/\*|\*/|:[0-9]+: +\* |[;{)] //' | grep -vE 'NOLINT|/proc/'

@@ -2,7 +2,7 @@
 . "$CI_DIR/lib.sh"
 need_build_tools
 need clang clang-tidy-14
-# With clang, so that the command lines hold nothing that clang-tidy does not know.
+# Built with clang, so that the command lines hold no option that clang-tidy does not know.
 CC=clang setup build -Dbench=true
 compile build # for files that are made by the build
 python3 - build/compile_commands.json "$CI_SRC" >files <<'CODE'
@@ -21,7 +21,7 @@ rc=0
 xargs -0 -n 2 -P "$jobs_at_once" clang-tidy-14 -p build --quiet \
     --header-filter="${CI_SRC##*/}/(include|src|tests|examples)/" <files >tidy.log 2>&1 || rc=$?
 if [ "$rc" != 0 ]; then
-    # A header's defect is found once for each file that includes it.
+    # A defect in a header is reported once for each file that includes it.
     sed "s,^/[^:]*/${CI_SRC##*/}/,," tidy.log | awk '/^[^ ]*: (error|warning): / { show = !seen[$0]++ }
         /^[0-9]+ warnings? generated/ { next }
         show'

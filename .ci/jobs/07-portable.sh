@@ -1,7 +1,6 @@
-# The portable file taken for everything, where this system would have better ones: what other
-# systems get. The suite "macos" is run with it: what the kernel of macOS does otherwise is imposed
-# on Linux by modules that are preloaded, and files that macOS alone takes are run over stand-ins
-# (tests/macos).
+# The portable files, which other systems get, instead of those for Linux. With them runs the suite
+# "macos": preloaded modules make Linux behave like macOS where the two differ, and files for macOS
+# alone run over stand-ins (tests/macos).
 . "$CI_DIR/lib.sh"
 need_build_tools
 try_fork_unsafe_libraries

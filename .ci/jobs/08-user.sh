@@ -6,8 +6,7 @@ CC=gcc setup build "${strict[@]}"
 compile build
 if [ "$(id -u)" = 0 ]; then
     need util-linux
-    # A user that owns nothing else here, so that limits on the number of its processes are about
-    # these tests alone.
+    # A user that has no other processes, so that limits on their number concern these tests alone.
     user=54321
     mkdir home
     chown -R "$user:$user" build home

@@ -15,7 +15,7 @@ cflags=$(pkg-config --cflags forkcall)
 libs=$(pkg-config --libs forkcall)
 static_libs=$(pkg-config --static --libs forkcall)
 warnings='-Wall -Wextra -Wpedantic -Werror'
-# What pkg-config prints is words for the command line.
+# pkg-config prints words for the command line.
 # shellcheck disable=SC2086
 {
     gcc -std=c11 $warnings $cflags "$consumer/consumer.c" -o shared-c $libs
@@ -65,7 +65,7 @@ need python3
 python3 "$CI_DIR/layers.py" "$CI_SRC/src" build/libforkcall.a || die "the objects of the library are not in layers"
 count_check "the library's objects call downwards only"
 
-# A static library has no hidden names: all must bear a prefix.
+# A static library has no hidden names, so all must have a prefix.
 nm -g --defined-only "$prefix/lib/libforkcall.a" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u >static-names
 [ -s static-names ] || die "libforkcall.a defines nothing"
 ! grep -vE '^(forkcall_|fc_|run_in_forked_process$)' static-names || die "names without a prefix in libforkcall.a"

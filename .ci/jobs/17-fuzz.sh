@@ -11,7 +11,7 @@ fuzzer=$(find build -name fuzz_frame -type f)
 corpus=$CI_SRC/tests/fuzz/corpus/frame
 [ -n "$(ls "$corpus")" ] || die "the corpus is empty"
 mkdir new
-# As the only thing it is given, each kept input must pass.
+# Each kept input must pass on its own.
 "$fuzzer" -runs=0 "$corpus"
 count_check "$(find "$corpus" -type f | wc -l) kept inputs"
 if ! "$fuzzer" -max_total_time=60 -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \

@@ -12,12 +12,12 @@ stop_load()
 }
 trap stop_load EXIT
 for _ in 1 2; do
-    # Ends by itself, should this script be killed.
+    # Ends by itself if this script is killed.
     timeout --foreground 600 sh -c 'while :; do :; done' &
     load+=($!)
 done
 run_tests build --repeat 3
-# Thirty seconds of chaos, another each time: the log has the seeds.
+# Thirty seconds of chaos with new seeds, which are in the log.
 stop_load
 load=()
 for seed in $((RANDOM * 2)) $((RANDOM * 2 + 1)); do

@@ -35,7 +35,7 @@ if ! cmocka_for_musl; then
     skip_part "cmocka's source cannot be had: with musl only the examples are run, not the tests"
     tests=(-Dtests=disabled)
 fi
-# Nothing of the system's own libraries may be found.
+# None of the system's own libraries may be found.
 export PKG_CONFIG_LIBDIR=$PWD/musl/lib/pkgconfig
 # musl-gcc sees no header of the kernel's; a system built on musl may have them or not.
 mkdir kernel

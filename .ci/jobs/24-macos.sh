@@ -1,6 +1,6 @@
 # macOS, arm64 and x86_64: the library and the examples are compiled and linked against real macOS
-# headers and symbol lists, and so each of Meson's probes is answered truly. Nothing can be run. The
-# headers come from an npm package of another compiler, pinned by its checksum; none of it is kept.
+# headers and symbol lists, so Meson's probes get true answers. Nothing can be run. The headers come
+# from an npm package of another compiler, pinned by its checksum, and are not kept.
 . "$CI_DIR/lib.sh"
 need_build_tools
 need clang-14 lld-14 llvm-14
