@@ -34,7 +34,7 @@ bool fc_exec_mark_take(void)
     const int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     if (slack <= 0 || slack % UNIT != MARK)
         return false;
-    /* 0 would restore the slack that the process began with */
+    /* 0 would restore the slack that the process began with. */
     prctl(PR_SET_TIMERSLACK, slack > MARK ? (unsigned long)(slack - MARK) : 1UL, 0, 0, 0);
     return true;
 }

@@ -1,4 +1,4 @@
-/* HOST: macOS: every descriptor is close-on-exec but those that an action names
+/* HOST: macOS: Makes every descriptor close-on-exec except those that an action names
  * (posix_spawnattr_setflags(3)). */
 #include "exec/spawn_self.h"
 

@@ -54,7 +54,7 @@ static void start(struct forkcall_call *call)
 {
     struct fc_module_function name;
     struct fc_caller caller;
-    memset(&caller, 0, sizeof caller); /* padding, too, goes to another process */
+    memset(&caller, 0, sizeof caller); /* the padding is sent to another process, too */
     if (!fc_exec_is_allowed(call) || !fc_exec_name_function(call, &name))
         return;
     int r = fc_channel_open_streams(call);

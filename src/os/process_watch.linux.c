@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* From the kernel's include/uapi/linux/pidfd.h, which few systems have in this form yet. */
+/* From the kernel's include/uapi/linux/pidfd.h, whose newer parts few systems have yet. */
 #define INFO_EXIT ((uint64_t)1 << 3)            /* PIDFD_INFO_EXIT, Linux 6.15 */
 #define SIGNAL_PROCESS_GROUP ((unsigned)1 << 2) /* PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9 */
 
@@ -37,7 +37,8 @@ struct info { /* struct pidfd_info, first version (64 bytes) */
 #endif
 #define P_PIDFD_ ((idtype_t)3) /* P_PIDFD, not in every libc */
 
-/* The kernel's struct rusage: long on every system, whatever the libc makes of time_t. */
+/* The kernel's struct rusage. Its fields are long on every system, whatever the C library uses for
+ * time_t. */
 struct kernel_usage {
     long user_s, user_us, system_s, system_us, max_rss_kib, rest[13];
 };

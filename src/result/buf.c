@@ -1,4 +1,5 @@
-/* ANY: Grows a buffer on the heap, in fixed memory, or in the memory that a child shares. */
+/* ANY: Grows a buffer on the heap, in fixed memory, or in the memory that a child shares with its
+ * host. */
 #include "result/buf.h"
 
 #include "result/region.h"

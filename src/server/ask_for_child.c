@@ -217,8 +217,8 @@ static void rest(const struct ask *ask)
     fc_poll_or_pause(fds, 3, TURN_MS);
 }
 
-/* The child may be there before it has all that it is to have: what found no room is sent after the
- * answer. */
+/* Waits for the answer, and sends the rest of the list. The child may have come before the socket
+ * had room for all of its list. The rest is sent after the answer then. */
 static int await_answer(struct ask *ask, const struct fc_time_limit *time_limit)
 {
     for (;;) {
@@ -240,8 +240,8 @@ static int await_answer(struct ask *ask, const struct fc_time_limit *time_limit)
     }
 }
 
-/* A call has waited in vain since then. Counted is the time in which one call or more waited and
- * none heard anything: a server that nobody waits for is not silent. */
+/* Counts that a call has waited in vain since since_ns. Only the time counts in which at least one
+ * call waited and none got an answer: a server for which nobody waits is not silent. */
 static void count_silence(struct fc_server *server, uint64_t since_ns, unsigned heard)
 {
     fc_fds_lock();
@@ -262,8 +262,8 @@ static unsigned answers_of(const struct fc_server *server)
     return heard;
 }
 
-/* in_exchange: a spare, which the call gives back. 0; a positive errno: that of the server; or a
- * negative one. */
+/* Sends an ASK and waits for the answer. in_exchange: a spare that the call gives back with it; 0:
+ * none. Returns 0; a positive errno: the server's answer; or a negative errno. */
 static int ask(struct forkcall_call *call, const struct fc_fd_list_item *list, size_t count, pid_t in_exchange,
                const struct fc_time_limit *time_limit)
 {
@@ -285,7 +285,7 @@ static int ask(struct forkcall_call *call, const struct fc_fd_list_item *list, s
     end.ask = ask.order.ask;
     if (ask.asked ? !ask.answered : in_exchange != 0)
         fc_order_tell(call->process.server, &end);
-    if (r < 0 && ask.has_child) { /* and not all that it is to have */
+    if (r < 0 && ask.has_child) { /* it has not got all of its list */
         struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
         fc_order_tell(call->process.server, &unused);
         fc_ask_drop_child(call);
@@ -308,8 +308,9 @@ static int refused(int error, char *why, size_t why_size)
     return -error;
 }
 
-/* Only a child that is made for it has what a call with a list needs. Where the server finds no
- * room, a spare that has come meanwhile, and takes up the room, is used or given up for it. */
+/* Gets a child. A call with a list cannot use a spare, because only a child made for it reads the
+ * list. If the server has no room, a spare that has come meanwhile takes up the room: a call
+ * without a list uses it, and another gives it back with its next ASK. */
 static int get(struct forkcall_call *call, const struct fc_fd_list_item *list, size_t count,
                const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {

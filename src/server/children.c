@@ -245,7 +245,7 @@ void fc_children_kill_all(void)
 static int hand_over(const struct fc_new_child *new, int socket)
 {
     struct fc_server_handover handover;
-    memset(&handover, 0, sizeof handover); /* padding, too, goes to another process */
+    memset(&handover, 0, sizeof handover); /* the padding is sent to another process, too */
     handover.pid = (int32_t) new->pid;
     handover.execed = children.exec_with != NULL;
     int fds[FC_HANDOVER_FDS] = {new->request[1], new->request[0], new->reply[0]};

@@ -233,7 +233,7 @@ static int get(const struct fc_time_limit *time_limit, unsigned started, struct 
         *server = ref_current();
         if (*server != NULL) {
             const bool served = atomic_load(&(*server)->ready);
-            /* The host has closed its descriptors: it counts as no server */
+            /* The host has closed its descriptors, so it counts as no server. */
             if (fc_server_is_lost(*server)) {
                 fc_server_retire(*server);
                 fc_server_unref(*server);
@@ -333,7 +333,7 @@ static int stop(void)
     fc_server_retire(server);
     const uint64_t deadline_ns = fc_now_ns() + STOP_NS;
     if (atomic_load(&server->refs) == 1 && !fc_server_is_lost(server)) {
-        /* a suspended server would not see the end of its socket */
+        /* A suspended server would not see the end of its socket. */
         fc_server_signal(server, SIGCONT);
         shutdown(server->fds.fd[FC_FD_SOCKET], SHUT_WR);
         while (!is_over(server) && fc_now_ns() < deadline_ns)

@@ -1,4 +1,4 @@
-/* HOST: Starts a server, and sees to its end. */
+/* HOST: Starts a server, ends it, and reaps it. */
 #include "server/launch.h"
 
 #include "base/fd_message.h"
@@ -149,7 +149,7 @@ static void reap(pid_t pid, bool fd_tells, struct fc_fds *fds)
     if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !is_of_server(&process))
         return;
     if (fd_tells) {
-        /* The server, which would have told of the end, is gone */
+        /* The server, which would have told of the end, is gone. */
         fc_fds_close(fds, FC_FD_PROCESS);
         process.fd = -1;
         process.fd_tells = false;
@@ -247,7 +247,7 @@ static int await_exec_self(struct fc_process *started, struct fc_fds *fds, const
             fc_process_signal(started, SIGKILL);
             killed_ns = now;
         } else if (killed_ns != 0 && now >= killed_ns + END_NS) {
-            /* It cannot end now (it may wait for a disk): it is reaped later */
+            /* The process cannot end now (it may wait for a disk), so it is reaped later. */
             fc_unreaped_add(started, fds);
             break;
         }

@@ -16,7 +16,7 @@ struct fc_owed {
 struct fc_server_order fc_order_make(enum fc_server_order_kind kind, pid_t pid)
 {
     struct fc_server_order order;
-    memset(&order, 0, sizeof order); /* padding, too, goes to another process */
+    memset(&order, 0, sizeof order); /* the padding is sent to another process, too */
     order.kind = (uint32_t)kind;
     order.pid = (int32_t)pid;
     return order;

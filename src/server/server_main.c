@@ -161,7 +161,7 @@ _Noreturn static void serve(void)
 static void tell_ready(int error, const char *why, int status)
 {
     struct fc_server_ready ready;
-    memset(&ready, 0, sizeof ready); /* padding, too, goes to another process */
+    memset(&ready, 0, sizeof ready); /* the padding is sent to another process, too */
     ready.error = error;
     ready.pid = getpid();
     snprintf(ready.why, sizeof ready.why, "%s", why);

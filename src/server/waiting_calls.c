@@ -33,7 +33,7 @@ static struct {
 static void answer(int socket, int error)
 {
     struct fc_server_handover none;
-    memset(&none, 0, sizeof none); /* padding, too, goes to another process */
+    memset(&none, 0, sizeof none); /* the padding is sent to another process, too */
     none.error = error;
     fc_fd_message_send(socket, &none, sizeof none, NULL, 0);
 }
