@@ -159,7 +159,7 @@ static void send_start(struct forkcall_call *call, struct iovec *parts, int coun
         return;
     }
     if (call->task.lifeline)
-        fc_lifeline_give(call->fds.fd[FC_FD_CHILD_GO], call->process.pid);
+        fc_lifeline_set_owner(call->fds.fd[FC_FD_CHILD_GO], call->process.pid);
     close_ends_of_child(call);
 }
 

@@ -20,7 +20,7 @@
  * answer, and the host has a pidfd of the child. */
 static bool ask_kernel(const struct fc_process *process, struct fc_ending *ending)
 {
-    return process->fd >= 0 && !process->fd_tells && fc_process_watch_is_over(process) &&
+    return process->fd >= 0 && !process->fd_is_socket && fc_process_watch_is_over(process) &&
            fc_process_watch_has_ended(process, ending);
 }
 
@@ -126,14 +126,14 @@ static void close_unneeded(struct forkcall_call *call)
 static bool server_has_answered(struct forkcall_call *call, struct fc_ending *ending)
 {
     const struct fc_process *process = &call->process;
-    const enum fc_fd answer = process->fd_tells ? FC_FD_PROCESS : FC_FD_STATUS;
+    const enum fc_fd answer = process->fd_is_socket ? FC_FD_PROCESS : FC_FD_STATUS;
     int told = 0;
     if (call->fds.fd[answer] < 0) {
         told = process->remote->ask_ending(process, &call->fds, answer) == -EPIPE ? -1 : 0;
         fc_wakeup_also(&call->fds, call->fds.fd[answer]);
     }
     if (call->fds.fd[answer] >= 0)
-        told = process->remote->hear_ending(call->fds.fd[answer], ending);
+        told = process->remote->receive_ending(call->fds.fd[answer], ending);
     if (told > 0)
         return true;
     *ending = (struct fc_ending){.wait_status = -1};

@@ -24,7 +24,7 @@
 #define ABOVE_ENTRY 256U
 
 static atomic_flag crashing = ATOMIC_FLAG_INIT;
-static atomic_bool told;
+static atomic_bool was_sent;
 
 static size_t range_count;
 static bool sends_ranges;
@@ -88,7 +88,7 @@ static size_t stack_part(uint64_t from, uint64_t *start)
     return to > from ? (size_t)(to - from < FC_CRASH_STACK_MAX ? to - from : FC_CRASH_STACK_MAX) : 0;
 }
 
-static void tell(int signal, const siginfo_t *info, const void *context)
+static void send_notice(int signal, const siginfo_t *info, const void *context)
 {
     struct fc_crash_notice notice;
     memset(&notice, 0, sizeof notice);
@@ -109,7 +109,7 @@ static void tell(int signal, const siginfo_t *info, const void *context)
         {.iov_base = fc_module_ranges, .iov_len = ranges_size},
         {.iov_base = (void *)(uintptr_t)notice.stack_address, .iov_len = size},
     };
-    fc_child_write(parts, 4, false);
+    fc_reply_write(parts, 4, false);
 }
 
 /* True: the instruction is executed again when the handler returns, and raises the signal again,
@@ -132,10 +132,10 @@ static void handler(int signal, siginfo_t *info, void *context)
 {
     if (fc_child_is_running()) {
         if (!atomic_flag_test_and_set(&crashing)) {
-            tell(signal, info, context);
-            atomic_store(&told, true);
+            send_notice(signal, info, context);
+            atomic_store(&was_sent, true);
         }
-        while (!atomic_load(&told)) /* another thread has crashed, and sends */
+        while (!atomic_load(&was_sent)) /* another thread has crashed, and sends */
             sched_yield();
     }
     struct sigaction action;
@@ -146,12 +146,12 @@ static void handler(int signal, siginfo_t *info, void *context)
         raise(signal); /* it is delivered when the handler returns */
 }
 
-void fc_crash_arm(bool by_fork)
+void fc_crash_prepare(bool by_fork)
 {
     const stack_t stack = {.ss_sp = fc_alternate_stack, .ss_size = sizeof fc_alternate_stack};
     sigaltstack(&stack, NULL);
     atomic_flag_clear(&crashing);
-    atomic_store(&told, false);
+    atomic_store(&was_sent, false);
     sends_ranges = !by_fork;
 }
 

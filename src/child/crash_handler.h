@@ -17,7 +17,7 @@ void fc_crash_note_function(forkcall_fn *fn);
 
 /* Prepares for fc_crash_catch. by_fork: the host's modules lie where the child's do, so they are
  * not sent. */
-void fc_crash_arm(bool by_fork);
+void fc_crash_prepare(bool by_fork);
 
 /* Installs the handler for a signal that a crash raises. It runs on a stack of its own. old: gets
  * what was installed before. */

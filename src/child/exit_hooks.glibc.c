@@ -110,7 +110,7 @@ void fc_exit_hooks_release(struct fc_exit_hooks *guard)
     released = NULL;
 }
 
-void fc_exit_hooks_arm(bool threaded)
+void fc_exit_hooks_install(bool threaded)
 {
     if (threaded)
         return;
@@ -129,7 +129,7 @@ static void at_return(void *unused)
         fc_child_handlers_have_run();
 }
 
-bool fc_exit_hooks_arm_return(void)
+bool fc_exit_hooks_install_at_return(void)
 {
     return __cxa_atexit(at_return, NULL, NULL) == 0 && on_exit(on_exit_handler, NULL) == 0;
 }

@@ -21,15 +21,15 @@ void fc_exit_hooks_release(struct fc_exit_hooks *guard);
 
 /* In the child, as the last step before the function, so that the functions below run before every
  * handler of the host. */
-void fc_exit_hooks_arm(bool threaded);
+void fc_exit_hooks_install(bool threaded);
 
 /* Arranges that the function's own handlers also run when it returns. Called after
- * fc_exit_hooks_arm, in a process that had no other thread when it was made. In a fork of the host
+ * fc_exit_hooks_install, in a process that had no other thread when it was made. In a fork of the host
  * the list of handlers is not touched at return, because another thread may have held its lock,
  * which then stays taken for ever. False: there is no memory, and no handler runs at return. */
-bool fc_exit_hooks_arm_return(void);
+bool fc_exit_hooks_install_at_return(void);
 /* Runs the handlers that were registered since then. Does not return, unless
- * fc_exit_hooks_arm_return was not called. */
+ * fc_exit_hooks_install_at_return was not called. */
 void fc_exit_hooks_run_handlers(int status);
 
 /* Called after the function's own handlers have run; implemented in child/finish.c. None of them

@@ -29,7 +29,7 @@ void fc_exit_hooks_release(struct fc_exit_hooks *guard)
     (void)guard;
 }
 
-void fc_exit_hooks_arm(bool threaded)
+void fc_exit_hooks_install(bool threaded)
 {
     (void)threaded;
     atexit(handler);
@@ -40,7 +40,7 @@ void fc_exit_hooks_arm(bool threaded)
 
 /* Registers a second handler, because a thread of the function may be in exit() when the function
  * returns: each of the two runs one. */
-bool fc_exit_hooks_arm_return(void)
+bool fc_exit_hooks_install_at_return(void)
 {
     return atexit(handler) == 0;
 }

@@ -68,7 +68,7 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     /* The host does not wait for the end of this process. If both run on the same processor the
      * host goes first here. Else it would get the answer only after the kernel has torn down this
      * process, which takes several times as long as the whole call. */
-    if (fc_child.task.armed)
+    if (fc_child.task.has_handlers)
         sched_yield();
     if (told || how == FC_END_EXITED) /* the kernel tells the exit status as well */
         leave(exit_status);
@@ -120,9 +120,9 @@ _Noreturn void fc_child_throw(int code)
     returned(code, true);
 }
 
-static void tell(const char *text)
+static void send_text(const char *text)
 {
-    fc_child_tell(FC_FRAME_MESSAGE, text, strlen(text));
+    fc_reply_send_frame(FC_FRAME_MESSAGE, text, strlen(text));
 }
 
 /* The function called exit(). The handlers that it has registered have run, or one of them called
@@ -134,7 +134,8 @@ _Noreturn static void exited(enum fc_end how, int code, int exit_status)
         leave(exit_status);
     fc_child_check_escape(__builtin_frame_address(0));
     if (fc_child.has_returned && how != FC_END_THREAD_EXIT)
-        tell("exit() or quick_exit() was called after the function had returned, while its handlers of atexit() ran");
+        send_text(
+            "exit() or quick_exit() was called after the function had returned, while its handlers of atexit() ran");
     end(how, code, exit_status);
 }
 
@@ -191,6 +192,6 @@ void fc_child_check_escape(const void *frame)
         return;
     if (!fc_child_is_running())
         abort();
-    tell("the function was left by longjmp() to a frame of its caller");
+    send_text("the function was left by longjmp() to a frame of its caller");
     abort();
 }

@@ -95,7 +95,7 @@ static bool write_locked(struct iovec *parts, int count)
            write_frames(parts, count) == 0;
 }
 
-bool fc_child_write(struct iovec *parts, int count, bool wait)
+bool fc_reply_write(struct iovec *parts, int count, bool wait)
 {
     if (!lock(&writing, wait))
         return false;
@@ -104,11 +104,11 @@ bool fc_child_write(struct iovec *parts, int count, bool wait)
     return written;
 }
 
-void fc_child_tell(enum fc_frame_type type, const void *payload, size_t size)
+void fc_reply_send_frame(enum fc_frame_type type, const void *payload, size_t size)
 {
     struct fc_frame_header header = fc_frame_header_make(type, size);
     struct iovec parts[] = {fc_part(&header, sizeof header), fc_part(payload, size)};
-    fc_child_write(parts, 2, true);
+    fc_reply_write(parts, 2, true);
 }
 
 void fc_reply_set_message(const char *format, va_list arguments)

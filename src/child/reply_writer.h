@@ -22,10 +22,10 @@ void fc_reply_writer_reset(void);
 
 /* Writes frames to the reply. Writes nothing and returns false if the descriptor is not the reply's
  * any more, or another thread has ended the call. wait false: also if another thread is writing. */
-bool fc_child_write(struct iovec *parts, int count, bool wait);
+bool fc_reply_write(struct iovec *parts, int count, bool wait);
 
 /* Writes one frame, waiting for other threads. */
-void fc_child_tell(enum fc_frame_type type, const void *payload, size_t size);
+void fc_reply_send_frame(enum fc_frame_type type, const void *payload, size_t size);
 
 /* Keeps the message that is sent if the function fails. */
 void fc_reply_set_message(const char *format, va_list arguments);

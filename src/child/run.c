@@ -46,7 +46,7 @@ void fc_child_progress(double done, double total, const char *note)
     struct fc_frame_header header = fc_frame_header_make(FC_FRAME_PROGRESS, sizeof progress + note_size);
     struct iovec parts[] = {fc_part(&header, sizeof header), fc_part(&progress, sizeof progress),
                             fc_part(note, note_size)};
-    fc_child_write(parts, 3, true);
+    fc_reply_write(parts, 3, true);
 }
 
 /* ---- Making ready ---------------------------------------------------------------------------- */
@@ -114,9 +114,9 @@ static int close_others(const struct fc_task *task)
     return fc_close_fds_except(task->keep_fds, count);
 }
 
-static void tell_why(const char *why)
+static void send_why(const char *why)
 {
-    fc_child_tell(FC_FRAME_MESSAGE, why, strlen(why));
+    fc_reply_send_frame(FC_FRAME_MESSAGE, why, strlen(why));
 }
 
 static int find_function(struct fc_task *task)
@@ -124,7 +124,7 @@ static int find_function(struct fc_task *task)
     char why[512] = "";
     const int r = fc_module_find(task->name, &task->fn, why, sizeof why);
     if (r < 0)
-        tell_why(why);
+        send_why(why);
     else
         fc_crash_note_function(task->fn);
     return r;
@@ -135,7 +135,7 @@ static int take_on(const struct fc_caller *caller)
     fc_settings_set(&caller->settings);
     const int r = fc_credentials_take_on(&caller->credentials);
     if (r < 0)
-        tell_why("the child cannot take on exactly the users, groups and capabilities of the calling thread");
+        send_why("the child cannot take on exactly the users, groups and capabilities of the calling thread");
     fc_settings_set_secret(caller->settings.is_secret);
     return r;
 }
@@ -146,7 +146,7 @@ static int make_like_fork(struct fc_task *task, enum fc_setup_step *step)
 {
     *step = FC_SETUP_PREPARE;
     if (task->failed != NULL) {
-        tell_why(task->failed);
+        send_why(task->failed);
         return -ECANCELED;
     }
     /* Before the function's module is loaded, because its constructors run then. */
@@ -185,7 +185,7 @@ static int make_ready(struct fc_task *task, enum fc_setup_step *step)
     return r;
 }
 
-/* The function's own exit handlers run when it returns. Written by fc_child_touch, before fc_child
+/* The function's own exit handlers run when it returns. Written by fc_child_prefault, before fc_child
  * is filled in. */
 static bool return_is_guarded;
 
@@ -201,15 +201,15 @@ static void become_child(const struct fc_task *task, void *storage)
     fc_child.pid = getpid();
     fc_child.generation = fc_fds_generation();
     fc_child.task = *task;
-    fc_child.run_handlers = task->armed && return_is_guarded ? fc_exit_hooks_run_handlers : NULL;
+    fc_child.run_handlers = task->has_handlers && return_is_guarded ? fc_exit_hooks_run_handlers : NULL;
     fc_child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
     fc_buf_set_limit(&fc_child.result, task->max_result);
 }
 
-static void tell_setup_failure(enum fc_setup_step step, int error)
+static void send_setup_failure(enum fc_setup_step step, int error)
 {
     const struct fc_setup_failure failure = {.step = (uint32_t)step, .error = error};
-    fc_child_tell(FC_FRAME_SETUP, &failure, sizeof failure);
+    fc_reply_send_frame(FC_FRAME_SETUP, &failure, sizeof failure);
 }
 
 /* Waits for the go byte without taking it. This process must not end before the host can wait for
@@ -229,16 +229,16 @@ static bool take_go(int fd)
     return fc_read(fd, &byte, 1) == 1;
 }
 
-void fc_child_arm(void)
+void fc_child_install_handlers(void)
 {
-    fc_crash_arm(false);
+    fc_crash_prepare(false);
     /* What a constructor, or prepare, ignores is not what the caller ignores. */
     set_signals(false);
     set_terminal_signals(true); /* it has a process group of its own, unless share_group is set */
-    fc_exit_hooks_arm(false);
+    fc_exit_hooks_install(false);
 }
 
-void fc_child_touch(const struct fc_task *task)
+void fc_child_prefault(const struct fc_task *task)
 {
     struct fc_usage used;
     struct iovec none = {.iov_base = &used, .iov_len = 0};
@@ -248,14 +248,14 @@ void fc_child_touch(const struct fc_task *task)
     (void)fc_write_all(task->reply_fd, &none, 1);
     fc_streams_flush();
     /* In each process, because registering touches the page of the C library's list, too. */
-    return_is_guarded = fc_exit_hooks_arm_return();
+    return_is_guarded = fc_exit_hooks_install_at_return();
     memset(&fc_child, 0, sizeof fc_child);
 }
 
-/* As fc_child_arm, in a FORK child, whose task is known before the fork. */
-static void arm(const struct fc_task *task)
+/* As fc_child_install_handlers, in a FORK child, whose task is known before the fork. */
+static void install_handlers(const struct fc_task *task)
 {
-    fc_crash_arm(task->name == NULL);
+    fc_crash_prepare(task->name == NULL);
     set_signals(true);
     if (task->own_group)
         set_terminal_signals(true);
@@ -267,13 +267,13 @@ _Noreturn void fc_child_run(struct fc_task *task)
     enum fc_setup_step step;
     sigset_t none;
     become_child(task, first_result + FC_REPLY_HEAD);
-    if (!task->armed)
-        arm(task);
+    if (!task->has_handlers)
+        install_handlers(task);
     else if (!task->own_group)
         set_terminal_signals(false);
     const int r = make_ready(task, &step);
     if (r < 0) {
-        tell_setup_failure(step, -r);
+        send_setup_failure(step, -r);
         /* The go byte stays in the pipe, which tells the host that the function has not run. */
         await_go(task->go_fd);
         _exit(1);
@@ -282,14 +282,14 @@ _Noreturn void fc_child_run(struct fc_task *task)
         fc_streams_purge();
     if (task->line_buffered)
         fc_streams_buffer_by_line(task->threaded);
-    if (!task->armed)
-        fc_exit_hooks_arm(task->threaded);
+    if (!task->has_handlers)
+        fc_exit_hooks_install(task->threaded);
     if (!take_go(task->go_fd))
         _exit(1);
-    if (task->lifeline || !task->armed) /* the server ends its other children itself */
-        fc_lifeline_hold(task->go_fd, task->lifeline);
+    if (task->lifeline || !task->has_handlers) /* the server ends its other children itself */
+        fc_lifeline_await_owner(task->go_fd, task->lifeline);
     if (!fc_start_gate_tells())
-        fc_child_tell(FC_FRAME_STARTED, NULL, 0);
+        fc_reply_send_frame(FC_FRAME_STARTED, NULL, 0);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
     if (task->caller != NULL)

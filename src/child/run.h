@@ -30,12 +30,12 @@ enum fc_setup_step {
 };
 
 /* Does what fc_child_run would do and what does not depend on the task. For a process that waits
- * for a task, which then has armed set. */
-void fc_child_arm(void);
+ * for a task, which then has has_handlers set. */
+void fc_child_install_handlers(void);
 
 /* Touches the memory that fc_child_run needs, so that it is faulted in before there is a call.
- * After fc_child_arm; in a forked child, too, even if the server has called fc_child_arm. */
-void fc_child_touch(const struct fc_task *task);
+ * After fc_child_install_handlers; in a forked child, too, even if the server has called fc_child_install_handlers. */
+void fc_child_prefault(const struct fc_task *task);
 
 /* Makes this process ready, runs the task and ends the process. */
 _Noreturn void fc_child_run(struct fc_task *task);

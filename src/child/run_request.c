@@ -20,8 +20,8 @@
 #define PAGE 4096U
 /* How many bytes of stack the way to the function needs, and how much of a small request's memory
  * is touched before it comes. */
-#define TOUCHED_STACK 20480U
-#define TOUCHED_REQUEST 8192U
+#define PREFAULTED_STACK 20480U
+#define PREFAULTED_REQUEST 8192U
 
 /* False: the host is gone, or does not need this child. */
 static bool read_exactly(int fd, void *to, size_t size)
@@ -50,7 +50,7 @@ static void list_descriptors(const int own[FC_OWN_COUNT])
     fc_fds_remember(&fds, FC_FD_CHILD_REPLY, FC_FD_COUNT);
 }
 
-static void tell_ready_to(int fd)
+static void send_ready(int fd)
 {
     struct fc_frame_header header = fc_frame_header_make(FC_FRAME_READY, 0);
     struct iovec part = {.iov_base = &header, .iov_len = sizeof header};
@@ -61,19 +61,19 @@ static void tell_ready_to(int fd)
 /* Touches the memory that a call needs, before there is a call. The first touch of a page after a
  * fork costs a microsecond, and the way to the function needs some twenty pages. Has no other
  * effect. */
-static void touch(const struct fc_task *task)
+static void prefault(const struct fc_task *task)
 {
-    volatile unsigned char deep[TOUCHED_STACK];
+    volatile unsigned char deep[PREFAULTED_STACK];
     const struct fc_request none = {.magic = 0};
     for (size_t i = 0; i < sizeof deep; i += PAGE)
         deep[i] = 0;
-    for (size_t i = 0; i < TOUCHED_REQUEST; i += PAGE)
+    for (size_t i = 0; i < PREFAULTED_REQUEST; i += PAGE)
         *(volatile unsigned char *)(fc_request_bytes + i) = 0;
     (void)fc_request_remaining(&none);
-    fc_module_touch();
+    fc_module_prefault();
     fc_settings_note();
     fc_credentials_note();
-    fc_child_touch(task);
+    fc_child_prefault(task);
 }
 
 static void map_args(struct fc_task *task, int fd)
@@ -94,18 +94,18 @@ _Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const ch
                            .out_fd = -1,
                            .err_fd = -1,
                            .measure = true,
-                           .armed = true,
+                           .has_handlers = true,
                            .execed = execed,
                            .failed = failed,
                            .thread = pthread_self()};
     list_descriptors(own);
     task.mark = fc_fd_identity_take(task.reply_fd);
     if (execed)
-        fc_child_arm();
-    touch(&task);
+        fc_child_install_handlers();
+    prefault(&task);
     if (execed) {
         if (!fc_start_gate_tells()) /* else the host sees that the request is being read */
-            tell_ready_to(task.reply_fd);
+            send_ready(task.reply_fd);
         fc_crash_note_modules(); /* a fork of the server has the server's notes */
     }
     if (!read_exactly(task.go_fd, &head, sizeof head))

@@ -86,10 +86,10 @@ int fc_module_name(forkcall_fn *fn, struct fc_module_function *name);
 
 /* In a server: prepares, so that fc_module_find is fast in its forked children for functions of the
  * program and of the modules that are loaded now. */
-void fc_module_prepare(void);
+void fc_module_warm_up(void);
 
 /* In such a child: touches the memory that the first fc_module_find needs. */
-void fc_module_touch(void);
+void fc_module_prefault(void);
 
 /* In the new process: finds the function in a module that was loaded from the caller's file,
  * whatever path led to the file; or loads that file by the caller's path. name may have any

@@ -318,7 +318,7 @@ struct search {
     unsigned modules;
 };
 
-/* The files of the modules that were loaded at fc_module_prepare, as the kernel tells them. */
+/* The files of the modules that were loaded at fc_module_warm_up, as the kernel tells them. */
 static FC_LARGE_STORAGE struct fc_mapped noted[256];
 static FC_LARGE_STORAGE uintptr_t noted_bias[sizeof noted / sizeof *noted];
 static size_t noted_count;
@@ -442,16 +442,16 @@ bool fc_module_search(const struct fc_module_function *name, forkcall_fn **fn)
 
 /* ---- In the server --------------------------------------------------------------------------- */
 
-void fc_module_prepare(void)
+void fc_module_warm_up(void)
 {
     struct fc_module_function name;
     (void)look_up(0, &name);
     note_files();
 }
 
-/* Makes a search that ends at the program's entry of the cache, which fc_module_prepare has written
+/* Makes a search that ends at the program's entry of the cache, which fc_module_warm_up has written
  * first. */
-void fc_module_touch(void)
+void fc_module_prefault(void)
 {
     struct fc_module_function name;
     forkcall_fn *fn;

@@ -108,11 +108,11 @@ int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
     return r;
 }
 
-void fc_module_prepare(void)
+void fc_module_warm_up(void)
 {
 }
 
-void fc_module_touch(void)
+void fc_module_prefault(void)
 {
 }
 

@@ -216,7 +216,7 @@ static bool has_no_more(const struct fc_credentials *now, const struct fc_creden
 /* Becomes wanted and keeps the signal at the parent's death. The kernel clears that signal when the
  * user changes (prctl(2), PR_SET_PDEATHSIG), so it is set again. A parent that has died in between
  * is noticed by its number. */
-static void become_mortal(struct fc_credentials *now, const struct fc_credentials *wanted)
+static void become_and_keep_death_signal(struct fc_credentials *now, const struct fc_credentials *wanted)
 {
     int death_signal = 0;
     const pid_t parent = getppid();
@@ -235,7 +235,7 @@ int fc_credentials_take_on(const struct fc_credentials *wanted)
         fc_credentials_note();
     if (memcmp(&noted, wanted, sizeof noted) == 0)
         return 0;
-    become_mortal(&noted, wanted);
+    become_and_keep_death_signal(&noted, wanted);
     fc_credentials_take(&noted);
     return has_no_more(&noted, wanted) ? 0 : -EPERM;
 }

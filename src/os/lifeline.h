@@ -14,7 +14,7 @@ bool fc_lifeline_prepare(int fd);
 
 /* In the host, after the go byte was written: makes the child the owner. Before the go byte the
  * write itself would signal the child. */
-void fc_lifeline_give(int fd, pid_t child);
+void fc_lifeline_set_owner(int fd, pid_t child);
 
 /* In a child of a server: makes the child die with the server, whatever rights it has given up
  * (setuid(2) clears PR_SET_PDEATHSIG). fd: the reading end of a pipe that the server's children
@@ -24,6 +24,6 @@ int fc_lifeline_join(int fd);
 
 /* In the child, after it has taken the go byte: the lifeline works from now on, or this process
  * ends because the host is dead. prepared: what fc_lifeline_prepare returned. */
-void fc_lifeline_hold(int fd, bool prepared);
+void fc_lifeline_await_owner(int fd, bool prepared);
 
 #endif

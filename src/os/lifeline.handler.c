@@ -81,9 +81,9 @@ static void watch(int fd)
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
 }
 
-/* Does nothing for a child, which installs its handler itself in fc_lifeline_hold: nothing before
+/* Does nothing for a child, which installs its handler itself in fc_lifeline_await_owner: nothing before
  * the end of file harms the child. A server that prepares gives the lifeline to itself. */
-void fc_lifeline_give(int fd, pid_t child)
+void fc_lifeline_set_owner(int fd, pid_t child)
 {
     if (child == getpid())
         watch(fd);
@@ -96,7 +96,7 @@ int fc_lifeline_join(int fd)
     return -1;
 }
 
-void fc_lifeline_hold(int fd, bool prepared)
+void fc_lifeline_await_owner(int fd, bool prepared)
 {
     if (prepared)
         watch(fd);

@@ -11,7 +11,7 @@ bool fc_lifeline_prepare(int fd)
     return false;
 }
 
-void fc_lifeline_give(int fd, pid_t child)
+void fc_lifeline_set_owner(int fd, pid_t child)
 {
     (void)fd;
     (void)child;
@@ -24,7 +24,7 @@ int fc_lifeline_join(int fd)
     return -1;
 }
 
-void fc_lifeline_hold(int fd, bool prepared)
+void fc_lifeline_await_owner(int fd, bool prepared)
 {
     (void)prepared;
     if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0)

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Upper bound on the wait for the host to set the owner of the pipe (F_SETOWN). Reached only if a
- * sandbox allows fc_lifeline_prepare and forbids fc_lifeline_give. */
+ * sandbox allows fc_lifeline_prepare and forbids fc_lifeline_set_owner. */
 #define GIVE_NS 2000000000U
 
 bool fc_lifeline_prepare(int fd)
@@ -23,7 +23,7 @@ bool fc_lifeline_prepare(int fd)
 
 /* The kernel's pipe_write() first wakes the reader and then signals the owner. A child that made
  * itself the owner as soon as it had the go byte could be killed by that very byte. */
-void fc_lifeline_give(int fd, pid_t child)
+void fc_lifeline_set_owner(int fd, pid_t child)
 {
     fcntl(fd, F_SETOWN, child);
 }
@@ -53,7 +53,7 @@ static void end_without_caller(int fd)
         _exit(1);
 }
 
-void fc_lifeline_hold(int fd, bool prepared)
+void fc_lifeline_await_owner(int fd, bool prepared)
 {
     const uint64_t start = fc_now_ns();
     const pid_t self = getpid();
@@ -61,5 +61,5 @@ void fc_lifeline_hold(int fd, bool prepared)
         end_without_caller(fd);
         sched_yield();
     }
-    end_without_caller(fd); /* the host died before it called fc_lifeline_give */
+    end_without_caller(fd); /* the host died before it called fc_lifeline_set_owner */
 }

@@ -23,7 +23,7 @@ struct fc_process {
     int fd;
     bool own_group;
     /* fd is a socket, through which the server tells how the process has ended. */
-    bool fd_tells;
+    bool fd_is_socket;
     /* For a child of the server, which reaps it; NULL: a child of this process. */
     const struct fc_remote *remote;
     struct fc_server *server;
@@ -47,7 +47,7 @@ struct fc_remote {
     int (*ask_ending)(const struct fc_process *process, struct fc_fds *fds, enum fc_fd answer);
     /* Reads what has come through that descriptor. Does not wait. 1: ending is set; 0: nothing has
      * come; -1: nobody will tell. */
-    int (*hear_ending)(int fd, struct fc_ending *ending);
+    int (*receive_ending)(int fd, struct fc_ending *ending);
 };
 
 /* Opens a descriptor for a child. Must be called before the child can end, so that the descriptor

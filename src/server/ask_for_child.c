@@ -24,7 +24,7 @@
 
 /* How long a call waits for a spare that is being made before it sends an ASK: the shortest time
  * that poll(2) knows. */
-#define HOPE_MS 1
+#define SPARE_MS 1
 /* How long a call waits before it looks again at what wakes nobody: the life of a server that has
  * no pidfd, and the caller's time limit. */
 #define TURN_MS 20
@@ -47,9 +47,9 @@ static void enter(struct forkcall_call *call, const struct fc_server_handover *h
 }
 
 /* An answer or a spare has come. The caller holds fc_fds_lock. */
-static void heard_of(struct fc_server *server)
+static void note_answer(struct fc_server *server)
 {
-    server->heard++;
+    server->answers++;
     server->silent_ns = 0;
 }
 
@@ -78,11 +78,11 @@ static int take(struct forkcall_call *call, int socket)
         for (size_t i = 0; i < count; i++)
             close(fds[i]);
     if (r != -EAGAIN && r != -ECONNRESET)
-        heard_of(server);
+        note_answer(server);
     fc_fds_unlock();
     if (r < 0 && handover.pid > 0) { /* this process had no room for the child's descriptors */
         struct fc_server_order lost = fc_order_make(FC_ORDER_DONE, handover.pid);
-        fc_order_tell(server, &lost);
+        fc_order_send_or_keep(server, &lost);
     }
     return r;
 }
@@ -123,7 +123,7 @@ static int take_spare(struct forkcall_call *call)
         if ((replaced && call->awaits_ready) || !spare_is_dead(call))
             return 0;
         struct fc_server_order dead = fc_order_make(FC_ORDER_DONE, call->process.pid);
-        if (!fc_order_tell(call->process.server, &dead))
+        if (!fc_order_send_or_keep(call->process.server, &dead))
             fc_server_reap(call->process.server, dead.pid, false, &call->fds);
         fc_ask_drop_child(call);
     }
@@ -131,19 +131,19 @@ static int take_spare(struct forkcall_call *call)
 
 /* Waits a moment for a spare if the server knows that it has too few. If calls follow each other
  * this is faster than an ASK. If no spare comes, the call has lost no more than a moment. */
-static int hope_for_spare(struct forkcall_call *call)
+static int wait_for_spare(struct forkcall_call *call)
 {
     struct fc_server *server = call->process.server;
     int r = -EAGAIN;
-    if (atomic_load(&server->told) != atomic_load(&server->taken))
+    if (atomic_load(&server->taken_sent) != atomic_load(&server->taken))
         return -EAGAIN;
-    if (atomic_fetch_add(&server->hoping, 1) < server->spares) {
+    if (atomic_fetch_add(&server->waiting_for_spare, 1) < server->spares) {
         struct pollfd fds[] = {{.fd = server->fds.fd[FC_FD_SOCKET], .events = POLLIN},
                                {.fd = server->fds.fd[FC_FD_PROCESS], .events = POLLIN}};
-        fc_poll_or_pause(fds, 2, HOPE_MS);
+        fc_poll_or_pause(fds, 2, SPARE_MS);
         r = take_spare(call);
     }
-    atomic_fetch_sub(&server->hoping, 1);
+    atomic_fetch_sub(&server->waiting_for_spare, 1);
     return r;
 }
 
@@ -162,7 +162,7 @@ struct ask {
 
 /* Sends as much as the sockets have room for: the list, then the order ASK. 0 or a negative
  * errno. */
-static int say(struct ask *ask)
+static int send_some(struct ask *ask)
 {
     struct forkcall_call *call = ask->call;
     int r = 0;
@@ -189,7 +189,7 @@ static int say(struct ask *ask)
 
 /* Looks for an answer. 0: the call has a child; -EAGAIN: nothing has come yet; a positive errno:
  * the server's answer; or another negative errno. */
-static int hear(struct ask *ask)
+static int look_for_answer(struct ask *ask)
 {
     struct forkcall_call *call = ask->call;
     int r = ask->asked ? take(call, call->fds.fd[FC_FD_SOCKET]) : -EAGAIN;
@@ -202,7 +202,7 @@ static int hear(struct ask *ask)
     return r;
 }
 
-static void rest(const struct ask *ask)
+static void wait_for_event(const struct ask *ask)
 {
     const struct fc_server *server = ask->call->process.server;
     struct pollfd fds[] = {
@@ -222,9 +222,9 @@ static void rest(const struct ask *ask)
 static int await_answer(struct ask *ask, const struct fc_time_limit *time_limit)
 {
     for (;;) {
-        int r = say(ask);
+        int r = send_some(ask);
         if (r == 0 && !ask->has_child) {
-            r = hear(ask);
+            r = look_for_answer(ask);
             ask->has_child = r == 0;
         }
         if (r == 0 && ask->sent < ask->count && !ask->unread)
@@ -236,17 +236,17 @@ static int await_answer(struct ask *ask, const struct fc_time_limit *time_limit)
         r = fc_time_limit_left(time_limit);
         if (r < 0)
             return r;
-        rest(ask);
+        wait_for_event(ask);
     }
 }
 
 /* Counts that a call has waited in vain since since_ns. Only the time counts in which at least one
  * call waited and none got an answer: a server for which nobody waits is not silent. */
-static void count_silence(struct fc_server *server, uint64_t since_ns, unsigned heard)
+static void count_silence(struct fc_server *server, uint64_t since_ns, unsigned answers)
 {
     fc_fds_lock();
     const uint64_t now = fc_now_ns();
-    if (server->heard == heard) {
+    if (server->answers == answers) {
         const uint64_t from = since_ns > server->silent_until_ns ? since_ns : server->silent_until_ns;
         server->silent_ns += now > from ? now - from : 0;
         server->silent_until_ns = now;
@@ -254,12 +254,12 @@ static void count_silence(struct fc_server *server, uint64_t since_ns, unsigned 
     fc_fds_unlock();
 }
 
-static unsigned answers_of(const struct fc_server *server)
+static unsigned count_answers(const struct fc_server *server)
 {
     fc_fds_lock();
-    const unsigned heard = server->heard;
+    const unsigned answers = server->answers;
     fc_fds_unlock();
-    return heard;
+    return answers;
 }
 
 /* Sends an ASK and waits for the answer. in_exchange: a spare that the call gives back with it; 0:
@@ -273,21 +273,21 @@ static int ask(struct forkcall_call *call, const struct fc_fd_list_item *list, s
     while (ask.order.ask == 0);
     ask.order.has_fds = count > 0;
     const uint64_t since_ns = fc_now_ns();
-    const unsigned heard = answers_of(call->process.server);
+    const unsigned answers = count_answers(call->process.server);
     int r = fc_fd_message_pair_in(&call->fds);
     if (r == 0)
         r = await_answer(&ask, time_limit);
     if ((r == -ETIMEDOUT || r == -EINTR) && !ask.has_child)
-        count_silence(call->process.server, since_ns, heard);
+        count_silence(call->process.server, since_ns, answers);
     fc_fds_close(&call->fds, FC_FD_PEER_SOCKET);
     fc_fds_close(&call->fds, FC_FD_SOCKET);
     struct fc_server_order end = fc_order_make(ask.asked ? FC_ORDER_DROP : FC_ORDER_DONE, in_exchange);
     end.ask = ask.order.ask;
     if (ask.asked ? !ask.answered : in_exchange != 0)
-        fc_order_tell(call->process.server, &end);
+        fc_order_send_or_keep(call->process.server, &end);
     if (r < 0 && ask.has_child) { /* it has not got all of its list */
         struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
-        fc_order_tell(call->process.server, &unused);
+        fc_order_send_or_keep(call->process.server, &unused);
         fc_ask_drop_child(call);
     }
     return r;
@@ -317,7 +317,7 @@ static int get(struct forkcall_call *call, const struct fc_fd_list_item *list, s
     pid_t in_exchange = 0;
     int r = count == 0 ? take_spare(call) : -EAGAIN;
     if (r == -EAGAIN && count == 0)
-        r = hope_for_spare(call);
+        r = wait_for_spare(call);
     if (r != -EAGAIN)
         return r;
     while ((r = ask(call, list, count, in_exchange, time_limit)) > 0) {
@@ -332,7 +332,7 @@ static int get(struct forkcall_call *call, const struct fc_fd_list_item *list, s
         if (fc_time_limit_left(time_limit) == 0)
             continue;
         struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, in_exchange);
-        fc_order_tell(call->process.server, &unused);
+        fc_order_send_or_keep(call->process.server, &unused);
         return fc_time_limit_left(time_limit);
     }
     return r;

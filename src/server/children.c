@@ -86,7 +86,7 @@ static bool make_room(void)
 
 /* ---- The end of a child ---------------------------------------------------------------------- */
 
-static void tell_status(struct child *child)
+static void send_ending(struct child *child)
 {
     if (child->status_socket < 0 || !child->dead)
         return;
@@ -129,14 +129,14 @@ static void reap(struct child *child)
     *child = children.list[--children.count];
 }
 
-void fc_children_look(void)
+void fc_children_find_ended(void)
 {
     for (size_t i = children.count; i-- > 0;) {
         struct child *child = &children.list[i];
         if (child->dead || !fc_process_watch_peek(child->pid, &child->ending))
             continue;
         child->dead = true;
-        tell_status(child);
+        send_ending(child);
         if (child->released)
             reap(child);
     }
@@ -181,7 +181,7 @@ void fc_children_drop(uint32_t ask)
         }
 }
 
-void fc_children_tell(pid_t pid, int socket)
+void fc_children_send_ending(pid_t pid, int socket)
 {
     struct child *child = find(pid);
     if (child == NULL || child->status_socket >= 0) {
@@ -190,7 +190,7 @@ void fc_children_tell(pid_t pid, int socket)
         return;
     }
     child->status_socket = socket;
-    tell_status(child);
+    send_ending(child);
 }
 
 uint64_t fc_children_next_ns(void)
@@ -320,7 +320,7 @@ int fc_children_make_for(int socket, uint32_t ask, bool has_fds)
 
 /* ---- Spares ---------------------------------------------------------------------------------- */
 
-void fc_children_taken(uint32_t taken)
+void fc_children_note_taken(uint32_t taken)
 {
     const uint32_t more = taken - children.taken;
     /* An order that another has overtaken has an older number. */

@@ -19,7 +19,7 @@ void fc_children_open(int control, const struct fc_prepare *exec_with, unsigned 
 
 /* Notes how many spares the host has taken since the beginning, modulo 2^32. An older number
  * changes nothing. */
-void fc_children_taken(uint32_t taken);
+void fc_children_note_taken(uint32_t taken);
 
 /* Makes a spare, if there are fewer than the host wants. A failure is not reported, because nobody
  * waits for a spare. The next try comes after a while. */
@@ -47,10 +47,10 @@ void fc_children_release(pid_t pid, bool kill_group);
 void fc_children_drop(uint32_t ask);
 
 /* Sends through the socket how the child has ended, once it has ended. Takes over the socket. */
-void fc_children_tell(pid_t pid, int socket);
+void fc_children_send_ending(pid_t pid, int socket);
 
 /* Looks which children have ended. Called after SIGCHLD. */
-void fc_children_look(void);
+void fc_children_find_ended(void);
 
 /* When there is something to do: a spare to make, or a child to kill that does not end; UINT64_MAX:
  * never. */

@@ -75,7 +75,7 @@ void fc_server_give_up(struct fc_server *server)
     fc_server_retire(server);
 }
 
-bool fc_order_tell(struct fc_server *server, struct fc_server_order *order)
+bool fc_order_send_or_keep(struct fc_server *server, struct fc_server_order *order)
 {
     int r = fc_order_send(server, order, -1);
     if (r == -EAGAIN)

@@ -32,6 +32,6 @@ void fc_server_give_up(struct fc_server *server);
  *
  * Returns false if it can do neither, because the server is gone or there is no memory. The server
  * is retired in that case, and ends when its calls have ended. Thread-safe. */
-bool fc_order_tell(struct fc_server *server, struct fc_server_order *order);
+bool fc_order_send_or_keep(struct fc_server *server, struct fc_server_order *order);
 
 #endif

@@ -137,31 +137,31 @@ static void await_end(const struct fc_server *server)
  * it, and must not be reaped here. */
 static bool is_of_server(const struct fc_process *process)
 {
-    const bool has_pidfd = process->fd >= 0 && !process->fd_tells && fc_process_watch_is_passable();
+    const bool has_pidfd = process->fd >= 0 && !process->fd_is_socket && fc_process_watch_is_passable();
     return has_pidfd || (getpgid(process->pid) == process->pid && getsid(process->pid) == getsid(0));
 }
 
-static void reap(pid_t pid, bool fd_tells, struct fc_fds *fds)
+static void reap(pid_t pid, bool fd_is_socket, struct fc_fds *fds)
 {
-    struct fc_process process = {.pid = pid, .fd = fds->fd[FC_FD_PROCESS], .fd_tells = fd_tells};
+    struct fc_process process = {.pid = pid, .fd = fds->fd[FC_FD_PROCESS], .fd_is_socket = fd_is_socket};
     struct fc_ending ending;
     siginfo_t info;
     if (pid <= 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || !is_of_server(&process))
         return;
-    if (fd_tells) {
+    if (fd_is_socket) {
         /* The server, which would have told of the end, is gone. */
         fc_fds_close(fds, FC_FD_PROCESS);
         process.fd = -1;
-        process.fd_tells = false;
+        process.fd_is_socket = false;
     }
     if (!fc_process_has_ended(&process, &ending))
         fc_unreaped_add(&process, fds);
 }
 
-void fc_server_reap(const struct fc_server *server, pid_t pid, bool fd_tells, struct fc_fds *fds)
+void fc_server_reap(const struct fc_server *server, pid_t pid, bool fd_is_socket, struct fc_fds *fds)
 {
     await_end(server);
-    reap(pid, fd_tells, fds);
+    reap(pid, fd_is_socket, fds);
 }
 
 /* Reaps the spares that still lie in the control socket of a dead server. Nobody else knows of

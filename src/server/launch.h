@@ -29,7 +29,7 @@ struct fc_server {
     char why[200];
     /* How many answers and spares calls have got. This field and the next two are protected by
      * fc_fds_lock. */
-    unsigned heard;
+    unsigned answers;
     /* How long calls have waited in vain since the last answer or spare. */
     uint64_t silent_ns;
     uint64_t silent_until_ns; /* Until when the time that calls waited is counted in silent_ns. */
@@ -37,8 +37,8 @@ struct fc_server {
     /* How many messages with spares the host has taken from the control socket. Changed under
      * fc_fds_lock. */
     atomic_uint taken;
-    atomic_uint told;   /* the value of taken that was last sent to the server */
-    atomic_uint hoping; /* calls that wait for a spare and have not sent an ASK */
+    atomic_uint taken_sent;        /* the value of taken that was last sent to the server */
+    atomic_uint waiting_for_spare; /* calls that wait for a spare and have not sent an ASK */
     unsigned spares;
     atomic_bool hung; /* it was retired because it answers nobody, and must be killed */
     /* Orders for which the control socket had no room. Changed under fc_fds_lock by
@@ -72,8 +72,8 @@ void fc_server_free(struct fc_server *server);
 
 /* Reaps a child of a dead server, now or later, if this process has become its parent: it is PID 1
  * or a subreaper (prctl(2)). fds: holds the child's pidfd as FC_FD_PROCESS, which is taken out if
- * it is needed longer. fd_tells: as in struct fc_process. */
-void fc_server_reap(const struct fc_server *server, pid_t pid, bool fd_tells, struct fc_fds *fds);
+ * it is needed longer. fd_is_socket: as in struct fc_process. */
+void fc_server_reap(const struct fc_server *server, pid_t pid, bool fd_is_socket, struct fc_fds *fds);
 
 /* Writes to a re-executed program's socket what it needs as a server, or as a server's child:
  * setup; then prepare and args, if setup says that there are such. Returns 0 or a negative

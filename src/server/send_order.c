@@ -29,7 +29,7 @@ static int send(struct fc_server *server, struct fc_server_order *order, int soc
     order->taken = atomic_load(&server->taken);
     const int r = fc_fd_message_send(server->fds.fd[FC_FD_SOCKET], order, sizeof *order, &socket, socket >= 0 ? 1 : 0);
     if (r == 0)
-        atomic_store(&server->told, order->taken);
+        atomic_store(&server->taken_sent, order->taken);
     return r == -ENOBUFS || r == -ENOMEM ? -EAGAIN : r;
 }
 

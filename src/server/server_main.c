@@ -49,9 +49,9 @@ static void leave_in_child(int extra)
 
 /* ---- Serving --------------------------------------------------------------------------------- */
 
-static void obey(const struct fc_server_order *order, int socket)
+static void carry_out(const struct fc_server_order *order, int socket)
 {
-    fc_children_taken(order->taken);
+    fc_children_note_taken(order->taken);
     switch ((enum fc_server_order_kind)order->kind) {
     case FC_ORDER_ASK:
         if (order->pid != 0)
@@ -68,7 +68,7 @@ static void obey(const struct fc_server_order *order, int socket)
         break;
     case FC_ORDER_STATUS:
         if (socket >= 0)
-            fc_children_tell(order->pid, socket);
+            fc_children_send_ending(order->pid, socket);
         return;
     }
     fc_children_refill_soon();
@@ -90,7 +90,7 @@ static bool take_order(void)
         return true;
     if (r < 0 && r != -EMFILE)
         return false;
-    obey(&order, r == 0 && count == 1 ? socket : -1);
+    carry_out(&order, r == 0 && count == 1 ? socket : -1);
     return true;
 }
 
@@ -134,7 +134,7 @@ _Noreturn static void serve(void)
             break;
         if (fds[1].revents != 0) {
             fc_sigchld_pipe_drain();
-            fc_children_look();
+            fc_children_find_ended();
         }
         fc_children_kill_overdue();
         if (host_is_gone())
@@ -158,7 +158,7 @@ _Noreturn static void serve(void)
 
 /* Sends the first message to the host. error: 0: the server serves; a positive errno: it cannot,
  * and this process then ends with that exit status. */
-static void tell_ready(int error, const char *why, int status)
+static void send_ready(int error, const char *why, int status)
 {
     struct fc_server_ready ready;
     memset(&ready, 0, sizeof ready); /* the padding is sent to another process, too */
@@ -195,10 +195,10 @@ static void leave_host(pid_t host)
         _exit(0);
     /* The end of PID 1 ends all processes of a namespace, and this process is about to end. */
     if (getpid() == 1)
-        tell_ready(ENOTSUP, "the children of this process are in a process namespace of their own (unshare(2))", 0);
+        send_ready(ENOTSUP, "the children of this process are in a process namespace of their own (unshare(2))", 0);
     const pid_t pid = fork();
     if (pid < 0)
-        tell_ready(errno, errno == EAGAIN ? FC_NO_PROCESS : strerror(errno), 0);
+        send_ready(errno, errno == EAGAIN ? FC_NO_PROCESS : strerror(errno), 0);
     if (pid != 0)
         _exit(0);
     setpgid(0, 0); /* Ctrl-C for the host's group must not end the server */
@@ -210,14 +210,14 @@ static void leave_host(pid_t host)
  * is ready. */
 static int run_prepare(char *why, size_t why_size)
 {
-    const bool armed = fc_lifeline_prepare(control_fd);
-    if (armed)
-        fc_lifeline_give(control_fd, getpid());
+    const bool has_lifeline = fc_lifeline_prepare(control_fd);
+    if (has_lifeline)
+        fc_lifeline_set_owner(control_fd, getpid());
     if ((fc_poll_now(control_fd, POLLIN) & POLLHUP) != 0)
         _exit(0);
     int r = fc_prepare_run(&prepare, why, why_size);
     /* While the socket is a lifeline, the host's next message would kill the server. */
-    if (armed && fcntl(control_fd, F_SETFL, 0) < 0 && r == 0)
+    if (has_lifeline && fcntl(control_fd, F_SETFL, 0) < 0 && r == 0)
         r = -errno;
     return r;
 }
@@ -260,14 +260,14 @@ _Noreturn void fc_server_main(int control)
     }
     /* Else each child would write again what constructors and prepare have written to stdio. */
     fflush(NULL);
-    fc_child_arm(); /* forked children inherit this */
+    fc_child_install_handlers(); /* forked children inherit this */
     if (r == 0)
         r = fc_sigchld_pipe_open();
     if (r < 0 && why[0] == '\0')
         snprintf(why, sizeof why, "%s", strerror(-r));
-    fc_module_prepare();
+    fc_module_warm_up();
     fc_crash_note_modules();
     fc_children_open(control_fd, exec_spares ? &prepare : NULL, prepare.setup.spares, leave_in_child);
-    tell_ready(-r, why, FC_EXIT_REFUSED);
+    send_ready(-r, why, FC_EXIT_REFUSED);
     serve();
 }

@@ -44,7 +44,7 @@ static int ask_ending(const struct fc_process *process, struct fc_fds *fds, enum
     return 0;
 }
 
-static int hear_ending(int fd, struct fc_ending *ending)
+static int receive_ending(int fd, struct fc_ending *ending)
 {
     size_t count;
     const int r = fc_fd_message_receive(fd, ending, sizeof *ending, NULL, 0, &count, 0);
@@ -52,7 +52,7 @@ static int hear_ending(int fd, struct fc_ending *ending)
 }
 
 static const struct fc_remote of_server = {
-    .is_gone = fc_server_is_dead, .ask_ending = ask_ending, .hear_ending = hear_ending};
+    .is_gone = fc_server_is_dead, .ask_ending = ask_ending, .receive_ending = receive_ending};
 
 /* ---- Taking a child -------------------------------------------------------------------------- */
 
@@ -62,7 +62,7 @@ static int watch(struct forkcall_call *call, const struct fc_time_limit *time_li
     for (;;) {
         int r = ask_ending(&call->process, &call->fds, FC_FD_PROCESS);
         call->process.fd = call->fds.fd[FC_FD_PROCESS];
-        call->process.fd_tells = r == 0;
+        call->process.fd_is_socket = r == 0;
         if (r != -EAGAIN)
             return r;
         fc_ask_rest(call->process.server, call->process.server->fds.fd[FC_FD_SOCKET], POLLOUT);
@@ -85,7 +85,7 @@ static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_li
         return 0;
     struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
     call->process.remote = NULL;
-    fc_order_tell(call->process.server, &unused);
+    fc_order_send_or_keep(call->process.server, &unused);
     fc_ask_drop_child(call);
     return r == -EPIPE ? -ECONNRESET : r;
 }
@@ -149,8 +149,8 @@ void fc_server_give_back_child(struct forkcall_call *call, bool kill_group)
     struct fc_server *server = call->process.server;
     struct fc_server_order done = fc_order_make(FC_ORDER_DONE, call->process.pid);
     done.kill_group = kill_group;
-    if (!fc_order_tell(server, &done))
-        fc_server_reap(server, done.pid, call->process.fd_tells, &call->fds);
+    if (!fc_order_send_or_keep(server, &done))
+        fc_server_reap(server, done.pid, call->process.fd_is_socket, &call->fds);
     fc_ask_drop_child(call);
     call->process = (struct fc_process){.fd = -1};
     fc_server_unref(server);

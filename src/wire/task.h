@@ -29,7 +29,7 @@ struct fc_task {
     bool drop_result;
     bool want_progress;
     const char *failed; /* why the call cannot be run, in words; NULL: it can */
-    bool armed;         /* fc_child_arm was called */
+    bool has_handlers;  /* fc_child_install_handlers was called */
     bool own_group;
     pid_t group;   /* the process group to join; 0: none */
     bool lifeline; /* what fc_lifeline_prepare returned */

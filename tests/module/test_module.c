@@ -45,7 +45,7 @@ static void function_has_a_name(void **state)
     assert_found_here(static_function, &name);
     assert_int_equal(fc_module_name(static_function, &name), 0); /* from memory */
     assert_found_here(static_function, &name);
-    fc_module_prepare();
+    fc_module_warm_up();
     assert_found_here(static_function, &name);
 }
 
@@ -357,7 +357,7 @@ static void prepared_module_is_found_without_file_and_descriptors(void **state)
     replace(&place, with_build_id.one);
     forkcall_fn *const fn = load(place.plugin, &module);
     assert_int_equal(fc_module_name(fn, &name), 0);
-    fc_module_prepare();
+    fc_module_warm_up();
     assert_int_equal(unlink(place.plugin), 0);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     const struct rlimit none = {0, limit.rlim_max};
@@ -367,7 +367,7 @@ static void prepared_module_is_found_without_file_and_descriptors(void **state)
     assert_true(is_found);
     assert_true(found == fn);
     dlclose(module);
-    fc_module_prepare(); /* without the module */
+    fc_module_warm_up(); /* without the module */
     remove_place(&place);
 }
 
@@ -385,11 +385,11 @@ static void prepared_module_with_a_moved_first_page_is_found(void **state)
     assert_int_equal(fc_module_name(fn, &name), 0);
     assert_int_not_equal(dladdr((void *)(uintptr_t)fn, &info), 0);
     move_to_anonymous_memory((uintptr_t)info.dli_fbase);
-    fc_module_prepare();
+    fc_module_warm_up();
     assert_int_equal(unlink(place.plugin), 0);
     assert_found_here(fn, &name);
     dlclose(module);
-    fc_module_prepare();
+    fc_module_warm_up();
     remove_place(&place);
 }
 
