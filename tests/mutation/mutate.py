@@ -71,11 +71,11 @@ def makes_no_difference(function, line, kind):
 
 
 def kind_of(plain, match, new):
-    """"clock": two moments are compared, and only what happens when they are the same is changed. "descriptor": one of a table
-    is compared with 0, and only what happens when it is 0 is changed."""
+    """"clock": two moments are compared, and only what happens when they are the same is changed. "descriptor": one of a table,
+    or process.fd, which is a copy of one, is compared with 0, and only what happens when it is 0 is changed."""
     moments = re.search(CLOCK + "$", plain[:match.start()]) and re.match(r"[\w.>\[\]-]*?" + CLOCK + r"(?!\w)",
                                                                         plain[match.end():])
-    entry = re.search(r"\bfds(\.|->)fd\[\w+\]$", plain[:match.start()]) and re.match(r"0\b", plain[match.end():])
+    entry = re.search(r"\b(fds(\.|->)fd\[\w+\]|process(\.|->)fd)$", plain[:match.start()]) and re.match(r"0\b", plain[match.end():])
     if (match.group(), new) not in BOUNDS:
         return "other"
     return "clock" if moments else "descriptor" if entry else "other"
@@ -209,19 +209,25 @@ class Build:
         run("ninja", "-C", str(self.dir))
 
     def tests(self):
-        out = subprocess.run(["meson", "introspect", "--tests", str(self.dir)], check=True, capture_output=True)
-        return [Test(t, self.dir) for t in json.loads(out.stdout) if "examples" not in " ".join(t["suite"])]
+        made = {os.path.abspath(file) for target in self.introspect("targets") for file in target["filename"]}
+        return [Test(t, self.dir, made) for t in self.introspect("tests") if "examples" not in " ".join(t["suite"])]
+
+    def introspect(self, what):
+        out = subprocess.run(["meson", "introspect", f"--{what}", str(self.dir)], check=True, capture_output=True)
+        return json.loads(out.stdout)
 
 
 PASSED = (0, 77)
 
 
 class Test:
-    def __init__(self, described, folder):
+    def __init__(self, described, folder, made):
         self.name = described["name"].replace(" ", "+").replace("/", "_")
         self.command, self.env = described["cmd"], described["env"]
         self.cwd = described["workdir"] or folder
-        self.targets = [a for a in described["cmd"] if os.path.isabs(a)]
+        # Programs and plugins that it is given have the library in them, too. Names may be relative.
+        files = {os.path.abspath(os.path.join(folder, word)) for word in described["cmd"]}
+        self.targets = sorted(files & made)
 
     def passes(self, timeout_s, env=None):
         return run_caged(self.name, self.command, {**self.env, **(env or {})}, self.cwd, timeout_s) in PASSED
