@@ -250,6 +250,41 @@ static void code_is_told_from_data(void **state)
     assert_false(fc_address_is_code(UINT64_MAX));
 }
 
+#if defined(__ELF__) && !defined(__arm__)
+static int note_program(struct dl_phdr_info *info, size_t size, void *start)
+{
+    bool has_table = false;
+    (void)size;
+    for (ElfW(Half) i = 0; i < info->dlpi_phnum; i++)
+        has_table = has_table || info->dlpi_phdr[i].p_type == PT_GNU_EH_FRAME;
+    for (ElfW(Half) i = 0; has_table && i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD) {
+            *(uint64_t *)start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+            break;
+        }
+    return 1; /* the first is the program */
+}
+
+/* Each address of a function leads to its start, and none before the first function to any. */
+static void start_of_a_function_is_found(void **state)
+{
+    const uint64_t starts[] = {address_of(exported_pointer), address_of(static_pointer)};
+    uint64_t program = 0;
+    (void)state;
+    (void)dl_iterate_phdr(note_program, &program);
+    if (program == 0) {
+        print_message("linked without a table of functions: built static?\n");
+        skip();
+    }
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++)
+        for (uint64_t offset = 0; offset <= 4; offset++)
+            assert_int_equal(fc_address_function_start(starts[i] + offset), starts[i]);
+    assert_int_equal(fc_address_function_start(program), 0);
+    assert_int_equal(fc_address_function_start(0), 0);
+    assert_int_equal(fc_address_function_start(UINT64_MAX), 0);
+}
+#endif
+
 static size_t count_descriptors(void)
 {
     DIR *directory = opendir("/dev/fd");
@@ -283,6 +318,9 @@ int main(void)
         cmocka_unit_test(addresses_of_nothing_are_told_as_numbers),
         cmocka_unit_test(text_is_cut_as_by_snprintf),
         cmocka_unit_test(code_is_told_from_data),
+#if defined(__ELF__) && !defined(__arm__)
+        cmocka_unit_test(start_of_a_function_is_found),
+#endif
         cmocka_unit_test(no_descriptor_is_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,36 @@ static void cut_copies_give_the_innermost_part_of_the_chain(void **state)
     }
 }
 
+/* The word that ends with the copy is read, and none that ends behind it or begins before it. */
+static void words_of_a_copy_are_read_up_to_its_last_byte(void **state)
+{
+    uintptr_t words[3] = {1, 2, 3};
+    const size_t word = sizeof words[0];
+    const uint64_t addresses[] = {0x10000, UINT64_MAX - sizeof words + 1};
+    (void)state;
+    for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
+        const uint64_t start = addresses[i];
+        const struct fenced copy = fence(words, sizeof words, true);
+        const struct fc_stack stack = {.bytes = copy.bytes, .address = start, .size = sizeof words};
+        uint64_t value = 7;
+        for (size_t n = 0; n < 3; n++) {
+            assert_true(fc_stack_read(&stack, start + n * word, &value));
+            assert_int_equal(value, words[n]);
+        }
+        assert_false(fc_stack_read(&stack, start + 2 * word + 1, &value));
+        assert_false(fc_stack_read(&stack, start + 3 * word, &value));
+        assert_false(fc_stack_read(&stack, start - 1, &value));
+        unfence(&copy);
+    }
+    for (size_t size = 0; size <= word; size++) {
+        const struct fenced copy = fence(words, size, true);
+        const struct fc_stack stack = {.bytes = copy.bytes, .address = 0x10000, .size = size};
+        uint64_t value = 7;
+        assert_int_equal(fc_stack_read(&stack, 0x10000, &value), size == word);
+        unfence(&copy);
+    }
+}
+
 /* A frame whose caller's frame is itself, or lies below it, would be followed for ever. */
 static void cycles_end(void **state)
 {
@@ -428,6 +458,7 @@ int main(void)
         cmocka_unit_test(tables_lead_past_code_without_frames),
         cmocka_unit_test(no_more_frames_are_written_than_there_is_room_for),
         cmocka_unit_test(cut_copies_give_the_innermost_part_of_the_chain),
+        cmocka_unit_test(words_of_a_copy_are_read_up_to_its_last_byte),
         cmocka_unit_test(cycles_end),
         cmocka_unit_test(hostile_stacks_and_registers_do_no_harm),
         cmocka_unit_test(empty_copy_gives_the_program_counter),
