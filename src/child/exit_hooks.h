@@ -24,9 +24,10 @@ void fc_exit_hooks_release(struct fc_exit_hooks *guard);
 void fc_exit_hooks_install(bool threaded);
 
 /* Arranges that the function's own handlers also run when it returns. Called after
- * fc_exit_hooks_install, in a process that had no other thread when it was made. In a fork of the host
- * the list of handlers is not touched at return, because another thread may have held its lock,
- * which then stays taken for ever. False: there is no memory, and no handler runs at return. */
+ * fc_exit_hooks_install, in a process that had no other thread when it was made. In a fork of
+ * the host the list of handlers is not touched at return, because another thread may have held
+ * its lock, which then stays taken for ever. False: there is no memory, and no handler runs at
+ * return. */
 bool fc_exit_hooks_install_at_return(void);
 /* Runs the handlers that were registered since then. Does not return, unless
  * fc_exit_hooks_install_at_return was not called. */

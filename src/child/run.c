@@ -185,8 +185,8 @@ static int make_ready(struct fc_task *task, enum fc_setup_step *step)
     return r;
 }
 
-/* The function's own exit handlers run when it returns. Written by fc_child_prefault, before fc_child
- * is filled in. */
+/* The function's own exit handlers run when it returns. Written by fc_child_prefault, before
+ * fc_child is filled in. */
 static bool return_is_guarded;
 
 static void become_child(const struct fc_task *task, void *storage)

@@ -29,12 +29,13 @@ enum fc_setup_step {
     FC_SETUP_CREDENTIALS = 9,
 };
 
-/* Does what fc_child_run would do and what does not depend on the task. For a process that waits
- * for a task, which then has has_handlers set. */
+/* Installs the handlers that do not depend on the task, for a process that waits for a task, which
+ * then has has_handlers set. */
 void fc_child_install_handlers(void);
 
 /* Touches the memory that fc_child_run needs, so that it is faulted in before there is a call.
- * After fc_child_install_handlers; in a forked child, too, even if the server has called fc_child_install_handlers. */
+ * Called after fc_child_install_handlers, also in a child that a process with these handlers has
+ * forked. */
 void fc_child_prefault(const struct fc_task *task);
 
 /* Makes this process ready, runs the task and ends the process. */

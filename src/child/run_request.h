@@ -14,8 +14,8 @@
 _Noreturn void fc_run_request_main(int socket);
 
 /* Waits for the request and runs it. own: see wire/fd_list.h. execed: this process was exec'ed;
- * else a server that has called fc_child_install_handlers has forked it. failed: why it can run nothing, in
- * words; NULL: it can. */
+ * else a server that has called fc_child_install_handlers has forked it. failed: why it can run
+ * nothing, in words; NULL: it can. */
 _Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed);
 
 #endif

@@ -88,7 +88,8 @@ int fc_module_name(forkcall_fn *fn, struct fc_module_function *name);
  * program and of the modules that are loaded now. */
 void fc_module_warm_up(void);
 
-/* In such a child: touches the memory that the first fc_module_find needs. */
+/* In such a child: touches the memory that the first fc_module_find needs, so that it is faulted in
+ * before there is a call. */
 void fc_module_prefault(void);
 
 /* In the new process: finds the function in a module that was loaded from the caller's file,

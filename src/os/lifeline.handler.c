@@ -81,8 +81,8 @@ static void watch(int fd)
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
 }
 
-/* Does nothing for a child, which installs its handler itself in fc_lifeline_await_owner: nothing before
- * the end of file harms the child. A server that prepares gives the lifeline to itself. */
+/* Does nothing for a child, which installs its handler itself in fc_lifeline_await_owner: nothing
+ * before the end of file harms the child. A server that prepares gives the lifeline to itself. */
 void fc_lifeline_set_owner(int fd, pid_t child)
 {
     if (child == getpid())
