@@ -14,7 +14,7 @@ static void *sit(void *unused)
     return unused;
 }
 
-/* Fewer of what exec takes away are as good as the same. */
+/* An exec takes some attributes away: having fewer of these counts as having the same. */
 static bool has_no_more(struct state *here, const struct state *there)
 {
     for (size_t i = 0; i < sizeof here->capabilities / sizeof *here->capabilities; i++)

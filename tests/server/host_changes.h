@@ -1,5 +1,5 @@
-/* A host changes something of itself: its server is retired, and the next call's child has what the
- * host has then. */
+/* Tests of a host that changes something of itself: its server is retired, and the next call's
+ * child has what the host has then. */
 #ifndef HOST_CHANGES_H
 #define HOST_CHANGES_H
 
@@ -8,13 +8,13 @@
 #define NOBODY 65534
 
 struct change {
-    int (*make)(void); /* 0, or NOT_HERE */
-    bool threaded;     /* while another thread runs */
-    /* The host can take it back by itself: the server stays, and its child takes on what the
-     * host has. */
+    int (*make)(void); /* returns 0 or NOT_HERE */
+    bool threaded;     /* make() is called while another thread runs */
+    /* The host can take the change back by itself: the server stays, and its child takes on what
+     * the host has. */
     bool stays;
-    bool loses_from_the_start; /* exec_loses, before the change, too */
-    /* Saved ids and capabilities: an exec'ed process has fewer of them, never more. */
+    bool loses_from_the_start; /* exec_loses holds before the change, too */
+    /* An exec'ed process has fewer saved ids and capabilities than the host, never more. */
     bool exec_loses;
 };
 
@@ -24,7 +24,7 @@ int check_change(void *context);
 /* Compares all of struct state. */
 bool child_has_what_the_host_has(enum forkcall_method method);
 
-/* 0; NOT_HERE, where errno says that it is not permitted or not known; else 1. */
+/* Returns 0; NOT_HERE if errno says that the system does not permit or know the change; else 1. */
 int done(int r);
 
 #define CHECK_CHANGE(...)                                   \

@@ -1,5 +1,6 @@
-/* A program that comes by what a copy is known by, without being one. Argument: how. It then execs
- * itself, and says "main" if its main goes on after forkcall_init. */
+/* Helper program: has the marks of a re-executed program without being one. The argument chooses
+ * which marks. The program execs itself with them, and prints "main" if main goes on after
+ * forkcall_init(). */
 #include "exec/exec_mark.h"
 #include "exec/exec_self.h"
 
@@ -14,27 +15,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ODD_PATH "/proc/self/task/../exe"       /* one of those of executable.linux.c */
-#define AT_FD 3                                 /* where a copy finds its socket */
-#define DATA "these are thirty-two other bytes" /* as many as a hello has */
+#define ODD_PATH "/proc/self/task/../exe"       /* one of the paths of executable.linux.c */
+#define AT_FD 3                                 /* the socket of a re-executed program */
+#define DATA "these are thirty-two other bytes" /* as many bytes as a hello has */
 
 static const char *wrapper;
 
 struct kind {
     const char *name;
     bool marker;       /* FORKCALL_COPY in the environment */
-    bool odd_path;     /* started by that path */
+    bool odd_path;     /* started by ODD_PATH */
     bool socket;       /* a socket as descriptor 3 */
-    bool data;         /* something lies in it */
-    bool hello;        /* or a true hello does */
-    bool right_marker; /* the marker is the hello's, and names the parent */
-    bool parent;       /* the maker of the socket is its parent */
+    bool data;         /* the socket holds DATA */
+    bool hello;        /* the socket holds a true hello */
+    bool right_marker; /* the marker belongs to the hello, and names the parent */
+    bool parent;       /* the parent has made the socket */
     bool hangs_up;     /* the maker's end is closed */
-    bool keeps_data;   /* what lies there is still to be there for main */
+    bool keeps_data;   /* the data must still be there for main */
     bool branded;      /* with the mark of exec_mark.h */
-    bool wrapped;      /* its parent is another program, argv[2] */
-    bool lost;         /* main goes on, and is to start no copies */
-    int status;        /* that it is to end with */
+    bool wrapped;      /* the parent is another program, argv[2] */
+    bool lost;         /* main goes on, but re-executes nothing */
+    int status;        /* the expected exit status */
 };
 
 static const struct kind kinds[] = {
@@ -51,11 +52,11 @@ static const struct kind kinds[] = {
      .status = FC_EXIT_WRAPPED},
     {"brand_and_hello_of_a_stranger", .branded = true, .socket = true, .hello = true, .status = FC_EXIT_WRAPPED},
     {"odd_path_and_hello_of_a_stranger", .odd_path = true, .socket = true, .hello = true, .status = FC_EXIT_WRAPPED},
-    /* Perhaps copies, perhaps started by one. */
+    /* These may be re-executed programs, or may have been started by one. */
     {"brand_and_another_parent", .branded = true, .wrapped = true, .lost = true},
     {"hello_of_a_stranger_alone", .socket = true, .hello = true, .lost = true},
     {"hello_of_a_stranger_and_an_inherited_marker", .marker = true, .socket = true, .hello = true, .lost = true},
-    /* As it should be: these become copies, and end because their maker does. */
+    /* These have what a re-executed program needs. They end because their maker hangs up. */
     {"true_copy", .marker = true, .socket = true, .hello = true, .right_marker = true, .parent = true, .hangs_up = true,
      .status = FC_EXIT_REFUSED},
     {"wrong_nonce", .marker = true, .socket = true, .hello = true, .parent = true, .hangs_up = true,
@@ -73,7 +74,8 @@ static int returns_0(const void *args, size_t args_size, struct forkcall_buf *re
     return 0;
 }
 
-/* A program like any other starts copies of itself; one that may be a copy does not. */
+/* An ordinary program re-executes itself. A program that may itself be a re-executed one does
+ * not. */
 static bool starts_copies(bool lost)
 {
     for (int method = FORKCALL_SERVER; method <= FORKCALL_SPAWN; method++) {
@@ -114,7 +116,7 @@ _Noreturn static void exec_self(const struct kind *kind, const char *path, int s
     char marker[64];
     if (socket >= 0 ? dup2(socket, AT_FD) < 0 : close(AT_FD) < 0 && errno != EBADF)
         _exit(95);
-    /* One that was inherited names the parent of another process. */
+    /* An inherited marker names the parent of another process. */
     snprintf(marker, sizeof marker, "%ld-%016llx", kind->right_marker ? (long)getppid() : 1L,
              (unsigned long long)(kind->right_marker ? nonce : ~nonce));
     if (kind->marker)

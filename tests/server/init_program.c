@@ -1,12 +1,15 @@
-/* A program that is run by the tests of forkcall_init. First argument: init, or bare (it does not
- * call forkcall_init). The others are done one after another, each with a line of output: fork,
- * server, spawn, auto   a call by that method start                       forkcall_server_start
- * environ                     the environment and the descriptors of a program that this one starts
- * child_environ METHOD        the same for one that the function starts A copy of it has no
- * arguments. SUBJECT_COPY in the environment says what that does in place of forkcall_init: calls,
- * starts, recurses, exits, crashes, hangs. SUBJECT_LOG: a file to which each process adds a line
- * "main", and another "after" when it has passed forkcall_init. SUBJECT_TIMEOUT: of the calls, in
- * milliseconds. */
+/* Helper program: run by the tests of forkcall_init(). The first argument is init, or bare
+ * (forkcall_init() is not called). The other arguments are done one after another, and each prints
+ * a line:
+ *   fork, server, spawn, auto   a call by that method
+ *   start                       forkcall_server_start()
+ *   environ                     the environment and descriptors of a program that this one starts
+ *   child_environ METHOD        the same for a program that the function starts
+ *
+ * The re-executed program has no arguments. SUBJECT_COPY in the environment says what it does in
+ * place of forkcall_init(): calls, starts, recurses, exits, crashes, hangs. SUBJECT_LOG names a
+ * file: each process adds a line "main" to it, and a line "after" once it has passed
+ * forkcall_init(). SUBJECT_TIMEOUT is the timeout of the calls in milliseconds. */
 #include <forkcall.h>
 
 #include <fcntl.h>
@@ -47,13 +50,14 @@ static int tells_environment(const void *args, size_t args_size, struct forkcall
     (void)result;
     const pid_t pid = fork();
     if (pid == 0) {
-        /* Of the descriptors those that are neither standard streams nor the shell's own. */
+        /* Lists the descriptors that are neither standard streams nor the shell's own. */
         execl("/bin/sh", "sh", "-c",
               "env; for fd in /proc/$$/fd/*; do [ \"${fd##*/}\" -lt 3 ] || readlink \"$fd\"; done; echo done",
               (char *)NULL);
         _exit(1);
     }
-    return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 1; /* its output goes to stdout */
+    /* the program prints to stdout */
+    return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 1;
 }
 
 static void call(enum forkcall_method method, const char *name, forkcall_fn *fn)
@@ -97,7 +101,7 @@ static void in_copy(const char *what)
         _exit(3);
     if (strcmp(what, "crashes") == 0) {
         setrlimit(RLIMIT_CORE, &no_core);
-        raise(SIGTRAP); /* sanitizers catch others */
+        raise(SIGTRAP); /* sanitizers catch other signals */
     }
     if (strcmp(what, "hangs") == 0)
         for (;;)

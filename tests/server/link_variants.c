@@ -1,6 +1,7 @@
-/* A program that is linked in one of several ways, and calls static functions of its own by SPAWN
- * and SERVER: also when its file has been deleted or replaced, by a relative path, without /proc,
- * with odd constructors. Argument: what to do; none: all of it, each in a program of its own. */
+/* Test program that is linked in one of several ways. It calls its own static functions by SPAWN
+ * and SERVER: also after its file was deleted or replaced, by a relative path, without /proc, and
+ * with odd constructors. The argument says what to do. Without an argument it does all of that,
+ * each in a program of its own. */
 #include "not_here.h"
 
 #include <forkcall.h>
@@ -47,7 +48,7 @@ __attribute__((constructor)) static void construct(void)
 
 struct answer {
     int sum, touched, own_fd, thread_runs;
-    bool marked; /* what a copy is known by is left in its environment */
+    bool marked; /* the environment still has the marker of a re-executed program */
     pid_t parent;
 };
 
@@ -131,7 +132,7 @@ static int delete_file(char **argv)
     return unlink(argv[0]) == 0 ? check_calls() : 2;
 }
 
-/* Another program gets the name. */
+/* Gives the program's name to another program. */
 static int replace_file(char **argv)
 {
     char other[4200];
@@ -148,7 +149,8 @@ static int constructor_thread(char **argv)
     (void)argv;
     if (!check_method(FORKCALL_SPAWN, &spawn) || !check_method(FORKCALL_SERVER, &server))
         return 1;
-    /* The server's children are exec'ed: a fork has no other thread. */
+    /* A re-executed child has the constructor's thread, and a fork would not: the server's
+     * children are exec'ed. */
     return spawn.thread_runs == 1 && server.thread_runs == 1 && server.parent != getpid() ? 0 : 1;
 }
 
@@ -162,8 +164,8 @@ static int constructor_descriptor(char **argv)
     return spawn.own_fd > 2 && server.own_fd > 2 ? 0 : 1;
 }
 
-/* Several may be mounted there, one above the other: a new pid namespace mounts its own above that
- * of the old one. */
+/* Several may be mounted on /proc, one above the other: a new pid namespace mounts its own /proc
+ * above that of the old one. */
 static bool hide_proc(void)
 {
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -192,7 +194,7 @@ static int without_proc(char **argv)
     return 0;
 }
 
-/* Hidden, and the file is another one. */
+/* /proc is hidden, and the program's name belongs to another file. */
 static int without_proc_and_file(char **argv)
 {
     struct forkcall_buf result = FORKCALL_BUF_INIT;
@@ -205,7 +207,7 @@ static int without_proc_and_file(char **argv)
                : 1;
 }
 
-/* /proc knows the program by other threads than the main one. */
+/* The main thread has ended: /proc knows the program only by its other threads. */
 static void *check_without_main_thread(void *main_thread)
 {
     pthread_join(*(pthread_t *)main_thread, NULL);
@@ -232,7 +234,7 @@ static const struct {
     const char *name;
     int (*check)(char **argv);
     const char *constructor;
-    bool relative; /* it is started by a relative path */
+    bool relative; /* the program is started by a relative path */
 } conditions[] = {
     {"plainly", plainly, "", false},
     {"by a relative path", plainly, "", true},
@@ -246,7 +248,7 @@ static const struct {
     {"constructor with a descriptor", constructor_descriptor, "descriptor", false},
 };
 
-/* ---- Programs of its own --------------------------------------------------------------------- */
+/* ---- Programs of their own ------------------------------------------------------------------- */
 
 static bool copy_self(const char *to)
 {

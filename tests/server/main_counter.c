@@ -1,8 +1,8 @@
-/* A program whose main calls the library by every method that starts copies, and which is run where
- * copies may not know what they are. Each process that comes to main adds a byte to the file COUNT
- * beside the program, and each that comes further than forkcall_init one to AFTER. The COUNT-th of
- * too many ends at once: with no guard in the library this would go on without end. Argument: how
- * many rounds of calls. */
+/* Helper program: main calls the library by every method that re-executes the program. It is run
+ * where a re-executed program may not find out what it is. Each process that reaches main adds a
+ * byte to the file COUNT beside the program. Each that passes forkcall_init() adds one to the file
+ * AFTER. A process that finds too many bytes in COUNT ends at once: without the library's guard,
+ * processes would start each other endlessly. The argument is the number of rounds of calls. */
 #include <forkcall.h>
 
 #include <fcntl.h>

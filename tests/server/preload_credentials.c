@@ -1,7 +1,7 @@
-/* A library for LD_PRELOAD that tells a program other rights than it has, as tools and security
- * modules do. FALSE_CREDENTIALS=root: the user is 0, as by fakeroot(1).
- * FALSE_CREDENTIALS=capabilities: capget(2) is cut down to CAP_SETUID and what the kernel says
- * besides is not, as under an AppArmor profile. */
+/* A library for LD_PRELOAD that shows a program other rights than it has, as tools and security
+ * modules do. FALSE_CREDENTIALS=root: the user is 0, as under fakeroot(1).
+ * FALSE_CREDENTIALS=capabilities: capget(2) shows CAP_SETUID at most, but the kernel's other
+ * answers are not reduced, as under an AppArmor profile. */
 #include <dlfcn.h>
 #include <stdarg.h>
 #include <stdbool.h>

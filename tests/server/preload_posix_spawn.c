@@ -1,6 +1,6 @@
-/* A library for LD_PRELOAD that stands in for posix_spawn. EXEC_AS: letters: r, by the path that
- * the path leads to; the others are those of the program at EXEC_WRAPPER, through which it is then
- * started. */
+/* A library for LD_PRELOAD that replaces posix_spawn(). EXEC_AS holds letters: r starts the
+ * program by the path that its path resolves to. The other letters are those of the program at
+ * EXEC_WRAPPER (wrapper.c), which then starts the program. */
 #include <dlfcn.h>
 #include <limits.h>
 #include <spawn.h>

@@ -1,4 +1,4 @@
-/* A library for LD_PRELOAD, whose constructor starts a thread in every program. */
+/* A library for LD_PRELOAD whose constructor starts a thread in every program. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>

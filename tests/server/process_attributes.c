@@ -36,7 +36,7 @@ static void fill_place(struct place *place, int fd, const char *path)
         place->position = lseek(fd, 0, SEEK_CUR);
 }
 
-/* Of this thread, without a change of it. */
+/* Reads the file mode creation mask without changing it. */
 static unsigned umask_now(void)
 {
     char line[256];
@@ -79,7 +79,8 @@ static void fill_settings(struct state *s)
 {
     struct sched_param scheduler;
     s->nice = getpriority(PRIO_PROCESS, 0);
-    s->policy = (int)syscall(SYS_sched_getscheduler, 0); /* musl has it for whole processes alone */
+    /* musl's function of this name works for whole processes only */
+    s->policy = (int)syscall(SYS_sched_getscheduler, 0);
     if (syscall(SYS_sched_getparam, 0, &scheduler) == 0)
         s->priority = scheduler.sched_priority;
     s->io_priority = (int)syscall(SYS_ioprio_get, 1, 0);
@@ -121,7 +122,7 @@ void state_fill(struct state *s)
     }
 }
 
-/* They are filled from all 0, padding too. */
+/* Bytes can be compared because a struct state is cleared before it is filled, padding included. */
 static bool same(const void *a, const void *b, size_t size)
 {
     return memcmp(a, b, size) == 0;

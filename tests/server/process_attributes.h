@@ -1,4 +1,4 @@
-/* What a process has that a server must have, too, at the moment of a call. */
+/* Attributes of a process that a child must share with its host at the moment of a call. */
 #ifndef PROCESS_ATTRIBUTES_H
 #define PROCESS_ATTRIBUTES_H
 
@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 #ifdef __GLIBC__
-typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+typedef __rlimit_resource_t resource_t; /* the compiler expects an enum there */
 #else
 typedef int resource_t;
 #endif
@@ -20,11 +20,11 @@ struct place {
     ino_t inode;
     uint64_t mount;
     mode_t type;
-    off_t position; /* of a stream */
+    off_t position; /* the file position of a stream */
     int access;
 };
 
-/* All 0 before it is filled; compared by memcmp. */
+/* A struct state is cleared before it is filled, and compared by memcmp(). */
 struct state {
     uid_t uid, euid, saved_uid, file_uid;
     gid_t gid, egid, saved_gid, file_gid;
@@ -43,9 +43,9 @@ struct state {
     char namespace[8][32]; /* user, mnt, net, ipc, uts, cgroup, and pid and time for children */
 };
 
-/* Of the thread that calls it. */
+/* Reads the attributes of the calling thread. */
 void state_fill(struct state *state);
-/* True: they are the same; else what differs is told on stderr. */
+/* True: the two are the same. Else the differences are printed to stderr. */
 bool state_is(const struct state *a, const struct state *b);
 
 /* For children: the answer is a struct state. */

@@ -1,17 +1,18 @@
-/* A program whose copies meet odd circumstances. Its arguments are done one after another: as WHAT
- * from here on its copies do that before they come to forkcall_init:
- *                  closes, takes, covers   what they do to their socket
- *                  forks                   another process comes to main after that
- *                  calls                   calls the library without its socket
- *                  ignores                 ignores SIGPIPE
- *                  waits                   until REEXEC_GO is there, having made REEXEC_BEGUN
- *   no_proc        looks at an empty /proc
- *   jail DIR FILE  goes to live in a root at DIR where FILE lies by the program's name
- *   replaced FILE  FILE lies by all names of the program
+/* Helper program: starts itself again in odd circumstances. The arguments are done one after
+ * another:
+ *   as WHAT        from here on, the re-executed programs do this before forkcall_init():
+ *                    closes, takes, covers   something to their socket
+ *                    forks                   another process goes on to main
+ *                    calls                   call the library without their socket
+ *                    ignores                 ignore SIGPIPE
+ *                    waits                   create REEXEC_BEGUN, and wait until REEXEC_GO exists
+ *   no_proc        makes /proc empty
+ *   jail DIR FILE  changes the root to DIR, where the program's name leads to FILE
+ *   replaced FILE  makes all names of the program lead to FILE
  *   spawn, server, auto   a call by that method
- *   cancel         a call whose descriptor of cancellation is readable
- *   cut            forkcall_server_start in a thread that is cancelled meanwhile
- * Exit status NOT_HERE: that cannot be done here. */
+ *   cancel         a call whose cancel descriptor is readable
+ *   cut            forkcall_server_start() in a thread that is cancelled meanwhile
+ * Exit status NOT_HERE: the system cannot do this. */
 #include "not_here.h"
 
 #include <forkcall.h>
@@ -32,7 +33,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SOCKET 3 /* of a copy */
+#define SOCKET 3 /* of a re-executed program */
 
 static void tell(const char *text)
 {
@@ -46,7 +47,7 @@ static void await_file(const char *path)
         poll(NULL, 0, 1);
 }
 
-/* ---- In a copy ------------------------------------------------------------------------------- */
+/* ---- In a re-executed program ---------------------------------------------------------------- */
 
 static void await_taken(void)
 {
@@ -136,7 +137,7 @@ static void cut(void)
     await_file(getenv("REEXEC_BEGUN"));
     pthread_cancel(thread);
     clock_gettime(CLOCK_REALTIME, &soon);
-    soon.tv_sec++; /* where it can be cancelled, it is by then */
+    soon.tv_sec++; /* a thread that can be cancelled has been cancelled by then */
     const bool ended = pthread_timedjoin_np(thread, NULL, &soon) == 0;
     close(open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     if (!ended)
@@ -192,7 +193,7 @@ int main(int argc, char **argv)
         tell("main again\n");
         return 0;
     }
-    prctl(PR_SET_CHILD_SUBREAPER, 1); /* to wait for whatever is started */
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* so that every process that was started can be waited for */
     for (int i = 1; i < argc && good; i++) {
         if (strcmp(argv[i], "as") == 0 && i + 1 < argc)
             setenv("REEXEC_COPY", argv[++i], 1);

@@ -1,4 +1,4 @@
-/* Capabilities of this thread, and another identity for it. */
+/* Reads and drops capabilities of the calling thread, and changes its user. */
 #ifndef RIGHTS_H
 #define RIGHTS_H
 
@@ -12,13 +12,13 @@ struct capabilities {
     uint32_t effective, permitted, inheritable;
 };
 
-/* As the system calls: 0, or -1 and errno. */
+/* Return as the system calls do: 0, or -1 and errno. */
 int get_capabilities(struct capabilities has[2]);
 int set_capabilities(const struct capabilities wanted[2]);
-/* Root that may become another user. */
+/* True: this process is root and may become another user. */
 bool is_root(void);
 
-/* Takes the file user NOBODY; NOT_HERE where that is not permitted. */
+/* Takes the file user NOBODY. NOT_HERE: not permitted. */
 int take_file_user(void);
 
 #endif

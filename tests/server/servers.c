@@ -25,7 +25,7 @@ bool ended(const struct forkcall_report *report, enum forkcall_status status, en
     return false;
 }
 
-/* Children that have had their call; they may take their time to go. */
+/* Children whose call is over. They may still take some time to end. */
 static pid_t used[64];
 
 static void note_used(const struct forkcall_report *report)
@@ -95,7 +95,7 @@ int child_writes_and_hangs(const void *args, size_t args_size, struct forkcall_b
         pause();
 }
 
-/* args: two kept descriptors. Tells its number, waits for a byte, and ends with status 3 where that
+/* args: two kept descriptors. Sends its pid, waits for a byte, and exits with status 3 if the byte
  * is an x. */
 static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -259,13 +259,13 @@ int program_run(const struct program *program, char *output, size_t size)
         exec_program(program, ends[1]);
     close(ends[1]);
     bool over = wait_until(has_ended, &running);
-    if (!over) /* it may have deadlines of its own */
+    if (!over) /* program_run may have deadlines of its own */
         over = wait_until(has_ended, &running);
     if (!over) {
         kill(-running.pid, SIGKILL);
         waitpid(running.pid, &running.status, 0);
     }
-    kill(-running.pid, SIGKILL); /* whatever it has left running */
+    kill(-running.pid, SIGKILL); /* ends the processes that the program has left running */
     output[running.used] = '\0';
     close(ends[0]);
     return WIFEXITED(running.status) ? WEXITSTATUS(running.status) : 1000 + WTERMSIG(running.status);

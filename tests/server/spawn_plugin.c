@@ -1,4 +1,5 @@
-/* A plugin with a static function, and a variable that counts its calls in one process. */
+/* A plugin with a static function, and a variable that counts the function's calls in one
+ * process. */
 #include <forkcall.h>
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* What AUTO means after forkcall_init, and where. */
+/* Tests which method AUTO chooses after forkcall_init(), in a host, a child and a server. */
 #include "servers.h"
 
 #include <pthread.h>
@@ -89,7 +89,7 @@ static int nest(void *context)
             CHECK(ask(methods[outer], child_calls, &inner, sizeof inner, &nested, sizeof nested));
             CHECK(nested.status == FORKCALL_OK && nested.method == inner && nested.children == 0);
             CHECK(nested.child != nested.pid);
-            /* What it had of its own goes with it: a server, a child of that. */
+            /* The child's own server, and that server's child, end with the child. */
             CHECK(all_gone(&nested.child, 1) && all_gone(&nested.pid, 1));
         }
     }
@@ -136,7 +136,8 @@ static int fork_threaded(void *context)
             child_returns_0, &here, i == 0 ? sizeof here : FORKCALL_BY_POINTER, NULL, i == 0 ? &options : NULL);
         CHECK(ended(&report, FORKCALL_UNSAFE, FORKCALL_RAN_NO) && report.method == FORKCALL_FORK);
         CHECK(strstr(report.message, "SERVER or SPAWN") != NULL);
-        CHECK(strstr(report.message, "forkcall_init()") == NULL); /* which it has called */
+        /* the program has called forkcall_init() */
+        CHECK(strstr(report.message, "forkcall_init()") == NULL);
     }
     return 0;
 }

@@ -1,5 +1,5 @@
-/* forkcall_init: what it needs, what it leaves, and what it does not believe. Arguments: the paths
- * of init_program, impostor and wrapper. */
+/* Tests of forkcall_init(): what it needs, what it leaves behind, and which marks it does not
+ * believe. Arguments: the paths of init_program, impostor and wrapper. */
 #include "host_changes.h"
 
 #include <errno.h>
@@ -67,12 +67,12 @@ static void main_with_forkcall_init(void **state)
     assert_says("fork: OK method 1 ran 2");
 }
 
-/* ---- Copies ---------------------------------------------------------------------------------- */
+/* ---- Re-executed programs -------------------------------------------------------------------- */
 
 struct log {
     char directory[64];
     char path[96];
-    char entry[128]; /* of the environment */
+    char entry[128]; /* the entry of the environment */
 };
 
 static void log_open(struct log *log)
@@ -82,7 +82,7 @@ static void log_open(struct log *log)
     snprintf(log->entry, sizeof log->entry, "SUBJECT_LOG=%s", log->path);
 }
 
-/* How many processes have run main, and how many went on in it. */
+/* Checks how many processes have run main, and how many passed forkcall_init(). */
 static void log_close(struct log *log, int started, int went_on)
 {
     const int mains = count_in_file(log->path, "main");
@@ -99,11 +99,12 @@ static void copy_never_runs_a_line_of_main_after_it(void **state)
     log_open(&log);
     const char *const environment[] = {log.entry, NULL};
     assert_int_equal(RUN(environment, "init", "spawn", "spawn", "server", "server", "server", "auto"), 0);
-    /* The host, a copy for each SPAWN, and the one that was the server. */
+    /* Main was run by the host, by a re-executed program for each SPAWN, and by the server. */
     log_close(&log, 1 + 2 + 1, 1);
 }
 
-/* The outcome of a SPAWN and of a SERVER whose copies do that in place of forkcall_init. */
+/* Checks the outcome of a SPAWN and of a SERVER whose re-executed program does what in place of
+ * forkcall_init(). */
 static void check_copies(const char *what, const char *why, int code)
 {
     char copy[64], wanted[256];
@@ -119,7 +120,7 @@ static void check_copies(const char *what, const char *why, int code)
     snprintf(wanted, sizeof wanted, "auto: NOT_STARTED method 2 ran 1 code %d: server: %s", code, why);
     assert_says(wanted);
     assert_says("fork: OK");
-    log_close(&log, 1 + 3, 1); /* no copy of a copy */
+    log_close(&log, 1 + 3, 1); /* no re-executed program has re-executed itself */
 }
 
 static void copy_that_calls_the_library_before_forkcall_init(void **state)
@@ -177,8 +178,8 @@ static void run_stranger(const char *how)
     assert_int_equal(status, 0);
 }
 
-/* In each of these ways a process is started, which is no copy for this library and comes to main,
- * or may be one and does not. */
+/* Starts an impostor in each of these ways. comes_to_main: it has no mark of this library's, and
+ * reaches main. Else it may be a re-executed program, and does not. */
 static void run_strangers(const char *const *hows, bool comes_to_main)
 {
     if (under_emulator())
@@ -199,7 +200,8 @@ static void inherited_marks_are_ignored(void **state)
     run_strangers(hows, true);
 }
 
-/* Nobody else is started by that path, with that brand, or with a marker that names its parent. */
+/* Only re-executed programs are started by that path, with that kernel mark, or with a marker that
+ * names their parent. */
 static void copy_without_its_socket_never_comes_to_main(void **state)
 {
     static const char *const hows[] = {
@@ -224,7 +226,7 @@ static void process_that_may_be_a_copy_starts_none(void **state)
     run_strangers(hows, true);
 }
 
-/* It becomes a copy, and ends because its maker has hung up. */
+/* The process takes its place as a re-executed program, and ends because its maker has hung up. */
 static void hello_of_the_parent_is_enough(void **state)
 {
     static const char *const hows[] = {"hello_alone", "wrong_nonce", "true_copy", "true_copy_by_odd_path", NULL};
@@ -232,7 +234,7 @@ static void hello_of_the_parent_is_enough(void **state)
     run_strangers(hows, false);
 }
 
-/* What a program finds that was started by this command. */
+/* Checks what a program finds that was started by this command. */
 static void check_environment(const char *command, const char *method)
 {
     static const char *const environment[] = {"SUBJECT_OWN=1", NULL};
@@ -256,7 +258,7 @@ static void programs_that_the_host_starts_find_nothing_of_ours(void **state)
     (void)state;
     assert_int_equal(RUN(environment, "init", "environ"), 0);
     const int sockets = count_in_output("socket:"), pipes = count_in_output("pipe:");
-    check_environment("environ", "environ"); /* twice */
+    check_environment("environ", "environ"); /* the second round finds what the first found */
     assert_int_equal(count_in_output("socket:"), 2 * sockets);
     assert_int_equal(count_in_output("pipe:"), 2 * pipes);
 }
@@ -286,7 +288,7 @@ static int become(void *context)
     return setresuid(user->uid, user->euid, user->uid == 0 ? 0 : (uid_t)-1);
 }
 
-/* Runs a copy of init_program that belongs to root and has this mode, as nobody. */
+/* Runs a copy of init_program as nobody. The copy belongs to root and has this mode. */
 static void run_as_nobody(mode_t mode, const char *const *args, void (*change)(const char *))
 {
     char directory[64], path[96];
@@ -326,7 +328,7 @@ static void set_user_id_program(void **state)
     assert_says("auto: OK method 1 ran 2");
 }
 
-/* setcap(8): version 2, effective; CAP_NET_BIND_SERVICE. */
+/* Sets CAP_NET_BIND_SERVICE as setcap(8) does: version 2, effective. */
 static void give_capabilities(const char *path)
 {
     static const unsigned char attribute[20] = {1, 0, 0, 2, 0, 4};
@@ -351,7 +353,7 @@ static void program_with_file_capabilities_run_by_a_user(void **state)
     assert_null(strstr(output, "forkcall_init()"));
 }
 
-/* Exec gives root nothing by them. */
+/* The file's capabilities give root nothing at exec. */
 static void program_with_file_capabilities_run_by_root(void **state)
 {
     static const char *const args[] = {"init", "server", "spawn", "thread", "auto", NULL};
@@ -388,8 +390,8 @@ static void host_with_another_effective_user(void **state)
     SKIP_UNLESS_ROOT;
     if (under_sanitizer())
         SKIP("the leak checker cannot look into such a process");
-    /* Changed before exec: AT_SECURE is set, too. The change while it runs:
-     * host_that_calls_seteuid. */
+    /* The user was changed before exec, so AT_SECURE is set, too. host_that_calls_seteuid changes
+     * it while the program runs. */
     const struct program program = {.path = init_program, .args = args, .before = become, .context = &user};
     assert_int_equal(program_run(&program, output, sizeof output), 0);
     assert_says("server: NOT_STARTED method 2 ran 1 code 1");
@@ -422,11 +424,12 @@ static void host_that_calls_seteuid(void **state)
     assert_int_equal(host_run(call_after_seteuid, NULL), 0);
 }
 
-/* One process more than the program: the copy, which cannot fork the server. */
+/* Leaves room for one process beside the program: the re-executed program, which cannot fork the
+ * server. */
 static int become_limited(void *unused)
 {
     const struct rlimit limit = {2, 2};
-    /* Nobody else's, nor that of another run of this test. */
+    /* No other process has this user, nor one of another run of this test. */
     const uid_t lonely = (uid_t)(1000000 + getpid());
     (void)unused;
     return setgroups(0, NULL) < 0 || setresgid(lonely, lonely, lonely) < 0 || setresuid(lonely, lonely, lonely) < 0 ||
@@ -469,7 +472,7 @@ static void server_that_would_be_the_first_process_of_a_namespace(void **state)
     assert_says("server: NOT_STARTED method 2 ran 1 code 95: server: the children of this process are in a process");
 }
 
-/* A program that becomes set-user-id while it runs. */
+/* Runs a program whose file becomes set-user-id meanwhile. */
 static void run_and_become_set_user_id(uid_t owner)
 {
     const char *args[] = {"init", "set_user_id", "", "server", "spawn", "start", "auto", NULL};
@@ -496,7 +499,7 @@ static void program_file_that_became_set_user_id(void **state)
     assert_says("start: -1\n");
 }
 
-/* For its own user the bit gives no other rights at exec. */
+/* The set-user-id bit gives the file's own user no other rights at exec. */
 static void program_file_that_became_set_user_id_of_its_own_user(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* A copy that never comes to forkcall_init, and no timeout: the library gives it half a minute.
- * Argument: the path of init_program. */
+/* Tests a re-executed program that never reaches forkcall_init() in a call without a timeout: the
+ * library waits half a minute for it. Argument: the path of init_program. */
 #include "servers.h"
 
 #include <stdio.h>
@@ -27,7 +27,7 @@ static void copy_that_never_comes_to_forkcall_init_and_no_timeout(void **state)
     int status = -1;
     (void)state;
     fflush(NULL);
-    const pid_t pid = fork(); /* both at once */
+    const pid_t pid = fork(); /* both methods wait at the same time */
     if (pid == 0)
         _exit(!gives_up("server", "server: NOT_STARTED method 2 ran 1 code 8: server: the re-executed program did not "
                                   "reach forkcall_init() in time"));

@@ -1,6 +1,7 @@
-/* Copies whose way to forkcall_init is a bad one, and files that lie where the program's is looked
- * for: no copy ever runs main, and no other program is ever started. Arguments: the path of
- * reexec_program, and of an emulator, if there is one. */
+/* Tests re-executed programs that are disturbed before they reach forkcall_init(), and other files
+ * that lie where the program's file is looked for: no re-executed program ever runs main, and no
+ * other program is ever started. Arguments: the path of reexec_program, and of an emulator, if
+ * there is one. */
 #include "servers.h"
 
 #include <stdio.h>
@@ -39,7 +40,7 @@ static bool says(const char *text)
                                         .environment = (variables)},                      \
                 output, sizeof output)
 
-/* ---- The socket of a copy -------------------------------------------------------------------- */
+/* ---- The socket of a re-executed program ----------------------------------------------------- */
 
 #define CUT_OFF "the connection to the re-executed program was cut: something that ran before forkcall_init() "
 
@@ -71,7 +72,7 @@ static void copy_whose_constructor_puts_something_over_its_socket(void **state)
     check_robbed("covers");
 }
 
-/* The mark of a copy is another one there. */
+/* Without /proc, re-executed programs are recognised by another mark. */
 static void copy_without_its_socket_and_without_proc(void **state)
 {
     static const char *const whats[] = {"closes", "takes", "covers"};
@@ -171,7 +172,8 @@ static void other_files_by_the_names_of_a_deleted_program(void **state)
     assert_says("server: OK");
 }
 
-/* There only the name leads to the program: where it leads elsewhere there is no copy. */
+/* Under an emulator only the name leads to the program: nothing is re-executed once the name leads
+ * to another file. */
 static void emulated_program_that_was_replaced(void **state)
 {
     struct decoy decoy;
@@ -189,7 +191,7 @@ static void emulated_program_that_was_replaced(void **state)
     assert_says("server: NOT_STARTED ran 1 code 2");
 }
 
-/* ---- A copy that takes its time -------------------------------------------------------------- */
+/* ---- A slow re-executed program -------------------------------------------------------------- */
 
 static void run_waiting(const char *command, bool release)
 {
@@ -208,7 +210,7 @@ static void thread_cancelled_while_the_copy_starts(void **state)
 {
     (void)state;
     run_waiting("cut", true);
-    assert_says("cut: 0, then -114"); /* the server serves */
+    assert_says("cut: 0, then -114"); /* the server serves all the same */
     assert_says("server: OK");
 }
 
@@ -238,7 +240,7 @@ int main(int argc, char **argv)
     forkcall_init();
     if (argc < 2)
         return 2;
-    reexec_program = realpath(argv[1], NULL); /* without /proc no other is good */
+    reexec_program = realpath(argv[1], NULL); /* only an absolute path works without /proc */
     emulator = argc > 2 ? argv[2] : NULL;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* Programs that are run by something else. Arguments: the paths of init_program, of the library to
- * preload, and of an emulator, if there is one. */
+/* Tests programs that are run by other programs: emulators, loaders, preloaded libraries.
+ * Arguments: the paths of init_program, of the library to preload, and of an emulator, if there is
+ * one. */
 #include "servers.h"
 
 #include <link.h>
@@ -48,7 +49,7 @@ static void preloaded_library_with_a_thread(void **state)
     assert_says("auto: OK method 2 ran 2");
     assert_says("fork: UNSAFE");
     assert_says("use SERVER or SPAWN");
-    assert_silent_about("forkcall_init()"); /* it was called */
+    assert_silent_about("forkcall_init()"); /* the program has called forkcall_init() */
 }
 
 static void preloaded_library_with_a_thread_and_no_forkcall_init(void **state)
@@ -65,19 +66,19 @@ static void preloaded_library_with_a_thread_and_no_forkcall_init(void **state)
     assert_says("forkcall_init()");
 }
 
-/* The dynamic loader of this program: its name. */
+/* Finds the name of this program's dynamic loader. */
 static int find_loader(struct dl_phdr_info *info, size_t size, void *name)
 {
     (void)size;
     for (int i = 0; i < info->dlpi_phnum; i++)
         if (info->dlpi_phdr[i].p_type == PT_INTERP)
             snprintf(name, 256, "%s", (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr));
-    return 1; /* the first is the program */
+    return 1; /* the first entry is the program */
 }
 
 #define ANOTHER "the file of this program cannot be started: another program runs it (a dynamic loader"
 
-/* What runs is the loader: a copy of it is no copy of the program. */
+/* The running file is the loader: re-executing it would not start the program. */
 static void program_run_by_the_dynamic_loader(void **state)
 {
     char loader[256] = "";
@@ -98,7 +99,7 @@ static void program_run_by_the_dynamic_loader(void **state)
     assert_says("fork: OK");
 }
 
-/* /proc/self/exe is the emulator; the program itself the kernel can run without it. */
+/* /proc/self/exe leads to the emulator. The kernel can run the program itself without it. */
 static void program_run_by_an_emulator(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Hosts, functions and prepares that are hard on the server: every call ends as it should, and
- * nothing is killed, printed, left or waited for that should not be. */
+/* Tests hosts, functions and prepares that make it hard for the server: every call ends with its
+ * right outcome, and nothing is killed, printed, left behind or waited for that should not be. */
 #include "servers.h"
 
 #include "server/get_server.h"
@@ -29,11 +29,11 @@ static int child_exits_5(const void *args, size_t args_size, struct forkcall_buf
 /* ---- Cancelled threads ----------------------------------------------------------------------- */
 
 struct cut {
-    struct forkcall_call *call; /* to be cancelled */
+    struct forkcall_call *call; /* the call to cancel */
     int results[3];             /* 1: the function did not return */
 };
 
-/* A cancellation is pending: the first cancellation point that lets it would end the thread. */
+/* A cancellation is pending: the first enabled cancellation point would end the thread. */
 static void *start_cut(void *context)
 {
     struct cut *cut = context;
@@ -82,7 +82,7 @@ static int cut_all(void *context)
     CHECK(traces_now().descriptors == before.descriptors);
     CHECK(run_thread(stop_cut, &cut));
     CHECK(cut.results[2] == 0);
-    CHECK(server_pid() > 0); /* neither locked nor half started */
+    CHECK(server_pid() > 0); /* the server is neither locked nor half started */
     return 0;
 }
 
@@ -94,9 +94,9 @@ static void cancelled_threads_end_nothing_in_the_middle(void **state)
 
 /* ---- What goes on after OK ------------------------------------------------------------------- */
 
-/* args: two kept descriptors. It starts a process that lives on, tells its number, waits for a byte
- * and returns. That process traces it, so that it comes to its end but does not get over it: its
- * server has it as a child still. */
+/* args: two kept descriptors. It starts a worker process that lives on, sends its own pid, waits
+ * for a byte and returns. The worker traces it, so that it ends but cannot be reaped: its server
+ * still has it as a child. */
 static int child_leaves_a_worker(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int *fds = args;
@@ -128,11 +128,11 @@ static bool is_stopped(void *pid)
 }
 
 struct leaving {
-    bool stops; /* by forkcall_server_stop, or by its end */
+    bool stops; /* the server ends by forkcall_server_stop(); false: by its host's end */
     int told[2];
 };
 
-/* The server sleeps while the call ends and its host goes. */
+/* Suspends the server while the call ends and its host goes. */
 static int leave_a_worker(const struct leaving *leaving)
 {
     int go[2], ready[2];
@@ -148,7 +148,7 @@ static int leave_a_worker(const struct leaving *leaving)
     struct pollfd p = {.fd = ready[0], .events = POLLIN};
     while (poll(&p, 1, 10) == 0)
         if (forkcall_wait(call, 0) == 1)
-            return NOT_HERE; /* it may not trace */
+            return NOT_HERE; /* the worker may not trace */
     CHECK(read(ready[0], &pids[1], sizeof pids[1]) == (ssize_t)sizeof pids[1]);
     CHECK(kill(pids[0], SIGSTOP) == 0 && wait_until(is_stopped, &pids[0]));
     CHECK(write(go[1], "g", 1) == 1);
@@ -202,7 +202,7 @@ static void what_a_function_left_running_when_its_server_is_stopped(void **state
     check_worker(true);
 }
 
-/* ---- What prepare leaves --------------------------------------------------------------------- */
+/* ---- What prepare leaves behind -------------------------------------------------------------- */
 
 static int prepare_blocks_signals(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -223,7 +223,7 @@ static int call_after_blocked_signals(void *context)
     CHECK(ended(&report, FORKCALL_EXITED, FORKCALL_RAN_YES));
     CHECK(report.code == 5 && WIFEXITED(report.wait_status) && WEXITSTATUS(report.wait_status) == 5);
     const pid_t server = server_pid();
-    CHECK(server > 0 && spares_are(server, 2)); /* the dead are reaped */
+    CHECK(server > 0 && spares_are(server, 2)); /* dead children are reaped */
     return 0;
 }
 
@@ -330,7 +330,8 @@ static int cancel_in_prepare(void *context)
 {
     (void)context;
     const struct forkcall_server_options options = {.prepare = prepare_never_ends, .timeout_ms = 100};
-    CHECK(forkcall_server_start(&options) == -ETIMEDOUT); /* the next has the same options */
+    /* the next call's server has the same options */
+    CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
     CHECK(is_canceled((struct forkcall_options){.timeout_ms = 0}));
     return 0;
 }
@@ -352,10 +353,10 @@ static int cancel_without_child(void *context)
     CHECK(server > 0 && spares_are(server, 2));
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
     const int other = dup(kept);
-    /* A child of its own. */
+    /* The call asks for a child of its own, because of the kept descriptor. */
     CHECK(is_canceled((struct forkcall_options){.keep_fds = &other, .keep_fds_count = 1}));
     const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
-    for (int i = 0; i < 2; i++) { /* the spares */
+    for (int i = 0; i < 2; i++) { /* these calls use the spares */
         const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
         CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
     }
@@ -371,7 +372,8 @@ static void call_canceled_while_it_waits_for_a_child(void **state)
     assert_int_equal(host_run(cancel_without_child, NULL), 0);
 }
 
-/* Calls have waited in vain for ten seconds more than they have; where none has, that stays. */
+/* Makes the time in which calls have waited in vain ten seconds longer. If no call has waited in
+ * vain, nothing changes. */
 static bool make_silence_longer(void)
 {
     const struct fc_time_limit patience = {.deadline_ns = UINT64_MAX, .cancel_fd = -1};
@@ -401,9 +403,9 @@ static int outlast_stopped_server(void *context)
     int server = server_pid();
     CHECK(server > 0 && spares_are(server, 2));
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    CHECK(call_is_ok(NULL) && call_is_ok(NULL)); /* the spares */
+    CHECK(call_is_ok(NULL) && call_is_ok(NULL)); /* these calls use the spares */
     CHECK(!call_is_ok(NULL) && make_silence_longer());
-    /* All with less patience than a server may need. */
+    /* All these calls have shorter timeouts than a server may need. */
     const bool is_replaced = wait_until(call_is_ok, NULL);
     const bool is_killed = is_replaced && wait_until(process_is_gone, &server);
     kill(server, SIGCONT);
@@ -420,7 +422,7 @@ static void stopped_server_is_replaced_by_impatient_calls(void **state)
 static int answer_and_be_silent_later(void *context)
 {
     (void)context;
-    /* The call asks for a child of its own, and takes no spare. */
+    /* Because of the kept descriptor, the call asks for a child of its own and takes no spare. */
     const int kept = dup(STDERR_FILENO);
     struct forkcall_options options = {
         .method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS, .keep_fds = &kept, .keep_fds_count = 1};

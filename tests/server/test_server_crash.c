@@ -1,5 +1,5 @@
-/* The server is killed, stopped or crashes; so do its spares: every call ends in a definite outcome
- * all the same, ran is told truthfully, and the next call is OK. */
+/* Tests servers and spares that are killed, stopped or crash: every call still has a definite
+ * outcome, its ran is true, and the next call is OK. */
 #include "servers.h"
 
 #include <errno.h>
@@ -41,7 +41,8 @@ static struct forkcall_report finish_running(struct running *running)
 
 /* ---- Killed ---------------------------------------------------------------------------------- */
 
-/* The kernel kills the children with it; how they ended may be known to nobody. */
+/* The kernel kills the children together with the server; possibly no process learns how they
+ * ended. */
 static bool ended_by_kill(const struct forkcall_report *report)
 {
     if (report->status == FORKCALL_SIGNALED && report->code == SIGKILL && report->ran == FORKCALL_RAN_YES)
@@ -86,7 +87,7 @@ static void server_that_crashes_in_a_call(void **state)
     assert_int_equal(host_run(end_server_in_a_call, &signal), 0);
 }
 
-/* A call whose server or child dies at any moment. */
+/* Makes a call whose server or child may die at any moment. */
 static bool is_definite(void)
 {
     const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
@@ -99,8 +100,7 @@ static bool is_definite(void)
 }
 
 #ifdef TEST_PORTABLE
-/* By more calls in a row than the server that was killed can have left spares, which may serve
- * still. */
+/* Makes more calls in a row than the killed server can have left spares, which may still serve. */
 static bool is_served(void *unused)
 {
     (void)unused;
@@ -121,10 +121,10 @@ static int end_server_between_calls(void *context)
         CHECK(server > 0);
         CHECK(kill(server, signal) == 0);
         if (i == 2)
-            CHECK(is_definite()); /* it may be dying still */
+            CHECK(is_definite()); /* the server may still be dying */
         CHECK(wait_until(process_is_gone, &server));
 #ifdef TEST_PORTABLE
-        CHECK(wait_until(is_served, NULL)); /* a new spare may hold the socket */
+        CHECK(wait_until(is_served, NULL)); /* a new spare may still hold the socket */
 #endif
         const pid_t next = server_pid();
         CHECK(next > 0 && next != server);
@@ -156,7 +156,8 @@ static int child_writes_its_number(const void *args, size_t args_size, struct fo
     return write(a[0], &number, 1) == 1 ? 0 : errno;
 }
 
-/* A server that is killed while calls are handed over: whatever has written its number has run. */
+/* Kills a server while calls are handed over to its children: every function that has written its
+ * number has run. */
 static int kill_server_under_many(void *context)
 {
     (void)context;
@@ -250,7 +251,7 @@ static int child_waits_to_answer(const void *args, size_t args_size, struct fork
     return child_answers_42(args, args_size, result);
 }
 
-/* The call ends as the byte says; its server is stopped from before that on. */
+/* Stops the server before the call ends. The call ends as the byte says. */
 static int stop_server_in_a_call(void *context)
 {
     const char how = *(const char *)context;
@@ -304,7 +305,7 @@ static int stop_server_between_calls(void *context)
     pid_t server = server_pid();
     CHECK(server > 0 && spares_are(server, 2));
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    /* While there are spares the server is not needed. */
+    /* Calls that find a spare do not need the server. */
     for (int i = 0; i < 4 && !timed_out; i++) {
         const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
         timed_out = report.status == FORKCALL_TIMED_OUT;
@@ -329,10 +330,11 @@ static int stop_stopped_server(void *context)
     int server = server_pid();
     CHECK(server > 0);
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    CHECK(forkcall_server_stop() == 0); /* does not wait for ever */
+    CHECK(forkcall_server_stop() == 0); /* the stop does not wait for ever */
     const pid_t next = server_pid();
     CHECK(next > 0 && next != server);
-    CHECK(wait_until(process_is_gone, &server)); /* though nobody but the stop has let it go on */
+    /* only forkcall_server_stop() can have resumed it */
+    CHECK(wait_until(process_is_gone, &server));
     CHECK(server_pid() == next);
     return 0;
 }
@@ -358,7 +360,7 @@ static int end_spares(void *context)
         for (int i = 0; i < count; i++)
             CHECK(kill(spares[i], signal) == 0);
         for (int i = 0; i < count && round > 2; i++)
-            CHECK(is_definite()); /* they may be dying still */
+            CHECK(is_definite()); /* the spares may still be dying */
         CHECK(all_gone(spares, count));
         struct who who;
         for (int i = 0; i < 4; i++) {
@@ -366,7 +368,7 @@ static int end_spares(void *context)
             CHECK(who.parent == server);
         }
     }
-    CHECK(spares_are(server, 2)); /* and no zombies */
+    CHECK(spares_are(server, 2)); /* the spares are no zombies */
     return 0;
 }
 
@@ -377,7 +379,7 @@ static void spares_killed_while_they_wait(void **state)
     assert_int_equal(host_run(end_spares, &signal), 0);
 }
 
-/* A spare that is stopped does not answer: a timeout ends it. */
+/* A stopped spare does not answer: a timeout ends the call. */
 static int stop_spares(void *context)
 {
     const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = 100};

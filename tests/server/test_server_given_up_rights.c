@@ -1,4 +1,5 @@
-/* Rights that a host gives up, and namespaces that it leaves, its server does not keep. */
+/* Tests that a server does not keep rights that its host gives up, nor namespaces that its host
+ * leaves. */
 #include "host_changes.h"
 
 #include <errno.h>
@@ -71,7 +72,7 @@ static int drop_capability(void)
     if (syscall(SYS_capget, &header, sets) < 0 || (sets[0] & 2) == 0)
         return NOT_HERE;
     for (int i = 0; i < 2; i++)
-        sets[i] &= ~2U; /* CAP_DAC_OVERRIDE, effective and permitted */
+        sets[i] &= ~2U; /* clears CAP_DAC_OVERRIDE in the effective and permitted sets */
     return done((int)syscall(SYS_capset, &header, sets));
 }
 
@@ -120,7 +121,7 @@ static int enter_filter(void)
 #else
 static int enter_filter(void)
 {
-    return NOT_HERE; /* it cannot be written down */
+    return NOT_HERE; /* no program can be written for it here */
 }
 #endif
 
@@ -136,7 +137,8 @@ static void host_that_enters_a_seccomp_filter(void **state)
 
 #define MANY_GROUPS 600
 
-/* The groups stand before the filters in what the kernel tells, and fill more than a page. */
+/* Joins so many groups that they fill more than a page of /proc/self/status, where the kernel
+ * shows them before the filters. */
 static bool joins_many_groups(void)
 {
     static gid_t groups[MANY_GROUPS];
@@ -145,7 +147,7 @@ static bool joins_many_groups(void)
     return setgroups(MANY_GROUPS, groups) == 0;
 }
 
-/* The second filter changes nothing that a child could see, but the server. */
+/* The second filter changes nothing that a child could see. Only the server can notice it. */
 static int check_second_filter(void *groups)
 {
     if (groups != NULL && !joins_many_groups())
@@ -183,8 +185,8 @@ static void host_of_many_groups_that_enters_another_seccomp_filter(void **state)
 
 #define LANDLOCK_READ_FILE 4U
 
-/* Linux 5.13: the calling thread, and what it starts, opens no file from now on. False: not
- * here. */
+/* Linux 5.13: the calling thread and its children open no file from now on. False: not
+ * available. */
 static bool enters_landlock(void)
 {
     const uint64_t handled = LANDLOCK_READ_FILE;
@@ -223,7 +225,8 @@ static void *start_server(void *unused)
     return NULL;
 }
 
-/* The thread in the sandbox waits for the server, too, and may be the first that hears from it. */
+/* The thread in the sandbox also waits for the server, and may be the first to get a message from
+ * it. */
 static int check_landlock(void *unused)
 {
     pthread_t starter;
@@ -280,7 +283,7 @@ static int leave_user(void)
 
 static int leave_names(void)
 {
-    return leave(CLONE_NEWUTS); /* and the names are as before */
+    return leave(CLONE_NEWUTS); /* the new namespace has the same names as the old one */
 }
 
 static int leave_cgroups(void)

@@ -1,5 +1,6 @@
-/* Other threads of the host that fork, exec and call in the very moment in which the library has
- * something open. What it calls of the C library is interposed, to hold it there. */
+/* Tests other threads of the host that fork, exec and call at the very moment when the library has
+ * something open. The program interposes functions of the C library to hold the library at that
+ * moment. */
 #include "servers.h"
 
 #include "base/fd_message.h"
@@ -19,7 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What others may do meanwhile, they have done by then; if they have not, the test proves less. */
+/* How long a thread is held. Other threads have normally done their part by then; if they have
+ * not, the test proves less. */
 #define HOLD_MS 300
 
 static void hold_until(atomic_bool *done)
@@ -40,8 +42,8 @@ int socketpair(int domain, int type, int protocol, int fds[2])
     return (int)syscall(SYS_socketpair, domain, type, protocol, fds);
 }
 
-/* A program that another thread starts between a call that opens something and the next has what is
- * not closed by then. */
+/* If another thread starts a program between the call that opens a socket and the call that makes
+ * it close-on-exec, the program inherits the socket. Sockets must be opened close-on-exec. */
 static int open_sockets(void *context)
 {
     const int kept = dup(STDERR_FILENO);
@@ -143,7 +145,8 @@ static void fork_while_large_arguments_are_passed(void **state)
 
 /* ---- Two starters ---------------------------------------------------------------------------- */
 
-static _Thread_local int unlocks_left; /* this thread is held after so many; 0: not at all */
+/* this thread is held after this number of unlocks; 0: it is not held */
+static _Thread_local int unlocks_left;
 static atomic_bool is_held, other_is_done;
 
 #ifdef __has_feature
@@ -154,7 +157,7 @@ static atomic_bool is_held, other_is_done;
 #define SANITIZED
 #endif
 
-#ifndef SANITIZED /* which interposes the same function */
+#ifndef SANITIZED /* the sanitizer interposes the same function */
 static int (*real_unlock)(pthread_mutex_t *);
 
 __attribute__((constructor)) static void find_unlock(void)
@@ -191,7 +194,7 @@ static void *call_held(void *context)
     return NULL;
 }
 
-/* One thread is held at any moment of its call while another starts the server. */
+/* Holds one thread at each moment of its call in turn, while another thread starts the server. */
 static int start_twice(void *context)
 {
     (void)context;
@@ -226,7 +229,7 @@ static void two_threads_that_start_a_server(void **state)
     assert_int_equal(host_run(start_twice, NULL), 0);
 }
 
-/* As a process would send it that is no server of this version. */
+/* Sends messages as a process would that is no server of this version. */
 static void message_that_is_refused_leaves_no_descriptor(void **state)
 {
     static const struct {

@@ -1,4 +1,5 @@
-/* The server is no child of its host, dies with it, and is nobody else's. */
+/* Tests that the server is no child of its host, dies with its host, and serves no other
+ * process. */
 #include "servers.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 
 #define FAMILY 16
 
-/* ---- No child of the host -------------------------------------------------------------------- */
+/* ---- Not a child of the host ----------------------------------------------------------------- */
 
 static int wait_for_all(void *context)
 {
@@ -62,11 +63,11 @@ enum way { BY_EXIT, BY_KILL, BY_EXEC, BY_EXIT_WITH_FORK_CHILD };
 struct host {
     enum way way;
     bool in_call;
-    int told[2]; /* the pid of the server, and that the child of a call runs */
+    int told[2]; /* the host sends the pid of the server, and that the child of a call runs */
     pid_t pid;
 };
 
-/* Without the handlers that close in a fork's child what is not for it. */
+/* Forks without the pthread_atfork(3) handlers, which close the host's descriptors in the child. */
 static long fork_by_kernel(void)
 {
 #ifdef SYS_fork
@@ -91,7 +92,9 @@ _Noreturn static void run_host(const struct host *host)
             _exit(1);
     }
     if (host->way == BY_EXIT_WITH_FORK_CHILD && fork_by_kernel() == 0)
-        for (;;) /* holds all that the host has; the group of the host is killed at the end */
+        /* The fork keeps all that the host has. The test kills the host's process group at the
+         * end. */
+        for (;;)
             pause();
     if (write(host->told[1], "r", 1) != 1)
         _exit(1);
@@ -137,7 +140,7 @@ static bool has_family(void *context)
     return children_of(*(pid_t *)context, NULL, 0) >= 2;
 }
 
-/* The server and all of its children go. */
+/* Checks that the server and all of its children end. */
 static void check_death(enum way way, bool in_call)
 {
     struct host host = {.way = way, .in_call = in_call};
@@ -226,8 +229,8 @@ static bool exits_0(pid_t pid)
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-/* One that is slow to go is not waited for: but that is rare, also on a machine that does a hundred
- * other things. */
+/* A stop does not wait for a server that is slow to end. This must be rare, also on a machine
+ * under heavy load. */
 static int stop_and_look(void *context)
 {
     int gone = 0;
@@ -248,10 +251,10 @@ static void stopped_server_is_gone(void **state)
     assert_int_equal(host_run(stop_and_look, NULL), 0);
 }
 
-/* In a fork of the host: a server of its own. */
+/* A fork of the host uses a server of its own. */
 static int use_own_server(pid_t server_of_parent)
 {
-    CHECK(forkcall_server_stop() == 0); /* it has none */
+    CHECK(forkcall_server_stop() == 0); /* the fork has no server yet */
     CHECK(process_lives(server_of_parent));
     const pid_t own = server_pid();
     CHECK(own > 0 && own != server_of_parent);
@@ -270,7 +273,7 @@ static int fork_with_a_server(void *context)
         const pid_t pid = fork();
         if (pid == 0)
             _exit(use_own_server(server));
-        CHECK(server_pid() == server); /* while the other has its own */
+        CHECK(server_pid() == server); /* the other process has its own server meanwhile */
         CHECK(exits_0(pid));
         CHECK(server_pid() == server);
     }
@@ -311,7 +314,7 @@ static void fork_of_the_host_while_a_call_runs(void **state)
     assert_int_equal(host_run(fork_in_a_call, NULL), 0);
 }
 
-/* What the daemon says through the pipe. */
+/* Becomes a daemon, which reports through the pipe told. */
 static int live_as_daemon(int told)
 {
     char good = 0;

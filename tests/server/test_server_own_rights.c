@@ -1,5 +1,5 @@
-/* Rights that a server has, or that exec gives, and the host has not: a host can look at its
- * server, and neither prepare nor a child has more than the thread that called. */
+/* Tests rights that a server has, or that exec gives, but the host lacks: a host can look at its
+ * server, and neither prepare nor a child has more rights than the thread that called. */
 #include "host_changes.h"
 #include "rights.h"
 
@@ -18,7 +18,8 @@
 #include <linux/seccomp.h>
 #endif
 
-/* kcmp(2) asks what a debugger may: by that a host learns what a sandbox has taken from it. */
+/* kcmp(2) needs the rights of a debugger. Without them a host sees by the refusal that a sandbox
+ * has taken rights away. */
 static int check_look(void *context)
 {
     struct capabilities has[2];
@@ -67,8 +68,8 @@ static void bounding_set_that_shrinks_costs_no_server(void **state)
     assert_int_equal(status, 0);
 }
 
-/* A host that is told of fewer capabilities than exec gives (root that has dropped some) has no
- * more after a server is gone. */
+/* A host has fewer capabilities than exec gives (root that has dropped some): it has no more of
+ * them after a server has ended. */
 static int check_started_with_fewer(void *context)
 {
     struct capabilities has[2];
@@ -84,7 +85,8 @@ static int check_started_with_fewer(void *context)
     return 0;
 }
 
-static int prepared_uid_and_capabilities; /* of prepare: the effective capabilities' lowest bits */
+/* as prepare saw them: the lowest bits of the effective capabilities */
+static int prepared_uid_and_capabilities;
 
 static int prepare_notes(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -149,8 +151,8 @@ static int child_tells_dumpable(const void *args, size_t args_size, struct forkc
     return forkcall_buf_append(result, &dumpable, sizeof dumpable);
 }
 
-/* A process that is being started shares the host's memory for a moment, and takes on another
- * user in it. */
+/* A process that is being started shares the host's memory for a moment, and takes on another user
+ * there. */
 static int check_dumpable(void *context)
 {
     int dumpable = -1;
@@ -212,7 +214,7 @@ static int child_tells_death_signal(const void *args, size_t args_size, struct f
     return forkcall_buf_append(result, &death_signal, sizeof death_signal);
 }
 
-/* What a child is to be killed by at its server's death is taken away with its user. */
+/* Taking on another user clears the signal that kills a child at its server's death. */
 static int check_death(void *context)
 {
     struct forkcall_call *call;
@@ -251,8 +253,8 @@ static void child_with_another_file_user_dies_with_its_server(void **state)
 }
 
 #ifdef SECCOMP_RET_ERRNO
-/* A child that exec has given more than the thread has, and that cannot drop it again, does not
- * run the function. */
+/* A child that exec has given more rights than the calling thread has, and that cannot drop them
+ * again, does not run the function. */
 static int check_refused_drop(void *context)
 {
     static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};
@@ -283,7 +285,7 @@ static int check_refused_drop(void *context)
 static int check_refused_drop(void *context)
 {
     (void)context;
-    return NOT_HERE; /* it cannot be written down */
+    return NOT_HERE; /* no program can be written for it here */
 }
 #endif
 

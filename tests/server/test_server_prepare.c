@@ -1,4 +1,4 @@
-/* Option prepare, and children that are exec'ed. */
+/* Tests the option prepare, and children that are exec'ed. */
 #include "servers.h"
 
 #include <errno.h>
@@ -12,11 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- What prepare leaves --------------------------------------------------------------------- */
+/* ---- What prepare leaves behind -------------------------------------------------------------- */
 
 static struct table {
     int number;
-    pid_t maker; /* who ran prepare */
+    pid_t maker; /* the process that ran prepare */
     int times;
     size_t size;
     int sum;
@@ -39,7 +39,7 @@ struct view {
     bool in_child;
 };
 
-/* What it does to the table is for nobody else. */
+/* No other process sees the child's changes to the table. */
 static int child_tells_table(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct view view = {table, getpid(), getppid(), forkcall_in_child()};
@@ -68,7 +68,7 @@ static int share_state(void *context)
         CHECK(view.table.maker == view.parent && view.parent != getpid() && view.pid != view.parent);
         CHECK(view.in_child);
     }
-    CHECK(table.times == 0); /* not here */
+    CHECK(table.times == 0); /* prepare has not run in this process */
     return 0;
 }
 
@@ -117,7 +117,8 @@ static void prepare_with_as_many_arguments_as_there_may_be(void **state)
     assert_int_equal(host_run(prepare_with_many_args, NULL), 0);
 }
 
-/* Nothing but forkcall_server_start sets the options: not a stop, a kill, a change of the host. */
+/* Only forkcall_server_start() sets the options: they outlast a stop, a killed server and a change
+ * of the host. */
 static int start_again(void *context)
 {
     int number = 77;
@@ -127,7 +128,7 @@ static int start_again(void *context)
     (void)context;
     CHECK(forkcall_server_start(&options) == 0);
     CHECK(ask_table(&view));
-    number = 0; /* they were copied */
+    number = 0; /* the options were copied at the start */
     for (int i = 0; i < 3; i++) {
         int before = view.parent;
         if (i == 0)
@@ -144,7 +145,7 @@ static int start_again(void *context)
         CHECK(spares_are(view.parent, 3));
     }
     CHECK(forkcall_server_stop() == 0);
-    CHECK(forkcall_server_start(NULL) == 0); /* the defaults again */
+    CHECK(forkcall_server_start(NULL) == 0); /* sets the defaults again */
     CHECK(ask_table(&view));
     CHECK(view.table.times == 0 && spares_are(view.parent, 2));
     return 0;
@@ -156,7 +157,7 @@ static void server_that_is_started_again_has_the_same_options(void **state)
     assert_int_equal(host_run(start_again, NULL), 0);
 }
 
-/* ---- How it ends badly ----------------------------------------------------------------------- */
+/* ---- Prepares that fail ---------------------------------------------------------------------- */
 
 enum end { END_RETURN, END_FAIL, END_THROW, END_EXIT, END_CRASH, END_HANG };
 
@@ -176,7 +177,7 @@ static int end_badly(const void *args, size_t args_size, struct forkcall_buf *re
     case END_EXIT:
         _exit(3);
     case END_CRASH:
-        raise(SIGTRAP); /* sanitizers catch others */
+        raise(SIGTRAP); /* sanitizers catch other signals */
         break;
     case END_HANG:
         alarm(4 * DEADLINE_S);
@@ -190,7 +191,7 @@ struct bad {
     enum end end;
     bool exec_spares;
     int error;
-    const char *message; /* of a call */
+    const char *message; /* of the call's report */
 };
 
 static int prepare_badly(void *context)
@@ -215,7 +216,7 @@ static int prepare_badly(void *context)
         CHECK(strstr(report.message, bad->message) != NULL);
     }
     CHECK(children_of(getpid(), NULL, 0) == 0);
-    forkcall_server_stop(); /* one that still prepares would be in the way */
+    forkcall_server_stop(); /* ends a server whose prepare still runs */
     CHECK(forkcall_server_start(NULL) == 0);
     CHECK(server_pid() > 0);
     return 0;
@@ -263,7 +264,7 @@ static void prepare_that_hangs(void **state)
     check_bad(END_HANG, -ETIMEDOUT, "200 ms");
 }
 
-/* Tells who runs it through stdout, and never returns. */
+/* Sends its pid to stdout, and never returns. */
 static int tell_and_hang(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int pid = getpid();
@@ -319,7 +320,7 @@ static int give_up_hanging_prepare(void *context)
     CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
     CHECK(fcntl(told[0], F_SETFL, O_NONBLOCK) == 0);
     CHECK(forkcall_server_stop() == 0);
-    /* Else it had not come so far. */
+    /* If nothing was sent, the server was stopped before it ran prepare. */
     if (read(told[0], &server, sizeof server) == (ssize_t)sizeof server)
         CHECK(wait_until(process_is_gone, &server));
     return 0;
@@ -339,7 +340,7 @@ static int start_after_a_hanging_prepare(void *context)
     (void)context;
     CHECK(pipe(told) == 0 && dup2(told[1], STDOUT_FILENO) == STDOUT_FILENO);
     CHECK(forkcall_server_start(&hangs) == -ETIMEDOUT);
-    /* The one that hangs is given up, and is not in its way. */
+    /* The start gives up the server that hangs, which does not delay the next one. */
     CHECK(forkcall_server_start(&plain) == 0);
     CHECK(server_pid() > 0);
     return 0;

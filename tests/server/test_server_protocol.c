@@ -1,5 +1,5 @@
-/* What calls and their server say to each other: whoever asks for a child gets one or learns why
- * not, at once, and nobody's call is ended for another's. */
+/* Tests what calls and their server send each other: every call that asks for a child gets one or
+ * learns at once why not, and no call is ended in place of another. */
 #include "servers.h"
 
 #include <dlfcn.h>
@@ -16,8 +16,8 @@
 
 /* ---- A server with room for few children ----------------------------------------------------- */
 
-/* In the server: so many children, zombies too, and fork(2) fails as where a limit of processes is
- * reached; 0: no limit. */
+/* The server's limit on its children, zombies included: beyond it fork(2) fails as at a limit on
+ * processes. 0: no limit. */
 static int room;
 
 static int prepare_room(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -49,7 +49,7 @@ pid_t fork(void)
 }
 #endif
 
-/* Starts a server with so much room. Its number. */
+/* Starts a server with room for this number of children. Returns its pid. */
 static pid_t start_with_room(int children)
 {
     const struct forkcall_server_options options = {
@@ -84,7 +84,7 @@ static int refuse_the_fourth(void *unused)
         const struct forkcall_report report = forkcall_finish(calls[i]);
         CHECK(report.status == FORKCALL_CANCELED);
     }
-    CHECK(spares_are(server, 2)); /* it has not given up making them */
+    CHECK(spares_are(server, 2)); /* the server has not given up making spares */
     CHECK(server_pid() == server);
     return 0;
 }
@@ -161,7 +161,7 @@ static void spares_make_room_for_a_call_that_cannot_use_them(void **state)
 
 #define CROWD 24
 
-/* args: the path of a file. 0: so many run at the same time. */
+/* args: the path of a file. Returns 0 if CROWD children run at the same time. */
 static int child_waits_for_the_crowd(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     struct stat status;
@@ -212,7 +212,7 @@ static int gather(const char *path)
 static int gather_often(void *context)
 {
     const char *path = context;
-#ifdef __linux__ /* on one processor the threads overtake each other at any point */
+#ifdef __linux__ /* on a single processor the threads overtake each other at any point */
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET((size_t)sched_getcpu(), &one);
@@ -238,14 +238,15 @@ static void no_call_waits_for_the_end_of_another(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- A host that orphans are given to -------------------------------------------------------- */
+/* ---- A host that inherits orphans ------------------------------------------------------------ */
 
 #ifdef PR_SET_CHILD_SUBREAPER
 static bool has_one_child(void *unused)
 {
     (void)unused;
     struct forkcall_options options = {.method = FORKCALL_FORK};
-    forkcall_run(child_returns_0, NULL, 0, NULL, &options); /* a call reaps what was left */
+    /* each call reaps what earlier ones left */
+    forkcall_run(child_returns_0, NULL, 0, NULL, &options);
     return children_of(getpid(), NULL, 0) == 1;
 }
 
@@ -278,11 +279,12 @@ static int kill_servers_of_a_subreaper(void *unused)
             CHECK(close(waiter.go[j]) == 0 && close(waiter.told[j]) == 0);
         CHECK(server_pid() > 0);
     }
-    CHECK(wait_until(has_one_child, NULL)); /* the last server */
+    CHECK(wait_until(has_one_child, NULL)); /* the remaining child is the last server */
     const pid_t last = server_pid();
     for (int i = 0; i < 5; i++)
         CHECK(ask(FORKCALL_SERVER, child_leaves_a_child, NULL, 0, NULL, 0));
-    CHECK(spares_are(last, 2)); /* it has what the functions left, and lets go of it */
+    /* the server inherits the processes that the functions left, and releases them */
+    CHECK(spares_are(last, 2));
     CHECK(forkcall_server_stop() == 0);
     CHECK(children_of(getpid(), NULL, 0) == 0);
     CHECK(traces_now().descriptors == before.descriptors);

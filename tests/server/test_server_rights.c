@@ -1,5 +1,5 @@
-/* A function has what the thread has that called it, and no more: rights that the thread can
- * take back by itself are the child's as they are the thread's, and do not cost a server. */
+/* Tests that a function has the rights of the calling thread, and no more: the child shares rights
+ * that the thread can take back by itself, and these do not cost a new server. */
 #include "host_changes.h"
 #include "process_attributes.h"
 #include "rights.h"
@@ -25,8 +25,8 @@ static void thread_with_another_file_user(void **state)
     CHECK_CHANGE(take_file_user, .stays = true, .threaded = true);
 }
 
-/* No group of the thread's: the kernel takes a program for set-group-id that such a thread
- * starts. */
+/* Takes a file group that is none of the thread's groups: when such a thread starts a program, the
+ * kernel treats the program as set-group-id. */
 static int take_file_group(void)
 {
     if (!is_root())
@@ -60,7 +60,7 @@ static void host_with_another_effective_group(void **state)
     CHECK_CHANGE(take_effective_group, .stays = true);
 }
 
-/* As a file server does it for a request. */
+/* Becomes another user as a file server does for one request. */
 static int take_user_of_request(void)
 {
     static const gid_t groups[] = {100, 200, 300};
@@ -124,7 +124,7 @@ static void host_that_sets_secure_bits(void **state)
     CHECK_CHANGE(set_secure_bits);
 }
 
-/* With the capability to set users gone, another effective user is not to be taken back. */
+/* Without the capability to set users, another effective user cannot be taken back. */
 static int give_up_users(void)
 {
     struct capabilities has[2];
@@ -140,8 +140,8 @@ static void host_that_gives_up_its_user_for_good(void **state)
     CHECK_CHANGE(give_up_users);
 }
 
-/* Without any capability. The server has begun as the real user, root, to which the host can go
- * back. */
+/* Becomes another user without any capability. The server has started with root as its real user,
+ * to whom the host could go back. */
 static int give_up_real_user(void)
 {
     return done(setresuid(NOBODY, NOBODY, NOBODY));
@@ -167,8 +167,8 @@ static void host_that_gives_up_its_real_user_without_a_capability(void **state)
     assert_int_equal(status, 0);
 }
 
-/* No root, but with capabilities, of which exec leaves nothing: a child of the server cannot
- * take on other groups, and the next server has them. */
+/* The host is not root but has capabilities, none of which remain after exec: a child of the
+ * server cannot take on other groups, but the next server inherits them. */
 static int change_groups_of_user(void)
 {
     static const gid_t groups[] = {100, 200};
@@ -204,12 +204,12 @@ static void user_with_capabilities_that_exec_takes(void **state)
 enum { THREADS = 4, CALLS = 40 };
 
 struct answer {
-    int error; /* of opening what only the owner may read */
+    int error; /* of opening a file that only its owner may read */
     uid_t file_user;
     pid_t server;
 };
 
-static char secret[65536]; /* its path, in arguments that travel in a file */
+static char secret[65536]; /* the path of the file, in arguments that travel in a file */
 
 static int child_opens(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -244,7 +244,7 @@ static bool asks_as(uid_t user, struct answer *answer, enum forkcall_method *met
 static _Atomic pid_t only_server;
 static atomic_int wrong, other_servers;
 
-/* setfsuid(2), which is for the calling thread alone. */
+/* Calls setfsuid(2), which changes the calling thread only. */
 static void *flips(void *number)
 {
     for (int i = 0; i < CALLS; i++) {
@@ -260,7 +260,8 @@ static void *flips(void *number)
     return NULL;
 }
 
-/* By the system call: the C library's would be for all threads. For good. */
+/* Drops rights for good by the system call: the C library's function would drop them for all
+ * threads. */
 static void *drops(void *number)
 {
     if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY) < 0 ||
@@ -326,8 +327,8 @@ static void threads_that_change_their_file_user_share_one_server(void **state)
     run_with(flips);
 }
 
-/* They cannot take it back: they are served each by a process of its own, and the server stays
- * the others'. */
+/* These threads cannot take their rights back: each is served by a process of its own, and the
+ * server stays with the other threads. */
 static void threads_that_drop_their_rights_for_good_leave_the_server_to_others(void **state)
 {
     (void)state;
@@ -343,7 +344,7 @@ static int child_reads_key(const void *args, size_t args_size, struct forkcall_b
     char text[64];
     (void)args_size;
     (void)result;
-    /* KEYCTL_READ. */
+    /* KEYCTL_READ */
     return syscall(SYS_keyctl, 11, *(const int32_t *)args, text, sizeof text) < 0 ? errno : 0;
 }
 
@@ -353,7 +354,7 @@ static int code_of(enum forkcall_method method)
     return forkcall_run(child_reads_key, &key, sizeof key, NULL, &options).code;
 }
 
-/* KEYCTL_JOIN_SESSION_KEYRING: a new one, without a name. */
+/* KEYCTL_JOIN_SESSION_KEYRING: joins a new keyring without a name. */
 static bool joins_keyring(void)
 {
     return syscall(SYS_keyctl, 1, NULL) > 0;
@@ -365,7 +366,7 @@ static int check_keyring(void *context)
     if (!joins_keyring())
         return NOT_HERE;
     key = (int32_t)syscall(SYS_add_key, "user", "forkcall", "secret", 6, -3);
-    /* KEYCTL_SETPERM: who possesses it. */
+    /* KEYCTL_SETPERM: the permissions of the possessor. */
     CHECK(key > 0 && syscall(SYS_keyctl, 5, key, 0x3f000000) == 0);
     const pid_t before = server_pid();
     CHECK(before > 0 && code_of(FORKCALL_SERVER) == 0 && code_of(FORKCALL_SPAWN) == 0);
@@ -385,7 +386,7 @@ static void host_that_leaves_its_session_keyring(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- What others say of this process's rights ------------------------------------------------ */
+/* ---- False answers about this process's rights ----------------------------------------------- */
 
 static const char *init_program, *preload_credentials;
 
@@ -397,7 +398,7 @@ static int become_nobody(void *context)
     return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0;
 }
 
-/* The programs may lie where nobody may look. */
+/* Copies the programs, because nobody may not be able to reach their directory. */
 static void run_with_false_credentials(const char *entry, int (*before)(void *), char *output, size_t size)
 {
     static const char *const args[] = {"init", "server", "spawn", "auto", NULL};

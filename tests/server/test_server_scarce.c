@@ -1,5 +1,5 @@
-/* Want of descriptors, of room in a socket, of what else a server and its host need: it costs
- * nobody a server or a child. */
+/* Tests scarcity of descriptors, of room in a socket, and of other things that a server and its
+ * host need: no call loses its server or its child by it. */
 #include "servers.h"
 
 #include <dlfcn.h>
@@ -21,7 +21,7 @@
 #include <linux/seccomp.h>
 #endif
 
-/* Of a 64-bit argument the half that a filter looks at. */
+/* The half of a 64-bit argument that a filter compares. */
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define FIRST_HALF 4
 #else
@@ -32,7 +32,8 @@ static const struct forkcall_options patient = {.method = FORKCALL_SERVER, .time
 
 /* ---- Scarce descriptors ---------------------------------------------------------------------- */
 
-/* args: the path of a file. It takes so long that the first call does not wait for it. */
+/* args: the path of a file. Runs until the file is removed, which takes longer than the first call
+ * waits. */
 static int prepare_slowly(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args_size;
@@ -40,7 +41,7 @@ static int prepare_slowly(const void *args, size_t args_size, struct forkcall_bu
     const int fd = open(args, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (fd < 0 || write(fd, "p", 1) != 1)
         return errno;
-    while (access(args, F_OK) == 0) /* until it is removed */
+    while (access(args, F_OK) == 0) /* until the test removes the file */
         usleep(2000);
     return 0;
 }
@@ -59,7 +60,7 @@ static int lack_a_descriptor_for_the_server(void *context)
     CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
     const struct forkcall_options hasty = {.method = FORKCALL_SERVER, .timeout_ms = 100};
     struct forkcall_report report;
-    do { /* this one starts a server, and that one waits for it */
+    do { /* This call starts a server, and the next one waits for it. */
         report = forkcall_run(child_returns_0, NULL, 0, NULL, &hasty);
         CHECK(report.status == FORKCALL_TIMED_OUT);
     } while (forkcall_server_start(NULL) != -EALREADY);
@@ -73,7 +74,7 @@ static int lack_a_descriptor_for_the_server(void *context)
     while (count > 0)
         close(taken[--count]);
     CHECK(ask(FORKCALL_SERVER, child_returns_0, NULL, 0, NULL, 0));
-    /* The one that was given up, and this one. */
+    /* At most two servers ran prepare: the one that was given up, and the present one. */
     CHECK(fstat(file, &status) == 0 && status.st_size <= 2);
     return 0;
 }
@@ -97,11 +98,11 @@ static void server_that_found_no_descriptor_in_its_host_is_there_when_it_does(vo
 
 #define MANY 2000
 
-/* In a child of the server: so long it does not read what it is to have. In the server: so long its
- * children do not. */
+/* In a child of the server: how long it waits before it reads its descriptors. In the server: how
+ * long its children wait. */
 static int rest_ms;
 static pid_t server_itself;
-/* Sockets that are made hold a few messages. */
+/* The sockets made from now on hold only a few messages. */
 static bool sockets_are_small;
 
 #ifdef SANITIZED
@@ -288,7 +289,8 @@ static int end_a_call_while_the_socket_is_full(void *unused)
     report = forkcall_finish(waiter.call);
     CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
     CHECK(kill(server, SIGCONT) == 0);
-    for (int i = 0; i < 4; i++) /* before the spares are used up it may have read few of them */
+    /* the server may have read few of the orders before the spares are used up */
+    for (int i = 0; i < 4; i++)
         CHECK(server_pid() == server);
     CHECK(spares_are(server, 2));
     return 0;
@@ -302,7 +304,7 @@ static void end_of_a_call_is_told_later_where_the_socket_is_full(void **state)
     assert_int_equal(host_run(end_a_call_while_the_socket_is_full, NULL), 0);
 }
 
-/* ---- Descriptors under way ------------------------------------------------------------------- */
+/* ---- Descriptors in transit ------------------------------------------------------------------ */
 
 #define STRANGER 54321 /* a user who has no other process */
 #define UNDER_WAY 100
@@ -340,7 +342,7 @@ static int call_with_many_under_way(void *unused)
     CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
     const struct forkcall_report first = forkcall_run(child_returns_0, NULL, 0, NULL, &patient);
     if (first.status != FORKCALL_OK)
-        return NOT_HERE; /* the user may not see this program */
+        return NOT_HERE; /* the user may not read this program */
     CHECK(forkcall_server_stop() == 0);
     while (sent < UNDER_WAY && (error = send_stream(ends[0])) == 0)
         sent++;
@@ -367,7 +369,7 @@ static void too_many_descriptors_under_way_are_told_and_cost_no_server(void **st
 /* ---- A pipe that cannot be made non-blocking ------------------------------------------------- */
 
 #if defined SECCOMP_RET_ERRNO && defined SYS_fcntl
-#ifdef SYS_fcntl64 /* 32-bit systems have both, and the C library calls this one */
+#ifdef SYS_fcntl64 /* 32-bit systems have both calls, and the C library uses this one */
 #define FCNTL SYS_fcntl64
 #else
 #define FCNTL SYS_fcntl

@@ -1,5 +1,5 @@
-/* What a thread runs with besides its rights is the same in a child of every method, and costs
- * no server. */
+/* Tests that the settings of the calling thread, besides its rights, are the same in a child of
+ * every method, and do not cost a new server. */
 #include "host_changes.h"
 
 #include <sched.h>
@@ -50,14 +50,16 @@ static int child_tells_policy(const void *args, size_t args_size, struct forkcal
     struct sched_param scheduler;
     (void)args;
     (void)args_size;
-    /* By system calls: musl's functions of these names are for whole processes, and fail. */
+    /* Uses system calls, because musl's functions of these names work for whole processes, and
+     * fail. */
     const int told[] = {(int)syscall(SYS_sched_getscheduler, 0),
                         syscall(SYS_sched_getparam, 0, &scheduler) == 0 ? scheduler.sched_priority : -1,
                         getpriority(PRIO_PROCESS, 0)};
     return forkcall_buf_append(result, told, sizeof told);
 }
 
-/* A fork of such a thread has neither its policy nor its priority (sched(7)). */
+/* A fork of a thread with SCHED_RESET_ON_FORK has neither its policy nor its priority
+ * (sched(7)). */
 static int check_reset_on_fork(void *context)
 {
     int told[3];
@@ -172,8 +174,8 @@ struct arithmetic {
     long double long_third;
 };
 
-/* The results are volatile as well: gcc otherwise moves a calculation to where its result is used,
- * across a change of the floating-point environment (GCC bug 34678). */
+/* The results are volatile, too: otherwise gcc moves a calculation to the place where its result
+ * is used, across a change of the floating-point environment (GCC bug 34678). */
 static struct arithmetic calculate(void)
 {
     volatile double one = 1, three = 3, smallest = 0x1p-1060, half = 0.5;
@@ -204,7 +206,7 @@ static uint64_t bits_of(double number)
     return bits;
 }
 
-/* As bits: what is flushed to zero compares equal to it. */
+/* Compares bits, because a value that is flushed to zero compares equal to zero. */
 static bool is_same(const struct arithmetic *a, const struct arithmetic *b)
 {
     return bits_of(a->third) == bits_of(b->third) && bits_of(a->tiny) == bits_of(b->tiny) &&
@@ -228,12 +230,12 @@ static void set_rounding_up(void)
 
 static void set_flush_to_zero(void)
 {
-    __builtin_ia32_ldmxcsr(0x9fc0); /* and denormals are zero */
+    __builtin_ia32_ldmxcsr(0x9fc0); /* flushes to zero, and takes denormals for zero */
 }
 
 static void set_trap(void)
 {
-    __builtin_ia32_ldmxcsr(0x1d80); /* division by zero */
+    __builtin_ia32_ldmxcsr(0x1d80); /* unmasks division by zero */
 }
 #define HAS_CONTROL true
 #elif defined(__aarch64__)
@@ -254,7 +256,7 @@ static void set_flush_to_zero(void)
 
 static void set_trap(void)
 {
-    set_control((uint64_t)1 << 9); /* few of these processors have it */
+    set_control((uint64_t)1 << 9); /* few of these processors have this bit */
 }
 #define HAS_CONTROL true
 #else

@@ -1,4 +1,5 @@
-/* A server that was suspended, or hangs: what becomes of it, and of those who wait for it. */
+/* Tests a server that is suspended or hangs: how it ends, and how the calls end that wait for
+ * it. */
 #include "servers.h"
 
 #include <dlfcn.h>
@@ -18,7 +19,7 @@
 #define CAN_INTERPOSE true
 #endif
 
-/* So much later it is for this process than it is. */
+/* Seconds that clock_gettime() adds to the time in this process. */
 static atomic_int leap_s;
 
 #ifndef SANITIZED
@@ -39,8 +40,8 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 }
 #endif
 
-/* In the server: it is never done with the end of its control socket, which it waits for beside two
- * others. */
+/* In the server: poll() hangs once the control socket, which the server waits for beside two other
+ * descriptors, has reached its end. */
 static bool hangs_in_the_end;
 
 #ifndef SANITIZED
@@ -64,7 +65,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
 }
 #endif
 
-/* ---- A server that answers nobody ------------------------------------------------------------ */
+/* ---- A server that does not answer ----------------------------------------------------------- */
 
 static bool is_stopped(void *pid)
 {
@@ -84,7 +85,7 @@ static int call_beside_a_stopped_server(void *unused)
     int server = server_pid();
     CHECK(server > 0 && waiter_begin(&waiter) == 0);
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    /* Until another serves. Those that find a spare of the old one are well. */
+    /* Calls until another server serves. Calls that find a spare of the old server are OK. */
     const struct forkcall_options hasty = {.method = FORKCALL_SERVER, .timeout_ms = 200};
     struct who who = {.parent = server};
     for (int i = 0; who.parent == server && i < DEADLINE_S * 10; i++) {
@@ -99,7 +100,7 @@ static int call_beside_a_stopped_server(void *unused)
     CHECK(write(waiter.go[1], "g", 1) == 1);
     report = forkcall_finish(waiter.call);
     CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
-    CHECK(wait_until(process_is_gone, &server)); /* it has no call any more */
+    CHECK(wait_until(process_is_gone, &server)); /* the server has no call any more */
     return 0;
 }
 
@@ -109,7 +110,7 @@ static void stopped_server_keeps_its_calls_and_gets_no_others(void **state)
     assert_int_equal(host_run(call_beside_a_stopped_server, NULL), 0);
 }
 
-/* A call that has to ask, and is over before the server can answer. */
+/* Makes a call that must ask the server, and that ends before the server can answer. */
 static int call_in_vain(pid_t server)
 {
     const int kept = dup(STDERR_FILENO);
@@ -145,9 +146,9 @@ static void time_in_which_nobody_waits_does_not_count_against_a_server(void **st
     assert_int_equal(host_run(wait_for_nobody_between, NULL), 0);
 }
 
-/* ---- The end of a server that is stopped ----------------------------------------------------- */
+/* ---- The end of a stopped server ------------------------------------------------------------- */
 
-/* Starts one, and stops it by a signal. Its number, and those of its spares. */
+/* Starts a server, and stops it by a signal. Returns its pid, and those of its spares. */
 static int start_and_suspend(const struct forkcall_server_options *options, int *server, pid_t spares[2])
 {
     CHECK(forkcall_server_stop() == 0 && forkcall_server_start(options) == 0);
@@ -230,7 +231,7 @@ static void suspended_server_that_was_stopped_ends_with_its_last_call(void **sta
     assert_int_equal(host_run(end_suspended_after_call, NULL), 0);
 }
 
-/* ---- How a child has ended ------------------------------------------------------------------- */
+/* ---- How a child ended ----------------------------------------------------------------------- */
 
 static int wait_for_nothing(void *unused)
 {
@@ -240,7 +241,7 @@ static int wait_for_nothing(void *unused)
     CHECK(server > 0 && waiter_begin(&waiter) == 0);
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
     CHECK(write(waiter.go[1], "x", 1) == 1 && wait_until(is_zombie, &waiter.child));
-    /* Only the server can tell how it has ended. */
+    /* Only the server can tell how the child ended. */
     CHECK(forkcall_wait(waiter.call, 0) == 0);
     CHECK(kill(server, SIGCONT) == 0);
     const struct forkcall_report report = forkcall_finish(waiter.call);

@@ -1,4 +1,4 @@
-/* Starting and stopping the server, and many calls. */
+/* Tests starting and stopping the server, and many calls. */
 #include "servers.h"
 
 #include <errno.h>
@@ -34,7 +34,8 @@ static int try_bad_options(void *context)
     (void)context;
     for (int i = 0; i < 2; i++) {
         for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
-            CHECK(forkcall_server_start(&bad[k]) == -EINVAL); /* without a server, and with one */
+            /* first without a server, then with one */
+            CHECK(forkcall_server_start(&bad[k]) == -EINVAL);
         if (i == 0)
             CHECK(server_pid() > 0);
     }
@@ -56,7 +57,7 @@ static int start_twice(void *context)
     CHECK(forkcall_server_start(&options) == -EALREADY);
     CHECK(forkcall_server_start(NULL) == -EALREADY);
     CHECK(server_pid() == server);
-    CHECK(spares_are(server, 1)); /* the options of the one that was started */
+    CHECK(spares_are(server, 1)); /* the server that runs keeps its options */
     CHECK(forkcall_server_stop() == 0);
     CHECK(forkcall_server_start(NULL) == 0);
     const pid_t next = server_pid();
@@ -97,7 +98,7 @@ struct seen {
     pthread_barrier_t *barrier;
     pthread_t thread;
     pid_t server;
-    int started; /* what forkcall_server_start has returned; 1: was not called */
+    int started; /* what forkcall_server_start() returned; 1: it was not called */
 };
 
 static void *call_at_once(void *context)
@@ -144,7 +145,7 @@ static void threads_at_a_cold_server_start_one(void **state)
 
 /* ---- Stopping -------------------------------------------------------------------------------- */
 
-/* args: two kept descriptors: says that it runs, and waits for a byte. */
+/* args: two kept descriptors. Sends a byte once it runs, and waits for one. */
 static int child_waits(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int *fds = args;
@@ -165,13 +166,13 @@ static int stop_in_a_call(void *context)
     const int fds[] = {ready[1], go[0]};
     const struct forkcall_options options = {
         .method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS, .keep_fds = fds, .keep_fds_count = 2};
-    CHECK(forkcall_server_stop() == 0); /* there is none */
+    CHECK(forkcall_server_stop() == 0); /* there is no server */
     int server = server_pid();
     CHECK(server > 0);
     CHECK(forkcall_start(&call, child_waits, fds, sizeof fds, &result, &options) == 0);
     CHECK(read(ready[0], &byte, 1) == 1);
     CHECK(forkcall_server_stop() == 0);
-    CHECK(process_lives(server)); /* while the call runs */
+    CHECK(process_lives(server)); /* the server lives while the call runs */
     const pid_t next = server_pid();
     CHECK(next > 0 && next != server);
     CHECK(write(go[1], "g", 1) == 1);
@@ -194,7 +195,8 @@ static int stop_idle(void *context)
 {
     (void)context;
     struct who who;
-    CHECK(ask(FORKCALL_SERVER, child_returns_0, NULL, 0, NULL, 0)); /* what is opened once */
+    /* opens what the library opens only once */
+    CHECK(ask(FORKCALL_SERVER, child_returns_0, NULL, 0, NULL, 0));
     CHECK(forkcall_server_stop() == 0);
     const struct traces before = traces_now();
     CHECK(ask(FORKCALL_SERVER, child_tells_who, NULL, 0, &who, sizeof who));
@@ -276,7 +278,7 @@ static int start_many_at_once(void *context)
         CHECK(who->parent == server && who->pid == report.pid && who->group == who->pid);
         pids[i] = who->pid;
         for (int k = i + 1; k < AT_ONCE; k++)
-            CHECK(pids[k] != pids[i]); /* a process for each */
+            CHECK(pids[k] != pids[i]); /* each call has a process of its own */
         forkcall_buf_free(&results[i]);
     }
     CHECK(spares_are(server, 2));
@@ -301,7 +303,8 @@ static int count_descriptors_of(pid_t pid)
     return count;
 }
 
-/* A server that makes a spare has the spare's ends of the pipes open for a moment. */
+/* Counts until the number is steady: a server that makes a spare has the spare's pipe ends open
+ * for a moment. */
 static int steady_descriptors_of(pid_t pid)
 {
     int count = count_descriptors_of(pid);
@@ -315,7 +318,7 @@ static int steady_descriptors_of(pid_t pid)
     return count;
 }
 
-/* Of every outcome some. */
+/* Makes some calls of every outcome. */
 static int make_many_calls(void *context)
 {
     static forkcall_fn *const functions[] = {child_returns_0, child_answers_42, child_fails_7, child_kills_itself};

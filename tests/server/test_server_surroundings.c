@@ -1,4 +1,5 @@
-/* Directory, root, limits and standard streams that a host changes, its server does not keep. */
+/* Tests that a server does not keep its host's old directory, root, limits and standard streams
+ * when the host changes them. */
 #include "host_changes.h"
 #include "process_attributes.h"
 
@@ -32,7 +33,7 @@ static int enter_and_remove(void)
     if (!directory_make(own))
         return 1;
     const int r = chdir(own);
-    rmdir(own); /* its number is free for the next one */
+    rmdir(own); /* the next directory may get the same inode number */
     return r;
 }
 
@@ -41,15 +42,16 @@ static void host_in_a_directory_that_is_no_more(void **state)
     CHECK_CHANGE(enter_and_remove);
 }
 
-static char directory[64]; /* made by the test, for the host */
+static char directory[64]; /* made by the test for the host's use */
 
-/* The same root, by another mount: what was mounted over since is not seen there. */
+/* Changes to the same root by another mount, where later mounts are not visible. */
 static int change_root(void)
 {
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("/", directory, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir("/") < 0)
         return NOT_HERE;
-    const pid_t before = server_pid(); /* one of before would differ for another reason */
+    /* a server from before unshare() would differ for another reason */
+    const pid_t before = server_pid();
     return before < 0 || chroot(directory) < 0 || server_pid() == before ? 1 : 0;
 }
 
@@ -162,7 +164,8 @@ LOWERS(lower_run_time, RLIMIT_RTTIME, 1000000000)
 static void host_that_lowers_its_limits(void **state)
 {
     CHECK_CHANGE(lower_file_size);
-    if (!under_sanitizer()) { /* which needs more memory, and sets the limit of core files itself */
+    /* sanitizers need more memory, and set the limit of core files themselves */
+    if (!under_sanitizer()) {
         CHECK_CHANGE(lower_core);
         CHECK_CHANGE(lower_data);
         CHECK_CHANGE(lower_address_space);
@@ -212,7 +215,7 @@ static int replace_stderr(void)
     return replace_stream(2, O_RDWR);
 }
 
-/* The same device, but for writing. */
+/* Opens the same device, but for writing. */
 static int replace_null(void)
 {
     return replace_stream(0, O_RDONLY) != 0 || server_pid() < 0 ? 1 : replace_stream(0, O_WRONLY);
@@ -223,7 +226,7 @@ static int close_stdin(void)
     return close(0);
 }
 
-/* The same file, opened again: at another place in it. */
+/* Opens the same file again, which gives it another position. */
 static int reopen_stdout(void)
 {
     char path[64] = "/tmp/forkcall-server-XXXXXX";
@@ -233,7 +236,8 @@ static int reopen_stdout(void)
     if (first < 0 || second < 0 || dup2(first, 1) != 1 || server_pid() < 0)
         return 1;
     const pid_t before = server_pid();
-    if (write(1, "some text", 9) != 9 || server_pid() != before) /* the server shares the place */
+    /* the server shares the file position */
+    if (write(1, "some text", 9) != 9 || server_pid() != before)
         return 1;
     if (dup2(second, 1) != 1)
         return 1;
@@ -266,7 +270,7 @@ static void *differ_alone(void *result)
 {
     int *good = result;
     struct state here;
-    /* A directory, and where it may be the user, of this thread only. */
+    /* Only this thread has another directory; also another user, if permitted. */
     if (unshare(CLONE_FS) < 0 || chdir("/usr") < 0)
         return NULL;
     if (geteuid() == 0 && syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY) < 0)

@@ -1,5 +1,5 @@
-/* What a host gives up, shares, or loses in the middle: its server does not keep it, and no other
- * process gets anything of the library's. Argument: the path of a plugin. */
+/* Tests what a host gives up, shares, or loses while the server runs: the server does not keep it,
+ * and no other process gets anything of the library's. Argument: the path of a plugin. */
 #include "host_changes.h"
 
 #include <dlfcn.h>
@@ -28,7 +28,7 @@ static const char *plugin_path;
 #define MAKE_BLOCK_DEVICE (UINT64_C(1) << 11)
 #define SET_MDWE 65 /* PR_SET_MDWE, Linux 6.3 */
 
-/* Takes away nothing that is of use here. */
+/* Forbids nothing that the test needs. */
 static int enter_landlock(void)
 {
     const uint64_t refused = MAKE_BLOCK_DEVICE;
@@ -48,7 +48,7 @@ static void host_that_enters_a_landlock_sandbox(void **state)
     CHECK_CHANGE(enter_landlock);
 }
 
-/* With no_new_privs, which would itself be seen. */
+/* Enters Landlock with no_new_privs, which the server would notice by itself. */
 static int check_landlock_of_a_user(void *context)
 {
     struct change change = {.make = enter_landlock};
@@ -156,7 +156,7 @@ static int run_in_fork(int (*body)(void))
 static int leave_session_in_fork(void *context)
 {
     (void)context;
-    return run_in_fork(leave_session); /* no leader of a group */
+    return run_in_fork(leave_session); /* a fork is no leader of a process group */
 }
 
 static void host_that_begins_a_session(void **state)
@@ -167,7 +167,7 @@ static void host_that_begins_a_session(void **state)
 
 /* ---- Process numbers ------------------------------------------------------------------------- */
 
-/* The files that it has where its parent's server had its descriptors are its own. */
+/* The process has files of its own at the numbers where its parent's server had its descriptors. */
 static int call_as_another_init(void)
 {
     int files[8];
@@ -205,7 +205,7 @@ static void fork_with_the_number_of_its_parent(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- A copy that cannot be reaped ------------------------------------------------------------ */
+/* ---- A re-executed program that cannot be reaped --------------------------------------------- */
 
 static int call_traced(void)
 {
@@ -219,11 +219,12 @@ static int call_traced(void)
 }
 
 struct traced {
-    pid_t host, held; /* 0: not yet */
-    int status;       /* -1: it has not ended */
+    pid_t host, held; /* 0: not known yet */
+    int status;       /* -1: the host has not ended */
 };
 
-/* The host's copy is held where it has begun, and its end not taken. */
+/* True: the host has ended. Holds the host's re-executed program at its start, and does not reap
+ * it. */
 static bool host_has_ended(void *context)
 {
     struct traced *traced = context;
@@ -277,7 +278,7 @@ static void copy_that_is_held_after_its_end(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- A number that is not to be had ---------------------------------------------------------- */
+/* ---- A number above the limit ---------------------------------------------------------------- */
 
 static int keep_a_high_number(void *context)
 {
@@ -306,7 +307,7 @@ static void kept_descriptor_above_the_limit(void **state)
     assert_int_equal(status, 0);
 }
 
-/* ---- Told and kept --------------------------------------------------------------------------- */
+/* ---- Usage of children, and modules without a name ------------------------------------------- */
 
 static uint64_t used_ns(int who)
 {
@@ -317,7 +318,7 @@ static uint64_t used_ns(int who)
            ((uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec) * 1000U;
 }
 
-/* The result: what a process has used that it waited for. */
+/* Its result is the time used by a process that it has waited for. */
 static int child_waits_for_worker(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -401,7 +402,7 @@ static int child_tells_prepared(const void *args, size_t args_size, struct forkc
     return forkcall_buf_append(result, &is_prepared, sizeof is_prepared);
 }
 
-/* Without notes, and with code that can be written to, only its file tells what a module is. */
+/* Removes the notes and makes the code writable: only its file identifies the module then. */
 static bool make_nameless(const char *path)
 {
     ElfW(Ehdr) header;
@@ -421,7 +422,7 @@ static bool make_nameless(const char *path)
     return good;
 }
 
-/* A prepare of a plugin whose file is gone cannot be named to the server. */
+/* The server cannot be told a prepare in a plugin whose file is gone. */
 static int fail_to_start(void *copy)
 {
     bool prepared = false;

@@ -1,4 +1,4 @@
-/* A copy of the program has what the host has at the moment of the call, and nothing else.
+/* Tests that a child of SPAWN has what the host has at the moment of the call, and nothing else.
  * Argument: the path of a plugin. */
 #include "process_attributes.h"
 #include "servers.h"
@@ -77,7 +77,7 @@ static int compare_names(void *context)
     fclose(file);
     for (size_t i = 0; i < 2; i++) {
         CHECK(ask_text(methods[i], child_tells_program, NULL, 0, there, sizeof there));
-        CHECK(strcmp(here, there) == 0); /* the first of them, argv[0] */
+        CHECK(strcmp(here, there) == 0); /* the first word, argv[0] */
     }
     return 0;
 }
@@ -90,7 +90,7 @@ static void name_of_the_program(void **state)
     assert_int_equal(host_run(compare_names, NULL), 0);
 }
 
-/* args: a pid, or 0 for the child itself. What ps calls it. */
+/* args: a pid, or 0 for the child itself. Returns the name that ps shows. */
 static int child_tells_short_name(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     char path[64], name[64] = "";
@@ -198,7 +198,7 @@ static void empty_environment(void **state)
 
 /* ---- Signals --------------------------------------------------------------------------------- */
 
-/* Bits of signals. */
+/* Sets of signals as bits. */
 struct signals {
     uint64_t ignored, caught, blocked, pending;
 };
@@ -238,7 +238,8 @@ static int change_signals(void *context)
     (void)context;
     for (size_t i = 0; i < 2; i++) {
         CHECK(ask(methods[i], child_tells_signals, NULL, 0, &before, sizeof before));
-        /* Crashes are caught, for the report; the terminal is the header's. */
+        /* The child catches crash signals for the report. The header says that it ignores SIGTTIN
+         * and SIGTTOU. */
         CHECK((before.ignored & ~(BIT(SIGTTIN) | BIT(SIGTTOU))) == 0 && before.blocked == 0);
         CHECK((before.caught &
                (BIT(SIGUSR1) | BIT(SIGUSR2) | BIT(SIGPIPE) | BIT(SIGCHLD) | BIT(SIGTERM) | BIT(SIGHUP))) == 0);
@@ -250,7 +251,7 @@ static int change_signals(void *context)
         signal(SIGUSR2, on_signal);
         sigfillset(&all);
         CHECK(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0);
-        raise(SIGTERM); /* pending here */
+        raise(SIGTERM); /* stays pending in this process */
         CHECK(ask(methods[i], child_tells_signals, NULL, 0, &after, sizeof after));
         CHECK(memcmp(&before, &after, sizeof before) == 0);
         CHECK(forkcall_server_stop() == 0);
@@ -270,7 +271,7 @@ static void signals_are_at_their_default(void **state)
 
 struct found {
     int total, above, same_file;
-    int at; /* the last one of the same file */
+    int at; /* the last descriptor of the same file */
 };
 
 /* args: the file's device and inode. */
@@ -319,15 +320,15 @@ static int open_a_thousand(void *context)
     for (size_t i = 0; i < 2; i++)
         CHECK(find_descriptors(methods[i], &file, false, &few) && few.same_file == 0);
     for (int i = 0; i < 1000; i++)
-        CHECK(dup(first) >= 0); /* not close-on-exec */
+        CHECK(dup(first) >= 0); /* the duplicate is not close-on-exec */
     CHECK(dup2(first, KEPT) == KEPT);
     for (size_t i = 0; i < 2; i++) {
         CHECK(find_descriptors(methods[i], &file, false, &few));
-        CHECK(few.same_file == 0 && few.above <= 4); /* its channel */
+        CHECK(few.same_file == 0 && few.above <= 4); /* the call's channel */
         CHECK(find_descriptors(methods[i], &file, true, &many));
         CHECK(many.same_file == 1 && many.at == KEPT && many.above <= 1 + 4);
     }
-    CHECK(forkcall_server_stop() == 0); /* one that is started now has none of them either */
+    CHECK(forkcall_server_stop() == 0); /* a server that is started now has none of them either */
     CHECK(find_descriptors(FORKCALL_SERVER, &file, false, &few) && few.same_file == 0);
     return 0;
 }
@@ -340,7 +341,8 @@ static void host_with_a_thousand_open_descriptors(void **state)
 
 /* ---- Descriptors that other threads close ---------------------------------------------------- */
 
-/* So often posix_spawn finds that a descriptor is no longer open which an action names. */
+/* How many times posix_spawn() fails with EBADF, as if an action named a descriptor that another
+ * thread has closed. */
 static int outdated;
 
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attrp,
@@ -366,7 +368,7 @@ static int close_while_it_spawns(void *context)
         CHECK(ask(methods[i], child_answers_42, NULL, 0, &answer, sizeof answer) && answer == 42);
         CHECK(outdated == 0);
     }
-    outdated = 1000000; /* the library's own one */
+    outdated = 1000000; /* as if a descriptor of the library's own were closed */
     const struct forkcall_report report = forkcall_run(child_answers_42, NULL, 0, NULL, &options);
     CHECK(ended(&report, FORKCALL_NOT_STARTED, FORKCALL_RAN_NO) && report.code == EBADF);
     CHECK(outdated > 999000);
@@ -384,7 +386,7 @@ static void host_whose_threads_close_descriptors_while_it_spawns(void **state)
 static int call_plugin(void *context)
 {
     (void)context;
-    CHECK(server_pid() > 0); /* which does not know it */
+    CHECK(server_pid() > 0); /* a server that does not know the plugin */
     void *plugin = dlopen(plugin_path, RTLD_NOW | RTLD_LOCAL);
     CHECK(plugin != NULL);
     forkcall_fn *const *fn = dlsym(plugin, "plugin_function");
@@ -405,14 +407,14 @@ static void function_of_a_plugin(void **state)
     assert_int_equal(host_run(call_plugin, NULL), 0);
 }
 
-/* ---- Copies that fail ------------------------------------------------------------------------ */
+/* ---- Re-executed programs that fail ---------------------------------------------------------- */
 
 static int exited(int status)
 {
-    return status << 8; /* as wait(2) has it */
+    return status << 8; /* as wait(2) encodes it */
 }
 
-/* So many of one kind, which each time are no reason to give up. */
+/* Checks that failures of one kind never make the library give up. */
 static int fail_in_vain(int wait_status, int times, const char *reason)
 {
     char why[400];
@@ -431,7 +433,8 @@ static int fail_and_serve(void *context)
     char why[400];
     const char *last = NULL;
     (void)context;
-    CHECK(fail_in_vain(SIGKILL, 20, "SIGKILL") == 0); /* of these the next may be none */
+    /* the next start may succeed after such a failure */
+    CHECK(fail_in_vain(SIGKILL, 20, "SIGKILL") == 0);
     CHECK(fail_in_vain(exited(127), 20, "loader") == 0);
     CHECK(fail_in_vain(exited(3), 20, "exit status 3") == 0);
     CHECK(fail_in_vain(exited(FC_EXIT_REFUSED), 20, "could not take over") == 0);

@@ -1,5 +1,5 @@
-/* libforkcall's own file is replaced while a program runs, by another build of it: never a wrong
- * answer. Arguments: the paths of upgraded_program and of the shared library. */
+/* Tests a program that runs while another build of libforkcall replaces the library's file: no
+ * answer is ever wrong. Arguments: the paths of upgraded_program and of the shared library. */
 #include "servers.h"
 
 #include <errno.h>
@@ -46,8 +46,8 @@ static void write_all(const char *path, const unsigned char *data, size_t size)
     assert_int_equal(chmod(path, 0755), 0);
 }
 
-/* The note that holds what the linker gave this build (elf(5)): three words and the name. NULL: it
- * gave nothing. */
+/* Finds the note with the linker's build id (elf(5)): three words and the name. NULL: the linker
+ * gave none. */
 static unsigned char *find_build_id(unsigned char *data, size_t size)
 {
     for (size_t i = 0; i + 32 < size; i += 4) {
@@ -74,21 +74,21 @@ struct builds {
     char directory[64], program[96], file[96], new_file[96], old_file[96], count[96];
 };
 
-/* The library as it is, and another build of it, which differs in what the linker gave it; or both
- * without that, and they differ in a constant. */
+/* Writes the library as it is, and another build of it. The builds differ in their build id; or
+ * neither has a build id, and they differ in a constant. */
 static void builds_make(struct builds *builds, enum build kind)
 {
     size_t size;
     unsigned char *data = read_all(library, &size);
     unsigned char *note = find_build_id(data, size), *text = find_text(data, size);
-    /* The library is in no directory that it knows. */
+    /* The library lies in a directory that is not on its path. */
     program_make(upgraded_program, 0755, builds->directory, builds->program);
     snprintf(builds->file, sizeof builds->file, "%s/libforkcall.so.0", builds->directory);
     snprintf(builds->new_file, sizeof builds->new_file, "%s/new", builds->directory);
     snprintf(builds->old_file, sizeof builds->old_file, "%s/old", builds->directory);
     snprintf(builds->count, sizeof builds->count, "%s/count", builds->directory);
     if (note != NULL && kind == BY_CONTENT)
-        note[8] = 77; /* a kind of note that means nothing */
+        note[8] = 77; /* a type of note without a meaning */
     write_all(builds->file, data, size);
     write_all(builds->old_file, data, size);
     if (note != NULL && kind == BY_ID)
@@ -129,8 +129,6 @@ static int count_in_output(const char *text)
             SKIP("the program is not run under valgrind here");         \
     } while (0)
 
-/* ---- Tests ----------------------------------------------------------------------------------- */
-
 static void check_new_build(enum build kind)
 {
     static const char *const args[] = {"spawn",  "server", "change", "server", "spawn",  "stop",
@@ -141,7 +139,7 @@ static void check_new_build(enum build kind)
     run(&builds, args);
     directory_remove(builds.directory);
     assert_int_equal(count_in_output("spawn: OK ran 2 code 0 right"), 2);
-    /* One by the server that was there before. */
+    /* The server that was there before has served one call. */
     assert_int_equal(count_in_output("server: OK ran 2 code 0 right"), 3);
     assert_int_equal(count_in_output("spawn: NOT_STARTED ran 1 code " ESTALE_TEXT ": " REPLACED), 1);
     assert_int_equal(count_in_output("server: NOT_STARTED ran 1 code " ESTALE_TEXT ": server: " REPLACED), 1);
@@ -173,13 +171,13 @@ static void exec_ed_children_of_an_old_server(void **state)
     directory_remove(builds.directory);
     print_message("%d processes came to main\n", (int)count.st_size);
     const int good = count_in_output("server: OK ran 2 code 0 right");
-    assert_in_range(good, 1, 4); /* those that had loaded the old one */
+    assert_in_range(good, 1, 4); /* children that had loaded the old library */
     assert_int_equal(count_in_output("server: NOT_STARTED ran 1 code " ESTALE_TEXT ": " REPLACED), 5 - good);
-    /* A call replaces one that is dead, and takes the next. */
+    /* Each call replaces a dead spare, and takes the next one. */
     assert_in_range(count.st_size, 3, 1 + 1 + 2 + 5 * 2);
 }
 
-/* What the loader ends with where a library is missing. */
+/* The loader's exit status if a library is missing. */
 static void library_that_is_gone(void **state)
 {
     static const char *const args[] = {"spawn", "remove", "spawn", "server", "back", "spawn", NULL};

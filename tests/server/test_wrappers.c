@@ -1,6 +1,7 @@
-/* Tools that stand between a program and its copies: a copy serves, or ends, or at the least starts
- * none of its own. Arguments: the paths of main_counter, of the library to preload, of wrapper;
- * which file of exec_mark.*.c is in the library; the paths of such tools as there are here. */
+/* Tests tools that stand between a program and its re-executed programs: a re-executed program
+ * serves, or ends, or at least re-executes nothing itself. Arguments: the paths of main_counter,
+ * of the library to preload, of wrapper; which file of exec_mark.*.c is in the library; the paths
+ * of the tools that were found. */
 #include "servers.h"
 
 #include <grp.h>
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CALLS 3 /* of one round of main_counter */
+#define CALLS 3 /* per round of main_counter */
 
 static const char *main_counter, *preload, *wrapper, *const *tools;
 
@@ -21,14 +22,14 @@ static char output[16384];
 
 struct trial {
     char directory[64], program[96];
-    int mains, after; /* processes that came to main, and that came further than forkcall_init */
+    int mains, after; /* processes that reached main, and that passed forkcall_init() */
 };
 
-/* Whatever the library does, the machine is safe from it. */
+/* Protects the machine from endless processes if a guard of the library fails. */
 static int limit_processes(void *directory)
 {
     const struct rlimit limit = {200, 200};
-    /* Nobody else's, so that its processes can be limited. */
+    /* No other process has this user, so the limit counts only this test's processes. */
     const uid_t user = (uid_t)(1000000 + getpid());
     if (chdir(directory) < 0)
         return 1;
@@ -46,7 +47,7 @@ static int size_of(const struct trial *trial, const char *name)
     return stat(path, &file) == 0 ? (int)file.st_size : 0;
 }
 
-/* Runs a copy of the program in a directory of its own: by the tool, where there is one. */
+/* Runs a copy of the program in a directory of its own, by the tool if there is one. */
 static void run(struct trial *trial, const char *const *tool, const char *const *environment, const char *rounds)
 {
     const char *args[8];
@@ -95,7 +96,7 @@ static int count_in_output(const char *text)
             SKIP("the emulator does not exec the program's own image"); \
     } while (0)
 
-/* ---- What is left of the marks decides ------------------------------------------------------- */
+/* ---- The marks that are left decide ---------------------------------------------------------- */
 
 static void socket_alone_makes_a_copy_serve(void **state)
 {
@@ -107,7 +108,7 @@ static void socket_alone_makes_a_copy_serve(void **state)
         run_with(&trial, ways[i], "1");
         assert_int_equal(count_in_output(" OK 0 right:"), CALLS);
         assert_int_equal(trial.after, 1);
-        assert_int_equal(trial.mains, 1 + 1 + 1); /* the host, that of SPAWN, the server */
+        assert_int_equal(trial.mains, 1 + 1 + 1); /* the host, the child of SPAWN, the server */
     }
 }
 
@@ -140,8 +141,8 @@ static void copy_of_a_wrapper_ends_and_the_caller_is_told(void **state)
     }
 }
 
-/* The parent is another program, and nothing is left but what only the kernel keeps: main runs on,
- * and starts nothing. */
+/* The parent is another program, and only the mark that the kernel keeps is left: main goes on,
+ * and re-executes nothing. */
 static void copy_that_lost_all_its_marks_starts_no_copies(void **state)
 {
     static const char *const ways[] = {"recf", "recfm"};

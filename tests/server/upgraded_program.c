@@ -1,9 +1,13 @@
-/* A program whose libforkcall is replaced while it runs. Its arguments are done one after another:
- * spawn, server, auto   a call by that method; its answer is right where the line says so
- * start_exec            a server whose children are exec'ed stop
- * forkcall_server_stop remove                the library's file is gone change, back          the
- * file at UPGRADE_NEW, or at UPGRADE_OLD, takes the place of the library's, UPGRADE_LIBRARY Each
- * process that comes to main adds a byte to UPGRADE_COUNT. */
+/* Helper program: its libforkcall is replaced while it runs. The arguments are done one after
+ * another:
+ *   spawn, server, auto   a call by that method; the line that it prints says whether the answer
+ *   is right
+ *   start_exec            starts a server whose children are exec'ed
+ *   stop                  forkcall_server_stop()
+ *   remove                removes the library's file
+ *   change, back          puts the file at UPGRADE_NEW or UPGRADE_OLD in the place of the
+ *   library's, UPGRADE_LIBRARY
+ * Each process that reaches main adds a byte to UPGRADE_COUNT. */
 #include <forkcall.h>
 
 #include <fcntl.h>
@@ -56,7 +60,7 @@ static void call(enum forkcall_method method, const char *name)
     forkcall_buf_free(&result);
 }
 
-/* As a package manager does it: another file gets the name. */
+/* Installs the file as a package manager does: another file gets the name. */
 static void install(const char *variable)
 {
     const char *from = getenv(variable);

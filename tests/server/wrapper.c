@@ -1,8 +1,10 @@
-/* A program that starts another, as tools do that stand in for exec. Arguments: letters, the path
- * of the program, and the program's arguments but for its name. The letters: c   closes the
- * descriptors above 2 e   clears the environment but for what keeps this going m   unblocks all
- * signals f   the program runs in a process of its own, and this one ends as it does; else in this
- * one */
+/* Helper program: starts another program, as tools do that wrap exec. Arguments: letters, the path
+ * of the program, and the program's arguments without its name. The letters:
+ *   c   closes the descriptors above 2
+ *   e   clears the environment, except for what the wrapper and its libraries need
+ *   m   unblocks all signals
+ *   f   runs the program in a child, and ends as the child ends; without f, execs it in this
+ *   process */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
