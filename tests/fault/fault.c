@@ -33,9 +33,10 @@
 #define BOARD_NAME "FORKCALL_TEST_FAULTS"
 #define PROCESSES_MAX 64
 
-/* In a memory file that all processes of a test map: nothing is left of it, however they end. */
+/* Lies in a memory file that all processes of a test map, so that it disappears with the last of
+ * them, however they end. */
 static struct shared {
-    atomic_int fault; /* -1: none */
+    atomic_int fault; /* -1: no fault is armed */
     atomic_int left;
     atomic_int error;
     atomic_uint roles;
@@ -64,8 +65,7 @@ static void note_process(void)
         atomic_store(&shared->process[i], (int)getpid());
 }
 
-/* In a process that was exec'ed by the library: before its main, and before the library's own
- * code. */
+/* Runs in a process that the library has exec'ed, before main and before the library's own code. */
 __attribute__((constructor)) static void begin_execed(void)
 {
     const char *path = getenv(BOARD_NAME);
@@ -86,7 +86,7 @@ bool fault_begin_host(void)
     static const struct shared empty = {.fault = -1};
     if (fd < 0)
         return false;
-    /* For the others it stays open here. */
+    /* The other processes open the file through this process's descriptor. */
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), fd);
     const bool written = write(fd, &empty, sizeof empty) == sizeof empty && setenv(BOARD_NAME, path, 1) == 0;
     shared = written ? map(fd) : NULL;
@@ -125,7 +125,7 @@ void fault_arm_in(unsigned roles, enum fault fault, int n, int error)
     atomic_store(&shared->fault, -1);
     atomic_store(&shared->runs, 0);
     atomic_store(&shared->fired, false);
-    if (error != 0) /* a call that fails just now must not find 0 */
+    if (error != 0) /* a call that is failing just now must not find 0 */
         atomic_store(&shared->error, error);
     atomic_store(&shared->left, n);
     atomic_store(&shared->roles, roles);
@@ -143,7 +143,7 @@ bool fault_disarm(void)
     return atomic_load(&shared->fired);
 }
 
-/* True: this call is the one. */
+/* True: this call is the one that must fail. */
 static bool fails(enum fault fault)
 {
     if (shared == NULL || atomic_load(&shared->fault) != (int)fault || (atomic_load(&shared->roles) & role) == 0 ||
@@ -177,7 +177,7 @@ static enum fault_role role_of_child(void)
         return fails(fault) ? (failure) : __real_##name arguments; \
     }
 
-/* Where off_t has 64 bits by the compiler's option, the same goes by another name. */
+/* If a compiler option makes off_t 64 bits wide, the same function has another name. */
 #define WRAP64(fault, type, failure, name, parameters, arguments) \
     WRAP(fault, type, failure, name, parameters, arguments)       \
     type __wrap_##name##64 parameters;                            \
@@ -242,7 +242,7 @@ pid_t __wrap_fork(void)
     return pid;
 }
 
-/* It returns the error. */
+/* posix_spawn() returns the error. */
 WRAP(FAULT_SPAWN, int, errno, posix_spawn,
      (pid_t * pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
       char *const *arguments, char *const *environment),
@@ -250,14 +250,14 @@ WRAP(FAULT_SPAWN, int, errno, posix_spawn,
 #define MMAP_PARAMETERS (void *at, size_t size, int protection, int flags, int fd, off_t offset)
 WRAP64(FAULT_MMAP, void *, MAP_FAILED, mmap, MMAP_PARAMETERS, (at, size, protection, flags, fd, offset))
 
-/* The C library calls these resources an enum, which the linker does not mind. */
+/* The C library declares these resources as an enum; the linker only looks at the name. */
 WRAP64(FAULT_SETRLIMIT, int, -1, setrlimit, (int resource, const struct rlimit *limit), (resource, limit))
 
-/* The third argument of these is passed on whatever it is: an int or a pointer, in the register of
- * a long. */
+/* The third argument of these functions is an int or a pointer: both are passed on as a long,
+ * which uses the same register. */
 WRAP64(FAULT_OPEN, int, -1, open, (const char *path, int flags, long mode), (path, flags, mode))
 
-/* F_GETFD fails for what is no descriptor alone. */
+/* F_GETFD does not fail: it can fail only if the number is no open descriptor. */
 int __real_fcntl(int fd, int command, long argument);
 int __wrap_fcntl(int fd, int command, long argument);
 int __wrap_fcntl64(int fd, int command, long argument);
@@ -270,7 +270,7 @@ int __wrap_fcntl64(int fd, int command, long argument)
     return __wrap_fcntl(fd, command, argument);
 }
 
-/* The same by number. */
+/* The function that a system call number stands for. */
 static enum fault fault_of(long number)
 {
     static const struct {

@@ -1,12 +1,11 @@
 /* Makes the n-th call of one function of the C library fail, in the processes of one role. The
- * functions are put in the place of the real ones by the linker (--wrap), for the library's code as
- * well as for the test's. */
+ * linker replaces the functions (--wrap), in the library's code as well as in the test's. */
 #ifndef FAULT_H
 #define FAULT_H
 
 #include <stdbool.h>
 
-/* In which a call must end, whatever fails. */
+/* The time in which a call must end, whatever fails. */
 #define BOUND_MS 20000
 
 enum fault {
@@ -41,7 +40,7 @@ enum fault {
     FAULT_READLINK,
     FAULT_STAT, /* and fstat */
     FAULT_FOPEN,
-    FAULT_WAITID, /* by the C library's function and by number */
+    FAULT_WAITID, /* by the C library's function and by system call */
     FAULT_WAITPID,
     FAULT_GETRLIMIT,
     FAULT_PREAD,
@@ -50,33 +49,33 @@ enum fault {
     FAULT_COUNT
 };
 
-/* Which process of a call it is. */
+/* The process of a call in which the fault happens. */
 enum fault_role {
     FAULT_IN_HOST = 1,
-    FAULT_IN_FORK_CHILD = 2, /* and what it forks */
-    /* The program started again: the SPAWN child, and the server until it forks itself. */
+    FAULT_IN_FORK_CHILD = 2, /* and its forks */
+    /* The re-executed program: the child of SPAWN, and the server until it forks. */
     FAULT_IN_EXECED = 4,
     FAULT_IN_SERVER = 8,
     FAULT_IN_SERVER_CHILD = 16,
 };
 
-/* From now on this process is the host, whatever forked it. The other processes are told the faults
- * through a memory file, whose path is in the environment: call it before a server is started.
- * False: no file can be had. */
+/* Makes this process the host, whatever has forked it. The other processes learn the faults from a
+ * memory file, whose path is in the environment: call this before a server is started. False: the
+ * file cannot be made. */
 bool fault_begin_host(void);
-/* Processes of the other roles that were started since, and live. */
+/* Returns how many processes of the other roles were started since then and still live. */
 int fault_processes(void);
-/* How often a function of the test's has called fault_note_run since fault_arm. */
+/* Returns how often a function of the test has called fault_note_run() since fault_arm(). */
 void fault_note_run(void);
 unsigned fault_runs(void);
 
-/* As fault_arm, in the processes of these roles. */
+/* The same as fault_arm(), for the processes of these roles. */
 void fault_arm_in(unsigned roles, enum fault fault, int n, int error);
 
-/* From now on, the n-th (from 1) call fails with error, once, in the host and the FORK child, which
+/* From now on, the n-th (from 1) call fails once with error, in the host and the FORK child, which
  * share the count. */
 void fault_arm(enum fault fault, int n, int error);
-/* Takes it back. True: it has happened. */
+/* Disarms the fault. True: the fault has happened. */
 bool fault_disarm(void);
 
 #endif

@@ -1,5 +1,5 @@
-/* Every call of the C library on the way of a call fails in turn: a definite end that names the
- * step, or another way; and nothing is left behind. */
+/* Makes each function of the C library fail in turn at each of its uses in a call: the call's
+ * outcome names the step, or the call succeeds by another way; and nothing is left behind. */
 #include "fault.h"
 #include "outcomes.h"
 
@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #define DID_NOT_HAPPEN 76
-#define AT_MOST 400        /* calls of one function on the way of one call */
-#define ERROR_OF_HOST 4711 /* errno before a call, and after it, whatever fails */
+#define AT_MOST 400        /* more uses of one function than one call has */
+#define ERROR_OF_HOST 4711 /* errno before a call; the same after it */
 
-/* May the call end so, when this has failed? Bits. */
+/* The outcomes that a call may have when a function has failed; bits. */
 enum ending {
-    WELL = 1,        /* there is another way */
+    WELL = 1,        /* the call succeeds by another way */
     NOT_STARTED = 2, /* with the errno, and the step in its message */
     NO_MEMORY = 4,   /* FAILED or TOO_BIG, ENOMEM */
     MUTE = 8,        /* the child could not say how it ended */
@@ -28,9 +28,10 @@ struct kind {
     enum fault fault;
     int error;
     unsigned endings;
-    const char *step; /* of NOT_STARTED; NULL: any */
-    int stride;       /* of the calls, one in so many is tried */
-    /* So often at least it is called on the way of some call, or the test tests nothing. */
+    const char *step; /* the step that NOT_STARTED names; NULL: any */
+    int stride;       /* every stride-th use is made to fail */
+    /* Some variant of a call must use the function at least this often, or the test tests
+     * nothing. */
     int least;
 };
 
@@ -44,9 +45,10 @@ enum variant {
     LARGE = 2,
     STREAMS = 4,
     CLOSED = 8,
-    VARIANTS = 16, /* bits, and one past all */
+    VARIANTS = 16, /* the number of combinations of these bits */
+    /* A server runs. */
     WARM = 16
-}; /* a server is there */
+};
 
 static int take_output(void *user, int fd, const char *data, size_t size)
 {
@@ -73,7 +75,7 @@ static struct forkcall_options options_of(unsigned variant)
     return options;
 }
 
-/* The event loop's descriptor may be refused; the call goes on without it. */
+/* The event loop's descriptor may be refused: the call goes on without it. */
 static struct forkcall_report call(unsigned variant, int error, struct forkcall_buf *result, int *started)
 {
     static const char args[] = " not aligned";
@@ -93,8 +95,8 @@ static struct forkcall_report call(unsigned variant, int error, struct forkcall_
     return forkcall_finish(handle);
 }
 
-/* Where another process is started first, what has failed may be told in its words: it did not
- * begin, or was lost again. */
+/* If another process is started first, the failure may be reported in other words: the process did
+ * not start, or was lost again. */
 static bool is_told_elsewhere(const struct forkcall_report *report)
 {
     return !method_shares_memory() && report->message[0] != '\0' &&
@@ -148,7 +150,7 @@ static int try_it(void *context)
         close(0);
         close(1);
     }
-    fault_arm(FAULT_COUNT, 0, 0); /* maps its memory */
+    fault_arm(FAULT_COUNT, 0, 0); /* maps its memory beforehand */
     const struct traces before = traces_now();
     CHECK((trial->variant & WARM) == 0 || warm_up());
     pthread_sigmask(SIG_BLOCK, NULL, &mask_before);
@@ -169,9 +171,9 @@ static int try_it(void *context)
     forkcall_server_stop();
     const struct traces after = traces_now();
     CHECK(after.descriptors == before.descriptors && after.children == before.children);
-    CHECK(after.mappings <= before.mappings + 3 || under_sanitizer()); /* the heap's */
+    CHECK(after.mappings <= before.mappings + 3 || under_sanitizer()); /* the heap may map more */
     CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
-    /* Once is no reason to fail for ever. */
+    /* One failure must not make later calls fail. */
     report = call(trial->variant, 0, &result, &started);
     CHECK(started == 0 && report.status == FORKCALL_OK);
     forkcall_buf_free(&result);
@@ -195,7 +197,7 @@ static const struct kind kinds[] = {
     {FAULT_MALLOC, ENOMEM, WELL | NOT_STARTED | NO_MEMORY, "memory", 1, 1},
     {FAULT_MMAP, ENOMEM, WELL | NO_MEMORY, NULL, 1, 1},
     {FAULT_FTRUNCATE, ENOMEM, WELL | NO_MEMORY, NULL, 1, 1},
-    {FAULT_TIMERFD, EMFILE, WELL, NULL, 1, 1}, /* forkcall_fd tells it */
+    {FAULT_TIMERFD, EMFILE, WELL, NULL, 1, 1}, /* forkcall_fd() reports it */
     {FAULT_EVENTFD, EMFILE, NOT_STARTED, "descriptor", 1, 1},
     {FAULT_EPOLL_CREATE, EMFILE, WELL, NULL, 1, 1},
     {FAULT_EPOLL_CTL, ENOMEM, WELL, NULL, 1, 1},
@@ -241,12 +243,12 @@ static bool opens_descriptors(enum fault fault)
     }
 }
 
-/* By the other methods most of a call's way is another process's, which has no faults: a choice of
- * variants will do. */
+/* By the other methods most of a call's work is done in other processes, where this test arms no
+ * faults: a few variants are enough. */
 static bool is_tried(enum fault fault, unsigned variant)
 {
     const unsigned kind = variant & ~(unsigned)WARM;
-    /* Without 0 and 1 nothing else is another. */
+    /* Closed standard streams only change the steps that open descriptors. */
     if ((variant & CLOSED) != 0 && !opens_descriptors(fault))
         return false;
     if (method_shares_memory())
@@ -256,7 +258,7 @@ static bool is_tried(enum fault fault, unsigned variant)
     return kind == 0 || kind == (ASYNC | LARGE) || kind == (ASYNC | STREAMS) || kind == (LARGE | STREAMS | CLOSED);
 }
 
-/* What is called on the way of some call, by this method. */
+/* True: a call by this method uses the function in some variant. */
 static bool is_on_the_way(enum fault fault)
 {
     if (fault == FAULT_RECVMSG)
@@ -330,7 +332,7 @@ FAILS(sendmsg, FAULT_SENDMSG)
 FAILS(recvmsg, FAULT_RECVMSG)
 FAILS(posix_spawn, FAULT_SPAWN)
 
-/* What a kernel has once not had it never has; want of descriptors passes. */
+/* A kernel that lacks a function once always lacks it. Scarcity of descriptors passes. */
 static int ask_for_a_descriptor_of_the_process(void *context)
 {
     const int error = *(const int *)context;

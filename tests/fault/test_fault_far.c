@@ -1,6 +1,6 @@
-/* Every call of the C library fails in turn in the other processes of a call: in the program
- * started again, in the server, in the server's child. Each time the call ends in bounded time, its
- * end is definite and true, nothing is left behind, and the next call works. */
+/* Makes each function of the C library fail in turn in the other processes of a call: in the
+ * re-executed program, in the server, in the server's child. Each time the call ends in bounded
+ * time, its outcome is definite and true, nothing is left behind, and the next call works. */
 #include "fault.h"
 
 #include "outcomes.h"
@@ -12,20 +12,20 @@
 #include <unistd.h>
 
 #define DID_NOT_HAPPEN 76
-#define AT_MOST 300 /* calls of one function by one role */
+#define AT_MOST 300 /* more uses of one function than one role has */
 
 struct kind {
     enum fault fault;
     const char *name;
     int error;
-    int stride; /* of the calls, one in so many is tried */
+    int stride; /* every stride-th use is made to fail */
 };
 
 struct trial {
     const struct kind *kind;
     enum fault_role role;
     int n;
-    bool async; /* and large, with captured streams */
+    bool async; /* async calls also have a large result and captured streams */
 };
 
 static int answers(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -40,7 +40,7 @@ static int answers_large(const void *args, size_t args_size, struct forkcall_buf
     return child_answers_large(args, args_size, result);
 }
 
-/* The program's: no child runs it, whatever it lacks. */
+/* A handler of the program's own: no child runs it, whatever fails. */
 static void programs_handler(void)
 {
     if (forkcall_in_child())
@@ -98,7 +98,8 @@ static const char *what_is_wrong(const struct forkcall_report *report, const str
     case FORKCALL_FAILED:
     case FORKCALL_TOO_BIG:
         return report->code == ENOMEM ? NULL : "not for want of memory";
-    case FORKCALL_EXITED: /* the child could not say how it ended: it is told as it is */
+    /* The child could not report how it ended: the kernel's ending is reported. */
+    case FORKCALL_EXITED:
         return runs == 1 && report->ran == FORKCALL_RAN_NO ? "exited" : NULL;
     default:
         return "an end that this cannot have led to";
@@ -111,8 +112,8 @@ static bool all_are_gone(void *none)
     return fault_processes() == 0;
 }
 
-/* Once is no reason to fail for ever. A server's child may be the one that waits for the next
- * call. */
+/* One failure must not make later calls fail. The fault may happen in a server's child that is
+ * kept for the next call. */
 static bool next_call_is_ok(const struct trial *trial)
 {
     for (int tries = trial->role == FAULT_IN_SERVER_CHILD ? 2 : 1; tries > 0; tries--) {
@@ -199,13 +200,12 @@ static const struct kind kinds[] = {
     KIND(ATEXIT, ENOMEM, 1),
 };
 
-/* How many calls of some function were found by that role: where there are none, nothing is
- * tested. */
+/* Fails if this role uses none of the functions: the test would test nothing. */
 static int try_all(enum fault_role role)
 {
     int found = 0;
     int failures = 0;
-    const char *only = getenv("FORKCALL_TEST_ONLY"); /* a name in kinds, to look at one by hand */
+    const char *only = getenv("FORKCALL_TEST_ONLY"); /* a name in kinds: only this one is tried */
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (only != NULL && strcmp(only, kinds[i].name) != 0)
             continue;

@@ -1,10 +1,9 @@
-/* Each system call in turn is refused by the kernel, with EPERM and with ENOSYS, as a sandbox does
- * it: to the thread that calls and to all that it starts. Each time the call ends in bounded time,
- * what its report says is true, nothing is left behind, and a call by another thread of the same
- * process works.
+/* Lets the kernel refuse each system call in turn, with EPERM and with ENOSYS, as a sandbox does:
+ * to the calling thread and to all that it starts. Each time the call ends in bounded time, its
+ * report is true, nothing is left behind, and a call by another thread of the same process works.
  *
- * A filter counts for one thread (seccomp(2)), so the thread that looks what is left behind is free
- * of it. */
+ * A filter applies to one thread (seccomp(2)), so the thread that looks for what is left behind is
+ * free of it. */
 #include "children.h"
 #include "fault.h"
 #include "outcomes.h"
@@ -23,14 +22,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Of calls that do not end by themselves. */
+/* The timeout of calls that do not end by themselves. */
 #define SOON_MS 1500
-#define NO_MEMORY_TO_NOTE 98 /* the function's own code */
+#define NO_MEMORY_TO_NOTE 98 /* the error code of the function */
 
-/* What must go on whatever the library does. */
+/* What is lost by the refusal itself, whatever the library does. */
 enum needs {
-    KEEPS_DESCRIPTORS = 1, /* they cannot be closed */
-    /* The child's answer, or the caller's reading of it, is what was refused. */
+    KEEPS_DESCRIPTORS = 1, /* descriptors cannot be closed */
+    /* The child cannot send its answer, or the caller cannot read it. */
     NEVER_ENDS = 2,
 };
 
@@ -40,7 +39,7 @@ static const struct refused_call {
     const char *name;
     long number;
     unsigned needs;
-    long more[MORE]; /* that are refused with it; 0: none */
+    long more[MORE]; /* system calls that are refused together with it; 0: none */
 } subjects[] = {
 #define REFUSED_CALL(name, needs) \
     {                             \
@@ -150,7 +149,7 @@ static const struct refused_call {
 struct trial {
     const struct refused_call *refused_call;
     int error;
-    bool async; /* and large, with captured streams */
+    bool async; /* async calls also have a large result and captured streams */
 };
 
 /* ---- The call -------------------------------------------------------------------------------- */
@@ -203,7 +202,7 @@ static struct forkcall_report call(bool async, int timeout_ms, struct forkcall_b
     return forkcall_finish(handle);
 }
 
-/* ---- The thread without rights --------------------------------------------------------------- */
+/* ---- The thread in the sandbox --------------------------------------------------------------- */
 
 struct sandboxed {
     const struct trial *trial;
@@ -228,7 +227,7 @@ static void *call_in_sandbox(void *arg)
     } else {
         atomic_store(&s->state, 2);
     }
-    syscall(SYS_exit, 0); /* the C library's way to end a thread needs calls that may be refused */
+    syscall(SYS_exit, 0); /* ending a thread by the C library needs calls that may be refused */
     return NULL;
 }
 
@@ -262,8 +261,9 @@ static const char *what_is_wrong(const struct trial *trial, const struct forkcal
     }
 }
 
-/* A session of its own has this process and all that it starts, and those start: the program
- * started again, the server and its children, whatever group they are in. */
+/* Counts the processes of this process's own session: this process and all that it starts directly
+ * or indirectly (the re-executed program, the server and its children), whatever group they are
+ * in. */
 static int processes_of_session(void)
 {
     int count = 0;
@@ -292,7 +292,7 @@ static bool is_alone(void *none)
     return processes_of_session() == 1;
 }
 
-/* Threads are not counted; what only a later call reaps is reaped by then. */
+/* Threads are not counted. The next call has reaped what an earlier one left. */
 static int check_what_is_left(const struct trial *trial, struct traces before)
 {
     struct forkcall_buf result = FORKCALL_BUF_INIT;
@@ -328,7 +328,7 @@ static int try_in_session(const struct trial *trial)
     return check_what_is_left(trial, before);
 }
 
-/* The leader of a process group cannot have a session of its own. */
+/* The leader of a process group cannot begin a session, so a fork does. */
 static int try_it(void *context)
 {
     int status = 0;
