@@ -16,7 +16,7 @@ void close_everything(void)
         close(fd);
 }
 
-/* A descriptor of another kind for each turn. */
+/* Opens a descriptor of a different kind at each turn. */
 static int open_some(int turn)
 {
 #if defined(__linux__)

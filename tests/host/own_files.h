@@ -1,4 +1,4 @@
-/* Files of every kind that a process opens by the numbers that were the library's. */
+/* Opens files of every kind at the numbers that were the library's descriptors. */
 #ifndef OWN_FILES_H
 #define OWN_FILES_H
 
@@ -6,18 +6,18 @@
 #include <sys/stat.h>
 
 #define FIRST 3
-#define END 64 /* no process here has a descriptor above */
+#define END 64 /* no process of these tests has a higher descriptor */
 
 struct files {
     struct stat stat[END];
 };
 
 void close_everything(void);
-/* Which kind gets which number depends on turn: each number is tried with each kind. */
+/* turn chooses which kind gets which number, so that each number is tried with each kind. */
 bool open_everything(struct files *files, int turn);
-/* All are open, and are what they were, and as empty. */
+/* True: all are open, are the files that they were, and are empty as before. */
 bool are_untouched(const struct files *files);
-/* Nothing but them is open any more. */
+/* True: no other descriptor is open. */
 bool are_all(const struct files *files);
 bool fork_has(const struct files *files);
 

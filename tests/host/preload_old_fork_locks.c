@@ -1,6 +1,6 @@
-/* To be preloaded: the order of locks of glibc 2.28 to 2.35 (posix/register-atfork.c,
- * stdlib/cxa_finalize.c). fork() holds a lock while it runs the handlers of pthread_atfork(3), and
- * __cxa_finalize() of a module takes it. */
+/* A library for LD_PRELOAD that locks as glibc 2.28 to 2.35 does (posix/register-atfork.c,
+ * stdlib/cxa_finalize.c): fork() holds a lock while it runs the handlers of pthread_atfork(3), and
+ * __cxa_finalize() of a module takes the same lock. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 static pthread_mutex_t atfork_lock = PTHREAD_MUTEX_INITIALIZER;
-atomic_uint old_fork_locks_taken; /* by __cxa_finalize */
+atomic_uint old_fork_locks_taken; /* how often __cxa_finalize() has taken the lock */
 
-/* ISO C has no conversion between the two kinds of pointers. */
+/* Finds the next function of this name. ISO C has no conversion from an object pointer to a
+ * function pointer, so the bytes of the pointer are copied. */
 static void next(const char *name, void *function)
 {
     void *symbol = dlsym(RTLD_NEXT, name);

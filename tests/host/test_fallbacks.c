@@ -1,5 +1,5 @@
-/* Kernels and sandboxes that lack or refuse this or that: every outcome is still told, by another
- * way. */
+/* Tests kernels and sandboxes that lack or refuse some system calls: every outcome is still
+ * reported, by another way. */
 #include "outcomes.h"
 #include "refuse_syscalls.h"
 
@@ -41,11 +41,11 @@
 #define F_ADD_SEALS 1033
 #endif
 
-/* What refuses, how the outcomes are then, and whether the host takes the children's status away as
- * well. */
+/* The rule that refuses a call, how the outcomes then differ, and whether the host also ignores
+ * SIGCHLD. */
 struct sandbox {
     struct refusal rule;
-    unsigned known; /* enum known */
+    unsigned known; /* bits of enum known */
 };
 enum known { IGNORE_SIGCHLD = 1, MAY_BE_LOST = 2, GROUP_MAY_LIVE = 4, NO_GROUP = 8 };
 
@@ -54,7 +54,7 @@ static int check_in_sandbox(void *context)
     const struct sandbox *sandbox = context;
     struct surroundings around = {.may_be_lost = (sandbox->known & MAY_BE_LOST) != 0,
                                   .group_may_live = (sandbox->known & GROUP_MAY_LIVE) != 0};
-    /* The server looks after its children, and nobody else. */
+    /* The server reaps its children itself, so the host's surroundings do not matter. */
     if (tested_method() == FORKCALL_SERVER)
         around = (struct surroundings){.async = false};
     if ((sandbox->known & IGNORE_SIGCHLD) != 0) {
@@ -76,8 +76,8 @@ static int run_in_sandbox(struct refusal rule, unsigned known)
     return host_run(check_in_sandbox, &sandbox);
 }
 
-/* The rule refuses one thing; then the outcomes are as without it, also where the host ignores
- * SIGCHLD. */
+/* The rule refuses one thing. The outcomes must be the same as without the rule, also if the host
+ * ignores SIGCHLD. */
 #define CHECK_SANDBOX(rule, extra)                  \
     do {                                            \
         const int r_ = run_in_sandbox(rule, extra); \
@@ -186,7 +186,7 @@ static void sandbox_that_refuses_setpgid(void **state)
     CHECK_SANDBOX(ANY(SYS_setpgid, EPERM), NO_GROUP);
 }
 
-/* Descriptors that the child has, as bits: only the lowest 64 are looked at. */
+/* Returns the descriptors of the child as bits. Only the lowest 64 are looked at. */
 static int child_lists_descriptors(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     uint64_t open = 0;
@@ -240,12 +240,12 @@ static int count_threads_in_proc(void *unused)
     if (!refuse(&rule, 1))
         return NOT_HERE;
     CHECK(check_outcomes_both_ways(around) == 0);
-    /* Now the C library has seen a thread and knows no more. */
+    /* Once a thread was started, the C library no longer knows whether a second thread runs. */
     CHECK(pthread_create(&thread, NULL, do_nothing, NULL) == 0);
     pthread_join(thread, NULL);
     for (int i = 0; i < 20; i++) {
         const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, NULL);
-        /* The kernel may take a moment to let go of the thread. */
+        /* The kernel may need a moment to release the thread. */
         CHECK(report.status == FORKCALL_OK || i == 0);
         usleep(report.status == FORKCALL_OK ? 0 : 100000);
     }
@@ -261,9 +261,9 @@ static void sandbox_that_refuses_unshare(void **state)
     assert_int_equal(r, 0);
 }
 
-/* ---- No /proc -------------------------------------------------------------------------------- */
+/* ---- Without /proc --------------------------------------------------------------------------- */
 
-/* Nothing tells here which file this program is; and a server that was started outside must not be
+/* Without /proc the program's file cannot be found. A server that was started before must not be
  * used. */
 static int check_no_copy_is_to_be_had(void)
 {
@@ -287,7 +287,7 @@ static int live_in_an_empty_root(void *root)
     if (!method_shares_memory())
         return check_no_copy_is_to_be_had();
     CHECK(check_outcomes_both_ways(around) == 0);
-    /* There is no /dev/null: a definite end, with the step's name. */
+    /* There is no /dev/null: the call ends and names the step. */
     const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &null);
     CHECK(report.status == FORKCALL_NOT_STARTED && report.code == ENOENT && report.ran == FORKCALL_RAN_NO);
     CHECK(strstr(report.message, "standard streams") != NULL);

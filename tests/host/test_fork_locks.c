@@ -1,6 +1,6 @@
-/* Threads that call by FORK, beside each other and beside forks of the host's: the locks of the C
- * library and of this one are taken in one order. To be run with preload_old_fork_locks.c
- * preloaded, too, which takes those of older versions of glibc. */
+/* Tests threads that call by FORK at the same time as each other, and while the host forks: the
+ * locks of the C library and of this library are taken in one order. The test also runs with
+ * preload_old_fork_locks.c, which takes the locks of older versions of glibc. */
 #include "outcomes.h"
 
 #include <dlfcn.h>
@@ -27,7 +27,7 @@ static void *call(void *unused)
     return unused;
 }
 
-/* As a host forks. */
+/* Forks as a host does. */
 static void *fork_beside(void *unused)
 {
     while (calling > 0) {
@@ -40,7 +40,7 @@ static void *fork_beside(void *unused)
     return unused;
 }
 
-/* context: the host forks, too. */
+/* context: not NULL if the host forks, too. */
 static int call_in_threads(void *context)
 {
     const bool *forks = context;

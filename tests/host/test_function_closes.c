@@ -1,6 +1,6 @@
-/* Functions that close every descriptor above 2, and open files of their own by the same numbers:
- * these are theirs, every call has an outcome, and the memory of a result that does not come is
- * given back. */
+/* Tests functions that close every descriptor above 2 and open files of their own at the same
+ * numbers: these files stay untouched, every call has an outcome, and the memory of an unfinished
+ * result is given back. */
 #include "outcomes.h"
 #include "own_files.h"
 
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* It exits by the number of what went wrong: no answer can come from it. */
+/* Exits with a status that says what went wrong, because it can send no answer. */
 static int closes_all_and_has_files(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     struct files files;
@@ -23,7 +23,8 @@ static int closes_all_and_has_files(const void *args, size_t args_size, struct f
         _exit(41);
     if (!fork_has(&files))
         _exit(42);
-    char *to = forkcall_buf_extend(result, LARGE_SIZE); /* in shared memory, if there is some */
+    /* The result is in shared memory, if the system has any. */
+    char *to = forkcall_buf_extend(result, LARGE_SIZE);
     if (to == NULL)
         _exit(43);
     memset(to, 1, LARGE_SIZE);
@@ -59,7 +60,8 @@ static void function_that_closes_all_descriptors_and_ends(void **state)
         } else if (how == 1) {
             assert_status(report, FORKCALL_EXITED);
             assert_int_equal(report.code, 125);
-        } else if (report.status == FORKCALL_EXITED) { /* where exit() tells its status */
+            /* On systems where exit() tells its status. */
+        } else if (report.status == FORKCALL_EXITED) {
             assert_int_equal(report.code, 3);
         } else {
             assert_status(report, FORKCALL_LOST);
@@ -67,9 +69,9 @@ static void function_that_closes_all_descriptors_and_ends(void **state)
     }
 }
 
-/* ---- Memory of a result that does not come --------------------------------------------------- */
+/* ---- Memory of an unfinished result ---------------------------------------------------------- */
 
-/* In files of this process that have no name. */
+/* Counts the memory in unnamed files of this process. */
 static long memory_in_files(void)
 {
     long blocks = 0;
@@ -81,10 +83,10 @@ static long memory_in_files(void)
     return blocks;
 }
 
-/* What stands in the way of giving the memory back. */
+/* What prevents the memory from being freed. */
 enum obstacle { NOTHING, A_SEAL, ANOTHER_PROCESS, OBSTACLES };
 
-/* The file that the result is made in; -1: this system has none. */
+/* The descriptor of the file that holds the result; -1: this system has no such file. */
 static int file_of_result(void)
 {
     for (int fd = FIRST; fd < END; fd++) {
@@ -95,8 +97,8 @@ static int file_of_result(void)
     return -1;
 }
 
-/* A process that nobody kills with the function's, and that has its file: it tells its size when it
- * is asked. */
+/* Leaves a process that holds the file and is not killed with the function's process. It reports
+ * the file's size when asked. */
 static bool leave_a_process(int file, int asks, int tells)
 {
     char byte = 'r';
@@ -117,7 +119,7 @@ static bool leave_a_process(int file, int asks, int tells)
 
 static int fills_a_result_and_is_killed(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    const int *what = args; /* the obstacle, and two descriptors */
+    const int *what = args; /* the obstacle, and three descriptors */
     const size_t size = (size_t)8 << 20;
     char byte;
     char *to = forkcall_buf_extend(result, size);
@@ -148,7 +150,7 @@ static void check_that_memory_is_given_back(enum obstacle obstacle)
     const int what[] = {(int)obstacle, asks[0], tells[1], go[0]};
     const struct forkcall_options options = {.keep_fds = what + 1, .keep_fds_count = 3};
     assert_int_equal(start_tested(&call, fills_a_result_and_is_killed, what, sizeof what, &result, &options), 0);
-    if (obstacle == ANOTHER_PROCESS) /* has left the group */
+    if (obstacle == ANOTHER_PROCESS) /* the process has left the group */
         assert_int_equal(read(tells[0], &byte, 1), 1);
     assert_int_equal(write(go[1], "g", 1), 1);
     assert_int_equal(forkcall_wait(call, DEADLINE_S * 1000), 1);
@@ -181,7 +183,7 @@ static int duplicates_its_output_and_forks(const void *args, size_t args_size, s
     int status;
     (void)args;
     (void)args_size;
-    int copies[16]; /* one of them has the number that the stream's pipe had */
+    int copies[16]; /* one of them gets the number that the stream's pipe had */
     for (int i = 0; i < 16; i++)
         copies[i] = dup(STDOUT_FILENO);
     const pid_t pid = fork();

@@ -1,4 +1,5 @@
-/* Hosts that take the children's status away, and hosts with children of their own. */
+/* Tests hosts that take the status of the library's children away, and hosts with children of
+ * their own. */
 #include "outcomes.h"
 
 #include <errno.h>
@@ -52,7 +53,8 @@ static void host_with_SA_NOCLDWAIT(void **state)
     assert_int_equal(host_run(set_SA_NOCLDWAIT, NULL), 0);
 }
 
-/* The kernel tells what a child has used to who reaps it: else the child tells it itself. */
+/* The kernel reports a child's resource usage only to the process that reaps it. Here the kernel
+ * itself reaps, so the child must report its usage. */
 static int be_told_the_usage(void *unused)
 {
     (void)unused;
@@ -91,7 +93,7 @@ static int reap_in_handler(void *unused)
     action.sa_flags = SA_RESTART;
     sigaction(SIGCHLD, &action, NULL);
     CHECK(check_outcomes_both_ways(around) == 0);
-    CHECK(reaped_in_handler > 0); /* it was as abusive as meant */
+    CHECK(reaped_in_handler > 0); /* the handler has reaped children of the library */
     return 0;
 }
 
@@ -106,7 +108,7 @@ struct reaper {
     int reaped;
 };
 
-/* Sits in wait() while there is a child, and looks for the next. */
+/* Waits in wait() while there is a child, and looks for the next one. */
 static void *reap_in_wait(void *context)
 {
     struct reaper *reaper = context;
@@ -139,10 +141,11 @@ static int reap_in_thread(void *(*body)(void *))
     around.options.allow_unsafe_fork = true;
     CHECK(pthread_create(&thread, NULL, body, &reaper) == 0);
     CHECK(check_outcomes_both_ways(around) == 0);
-    /* Which of the two is first is chance in any one call. */
+    /* In any one call it is chance whether the library or the host reaps first. */
     for (int i = 0; i < 100 && check_results(&around) == 0; i++)
         if (tested_method() == FORKCALL_SERVER && i % 4 == 0)
-            forkcall_server_stop(); /* what makes a new one is a child for a moment */
+            /* The process that starts a server is a child of the host for a moment. */
+            forkcall_server_stop();
     atomic_store(&reaper.stop, true);
     pthread_join(thread, NULL);
     CHECK(reaper.reaped > 0 || tested_method() == FORKCALL_SERVER);
@@ -204,7 +207,8 @@ static int have_foreign_children(void *unused)
     CHECK(zombie > 0 && living > 0);
     CHECK(wait_until(is_zombie, &zombie));
     CHECK(check_outcomes_both_ways(around) == 0);
-    CHECK(waitpid(living, NULL, WNOHANG) == 0); /* neither signalled nor reaped */
+    /* The living child was neither signalled nor reaped. */
+    CHECK(waitpid(living, NULL, WNOHANG) == 0);
     CHECK(waitpid(zombie, &status, WNOHANG) == zombie);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 23);
     kill(living, SIGKILL);
@@ -227,7 +231,8 @@ static int child_tells_its_group(const void *args, size_t args_size, struct fork
     return forkcall_buf_append(result, &group, sizeof group);
 }
 
-/* The call's process group is that of the host: only the child itself may be killed. */
+/* Puts the call's child into the host's process group: the library may then kill only the child
+ * itself. */
 static int share_a_group(void *unused)
 {
     const pid_t foreign = fork_foreign(false);
@@ -294,12 +299,12 @@ static void host_that_is_PID_1(void **state)
     assert_int_equal(r, 0);
 }
 
-/* ---- A host that gets what its descendants leave --------------------------------------------- */
+/* ---- A host that inherits orphans ------------------------------------------------------------ */
 
 #ifdef PR_SET_CHILD_SUBREAPER
 enum end { HANGS, IS_CANCELED, EXITS, CRASHES, ANSWERS_TOO_MUCH, ENDS };
 
-/* One that has ended, one that lives, and a child of that one. */
+/* Leaves a process that has ended, one that lives, and a child of the living one. */
 static bool leave_descendants(void)
 {
     int ends[2];
@@ -357,7 +362,8 @@ static bool has_so_many_children(void *count)
     return traces_now().children == *(int *)count;
 }
 
-/* Processes that were killed and have not ended in time are left: not time after time. */
+/* Processes that were killed and have not ended in time are left unreaped: this may happen now and
+ * then, but not every time. */
 #define TIMES 20
 
 static int kill_descendants(void *unused)
@@ -382,7 +388,7 @@ static int kill_descendants(void *unused)
     return 0;
 }
 
-/* What goes on after OK is this process's to look after. */
+/* A process that goes on after OK belongs to the caller. */
 static int child_leaves_a_process(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const pid_t pid = fork();

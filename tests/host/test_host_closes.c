@@ -1,5 +1,6 @@
-/* Hosts that close every descriptor above 2, as daemons do, and open files of their own by the same
- * numbers. Nothing of theirs is closed, written, read or armed, and every call has an outcome. */
+/* Tests hosts that close every descriptor above 2, as daemons do, and open files of their own at
+ * the same numbers. The library does not close, write, read or arm any of these files, and every
+ * call has an outcome. */
 #include "outcomes.h"
 #include "own_files.h"
 
@@ -13,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Enough for what wakes an event loop, and too few to start a child. */
+/* Enough descriptors for forkcall_fd(), but too few to start a child. */
 #ifdef TEST_PORTABLE
 #define FEW 2
 #else
@@ -41,7 +42,7 @@ static int tells_parent(const void *args, size_t args_size, struct forkcall_buf 
     return forkcall_buf_append(result, &parent, sizeof parent);
 }
 
-/* context: which kind of file gets which number. */
+/* context: the turn, which chooses the kind of file at each number. */
 static int close_all_between_calls(void *context)
 {
     const int turn = *(const int *)context;
@@ -58,7 +59,7 @@ static int close_all_between_calls(void *context)
     CHECK(are_untouched(&files));
     CHECK(call_is_ok(tested_method()) && call_is_ok(tested_method()));
     CHECK(fork_has(&files));
-    /* A server that nobody can reach ends. */
+    /* A server that no process can reach ends. */
     CHECK(server == getpid() || wait_until(process_is_gone, &server));
     CHECK(forkcall_server_stop() == 0);
     CHECK(are_untouched(&files));
@@ -72,7 +73,7 @@ static void host_that_closes_all_descriptors_between_calls(void **state)
         assert_int_equal(host_run(close_all_between_calls, &turn), 0);
 }
 
-/* Without files of its own: the numbers are the library's next. */
+/* Opens no files of its own: the library gets the same numbers next. */
 static int close_all_and_call(void *unused)
 {
     (void)unused;
@@ -161,7 +162,7 @@ static int tells_parent_and_is_killed(const void *args, size_t args_size, struct
     return child_kills_itself(args, args_size, result);
 }
 
-/* As bits. */
+/* The sockets of this process as bits. */
 static uint64_t sockets(void)
 {
     uint64_t bits = 0;
@@ -179,15 +180,15 @@ struct asking {
     uint64_t others;
 };
 
-/* Or has given up: a second, on a machine that is slow enough. */
+/* True: the library asks the server, or has given up because more than a second has passed. */
 static bool is_asking(void *context)
 {
     const struct asking *asking = context;
     return forkcall_wait(asking->call, 5) == 1 || (sockets() & ~asking->others) != 0;
 }
 
-/* A call whose child is dead, and a server that is stopped: it does not say how the child has
- * ended. */
+/* Makes a call whose child is dead, and whose server is stopped: the server does not answer how
+ * the child ended. */
 static bool start_asking(struct asking *asking)
 {
     int told[2];
@@ -225,7 +226,7 @@ static int close_all_while_the_server_is_asked(void *unused)
     return 0;
 }
 
-/* It is asked again, through another. */
+/* The library asks again over another socket. */
 static int close_the_socket_while_the_server_is_asked(void *unused)
 {
     struct asking asking = {.call = NULL};
@@ -258,7 +259,7 @@ static void host_that_closes_descriptors_while_the_server_is_asked(void **state)
 
 /* ---- A call that did not start --------------------------------------------------------------- */
 
-/* So many descriptors can be opened, and not one more. */
+/* Lowers the limit so that exactly this number of descriptors can be opened. */
 static bool leave_descriptors(int left, struct rlimit *before)
 {
     const int lowest = dup(STDERR_FILENO);
@@ -268,7 +269,7 @@ static bool leave_descriptors(int left, struct rlimit *before)
     return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
-/* The call has ended before anything ran; what wakes an event loop is there all the same. */
+/* The call has ended before anything ran, but it still has a descriptor for an event loop. */
 static int close_all_of_a_call_that_did_not_start(void *unused)
 {
     struct files files;
@@ -281,7 +282,7 @@ static int close_all_of_a_call_that_did_not_start(void *unused)
     CHECK(start_tested(&call, child_returns_0, NULL, 0, NULL, &options) == 0);
     CHECK(forkcall_wait(call, 0) == 1);
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    CHECK(fcntl(FIRST, F_GETFD) >= 0); /* it does keep one */
+    CHECK(fcntl(FIRST, F_GETFD) >= 0); /* the call keeps one descriptor */
     close_everything();
     CHECK(open_everything(&files, 0));
     CHECK(forkcall_cancel(call) == 0);

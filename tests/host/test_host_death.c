@@ -1,4 +1,5 @@
-/* The host dies, even by SIGKILL: so do the children of its calls, and nobody else. */
+/* Tests that the children of a host's calls die when the host dies, even by SIGKILL, and that no
+ * other process does. */
 #include "outcomes.h"
 
 #include <dirent.h>
@@ -13,18 +14,17 @@
 
 #define CHILDREN 8
 
-/* ---- Hosts that are to be killed ------------------------------------------------------------- */
+/* ---- Hosts that the test kills --------------------------------------------------------------- */
 
-/* What the host and the test say to each other: a word on ready from each child that runs its
- * function. */
+/* What host and test share. Each child that runs its function writes a word to ready. */
 struct stage {
     int (*body)(struct stage *);
-    struct watch watch; /* held by what must be gone */
+    struct watch watch; /* held by all processes that must end */
     int ready[2], go[2];
-    int children; /* how many words come on ready */
+    int children; /* how many words arrive on ready */
 };
 
-/* By SERVER the parent is a server, which must be gone as well. */
+/* By SERVER the parent is a server, which must end as well. */
 struct word {
     pid_t process, parent;
 };
@@ -47,7 +47,8 @@ static int child_stays(const void *args, size_t args_size, struct forkcall_buf *
     return 0;
 }
 
-/* The child needs both pipes, and holds what must be gone. */
+/* The descriptors that a child keeps: one to write to ready, and one that shows that the child
+ * lives. */
 struct kept {
     int fds[2];
 };
@@ -83,7 +84,7 @@ struct kin {
     pid_t pids[KIN_MAX];
 };
 
-/* A process and its children: of a server those that wait for calls, too. */
+/* Adds a process and its children; for a server also those that wait for calls. */
 static void add_family(struct kin *kin, pid_t parent)
 {
     char path[64];
@@ -106,7 +107,8 @@ static void assert_gone(const struct kin *kin)
     }
 }
 
-/* All children run their function; the host is killed; all are gone, and so are their servers. */
+/* Waits until all children run their function, kills the host, and checks that all children and
+ * their servers end. */
 static void kill_host_and_see(struct stage *stage)
 {
     int status = 0;
@@ -159,7 +161,7 @@ static int call_and_wait_for_another_user(struct stage *stage)
     return 1;
 }
 
-/* PR_SET_PDEATHSIG would be forgotten then. */
+/* The kernel forgets PR_SET_PDEATHSIG when a process becomes another user. */
 static void host_killed_while_the_child_is_another_user(void **state)
 {
     struct stage stage = {.body = call_and_wait_for_another_user, .children = 1};
@@ -176,7 +178,7 @@ static int call_a_server_of_copies(struct stage *stage)
     return call_and_wait_for_another_user(stage);
 }
 
-/* The server is killed alone: nobody is left who would end its child. */
+/* Only the server is killed: no other process would end its child. */
 static void server_killed_while_the_child_is_another_user(void **state)
 {
     static int (*const bodies[])(struct stage *) = {call_and_wait_for_another_user, call_a_server_of_copies};
@@ -213,7 +215,7 @@ struct starter {
     struct forkcall_options options;
     struct forkcall_buf *result;
     struct forkcall_call *call;
-    int running; /* a byte comes when the function runs; -1: is not waited for */
+    int running; /* a byte arrives here when the function runs; -1: it is not waited for */
 };
 
 static void *start_call(void *context)
@@ -221,7 +223,7 @@ static void *start_call(void *context)
     struct starter *starter = context;
     char byte;
     start_tested(&starter->call, starter->fn, starter->args, starter->args_size, starter->result, &starter->options);
-    /* The function runs: what binds the child to this thread has done so by now. */
+    /* The function runs, so anything that could bind the child to this thread has been done. */
     if (starter->running >= 0 && read(starter->running, &byte, 1) != 1)
         abort();
     return NULL;
@@ -241,7 +243,7 @@ static bool is_alone(void *unused)
     return tasks == 1;
 }
 
-/* The kernel has let go of the thread, not only the C library. */
+/* Returns after the kernel has released the thread, not only the C library. */
 static bool start_in_a_thread_that_ends(struct starter *starter)
 {
     pthread_t thread;
@@ -331,8 +333,8 @@ static int call_in_many_threads(struct stage *stage)
     return 1;
 }
 
-/* A child that holds the writing end of another's lifeline keeps it alive, and may be kept alive by
- * it. */
+/* A child that inherits the writing end of another child's lifeline keeps that child alive, and
+ * may be kept alive by it. */
 static void host_killed_with_calls_in_many_threads(void **state)
 {
     struct stage stage = {.body = call_in_many_threads, .children = CHILDREN};
@@ -360,7 +362,7 @@ static void host_killed_with_many_calls_started(void **state)
 
 /* ---- Other processes ------------------------------------------------------------------------- */
 
-/* go: the foreign child's pid; it holds neither watch nor ready. */
+/* go: the foreign child's pid. That child holds neither watch nor ready. */
 static int fork_a_foreign_child(struct stage *stage)
 {
     struct forkcall_call *call = NULL;
@@ -379,7 +381,7 @@ static int fork_a_foreign_child(struct stage *stage)
     return 0;
 }
 
-/* A copy of the host must not hold the lifeline's writing end. */
+/* A fork of the host must not keep the writing end of the lifeline. */
 static void host_killed_whose_own_child_lives_on(void **state)
 {
     struct stage stage = {.body = fork_a_foreign_child, .children = 2};
@@ -395,7 +397,8 @@ static void host_killed_whose_own_child_lives_on(void **state)
     close(stage.go[1]);
 }
 
-/* Calls down to the third generation. args: the stage; children: how many generations are left. */
+/* Makes calls down to the third generation. args: the stage; children: how many generations are
+ * left. */
 static int child_calls(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     struct stage stage = *(const struct stage *)args;

@@ -1,4 +1,4 @@
-/* Hosts without standard streams, and with very many descriptors allowed. */
+/* Tests hosts without standard streams, and hosts with a very high limit on descriptors. */
 #include "outcomes.h"
 #include "refuse_syscalls.h"
 
@@ -16,7 +16,7 @@
 
 /* ---- 0, 1, 2 closed -------------------------------------------------------------------------- */
 
-/* What the child sees at 0, 1 and 2. */
+/* The descriptors 0, 1 and 2 as the child finds them. */
 struct seen {
     bool open[3], null[3];
 };
@@ -100,13 +100,13 @@ static int check_captured(const struct surroundings *around)
     return 0;
 }
 
-/* A host that has changed its standard streams: the bits of those that are closed, and of those
- * that are close-on-exec. */
+/* A host that has changed its standard streams: bits of the closed ones, and of the close-on-exec
+ * ones. */
 struct changed {
     unsigned closed, close_on_exec;
 };
 
-/* Its failures cannot be printed where 2 is closed; the exit status tells. */
+/* If descriptor 2 is closed, a failure cannot be printed: only the exit status shows it. */
 static int change_streams(void *context)
 {
     const struct changed *changed = context;
@@ -144,7 +144,7 @@ static void host_with_0_1_2_closed_in_every_combination(void **state)
     }
 }
 
-/* The function has them all the same, by every method; with one closed, too. */
+/* The function has all standard streams by every method; also if one of them is closed. */
 static void host_with_0_1_2_close_on_exec(void **state)
 {
     (void)state;
@@ -156,7 +156,8 @@ static void host_with_0_1_2_close_on_exec(void **state)
     }
 }
 
-/* While the call runs, nothing of it lies where the host's streams would be opened again. */
+/* While the call runs, none of its descriptors has a number at which the host would open its
+ * streams again. */
 static int leave_the_numbers_free(void *unused)
 {
     struct forkcall_call *call = NULL;
@@ -190,7 +191,7 @@ static void die(void)
         _exit(9);
 }
 
-/* The child is gone before its caller writes to it. */
+/* The child has ended before its caller writes to it. */
 static int lose_child_at_once(void *unused)
 {
     (void)unused;
@@ -220,7 +221,7 @@ static void child_gone_before_it_was_let_go_with_SIGPIPE_default(void **state)
 #define KEPT 100
 #define CLOSED 101
 #define TRIED 4096
-#define HIGH_MAX 1000000 /* the kernel's table has 8 bytes for each below the highest */
+#define HIGH_MAX 1000000 /* the kernel's table has 8 bytes for each descriptor below the highest */
 
 struct open_set {
     unsigned char bits[TRIED / 8];
@@ -258,7 +259,7 @@ static int count(const struct open_set *set)
     return n;
 }
 
-/* The most that is allowed here. */
+/* Raises the limit as far as the system allows. */
 static rlim_t raise_limit(void)
 {
     unsigned long long most = 0;
@@ -294,7 +295,7 @@ static int list_with_close_fds(int high, bool close_fds, struct open_set *set)
     return 0;
 }
 
-/* The portable build tries each number, up to a limit of the library's. */
+/* True: the portable build may try every number, because the limit is low enough. */
 static bool may_try_each(rlim_t limit)
 {
 #ifdef TEST_PORTABLE
@@ -305,7 +306,7 @@ static bool may_try_each(rlim_t limit)
 #endif
 }
 
-/* context: an errno that close_range(2) is refused with, or 0. */
+/* context: the errno with which close_range(2) is refused, or 0. */
 static int raise_limit_and_close(void *context)
 {
     const int error = *(int *)context;
@@ -313,10 +314,10 @@ static int raise_limit_and_close(void *context)
     struct open_set set;
     const rlim_t limit = raise_limit();
     const int high = limit - 10 < HIGH_MAX ? (int)(limit - 10) : HIGH_MAX;
-    /* A loop over the descriptors would close what is not open. */
+    /* The rule kills a process that closes every number in a loop, descriptors or not. */
     const struct refusal rules[] = {
         {SYS_close, REFUSE_KILL, 0, REFUSE_IF_BETWEEN, TRIED, (uint32_t)high - 1},
-        {436, error, error == 0 ? 5 : -1, REFUSE_IF_BETWEEN, 1, 0}, /* close_range */
+        {436, error, error == 0 ? 5 : -1, REFUSE_IF_BETWEEN, 1, 0}, /* number of close_range(2) */
     };
     CHECK(dup2(STDERR_FILENO, KEPT) == KEPT && dup2(STDERR_FILENO, CLOSED) == CLOSED);
     CHECK(dup2(STDERR_FILENO, high) == high);
@@ -331,8 +332,8 @@ static int raise_limit_and_close(void *context)
     for (int fd = 0; fd < 3; fd++)
         CHECK(has(&set, fd) == has(&all, fd));
     CHECK(has(&set, KEPT) && !has(&set, CLOSED) && !set.high);
-    /* The rest: at most the reply, the go and the memory of the result; of a server: what tells
-     * that this is gone. */
+    /* The other descriptors are at most the reply, the go and the memory of the result; for a
+     * child of a server also what shows the server's end. */
     CHECK(count(&set) <= 3 + 1 + (tested_method() == FORKCALL_SERVER ? 4 : 3));
     return 0;
 }

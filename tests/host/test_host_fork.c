@@ -1,4 +1,4 @@
-/* Hosts that fork and exec while calls are under way; calls in children, in children of calls, and
+/* Tests hosts that fork and exec while calls run; calls in children, in children of calls, and
  * inside INLINE. */
 #include "outcomes.h"
 
@@ -13,8 +13,7 @@
 
 #define TRIED_DESCRIPTORS 256
 
-/* Waits for a byte, so that its call is under way as long as the test likes. args: the pipe's
- * end. */
+/* Waits for a byte, so that its call runs as long as the test needs. args: the pipe's end. */
 static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     char byte;
@@ -28,7 +27,7 @@ struct live {
     int answer;
     struct forkcall_buf result;
     struct forkcall_call *call;
-    bool had[TRIED_DESCRIPTORS]; /* which descriptors the host had before the call */
+    bool had[TRIED_DESCRIPTORS]; /* the descriptors that the host had before the call */
 };
 
 static bool is_open(int fd)
@@ -36,7 +35,7 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* watch: NULL, or what the child is to hold. */
+/* watch: what the child must hold, or NULL. */
 static int begin(struct live *live, const struct watch *watch)
 {
     memset(live, 0, sizeof *live);
@@ -59,7 +58,7 @@ static int end_well(struct live *live)
     return 0;
 }
 
-/* Runs body in a fork of this host and returns its exit status. */
+/* Runs body in a fork of this host. Returns its exit status. */
 static int in_a_fork(int (*body)(struct live *), struct live *live)
 {
     int status = 0;
@@ -80,7 +79,7 @@ static int in_a_fork(int (*body)(struct live *), struct live *live)
 static int only_finish(struct live *live)
 {
     for (int fd = 0; fd < TRIED_DESCRIPTORS; fd++)
-        CHECK(is_open(fd) == live->had[fd]); /* the call's descriptors are the parent's alone */
+        CHECK(is_open(fd) == live->had[fd]); /* the fork has none of the call's descriptors */
     CHECK(forkcall_wait(live->call, 0) == -EPERM);
     CHECK(forkcall_wait(live->call, -1) == -EPERM);
     CHECK(forkcall_fd(live->call) == -EPERM);
@@ -100,7 +99,7 @@ static int fork_with_a_live_call(void *unused)
     CHECK(forkcall_fd(live.call) >= 0 || forkcall_fd(live.call) == -ENOTSUP);
     CHECK(in_a_fork(only_finish, &live) == 0);
     CHECK(in_a_fork(only_finish, &live) == 0);
-    CHECK(forkcall_wait(live.call, 0) == 0); /* it goes on */
+    CHECK(forkcall_wait(live.call, 0) == 0); /* the call goes on */
     CHECK(end_well(&live) == 0);
     return 0;
 }
@@ -111,7 +110,8 @@ static void host_that_forks_with_a_live_call(void **state)
     assert_int_equal(host_run(fork_with_a_live_call, NULL), 0);
 }
 
-/* Descriptors of the fork that happen to have the numbers of the call's must survive finish. */
+/* Descriptors of the fork that happen to have the numbers of the call's descriptors must outlast
+ * forkcall_finish(). */
 static int reuse_the_numbers(struct live *live)
 {
     bool mine[TRIED_DESCRIPTORS] = {false};
@@ -155,7 +155,7 @@ static int call_in_forks(void *unused)
     (void)unused;
     CHECK(in_a_fork(call_here, NULL) == 0); /* before the library was ever used */
     CHECK(begin(&live, NULL) == 0);
-    CHECK(in_a_fork(call_here, &live) == 0); /* beside a call of the parent's */
+    CHECK(in_a_fork(call_here, &live) == 0); /* while the parent has a call */
     CHECK(end_well(&live) == 0);
     CHECK(in_a_fork(call_here, NULL) == 0);
     return 0;
@@ -174,7 +174,7 @@ struct nested {
     enum forkcall_method methods[4];
 };
 
-/* Answers the sum of the depths, each level by a call of its own. */
+/* Returns the sum of the depths. Each level makes a call of its own. */
 static int child_nests(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     struct nested nested = *(const struct nested *)args;
@@ -225,7 +225,7 @@ static void call_inside_INLINE_and_INLINE_inside_a_child(void **state)
     assert_int_equal(nest((struct nested){2, {FORKCALL_INLINE, m, m, m}}), 3);
 }
 
-/* The inner child ends in every way; the outer one tells so. */
+/* The inner child ends in every way in turn; the outer child reports the outcome. */
 static int child_sees_every_outcome(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct surroundings around = {.async = false};
@@ -247,8 +247,8 @@ static void every_outcome_inside_a_child(void **state)
 
 /* ---- Exec ------------------------------------------------------------------------------------ */
 
-/* Execs with a live call; what the next program must not have is told by a sign: the number of
- * descriptors. */
+/* Execs while a call runs. The number of descriptors shows whether the next program inherits one
+ * that it must not. */
 static int exec_with_a_live_call(void *context)
 {
     struct watch *watch = context;
@@ -272,7 +272,7 @@ static void host_that_execs_with_a_live_call(void **state)
     assert_true(host >= 0);
     if (host == 0)
         _exit(exec_with_a_live_call(&watch));
-    /* The child dies although the host lives on, as another program. */
+    /* The child dies although the host lives on as another program. */
     assert_true(watch_all_gone(&watch));
     assert_int_equal(waitpid(host, &status, WNOHANG), 0);
     kill(host, SIGKILL);

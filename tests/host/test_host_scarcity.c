@@ -1,4 +1,4 @@
-/* How many descriptors it takes, and hosts that have few left. */
+/* Tests how many descriptors a call uses, and hosts that have few left. */
 #include "outcomes.h"
 #include "refuse_syscalls.h"
 
@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- How many it takes ----------------------------------------------------------------------- */
+/* ---- How many a call uses -------------------------------------------------------------------- */
 
 static int descriptors_now(void)
 {
@@ -42,8 +42,8 @@ static int child_reports_and_answers(const void *args, size_t args_size, struct 
     return child_answers_42(args, args_size, result);
 }
 
-/* While the call runs: 4, one for each captured stream, and for an asynchronous one 3 more
- * (outcomes.c asks for its descriptor). */
+/* A running call uses 4 descriptors, one more for each captured stream, and 3 more if it is
+ * asynchronous (outcomes.c asks for its descriptor). */
 static int count_in_a_call(void *unused)
 {
     (void)unused;
@@ -94,7 +94,7 @@ static void descriptors_of_a_host_with_an_idle_server(void **state)
 
 /* ---- Few descriptors left -------------------------------------------------------------------- */
 
-/* So many descriptors can be opened, and not one more. */
+/* Lowers the limit so that exactly this number of descriptors can be opened. */
 static bool leave_descriptors(int left)
 {
     struct rlimit limit;
@@ -139,7 +139,7 @@ static int ignore_output(void *user, int fd, const char *data, size_t size)
     return 0;
 }
 
-/* Exit status 0: it could not be started; 50: it went well. */
+/* Exit status 0: the call was not started; 50: all went well. */
 static int call_in_scarcity(void *context)
 {
     const struct scarcity *scarcity = context;
@@ -157,8 +157,8 @@ static int call_in_scarcity(void *context)
     CHECK(count_free() == scarcity->left);
     if (report.status == FORKCALL_NOT_STARTED) {
         CHECK(report.ran == FORKCALL_RAN_NO && report.message[0] != '\0');
-        /* A copy may find no descriptor even for the libraries that it is linked with, or a server
-         * for what it is sent. */
+        /* A re-executed program may find no descriptor even for its shared libraries, or a server
+         * for what its host sends. */
         CHECK(report.code == EMFILE ||
               (!method_shares_memory() && (report.code == ENOEXEC || report.code == ECONNRESET)));
         CHECK(!method_shares_memory() || strstr(report.message, "pipe") != NULL ||
@@ -168,10 +168,10 @@ static int call_in_scarcity(void *context)
     CHECK(report.status == FORKCALL_OK);
     CHECK(is_large_answer(&result));
     forkcall_buf_free(&result);
-    /* Nor is the end of one lost that cannot say it itself. */
+    /* The outcome of a child that is killed must not be lost either. */
     const struct forkcall_report killed = run_in(&around, child_kills_itself, NULL, 0, NULL, &options);
-    /* It depends on the time that a server had for its spares whether it needs one more for a call
-     * than it has. */
+    /* A server may need one descriptor more than it has: that depends on how many spares it has
+     * made by then. */
     if (tested_method() == FORKCALL_SERVER && killed.status == FORKCALL_NOT_STARTED && killed.code == EMFILE)
         return 50;
     if (killed.status != FORKCALL_SIGNALED)
@@ -180,15 +180,16 @@ static int call_in_scarcity(void *context)
     return 50;
 }
 
-/* A server has its spares', too. */
+/* More are needed by a server, which also has the descriptors of its spares. */
 #define LEFT_MOST 40
 
-/* From none left to enough, one by one: not started and told so, or well. */
+/* Every number of descriptors from none to enough: the call is not started and says so, or goes
+ * well. */
 static void RLIMIT_NOFILE_leaves_few_descriptors(void **state)
 {
     (void)state;
-    /* unix(7), ETOOMANYREFS: the limit holds for those on their way between all of a user's
-     * processes, too. */
+    /* unix(7), ETOOMANYREFS: the limit also applies to the descriptors that all processes of a
+     * user have in transit. */
     if (!method_shares_memory() && geteuid() != 0)
         SKIP("what other tests pass to their children counts for this user's limit");
     for (int kind = 0; kind < 4; kind++) {
@@ -199,7 +200,8 @@ static void RLIMIT_NOFILE_leaves_few_descriptors(void **state)
             if (r != 0 && r != 50)
                 print_error("%d left, kind %d: %d\n", scarcity.left, kind, r);
             assert_true(r == 0 || r == 50);
-            /* With more it cannot be worse, but for the server that has not enough every time. */
+            /* More descriptors must not make the outcome worse, except by SERVER, where the server
+             * does not always have enough. */
             assert_true(!started || r == 50 || (tested_method() == FORKCALL_SERVER && scarcity.left < LEFT_MOST));
             started = r == 50;
             assert_true(scarcity.left > 0 || !started);
@@ -208,7 +210,7 @@ static void RLIMIT_NOFILE_leaves_few_descriptors(void **state)
     }
 }
 
-/* ---- None left, once the server is there ----------------------------------------------------- */
+/* ---- None left while a server runs ----------------------------------------------------------- */
 
 static int child_tells_its_parent(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -218,7 +220,7 @@ static int child_tells_its_parent(const void *args, size_t args_size, struct for
     return forkcall_buf_append(result, &parent, sizeof parent);
 }
 
-/* Of a server: those that are dead and not reaped. */
+/* Counts children that are dead and not reaped, such as those of a server. */
 static int count_zombies(pid_t parent)
 {
     char path[64];
@@ -241,7 +243,7 @@ static bool has_no_zombies(void *parent)
 
 struct shortage {
     int left;
-    bool old_kernel; /* that does not tell how the child of another process has ended */
+    bool old_kernel; /* the kernel does not report how the child of another process ended */
 };
 
 static bool be_old(void)
@@ -250,14 +252,14 @@ static bool be_old(void)
     return refuse(&rule, 1);
 }
 
-/* Calls with so many descriptors left, then with plenty: what was lost on the way is let go on both
- * sides. */
+/* Makes calls with this number of descriptors left, then with plenty: host and server release what
+ * got lost on the way. */
 static int run_out_with_a_server(void *context)
 {
     const struct shortage *shortage = context;
     const int left = shortage->left;
-    /* Whether the filters are those that a server has is read in /proc: where that cannot be, it is
-     * let go. */
+    /* The library compares the server's filters with the host's through /proc. If it cannot read
+     * them for lack of a descriptor, it retires the server. */
     const bool filtered = shortage->old_kernel;
     int taken[512] = {0};
     int count = 0;
@@ -288,7 +290,7 @@ static int run_out_with_a_server(void *context)
         close(taken[--count]);
     result = forkcall_buf_fixed(&now, sizeof now);
     CHECK(run_tested(child_tells_its_parent, NULL, 0, &result, &options).status == FORKCALL_OK);
-    CHECK(now == server || filtered); /* the same process still, this one or a server */
+    CHECK(now == server || filtered); /* the same process serves: this one, or the server */
     CHECK(now == getpid() || wait_until(has_no_zombies, &now));
     return 0;
 }
@@ -304,7 +306,7 @@ static void descriptors_run_out_once_a_server_is_there(void **state)
     }
 }
 
-/* ---- None allowed, once the call runs -------------------------------------------------------- */
+/* ---- None allowed while the call runs -------------------------------------------------------- */
 
 enum end { ANSWERS, ANSWERS_LARGE, FAILS, EXITS, DIES, CRASHES, HANGS, IS_CANCELED, ENDS };
 
@@ -314,13 +316,13 @@ static const enum forkcall_status status_of_end[ENDS] = {
 };
 
 struct limited {
-    int end; /* enum end */
+    int end; /* a value of enum end */
     bool async;
     int go[2], cancel[2];
     struct rlimit before;
 };
 
-/* Once the host has lowered its limit. */
+/* Waits until the host has lowered its limit, and ends as ordered. */
 static int child_awaits_go_and_ends(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     static forkcall_fn *const functions[ENDS] = {
@@ -351,7 +353,7 @@ static int allow_none_on_progress(void *user, double done, double total, const c
     (void)done;
     (void)total;
     (void)note;
-    if (limited->async) /* it is done already */
+    if (limited->async) /* start_and_finish() has lowered the limit already */
         return 0;
     return allow_none(limited) && (limited->end != IS_CANCELED || write(limited->cancel[1], "c", 1) == 1) ? 0 : 1;
 }
@@ -370,7 +372,7 @@ static struct forkcall_report start_and_finish(struct limited *limited, const in
     return forkcall_finish(call);
 }
 
-/* No timeout but where the function hangs: the call ends by itself. */
+/* A timeout is only set if the function hangs: every other call must end by itself. */
 static int call_without_descriptors(void *context)
 {
     struct limited *limited = context;
@@ -389,12 +391,12 @@ static int call_without_descriptors(void *context)
         limited->async ? start_and_finish(limited, what, &result, &options)
                        : run_tested(child_awaits_go_and_ends, what, sizeof what, &result, &options);
     CHECK(setrlimit(RLIMIT_NOFILE, &limited->before) == 0);
-    /* A server needs a descriptor to be asked how its child has ended. */
+    /* Asking a server how its child ended needs a descriptor. */
     const bool untold = tested_method() == FORKCALL_SERVER && (limited->end == EXITS || limited->end == DIES);
     if (report.status != status_of_end[limited->end] && !untold)
         fprintf(stderr, "%s: %s\n", forkcall_status_name(report.status), report.message);
     CHECK(report.status == status_of_end[limited->end] || (untold && report.status == FORKCALL_LOST));
-    /* Perhaps before. */
+    /* An asynchronous call may be canceled before the function runs. */
     CHECK(report.ran == FORKCALL_RAN_YES || (limited->end == IS_CANCELED && limited->async));
     CHECK(limited->end != ANSWERS_LARGE || is_large_answer(&result));
     forkcall_buf_free(&result);
@@ -404,7 +406,7 @@ static int call_without_descriptors(void *context)
     return 0;
 }
 
-/* A server is waited for a second then, in vain: not every end has to take that. */
+/* Some ends wait for the server in vain for a second: by SERVER only some of them are tried. */
 static bool is_tried(int end, bool async)
 {
     return tested_method() != FORKCALL_SERVER || end <= FAILS || end == DIES || end == (async ? IS_CANCELED : HANGS);

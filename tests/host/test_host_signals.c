@@ -1,4 +1,4 @@
-/* Hosts under a storm of signals. */
+/* Tests hosts that get very many signals. */
 #include "outcomes.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ static int call_and_capture(void)
     return 0;
 }
 
-/* A handler without SA_RESTART, by a timer of 50 µs to 1 ms. */
+/* Interrupts the calls by a handler without SA_RESTART and a timer of 50 µs to 1 ms. */
 static int call_in_a_storm(void *unused)
 {
     static const int periods_us[] = {50, 100, 300, 1000};
@@ -101,7 +101,7 @@ static int child_raises_SIGUSR1(const void *args, size_t args_size, struct forkc
     return handled_by != 0 ? 2 : 3;
 }
 
-/* The host's handler is the host's code: it never runs in the child, whose SIGUSR1 is deadly as by
+/* The host's handler is the host's code: it never runs in the child, where SIGUSR1 kills as by
  * default. */
 static int raise_in_child(void *unused)
 {
@@ -122,7 +122,7 @@ static void handler_of_the_host_does_not_run_in_the_child(void **state)
 }
 
 static pid_t host;
-static volatile sig_atomic_t *handled_in_children; /* shared with them */
+static volatile sig_atomic_t *handled_in_children; /* shared with the children */
 static volatile bool raise_in_fork;
 
 static void count_in_children(int signal)
@@ -138,8 +138,8 @@ static void raise_early(void)
         raise(SIGURG);
 }
 
-/* The signal comes before the child could set the host's handlers back. SIGURG: ignored by
- * default. */
+/* The signal arrives before the child could remove the host's handlers. The default of SIGURG is
+ * to be ignored. */
 static int raise_in_fork_handler(void *unused)
 {
     (void)unused;

@@ -1,5 +1,5 @@
-/* The host does not notice: after a thousand calls of all kinds everything is as it was; and limits
- * of its own hold. */
+/* Tests that calls leave no trace in the host: after a thousand calls of all kinds everything is
+ * as before, and the host's own limits apply. */
 #include "config.h"
 #include "outcomes.h"
 
@@ -20,13 +20,13 @@
 #endif
 
 #define CALLS 1000
-#define CALLS_SLOW 200 /* where a fork costs much: sanitizers, valgrind, emulators */
+#define CALLS_SLOW 200 /* if a fork is slow: sanitizers, valgrind, emulators */
 #define WARM_UP 60
 #define SIGNALS 65
 #ifdef HAVE_LIBDW
-#define NOISE_BYTES 65536 /* libdw keeps what it has learnt about the C library */
+#define NOISE_BYTES 65536 /* libdw keeps what it has read about the C library */
 #else
-#define NOISE_BYTES 512 /* of the heap: what is lost by one kind of call in sixteen is more */
+#define NOISE_BYTES 512 /* heap bytes; a leak in every 16th call is larger */
 #endif
 
 /* ---- Everything ------------------------------------------------------------------------------ */
@@ -58,14 +58,14 @@ static long long heap_in_use(void)
 }
 
 #ifdef __GLIBC__
-typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+typedef __rlimit_resource_t resource_t; /* the compiler expects an enum there */
 #else
 typedef int resource_t;
 #endif
 
 static void take_snapshot(struct snapshot *s)
 {
-    memset(s, 0, sizeof *s); /* for memcmp: also what lies between the fields */
+    memset(s, 0, sizeof *s); /* clears the padding, too, for memcmp() */
     s->traces = traces_now();
     for (int signal = 1; signal < SIGNALS; signal++)
         sigaction(signal, NULL, &s->actions[signal]);
@@ -89,7 +89,7 @@ static void take_snapshot(struct snapshot *s)
     s->heap = heap_in_use();
 }
 
-/* By members: what the kernel has no bits for is indeterminate. */
+/* Compares member by member: bits for which the kernel has no signal are indeterminate. */
 static bool same_set(const sigset_t *a, const sigset_t *b)
 {
     for (int signal = 1; signal < SIGNALS; signal++)
@@ -220,7 +220,7 @@ static int call_mixed(int calls)
     return 0;
 }
 
-/* A host with state of its own wherever a library could disturb it. */
+/* Gives the host state of its own wherever a library could disturb it. */
 static void set_up_host(void)
 {
     static char stack[65536];
@@ -233,7 +233,7 @@ static void set_up_host(void)
     sigemptyset(&set);
     sigaddset(&set, SIGUSR2);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    raise(SIGUSR2); /* stays pending */
+    raise(SIGUSR2); /* SIGUSR2 stays pending */
     signal(SIGUSR1, SIG_IGN);
     signal(SIGPIPE, SIG_DFL);
     umask(027);
@@ -253,7 +253,7 @@ static int check_everything(void *unused)
     CHECK(same_signals(&fresh, &before) && fresh.traces.descriptors == before.traces.descriptors);
     CHECK(call_mixed(under_sanitizer() || under_valgrind() || under_emulator() ? CALLS_SLOW : CALLS) == 0);
     take_snapshot(&after);
-    /* This one runs on; it was set, and not touched. */
+    /* This timer keeps running: the host has set it, and no call has changed it. */
     CHECK(after.timers[2].it_value.tv_sec > 0);
     memset(&before.timers[2], 0, sizeof before.timers[2]);
     memset(&after.timers[2], 0, sizeof after.timers[2]);
@@ -269,7 +269,7 @@ static void a_thousand_calls_leave_nothing_behind(void **state)
 
 /* ---- Limits of the host's own ---------------------------------------------------------------- */
 
-/* A memory file counts as a file. */
+/* The memory file of a result counts as a file, so the limit on file sizes applies to it. */
 static int limit_file_size(void *unused)
 {
     const struct rlimit limit = {4096, 4096};
@@ -339,10 +339,11 @@ static int limit_processes(void *unused)
     struct snapshot after;
     (void)unused;
     CHECK(call_mixed(WARM_UP) == 0);
-    /* A user that nobody else is, and that can look at itself. */
+    /* The user has no other processes, so the limit applies to this process alone. The process may
+     * still read its own /proc. */
     CHECK(setgid(54321) == 0 && setuid(54321) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
     CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
-    /* The first lets go of the server, which is root's; the rest warm up the heap. */
+    /* The first call retires the server, which is root's; the others warm up the heap. */
     for (int i = 0; i < 20; i++)
         CHECK(check_no_process(i % 2 != 0) == 0);
     take_snapshot(&before);
@@ -363,7 +364,8 @@ static void RLIMIT_NPROC_leaves_no_process(void **state)
     assert_int_equal(host_run(limit_processes, NULL), 0);
 }
 
-/* Takes all processes that the limit leaves. How many; -1: it was not the limit. */
+/* Forks until the limit is reached. Returns how many processes; -1: a fork failed for another
+ * reason. */
 static int take_processes(pid_t *pids, int most)
 {
     for (int i = 0; i < most; i++) {
@@ -376,8 +378,8 @@ static int take_processes(pid_t *pids, int most)
     return -1;
 }
 
-/* More calls than there are spares, each of which holds its child. How many were refused, for that
- * reason; -1: something else. */
+/* Makes more calls than there are spares, each of which holds its child. Returns how many were
+ * refused because of the limit; -1: something else failed. */
 static int run_together(const struct forkcall_options *options)
 {
     struct forkcall_call *calls[4];
@@ -414,12 +416,12 @@ static int limit_processes_of_the_server(void *unused)
     for (int i = 0; i < 5; i++) {
         const int count = take_processes(pids, 20);
         CHECK(count >= 0);
-        /* Each takes a child of its own: in the place of the spares, of which there are two at
-         * most, or of a child that ends just then. */
+        /* Each call takes the place of a child: of a spare, of which there are two at most, or of
+         * a child that ends just then. */
         const int now = run_together(&options);
         CHECK(now >= 0);
         refused += now;
-        CHECK(forkcall_server_start(NULL) == -EALREADY); /* it is the same that serves */
+        CHECK(forkcall_server_start(NULL) == -EALREADY); /* the same server still serves */
         for (int j = 0; j < count; j++)
             CHECK(kill(pids[j], SIGKILL) == 0 && waitpid(pids[j], NULL, 0) == pids[j]);
         const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &options);

@@ -1,6 +1,6 @@
-/* Another thread of the host holds the loader's lock for as long as it likes (a profiler or an
- * unwinder in dl_iterate_phdr()): a call of the program's own function ends at its deadline all the
- * same, and one that answers has answered. */
+/* Tests a host whose other thread holds the loader's lock for as long as it likes (a profiler or
+ * an unwinder in dl_iterate_phdr()): a call of the program's own function still ends at its
+ * deadline, and its answer is not lost. */
 #include "outcomes.h"
 
 #include <link.h>

@@ -1,5 +1,4 @@
-/* What a call waits for before its child runs: the deadline and a cancel are looked at there,
- * too. */
+/* Tests the waits of a call before its child runs: the deadline and a cancel also end these. */
 #include "outcomes.h"
 
 #include <errno.h>
@@ -17,12 +16,12 @@
 #include <unistd.h>
 
 #define LARGE ((size_t)64 << 20)
-#define COPY "FORKCALL_TEST_COPY" /* what a copy of this program does: "hangs" or "ends" */
+#define COPY "FORKCALL_TEST_COPY" /* what the re-executed program does: "hangs" or "ends" */
 
 /* ---- A request that does not fit its pipe ---------------------------------------------------- */
 
-/* The linker puts these in the place of the real ones: pipes are as small as those of a user who
- * has used up pipe-user-pages-soft. */
+/* The linker replaces these functions: pipes are as small as those of a user who has reached
+ * pipe-user-pages-soft. */
 int __real_pipe(int ends[2]);
 int __wrap_pipe(int ends[2]);
 int __real_pipe2(int ends[2], int flags);
@@ -49,7 +48,7 @@ int __wrap_pipe2(int ends[2], int flags)
     return make_small(__real_pipe2(ends, flags), ends);
 }
 
-/* A copy of this program that does not come to forkcall_init. */
+/* Makes the re-executed program end or hang before forkcall_init(). */
 __attribute__((constructor)) static void act_in_a_copy(void)
 {
     const char *does = getenv(COPY);
@@ -128,7 +127,7 @@ static void end_of_the_child_while_the_request_does_not_fit_its_pipe(void **stat
 
 /* ---- Arguments that take long to copy -------------------------------------------------------- */
 
-/* readable: how much of them. */
+/* readable: how many bytes can be read. */
 static char *map_args(size_t readable)
 {
     char *args = mmap(NULL, LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -141,7 +140,7 @@ static char *map_args(size_t readable)
     return args;
 }
 
-/* Only the beginning can be copied at all. */
+/* Only the beginning of the arguments can be copied: reading the rest would crash. */
 static void canceled_while_arguments_are_copied(void **state)
 {
     (void)state;
@@ -149,7 +148,7 @@ static void canceled_while_arguments_are_copied(void **state)
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(write(ends[1], "c", 1), 1);
-    /* 1: they are copied to be aligned. */
+    /* Arguments at an odd address (1) are copied to be aligned. */
     for (int shift = method_shares_memory() ? 1 : 0; shift < 2; shift++) {
         const struct forkcall_options options = {.cancel_fd_plus_one = ends[0] + 1};
         const struct forkcall_report report = run_tested(child_returns_0, args + shift, LARGE - 1, NULL, &options);
@@ -192,9 +191,9 @@ static void large_arguments_arrive(void **state)
     munmap(args, LARGE);
 }
 
-/* ---- Where nothing can be watched ------------------------------------------------------------ */
+/* ---- If no descriptor can be watched --------------------------------------------------------- */
 
-static atomic_bool refused; /* in this process: neither poll(2) nor select(2) is to be had */
+static atomic_bool refused; /* in this process poll(2) and select(2) fail */
 static atomic_bool counted;
 static atomic_ulong looks;
 
@@ -223,7 +222,7 @@ int __wrap_select(int end, fd_set *readable, fd_set *writable, fd_set *except, s
     return is_refused() ? -1 : __real_select(end, readable, writable, except, time);
 }
 
-/* To try is to look, too. */
+/* A loop that looks whether it can write calls writev(), which counts as a look. */
 ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
 {
     if (atomic_load(&counted))
@@ -232,10 +231,11 @@ ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
 }
 
 #define SHORT_MS 150
-/* A loop that pauses comes to this in no millisecond, and one that spins in every one. */
+/* A loop that pauses stays below this number of looks per millisecond, and one that spins is
+ * always above. */
 #define LOOKS_PER_MS 20
 
-/* Whether it was waited for at all, and without spinning. */
+/* Checks that wait() waited at all, and that it did not spin. */
 static int check_that_it_pauses(int (*wait)(void), bool can_watch)
 {
     const double start = now_s();
@@ -318,7 +318,7 @@ static int tells_parent(const void *args, size_t args_size, struct forkcall_buf 
     return forkcall_buf_append(result, &parent, sizeof parent);
 }
 
-/* Its spares are soon used up. */
+/* Uses up the server's spares, so that a call waits for a child. */
 static int wait_for_a_child(void)
 {
     const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = SHORT_MS};

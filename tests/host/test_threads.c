@@ -1,5 +1,5 @@
-/* Threads: many calls at once, calls that change hands, and the refusal to fork while others
- * run. */
+/* Tests threads: many calls at once, calls that are started, waited for and finished by different
+ * threads, and the refusal to fork while other threads run. */
 #include "outcomes.h"
 
 #include <dirent.h>
@@ -16,7 +16,7 @@
 #define CALLS_EACH 12
 #define NOISE_THREADS 3
 #define TRIED 1024
-#define CROWD_MS (2 * PLENTY_MS) /* of calls that many threads make at once */
+#define CROWD_MS (2 * PLENTY_MS) /* the timeout of calls that many threads make at once */
 
 /* ---- 32 at once ------------------------------------------------------------------------------ */
 
@@ -38,8 +38,8 @@ static void *make_noise(void *unused)
     return NULL;
 }
 
-/* Answers how many descriptors it has that the host did not have. (A child that is no fork knows of
- * none that the host had, and has none of them.) */
+/* Returns how many descriptors it has that the host did not have. A child that is no fork has none
+ * of the host's, and does not know them. */
 static int child_counts_descriptors(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     int more = 0;
@@ -50,8 +50,8 @@ static int child_counts_descriptors(const void *args, size_t args_size, struct f
     return forkcall_buf_append(result, &more, sizeof more);
 }
 
-/* The thread sanitizer's own locks do not survive every fork of a threaded process: the child then
- * hangs. */
+/* The thread sanitizer's own locks do not survive every fork of a threaded process: the child may
+ * hang. */
 #ifdef __SANITIZE_THREAD__
 #define MAY_HANG true
 #define FORK_MS 5000
@@ -84,8 +84,8 @@ static int call_in_turn(int i)
         if (hangs(&report))
             return 0;
         CHECK(report.status == FORKCALL_OK);
-        /* Its reply, its go, the memory of its result; and by SERVER the pipe that ends with the
-         * server. */
+        /* The reply, the go and the memory of the result; by SERVER also the pipe that ends with
+         * the server. */
         CHECK(more >= 1 && more <= (tested_method() == FORKCALL_SERVER ? 4 : 3));
         break;
     case 2:
@@ -139,7 +139,7 @@ static void thirty_two_threads_call_at_once(void **state)
     fclose(sink);
 }
 
-/* ---- Calls that change hands ----------------------------------------------------------------- */
+/* ---- Calls that pass between threads --------------------------------------------------------- */
 
 struct hand {
     struct forkcall_call *call;
@@ -180,7 +180,7 @@ static void *wait_for_it(void *context)
 static void *cancel_it(void *context)
 {
     struct hand *hand = context;
-    for (int i = 0; i < 3; i++) /* once more has no effect */
+    for (int i = 0; i < 3; i++) /* repeating it has no effect */
         forkcall_cancel(hand->call);
     return NULL;
 }
@@ -219,7 +219,7 @@ static void call_started_in_one_thread_and_finished_in_another(void **state)
     assert_no_traces(before, false);
 }
 
-/* The one who waits has no timeout: only the cancelling can wake it. */
+/* The waiting thread has no timeout: only the cancel can wake it. */
 static void canceled_from_one_thread_while_another_waits(void **state)
 {
     (void)state;
@@ -233,7 +233,8 @@ static void canceled_from_one_thread_while_another_waits(void **state)
         in_a_thread(start_it, &hand);
         assert_int_equal(pthread_create(&waiter, NULL, wait_for_it, &hand), 0);
         if (i % 2 != 0)
-            usleep(2000); /* often the waiter waits by now; either order must do */
+            /* Gives the waiter time to begin, without certainty: the test holds in either order. */
+            usleep(2000);
         assert_int_equal(pthread_create(&canceler, NULL, cancel_it, &hand), 0);
         pthread_join(canceler, NULL);
         pthread_join(waiter, NULL);
@@ -292,7 +293,7 @@ static int refuse_with_threads(void *unused)
     pthread_join(thread, NULL);
     if (under_sanitizer()) /* the thread sanitizer has a thread of its own */
         return 0;
-    /* The kernel may take a moment to let go of the thread. */
+    /* The kernel may need a moment to release the thread. */
     CHECK(wait_until(is_alone, NULL));
     CHECK(forkcall_run(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
     return 0;
@@ -318,9 +319,10 @@ static int allow_with_threads(void *unused)
         const struct forkcall_options options = {.method = allowing[i]};
         const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
         CHECK(report.status == FORKCALL_OK && report.method != FORKCALL_FORK);
-        CHECK((report.hazards & FORKCALL_HAZARD_THREADS) != 0); /* seen, and no reason to refuse */
+        /* The threads are reported, but are no reason to refuse. */
+        CHECK((report.hazards & FORKCALL_HAZARD_THREADS) != 0);
     }
-    /* With pointers into this process AUTO is a fork. */
+    /* With pointers into this process, AUTO means FORK. */
     const struct forkcall_report report = forkcall_run(child_returns_0, &number, FORKCALL_BY_POINTER, NULL, NULL);
     CHECK(report.status == FORKCALL_UNSAFE && report.method == FORKCALL_FORK);
     CHECK(write(go[1], "g", 1) == 1);
@@ -348,7 +350,7 @@ static int child_aborts(const void *args, size_t args_size, struct forkcall_buf 
     abort();
 }
 
-/* All that a caller may do, and what the first call does besides, which starts the server. */
+/* Uses the whole interface of a caller. The first call also starts the server. */
 static void *call_on_a_small_stack(void *failed)
 {
     static struct forkcall_report reports[3];
@@ -387,8 +389,8 @@ static int host_with_a_small_stack(void *unused)
     return 0;
 }
 
-/* As docs/limits.md says. Without optimisation the compiler gives every variable a place of its
- * own. */
+/* docs/limits.md promises 32 KiB. Without optimisation the compiler gives every variable a place
+ * of its own on the stack. */
 static void a_thread_with_32_KiB_of_stack_can_call(void **state)
 {
     (void)state;
@@ -402,7 +404,7 @@ static void a_thread_with_32_KiB_of_stack_can_call(void **state)
 
 int main(void)
 {
-    /* Else this is a program as it was before it knew of forkcall_init(). */
+    /* By FORK, the program is one that does not know forkcall_init(). */
     if (!method_shares_memory())
         forkcall_init();
     const struct CMUnitTest tests[] = {
