@@ -56,7 +56,7 @@ static int tells_environment(const void *args, size_t args_size, struct forkcall
               (char *)NULL);
         _exit(1);
     }
-    /* the program prints to stdout */
+    /* The program prints to stdout. */
     return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 1;
 }
 

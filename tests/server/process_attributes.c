@@ -79,7 +79,7 @@ static void fill_settings(struct state *s)
 {
     struct sched_param scheduler;
     s->nice = getpriority(PRIO_PROCESS, 0);
-    /* musl's function of this name works for whole processes only */
+    /* Musl's function of this name works for whole processes only. */
     s->policy = (int)syscall(SYS_sched_getscheduler, 0);
     if (syscall(SYS_sched_getparam, 0, &scheduler) == 0)
         s->priority = scheduler.sched_priority;

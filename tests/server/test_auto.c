@@ -136,7 +136,7 @@ static int fork_threaded(void *context)
             child_returns_0, &here, i == 0 ? sizeof here : FORKCALL_BY_POINTER, NULL, i == 0 ? &options : NULL);
         CHECK(ended(&report, FORKCALL_UNSAFE, FORKCALL_RAN_NO) && report.method == FORKCALL_FORK);
         CHECK(strstr(report.message, "SERVER or SPAWN") != NULL);
-        /* the program has called forkcall_init() */
+        /* The program has called forkcall_init(). */
         CHECK(strstr(report.message, "forkcall_init()") == NULL);
     }
     return 0;

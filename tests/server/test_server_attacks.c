@@ -330,7 +330,7 @@ static int cancel_in_prepare(void *context)
 {
     (void)context;
     const struct forkcall_server_options options = {.prepare = prepare_never_ends, .timeout_ms = 100};
-    /* the next call's server has the same options */
+    /* The next call's server has the same options. */
     CHECK(forkcall_server_start(&options) == -ETIMEDOUT);
     CHECK(is_canceled((struct forkcall_options){.timeout_ms = 0}));
     return 0;

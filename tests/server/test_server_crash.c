@@ -333,7 +333,7 @@ static int stop_stopped_server(void *context)
     CHECK(forkcall_server_stop() == 0); /* the stop does not wait for ever */
     const pid_t next = server_pid();
     CHECK(next > 0 && next != server);
-    /* only forkcall_server_stop() can have resumed it */
+    /* Only forkcall_server_stop() can have resumed it. */
     CHECK(wait_until(process_is_gone, &server));
     CHECK(server_pid() == next);
     return 0;

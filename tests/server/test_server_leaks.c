@@ -145,7 +145,7 @@ static void fork_while_large_arguments_are_passed(void **state)
 
 /* ---- Two starters ---------------------------------------------------------------------------- */
 
-/* this thread is held after this number of unlocks; 0: it is not held */
+/* This thread is held after this number of unlocks; 0: it is not held. */
 static _Thread_local int unlocks_left;
 static atomic_bool is_held, other_is_done;
 

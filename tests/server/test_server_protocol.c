@@ -245,7 +245,7 @@ static bool has_one_child(void *unused)
 {
     (void)unused;
     struct forkcall_options options = {.method = FORKCALL_FORK};
-    /* each call reaps what earlier ones left */
+    /* Each call reaps what earlier ones left. */
     forkcall_run(child_returns_0, NULL, 0, NULL, &options);
     return children_of(getpid(), NULL, 0) == 1;
 }
@@ -283,7 +283,7 @@ static int kill_servers_of_a_subreaper(void *unused)
     const pid_t last = server_pid();
     for (int i = 0; i < 5; i++)
         CHECK(ask(FORKCALL_SERVER, child_leaves_a_child, NULL, 0, NULL, 0));
-    /* the server inherits the processes that the functions left, and releases them */
+    /* The server inherits the processes that the functions left, and releases them. */
     CHECK(spares_are(last, 2));
     CHECK(forkcall_server_stop() == 0);
     CHECK(children_of(getpid(), NULL, 0) == 0);

@@ -289,7 +289,7 @@ static int end_a_call_while_the_socket_is_full(void *unused)
     report = forkcall_finish(waiter.call);
     CHECK(ended(&report, FORKCALL_OK, FORKCALL_RAN_YES));
     CHECK(kill(server, SIGCONT) == 0);
-    /* the server may have read few of the orders before the spares are used up */
+    /* The server may have read few of the orders before the spares are used up. */
     for (int i = 0; i < 4; i++)
         CHECK(server_pid() == server);
     CHECK(spares_are(server, 2));

@@ -34,7 +34,7 @@ static int try_bad_options(void *context)
     (void)context;
     for (int i = 0; i < 2; i++) {
         for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
-            /* first without a server, then with one */
+            /* First without a server, then with one. */
             CHECK(forkcall_server_start(&bad[k]) == -EINVAL);
         if (i == 0)
             CHECK(server_pid() > 0);
@@ -195,7 +195,7 @@ static int stop_idle(void *context)
 {
     (void)context;
     struct who who;
-    /* opens what the library opens only once */
+    /* Opens what the library opens only once. */
     CHECK(ask(FORKCALL_SERVER, child_returns_0, NULL, 0, NULL, 0));
     CHECK(forkcall_server_stop() == 0);
     const struct traces before = traces_now();

@@ -50,7 +50,7 @@ static int change_root(void)
     if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("/", directory, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir("/") < 0)
         return NOT_HERE;
-    /* a server from before unshare() would differ for another reason */
+    /* A server from before unshare() would differ for another reason. */
     const pid_t before = server_pid();
     return before < 0 || chroot(directory) < 0 || server_pid() == before ? 1 : 0;
 }
@@ -164,7 +164,7 @@ LOWERS(lower_run_time, RLIMIT_RTTIME, 1000000000)
 static void host_that_lowers_its_limits(void **state)
 {
     CHECK_CHANGE(lower_file_size);
-    /* sanitizers need more memory, and set the limit of core files themselves */
+    /* Sanitizers need more memory, and set the limit of core files themselves. */
     if (!under_sanitizer()) {
         CHECK_CHANGE(lower_core);
         CHECK_CHANGE(lower_data);
@@ -236,7 +236,7 @@ static int reopen_stdout(void)
     if (first < 0 || second < 0 || dup2(first, 1) != 1 || server_pid() < 0)
         return 1;
     const pid_t before = server_pid();
-    /* the server shares the file position */
+    /* The server shares the file position. */
     if (write(1, "some text", 9) != 9 || server_pid() != before)
         return 1;
     if (dup2(second, 1) != 1)

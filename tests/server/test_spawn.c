@@ -433,7 +433,7 @@ static int fail_and_serve(void *context)
     char why[400];
     const char *last = NULL;
     (void)context;
-    /* the next start may succeed after such a failure */
+    /* The next start may succeed after such a failure. */
     CHECK(fail_in_vain(SIGKILL, 20, "SIGKILL") == 0);
     CHECK(fail_in_vain(exited(127), 20, "loader") == 0);
     CHECK(fail_in_vain(exited(3), 20, "exit status 3") == 0);
