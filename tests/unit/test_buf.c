@@ -1,4 +1,4 @@
-/* struct forkcall_buf, in every use and misuse. */
+/* Tests struct forkcall_buf: every use and misuse. */
 #include "support.h"
 
 #include "result/buf.h"
@@ -45,7 +45,7 @@ static void zero_bytes(void **state)
     (void)state;
     struct forkcall_buf buf = FORKCALL_BUF_INIT;
     struct forkcall_buf none = forkcall_buf_fixed(NULL, 0);
-    assert_non_null(forkcall_buf_extend(&buf, 0)); /* NULL would mean failure */
+    assert_non_null(forkcall_buf_extend(&buf, 0)); /* NULL would mean a failure. */
     assert_int_equal(forkcall_buf_append(&buf, "", 0), 0);
     assert_int_equal(forkcall_buf_truncate(&buf, 0), 0);
     assert_non_null(forkcall_buf_extend(&none, 0));
@@ -68,7 +68,8 @@ static void sizes_that_overflow(void **state)
         assert_int_equal(forkcall_buf_append(&buf, buf.data, huge[i]), -ENOMEM);
         assert_filled(&buf, 100, 1);
     }
-    fill(&buf, 100, 1); /* and it goes on */
+    /* After a failed append the buffer still takes more. */
+    fill(&buf, 100, 1);
     assert_filled(&buf, 200, 1);
     forkcall_buf_free(&buf);
 }
@@ -85,9 +86,9 @@ static void struct_that_holds_garbage(void **state)
     assert_memory_equal(&garbage, &before, sizeof before);
 
     struct forkcall_buf bad = FORKCALL_BUF_INIT;
-    bad.size = 5; /* more than its capacity */
+    bad.size = 5; /* The size exceeds the capacity. */
     assert_int_equal(forkcall_buf_append(&bad, "x", 1), -EINVAL);
-    bad = forkcall_buf_fixed(NULL, 10); /* storage that is not there */
+    bad = forkcall_buf_fixed(NULL, 10); /* The storage is NULL. */
     assert_null(forkcall_buf_extend(&bad, 1));
     assert_int_equal(forkcall_buf_append(&bad, "x", 1), -EINVAL);
 }
@@ -137,7 +138,7 @@ static void fixed_storage_to_its_last_byte(void **state)
         assert_null(forkcall_buf_extend(&buf, SIZE_MAX));
         assert_int_equal(forkcall_buf_append(&buf, "yy", SIZE_MAX - capacity), -EFBIG);
         assert_int_equal(buf.size, capacity);
-        assert_ptr_equal(buf.data, storage); /* it never allocates */
+        assert_ptr_equal(buf.data, storage); /* A fixed buffer never allocates. */
         for (size_t i = 0; i < sizeof storage; i++)
             assert_int_equal(storage[i], i < capacity ? 'x' : '.');
         forkcall_buf_free(&buf);
@@ -239,7 +240,8 @@ static void received_result_goes_on_growing(void **state)
         assert_filled(&buf, sizes[i] + 100001, (unsigned)sizes[i]);
         assert_int_equal(forkcall_buf_truncate(&buf, sizes[i]), 0);
         assert_filled(&buf, sizes[i], (unsigned)sizes[i]);
-        ((unsigned char *)buf.data)[0] = 1; /* it is the caller's own memory */
+        /* The caller may write to the result, because the memory is its own. */
+        ((unsigned char *)buf.data)[0] = 1;
         forkcall_buf_free(&buf);
     }
 }

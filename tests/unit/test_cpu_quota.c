@@ -1,5 +1,5 @@
-/* How many processors a CPU quota pays for: in trees of files that are made up, and in a control
- * group of the real ones. */
+/* Tests how many processors a CPU quota pays for: in made-up trees of files, and in a real control
+ * group. */
 #include "support.h"
 
 #include "os/cpu_quota.h"
@@ -42,7 +42,7 @@ static int remove_tree(void **state)
     return nftw(tree, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Writes a file of the tree, and makes the directories on the way to it. */
+/* Writes a file of the tree, and makes the directories above it. */
 static void put(const char *path, const char *text)
 {
     char whole[512];
@@ -135,13 +135,14 @@ static void the_tightest_of_the_groups_above_counts(void **state)
     assert_int_equal(fc_cpu_quota(tree), 5);
     put("/cg/s/t/cpu.max", "400000 100000\n");
     assert_int_equal(fc_cpu_quota(tree), 4);
-    put_version_1("/cg/cpu/a/other", "100000\n", "100000\n"); /* that the process is not in */
+    /* The process is in neither of these groups. */
+    put_version_1("/cg/cpu/a/other", "100000\n", "100000\n");
     put_version_1("/cg/cpu/a/b/c/below", "100000\n", "100000\n");
     assert_int_equal(fc_cpu_quota(tree), 4);
 }
 
-/* A container without a namespace of its own for control groups: its own group is what it sees
- * mounted. */
+/* In a container without a namespace of its own for control groups, the container's own group is
+ * mounted as the root. */
 static void a_group_that_is_mounted_itself(void **state)
 {
     (void)state;
@@ -151,7 +152,8 @@ static void a_group_that_is_mounted_itself(void **state)
     assert_int_equal(fc_cpu_quota(tree), 3);
     put_version_1("/cg/cpu/x", "200000\n", "100000\n");
     assert_int_equal(fc_cpu_quota(tree), 2);
-    put_version_1("", "100000\n", "100000\n"); /* above the place where it is mounted */
+    /* This group lies above the mounted one, so the container cannot see it. */
+    put_version_1("", "100000\n", "100000\n");
     assert_int_equal(fc_cpu_quota(tree), 2);
 }
 
@@ -170,8 +172,8 @@ static void a_group_that_cannot_be_seen_counts_not(void **state)
     assert_int_equal(fc_cpu_quota(tree), 0);
 }
 
-/* A controller whose name begins like it, another hierarchy, a file system that has its name in a
- * path. */
+/* Three entries must not be taken for the controller "cpu": a controller whose name begins like it,
+ * a named hierarchy called "cpu", and a file system of another type with "cgroup" in its path. */
 static void only_the_hierarchy_of_the_processors_counts(void **state)
 {
     (void)state;
@@ -192,7 +194,7 @@ static void places_with_spaces_and_lines_that_are_not_whole(void **state)
     assert_int_equal(fc_cpu_quota(tree), 3);
     put_groups("\n0\n0:\n0::", "33 31 0:30 / /cg/cpu rw - cgroup");
     assert_int_equal(fc_cpu_quota(tree), 0);
-    /* No newline at the end. */
+    /* The text has no newline at its end. */
     put_groups("0::/x y", "41 31 0:38 / /c\\040g\\134 rw - cgroup2 cgroup rw");
     assert_int_equal(fc_cpu_quota(tree), 3);
 }
@@ -210,14 +212,14 @@ static bool put_real(const char *directory, const char *name, const char *text)
     return written;
 }
 
-/* Limits a group to one processor: by version 1, else by version 2. */
+/* Limits a group to one processor: by version 1 of control groups, or else by version 2. */
 static bool limit_real(const char *group)
 {
     return (put_real(group, "cpu.cfs_period_us", "100000") && put_real(group, "cpu.cfs_quota_us", "100000")) ||
            put_real(group, "cpu.max", "100000 100000");
 }
 
-/* The process is in a group without a quota, in one that has one. */
+/* The host is in a group without a quota inside a group that has one. */
 static int host_in_a_group_with_a_quota(void *argument)
 {
     const char *group = argument;

@@ -1,5 +1,5 @@
-/* Notices of crashes from processes whose modules lie elsewhere: true ones, and what a hostile
- * child would send.
+/* Tests how the host reads notices of crashes from processes whose modules lie at other addresses:
+ * true notices, and notices that an attacking child would forge.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"
@@ -21,11 +21,12 @@
 
 #define FRAMES FORKCALL_CRASH_FRAMES
 
-/* This process's modules, and where they are told to lie in the child. */
+/* This process's modules, and the addresses that the notices give for them in the child. */
 static struct fc_module_range here[FC_MODULE_RANGES_MAX], there[FC_MODULE_RANGES_MAX];
 static size_t count;
 
-/* Far from all that is here, as far as there is room, and each with a distance of its own. */
+/* Gives each module an address in the child: far from all modules here, if the address space has
+ * room, and each at a different distance. */
 static void move_modules(void)
 {
     const uint64_t stride = sizeof(void *) == 8 ? 0x10000000U : 0x2000000U;
@@ -49,7 +50,7 @@ static uint64_t move(uint64_t word)
     return word;
 }
 
-/* The crash as a process would tell it whose modules lie there. */
+/* Makes the notice of this crash that a process with its modules at those addresses would send. */
 static struct fc_crash_notice make_notice(void)
 {
     struct fc_crash_notice notice;
@@ -82,7 +83,8 @@ static void take_moved_crash(void (*function)(void))
     }
 }
 
-/* Reads it from memory of just its size: a sanitizer sees what is read past the end. */
+/* Reads the notice from memory of exactly its size, so that a sanitizer sees a read past the
+ * end. */
 static struct forkcall_crash read_notice(const struct fc_crash_notice *notice, const struct fc_module_range *placements,
                                          size_t range_count, const void *bytes, size_t size, bool by_fork)
 {
@@ -163,7 +165,7 @@ static void fault_in_a_module_is_told_as_one_here(void **state)
     assert_int_equal(read_moved(&notice).address, 0x100);
 }
 
-/* That it is mapped here says nothing of the child. */
+/* An address that is mapped in this process says nothing about the child. */
 static void flags_of_a_crash_elsewhere(void **state)
 {
     (void)state;
@@ -176,7 +178,8 @@ static void flags_of_a_crash_elsewhere(void **state)
     assert_int_equal(read_moved(&notice).flags, FORKCALL_CRASH_STACK_OVERFLOW);
 }
 
-/* A fork's modules lie where its caller's do, whatever else it says. */
+/* A forked child has its modules where its caller has them, so its notice about modules is
+ * ignored. */
 static void fork_that_tells_of_modules_is_not_listened_to(void **state)
 {
     (void)state;
@@ -198,7 +201,7 @@ static void fork_that_tells_of_modules_is_not_listened_to(void **state)
 
 /* ---- Forged ones ----------------------------------------------------------------------------- */
 
-/* The number is the child's word; the size is not. */
+/* The number of modules is only a claim of the child. The size of the notice is known. */
 static void more_modules_than_there_are_bytes(void **state)
 {
     (void)state;
@@ -216,7 +219,7 @@ static void more_modules_than_there_are_bytes(void **state)
     }
 }
 
-/* More than are ever told: those behind are not looked at. */
+/* The notice claims more modules than a child ever sends. Those past the limit are ignored. */
 static void more_modules_than_can_be(void **state)
 {
     static struct fc_module_range many[FC_MODULE_RANGES_MAX + 2];
@@ -231,7 +234,8 @@ static void more_modules_than_can_be(void **state)
     assert_int_equal(read.program_counter, crash.registers.pc);
 }
 
-/* Addresses of code here mean nothing, if the child does not say what lies there. */
+/* Addresses of code of this process mean nothing if the child does not say which module lies
+ * there. */
 static void addresses_in_no_module_of_the_childs_are_not_taken_for_ours(void **state)
 {
     (void)state;
@@ -240,7 +244,7 @@ static void addresses_in_no_module_of_the_childs_are_not_taken_for_ours(void **s
         skip();
     struct fc_crash_notice notice = make_notice();
     notice.registers = crash.registers;
-    for (int with = 0; with < 2; with++) { /* no modules at all; modules elsewhere */
+    for (int with = 0; with < 2; with++) { /* First without modules, then with modules elsewhere. */
         notice.range_count = with == 0 ? 0 : (uint32_t)count;
         const struct forkcall_crash read =
             read_notice(&notice, there, notice.range_count, crash.stack, (size_t)crash.stack_size, false);
@@ -262,7 +266,8 @@ static void modules_that_are_not_quite_ours(void **state)
             there[i].key ^= change == 2 ? 1 : 0;
         }
         const struct forkcall_crash read = read_moved(&notice);
-        assert_int_equal(read.program_counter, notice.registers.pc); /* as it is: in none of ours */
+        /* The address lies in none of our modules, so it stays as it is. */
+        assert_int_equal(read.program_counter, notice.registers.pc);
         assert_in_range(read.frame_count, 0, 1);
         for (size_t i = 0; i < count; i++) {
             there[i].size = here[i].size;
@@ -272,7 +277,7 @@ static void modules_that_are_not_quite_ours(void **state)
     assert_int_equal(read_moved(&notice).program_counter, crash.registers.pc);
 }
 
-/* Only where it was loaded from differs: the same build. */
+/* Only the path differs. The build is the same. */
 static void module_that_was_loaded_from_elsewhere(void **state)
 {
     (void)state;
@@ -283,8 +288,8 @@ static void module_that_was_loaded_from_elsewhere(void **state)
     assert_int_equal(read_moved(&notice).program_counter, crash.registers.pc);
 }
 
-/* A module of two parts, with memory of somebody else's between them: there and here they lie as
- * far apart. */
+/* A module has two parts with another owner's memory between them. The parts have the same distance
+ * in child and host. */
 static void hole_between_the_parts_of_a_module_is_none_of_it(void **state)
 {
     enum { CODE = 0x3000, HOLE = 0xd000, DATA = 0x1800 };
@@ -315,18 +320,19 @@ static void hole_between_the_parts_of_a_module_is_none_of_it(void **state)
     fc_relocation_free(translation);
 }
 
-/* Copies of one file, of which the child calls some otherwise: none is taken for another. */
+/* The host has several copies of one file, and the child has some of them under other paths. No
+ * copy may be taken for another. */
 static void copies_of_a_module_are_not_taken_for_each_other(void **state)
 {
     enum { SIZE = 0x1000, KEY = 5 };
     const struct fc_module_range ours[] = {{0x10000, SIZE, KEY, 1}, {0x20000, SIZE, KEY, 2}, {0x30000, SIZE, KEY, 3}};
     const struct {
-        uint64_t paths[3]; /* in the child; 0: it does not have so many */
-        uint64_t here[3];  /* 0: not known */
+        uint64_t paths[3]; /* in the child; 0: fewer modules */
+        uint64_t here[3];  /* expected address here; 0: unknown */
     } cases[] = {
         {{1, 2, 3}, {0x10000, 0x20000, 0x30000}},
         {{3, 1, 2}, {0x30000, 0x10000, 0x20000}},
-        {{1, 2, 9}, {0x10000, 0x20000, 0x30000}}, /* the only one that is left */
+        {{1, 2, 9}, {0x10000, 0x20000, 0x30000}}, /* 9 must be the only one left */
         {{1, 8, 9}, {0x10000, 0, 0}},
         {{9, 0, 0}, {0, 0, 0}},
     };
@@ -345,7 +351,7 @@ static void copies_of_a_module_are_not_taken_for_each_other(void **state)
         }
         fc_relocation_free(translation);
     }
-    /* A copy that only the child has is not the one that both have. */
+    /* A copy that only the child has is not taken for the copy that both processes have. */
     const struct fc_module_range theirs[] = {{0x100000, SIZE, KEY, 1}, {0x200000, SIZE, KEY, 9}};
     struct fc_relocation *translation = fc_relocation_between(theirs, 2, ours, 1);
     uint64_t address = 0x200000;
@@ -384,7 +390,8 @@ static void hostile_round(void)
     uintptr_t words[64];
     struct fc_crash_notice notice = make_notice();
     const size_t range_count = forge_random(&seed) % 17;
-    for (size_t i = 0; i < range_count; i++) { /* often of ours, often one over the other */
+    /* The ranges are often real ones of this process, and often overlap. */
+    for (size_t i = 0; i < range_count; i++) {
         forged[i] = there[forge_random(&seed) % count];
         if (forge_random(&seed) % 2 == 0)
             forged[i].start = any_word();
@@ -400,7 +407,7 @@ static void hostile_round(void)
     notice.registers.sp = any_word();
     notice.registers.fp = notice.stack_address + forge_random(&seed) % sizeof words;
     notice.registers.pc = any_word();
-    /* 0: by frame pointers, fast. */
+    /* Without registers the stack is read by frame pointers, which is fast. */
     notice.registers.count = forge_random(&seed) % 4 == 0 ? forge_random(&seed) : 0;
     const struct forkcall_crash read =
         read_notice(&notice, forged, range_count, words, forge_random(&seed) % (sizeof words + 1), false);
@@ -416,8 +423,8 @@ static void hostile_tables_of_modules_do_no_harm(void **state)
         hostile_round();
 }
 
-/* Of memory, that the kernel tells of, and near the stack pointer: by a frame of 64 KiB below, and
- * by a page above. */
+/* A fault counts as a stack overflow if it is a fault of memory, is reported by the kernel, and
+ * lies near the stack pointer: at most 64 KiB below it, or less than a page above it. */
 static void fault_that_is_told_as_a_stack_overflow(void **state)
 {
     static const struct {
@@ -440,12 +447,13 @@ static void fault_that_is_told_as_a_stack_overflow(void **state)
         notice.address = notice.registers.sp + (uint64_t)(int64_t)faults[i].distance;
         const struct forkcall_crash read = read_notice(&notice, NULL, 0, NULL, 0, false);
         assert_int_equal((read.flags & FORKCALL_CRASH_STACK_OVERFLOW) != 0, faults[i].overflows);
-        notice.registers.sp = 0; /* not known */
+        notice.registers.sp = 0; /* 0: unknown */
         assert_int_equal(read_notice(&notice, NULL, 0, NULL, 0, false).flags, 0);
     }
 }
 
-/* Whatever is claimed: what comes out lies in the module here that it was said to be. */
+/* An address that a forged module leads to must lie in the module of this process that the child
+ * has named. */
 static void forged_modules_lead_into_ours_alone(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Messages that carry descriptors: they come whole, or an error says why they do not. */
+/* Tests messages that carry descriptors: each arrives whole, or an error says why it does not. */
 #include "base/fd_message.h"
 
 #include "support.h"
@@ -91,7 +91,7 @@ static void closed_end_is_told_as_such(void **state)
     assert_int_equal(count, 0);
 }
 
-/* Nobody waits for a message where none can come. */
+/* A descriptor that is no socket can bring no message, so the receiver must not wait for one. */
 static void what_is_no_socket_is_told_as_such(void **state)
 {
     char text[SIZE] = "";

@@ -1,4 +1,4 @@
-/* The decoder of frames by itself: the reader here takes every payload. */
+/* Tests the decoder of frames by itself. The reader here accepts every payload. */
 #include "support.h"
 
 #include "forged_reply.h"
@@ -25,7 +25,7 @@ static uint32_t sum(const unsigned char *data, size_t size)
     return n;
 }
 
-/* Feeds data, and notes the frames that come out. */
+/* Feeds data to the decoder, and notes the frames that it finds. */
 static void decode(struct fc_decoder *decoder, struct seen *seen, const unsigned char *data, size_t size)
 {
     static unsigned char payload[1 << 17];
@@ -48,7 +48,7 @@ static void decode(struct fc_decoder *decoder, struct seen *seen, const unsigned
     }
 }
 
-/* One frame of each type, of sizes that its type may have. */
+/* Makes one frame of each type, with a size that the type allows. */
 static struct forkcall_buf all_types(void)
 {
     struct forkcall_buf stream = FORKCALL_BUF_INIT;
@@ -203,7 +203,8 @@ static void reader_that_gave_up_and_comes_back(void **state)
     forkcall_buf_free(&stream);
 }
 
-/* Bytes that are read straight into their place, beside those that are fed. */
+/* Some bytes of a payload are read directly into their place, and the others are fed to the
+ * decoder. */
 static void payload_filled_in_place(void **state)
 {
     (void)state;
@@ -231,7 +232,7 @@ static void payload_filled_in_place(void **state)
     assert_true(fc_decoder_payload_filled(&decoder, 1));
     assert_null(fc_decoder_payload_rest(&decoder, &rest));
     assert_memory_equal(place, text, 10);
-    /* and the next frame begins where this one has ended */
+    /* The next frame begins where the payload ends. */
     data = stream.data;
     size = stream.size;
     assert_int_equal(fc_decoder_step(&decoder, &data, &size), FC_DECODED_HEADER);

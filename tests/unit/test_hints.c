@@ -1,5 +1,5 @@
-/* Signs of a library that was used on both sides of a fork: found in what a child writes, and in
- * how it crashed. */
+/* Tests the detection of libraries that were used on both sides of a fork: by what a child writes,
+ * and by how it crashes. */
 #include "crash/symptoms.h"
 #include "support.h"
 
@@ -17,8 +17,8 @@
 
 /* ---- The search ------------------------------------------------------------------------------ */
 
-/* In pieces of at most so many bytes, each in memory of its own, for the address sanitizer to see
- * what is read. */
+/* Searches the text in pieces of at most this size. Each piece is in memory of its own, so that the
+ * address sanitizer sees every read outside of it. */
 static bool is_found(const char *text, size_t size, size_t piece)
 {
     struct fc_hint_scan scan = {.matched = 0};
@@ -109,8 +109,8 @@ static void sentence_among_bytes_of_any_kind(void **state)
 
 /* ---- The crash ------------------------------------------------------------------------------- */
 
-/* libdispatch itself is played by a library of its name in hostile/dispatch; here is what must not
- * be taken for it. */
+/* These crashes must not be taken for crashes of libdispatch. The crashes of libdispatch itself are
+ * tested with a library of that name (tests/fork_unsafe_libs). */
 static void crash_near_NULL_outside_of_libdispatch(void **state)
 {
     (void)state;
@@ -180,10 +180,11 @@ static void warning_in_captured_stderr(void **state)
     report = forkcall_run(child_warns, &fd, sizeof fd, NULL, &to_callback);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(report.hints, FORKCALL_HINT_COREFOUNDATION);
-    assert_explained(&report, true); /* its answer is not to be relied on */
+    assert_explained(&report, true); /* The child's answer is not reliable. */
     report = forkcall_run(child_returns_0, NULL, 0, NULL, &to_details);
     assert_status(report, FORKCALL_OK);
-    assert_int_equal(report.hints, 0); /* of this call, not of the one before */
+    /* Hints belong to one call: the call before has no influence. */
+    assert_int_equal(report.hints, 0);
     assert_explained(&report, false);
     forkcall_buf_free(&details);
 }
@@ -216,7 +217,7 @@ static void explanation_of_the_hints_in_a_bare_report(void **state)
     assert_non_null(strstr(text, "libdispatch"));
     assert_non_null(strstr(text, "forkcall_init()"));
     assert_null(strstr(text, "CoreFoundation"));
-    report.hints = UINT16_MAX; /* and what a later version may add */
+    report.hints = UINT16_MAX; /* with hints of later versions */
     forkcall_explain(&report, text, sizeof text);
     assert_non_null(strstr(text, "libdispatch"));
     assert_non_null(strstr(text, "CoreFoundation"));

@@ -1,5 +1,5 @@
-/* Options and arguments that are out of range or contradict each other: the call does not start,
- * says which, and changes nothing. */
+/* Tests options and arguments that are out of range or contradict each other: the call does not
+ * start, names the field, and changes nothing. */
 #include "support.h"
 
 #include <errno.h>
@@ -27,13 +27,13 @@ static int output_dropped(void *user, int fd, const char *data, size_t size)
     return 0;
 }
 
-/* What a refused call must say and must not touch. */
+/* A refused call, and the field that it must name. */
 struct refusal {
     forkcall_fn *fn;
     const void *args;
     size_t args_size;
     struct forkcall_options options;
-    const char *field; /* that the message begins with */
+    const char *field; /* the message begins with it */
 };
 
 static void assert_refusal(const struct forkcall_report *report, const char *field)
@@ -74,7 +74,7 @@ static void assert_refused(const struct refusal *refusal)
         assert_int_equal(details.size, 7);
         assert_memory_equal(details.data, "details", 7);
     }
-    /* and it may be called again */
+    /* The same buffer still works in a call that is not refused. */
     const struct forkcall_report report = run_tested(child_answers_42, NULL, 0, &result, NULL);
     assert_status(report, FORKCALL_OK);
     forkcall_buf_free(&result);
@@ -128,7 +128,8 @@ static void fields_that_contradict_each_other(void **state)
     REFUSED("output", .output = output_dropped, .standard_output = FORKCALL_STREAM_NULL,
             .standard_error = FORKCALL_STREAM_NULL);
     REFUSED("keep_fds", .keep_fds_count = 1);
-    /* stderr may be captured for details alone */
+    /* Standard error can be captured only if output or details takes it. The options of the other
+     * cases have details. */
     const struct forkcall_options bad = {.standard_error = FORKCALL_STREAM_CAPTURE};
     struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &bad);
     assert_refusal(&report, "standard_error");
@@ -227,7 +228,7 @@ static void values_at_the_edge_of_their_range(void **state)
 {
     (void)state;
     const int kept[] = {0, 1, 2, 0, 1, 2, 2, 0};
-    static const int as_many_as_may_be[65536]; /* descriptor 0, again and again */
+    static const int as_many_as_may_be[65536]; /* descriptor 0 many times */
     const struct forkcall_options options[] = {
         {.timeout_ms = INT32_MAX, .grace_ms = INT32_MAX},
         {.grace_ms = 5}, /* for a cancel */
@@ -235,7 +236,7 @@ static void values_at_the_edge_of_their_range(void **state)
         {.max_result = PTRDIFF_MAX},
         {.keep_fds = kept, .keep_fds_count = 8, .close_fds = true},
         {.keep_fds = as_many_as_may_be, .keep_fds_count = 65536, .close_fds = true},
-        {.keep_fds = kept, .keep_fds_count = 8}, /* of no effect without close_fds, under FORK */
+        {.keep_fds = kept, .keep_fds_count = 8}, /* no effect by FORK without close_fds */
         {.keep_fds = kept, .keep_fds_count = 0, .close_fds = true},
         {.progress = never_called},
         {.standard_input = FORKCALL_STREAM_NULL,
@@ -285,7 +286,7 @@ static void method_from_the_environment(void **state)
         assert_int_equal(report.method, FORKCALL_FORK);
         return;
     }
-    /* With forkcall_init(). */
+    /* The program has called forkcall_init() here. */
     assert_true(report.method == FORKCALL_SERVER || report.method == FORKCALL_SPAWN);
     assert_int_equal(call_with("server", true, FORKCALL_FORK).method, FORKCALL_SERVER);
     assert_int_equal(call_with("spawn", true, FORKCALL_FORK).method, FORKCALL_SPAWN);
@@ -298,7 +299,7 @@ struct debugging {
     forkcall_fn *fn;
 };
 
-/* What the call writes to stderr. */
+/* Writes into a pipe what the call writes to stderr. */
 static int debug_host(void *context)
 {
     const struct debugging *d = context;
@@ -312,7 +313,7 @@ static int debug_host(void *context)
     fflush(stderr);
     dup2(STDOUT_FILENO, STDERR_FILENO);
     close(ends[1]);
-    forkcall_server_stop(); /* it has the host's streams */
+    forkcall_server_stop(); /* The server holds the host's streams open. */
     const ssize_t n = read(ends[0], text, sizeof text - 1);
     CHECK(n >= 0);
     text[n] = '\0';
@@ -337,7 +338,8 @@ static void debugging_from_the_environment(void **state)
 
 int main(void)
 {
-    /* Else this is a program as it was before it knew of forkcall_init(). */
+    /* By FORK this program does not call forkcall_init(), like a program that does not know of
+     * it. */
     if (!method_shares_memory())
         forkcall_init();
     const struct CMUnitTest tests[] = {

@@ -1,4 +1,4 @@
-/* What becomes of a call, from facts alone: no process is started. */
+/* Tests how the outcome of a call is decided from facts alone. No process is started. */
 #include "support.h"
 
 #include "call/outcome.h"
@@ -25,10 +25,10 @@ static enum fc_decided_by by;
 
 static int exited(int status)
 {
-    return status << 8; /* as wait(2) has it */
+    return status << 8; /* the format of wait(2) */
 }
 
-/* A child of which is known that its function was called. */
+/* Sets the facts of a child whose function was called. */
 static void has_begun(void)
 {
     facts.start_left = 0;
@@ -258,7 +258,7 @@ static void child_that_ran_cannot_deny_it(void **state)
 {
     (void)state;
     if (!fc_start_gate_tells())
-        skip(); /* only the child tells */
+        skip(); /* If the start gate does not tell, only the child can. */
     reply.setup_failed = true;
     reply.setup = (struct fc_setup_failure){.step = FC_SETUP_LIMITS, .error = EPERM};
     ends_by(exited(1));
@@ -288,7 +288,9 @@ static void start_that_cannot_be_seen_is_unknown(void **state)
     ends_by(SIGKILL);
     reply.started = false;
     facts.start_left = -1;
-    reply.malformed = true; /* where only the reply tells, it cannot be read */
+    /* On some systems only the reply tells whether the function was called, and this reply is
+     * malformed. */
+    reply.malformed = true;
     decide();
     assert_int_equal(report.ran, FORKCALL_RAN_UNKNOWN);
     reply.malformed = false;
@@ -301,11 +303,13 @@ static void start_that_cannot_be_seen_is_unknown(void **state)
     facts.start_left = (long)FC_START_GATE_WITNESS;
     reply.started = true;
     decide();
-    assert_int_equal(report.ran, FORKCALL_RAN_YES); /* the byte is gone, what lies behind is not */
+    /* The go byte was read, but the bytes behind it were not, so the function has run. */
+    assert_int_equal(report.ran, FORKCALL_RAN_YES);
     says(FC_END_RETURNED, 0);
     facts.start_left = START_SIZE;
     decide();
-    assert_int_equal(report.ran, FORKCALL_RAN_YES); /* who has answered has run */
+    /* A child that has answered has run, even if the start gate says that it has not. */
+    assert_int_equal(report.ran, FORKCALL_RAN_YES);
 }
 
 static void inline_call_has_run(void **state)
@@ -397,7 +401,7 @@ static void child_that_nobody_has_seen_is_lost(void **state)
     expect(FORKCALL_LOST, FORKCALL_RAN_YES, 0, "the child is gone, and its end was seen by somebody else");
     facts.has_server = true;
     expect(FORKCALL_LOST, FORKCALL_RAN_YES, 0, "the child is gone, and its server does not tell how");
-    report.crash.signal = SIGSEGV; /* the child itself has told */
+    report.crash.signal = SIGSEGV; /* The child itself has reported the crash. */
     decide();
     assert_int_equal(report.status, FORKCALL_SIGNALED);
     assert_int_equal(report.code, SIGSEGV);
@@ -410,7 +414,7 @@ static void child_that_has_closed_its_reply_is_lost(void **state)
     expect(FORKCALL_LOST, FORKCALL_RAN_YES, 0, "the function has closed the descriptor that its answer goes through");
     has_not_begun();
     decide();
-    assert_int_equal(report.status, FORKCALL_SIGNALED); /* somebody else has sent that */
+    assert_int_equal(report.status, FORKCALL_SIGNALED); /* Another process has sent this signal. */
     assert_int_equal(report.code, FC_MUTE_SIGNAL);
 }
 
@@ -420,7 +424,7 @@ static void message_of_a_signal_has_the_best_reason(void **state)
     ends_by(SIGKILL);
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
            "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)");
-    facts.cause = FC_CAUSE_MALFORMED; /* then the library has sent it */
+    facts.cause = FC_CAUSE_MALFORMED; /* The library has sent SIGKILL. */
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL");
     reply.malformed = true;
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "the child sent a malformed reply and was killed by SIGKILL");
@@ -464,7 +468,8 @@ static void crash_is_true_where_the_kernel_says_the_same(void **state)
 {
     struct forkcall_crash crash = {.signal = SIGSEGV};
     (void)state;
-    assert_true(fc_outcome_crash_is_true(&crash, &ending)); /* the kernel says nothing */
+    /* As long as the kernel has not said how the child ended, the child is believed. */
+    assert_true(fc_outcome_crash_is_true(&crash, &ending));
     ends_by(SIGSEGV);
     assert_true(fc_outcome_crash_is_true(&crash, &ending));
     ends_by(SIGKILL);
@@ -472,7 +477,7 @@ static void crash_is_true_where_the_kernel_says_the_same(void **state)
     ends_by(exited(SIGSEGV));
     assert_false(fc_outcome_crash_is_true(&crash, &ending));
     ending.status_known = false;
-    crash.signal = SIGUSR1; /* is not caught: the child has made that up */
+    crash.signal = SIGUSR1; /* SIGUSR1 is not caught, so the child must have made up the crash. */
     assert_false(fc_outcome_crash_is_true(&crash, &ending));
 }
 
@@ -489,7 +494,7 @@ static void usage_is_that_of_the_kernel_or_of_the_child(void **state)
     reply.trailer.system_ns = 2;
     reply.trailer.max_rss_bytes = 3;
     decide();
-    assert_false(report.usage_known); /* it was not asked */
+    assert_false(report.usage_known); /* The kernel was not asked for the usage. */
     facts.measured = true;
     decide();
     assert_true(report.usage_known);
@@ -524,10 +529,10 @@ static void peak_of_the_host_is_not_told_as_that_of_the_child(void **state)
     reply.trailer.usage_known = 1;
     reply.trailer.max_rss_bytes = 12;
     decide();
-    assert_int_equal(report.max_rss_bytes, 12); /* the child knows better */
+    assert_int_equal(report.max_rss_bytes, 12); /* The child's own number takes precedence. */
     facts.host_peak_bytes = 0;
     decide();
-    assert_int_equal(report.max_rss_bytes, 30); /* its peak does not survive exec here */
+    assert_int_equal(report.max_rss_bytes, 30); /* A peak of 0: it does not survive exec. */
 }
 
 int main(void)

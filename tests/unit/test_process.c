@@ -1,5 +1,6 @@
-/* Signals for a process that has no descriptor go by its number, and only while the number is surely
- * its own. A descriptor can be passed to another process where that is said. */
+/* Tests that signals for a process without a descriptor are sent by its number, but only while the
+ * number surely belongs to that process, and that a descriptor can be passed to another process if
+ * the system says so. */
 #include "os/process.h"
 
 #include "base/fd_message.h"
@@ -21,11 +22,11 @@ static bool server_is_gone(const struct fc_server *server)
 
 static const struct fc_remote remote = {.is_gone = server_is_gone};
 
-/* A server is only handed on to is_gone here. */
+/* A stand-in for a server. The code under test only passes it to is_gone here. */
 static int stand_in;
 static struct fc_server *const server = (struct fc_server *)&stand_in;
 
-/* A child in a group of its own. */
+/* Starts a child in a group of its own. */
 static pid_t start_child(void)
 {
     int ready[2];
@@ -34,7 +35,7 @@ static pid_t start_child(void)
     const pid_t pid = fork();
     if (pid == 0) {
         setpgid(0, 0);
-        alarm(10); /* where the signal does not come */
+        alarm(10); /* in case no signal comes */
         if (write(ready[1], "r", 1) != 1)
             _exit(1);
         for (;;)
@@ -61,13 +62,13 @@ static int signal_that_has_ended(pid_t pid)
     return WTERMSIG(status);
 }
 
-/* What is sent would end the child at once. */
+/* Checks that the child gets no signal. SIGKILL would end it at once. */
 static void assert_gets_no_signal(const struct fc_process *process)
 {
     siginfo_t info = {.si_pid = 0};
     fc_process_signal(process, SIGKILL);
     fc_process_signal_group(process, SIGKILL);
-    /* A child that is signaled is a zombie when its parent looks, or soon. */
+    /* A child that got a signal is a zombie at once or soon. SIGTERM ends a child that got none. */
     kill(process->pid, SIGTERM);
     assert_int_equal(waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOWAIT), 0);
     assert_int_equal(info.si_status, SIGTERM);
@@ -101,7 +102,8 @@ static void child_of_a_living_server_gets_signals(void **state)
     }
 }
 
-/* Nobody reaps a child of its own any more: the number may be another process's. */
+/* A server that has ended reaps no children any more, so the number of one may belong to another
+ * process. */
 static void number_of_a_server_that_is_gone_gets_no_signal(void **state)
 {
     const struct fc_process process = {
@@ -121,7 +123,7 @@ static void number_of_no_server_gets_no_signal(void **state)
     end_child(process.pid);
 }
 
-/* A child of this process is no child of another child. */
+/* A child of this process is not a child of another child of this process. */
 static void number_of_another_process_gets_no_signal(void **state)
 {
     (void)state;
@@ -149,7 +151,7 @@ static void process_without_a_group_of_its_own_is_signaled_alone(void **state)
     assert_int_equal(signal_that_has_ended(process.pid), SIGTERM);
 }
 
-/* Sends the descriptor to this process itself. -1: it cannot be sent. */
+/* Sends the descriptor to this process itself. -1: the descriptor cannot be sent. */
 static int pass(int fd)
 {
     int ends[2];

@@ -1,5 +1,5 @@
-/* A reply as the caller sees it: whatever the bytes, and however they come, only a whole and valid
- * one is done. */
+/* Tests how the caller reads a reply: whatever bytes come, in whatever pieces, only a complete and
+ * valid reply counts as done. */
 #include "support.h"
 
 #include "call/reply_reader.h"
@@ -41,7 +41,7 @@ static void feed(struct fc_reply *reply, const struct fc_reply_rules *rules, con
     fc_reply_feed(reply, rules, stream->data, stream->size);
 }
 
-/* Started, progress, a result of size bytes and the trailer. */
+/* Makes a valid reply: STARTED, a report of progress, a result of size bytes, and the trailer. */
 static struct forkcall_buf good(size_t size)
 {
     static unsigned char bytes[200000];
@@ -113,8 +113,8 @@ static void reply_cut_at_every_byte_is_never_done(void **state)
     forkcall_buf_free(&stream);
 }
 
-/* A changed byte outside the result's own may go unseen where it says nothing of the result, but
- * never changes it. */
+/* A changed byte outside of the result may go unnoticed if it does not concern the result, but it
+ * must never change the result. */
 static void reply_with_a_changed_byte_is_never_wrong(void **state)
 {
     (void)state;
@@ -139,13 +139,13 @@ static void reply_with_a_changed_byte_is_never_wrong(void **state)
             fc_reply_free(&reply);
         }
     }
-    /* every byte of the frames' headers but three (STARTED may as well be an empty MESSAGE …),
-     * nonce, end, code, transport and size */
+    /* The reader notices every change to these bytes: all in the frames' headers but three
+     * (STARTED, for example, may become an empty MESSAGE), nonce, end, code, transport and size. */
     assert_true(seen > 255 * 60);
     forkcall_buf_free(&stream);
 }
 
-/* Feeds a stream, frees it, and tells how the reply looks then. */
+/* The state of a reply after a stream was fed. judge() feeds the stream and frees it. */
 struct verdict {
     bool done, malformed, no_memory, setup_failed, started, cancel;
     size_t result_size, message_size;
@@ -181,33 +181,33 @@ static void trailer_that_does_not_fit_is_not_believed(void **state)
     const enum fc_transport pipe = FC_TRANSPORT_PIPE;
     const enum fc_transport none = FC_TRANSPORT_NONE;
     const enum fc_transport region = FC_TRANSPORT_REGION;
-    /* these do fit */
+    /* These trailers fit the result. */
     assert_true(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, pipe, 3), "abc", 3, 3));
     assert_true(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, pipe, 0), "", 0, 0));
     assert_true(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, none, 0), NULL, 0, 3));
     assert_true(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, region, 3), NULL, 0, 3));
     assert_true(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 7, none, 0), NULL, 0, 3));
     assert_true(is_believed(forge_trailer(NONCE, FC_END_EXITED, 7, none, 0), NULL, 0, 3));
-    /* another call's nonce */
+    /* These trailers have the nonce of another call. */
     assert_false(is_believed(forge_trailer(NONCE + 1, FC_END_RETURNED, 0, pipe, 3), "abc", 3, 3));
     assert_false(is_believed(forge_trailer(0, FC_END_RETURNED, 7, none, 0), NULL, 0, 3));
-    /* sizes that differ */
+    /* These trailers announce another size than the result has. */
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, pipe, 2), "abc", 3, 3));
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, pipe, 4), "abc", 3, 9));
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, none, 1), NULL, 0, 3));
-    /* a transport that brought nothing, or that brought what is not announced */
+    /* The transport of these trailers brought nothing, or brought what was not announced. */
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, pipe, 0), NULL, 0, 3));
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, none, 0), "abc", 3, 3));
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, region, 3), "abc", 3, 3));
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, (enum fc_transport)3, 0), NULL, 0, 3));
-    /* more than is allowed */
+    /* These results are larger than the limit. */
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, region, 4), NULL, 0, 3));
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 0, region, UINT64_MAX), NULL, 0, NO_LIMIT));
-    /* a failure with a result */
+    /* These trailers announce a failure although there is a result. */
     assert_false(is_believed(forge_trailer(NONCE, FC_END_RETURNED, 7, pipe, 3), "abc", 3, 3));
     assert_false(is_believed(forge_trailer(NONCE, FC_END_EXITED, 0, pipe, 3), "abc", 3, 3));
     assert_false(is_believed(forge_trailer(NONCE, FC_END_TOO_BIG, 0, none, 0), "abc", 3, 3));
-    /* ends that there are not */
+    /* These ends do not exist. */
     assert_false(is_believed(forge_trailer(NONCE, (enum fc_end)0, 0, none, 0), NULL, 0, 3));
     assert_false(is_believed(forge_trailer(NONCE, (enum fc_end)(FC_END_NO_MEMORY + 1), 0, none, 0), NULL, 0, 3));
 }
@@ -225,20 +225,21 @@ static void frames_in_an_order_that_cannot_be(void **state)
     forge_ok(&stream, NONCE, "def", 3);
     assert_true(judge(&stream, &rules).malformed);
 
-    forge_frame(&stream, FC_FRAME_RESULT, NULL, 0); /* the first of them of 0 bytes */
+    forge_frame(&stream, FC_FRAME_RESULT, NULL, 0); /* an empty result, then another one */
     forge_ok(&stream, NONCE, "def", 3);
     assert_true(judge(&stream, &rules).malformed);
 
-    forge_frame(&stream, FC_FRAME_STARTED, NULL, 0); /* it ran, and then was not made ready */
+    /* The child says that its function runs, and then that it could not be made ready. */
+    forge_frame(&stream, FC_FRAME_STARTED, NULL, 0);
     forge_frame(&stream, FC_FRAME_SETUP, &setup, sizeof setup);
     struct verdict verdict = judge(&stream, &rules);
     assert_true(verdict.malformed && verdict.started && !verdict.setup_failed);
 
-    forge_frame(&stream, FC_FRAME_SETUP, &setup, sizeof setup); /* not made ready, twice */
+    forge_frame(&stream, FC_FRAME_SETUP, &setup, sizeof setup); /* the same failure twice */
     forge_frame(&stream, FC_FRAME_SETUP, &setup, sizeof setup);
     assert_true(judge(&stream, &rules).malformed);
 
-    /* Not made ready, and yet a result. */
+    /* The child says that it could not be made ready, and sends a result all the same. */
     forge_frame(&stream, FC_FRAME_SETUP, &setup, sizeof setup);
     forge_ok(&stream, NONCE, "abc", 3);
     verdict = judge(&stream, &rules);
@@ -254,7 +255,7 @@ static void frames_in_an_order_that_cannot_be(void **state)
     assert_true(judge(&stream, &rules).malformed);
 }
 
-/* Modules and stack as large as they are ever told. */
+/* The notice has as many modules and as much stack as a child ever sends. */
 static void crash_of_the_largest_size(void **state)
 {
     (void)state;
@@ -294,7 +295,8 @@ static void frames_after_the_trailer_are_not_read(void **state)
     fc_reply_init(&reply);
     feed(&reply, &rules, &stream);
     assert_true(is_whole(&reply, 10));
-    feed(&reply, &rules, &stream); /* nor in a piece of its own */
+    /* A second piece with the same bytes changes nothing either. */
+    feed(&reply, &rules, &stream);
     assert_true(is_whole(&reply, 10));
     assert_int_equal(heard.count, 1);
     fc_reply_free(&reply);
@@ -315,7 +317,7 @@ static void result_of_more_than_is_allowed(void **state)
     }
 }
 
-/* A length is only a claim. */
+/* An announced length of a tebibyte is only a claim, and must not be allocated in advance. */
 static void announced_length_of_a_tebibyte(void **state)
 {
     (void)state;
@@ -330,7 +332,8 @@ static void announced_length_of_a_tebibyte(void **state)
         if (limited)
             assert_true(verdict.malformed);
     }
-    if (sizeof(void *) < 8) /* half of a small address space may well be had */
+    /* A 32-bit system may well allocate PTRDIFF_MAX, half of its address space. */
+    if (sizeof(void *) < 8)
         return;
     header.size = PTRDIFF_MAX;
     const struct fc_reply_rules rules = rules_of(NO_LIMIT, NULL);

@@ -1,4 +1,4 @@
-/* Outcomes in words. */
+/* Tests the words in which outcomes are told. */
 #include "support.h"
 
 #include <errno.h>
@@ -20,8 +20,8 @@ static void names_of_every_status_and_of_none(void **state)
     assert_string_equal(forkcall_status_name((enum forkcall_status)INT32_MAX), "unknown");
 }
 
-/* As snprintf: the length of the whole, at most size bytes written, the terminating 0 among
- * them. */
+/* Checks that forkcall_explain() behaves like snprintf(3): it returns the length of the whole text,
+ * and writes at most size bytes, including the terminating 0. */
 static void assert_cut_at_every_size(const struct forkcall_report *report)
 {
     char whole[4096];
@@ -82,7 +82,8 @@ static struct forkcall_report outcome(enum forkcall_status status)
     return report;
 }
 
-/* More than 0, but where it took less than the clock can tell. */
+/* True: the time is more than 0. It may be 0 only if a call takes less than the clock can measure,
+ * so several calls are tried. */
 static bool elapsed_is_known(enum forkcall_status status)
 {
     for (int i = 0; i < 1000; i++)
@@ -99,7 +100,7 @@ static int outcomes_host(void *unused)
     close(ends[1]);
     for (int i = 0; i <= FORKCALL_NOT_STARTED; i++) {
         if (i == FORKCALL_UNSAFE)
-            continue; /* takes another thread */
+            continue; /* needs a second thread */
         const struct forkcall_report report = outcome((enum forkcall_status)i);
         char text[4096];
         CHECK((report.message[0] == '\0') == (report.status == FORKCALL_OK));
@@ -108,7 +109,7 @@ static int outcomes_host(void *unused)
         CHECK(forkcall_explain(&report, text, sizeof text) > 0);
         CHECK(report.status == FORKCALL_OK || strstr(text, report.message) != NULL);
         assert_cut_at_every_size(&report);
-        /* Nothing but the status, as a caller may fill it in. */
+        /* A caller may fill in a report with nothing but the status. */
         struct forkcall_report bare = report;
         memset(&bare, 0, sizeof bare);
         bare.status = report.status;
@@ -134,7 +135,7 @@ static void explanation_of_what_is_no_report(void **state)
     assert_int_equal(forkcall_explain(&report, NULL, 1), -EINVAL);
     assert_string_equal(text, "untouched");
     report.status = (enum forkcall_status)77;
-    report.crash.frame_count = UINT32_MAX; /* more than there are */
+    report.crash.frame_count = UINT32_MAX; /* more than the array holds */
     assert_cut_at_every_size(&report);
 }
 
@@ -198,13 +199,13 @@ static void message_of_nothing_visible(void **state)
         assert_string_equal(say(texts[i]).message, "the function returned 5");
 }
 
-/* By those that turn the direction of writing one line can be made to read as another; a line
- * separator makes two of it. */
+/* Characters that turn the direction of writing can make one line read as another, and a line
+ * separator makes two lines of one. */
 static void message_without_characters_that_a_viewer_acts_on(void **state)
 {
     (void)state;
-    /* Each ends with a 0. In a string literal such characters are taken for an attempt to mislead
-     * who reads the source. */
+    /* Each character ends with a 0. They are numbers, because compilers warn of them in a string
+     * literal as an attempt to mislead readers of the source. */
     static const unsigned char acting[][4] = {
         {0xd8, 0x9c},       {0xe2, 0x80, 0x8e}, {0xe2, 0x80, 0x8f}, {0xe2, 0x80, 0xa8}, {0xe2, 0x80, 0xa9},
         {0xe2, 0x80, 0xaa}, {0xe2, 0x80, 0xab}, {0xe2, 0x80, 0xac}, {0xe2, 0x80, 0xad}, {0xe2, 0x80, 0xae},
@@ -225,7 +226,7 @@ static void message_without_characters_that_a_viewer_acts_on(void **state)
     }
 }
 
-/* 255 bytes is all there is room for: what is cut there is no part of a character. */
+/* A message has room for 255 bytes. It must be cut between two characters. */
 static void message_cut_between_characters(void **state)
 {
     (void)state;
@@ -279,7 +280,9 @@ static void every_signal_has_a_name(void **state)
         for (size_t i = 0; i < sizeof stopping / sizeof *stopping; i++)
             ends &= number != stopping[i];
 #ifdef TEST_PORTABLE
-        ends &= number != SIGIO; /* there a child's end with its caller hangs on a handler of it */
+        /* In a portable build, a child has a handler for SIGIO that ends it when its caller has
+         * ended. */
+        ends &= number != SIGIO;
 #endif
         struct sigaction now;
         if (!ends || sigaction(number, NULL, &now) < 0 || now.sa_handler == SIG_IGN)

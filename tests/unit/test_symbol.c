@@ -1,8 +1,8 @@
-/* Addresses in words.
+/* Tests the words for addresses: functions, offsets, files and lines.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* RTLD_DEFAULT */
+#define _GNU_SOURCE /* for RTLD_DEFAULT */
 #endif
 #include "config.h"
 
@@ -47,7 +47,7 @@ NOINLINE static int static_function(int n)
     return sink;
 }
 
-/* The addresses of functions, which the compiler is to know nothing about. */
+/* Addresses of functions that the compiler cannot know. */
 static int (*volatile exported_pointer)(int) = exported_function;
 static int (*volatile static_pointer)(int) = static_function;
 
@@ -61,7 +61,7 @@ static bool begins_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-/* A static program has no table of exported names. */
+/* False for static programs, which have no table of exported names. */
 static bool knows_exported_names(void)
 {
     struct fc_symbol symbol;
@@ -71,7 +71,7 @@ static bool knows_exported_names(void)
     return false;
 }
 
-/* Our program's name, from another source than the code under test. */
+/* The name of this program, from another source than the code under test uses. */
 static const char *program_name(void)
 {
     static char path[TEXT_MAX];
@@ -89,7 +89,7 @@ static const char *program_name(void)
     return path;
 }
 
-/* "program+0x…", as addr2line takes it. */
+/* Writes the expected text "program+0x…", which addr2line takes. */
 static void expect_offset(uint64_t address, char *expected, size_t size)
 {
 #ifdef __ELF__
@@ -103,7 +103,8 @@ static void expect_offset(uint64_t address, char *expected, size_t size)
     (void)snprintf(expected, size, "%s+0x%" PRIx64, program_name(), address - bias);
 }
 
-/* What follows "name+0x…": " (in program)", or, where debug information can be read, the line. */
+/* Checks what follows "name+0x…": " (in program)", or the source line if debug information can be
+ * read. */
 static void assert_is_in_exported_function(const char *rest)
 {
     int line = 0;
@@ -186,7 +187,8 @@ static void library_function_is_told_with_its_library(void **state)
     assert_string_equal(text, "getenv");
 }
 
-/* Inside a function is not where it starts: the sentence must not claim it. */
+/* An address inside of a function is not its start, so the text must not name the function as if it
+ * were. */
 static void middle_of_a_function_has_no_function_name(void **state)
 {
     char text[TEXT_MAX];
@@ -262,10 +264,11 @@ static int note_program(struct dl_phdr_info *info, size_t size, void *start)
             *(uint64_t *)start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
             break;
         }
-    return 1; /* the first is the program */
+    return 1; /* Stop: the first module is the program. */
 }
 
-/* Each address of a function leads to its start, and none before the first function to any. */
+/* Each address of a function leads to its start. An address before the first function leads to
+ * none. */
 static void start_of_a_function_is_found(void **state)
 {
     const uint64_t starts[] = {address_of(exported_pointer), address_of(static_pointer)};

@@ -1,8 +1,8 @@
-/* Unwinding copies of stacks: of children that really crashed, and of nothing that ever ran.
+/* Tests the unwinding of copied stacks: of children that really crashed, and of forged ones.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* MAP_ANONYMOUS, pthreads */
+#define _GNU_SOURCE /* for MAP_ANONYMOUS and pthreads */
 #endif
 #include "config.h"
 
@@ -49,7 +49,7 @@ static void registers_of_a_crash_lie_in_the_function_and_its_stack(void **state)
     take_crash(read_null);
     if (!registers_are_known())
         skip();
-    /* Thumb marks its functions. */
+    /* Thumb sets the lowest bit of a function's address. */
     const uint64_t function = (uint64_t)(uintptr_t)read_null & ~(uint64_t)1;
     assert_in_range(crash.registers.pc, function, function + 1000);
     assert_in_range(crash.registers.fp, crash.registers.sp, crash.stack_address + crash.stack_size);
@@ -70,7 +70,7 @@ static void crash_is_unwound_to_every_caller(void **state)
     }
 }
 
-/* frames[1] lies in level_1, and its callers follow. */
+/* Checks that frames[1] lies in level_1 and that its callers follow. */
 static void assert_called_by_level_1(const uint64_t *frames, size_t count)
 {
     const uint64_t function = (uint64_t)(uintptr_t)level_1 & ~(uint64_t)1;
@@ -93,7 +93,8 @@ static void jump_to_null_names_the_caller(void **state)
     }
 }
 
-/* strlen(NULL) and its like: library functions in assembler that build no frame. */
+/* Library functions in assembler that build no frame. strlen(3) and others are often written in
+ * this way. */
 #if defined(__ELF__) && (defined(__x86_64__) || defined(__i386__) || defined(__aarch64__))
 void leaf_without_frame(void);
 __asm__(".text\n"
@@ -143,7 +144,7 @@ static void function_without_a_frame_does_not_hide_its_caller(void **state)
 #endif
 
 /* Code that uses the frame pointer for something else, as most libraries do, ends the chain of
- * frames. */
+ * frame pointers. */
 #if defined(HAVE_LIBDW) && defined(__ELF__) && defined(__x86_64__)
 void call_without_frame(void (*function)(void));
 __asm__(".text\n"
@@ -216,7 +217,7 @@ static void no_more_frames_are_written_than_there_is_room_for(void **state)
 
 /* ---- Hostile copies ---- */
 
-/* size bytes (less than a page) that end, or begin, where a fault would follow. */
+/* A copy of less than a page, whose end or beginning lies directly at memory that faults. */
 struct fenced {
     unsigned char *mapping, *bytes;
     size_t page;
@@ -241,8 +242,8 @@ static void unfence(const struct fenced *fenced)
     (void)munmap(fenced->mapping, 3 * fenced->page);
 }
 
-/* Where the copy ends, the chain ends, too: what is found is a part of the truth. (The tables would
- * tell the same, but take long for each of so many sizes.) */
+/* The chain ends where the copy ends, so the frames are a part of the true chain. (Unwinding by
+ * tables would give the same, but is slow for each of so many sizes.) */
 static void cut_copies_give_the_innermost_part_of_the_chain(void **state)
 {
     uint64_t all[FRAMES_MAX];
@@ -265,7 +266,8 @@ static void cut_copies_give_the_innermost_part_of_the_chain(void **state)
     }
 }
 
-/* The word that ends with the copy is read, and none that ends behind it or begins before it. */
+/* The last word that lies completely in the copy can be read. Words that extend past its end or
+ * start before it cannot. */
 static void words_of_a_copy_are_read_up_to_its_last_byte(void **state)
 {
     uintptr_t words[3] = {1, 2, 3};
@@ -295,7 +297,7 @@ static void words_of_a_copy_are_read_up_to_its_last_byte(void **state)
     }
 }
 
-/* A frame whose caller's frame is itself, or lies below it, would be followed for ever. */
+/* A frame that names itself or a frame below it as its caller's would be followed for ever. */
 static void cycles_end(void **state)
 {
     uint64_t frames[FRAMES_MAX];
@@ -308,7 +310,7 @@ static void cycles_end(void **state)
     uintptr_t words[64];
     for (int shape = 0; shape < 2; shape++) {
         struct fc_registers registers = {.pc = good, .sp = base, .fp = base + 32 * sizeof(uintptr_t)};
-        /* Every word is a frame pointer that leads back, or a return address that is good. */
+        /* Every word is a frame pointer that leads back, or a valid return address. */
         for (size_t i = 0; i < 64; i++)
             words[i] =
                 i % 2 == 0 ? (uintptr_t)registers.fp - (shape == 0 ? 0 : 8 * sizeof(uintptr_t)) : (uintptr_t)good;
@@ -329,7 +331,7 @@ static uint64_t next_random(void)
     return random_state;
 }
 
-/* A number that a hostile child would choose. */
+/* Makes a number that an attacking child could choose. */
 static uint64_t hostile_word(uint64_t stack_address, size_t size)
 {
     switch (next_random() % 8) {
