@@ -7,7 +7,7 @@ library=$2
 header=$3
 
 declared=$(sed -n 's/^\(.* \)\{0,1\}FORKCALL_PUBLIC [^(]*[ *]\([a-z_]*\)(.*/\2/p' "$header" | LC_ALL=C sort)
-# Sanitizers and coverage add symbols of their own, and so do musl's start files.
+# Sanitizers, coverage and musl's start files add symbols of their own.
 exported=$("$nm" -D --defined-only "$library" | sed 's/.* //; s/@.*//' |
     grep -v -e '^__odr_asan' -e '^__gcov' -e '^__llvm' -e '^__start_' -e '^__stop_' -e '^_init$' -e '^_fini$' | LC_ALL=C sort)
 [ -n "$declared" ] || {

@@ -1,12 +1,12 @@
-/* The public interface as it is compiled into programs: sizes, offsets, numbers, initialisers and
- * the decorator. */
+/* Tests the public interface as it is compiled into programs: sizes, offsets, numbers, initialisers
+ * and the decorator. */
 #include "support.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A wrapper that is not used gives no warning. */
+/* The header must not cause warnings for wrappers that a program does not use. */
 #pragma GCC diagnostic error "-Wall"
 #pragma GCC diagnostic error "-Wextra"
 #pragma GCC diagnostic error "-Wunused-function"
@@ -18,7 +18,8 @@ struct alignment {
     uint64_t value;
 };
 
-/* LP64; ILP32 where 64-bit numbers are aligned to 8; ILP32 where they are aligned to 4 (i386). */
+/* The value for this machine: LP64, ILP32 with 64-bit numbers aligned to 8, or ILP32 with 64-bit
+ * numbers aligned to 4 (i386). */
 static size_t for_this_machine(size_t lp64, size_t ilp32, size_t i386)
 {
     if (sizeof(void *) == 8)
@@ -177,7 +178,7 @@ static void version_of_header_and_library(void **state)
     assert_int_equal(FORKCALL_VERSION,
                      (FORKCALL_VERSION_MAJOR * 1000 + FORKCALL_VERSION_MINOR) * 1000 + FORKCALL_VERSION_PATCH);
     assert_int_equal(forkcall_version(), FORKCALL_VERSION);
-#if FORKCALL_VERSION < 1000 /* it can be compared by the preprocessor */
+#if FORKCALL_VERSION < 1000 /* The preprocessor can compare the version. */
     fail();
 #endif
 }
@@ -190,7 +191,8 @@ static void initialisers_are_all_zero(void **state)
     struct forkcall_buf from_zero;
     memset(&from_zero, 0, sizeof from_zero);
     assert_memory_equal(&empty, zero, sizeof zero);
-    assert_int_equal(forkcall_buf_append(&from_zero, "used", 4), 0); /* and may be used as it is */
+    /* A buffer that is all 0 may be used as it is. */
+    assert_int_equal(forkcall_buf_append(&from_zero, "used", 4), 0);
     assert_int_equal(from_zero.size, 4);
     forkcall_buf_free(&from_zero);
     assert_memory_equal(&from_zero, zero, sizeof zero);
@@ -211,7 +213,7 @@ static int add(const struct numbers *args, struct total *result)
 {
     for (size_t i = 0; i < sizeof result->untouched; i++)
         if (result->untouched[i] != 0)
-            return 1; /* the function finds its own all zero */
+            return 1; /* The function's result must begin as all 0. */
     result->sum = args->a + args->b;
     if (args->a == 100)
         return forkcall_fail(EDOM, "too much");
@@ -247,7 +249,7 @@ static void wrapped_functions(void **state)
     report = negate_in_child(&one, &minus);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(minus, -1);
-    report = negate_in_child(&one, NULL); /* the answer is dropped */
+    report = negate_in_child(&one, NULL); /* NULL: the answer is dropped. */
     assert_status(report, FORKCALL_OK);
 }
 
@@ -281,7 +283,8 @@ static void function_called_directly(void **state)
 
 int main(void)
 {
-    /* Else this is a program as it was before it knew of forkcall_init(). */
+    /* By FORK this program does not call forkcall_init(), like a program that does not know of
+     * it. */
     if (!method_shares_memory())
         forkcall_init();
     const struct CMUnitTest tests[] = {

@@ -1,4 +1,4 @@
-// The header in C++, in which every name of it is used.
+// Tests that the header compiles as C++, with every name of it used.
 #include <forkcall.h>
 
 #include <cstdio>
