@@ -1,5 +1,5 @@
-/* A child that is gone after k bytes of its reply, for every k: the reply is written by hand, as
- * the library would. */
+/* Tests a child that ends after k bytes of its reply, for every k. The child writes the reply by
+ * hand, in the way that the library would. */
 #include "forging_child.h"
 
 #include <errno.h>
@@ -8,10 +8,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What the child is to write. */
+/* What the child writes: size is the size of the result, and cut is the number of bytes of the
+ * reply after which the child ends. */
 static struct plan {
     size_t size, cut;
-    bool exits; /* else it is killed */
+    bool exits; /* false: the child is killed */
 } plan;
 
 static struct forkcall_buf make_reply(size_t size, uint64_t nonce)
@@ -46,7 +47,7 @@ static struct forkcall_report call_cut_at(size_t cut, struct forkcall_buf *resul
     return forge_run(child_says_a_part, &plan, sizeof plan, result, &options);
 }
 
-/* How many bytes the whole reply has. */
+/* Plans a result of this size. Returns the number of bytes of the whole reply. */
 static size_t plan_reply(size_t size)
 {
     struct forkcall_buf reply = make_reply(size, 0);
@@ -95,7 +96,8 @@ static void child_killed_after_every_byte_of_its_reply(void **state)
             assert_cut(&report, &result);
         }
         const struct forkcall_report report = call_cut_at(whole, &result);
-        assert_whole(&report, &result, sizeof storage); /* the trailer decides, not the end */
+        /* The child is killed after its trailer, but the trailer decides. */
+        assert_whole(&report, &result, sizeof storage);
         assert_int_equal(report.wait_status, wait_status_of_told_end(SIGKILL));
         forkcall_buf_free(&result);
     }
@@ -146,7 +148,7 @@ static void child_killed_within_a_large_reply(void **state)
     forkcall_buf_free(&result);
 }
 
-/* ---- A child that is killed by somebody else, at any moment of the library's own writing ----- */
+/* ---- A child that another process kills at any moment of its writing ------------------------- */
 
 static int child_answers_much(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -174,13 +176,13 @@ static void child_killed_from_outside_at_any_moment(void **state)
         for (uint32_t spin = forge_random(&random) % 200000; spin > 0; spin--)
             __asm__ volatile("" ::: "memory");
         if (call->report.pid > 0)
-            kill(call->report.pid, SIGKILL); /* not reaped yet: nobody waits but finish */
+            kill(call->report.pid, SIGKILL); /* Only forkcall_finish() reaps the child. */
         const struct forkcall_report report = forkcall_finish(call);
         if (report.status == FORKCALL_OK) {
             assert_whole(&report, &result, size);
             whole++;
         } else if (report.status == FORKCALL_NOT_STARTED) {
-            assert_int_equal(tested_method(), FORKCALL_SPAWN); /* before the copy was one */
+            assert_int_equal(tested_method(), FORKCALL_SPAWN); /* the child was not ready yet */
             assert_int_equal(report.code, ENOEXEC);
             assert_int_equal(report.ran, FORKCALL_RAN_NO);
             assert_non_null(strstr(report.message, "SIGKILL"));

@@ -1,5 +1,5 @@
-/* Ways out of the function that are no return: the child must not go on as a second copy of its
- * caller.
+/* Tests ways to leave the function without a return: the child must not go on as a second copy of
+ * its caller.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Seen by host and child alike, in shared_memory(). */
+/* What host and child note in shared_memory(). */
 struct evidence {
     atomic_int caller_cleanup, own_cleanup, own_destructor, caller_code_in_child, escaped;
 };
@@ -24,7 +24,7 @@ static struct evidence *evidence(void)
 
 static pid_t host;
 
-/* Code of the caller's. */
+/* Called by code of the caller's. In the child such code must not run. */
 static void caller_was_here(void)
 {
     if (getpid() != host)
@@ -147,7 +147,7 @@ static void pthread_exit_where_the_caller_is_a_thread(void **state)
     assert_int_equal(host_run(host_that_calls_from_a_thread, NULL), 42);
 }
 
-/* Another thread of the child ends; the function goes on. */
+/* A thread of the child that ends while the function goes on. */
 static void *thread_that_ends(void *unused)
 {
     (void)unused;
@@ -210,13 +210,13 @@ static int jumps_to_the_caller(const void *args, size_t args_size, struct forkca
     longjmp(callers_frame, 1); // NOLINT(cert-err52-cpp): what is tested
 }
 
-/* What the escaped child does next, as the caller. */
+/* What the child does after it has jumped into the caller's code. */
 enum next { NEXT_EXIT, NEXT_RUN, NEXT_FAIL, NEXT__EXIT, NEXT_THROW, NEXT_PROGRESS, NEXT_HANG, NEXT_COUNT };
 
 static int host_that_is_jumped_into(void *context)
 {
     const enum next next = *(const enum next *)context;
-    /* The deadline decides for the last one only; it acts in forkcall_finish. */
+    /* Only NEXT_HANG waits for the deadline, which is checked in forkcall_finish(). */
     const struct forkcall_options options = {.timeout_ms = next == NEXT_HANG ? 1 : DEADLINE_S * 1000 / 2};
     struct forkcall_call *call;
     evidence()->escaped = 0;
@@ -247,7 +247,8 @@ static int host_that_is_jumped_into(void *context)
     if (next == NEXT_HANG) {
         CHECK(r.status == FORKCALL_TIMED_OUT);
     } else if (next == NEXT__EXIT) {
-        CHECK(r.status == FORKCALL_EXITED); /* no answer, and nobody saw the jump */
+        /* _exit(2) cannot be intercepted, so nothing tells that the child has jumped. */
+        CHECK(r.status == FORKCALL_EXITED);
     } else {
         CHECK(r.status == FORKCALL_SIGNALED && r.code == SIGABRT);
         CHECK(strstr(r.message, "longjmp") != NULL);
@@ -268,7 +269,8 @@ static void longjmp_to_the_caller_is_told_at_the_next_call_or_exit_or_at_the_dea
 static jmp_buf own_frame;
 
 static void jump_back(int depth);
-static void (*volatile jump_back_further)(int) = jump_back; /* no warning that it never returns */
+/* A volatile pointer hides from the compiler that the call does not return. */
+static void (*volatile jump_back_further)(int) = jump_back;
 
 static void jump_back(int depth)
 {

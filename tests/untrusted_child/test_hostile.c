@@ -1,6 +1,6 @@
-/* Children that mean harm: they write what they like to their reply, and do what they like to the
- * region that they share with their caller. Whatever they do, the call has a definite outcome and
- * the host goes on. */
+/* Tests children that attack their host: they write anything to their reply, and do anything to the
+ * memory that they share with their caller. The call must have a definite outcome, and the host
+ * must go on. */
 #include "forging_child.h"
 
 #include <errno.h>
@@ -45,7 +45,7 @@ static int child_says_random_bytes(const void *args, size_t args_size, struct fo
         const uint32_t word = forge_random(&random);
         forge_bytes(&bytes, &word, sizeof word);
     }
-    if (seed % 2 == 0) { /* a header that is ours, before random bytes */
+    if (seed % 2 == 0) { /* A valid header comes before the random bytes. */
         struct forkcall_buf more = FORKCALL_BUF_INIT;
         const struct fc_frame_header header = {
             .magic = FC_FRAME_MAGIC, .type = forge_random(&random) % 9, .size = forge_random(&random) % 3000};
@@ -172,7 +172,8 @@ static void child_that_writes_after_its_trailer_and_stays(void **state)
     (void)state;
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     const struct forkcall_report report = call_hostile(child_goes_on_after_its_trailer, NULL, 0, &result, &patient);
-    assert_status(report, FORKCALL_OK); /* and it is killed when it does not end */
+    /* The trailer decides, and the child is killed because it does not end. */
+    assert_status(report, FORKCALL_OK);
     assert_int_equal(report.wait_status, wait_status_of_told_end(SIGKILL));
     int pid = report.pid;
     assert_true(wait_until(process_is_gone, &pid));
@@ -221,7 +222,7 @@ static void child_that_puts_a_file_in_place_of_its_reply(void **state)
     assert_status(report, status_of_closed_channel());
     assert_int_equal(result.size, 0);
     assert_int_equal(fstat(fd, &file), 0);
-    assert_int_equal(file.st_size, 0); /* nothing was written into the host's file */
+    assert_int_equal(file.st_size, 0); /* Nothing was written to the host's file. */
     fclose(other);
 }
 
@@ -233,7 +234,8 @@ static int child_leaves_a_flood(const void *args, size_t args_size, struct forkc
     (void)args;
     (void)args_size;
     (void)result;
-    const int fd = dup(forge_reply_fd()); /* the library closes its own in what the child forks */
+    /* The library closes the reply in processes that the child forks, but not a duplicate of it. */
+    const int fd = dup(forge_reply_fd());
     for (int i = 0; i < 1000; i++)
         forge_progress(&bytes, i, 1000, "and on and on");
     if (forge_leave_behind())
@@ -255,7 +257,7 @@ static void grandchild_that_floods_the_reply_after_the_end(void **state)
     assert_no_traces(before, false);
 }
 
-/* Says that it has crashed by one signal, and ends by another. */
+/* Claims a crash by one signal, and ends by another. */
 static int child_claims_a_crash(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct fc_crash_notice notice = {.signal = *(const int *)args, .si_code = 1, .address = 42};

@@ -1,5 +1,5 @@
-/* Children that do what they like to the memory file that a large result comes in, also after their
- * trailer: a result is whole and stays as it is, or is not there. */
+/* Tests children that do anything to the memory file of a large result, even after their trailer:
+ * the host gets a whole result that does not change, or none. */
 #include "forging_child.h"
 
 #include "result/region.h"
@@ -61,7 +61,7 @@ static uint64_t sum(const struct forkcall_buf *buf)
     return n;
 }
 
-/* Every byte is there to be read, and none changes any more. */
+/* Checks that every byte can be read and does not change any more. */
 static void assert_stays(const struct forkcall_buf *result)
 {
     const uint64_t first = sum(result);
@@ -138,7 +138,7 @@ static int child_leaves_a_truncater(const void *args, size_t args_size, struct f
             const int shorter = ftruncate(fd, 4096);
             const int longer = ftruncate(fd, (off_t)SIZE);
             if (shorter < 0 && longer < 0)
-                pause(); /* sealed */
+                pause(); /* The file is sealed. */
         }
     say_region(SIZE);
     return 0;
@@ -187,7 +187,7 @@ static int child_leaves_a_writer(const void *args, size_t args_size, struct fork
             if (how == BY_MAPPING)
                 *(volatile uint64_t *)(void *)(data + i * 4096 % SIZE) = i;
             else if (pwrite(fd, &i, sizeof i, (off_t)(i * 4096 % SIZE)) < 0)
-                pause(); /* sealed */
+                pause(); /* The file is sealed. */
         }
     say_region(SIZE);
     return 0;
@@ -208,14 +208,15 @@ static void memfd_that_a_grandchild_keeps_writing_to(void **state)
         const struct forkcall_report report = call_hostile(child_leaves_a_writer, &how, sizeof how, &result, 0);
         assert_status(report, FORKCALL_OK);
         assert_stays(&result);
-        ((unsigned char *)result.data)[SIZE - 1] = 1; /* it is the caller's own */
+        /* The caller may write to the result, because the memory is its own. */
+        ((unsigned char *)result.data)[SIZE - 1] = 1;
         kill_the_one_left_behind();
         forkcall_buf_free(&result);
     }
     assert_no_traces(before, false);
 }
 
-/* No harm is meant: a process that the function left behind has the region mapped. */
+/* This child means no harm: a process that the function leaves behind has the region mapped. */
 static int child_leaves_a_daemon(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     unsigned char *data = forkcall_buf_extend(result, SIZE);
@@ -285,7 +286,8 @@ static void memfd_that_is_one_large_hole(void **state)
         } else if (report.status == FORKCALL_TOO_BIG) {
             assert_int_equal(report.code, ENOMEM);
         } else {
-            assert_int_equal(report.status, FORKCALL_EXITED); /* there cannot be such a file */
+            /* The child could not make so large a file. */
+            assert_int_equal(report.status, FORKCALL_EXITED);
         }
         forkcall_buf_free(&result);
     }
@@ -306,7 +308,7 @@ static int child_claims_more_than_there_is(const void *args, size_t args_size, s
 static void region_that_is_not_there(void **state)
 {
     (void)state;
-    static const size_t limits[] = {0, 1000}; /* with the second no region is made for the call */
+    static const size_t limits[] = {0, 1000}; /* With a limit of 1000 the call gets no region. */
     for (int i = 0; i < 2; i++) {
         const bool fill = i == 0;
         struct forkcall_buf result = FORKCALL_BUF_INIT;
