@@ -1,5 +1,5 @@
-/* In every test program: FORKCALL_TEST_CASE in the environment, a pattern with * and ?, chooses the
- * cases that are run. */
+/* Chooses the cases that a test program runs: FORKCALL_TEST_CASE in the environment is a pattern
+ * with * and ?. Linked into every test program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

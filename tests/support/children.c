@@ -1,3 +1,4 @@
+/* Memory that the tests, their hosts and the children of every method share. */
 #include "children.h"
 
 #include <fcntl.h>
@@ -8,7 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Children that are made by exec, and the server's, find the file by its name. */
+/* The environment variable with the path of the shared file. A child that does not share the test's
+ * memory, by SERVER or SPAWN, opens the file by this path. */
 #define NAME "FORKCALL_TEST_SHARED_MEMORY"
 
 static void *memory;

@@ -1,3 +1,4 @@
+/* Makes a child crash, and gets its registers and a copy of its stack. */
 #include "crashed_child.h"
 
 #include <setjmp.h>
@@ -10,7 +11,7 @@
 #include <cmocka.h>
 
 struct crash crash;
-static uintptr_t stack_end; /* in the child: nothing above is of interest */
+static uintptr_t stack_end; /* in the child: only the stack below is copied */
 static int crash_pipe = -1;
 
 static void write_all(const void *bytes, size_t size)
@@ -23,7 +24,7 @@ static void write_all(const void *bytes, size_t size)
     }
 }
 
-/* AddressSanitizer knows that most of a stack is nobody's to read. */
+/* Most of a stack belongs to no variable, so AddressSanitizer would report reads of it. */
 __attribute__((no_sanitize_address)) NOINLINE static void copy_stack(uintptr_t start, size_t size)
 {
     const volatile unsigned char *bytes =
@@ -47,13 +48,15 @@ static void on_crash(int signal_number, siginfo_t *info, void *context)
     _exit(0);
 }
 
-/* A chain of functions, none of which the compiler can merge, drop or leave by a jump. */
+/* A chain of functions. The compiler can neither merge nor drop them, nor replace their calls by
+ * jumps. */
 
 static void (*volatile innermost)(void);
 static int *volatile nowhere;
 static volatile int after;
 
-/* Before the crash: a compiler may put other stores behind the access that fails. */
+/* Notes the return address before the crash. The stores are volatile, because a compiler may move
+ * other stores behind the access that crashes. */
 #define NOTE_RETURN_ADDRESS(level) \
     (*(volatile uint64_t *)&crash.returns[level] = (uint64_t)(uintptr_t)__builtin_return_address(0))
 
@@ -89,7 +92,8 @@ NOINLINE static void crash_in_child(const void *callers_frame)
     static unsigned char signal_stack[65536];
     const stack_t alternate = {.ss_sp = signal_stack, .ss_size = sizeof signal_stack};
     struct sigaction action;
-    stack_end = (uintptr_t)callers_frame; /* a variable may lie elsewhere: sanitizers move them */
+    /* The address of a variable would not do, because sanitizers move variables off the stack. */
+    stack_end = (uintptr_t)callers_frame;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_crash;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;

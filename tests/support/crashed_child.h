@@ -1,4 +1,4 @@
-/* What is left of a child that really crashed: its registers and a copy of its stack. */
+/* Registers and a copy of the stack of a child that really crashed, for the tests that unwind. */
 #ifndef CRASHED_CHILD_H
 #define CRASHED_CHILD_H
 
@@ -11,18 +11,18 @@
 #define DEPTH 4
 #define STACK_MAX 65536
 
-/* What a crashed child sends. */
+/* What a crashed child sends to the test. */
 struct crash {
     struct fc_registers registers;
     uint64_t stack_address;
     uint64_t stack_size;
-    /* Where each of the functions under test would have returned to, innermost first. */
+    /* The return addresses of the functions under test, innermost first. */
     uint64_t returns[DEPTH];
     unsigned char stack[STACK_MAX];
 };
 extern struct crash crash;
 
-/* Fills crash with what a child sends that ends in function, called by level_1. */
+/* Fills crash from a child that crashes in function, which level_1 calls. */
 void take_crash(void (*function)(void));
 
 void level_1(void);

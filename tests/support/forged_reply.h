@@ -1,4 +1,4 @@
-/* Replies written by hand, as a broken or hostile child would send them. */
+/* Makes replies by hand, as a broken or attacking child would send them. */
 #ifndef FORGED_REPLY_H
 #define FORGED_REPLY_H
 
@@ -13,7 +13,7 @@ static inline void forge_bytes(struct forkcall_buf *reply, const void *data, siz
     forkcall_buf_append(reply, data, size);
 }
 
-/* A frame whose header tells the truth. */
+/* Appends a frame with a true header. */
 static inline void forge_frame(struct forkcall_buf *reply, enum fc_frame_type type, const void *payload, size_t size)
 {
     const struct fc_frame_header header = fc_frame_header_make(type, size);
@@ -33,7 +33,7 @@ static inline void forge_done(struct forkcall_buf *reply, const struct fc_traile
     forge_frame(reply, FC_FRAME_DONE, trailer, sizeof *trailer);
 }
 
-/* A whole and valid reply of a function that returned 0. */
+/* Appends a complete and valid reply of a function that returned 0. */
 static inline void forge_ok(struct forkcall_buf *reply, uint64_t nonce, const void *data, size_t size)
 {
     const struct fc_trailer trailer = forge_trailer(nonce, FC_END_RETURNED, 0, FC_TRANSPORT_PIPE, size);
@@ -51,7 +51,7 @@ static inline void forge_progress(struct forkcall_buf *reply, double done, doubl
     forge_bytes(reply, note, note_size);
 }
 
-/* Bytes that look random and are the same in every run. */
+/* Returns bytes that look random and are the same in every run. */
 static inline uint32_t forge_random(uint32_t *state)
 {
     *state ^= *state << 13;

@@ -1,5 +1,5 @@
-/* What a child needs that writes its reply by hand, whatever the method: its caller tells it once
- * the call has begun. */
+/* Helpers for a child that writes its reply by hand, by every method. Its caller tells it what it
+ * needs, in shared memory, after the call has begun. */
 #ifndef FORGING_CHILD_H
 #define FORGING_CHILD_H
 
@@ -13,12 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* In shared_memory(). */
+/* What the caller tells the child, in shared_memory(). */
 struct forged_call {
     uint64_t nonce;
-    int reply_fd, region_fd; /* by FORK: the caller's numbers */
+    int reply_fd, region_fd; /* the caller's numbers, which are the child's only by FORK */
     atomic_int is_told;
-    /* The number of a process that the child leaves, in a group of its own; 0: none. */
+    /* The pid of a process, in a group of its own, that the child leaves behind; 0: none. */
     atomic_int left_behind;
 };
 
@@ -29,7 +29,7 @@ static inline struct forged_call *forged_call(void)
 
 /* ---- In the caller --------------------------------------------------------------------------- */
 
-/* A call that is never so long as not to end in time. */
+/* Starts a call, and tells the child what it needs for its reply. */
 static inline struct forkcall_call *forge_start(forkcall_fn *fn, const void *args, size_t args_size,
                                                 struct forkcall_buf *result, const struct forkcall_options *options)
 {
@@ -49,7 +49,8 @@ static inline struct forkcall_report forge_run(forkcall_fn *fn, const void *args
     return forkcall_finish(forge_start(fn, args, args_size, result, options));
 }
 
-/* Nothing has waited for its end. */
+/* Kills the process that the child has left behind. It must still live: a call does not wait for
+ * such a process. */
 static inline void kill_the_one_left_behind(void)
 {
     const int pid = forged_call()->left_behind;
@@ -71,8 +72,9 @@ static inline uint64_t forge_nonce(void)
     return forge_told()->nonce;
 }
 
-/* The descriptors of a child that is no fork: the standard streams, and the library's, of which one
- * is a pipe to write. */
+/* The number of the reply's descriptor. A child that is no fork of its caller has only the standard
+ * streams and descriptors of the library, and only the reply among these is the writing end of a
+ * pipe. */
 static inline int forge_reply_fd(void)
 {
     struct stat file;
@@ -84,7 +86,8 @@ static inline int forge_reply_fd(void)
     _exit(99);
 }
 
-/* And one is a memory file; -1: none is. */
+/* The number of the descriptor of the memory file for a large result; -1: there is none. Among the
+ * library's descriptors no other one is a regular file. */
 static inline int forge_region_fd(void)
 {
     struct stat file;
@@ -96,7 +99,8 @@ static inline int forge_region_fd(void)
     return -1;
 }
 
-/* Ends the process where not all can be written, so that nothing of the library's is said. */
+/* Writes to the reply. Ends the process if it cannot write all, so that the library adds nothing to
+ * the reply. */
 static inline void forge_write(const void *bytes, size_t size)
 {
     const unsigned char *data = bytes;
@@ -115,7 +119,7 @@ static inline void forge_say(const struct forkcall_buf *bytes)
     forge_write(bytes->data, bytes->size);
 }
 
-/* Forks a process that outlives the call; true in it. */
+/* Forks a process that outlives the call. True: this is the new process. */
 static inline bool forge_leave_behind(void)
 {
     const pid_t pid = fork();

@@ -1,3 +1,4 @@
+/* Checks every outcome of a call in the surroundings that a test has made. */
 #include "outcomes.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ void watch_release(struct watch *watch)
     watch->write_end = -1;
 }
 
-/* musl's FD_SET shifts by a signed number. */
+/* musl's FD_SET shifts by a signed number, which -Wsign-conversion reports. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 static void put_into(int fd, fd_set *set)
@@ -41,7 +42,7 @@ static void put_into(int fd, fd_set *set)
 }
 #pragma GCC diagnostic pop
 
-/* Not by poll(2), which some tests have refused. */
+/* Uses select(2), because some tests make the kernel refuse poll(2). */
 static bool is_readable(int fd, int timeout_ms)
 {
     struct timeval time = {.tv_sec = timeout_ms / 1000};
@@ -137,8 +138,8 @@ int child_crashes(const void *args, size_t args_size, struct forkcall_buf *resul
 
 enum end { END_HANG, END_CRASH, END_EXIT };
 
-/* args: an enum end. Leaves a process behind in its group, tells so by a report of progress, and
- * ends. */
+/* Leaves a process behind in its group, says so by a report of progress, and ends. args: an enum
+ * end. */
 static int child_leaves_a_process(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const enum end end = *(const enum end *)args;
@@ -240,18 +241,18 @@ static int check_ends(const struct surroundings *around)
     CHECK(says(&report, FORKCALL_FAILED, 7));
     report = simple(around, child_exits_3);
     CHECK(report.status == FORKCALL_EXITED);
-    /* -1: outside glibc a handler of atexit() cannot learn it. */
+    /* Only glibc tells a handler of atexit() the status. Otherwise the code is -1. */
     CHECK(report.code == 3 || report.code == -1);
     report = simple(around, child_ends_4);
     CHECK(lost(around, &report) || says(&report, FORKCALL_EXITED, 4));
     report = simple(around, child_kills_itself);
     CHECK(lost(around, &report) || says(&report, FORKCALL_SIGNALED, SIGKILL));
     report = simple(around, child_crashes);
-    CHECK(says(&report, FORKCALL_SIGNALED, SIGSEGV)); /* it has said so itself */
+    CHECK(says(&report, FORKCALL_SIGNALED, SIGSEGV)); /* The child itself has reported the crash. */
     return 0;
 }
 
-/* The call is ended from outside while its group has two processes. */
+/* Checks calls that are ended from outside while their group has two processes. */
 static int check_ended_with_group(const struct surroundings *around)
 {
     const enum end end = END_HANG;
@@ -277,7 +278,7 @@ static int check_ended_with_group(const struct surroundings *around)
     return 0;
 }
 
-/* The call ends itself, and leaves a process in its group. */
+/* Checks calls that end by themselves and leave a process in their group. */
 static int check_left_group(const struct surroundings *around)
 {
     static const enum end ends[] = {END_CRASH, END_EXIT};
@@ -318,7 +319,7 @@ int check_outcomes_both_ways(struct surroundings around)
     return 0;
 }
 
-/* Linux 6.9: to the group of a process that is gone. */
+/* True: the kernel sends signals to the group of a process that has ended (Linux 6.9). */
 static bool kernel_signals_groups(void)
 {
     const pid_t pid = fork();

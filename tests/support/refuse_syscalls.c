@@ -1,3 +1,4 @@
+/* Makes the kernel refuse system calls, by a filter of seccomp(2). */
 #include "refuse_syscalls.h"
 
 #include <errno.h>
@@ -28,7 +29,7 @@ static uint32_t offset_of_argument(int argument)
     return (uint32_t)(offsetof(struct seccomp_data, args) + sizeof(uint64_t) * (unsigned)argument + LOW_HALF);
 }
 
-/* Appends the rule for one refusal: falls through to what follows it where it does not apply. */
+/* Appends the rule for one refusal. If it does not apply, the filter goes on behind it. */
 static int add_rule(struct sock_filter *at, const struct refusal *r)
 {
     int n = 0;

@@ -5,18 +5,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REFUSE_KILL (-1) /* in place of an errno: the process is killed by SIGSYS */
+#define REFUSE_KILL (-1) /* instead of an errno: SIGSYS kills the process */
 
-/* One system call, or only those whose argument (the low 32 bits of it) is as wanted. */
+/* Which calls are refused: all with this number, or only those with a certain argument. Only the
+ * low 32 bits of the argument count. */
 struct refusal {
     long number;
     int error;
-    int argument; /* its index; -1: any */
+    int argument; /* index; -1: any arguments */
     enum { REFUSE_IF_MASKED_IS, REFUSE_UNLESS_MASKED_IS, REFUSE_IF_BETWEEN } when;
-    uint32_t a, b; /* mask and value, or the first and the last of a range */
+    uint32_t a, b; /* mask and value, or first and last of a range */
 };
 
-/* For this process and all that it forks. False: the system cannot do that. */
+/* Refuses these calls in this process and in all that it forks. False: the system has no such
+ * filters. */
 bool refuse(const struct refusal *refusals, int count);
 
 #endif

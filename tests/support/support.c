@@ -1,3 +1,4 @@
+/* Helpers that all tests share. */
 #include "support.h"
 
 #include "config.h"
@@ -65,7 +66,7 @@ static int count_children(void)
     if (file == NULL)
         return -1;
     for (int c = fgetc(file); c != EOF; c = fgetc(file))
-        n += c == ' '; /* one after each */
+        n += c == ' '; /* The fields are separated by spaces. */
     fclose(file);
     return n;
 }
@@ -133,7 +134,7 @@ int host_run(int (*body)(void *), void *context)
     host.pid = fork();
     assert_true(host.pid >= 0);
     if (host.pid == 0) {
-        /* cmocka's handlers would jump back into the test runner, in this copy of it. */
+        /* cmocka's signal handlers would jump back into the test runner, in this forked process. */
         for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
             signal(caught[i], SIG_DFL);
         setpgid(0, 0);
@@ -145,7 +146,7 @@ int host_run(int (*body)(void *), void *context)
         kill(host.pid, SIGKILL);
         waitpid(host.pid, &host.status, 0);
     }
-    kill(-host.pid, SIGKILL); /* whatever it has left running */
+    kill(-host.pid, SIGKILL); /* also kills processes that the host has left behind */
     return WIFEXITED(host.status) ? WEXITSTATUS(host.status) : 1000 + WTERMSIG(host.status);
 }
 
@@ -307,7 +308,7 @@ bool under_valgrind(void)
 
 bool under_emulator(void)
 {
-    /* The CI names what it runs foreign programs with. */
+    /* The CI sets this variable to the emulator that it uses. */
     return getenv("FORKCALL_TEST_EMULATOR") != NULL;
 }
 
@@ -339,7 +340,7 @@ bool kernel_keeps_exit_codes(void)
     const pid_t pid = fork();
     if (pid == 0)
         _exit(0);
-    /* pidfd_open; the child cannot be reaped before waitpid. */
+    /* The call is pidfd_open(2). The child cannot be reaped before waitpid(). */
     const long child = syscall(434, pid, 0);
     waitpid(pid, NULL, 0);
     if (child < 0)

@@ -1,5 +1,5 @@
-/* What the tests share. A test that runs in a host process of its own (host_run) may do to that
- * process what it likes. */
+/* Helpers that all tests share. A test that changes its own process runs in a host of its own
+ * (host_run). */
 #ifndef SUPPORT_H
 #define SUPPORT_H
 
@@ -15,41 +15,43 @@
 
 #include <cmocka.h>
 
-/* The most that anything here is waited for, in seconds. Passing takes milliseconds; only failing
- * takes so long. */
+/* The longest time that a test waits, in seconds. A test that passes takes milliseconds, and only
+ * one that fails takes this long. */
 #define DEADLINE_S 30
-/* For calls that must succeed, on a machine that does a hundred other things. */
+/* A time limit for calls that must succeed even on a very busy machine. */
 #define PLENTY_MS 60000
 
-/* The time since some moment, in seconds; never set back. */
+/* A monotonic time in seconds. */
 double now_s(void);
 
 /* Polls condition(context) until it is true. False: the deadline has passed. */
 bool wait_until(bool (*condition)(void *), void *context);
 
-/* What a call must leave as it was. Children: also zombies. */
+/* What a call must leave unchanged. Zombies count as children. */
 struct traces {
     int descriptors;
     int children;
     int mappings;
 };
 struct traces traces_now(void);
-/* Fails the test where the process has other descriptors or children than before (mappings: where
- * check_mappings). */
+/* Fails the test if the process has other descriptors or children than before. check_mappings:
+ * other mappings count, too. */
 void assert_no_traces(struct traces before, bool check_mappings);
 
-/* 'R', 'S', 'T' (stopped), 'Z' (zombie), …, as proc(5) has it; '-': there is no such process. */
+/* The state of a process as in proc(5): 'R', 'S', 'T' (stopped), 'Z' (zombie), and others. '-':
+ * there is no such process. */
 char process_state(int pid);
-/* Does the process exist, and is it no zombie? */
+/* True: the process exists and is not a zombie. */
 bool process_lives(int pid);
-bool process_is_gone(void *pid); /* for wait_until: pointer to an int */
+bool process_is_gone(void *pid); /* For wait_until: pid points to an int. */
 
-/* Runs body in a fresh fork of the test, which may break its own process: signal dispositions,
- * limits, descriptors. body returns 0 for success; it must not use cmocka's assertions, but CHECK.
- * Returns the exit status, or 1000 + signal. Ends it by SIGKILL at the deadline (1009). */
+/* Runs body in a fork of the test. The body may change its process as it likes: signal
+ * dispositions, limits, descriptors. It returns 0 for success, and must use CHECK instead of
+ * cmocka's assertions. After DEADLINE_S the fork is killed. Returns its exit status, or 1000 +
+ * signal (1009 at the deadline). */
 int host_run(int (*body)(void *), void *context);
 
-/* In such a body: prints the place and returns 1 from it. */
+/* For a body of host_run: if the condition is false, prints the place and returns 1. */
 #define CHECK(condition)                                  \
     do {                                                  \
         if (!(condition)) {                               \
@@ -59,64 +61,67 @@ int host_run(int (*body)(void *), void *context);
     } while (0)
 void check_failed(const char *file, int line, const char *condition);
 
-/* Functions for children, of general use. */
-/* result: none. */
+/* Functions for children. The comment tells the result. */
+/* no result */
 int child_returns_0(const void *args, size_t args_size, struct forkcall_buf *result);
-/* result: int 42. */
+/* int 42 */
 int child_answers_42(const void *args, size_t args_size, struct forkcall_buf *result);
-/* result: the args. */
+/* a copy of the arguments */
 int child_echoes(const void *args, size_t args_size, struct forkcall_buf *result);
-/* Returns 7. */
+/* no result; returns 7 */
 int child_fails_7(const void *args, size_t args_size, struct forkcall_buf *result);
-/* Never returns. */
+/* does not return */
 int child_hangs(const void *args, size_t args_size, struct forkcall_buf *result);
-/* SIGKILL. */
+/* ends by SIGKILL */
 int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *result);
 
-/* The method that this run of the program tests: FORKCALL_TEST_METHOD in the environment is fork
- * (also where it is not set), server or spawn. main() of a program that is run so calls
- * forkcall_init() first. */
+/* The method that this run of the program tests: fork, server or spawn, from FORKCALL_TEST_METHOD
+ * in the environment. Default: fork. For server and spawn, main() must call forkcall_init()
+ * first. */
 enum forkcall_method tested_method(void);
-/* By that method the function sees the caller's memory: pointers, variables, MAP_SHARED. */
+/* True: by the tested method the function sees the caller's memory: pointers, variables,
+ * MAP_SHARED. */
 bool method_shares_memory(void);
-/* forkcall_run and forkcall_start by that method, where options do not name one. */
+/* Make a call by the tested method, unless the options name a method. */
 struct forkcall_report run_tested(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result,
                                   const struct forkcall_options *options);
 int start_tested(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
                  struct forkcall_buf *result, const struct forkcall_options *options);
-/* One call by that method, before traces are counted: a server of this process is there from its
- * first call on. */
+/* Makes one call by the tested method. The first call of a process starts its server, so tests call
+ * this before they count traces. */
 bool warm_up(void);
-/* What wait_status is where the child has told its own end: by SERVER it was not waited for. */
+/* The wait_status of a child that has reported its own end. By SERVER it is -1, because the host
+ * does not reap the child. */
 int wait_status_of_told_end(int as_waitpid_gives_it);
 
-/* A call has ended as it should, or the test fails with its explanation. */
+/* Fails the test, with the explanation of the report, if the call has another status. */
 #define assert_status(report, wanted) assert_status_at(&(report), wanted, __FILE__, __LINE__)
 void assert_status_at(const struct forkcall_report *report, enum forkcall_status wanted, const char *file, int line);
 
-/* A signal that a process has sent is told as such, but only where the kernel tells it. */
+/* Checks that the report says that a process has sent the signal, if the kernel tells this. */
 void assert_told_as_sent(const struct forkcall_report *report);
 
-/* In kB; 0: not known. */
+/* The available memory in kB; 0: unknown. */
 unsigned long memory_available(void);
 
-/* Built with -Db_sanitize, run by valgrind, or by qemu-user: some kernel features and limits do not
- * work there. */
+/* True: this program was built with -Db_sanitize, or is run by valgrind, or by qemu-user. Some
+ * kernel features and limits do not work there. */
 bool under_sanitizer(void);
 bool under_valgrind(void);
 bool under_emulator(void);
-/* The C library is musl: its dlclose(3) unloads nothing, it is not told the status of exit(), and
- * its malloc keeps pages as it likes. */
+/* True: the C library is musl. Its dlclose(3) unloads nothing, its exit handlers do not get the
+ * status, and its malloc keeps freed pages as it likes. */
 bool has_musl(void);
-/* The tool has threads of its own in this process, for which a plain fork is refused. */
+/* True: a tool has threads of its own in this process, so a plain fork is refused. */
 bool may_seem_threaded(void);
-/* How a call ends whose function has closed the descriptor that its answer goes through. The child
- * tells it by ending itself with the last real-time signal, which qemu-user keeps for itself. */
+/* The outcome of a call whose function has closed the descriptor of its reply. The child tells this
+ * by ending itself with the last real-time signal, which qemu-user keeps for itself. */
 enum forkcall_status status_of_closed_channel(void);
-/* The kernel tells the exit status of a child that somebody else has reaped (Linux 6.15). */
+/* True: the kernel tells the exit status of a child that another part of the host has reaped (Linux
+ * 6.15). */
 bool kernel_keeps_exit_codes(void);
 
-/* cmocka's skip(), with the reason printed. */
+/* Skips the test, and prints the reason. */
 #define SKIP(reason)                                         \
     do {                                                     \
         print_message("skipped %s: %s\n", __func__, reason); \
