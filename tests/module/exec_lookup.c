@@ -1,3 +1,4 @@
+/* Executes the running program again as a new process, which finds a function by name. */
 #include "exec_lookup.h"
 
 #include <errno.h>

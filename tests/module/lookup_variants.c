@@ -1,6 +1,6 @@
-/* A program that is linked in one of several ways finds a static function of its own in a copy of
- * itself; also when its file has been deleted. Its argument: the kind of identity that it is to
- * have. */
+/* Tests that a program, linked in one of several ways, finds a static function of its own in a new
+ * process of the same program, even if its file has been deleted. Argument: the kind of identity
+ * that the program must have. */
 #include "exec_lookup.h"
 #include "not_here.h"
 
@@ -40,7 +40,7 @@ static bool find_in_copy(unsigned long kind)
            strcmp(refusal.why, "the program is another build in the new process than in the caller") == 0;
 }
 
-/* Goes on in a copy of the program's file, which deletes it. */
+/* Runs a copy of the program's file, which deletes this file first. */
 static bool run_deleted(const char *kind)
 {
     char directory[] = "/tmp/forkcall-variant-XXXXXX";

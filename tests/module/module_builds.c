@@ -1,3 +1,4 @@
+/* Loads builds of one module, and checks the answers of their functions. */
 #include "module_builds.h"
 
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
-/* Builds of one module, and a directory in which a plugin is built and rebuilt: what the tests of
- * functions by name share. */
+/* Helpers for the tests of functions by name: builds of one module, and a directory in which a
+ * plugin is built and rebuilt. */
 #ifndef MODULE_BUILDS_H
 #define MODULE_BUILDS_H
 
@@ -10,13 +10,13 @@
 struct pair {
     const char *one, *two;
 };
-/* Set by module_builds_begin. */
+/* Set by module_builds_begin(). */
 extern struct pair with_build_id, without_build_id, relocated;
-extern const char *incomplete; /* refers to what does not exist */
+extern const char *incomplete; /* refers to a function that does not exist */
 
-/* First thing in main: does not return in the exec'ed process that finds a function
- * (exec_lookup.h). Takes the program's arguments, the paths of the builds. False: they are wrong,
- * which is told. */
+/* Must be called first in main(): in the new process that finds a function (exec_lookup.h) it does
+ * not return. Takes the paths of the builds from the program's arguments. False: the arguments are
+ * wrong, and a usage line was printed. */
 bool module_builds_begin(int argc, char **argv);
 
 #define PATH_SIZE 128
@@ -30,13 +30,13 @@ struct place {
 
 void make_place(struct place *place);
 void remove_place(const struct place *place);
-/* As a build does it: a new file takes the place of the old one. */
+/* Replaces the plugin by a new file, as a build does. */
 void replace(const struct place *place, const char *file);
-/* The same file gets another content. */
+/* Overwrites the plugin: the same file gets other content. */
 void overwrite(const struct place *place, const char *file);
 forkcall_fn *load(const char *path, void **module);
-/* The function of this module, by name; the module is not loaded any more, where that is
- * possible. */
+/* Names the function of the module at path. The module is unloaded afterwards, if the system can do
+ * this. */
 struct fc_module_function name_plugin(const char *path);
 void assert_answers(const struct fc_module_function *name, const char *from, int value);
 void assert_refused(const struct fc_module_function *name, const char *from, int result, const char *why);

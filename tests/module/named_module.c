@@ -1,4 +1,5 @@
-/* A module to be named. One file, and modules of the same layout that answer otherwise: ANSWER. */
+/* A module whose function is found by name. Builds with another ANSWER have the same layout, and
+ * their function returns another number. */
 #include "named_module.h"
 
 static int static_answer(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -10,7 +11,7 @@ static int static_answer(const void *args, size_t args_size, struct forkcall_buf
 }
 
 #if defined(RELOCATED) && defined(__x86_64__)
-/* Code that the loader writes an address into. */
+/* The loader writes an address into the code of this function. */
 const void *answer_relocated(void)
 {
     const void *address;

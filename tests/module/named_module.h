@@ -1,3 +1,4 @@
+/* The functions of the module in named_module.c. */
 #ifndef NAMED_MODULE_H
 #define NAMED_MODULE_H
 
@@ -7,10 +8,10 @@
 #define ANSWER_FUNCTION answer_function
 #endif
 
-/* A function of the module's that has no name outside. */
+/* Returns a static function, which has no exported name. */
 forkcall_fn *ANSWER_FUNCTION(void);
 
-/* Of the library that the test program needs. */
+/* The same, from the library that the test program is linked with. */
 forkcall_fn *needed_answer_function(void);
 
 #ifdef INCOMPLETE

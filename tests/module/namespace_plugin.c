@@ -1,4 +1,4 @@
-/* A plugin with a library of its own, which is loaded into a namespace. */
+/* A plugin with its own copy of the library. A test loads both into a namespace of the loader. */
 #include "self_naming_library.h"
 
 #include <stdlib.h>

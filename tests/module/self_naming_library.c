@@ -1,11 +1,13 @@
-/* A library of which there are several files: with other code (VERSION) and the same build-id, or
- * copies of one. */
+/* A library that tells which file it was loaded from. Tests have several files of it: with other
+ * code (VERSION) and the same build-id, or copies of one file. */
 #include "self_naming_library.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
 
-static int data; /* each file that is loaded has its own */
+/* The address of this variable leads to the file, because each loaded file has a variable of its
+ * own. */
+static int data;
 
 int tell_which(const void *args, size_t args_size, struct forkcall_buf *result)
 {

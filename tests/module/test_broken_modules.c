@@ -1,5 +1,5 @@
-/* Modules whose files are broken, before or after they are loaded: whatever is in them, the host
- * and its server go on. */
+/* Tests modules whose files are broken before or after they are loaded: whatever they contain, the
+ * host and its server go on. */
 #include "exec_lookup.h"
 #include "module/address.h"
 #include "module/elf_module.h"
@@ -18,7 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char good[2][PATH_MAX]; /* with and without a build-id; each has a function that returns 1 */
+/* The paths of a module with a build-id and of one without. Each has a function that returns 1. */
+static char good[2][PATH_MAX];
 
 static char directory[] = "/tmp/forkcall-broken-XXXXXX";
 
@@ -145,8 +146,8 @@ static void headers_of_any_content_are_read(void **state)
 
 /* ---- Files that are broken while they are in use --------------------------------------------- */
 
-/* How a file is broken: cut to a size, or some bits of its headers turned over. Not of the tables
- * behind them, which dladdr(3) believes. */
+/* How a file is broken: cut to a size, or with some bits of its headers flipped. The tables behind
+ * the headers stay, because dladdr(3) trusts them. */
 struct damage {
     long size; /* -1: not cut */
     uint32_t seed;
@@ -173,14 +174,14 @@ static bool break_file(const char *path, const struct damage *damage)
     return done;
 }
 
-/* One way to break one file, after it was named by a call or before. */
+/* A way to break a file. is_named: a call has named the file's function before. */
 struct trial {
     const char *from;
     struct damage damage;
     bool is_named;
 };
 
-/* The program's own functions can be called all the time, by the same server. */
+/* Checks that the same server can still call the program's own functions. */
 static int check_server(void)
 {
     const struct forkcall_report report = run_tested(child_fails_7, NULL, 0, NULL, NULL);
@@ -196,16 +197,17 @@ static int check_outcome(const struct forkcall_report *report)
     if (getenv("VERBOSE") != NULL)
         fprintf(stderr, "%s ran %d: %s\n", forkcall_status_name(report->status), (int)report->ran, report->message);
     CHECK(report->status != FORKCALL_OK && report->status != FORKCALL_TIMED_OUT);
-    CHECK(report->status != FORKCALL_FAILED || report->code == 1); /* the damage did no harm */
+    /* The function may answer correctly, if the damage did no harm. */
+    CHECK(report->status != FORKCALL_FAILED || report->code == 1);
     CHECK(report->message[0] != '\0');
-    if (report->ran == FORKCALL_RAN_NO) /* the loader may crash, or exit, in the child */
+    if (report->ran == FORKCALL_RAN_NO) /* The loader may crash or exit in the child. */
         CHECK(strstr(report->message, "returned") == NULL);
     CHECK(forkcall_explain(report, text, sizeof text) > 0);
     return 0;
 }
 
-/* In a host of its own, which the loader's own calls may not survive afterwards: it ends by
- * _exit. */
+/* Runs in a host of its own, and ends it by _exit(2): the loader may crash in later calls, because
+ * of the broken file. */
 static int run_trial(void *arg)
 {
     const struct trial *trial = arg;
@@ -262,8 +264,7 @@ static void files_cut_short_under_the_host(void **state)
     }
 }
 
-/* What is left of their table says something of some segments, and nothing, or an untruth, of the
- * others. */
+/* The rest of the table describes some segments correctly, and others not at all or wrongly. */
 static void files_cut_short_in_the_table_of_segments(void **state)
 {
     const long headers = sizeof(ElfW(Ehdr));
@@ -297,8 +298,8 @@ static uint64_t answer_of(void *module)
     return (uintptr_t)dlsym(module, "answer_function");
 }
 
-/* The one that is loaded first is cut: it comes first where the loaded modules are looked
- * through. */
+/* The module that is loaded first is cut, because the search through the loaded modules begins with
+ * it. */
 static int ask_beside_a_cut_module(void *unused)
 {
     char cut_path[128], whole_path[128];
@@ -328,7 +329,7 @@ static void whole_module_can_be_asked_beside_a_cut_one(void **state)
 
 /* ---- The file behind an address -------------------------------------------------------------- */
 
-/* Maps a file, which is gone then where it is to be deleted. */
+/* Maps a file. is_deleted: the file is deleted afterwards. */
 static const char *map_file(const char *path, bool is_deleted, struct stat *status)
 {
     const int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -343,7 +344,8 @@ static const char *map_file(const char *path, bool is_deleted, struct stat *stat
     return memory;
 }
 
-/* The kernel says "(deleted)" behind the path of one that is gone, and another may be called so. */
+/* For a deleted file the kernel adds "(deleted)" to the path. Another file may really be called
+ * so. */
 static void mapped_file_is_told_by_its_own_name(void **state)
 {
     static const char *const names[] = {"file", "file (deleted)"};

@@ -1,5 +1,5 @@
-/* A module that is linked for larger pages than the system's, as on arm64, has holes between its
- * segments. What happens there does not happen in the module. */
+/* Tests a module with holes between its segments. Modules are linked so for pages larger than the
+ * system's, as on arm64. A fault in a hole must not be told as a fault in the module. */
 #include "module/ranges.h"
 #include "support.h"
 
@@ -11,7 +11,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-/* The program's, ends included. */
+/* A hole in the program: its first and its last address. */
 struct hole {
     uintptr_t start, last;
 };
@@ -20,7 +20,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct hole *hole = arg;
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t end = 0; /* of the pages of the segment before */
+    uintptr_t end = 0; /* end of the previous segment's pages */
     (void)size;
     for (ElfW(Half) i = 0; i < info->dlpi_phnum && hole->start == 0; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
@@ -33,7 +33,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
         }
         end = (info->dlpi_addr + segment->p_vaddr + segment->p_memsz + page - 1) / page * page;
     }
-    return 1; /* the first is the program */
+    return 1; /* Stop: the first module is the program. */
 }
 
 static struct hole find_hole(void)
@@ -43,7 +43,8 @@ static struct hole find_hole(void)
     return hole;
 }
 
-/* In the middle of the program's hole, where no memory is; tells first where that is. */
+/* Writes to the middle of the program's hole, where no memory is mapped. It first tells the address
+ * by forkcall_progress(). */
 __attribute__((no_sanitize("address"), no_sanitize("undefined"))) static int
 child_writes_into_its_hole(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -77,7 +78,7 @@ static void fault_in_a_hole_is_told_as_it_is(void **state)
     const struct forkcall_report report = run_tested(child_writes_into_its_hole, NULL, 0, NULL, &options);
     assert_status(report, FORKCALL_SIGNALED);
     assert_int_not_equal(told, 0);
-#if defined(__s390__) /* the processor tells the page alone */
+#if defined(__s390__) /* The processor tells only the page. */
     told &= ~(uint64_t)4095;
 #endif
     assert_int_equal(report.crash.address, told);
@@ -100,7 +101,7 @@ static void holes_are_not_among_the_placements(void **state)
         holds_function += function - placements[i].start < placements[i].size;
         holds_data += data - placements[i].start < placements[i].size;
         assert_true(placements[i].start > hole.last || placements[i].start + placements[i].size <= hole.start);
-        for (size_t k = 0; k < i; k++) /* each has a key of its own */
+        for (size_t k = 0; k < i; k++) /* The key and the path of a module are unique. */
             assert_true(placements[i].key != placements[k].key || placements[i].path != placements[k].path);
     }
     assert_int_equal(holds_function, 1);

@@ -1,5 +1,5 @@
-/* Functions of the program, of libraries and of plugins have names, by which they are found in the
- * same process. */
+/* Tests the names of functions of the program, of libraries and of plugins: a function is found by
+ * its name in the same process. */
 #include "config.h"
 
 #include "base/hash.h"
@@ -43,7 +43,7 @@ static void function_has_a_name(void **state)
     assert_true(name.is_program);
     assert_int_equal(name.path_size, 1);
     assert_found_here(static_function, &name);
-    assert_int_equal(fc_module_name(static_function, &name), 0); /* from memory */
+    assert_int_equal(fc_module_name(static_function, &name), 0); /* this time from the cache */
     assert_found_here(static_function, &name);
     fc_module_warm_up();
     assert_found_here(static_function, &name);
@@ -128,7 +128,7 @@ static void malformed_name_is_refused(void **state)
     changed.id.size = sizeof changed.id.bytes + 1;
     assert_int_equal(fc_module_find(&changed, &fn, why, sizeof why), -EINVAL);
     changed = name;
-    changed.id.bytes[0] ^= 1; /* then path counts */
+    changed.id.bytes[0] ^= 1; /* The id differs, so the path counts. */
     changed.path[0] = 'x';
     assert_int_equal(fc_module_find(&changed, &fn, why, sizeof why), -ENOENT);
     assert_non_null(strstr(why, "its file is not known"));
@@ -137,7 +137,8 @@ static void malformed_name_is_refused(void **state)
     assert_string_equal(few, "the mod");
 }
 
-/* An unloaded module's place is taken by another one. */
+/* A new module takes the addresses of an unloaded one. What is remembered of the unloaded one must
+ * not be used. */
 static void memory_of_an_unloaded_module_is_not_believed(void **state)
 {
     struct place place;
@@ -190,7 +191,7 @@ static void *hold_the_lock(void *lock)
     return NULL;
 }
 
-/* And found. */
+/* Checks that the function is named and found while another thread holds the loader's lock. */
 static void assert_named_while_the_loader_is_locked(forkcall_fn *fn)
 {
     struct lock lock = {.in_time = false};
@@ -242,7 +243,8 @@ static void many_modules_are_not_taken_for_each_other(void **state)
     remove_place(&place);
 }
 
-/* Without descriptors the kernel cannot be asked. */
+/* Names a function while no descriptor is available, so that the kernel cannot be asked for the
+ * path. */
 static void name_without_the_kernels_help(forkcall_fn *fn, struct fc_module_function *name)
 {
     struct rlimit limit;
@@ -273,7 +275,8 @@ static void relative_path_is_completed_without_the_kernels_help(void **state)
     remove_place(&place);
 }
 
-/* The files beside a link are others than those beside the file. */
+/* The directory of a link may contain other files than the directory of the module. So the path of
+ * the link must stay. */
 static void path_through_a_link_is_kept_without_the_kernels_help(void **state)
 {
     struct place place;
@@ -291,7 +294,7 @@ static void path_through_a_link_is_kept_without_the_kernels_help(void **state)
 }
 
 #ifdef HAVE_GETAUXVAL
-/* The code that the kernel gives each process has a name, and no file. */
+/* The code that the kernel maps into each process has a name, but no file. */
 static void name_without_a_path_is_not_taken_for_a_file_of_the_directory(void **state)
 {
     struct place place;
@@ -314,7 +317,8 @@ static void name_without_a_path_is_not_taken_for_a_file_of_the_directory(void **
 }
 #endif
 
-/* As programs do that put their code into huge pages: no file is mapped there any more. */
+/* Moves a page to anonymous memory, as programs do that put their code into huge pages. No file is
+ * mapped there afterwards. */
 static void move_to_anonymous_memory(uintptr_t address)
 {
     const size_t size = (size_t)sysconf(_SC_PAGESIZE);
@@ -343,8 +347,8 @@ static void code_in_anonymous_memory_has_a_name(void **state)
     remove_place(&place);
 }
 
-/* A server knows the modules of its start, and so do its children: that the file is away, and that
- * the kernel can be asked no more (no descriptor is left), is no hindrance. */
+/* A server and its children know the modules that were loaded when the server started. They need
+ * neither the file nor a descriptor to find a function in one. */
 static void prepared_module_is_found_without_file_and_descriptors(void **state)
 {
     struct place place;
@@ -367,11 +371,11 @@ static void prepared_module_is_found_without_file_and_descriptors(void **state)
     assert_true(is_found);
     assert_true(found == fn);
     dlclose(module);
-    fc_module_warm_up(); /* without the module */
+    fc_module_warm_up(); /* forgets the module */
     remove_place(&place);
 }
 
-/* Of a module whose first page was moved only the other pages tell the file. */
+/* Without its first page, a module's file is known only from its other pages. */
 static void prepared_module_with_a_moved_first_page_is_found(void **state)
 {
     struct place place;

@@ -1,5 +1,5 @@
-/* Functions of the program, of libraries and of plugins are found by name in a process that is
- * exec'ed; what is not the same there is refused. */
+/* Tests that functions of the program, of libraries and of plugins are found by name in a new
+ * process that is started by exec, and that what differs there is refused. */
 #include "module_builds.h"
 #include "named_module.h"
 
@@ -19,7 +19,7 @@ static int static_function(const void *args, size_t args_size, struct forkcall_b
     return 42;
 }
 
-/* ---- In a copy ------------------------------------------------------------------------------- */
+/* ---- In a new process ------------------------------------------------------------------------ */
 
 static void copy_finds_the_programs_function(void **state)
 {
@@ -58,8 +58,8 @@ static void copy_loads_a_plugin(void **state)
     }
 }
 
-/* In place, as few builds do it, the file stays the same one, and only its content tells; the copy
- * has nothing of it loaded. */
+/* Checks that a rebuilt plugin is refused. in_place: the file stays the same, as with few builds,
+ * and only its content differs. The new process has not loaded the plugin before. */
 static void check_rebuilt(const struct pair *pair, bool in_place)
 {
     const char *const why = in_place ? "plugin.so is another build in the new process than in the caller"
@@ -78,7 +78,8 @@ static void check_rebuilt(const struct pair *pair, bool in_place)
     assert_int_equal(stat(place.plugin, &two), 0);
     assert_int_equal(one.st_ino == two.st_ino, in_place);
     const struct fc_module_function later = name_plugin(place.plugin);
-    assert_int_equal(later.offset, name.offset); /* nothing but the identity tells them apart */
+    /* Layout and size are equal, so only the identity differs. */
+    assert_int_equal(later.offset, name.offset);
     assert_true(same_layout(&name.id, &later.id));
     assert_int_equal(one.st_size, two.st_size);
     assert_refused(&name, NULL, -ESTALE, why);
@@ -87,8 +88,8 @@ static void check_rebuilt(const struct pair *pair, bool in_place)
     remove_place(&place);
 }
 
-/* With musl dlclose() unloads nothing: the caller itself still has the file mapped that is written
- * over, and its new load is the old one. */
+/* With musl dlclose() unloads nothing. The caller still has the overwritten file mapped, and
+ * loading it again gives the old mapping. */
 #define NOT_WRITTEN_OVER_WITH_MUSL                                                     \
     do {                                                                               \
         if (has_musl())                                                                \
@@ -124,7 +125,7 @@ static void rebuilt_plugin_with_relocated_code_is_refused(void **state)
     check_rebuilt(&relocated, true);
 }
 
-/* The caller still has the old build in memory; by its path only the new one is to be had. */
+/* The caller still has the old build in memory, but at its path lies only the new build. */
 static void plugin_replaced_before_it_is_named_is_refused(void **state)
 {
     const struct pair *pairs[] = {&with_build_id, &without_build_id, &relocated};
@@ -163,13 +164,14 @@ static void deleted_plugin_is_told(void **state)
     assert_int_equal(unlink(place.plugin), 0);
     assert_refused(&name, NULL, -ENOENT, "cannot load the module /tmp/forkcall-module-");
     assert_refused(&name, NULL, -ENOENT, "No such file");
-    assert_int_equal(mkfifo(place.plugin, 0600), 0); /* the loader would wait for a writer */
+    /* The loader would wait for a writer to this FIFO. */
+    assert_int_equal(mkfifo(place.plugin, 0600), 0);
     assert_refused(&name, NULL, -ENOENT, "plugin.so: not a regular file");
     remove_place(&place);
 }
 
-/* By a hard link, and after the file was moved: the copy has the caller's file, whatever it is
- * called. */
+/* The new process loads the caller's file by a hard link, and again after the original path was
+ * removed. Only the file counts, not its path. */
 static void same_file_from_another_path_is_taken(void **state)
 {
     struct place place;
@@ -185,7 +187,8 @@ static void same_file_from_another_path_is_taken(void **state)
     remove_place(&place);
 }
 
-/* The copy has other data, and by its name the plugin looks for what lies beside it. */
+/* A copy of the file has data of its own, and the plugin may look for other files beside its own
+ * path. So the copy must not be taken for the plugin. */
 static void copy_of_a_plugin_is_another_module(void **state)
 {
     const struct pair *pairs[] = {&with_build_id, &without_build_id, &relocated};
@@ -198,7 +201,7 @@ static void copy_of_a_plugin_is_another_module(void **state)
             continue;
         replace(&place, pairs[i]->one);
         const struct fc_module_function name = name_plugin(place.plugin);
-        /* From its own file, although the other is there. */
+        /* The function is found in the plugin's own file, although the copy is loaded, too. */
         assert_answers(&name, pairs[i]->one, 1);
         assert_int_equal(unlink(place.plugin), 0);
         assert_refused(&name, pairs[i]->one, -ENOENT, "cannot load the module");
@@ -222,7 +225,7 @@ static void moved_plugin_is_named_by_its_new_path(void **state)
     assert_int_equal(fc_module_name(fn, &name), 0);
     assert_string_equal(name.path, place.other);
     assert_answers(&name, NULL, 1);
-    /* Another takes its place: it is not asked for any more. */
+    /* Another file takes the old path, which must not be used any more. */
     assert_true(copy_file(with_build_id.two, place.plugin));
     assert_int_equal(fc_module_name(fn, &name), 0);
     assert_answers(&name, place.plugin, 1);
@@ -230,7 +233,7 @@ static void moved_plugin_is_named_by_its_new_path(void **state)
     remove_place(&place);
 }
 
-/* Of a long path the reason behind it is still told. */
+/* A long path must not cut off the reason that follows it in the message. */
 static void reason_is_not_cut_off_by_a_long_path(void **state)
 {
     struct fc_module_function name;
@@ -247,7 +250,7 @@ static void reason_is_not_cut_off_by_a_long_path(void **state)
     assert_int_equal(fc_module_find(&name, &fn, why, sizeof why), -ENOENT);
     assert_non_null(strstr(why, "cannot load the module ...xxx"));
     assert_non_null(strstr(why, "x: "));
-    memset(path, '/', sizeof path - 1); /* the root: no regular file */
+    memset(path, '/', sizeof path - 1); /* the root directory: not a regular file */
     assert_int_equal(fc_module_set_path(&name, path), 0);
     assert_int_equal(fc_module_find(&name, &fn, why, sizeof why), -ENOENT);
     assert_non_null(strstr(why, "/: not a regular file"));
@@ -275,7 +278,8 @@ static void plugin_is_found_after_a_change_of_directory(void **state)
     remove_place(&place);
 }
 
-/* What the plugin needs in turn may be beside the link, and not beside the file. */
+/* Files that the plugin needs may lie beside the link and not beside the file, so the path of the
+ * link must stay. */
 static void path_of_the_loader_is_kept(void **state)
 {
     struct place place;
@@ -290,7 +294,8 @@ static void path_of_the_loader_is_kept(void **state)
     remove_place(&place);
 }
 
-/* The caller has loaded it all the same, as what is missing is never called. */
+/* The caller could load the plugin because the missing function is never called. The new process
+ * must load it in the same way. */
 static void plugin_that_misses_something_is_loaded(void **state)
 {
     forkcall_fn *(*get)(void) = NULL;
@@ -319,7 +324,8 @@ static void deleted_is_no_part_of_the_path(void **state)
     assert_non_null(getcwd(before, sizeof before));
     make_place(&place);
     assert_int_equal(chdir(place.directory), 0);
-    for (int is_deleted = 0; is_deleted < 2; is_deleted++) { /* or is only called so */
+    /* First with a name that only looks deleted, then really deleted. */
+    for (int is_deleted = 0; is_deleted < 2; is_deleted++) {
         snprintf(path, sizeof path, "%s%s", place.plugin, is_deleted ? "" : ending);
         assert_true(copy_file(with_build_id.one, path));
         forkcall_fn *const fn = load(is_deleted ? "./plugin.so" : "./plugin.so (deleted)", &module);

@@ -1,5 +1,5 @@
-/* By every method it is the caller's own module that a function runs in: not one of the same build,
- * of the same name or of the same path. */
+/* Tests that by every method a function runs in the caller's own module, and not in another one
+ * with the same build-id, name or path. */
 #include "exec_lookup.h"
 #include "self_naming_library.h"
 #include "support.h"
@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The library that this program is linked with, another with its build-id, and two plugins. */
+/* The paths of the library that this program is linked with, of another one with its build-id, and
+ * of two plugins. */
 static char linked[PATH_MAX], other_code[PATH_MAX], answer_1[PATH_MAX], with_own_library[PATH_MAX];
 
 static char directory[] = "/tmp/forkcall-which-XXXXXX";
@@ -64,7 +65,8 @@ static struct forkcall_report ask(forkcall_fn *fn, struct which *which)
 
 static void assert_runs_in(forkcall_fn *fn, int version, const char *path)
 {
-    for (int times = 0; times < 3; times++) { /* the children that were ready, and those after */
+    /* Several calls, because the first ones use children that were made before. */
+    for (int times = 0; times < 3; times++) {
         struct which which = {.version = -1};
         const struct forkcall_report report = ask(fn, &which);
         assert_status(report, FORKCALL_OK);
@@ -127,12 +129,13 @@ static void one_file_by_several_names_is_one_module(void **state)
     (void)state;
     for (int is_hard = 0; is_hard < 2; is_hard++) {
         void *module;
-        char name[128]; /* not file: the loader takes it for the linked library from then on */
+        /* Not "file": the loader takes this name for the linked library from then on. */
+        char name[128];
         snprintf(name, sizeof name, "%s/link%d.so", directory, is_hard);
         if (is_hard ? link(linked, name) != 0 : symlink(linked, name) != 0)
             SKIP("a link cannot be made from this directory");
         forkcall_fn *const fn = load(name, &module);
-        assert_true(fn == tell_which); /* the loader knows it */
+        assert_true(fn == tell_which); /* The loader recognises the linked library. */
         assert_runs_in(fn, 1, linked);
         dlclose(module);
         unlink(name);
@@ -150,7 +153,7 @@ static void copy_behind_a_link_is_called_as_the_caller_calls_it(void **state)
     dlclose(module);
 }
 
-/* Of several that are loaded from copies of one file. */
+/* Each of several copies of one file is a module of its own. */
 static void each_of_several_copies_is_itself(void **state)
 {
     void *modules[2];
@@ -169,7 +172,8 @@ static void each_of_several_copies_is_itself(void **state)
 static void replaced_file_of_the_same_build_id_is_refused(void **state)
 {
     (void)state;
-    for (int is_named = 0; is_named < 2; is_named++) { /* or is replaced before it is asked for */
+    /* First a file that no call has named, then one that a call has named. */
+    for (int is_named = 0; is_named < 2; is_named++) {
         void *module;
         assert_true(copy_file(linked, file));
         forkcall_fn *const fn = load(file, &module);
@@ -199,7 +203,7 @@ static void moved_file_is_found(void **state)
     assert_runs_in(fn, 1, file);
     assert_int_equal(rename(file, second), 0);
     assert_runs_in(fn, 1, method_shares_memory() ? file : second);
-    assert_true(copy_file(other_code, file)); /* what takes its place does not matter */
+    assert_true(copy_file(other_code, file)); /* The file that takes its place does not matter. */
     assert_runs_in(fn, 1, method_shares_memory() ? file : second);
     dlclose(module);
 }
@@ -218,7 +222,7 @@ static int works(void)
 {
     struct which which = {.version = -1};
     const struct forkcall_report report = ask(tell_which, &which);
-    forkcall_server_stop(); /* the next is made of what is then on disk */
+    forkcall_server_stop(); /* The next server is started from the file that is then on disk. */
     return answers(child_fails_7, 7) && report.status == FORKCALL_OK && which.version == 1;
 }
 
@@ -229,7 +233,7 @@ static int run_moving(const char *path)
     CHECK(works());
     CHECK(rename(path, moved) == 0);
     CHECK(works());
-    CHECK(copy_file(other_code, path)); /* no program at all */
+    CHECK(copy_file(other_code, path)); /* The new file is not even a program. */
     CHECK(works());
     unlink(path);
     unlink(moved);
@@ -346,7 +350,7 @@ static void function_in_another_namespace_is_refused(void **state)
     dlclose(module);
 }
 
-/* The library itself is there, and sees the modules of its namespace only. */
+/* A library in another namespace sees only the modules of its own namespace. */
 static void library_in_another_namespace_does_not_take_its_first_module_for_the_program(void **state)
 {
     namespace_call *run = NULL;
@@ -373,10 +377,11 @@ static void library_in_another_namespace_does_not_take_its_first_module_for_the_
     assert_int_equal(report.code, 5);
     report = run(tested_method(), true, text, sizeof text);
     assert_status(report, FORKCALL_SIGNALED);
-    /* With libdw, the frame names the source file of the library instead of the library's file. */
+    /* With libdw the frame names the library's source file instead of the library. */
     const char *const library = strrchr(with_own_library, '/') + 1;
     assert_true(strstr(text, library) != NULL || strstr(text, "at namespace_plugin.c:") != NULL);
-    assert_null(strstr(text, "test_which_module+0x")); /* libdw may rightly name its source file */
+    /* With libdw the frame may rightly name the source file of this test. */
+    assert_null(strstr(text, "test_which_module+0x"));
     dlclose(module);
 }
 
