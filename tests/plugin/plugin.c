@@ -1,5 +1,5 @@
-/* A plugin that makes calls. It has the library by being linked with it, shared or static, or, with
- * LOAD, by loading it itself. */
+/* A plugin that makes calls. It is linked with the library, shared or static, or (LOAD) loads the
+ * library itself. */
 #include <forkcall.h>
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <dlfcn.h>
 #endif
 
-/* 0: all is well; else the number of what is not. */
+/* Makes calls. Returns 0, or the number of the check that failed. */
 int plugin_use(const char *path);
 
 struct functions {
@@ -20,7 +20,7 @@ struct functions {
 };
 static struct functions library;
 
-/* In the plugin's own code, and static: nothing finds it by name. */
+/* A static function in the plugin's own code, so no symbol leads to it. */
 static int child_doubles(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int doubled = *(const int *)args * 2;
@@ -46,7 +46,7 @@ static int open_library(const char *path)
     loaded = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (loaded == NULL)
         return 1;
-    /* POSIX wants a function's address to fit into a pointer to an object, and C does not. */
+    /* POSIX lets a pointer to an object hold a function's address, and C does not. */
     *(void **)&library.run = dlsym(loaded, "forkcall_run");
     *(void **)&library.append = dlsym(loaded, "forkcall_buf_append");
     *(void **)&library.free = dlsym(loaded, "forkcall_buf_free");
@@ -72,7 +72,7 @@ static int close_library(void)
 }
 #endif
 
-/* Nobody has called forkcall_init() in this program's main(), which does not know it. */
+/* The program's main() does not know the library and so has not called forkcall_init(). */
 static bool other_methods_are_refused(void)
 {
     static const enum forkcall_method methods[] = {FORKCALL_SERVER, FORKCALL_SPAWN};

@@ -1,7 +1,8 @@
-/* A plugin of which there are two builds, that tell which they are. */
+/* A plugin of which there are two builds. Its function tells which build it is. */
 #include <forkcall.h>
 
-/* Static, as a plugin's functions often are: found by its place in the file. */
+/* The function is static, as a plugin's functions often are, so it is found by its place in the
+ * file. */
 static int child_tells_its_build(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int build = BUILD;

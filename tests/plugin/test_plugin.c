@@ -1,5 +1,6 @@
-/* Programs that do not know the library: a plugin brings it, privately, and takes it away again.
- * This program must not be linked with it, so it has none of the other tests' helpers. */
+/* Tests a plugin that brings the library into a program that does not know it, privately, and takes
+ * it away again. This program must not be linked with the library, so it cannot use the helpers of
+ * other tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +45,7 @@ static int use_plugin(const char *path, int mode)
     return dlclose(plugin) == 0 ? r : 102;
 }
 
-/* The library's fork handlers must not be called where they are no more. */
+/* Forks, because the library's fork handlers must not be called after the library was unloaded. */
 static void fork_and_wait(void)
 {
     int status = -1;
@@ -68,7 +69,8 @@ static void *use_in_thread(void *context)
     return NULL;
 }
 
-/* The thread's own data of the library is destroyed after the plugin was closed. */
+/* Uses the plugin in a thread that ends. The library's data of this thread is destroyed after the
+ * plugin was closed. */
 static void use_in_a_thread_that_ends(const char *path)
 {
     pthread_t thread;
@@ -81,7 +83,7 @@ static void use_in_a_thread_that_ends(const char *path)
 static void check_plugin(const char *path)
 {
     const int before = count_descriptors();
-    assert_null(dlsym(RTLD_DEFAULT, "forkcall_run")); /* as private as meant */
+    assert_null(dlsym(RTLD_DEFAULT, "forkcall_run")); /* The library's names are private. */
     for (int i = 0; i < TIMES; i++) {
         assert_int_equal(use_plugin(path, i % 2 == 0 ? RTLD_NOW : RTLD_LAZY), 0);
         fork_and_wait();

@@ -1,5 +1,5 @@
-/* A plugin that is rebuilt while its host, and a server, live: a copy never calls what is not the
- * host's. */
+/* Tests a plugin that is rebuilt while its host and a server live: the call must never run code of
+ * another build than the host's. */
 #include "support.h"
 
 #include <dlfcn.h>
@@ -15,7 +15,7 @@ static const char *builds[2];
 static char directory[] = "/tmp/forkcall-test-XXXXXX";
 static char installed[64], fresh[64];
 
-/* As compilers and package managers do: a new file in the place of the old one. */
+/* Replaces the plugin by a new file, as compilers and package managers do. */
 static bool install(const char *build)
 {
     char bytes[4096];
@@ -52,7 +52,7 @@ static void *load(forkcall_fn **fn)
     forkcall_fn *(*function)(void) = NULL;
     void *plugin = dlopen(installed, RTLD_NOW | RTLD_LOCAL);
     assert_non_null(plugin);
-    /* POSIX wants a function's address to fit into a pointer to an object, and C does not. */
+    /* POSIX lets a pointer to an object hold a function's address, and C does not. */
     *(void **)&function = dlsym(plugin, "function_of_plugin");
     assert_non_null(function);
     *fn = function();
@@ -87,12 +87,13 @@ static void plugin_rebuilt_while_the_server_lives(void **state)
     const struct traces before = traces_now();
     assert_true(install(builds[0]));
     void *plugin = load(&fn);
-    for (int i = 0; i < 4; i++) /* the children that were ready, and those after */
+    /* Several calls, because the first ones use children that were made before. */
+    for (int i = 0; i < 4; i++)
         assert_build(fn, 1);
     assert_true(install(builds[1]));
     for (int i = 0; i < 4; i++) {
         if (method_shares_memory())
-            assert_build(fn, 1); /* as it is in memory */
+            assert_build(fn, 1); /* A fork has the host's build in memory. */
         else
             assert_refused(fn);
     }
@@ -102,7 +103,7 @@ static void plugin_rebuilt_while_the_server_lives(void **state)
         assert_build(fn, 2);
     assert_int_equal(dlclose(plugin), 0);
     assert_no_traces(before, false);
-    /* The program's own functions were callable all the time, by the same server. */
+    /* The same server could call the program's own functions all the time. */
     const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, NULL);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(forkcall_server_start(NULL), tested_method() == FORKCALL_SERVER ? -EALREADY : 0);
