@@ -1,5 +1,5 @@
-/* A program outside the project's own build: it knows only what pkg-config says of the installed
- * library. */
+/* Tests the installed library from a program outside of the project, which knows only what
+ * pkg-config tells. */
 #include <forkcall.h>
 #include <signal.h>
 #include <stdio.h>

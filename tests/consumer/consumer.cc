@@ -1,5 +1,5 @@
-/* The installed library used from C++: the decorator, a message from a failing function, an
- * exception that is not caught. */
+/* Tests the installed library from C++: the decorator, a message from a failing function, and an
+ * exception that nothing catches. */
 #include <forkcall.h>
 
 #include <csignal>
@@ -56,7 +56,7 @@ int main()
     check(std::string(report.message).find("84 / 0") != std::string::npos, "the message of 84 / 0", report);
 
     forkcall_options options = forkcall_options();
-    options.standard_error = FORKCALL_STREAM_NULL; // what std::terminate says
+    options.standard_error = FORKCALL_STREAM_NULL; // hides what std::terminate prints
     report = forkcall_run(throws, nullptr, 0, nullptr, &options);
     check(report.status == FORKCALL_SIGNALED && report.code == SIGABRT, "an exception", report);
     return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
