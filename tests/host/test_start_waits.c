@@ -322,9 +322,10 @@ static int tells_parent(const void *args, size_t args_size, struct forkcall_buf 
 static int wait_for_a_child(void)
 {
     const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = SHORT_MS};
+    const struct forkcall_options first = {.method = FORKCALL_SERVER, .timeout_ms = DEADLINE_S * 1000};
     pid_t server = 0;
     struct forkcall_buf result = forkcall_buf_fixed(&server, sizeof server);
-    CHECK(forkcall_run(tells_parent, NULL, 0, &result, &options).status == FORKCALL_OK);
+    CHECK(forkcall_run(tells_parent, NULL, 0, &result, &first).status == FORKCALL_OK);
     CHECK(kill(server, SIGSTOP) == 0);
     enum forkcall_status status = FORKCALL_OK;
     for (int i = 0; status == FORKCALL_OK && i < 10; i++)
