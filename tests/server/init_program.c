@@ -5,6 +5,9 @@
  *   start                       forkcall_server_start()
  *   environ                     the environment and descriptors of a program that this one starts
  *   child_environ METHOD        the same for a program that the function starts
+ *   thread                      starts a thread
+ *   real_user NUMBER            changes the real user alone; the effective user is root
+ *   set_user_id FILE            makes the file a set-user-id program
  *
  * The re-executed program has no arguments. SUBJECT_COPY in the environment says what it does in
  * place of forkcall_init(): calls, starts, recurses, exits, crashes, hangs. SUBJECT_LOG names a
@@ -138,6 +141,8 @@ int main(int argc, char **argv)
             call(method, argv[i], tells_environment);
         else if (strcmp(argv[i], "thread") == 0)
             printf("thread: %d\n", pthread_create(&thread, NULL, sits, NULL));
+        else if (strcmp(argv[i], "real_user") == 0 && ++i < argc)
+            printf("setresuid: %d\n", setresuid((uid_t)strtol(argv[i], NULL, 10), 0, 0));
         else if (strcmp(argv[i], "set_user_id") == 0 && ++i < argc)
             printf("chmod: %d\n", chmod(argv[i], 04755));
         fflush(NULL);

@@ -371,6 +371,27 @@ static void program_with_file_capabilities_run_by_root(void **state)
     assert_says("auto: OK method 2");
 }
 
+/* A copy begins with the real user, to whom exec gives what the file has: it is not even started. */
+static void program_with_file_capabilities_and_another_real_user(void **state)
+{
+    static const char *const args[] = {"init", "real_user", "65534", "server", "spawn", "start", NULL};
+    char directory[64], path[96];
+    (void)state;
+    SKIP_UNLESS_ROOT;
+    program_make(init_program, 0755, directory, path);
+    give_capabilities(path);
+    const struct program program = {.path = path, .args = args};
+    const int status = program_run(&program, output, sizeof output);
+    directory_remove(directory);
+    assert_int_equal(status, 0);
+    assert_says("setresuid: 0\n");
+    if (strstr(output, "server: OK") != NULL)
+        SKIP("the file system knows no file capabilities");
+    assert_says("server: NOT_STARTED method 2 ran 1 code 1: server: this program's file has capabilities (setcap)");
+    assert_says("spawn: NOT_STARTED method 3 ran 1 code 1: this program's file has capabilities (setcap)");
+    assert_says("start: -1\n");
+}
+
 static void same_program_without_the_bit(void **state)
 {
     static const char *const args[] = {"init", "server", "spawn", "start", "auto", NULL};
@@ -532,6 +553,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(set_user_id_program),
         cmocka_unit_test(program_with_file_capabilities_run_by_a_user),
         cmocka_unit_test(program_with_file_capabilities_run_by_root),
+        cmocka_unit_test(program_with_file_capabilities_and_another_real_user),
         cmocka_unit_test(same_program_without_the_bit),
         cmocka_unit_test(host_with_another_effective_user),
         cmocka_unit_test(host_that_calls_seteuid),
