@@ -386,6 +386,44 @@ static void host_that_leaves_its_session_keyring(void **state)
     assert_int_equal(status, 0);
 }
 
+/* Where a thread has no session keyring, the kernel tells that of its user in place of one. So a
+ * child that has become another user shows whether it has been given one. */
+static int child_becomes_another_user(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    if (setresuid(NOBODY, NOBODY, NOBODY) < 0)
+        return NOT_HERE;
+    const long session = syscall(SYS_keyctl, 0, -3, 0), of_user = syscall(SYS_keyctl, 0, -5, 0);
+    return session < 0 || of_user < 0 ? NOT_HERE : session != of_user;
+}
+
+static int call_without_session_keyring(void *unused)
+{
+    static const enum forkcall_method methods[] = {FORKCALL_FORK, FORKCALL_SPAWN, FORKCALL_SERVER};
+    (void)unused;
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        const struct forkcall_options options = {.method = methods[i], .timeout_ms = PLENTY_MS};
+        const int code = forkcall_run(child_becomes_another_user, NULL, 0, NULL, &options).code;
+        if (i == 0 && code != 0)
+            return NOT_HERE;
+        CHECK(code == 0);
+    }
+    return 0;
+}
+
+static void host_without_a_session_keyring(void **state)
+{
+    (void)state;
+    if (!is_root() || may_seem_threaded())
+        SKIP("only root becomes another user, and this process is forked");
+    const int status = host_run(call_without_session_keyring, NULL);
+    if (status == NOT_HERE)
+        SKIP("no keyrings here, or this process has a session keyring");
+    assert_int_equal(status, 0);
+}
+
 /* ---- False answers about this process's rights ----------------------------------------------- */
 
 static const char *init_program, *preload_credentials;
@@ -465,6 +503,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(threads_that_change_their_file_user_share_one_server),
         cmocka_unit_test(threads_that_drop_their_rights_for_good_leave_the_server_to_others),
         cmocka_unit_test(host_that_leaves_its_session_keyring),
+        cmocka_unit_test(host_without_a_session_keyring),
         cmocka_unit_test(user_who_is_told_to_be_root),
         cmocka_unit_test(root_who_is_told_to_have_fewer_capabilities_than_exec_gives),
     };
