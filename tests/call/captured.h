@@ -1,4 +1,4 @@
-/* What is heard of the captured streams of a child. */
+/* Collects what a child writes to its captured streams. */
 #ifndef CAPTURED_H
 #define CAPTURED_H
 
@@ -10,7 +10,7 @@
 struct heard {
     struct forkcall_buf bytes[3]; /* by descriptor */
     int calls, wrong;
-    int cancel_at; /* 0: never */
+    int cancel_at; /* number of the output call that cancels; 0: none */
     bool slow;
 };
 
@@ -23,7 +23,8 @@ static inline int hear(void *user, int fd, const char *data, size_t size)
         return 0;
     }
     if (heard->slow && heard->calls % 16 == 0)
-        usleep(500); /* so that the child has to wait for room */
+        /* The callback is slow at times, so that the child has to wait for room in the pipe. */
+        usleep(500);
     heard->wrong += forkcall_buf_append(&heard->bytes[fd], data, size) != 0;
     return heard->calls == heard->cancel_at;
 }
@@ -61,7 +62,8 @@ static inline bool write_text(int fd, const char *text)
 
 static inline unsigned char byte_at(size_t i)
 {
-    return (unsigned char)(i * 7 + i / 255); /* every value, 0 and those above 127 too */
+    /* Every value occurs, 0 and those above 127 included. */
+    return (unsigned char)(i * 7 + i / 255);
 }
 
 #endif

@@ -1,10 +1,11 @@
+/* A chain of calls that ends in a crash, for the test program and for a plugin. */
 #include "crash_chain.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 #define NOINLINE __attribute__((noinline))
-/* The access itself is to fail, not a check of a sanitizer's before it. */
+/* The access itself must fail, and not a sanitizer's check before it. */
 #define UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("undefined")))
 
 const char CHAIN(constant)[] = "constant";
@@ -12,7 +13,9 @@ const char CHAIN(constant)[] = "constant";
 static char *volatile nowhere;
 static const char *volatile constant = CHAIN(constant);
 static void (*volatile no_function)(void);
-static volatile int after; /* no call is the last of its function */
+/* Changed after each call, so that no call is the last action of its function, which a compiler
+ * would turn into a jump. */
+static volatile int after;
 
 UNCHECKED static int compare(const void *a, const void *b)
 {

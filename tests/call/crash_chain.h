@@ -1,5 +1,5 @@
-/* A chain of calls that ends in a crash. The same source is in the test program and in a plugin:
- * CHAIN(name) is what a name is there. */
+/* A chain of calls that ends in a crash. The test program and a plugin are built from the same
+ * source: CHAIN(name) gives each its own names. */
 #ifndef CRASH_CHAIN_H
 #define CRASH_CHAIN_H
 
@@ -11,18 +11,19 @@
 #define CHAIN(name) program_##name
 #endif
 
-/* Of what: the argument, an int. */
+/* How the chain ends. The function's argument is such a value, as an int. */
 enum chain_end {
     CHAIN_NULL_POINTER,
     CHAIN_NULL_FUNCTION,
     CHAIN_TRAP,
-    CHAIN_IN_CALLBACK,       /* of a library's function */
-    CHAIN_ON_STATIC_STACK,   /* in a stack that lies in the module */
-    CHAIN_WRITE_TO_CONSTANT, /* of the module */
+    CHAIN_IN_CALLBACK,       /* in a function that qsort(3) calls */
+    CHAIN_ON_STATIC_STACK,   /* on a stack that lies in the module's data */
+    CHAIN_WRITE_TO_CONSTANT, /* writes to a constant of the module */
     CHAIN_ENDS
 };
 
-/* Exported, so that they are known by name: the call's function, and what it calls. */
+/* These functions are exported, so that their names are known: the function of the call, and the
+ * functions that it calls. */
 forkcall_fn CHAIN(outer);
 int CHAIN(middle)(enum chain_end end);
 int CHAIN(inner)(enum chain_end end);

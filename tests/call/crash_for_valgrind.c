@@ -1,5 +1,5 @@
-/* Calls whose functions crash and answer, for valgrind.sh: what valgrind says of them is the
- * functions' own doing. */
+/* A program for valgrind.sh: its calls' functions crash or answer. Apart from the crashes they do
+ * nothing that valgrind reports. */
 #include <forkcall.h>
 
 #include <signal.h>
@@ -27,7 +27,7 @@ static int answers(const void *args, size_t args_size, struct forkcall_buf *resu
     return forkcall_buf_append(result, args, args_size);
 }
 
-/* With an argument: nothing, which valgrind must be able to run. */
+/* With an argument the program does nothing. This shows whether valgrind can run it. */
 int main(int argc, char **argv)
 {
     (void)argv;

@@ -1,4 +1,4 @@
-/* What a map of the tests is given, gives and hears. */
+/* A map in a test: its items, its options, and what its callbacks get. */
 #ifndef MAP_JOB_H
 #define MAP_JOB_H
 
@@ -13,10 +13,10 @@
 
 struct item {
     int number;
-    int fd; /* of a pipe; -1: none */
+    int fd; /* writing end of a pipe; -1: none */
 };
 
-/* What a map is given and gives. The pipe is kept by children of every method. */
+/* A map of up to MAX items. Children of every method get the pipe by keep_fds. */
 struct job {
     enum forkcall_method method;
     struct item items[MAX];
@@ -25,10 +25,12 @@ struct job {
     struct forkcall_map_options options;
     struct forkcall_report report;
     int ends[2];
-    /* What was heard, of which item. */
+    /* How often each callback was called, by item. */
     int heard[MAX], progress[MAX], output[MAX];
     int total_heard;
-    int cancel_at; /* item_done: this many items; progress, output: index plus one; 0: never */
+    /* When a callback cancels. item_done: after this many items; others: at this item plus one; 0:
+     * never. */
+    int cancel_at;
     struct traces before;
 };
 
@@ -53,7 +55,8 @@ static inline struct job *new_job(enum forkcall_method method)
 
 static inline void run_job(struct job *job, forkcall_fn *fn, size_t count)
 {
-    for (size_t i = 0; i < count; i++) /* each is replaced, or emptied */
+    /* The map must replace or empty each of these results. */
+    for (size_t i = 0; i < count; i++)
         assert_int_equal(forkcall_buf_append(&job->results[i], "old", 3), 0);
     memset(job->reports, 0xa5, sizeof job->reports);
     job->report = forkcall_map(fn, job->items, sizeof *job->items, count, job->results, job->reports, &job->options);

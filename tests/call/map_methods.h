@@ -1,4 +1,4 @@
-/* The start methods that the tests of forkcall_map go through. */
+/* Finds the start methods by which the tests of forkcall_map() run. */
 #ifndef MAP_METHODS_H
 #define MAP_METHODS_H
 
@@ -9,7 +9,8 @@
 static enum forkcall_method methods[4];
 static size_t method_count;
 
-/* First thing in main: those that this system and this version have. */
+/* Must be called first in main(): finds the methods that this system and this build of the library
+ * have. */
 static inline void find_methods(void)
 {
     static const enum forkcall_method all[] = {FORKCALL_FORK, FORKCALL_SERVER, FORKCALL_SPAWN, FORKCALL_INLINE};
@@ -24,7 +25,7 @@ static inline void find_methods(void)
     }
 }
 
-/* The last thing: the group's teardown. */
+/* Teardown of the group of tests. */
 static inline int stop_server(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* What reaches the function, and how. */
+/* Tests what reaches the function as its arguments. */
 #include "support.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What the function found. */
+/* What the function has found. */
 struct found {
     const void *args;
     size_t size;
@@ -56,7 +56,7 @@ static struct found look(const void *args, size_t args_size, enum forkcall_metho
     return found;
 }
 
-/* AUTO: the one that is tested. */
+/* AUTO stands for the tested method. */
 static const enum forkcall_method methods[] = {FORKCALL_AUTO, FORKCALL_INLINE};
 
 static void args_of_0_bytes(void **state)
@@ -101,7 +101,7 @@ static void args_by_pointer_are_the_very_pointer(void **state)
     }
 }
 
-/* A list that lies all over the caller's memory. */
+/* A list whose nodes lie in different parts of the caller's memory. */
 struct node {
     int value;
     const struct node *next;
@@ -132,7 +132,7 @@ static void pointers_into_the_caller_stay_valid(void **state)
 static int child_changes_its_args(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args_size;
-    *(int *)(uintptr_t)args = 99; /* it may not, but it can */
+    *(int *)(uintptr_t)args = 99; /* forbidden, but possible */
     return forkcall_buf_append(result, args, sizeof(int));
 }
 
@@ -148,7 +148,8 @@ static void child_that_writes_to_its_args(void **state)
     assert_int_equal(number, 1);
 }
 
-/* A fork of the function changes the bytes as well; neither sees the other's change. */
+/* The function changes the bytes, and so does a fork of it. Neither process may see the other's
+ * change. */
 static int child_changes_large_args_and_forks(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     unsigned char *bytes = (unsigned char *)(uintptr_t)args;
@@ -203,7 +204,7 @@ static bool is_not_0(void *number)
     return atomic_load((atomic_int *)number) != 0;
 }
 
-/* Answers when it has seen the caller's change, and makes one of its own. */
+/* Waits until it sees the caller's change, makes a change of its own, and returns. */
 static int child_meets_its_caller_in_args(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     atomic_int *shared = (atomic_int *)(uintptr_t)args;
@@ -248,8 +249,8 @@ static void cancellation_is_disabled_in_a_fork_alone(void **state)
     assert_int_equal(report.code, method_shares_memory() ? 1 : 2);
 }
 
-/* By the limit, what is more than a pipe takes finds no room on its way to a child that is no
- * fork. */
+/* Arguments that are larger than a pipe holds are passed in a file. With this limit the file cannot
+ * hold all of them, so the call fails for a child that is no fork of the caller. */
 static int host_with_a_low_limit_of_file_sizes(void *unused)
 {
     static unsigned char bytes[100000];
@@ -289,7 +290,8 @@ static void args_of_1_GiB(void **state)
         SKIP("takes too long, or there is no room for it, here");
     if (!method_shares_memory() && memory_available() < 2UL << 20)
         SKIP("less than 2 GiB of memory are available");
-    /* pages that were never written cost no memory, here or in a child that shares them */
+    /* Pages that were never written need no memory, neither here nor in a child that shares
+     * them. */
     unsigned char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     assert_ptr_not_equal(bytes, MAP_FAILED);
     bytes[size / 2] = 7;
@@ -300,7 +302,8 @@ static void args_of_1_GiB(void **state)
     munmap(bytes, size);
 }
 
-/* An unaligned copy of this is not to be had; the caller is told before anything has run. */
+/* No copy of so many unaligned bytes can be allocated. The call must fail before the function
+ * runs. */
 static void args_for_which_there_is_no_memory(void **state)
 {
     (void)state;
@@ -317,7 +320,7 @@ static void call_leaves_errno_as_it_was(void **state)
 {
     (void)state;
     static forkcall_fn *const functions[] = {child_returns_0, child_fails_7, child_kills_itself};
-    for (size_t i = 0; i < 6; i++) { /* the server's first call starts it */
+    for (size_t i = 0; i < 6; i++) { /* By SERVER the first call also starts the server. */
         struct forkcall_call *call;
         errno = 4711;
         run_tested(functions[i % 3], NULL, 0, NULL, NULL);

@@ -1,4 +1,5 @@
-/* start, wait, cancel, finish and the descriptor, in every order. */
+/* Tests forkcall_start(), forkcall_wait(), forkcall_cancel(), forkcall_finish() and forkcall_fd(),
+ * in every order. */
 #include "support.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include <sys/timerfd.h>
 #endif
 
-/* Waits for a byte that the test writes, then answers: so the test decides when it ends. */
+/* Waits for a byte from the test before it answers, so the test decides when the function ends. */
 static int child_waits_for_a_byte(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     char byte;
@@ -56,14 +57,15 @@ static bool no_descriptor(void)
     return fd < 0;
 }
 
-/* Where the kernel gives no descriptor for a process, the call's wakes an event loop again and
- * again, to look for itself. */
+/* True: the call's descriptor stays unreadable. Also true under these tools, which have no
+ * descriptors for processes: there the call wakes its event loop again and again to look for its
+ * child. */
 static bool is_quiet(int fd, int timeout_ms)
 {
     return under_valgrind() || under_emulator() || !is_readable(fd, timeout_ms);
 }
 
-/* fd: the argument, a descriptor; or NULL. */
+/* fd: the function's argument, a descriptor; NULL: none. */
 static void start(struct forkcall_call **call, forkcall_fn *fn, const int *fd, struct forkcall_buf *result,
                   const struct forkcall_options *options)
 {
@@ -76,7 +78,8 @@ static void start(struct forkcall_call **call, forkcall_fn *fn, const int *fd, s
     assert_int_equal(start_tested(call, fn, fd, fd == NULL ? 0 : sizeof *fd, result, &with), 0);
 }
 
-/* As an event loop does: wait with 0 only when the descriptor is readable. How often it was. */
+/* Runs a call like an event loop: forkcall_wait(call, 0) is called only when the descriptor is
+ * readable. Returns how often that was. */
 static int run_loop(struct forkcall_call *call)
 {
     int turns = 0;
@@ -107,8 +110,8 @@ static void NULL_handles(void **state)
 }
 
 #if defined SYS_timerfd_settime && defined __LP64__
-/* In place of the C library's: a clock whose timers ring late, as those of an emulated machine do.
- * What is done is to be told at once all the same. */
+/* Replaces the C library's function by one whose timers expire late, as those of an emulated
+ * machine do. What is already finished must be reported at once all the same. */
 int timerfd_settime(int fd, int flags, const struct itimerspec *utmr, struct itimerspec *otmr)
 {
     struct itimerspec late = *utmr;
@@ -148,7 +151,7 @@ static void every_way_to_the_end(void **state)
         if (way > 2)
             for (int i = -1; i < 2; i++)
                 assert_int_equal(forkcall_wait(call, i), 1);
-        assert_int_equal(result.size, 0); /* not touched before finish */
+        assert_int_equal(result.size, 0); /* Only forkcall_finish() fills the result. */
         const struct forkcall_report report = forkcall_finish(call);
         assert_status(report, FORKCALL_OK);
         assert_int_equal(result.size, 6);
@@ -172,9 +175,9 @@ static void result_and_details_are_untouched_until_finish(void **state)
     int ends[2];
     make_pipe(ends);
     start(&call, child_waits_for_a_byte, &ends[0], &result, &options);
-    memset(&options, 0xa5, sizeof options); /* it may be reused at once */
+    memset(&options, 0xa5, sizeof options); /* The caller may reuse the options at once. */
     const int reader = ends[0];
-    ends[0] = -1; /* and so may args */
+    ends[0] = -1; /* The caller may reuse the arguments at once. */
     let_go(ends);
     ends[0] = reader;
     assert_int_equal(forkcall_wait(call, -1), 1);
@@ -210,7 +213,8 @@ static void descriptor_is_readable_when_there_is_something_to_do(void **state)
     assert_true(is_quiet(fd, 50));
     let_go(ends);
     run_loop(call);
-    for (int i = 0; i < 3; i++) { /* and readable it stays */
+    /* The descriptor of a finished call stays readable. */
+    for (int i = 0; i < 3; i++) {
         assert_true(is_readable(fd, 0));
         assert_int_equal(forkcall_fd(call), fd);
         assert_int_equal(forkcall_wait(call, 0), 1);
@@ -274,7 +278,7 @@ static void deadline_acts_though_wait_is_only_called_when_readable(void **state)
     const int turns = run_loop(call);
     const struct forkcall_report report = forkcall_finish(call);
     assert_status(report, FORKCALL_TIMED_OUT);
-    /* And not readable all the time. */
+    /* The descriptor must not be readable all the time. */
     assert_true(turns < 20 || under_valgrind() || under_emulator());
 }
 
@@ -364,7 +368,7 @@ static void descriptor_tells_of_progress_and_output(void **state)
     start(&call, child_reports_and_writes, &ends[0], NULL, &options);
     const int fd = forkcall_fd(call);
     assert_true(is_readable(fd, DEADLINE_S * 1000));
-    assert_int_equal(events.progress, 0); /* delivered by wait alone */
+    assert_int_equal(events.progress, 0); /* Only forkcall_wait() delivers progress. */
     assert_int_equal(forkcall_wait(call, 0), 0);
     assert_int_equal(events.progress, 1);
     assert_true(is_quiet(fd, 20));
@@ -461,7 +465,8 @@ static int unfinished_host(void *unused)
     }
     int status = -1;
     CHECK(waitpid(pid, &status, 0) == pid && status == 0);
-    CHECK(forkcall_wait(call, 0) == 0); /* it has done this call no harm */
+    /* The call in the other process has not disturbed this one. */
+    CHECK(forkcall_wait(call, 0) == 0);
     CHECK(write(ends[1], "x", 1) == 1);
     const struct forkcall_report report = forkcall_finish(call);
     CHECK(report.status == FORKCALL_OK && result.size == 6);

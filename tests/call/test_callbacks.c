@@ -1,5 +1,5 @@
-/* Callbacks take the host's time: whatever a child says meanwhile, after the deadline, or once a
- * call is to be cancelled, no callback for it keeps the call from its end. */
+/* Tests callbacks that take a long time. After the deadline or a cancel no new callback may begin,
+ * whatever a child sends, so callbacks cannot delay the end of the call. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -11,13 +11,13 @@
 struct heard {
     int reports, outputs;
     size_t bytes;
-    bool cut; /* the output is not what the child has written */
+    bool cut; /* the output differs from what the child has written */
     bool sleeps;
-    struct forkcall_call *call; /* to be cancelled */
-    int cancel_fd;              /* to be written to */
+    struct forkcall_call *call; /* the call to cancel, or NULL */
+    int cancel_fd;              /* the descriptor to write to, or 0 */
 };
 
-/* In the first callback: the deadline passes, or the call is cancelled. */
+/* In the first callbacks, lets the deadline pass or cancels the call. */
 static void begin(const struct heard *heard)
 {
     const struct timespec past_the_deadline = {.tv_nsec = 3L * TIMEOUT_MS * 1000000};
@@ -85,7 +85,8 @@ static struct forkcall_options options_for(struct heard *heard, bool prints)
                                      .user = heard};
 }
 
-/* What was in the pipe still comes, in one piece. */
+/* Checks that only the first report was delivered, or only the first piece of output and, in one
+ * piece, the output that was in the pipe. */
 static void assert_heard_little(const struct heard *heard, bool prints)
 {
     assert_int_equal(heard->reports, prints ? 0 : 1);
@@ -102,7 +103,7 @@ static void no_callback_begins_after_the_deadline(void **state)
         options.timeout_ms = TIMEOUT_MS;
         const struct forkcall_report report =
             run_tested(prints == 1 ? prints_for_ever : reports_for_ever, NULL, 0, NULL, &options);
-        if (report.ran == FORKCALL_RAN_NO) /* the machine was too slow for it */
+        if (report.ran == FORKCALL_RAN_NO) /* The deadline came before the function ran. */
             continue;
         assert_status(report, FORKCALL_TIMED_OUT);
         if (heard.reports + heard.outputs > 0)
@@ -120,7 +121,7 @@ static void no_callback_begins_after_the_end_of_the_grace(void **state)
     const struct forkcall_report report = run_tested(prints_for_ever, NULL, 0, NULL, &options);
     assert_status(report, FORKCALL_TIMED_OUT);
     if (heard.outputs > 0)
-        assert_in_range(heard.outputs, 1, 3); /* one while it is asked to end */
+        assert_in_range(heard.outputs, 1, 3); /* one during the grace */
     assert_false(heard.cut);
 }
 
@@ -168,7 +169,8 @@ static int prints_and_returns(const void *args, size_t args_size, struct forkcal
     return forkcall_buf_append(result, "done", 4);
 }
 
-/* It has answered in time, however long its output is listened to. */
+/* A function that answers in time has its output delivered completely, however long the callbacks
+ * take. */
 static void output_of_a_function_that_has_answered_is_told_whole(void **state)
 {
     (void)state;

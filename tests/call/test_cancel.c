@@ -1,4 +1,4 @@
-/* Cancelling a call: by forkcall_cancel, by a callback, by a descriptor. */
+/* Tests canceling a call: by forkcall_cancel(), by a callback, and by a descriptor. */
 #include "support.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static struct forkcall_call *start(forkcall_fn *fn, const struct forkcall_option
     struct forkcall_call *call;
     if (options != NULL)
         with = *options;
-    with.allow_unsafe_fork = under_sanitizer(); /* the thread sanitizer has a thread of its own */
+    with.allow_unsafe_fork = under_sanitizer(); /* ThreadSanitizer has a thread of its own. */
     assert_int_equal(start_tested(&call, fn, NULL, 0, NULL, &with), 0);
     return call;
 }
@@ -42,10 +42,11 @@ static void canceled_before_and_while_it_is_waited_for(void **state)
             assert_int_equal(forkcall_wait(call, 5), 0);
         assert_int_equal(forkcall_cancel(call), 0);
         if (i > 1)
-            assert_int_equal(forkcall_cancel(call), 0); /* twice */
+            assert_int_equal(forkcall_cancel(call), 0); /* a second cancel */
         if (i > 2)
             assert_int_equal(forkcall_wait(call, -1), 1);
-        assert_int_equal(forkcall_cancel(call), 0); /* too late, perhaps */
+        /* A cancel after the end of the call does no harm. */
+        assert_int_equal(forkcall_cancel(call), 0);
         const struct forkcall_report report = forkcall_finish(call);
         assert_canceled(&report);
         assert_int_equal(WTERMSIG(report.wait_status), SIGKILL);
@@ -66,7 +67,8 @@ static void canceled_when_it_is_done(void **state)
 
 static void *cancel_later(void *call)
 {
-    usleep(20000); /* most likely within the wait; right in any case */
+    /* The cancel most likely comes during the wait. The test also passes if it does not. */
+    usleep(20000);
     forkcall_cancel(call);
     return NULL;
 }
@@ -87,7 +89,7 @@ static void canceled_by_another_thread_while_one_waits(void **state)
 
 /* ---- Grace ----------------------------------------------------------------------------------- */
 
-static int stream; /* in the child: its end of a pipe to the test */
+static int stream; /* in the child: writing end of a pipe to the test */
 
 static void catch_SIGTERM(int signal)
 {
@@ -138,7 +140,7 @@ static int note_ready(void *user, double done, double total, const char *note)
     return 0;
 }
 
-/* end: the child's, of a pipe. */
+/* end: the child's end of a pipe. */
 static struct forkcall_report cancel_with_grace(forkcall_fn *fn, int end, int grace_ms, struct forkcall_buf *result)
 {
     bool ready = false;
@@ -164,7 +166,7 @@ static void grace_to_answer_clean_up_or_be_killed(void **state)
     char byte;
     assert_int_equal(pipe(ends), 0);
     struct forkcall_report report = cancel_with_grace(child_cleans_up, ends[1], 20000, &result);
-    assert_status(report, FORKCALL_OK); /* it has answered within the grace */
+    assert_status(report, FORKCALL_OK); /* The function has answered within the grace. */
     assert_int_equal(result.size, 5);
     assert_int_equal(read(ends[0], &byte, 1), 1);
 
@@ -176,7 +178,7 @@ static void grace_to_answer_clean_up_or_be_killed(void **state)
     report = cancel_with_grace(child_is_stubborn, ends[1], 30, &result);
     assert_canceled(&report);
     assert_int_equal(WTERMSIG(report.wait_status), SIGKILL);
-    assert_int_equal(read(ends[0], &byte, 1), 1); /* it was asked first */
+    assert_int_equal(read(ends[0], &byte, 1), 1); /* SIGTERM came before SIGKILL. */
     forkcall_buf_free(&result);
     close(ends[0]);
     close(ends[1]);
@@ -242,7 +244,8 @@ static void canceled_from_the_callbacks(void **state)
         const struct forkcall_report report = forkcall_finish(caller.call);
         assert_canceled(&report);
         if (caller.by_return)
-            assert_int_equal(caller.count, 1); /* and is not called again */
+            /* After a callback has returned non-zero, no callback is called. */
+            assert_int_equal(caller.count, 1);
         else
             assert_true(caller.count >= 1);
     }
@@ -265,12 +268,13 @@ static void cancel_fd_of_every_kind(void **state)
     assert_int_equal(write(ends[1], "x", 1), 1);
     struct forkcall_report report = run_until(ends[0]);
     assert_canceled(&report);
-    assert_int_equal(read(ends[0], &byte, 1), 1); /* it is not read */
+    /* The call only polls cancel_fd and does not read from it. */
+    assert_int_equal(read(ends[0], &byte, 1), 1);
     close(ends[1]);
     report = run_until(ends[0]); /* end of file */
     assert_canceled(&report);
     close(ends[0]);
-    FILE *file = tmpfile(); /* always readable */
+    FILE *file = tmpfile(); /* a regular file is always readable */
     assert_non_null(file);
     report = run_until(fileno(file));
     assert_canceled(&report);
@@ -279,7 +283,8 @@ static void cancel_fd_of_every_kind(void **state)
 
 static void *write_later(void *fd)
 {
-    usleep(20000); /* most likely within the wait; right in any case */
+    /* The write most likely comes during the wait. The test also passes if it does not. */
+    usleep(20000);
     const ssize_t n = write(*(int *)fd, "x", 1);
     return n == 1 ? fd : NULL;
 }

@@ -1,4 +1,4 @@
-/* Captured, null and inherited standard streams of the child. */
+/* Tests captured, null and inherited standard streams of the child. */
 #include "captured.h"
 #include "config.h"
 
@@ -112,7 +112,7 @@ static int hear_all_lines(void *user, int fd, const char *data, size_t size)
 {
     struct heard *heard = user;
     hear(user, fd, data, size);
-    return heard->bytes[1].size >= strlen(LINES); /* cancels the one that hangs */
+    return heard->bytes[1].size >= strlen(LINES); /* cancels a child that hangs */
 }
 
 static void *wait_for_ever(void *lock)
@@ -122,7 +122,7 @@ static void *wait_for_ever(void *lock)
     return NULL;
 }
 
-/* The host has used its stdout, which is no terminal; *threaded: and another thread runs. */
+/* The host has used its standard output, which is no terminal. *threaded: a second thread runs. */
 static int host_that_prints(void *threaded)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -200,7 +200,7 @@ static void joined_streams_come_in_the_order_of_writing(void **state)
 
 struct speaker {
     bool waits;
-    int left_behind; /* where it writes the grandchild's pid; 0: it waits */
+    int left_behind; /* descriptor that gets the grandchild's pid, if the child does not wait */
 };
 
 static void flood(int begun)
@@ -228,7 +228,8 @@ static int child_has_a_child_speak(const void *args, size_t args_size, struct fo
         write_text(1, "grandchild");
         if (speaker->waits)
             _exit(0);
-        flood(begun[1]); /* to the end of the test it has the pipe open, and fills it */
+        /* The grandchild holds the pipe open and fills it until the test ends. */
+        flood(begun[1]);
     }
     setpgid(pid, pid);
     if (speaker->waits)
@@ -253,7 +254,8 @@ static void output_of_a_grandchild(void **state)
 static void grandchild_that_goes_on_writing_does_not_hold_the_call(void **state)
 {
     (void)state;
-    struct heard heard = {.slow = true}; /* there is always more by the time it returns */
+    /* The callback is so slow that there is always more to read when it returns. */
+    struct heard heard = {.slow = true};
     struct forkcall_options options = capture(OUT, &heard);
     pid_t pid = 0;
     int left_behind[2];
@@ -263,8 +265,8 @@ static void grandchild_that_goes_on_writing_does_not_hold_the_call(void **state)
     options.keep_fds_count = 1;
     const struct forkcall_report report = run_tested(child_has_a_child_speak, &speaker, sizeof speaker, NULL, &options);
     assert_int_equal(read(left_behind[0], &pid, sizeof pid), sizeof pid);
-    /* Nobody reads any more: it has SIGPIPE by now, or is about to. The call has not waited for its
-     * end. */
+    /* The call has returned without waiting for the grandchild, which may have been killed by
+     * SIGPIPE by now, because nothing reads from the pipe. */
     kill(pid, SIGKILL);
     assert_status(report, FORKCALL_OK);
     forget(&heard);
@@ -291,7 +293,8 @@ static void output_callback_that_cancels(void **state)
     const struct forkcall_options options = capture(OUT, &heard);
     const struct forkcall_report report = run_tested(child_writes_for_ever, NULL, 0, NULL, &options);
     assert_status(report, FORKCALL_CANCELED);
-    assert_int_equal(heard.calls, 3); /* and is not called again */
+    /* After a callback has returned non-zero, no callback is called. */
+    assert_int_equal(heard.calls, 3);
     forget(&heard);
 }
 
@@ -329,9 +332,11 @@ static int null_host(void *closed)
     forkcall_buf_free(&result);
     close(1);
     close(said[1]);
-    forkcall_server_stop();               /* it has the host's streams */
-    CHECK(read(said[0], &byte, 1) == 0);  /* nothing was written to the host's */
-    CHECK(read(heard[0], &byte, 1) == 1); /* nor read from it */
+    forkcall_server_stop(); /* The server holds the host's streams open. */
+    /* Nothing was written to the host's standard output. */
+    CHECK(read(said[0], &byte, 1) == 0);
+    /* Nothing was read from the host's standard input. */
+    CHECK(read(heard[0], &byte, 1) == 1);
     return 0;
 }
 
@@ -376,7 +381,8 @@ static int child_tells_who_locks_its_output(const void *args, size_t args_size, 
     return forkcall_buf_append(result, &locking, sizeof locking);
 }
 
-/* Else the threads of a function would write into each other's lines. */
+/* If captured stdout did not lock itself, the threads of a function would write into each other's
+ * lines. */
 static void captured_stdout_locks_itself_as_before(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* A function that leaves its process few system calls (seccomp(2)): what it answers is told with
- * those that docs/what-the-function-sees.md names, and what is not known without others is said not
- * to be.
+/* Tests a function that confines its process to few system calls (seccomp(2)). The calls that
+ * docs/what-the-function-sees.md names must suffice for its answer. What cannot be found out
+ * without other calls must be reported as unknown.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"
@@ -25,7 +25,7 @@ struct order {
 
 #define ALLOW(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 
-/* Nothing from now on but what docs/what-the-function-sees.md promises to need. */
+/* Forbids every system call that docs/what-the-function-sees.md does not name. */
 static bool confine(enum walls walls, bool large)
 {
     struct sock_filter filter[] = {
@@ -88,7 +88,7 @@ static void confined_function_answers(void **state)
     for (int walls = 0; walls < WALLS; walls++) {
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             if (walls == STRICT && sizes[i] > 131072)
-                continue; /* it cannot give its mapping up */
+                continue; /* The child cannot unmap its result. */
             struct forkcall_buf result = FORKCALL_BUF_INIT;
             const struct forkcall_report report =
                 run_order((struct order){(enum walls)walls, ANSWERS, sizes[i]}, &result);
@@ -123,7 +123,7 @@ static void confined_function_fails_in_its_own_words(void **state)
     }
 }
 
-/* What cannot be measured is not told as 0. */
+/* A usage that cannot be measured must be unknown, and not 0. */
 static void usage_of_a_confined_function_is_known_or_said_not_to_be(void **state)
 {
     (void)state;
@@ -135,7 +135,8 @@ static void usage_of_a_confined_function_is_known_or_said_not_to_be(void **state
         if (tested_method() != FORKCALL_SERVER)
             assert_true(report.usage_known);
         else if (walls == REFUSING)
-            assert_false(report.usage_known); /* else the server has it from the kernel */
+            /* In the other cases the server gets the usage from the kernel. */
+            assert_false(report.usage_known);
         assert_true(!report.usage_known || report.max_rss_bytes > 0 || tested_method() == FORKCALL_SPAWN);
     }
 }

@@ -1,4 +1,5 @@
-// C++: an exception that leaves the function must not reach the caller's catch, in the child.
+// Tests exceptions in C++: one that leaves the function must not reach the caller's catch, in the
+// child.
 //
 // SPDX-License-Identifier: MIT
 #include <csetjmp>
@@ -22,7 +23,7 @@ extern "C" {
 namespace
 {
 
-// Seen by host and child alike.
+// What host and child note in shared memory.
 struct evidence {
     volatile int caller_caught, caller_destroyed, own_destroyed, own_caught, programs_destroyed;
 };
@@ -58,7 +59,7 @@ forkcall_report run_in_a_try_block(forkcall_fn *fn)
     } catch (...) {
         seen()->caller_caught = 1;
         if (getpid() != host)
-            _exit(99); // a second copy of the host
+            _exit(99); // this process is a second copy of the host
     }
     return report;
 }
@@ -94,7 +95,7 @@ void exception_out_of_the_function_does_not_reach_the_callers_catch(void **)
         assert_int_equal(host_run(host_whose_function_throws, static_cast<void *>(&fn)), 42);
 }
 
-// ---- Inside of it ------------------------------------------------------------------------------
+// ---- Exceptions inside of the function ---------------------------------------------------------
 
 int catches(const void *args, std::size_t args_size, forkcall_buf *result)
 {
@@ -136,7 +137,7 @@ int host_whose_function_ends_its_thread(void *)
     return 42;
 }
 
-// With glibc it is an exception of a kind; other C libraries run no destructors.
+// With glibc pthread_exit() unwinds like an exception. Other C libraries run no destructors.
 void pthread_exit_is_not_seen_by_the_callers_catch(void **)
 {
     assert_int_equal(host_run(host_whose_function_ends_its_thread, nullptr), 42);
@@ -145,7 +146,7 @@ void pthread_exit_is_not_seen_by_the_callers_catch(void **)
 #endif
 }
 
-// The way to tell an exception: into a message.
+// A function that reports an exception by its message.
 int translates(const void *args, std::size_t args_size, forkcall_buf *result)
 {
     try {
@@ -185,14 +186,15 @@ int throws_a_code(const void *, std::size_t, forkcall_buf *)
 int host_with_a_thread_local_object(void *)
 {
     host = getpid();
-    const callers_object *used = &callers_own; // which makes it
+    const callers_object *used = &callers_own; // the first use constructs the object
     CHECK(used != nullptr);
     CHECK(run_tested(returns, nullptr, 0, nullptr, nullptr).status == FORKCALL_OK);
     CHECK(run_tested(throws_a_code, nullptr, 0, nullptr, nullptr).status == FORKCALL_FAILED);
     CHECK(seen()->caller_destroyed == 0);
     CHECK(run_tested(exits, nullptr, 0, nullptr, nullptr).status == FORKCALL_EXITED);
 #ifdef __GLIBC__
-    CHECK(seen()->caller_destroyed == (method_shares_memory() ? 1 : 0)); // it is first
+    // exit() begins by destroying thread-local objects.
+    CHECK(seen()->caller_destroyed == (method_shares_memory() ? 1 : 0));
 #endif
     return 42;
 }
@@ -205,13 +207,13 @@ void thread_local_objects_of_the_caller_are_destroyed_by_exit_alone(void **)
 struct programs_object {
     ~programs_object()
     {
-        if (forkcall_in_child()) // else at the end of this program
+        if (forkcall_in_child()) // false: this is the end of the host
             seen()->programs_destroyed = 1;
     }
     int made = 1;
 };
 
-// In every copy of the program there is one from before main.
+// Every process of this program makes such an object before main().
 int make_before_main()
 {
     static thread_local const programs_object object;
@@ -264,7 +266,7 @@ int divide(const numbers *args, double *quotient)
 {
     if (args->b == 0)
         return forkcall_fail(33, "division of %d by 0", args->a);
-    *quotient += static_cast<double>(args->a) / args->b; // it was zero
+    *quotient += static_cast<double>(args->a) / args->b; // The result begins as 0.
     return 0;
 }
 

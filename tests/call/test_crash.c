@@ -1,4 +1,4 @@
-/* A function that crashes: what the report tells of it.
+/* Tests what the report tells of a function that crashes.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -16,15 +16,15 @@
 #include <unistd.h>
 
 #define NOINLINE __attribute__((noinline))
-/* The access itself is to fail, not a check of a sanitizer's before it. */
+/* The access itself must fail, and not a sanitizer's check before it. */
 #define UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("undefined")))
-#define FUNCTION_MAX 1024 /* no function here has more bytes of code */
+#define FUNCTION_MAX 1024 /* bytes; every function here is smaller */
 
 static const uint64_t page = 4096;
 
-/* Told by the child, in shared_memory(). */
+/* What the child tells in shared_memory(). */
 struct evidence {
-    atomic_uintptr_t memory; /* where it has made the memory that it crashes in */
+    atomic_uintptr_t memory; /* address of the memory in which the child crashes */
 };
 
 static struct evidence *evidence(void)
@@ -51,7 +51,7 @@ static void assert_inside(const struct forkcall_report *report, forkcall_fn *fn)
 {
     const uint64_t start = (uint64_t)(uintptr_t)fn;
     if (report->crash.program_counter == 0 && under_emulator())
-        return; /* a processor that is not known */
+        return; /* The registers of this processor are unknown. */
     assert_in_range(report->crash.program_counter, start, start + FUNCTION_MAX);
     assert_true(report->crash.frame_count >= 1);
     assert_int_equal(report->crash.frames[0], report->crash.program_counter);
@@ -68,10 +68,10 @@ static void assert_explained(const struct forkcall_report *report, const char *t
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-/* Exported, so that they are known by name. */
+/* These functions are exported, so that their names are known. */
 forkcall_fn stores_at_its_argument, loads_from_its_argument;
 
-/* The argument is the address, as a uintptr_t: in the child's memory. */
+/* The argument is an address in the child's memory, as a uintptr_t. */
 UNCHECKED NOINLINE int stores_at_its_argument(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args_size;
@@ -102,14 +102,14 @@ static void null_pointer(void **state)
     assert_explained(&r, "\n  #0 stores_at_its_argument");
 }
 
-/* The child makes the memory, and uses it from OFFSET on. */
+/* The child makes memory of this kind, and accesses it at OFFSET. */
 #define OFFSET 7
 enum memory { UNMAPPED, READ_ONLY, PAST_THE_END };
 
 static char *map(enum memory kind)
 {
     char name[] = "/tmp/forkcall-test-XXXXXX";
-    /* now: its mapping must not take the place of what is unmapped. */
+    /* Shared memory is mapped first. Mapped later, it could take the place of the unmapped page. */
     struct evidence *seen = evidence();
     char *memory;
     if (kind == PAST_THE_END) {
@@ -118,7 +118,7 @@ static char *map(enum memory kind)
         memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         close(fd);
     } else {
-        /* Where no mapping of the caller's comes of itself, in the time between. */
+        /* No mapping is placed at this address by chance before the access. */
         void *far = kind == UNMAPPED ? (void *)(uintptr_t)0x50000000U : NULL;
         memory = mmap(far, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (kind == UNMAPPED && memory != MAP_FAILED)
@@ -133,7 +133,8 @@ static char *map(enum memory kind)
 static int uses_memory_of_a_kind(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const enum memory kind = *(const enum memory *)args;
-    /* Itself, not a copy that the compiler makes for this place. */
+    /* A volatile pointer makes the compiler call the function itself, and not a copy of it made for
+     * this call. */
     forkcall_fn *volatile crash = kind == UNMAPPED ? loads_from_its_argument : stores_at_its_argument;
     const char *address = map(kind) + OFFSET;
     (void)args_size;
@@ -149,7 +150,7 @@ static void wild_pointer(void **state)
     assert_crash(&r, SIGSEGV);
     assert_int_equal(r.crash.si_code, SEGV_MAPERR);
     if (!under_emulator()) {
-#if defined(__s390__) /* the processor tells the page alone */
+#if defined(__s390__) /* The processor tells only the page. */
         assert_int_equal(r.crash.address, evidence()->memory);
         snprintf(expected, sizeof expected, "in the page at 0x%llx", (unsigned long long)r.crash.address);
 #else
@@ -281,7 +282,8 @@ UNCHECKED NOINLINE static int meets_a_breakpoint(const void *args, size_t args_s
     return 0;
 }
 
-/* As a runtime that checks itself ends the process: nobody has sent that. */
+/* A breakpoint, by which some runtimes end the process after a failed check. The message must not
+ * say that a process has sent SIGTRAP. */
 static void breakpoint_instruction(void **state)
 {
     (void)state;
@@ -385,7 +387,7 @@ UNCHECKED static void *thread_that_crashes(void *address)
     return NULL;
 }
 
-/* As many threads as the argument says write to address 0 at the same moment. */
+/* Starts as many threads as the argument says. All write to address 0 at the same moment. */
 static int crashes_in_threads(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const unsigned count = *(const unsigned *)args;
@@ -408,7 +410,8 @@ static void crash_in_another_thread_and_in_several_at_once(void **state)
         const struct forkcall_report r = run(crashes_in_threads, &count, sizeof count);
         assert_status(r, FORKCALL_SIGNALED);
         assert_int_equal(r.code, SIGSEGV);
-/* There the guard page beside a thread's stack is taken for readable, and the report is lost. */
+/* In a portable build the guard page beside a thread's stack is taken for readable, and the report
+ * is lost. */
 #ifndef TEST_PORTABLE
         assert_crash(&r, SIGSEGV);
         assert_int_equal(r.crash.address, 0);
@@ -432,7 +435,9 @@ UNCHECKED static int breaks_the_heap(const void *args, size_t args_size, struct 
         free(more);
     }
     free((void *)(uintptr_t)block);
-    abort(); /* nothing has tripped over it: as MALLOC_PERTURB_ and luck have it */
+    /* Ends a child in which no later use of the heap has failed, which depends on chance and on
+     * MALLOC_PERTURB_. */
+    abort();
 }
 
 static void crash_in_a_broken_heap(void **state)
@@ -468,12 +473,12 @@ static void crash_with_PR_SET_DUMPABLE_0(void **state)
 
 /* ---- Grandchildren --------------------------------------------------------------------------- */
 
-/* fork() without its handlers, one of which takes the reply away from the grandchild. */
+/* fork() without its handlers. One of the handlers would close the reply in the grandchild. */
 extern pid_t _Fork(void) __attribute__((weak)); // NOLINT: the C library's name
 
 struct family {
     bool without_handlers;
-    bool child_crashes; /* too, and elsewhere */
+    bool child_crashes; /* at another address than the grandchild */
 };
 
 static int crashes_after_its_child(const void *args, size_t args_size, struct forkcall_buf *result)

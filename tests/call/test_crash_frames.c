@@ -1,5 +1,5 @@
-/* The frames of a crash, by every method: where a child's modules lie elsewhere, they are told as
- * if it had been a fork.
+/* Tests the frames of a crash by every method: if a child's modules lie at other addresses, the
+ * report must be the same as from a fork.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"
@@ -30,7 +30,7 @@ static struct forkcall_report crash(forkcall_fn *fn, enum chain_end end, enum fo
     return r;
 }
 
-/* How many frames there are up to that of the named function; 0: it is not among them. */
+/* The number of frames up to the frame of the named function; 0: the function is not among them. */
 static uint32_t count_frames_to(const struct forkcall_crash *crash, const char *function)
 {
     for (uint32_t i = 0; i < crash->frame_count; i++) {
@@ -50,8 +50,8 @@ static void print_both(const struct forkcall_report *fork, const struct forkcall
     print_message("By fork:\n%s\nBy the other method:\n%s\n", text[0], text[1]);
 }
 
-/* Both processes are the same program: not only the names, also the addresses that they are told by
- * are this process's. */
+/* Compares the crashes of two children of the same program. Names and addresses must be equal,
+ * because all addresses are translated to this process. */
 static void assert_same_crash(const struct forkcall_report *fork, const struct forkcall_report *other, uint32_t frames)
 {
     const struct forkcall_crash *a = &fork->crash;
@@ -67,12 +67,13 @@ static void assert_same_crash(const struct forkcall_report *fork, const struct f
     assert_int_equal(a->flags, b->flags);
 }
 
-/* function: the outermost that frames lead to. */
+/* function: the outermost function that the frames lead to. */
 static void check_methods(forkcall_fn *fn, const char *function, enum chain_end end)
 {
     const struct forkcall_report fork = crash(fn, end, FORKCALL_FORK);
     uint32_t frames = count_frames_to(&fork.crash, function);
-    /* The way there leads through code without tables or frame pointers: what there is. */
+    /* The way there may lead through code without tables or frame pointers. Then only the first
+     * frame is compared. */
     if (frames == 0) {
         print_message("end %d: %s is not among the frames of a fork\n", (int)end, function);
         frames = fork.crash.frame_count > 0 ? 1 : 0;
@@ -95,7 +96,7 @@ static int tells_where_it_lies(const void *args, size_t args_size, struct forkca
     return forkcall_buf_append(result, &here, sizeof here);
 }
 
-/* Else all of this would show nothing. */
+/* If the modules had the same addresses in the child, the other cases would show nothing. */
 static void modules_lie_elsewhere_in_the_child(void **state)
 {
     uintptr_t there = 0;
@@ -138,7 +139,7 @@ static void address_of_the_fault_in_a_module(void **state)
     (void)state;
     for (size_t i = 0; i < METHODS; i++) {
         const struct forkcall_report r = crash(program_outer, CHAIN_WRITE_TO_CONSTANT, methods[i]);
-#if defined(__s390__) /* the processor tells the page alone */
+#if defined(__s390__) /* The processor tells only the page. */
         assert_int_equal(r.crash.address, (uint64_t)(uintptr_t)program_constant & ~(uint64_t)4095);
 #else
         assert_int_equal(r.crash.address, (uint64_t)(uintptr_t)program_constant);
@@ -147,7 +148,8 @@ static void address_of_the_fault_in_a_module(void **state)
 }
 
 #if UINTPTR_MAX == UINT32_MAX
-/* Where a 32-bit process of a 64-bit system may have its stack, and does in one of thirty. */
+/* Crashes on a stack at the end of the address space. A 32-bit process on a 64-bit system may have
+ * its stack there, and does in one of thirty runs. */
 static int crashes_at_the_end_of_all_addresses(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const size_t size = 0x8000;
@@ -196,7 +198,7 @@ static forkcall_fn *load(const char *path)
     return fn;
 }
 
-/* The server has never heard of it: its child loads it for the call. */
+/* The server has not loaded the plugin, so its child loads it for the call. */
 static void crash_in_a_plugin(void **state)
 {
     (void)state;
@@ -217,7 +219,7 @@ static void copy_file(const char *from, const char *to)
     assert_int_equal(fclose(out), 0);
 }
 
-/* Their builds are the same: only where they were loaded from tells them apart. */
+/* The builds are equal, so only the paths tell the copies apart. */
 static void crash_in_one_of_several_copies_of_a_plugin(void **state)
 {
     char directory[] = "/tmp/forkcall-test-XXXXXX";
@@ -270,7 +272,8 @@ static void crash_in_a_plugin_that_the_server_has_loaded(void **state)
     check_server(&options);
 }
 
-/* A fork of a child that was none: its modules lie where its caller's do. */
+/* A child of SPAWN or SERVER makes a call by FORK. The modules of the fork lie where its caller's
+ * do. */
 static int tells_of_a_fork_that_crashed(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct forkcall_options options = {

@@ -1,5 +1,5 @@
-/* Processes that the function has started: none of them keeps the caller waiting, and which of them
- * live on.
+/* Tests processes that the function has started: none delays the caller, and the right ones live
+ * on.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seen by host and child alike, in shared_memory(). */
+/* What host and child note in shared_memory(). */
 struct evidence {
-    atomic_int grandchild; /* its pid, once it runs */
+    atomic_int grandchild; /* pid, as soon as the grandchild runs */
     atomic_int child;
     atomic_int moved;   /* the child has left its group */
     atomic_int answers; /* how often the grandchild has answered */
@@ -41,7 +41,7 @@ static void stay(void)
         pause();
 }
 
-/* A process that holds all descriptors of the function's, and stays. */
+/* Starts a process that keeps all descriptors of the function and does not end. */
 static bool start_grandchild(void)
 {
     const pid_t pid = fork();
@@ -50,8 +50,8 @@ static bool start_grandchild(void)
     return pid > 0 && wait_until(is_set, &evidence()->grandchild);
 }
 
-/* It can still do something: one that has been sent SIGKILL may be there for a while, and
- * cannot. */
+/* True: the grandchild answers a signal. A process that was sent SIGKILL may exist for a while, but
+ * does not answer. */
 static bool grandchild_lives(void)
 {
     evidence()->answers = 0;
@@ -135,7 +135,7 @@ static void grandchild_that_keeps_the_descriptors_lives_on_after_an_answer(void 
         clear_shared_memory();
         const struct forkcall_report r = run(answers[i], options);
         assert_status(r, answers[i] == BY_RETURN ? FORKCALL_OK : FORKCALL_FAILED);
-        assert_true(grandchild_lives()); /* nobody has waited for it */
+        assert_true(grandchild_lives()); /* Nothing has killed or waited for the grandchild. */
         kill_grandchild();
     }
     assert_no_traces(before, false);
@@ -213,7 +213,7 @@ static bool forbid_more_memory(struct rlimit *old)
     return setrlimit(RLIMIT_AS, &limit) == 0;
 }
 
-/* The function has returned 0, and the caller finds that it has no memory for the answer. */
+/* The function has returned 0, but the caller has no memory for the result. */
 static int host_without_memory_for_the_result(void *by_start)
 {
     const struct forkcall_options options = {.limits = {.address_space_bytes = (uint64_t)1 << 36}};
@@ -252,9 +252,9 @@ static void grandchild_is_killed_where_the_caller_has_no_memory_for_the_result(v
     }
 }
 
-/* ---- Ended by the caller --------------------------------------------------------------------- */
+/* ---- Calls ended by the caller --------------------------------------------------------------- */
 
-/* The call is ended, by its deadline or by cancelling, when child and grandchild run. */
+/* Ends the call by its deadline or by a cancel, when child and grandchild run. */
 static struct forkcall_report end_by_caller(bool cancel, struct forkcall_options options)
 {
     const enum end how = BY_HANGING;
@@ -315,7 +315,7 @@ static int starts_a_daemon(const void *args, size_t args_size, struct forkcall_b
     }
     if (pid < 0 || waitpid(pid, NULL, 0) != pid || !wait_until(is_set, &evidence()->grandchild))
         return -1;
-    if (args_size > 0) /* "and crashes" */
+    if (args_size > 0) /* leaves the daemon behind and crashes */
         abort();
     return child_answers_42(args, args_size, result);
 }
@@ -358,7 +358,7 @@ static int host_whose_child_joins_its_group(void *unused)
     CHECK(r.status == FORKCALL_TIMED_OUT);
     CHECK(!process_lives(r.pid));
     int grandchild = evidence()->grandchild;
-    /* It is in the group that the call began with. */
+    /* The grandchild is in the group with which the call began. */
     CHECK(wait_until(process_is_gone, &grandchild));
     return 42;
 }

@@ -1,4 +1,5 @@
-/* Option details: the last that a child has said on its standard error, however it ends. */
+/* Tests option details: the last bytes that a child has written to its standard error, however it
+ * ends. */
 #include "captured.h"
 
 #include <signal.h>
@@ -103,13 +104,15 @@ static int child_complains_in_euros(const void *args, size_t args_size, struct f
 {
     (void)args_size;
     (void)result;
-    bool written = write_text(2, args); /* so many bytes before them */
+    /* These bytes come before the euro signs. */
+    bool written = write_text(2, args);
     for (int i = 0; i < EUROS; i++)
         written &= write_text(2, EURO);
     return written ? 0 : 1;
 }
 
-/* Where the beginning or the end of a captured stderr is left out, no part of a character stays. */
+/* If the beginning or the end of a captured stderr is left out, no part of a character may
+ * remain. */
 static void details_are_cut_between_characters(void **state)
 {
     (void)state;
@@ -142,7 +145,7 @@ static void details_that_do_not_fit_are_cut(void **state)
         assert_status(report, FORKCALL_FAILED);
         const size_t all = strlen("after 100 bytes") + 1 + 100;
         const size_t wanted = capacity < all ? capacity : all;
-        /* the newline goes only where something follows it */
+        /* The newline is kept only if something follows it. */
         assert_true(details.size == wanted || (details.size == wanted - 1 && wanted == 16));
         assert_memory_equal(storage, "after 100 bytes\n", wanted < 15 ? wanted : 15);
     }

@@ -1,5 +1,5 @@
-/* errno is the caller's: no function of the library changes it. test_args looks at those of one
- * call. */
+/* Tests that no function of the library changes the caller's errno. The functions of one call are
+ * tested in test_args.c. */
 #include "support.h"
 
 #include <dlfcn.h>
@@ -7,8 +7,7 @@
 
 #define MINE 4711
 
-/* In the place of the C library's. What an explanation asks for may change errno; here it always
- * does. */
+/* Replaces the C library's dladdr(3), which may change errno, by one that always changes it. */
 int dladdr(const void *address, Dl_info *info)
 {
     int (*next)(const void *, Dl_info *) = NULL;

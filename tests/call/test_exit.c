@@ -1,5 +1,5 @@
-/* A function that ends its process or its thread: it is told, and nothing of the host's runs in the
- * child.
+/* Tests a function that ends its process or its thread: the report says so, and no code of the host
+ * runs in the child.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -15,16 +15,16 @@
 #include <unistd.h>
 
 #if defined(__GLIBC__) && !defined(TEST_PORTABLE)
-#define WHOLE_STATUS 1 /* exit() is told with its whole status */
+#define WHOLE_STATUS 1 /* The library learns the whole status of exit(). */
 #else
 #define WHOLE_STATUS 0
 #endif
 
-/* Seen by host and child alike, in shared_memory(). */
+/* What host and child note in shared_memory(). */
 struct evidence {
     atomic_int host_atexit, host_on_exit, host_at_quick_exit, programs_atexit;
     atomic_int own_atexit, own_at_quick_exit, own_cleanup, host_cleanup;
-    atomic_int after_exit; /* a line that must not be reached */
+    atomic_int after_exit; /* The child has gone on behind exit(). */
 };
 
 static struct evidence *evidence(void)
@@ -39,7 +39,7 @@ static void host_atexit(void)
     evidence()->host_atexit++;
 }
 
-/* Registered before main, and so in every copy of the program, too. */
+/* Registered before main(), and therefore in every process of this program. */
 static void programs_atexit(void)
 {
     evidence()->programs_atexit++;
@@ -268,7 +268,8 @@ static void exit_from_another_thread_of_the_child(void **state)
     assert_false(host_handlers_ran());
 }
 
-/* The function forks; the other process ends by exit(), forkcall_throw() or return. */
+/* The function forks, and the grandchild ends by exit(), quick_exit(), forkcall_throw() or
+ * return. */
 enum grandchild_end { BY_EXIT, BY_QUICK_EXIT, BY_THROW, BY_RETURN, GRANDCHILD_ENDS };
 
 static int forks_and_answers(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -286,7 +287,7 @@ static int forks_and_answers(const void *args, size_t args_size, struct forkcall
             quick_exit(9);
         if (how == BY_THROW)
             forkcall_throw(9, "from the grandchild");
-        return 0; /* without the answer */
+        return 0; /* only the child answers */
     }
     if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
         return 2;
@@ -336,7 +337,8 @@ static int host_with_threads(void *unused)
     (void)unused;
     CHECK(register_handlers() == 0);
     CHECK(pthread_create(&thread, NULL, host_thread, NULL) == 0);
-    /* twice: what is registered once for a thread serves each of its calls. */
+    /* Two calls, because what is registered once for a thread must work for each call of the
+     * thread. */
     for (size_t i = 0; i < 2; i++) {
         const struct forkcall_report r = run_with_threads(exits_with, &statuses[i]);
         CHECK(r.status == FORKCALL_EXITED && r.code == (WHOLE_STATUS ? statuses[i] : -1));
@@ -379,7 +381,8 @@ static int host_that_calls_from_a_thread(void *unused)
     (void)unused;
     CHECK(register_handlers() == 0);
     CHECK(pthread_create(&thread, NULL, calling_thread, NULL) == 0);
-    CHECK(pthread_join(thread, &right) == 0); /* its destructors run, in the host */
+    /* The thread's destructors run in the host. */
+    CHECK(pthread_join(thread, &right) == 0);
     CHECK(right != NULL);
     exit(42); // NOLINT(concurrency-mt-unsafe): what is tested
 }
@@ -391,8 +394,8 @@ static void exit_in_the_child_of_another_thread_than_main(void **state)
     assert_int_equal(evidence()->host_atexit, 1);
 }
 
-/* The function has threads too, and forks in turn: its own call must take nothing of what guards
- * the function. */
+/* The function has threads, too, and makes a call by FORK. This call must not remove what guards
+ * the function's own exit. */
 static int calls_with_threads_and_exits(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int inner_status = 5;

@@ -1,5 +1,5 @@
-/* How a function ends within the grace, after its deadline or a cancel: only what answers counts as
- * an answer. */
+/* Tests how a function ends within the grace, after its deadline or a cancel: only a real answer
+ * counts as an answer. */
 #include "children.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ enum end {
     BY__EXIT,
     BY_PTHREAD_EXIT,
     BY_CRASH,
-    BY_ITSELF /* SIGTERM at its default */
+    BY_ITSELF /* SIGTERM has its default action */
 };
 
 static atomic_int *waits(void)
@@ -36,7 +36,7 @@ static void note(int signal)
     terminated = 1;
 }
 
-/* Waits for SIGTERM, then ends as it is told to. */
+/* Waits for SIGTERM, and ends in the way that the argument says. */
 static int child_ends_at_SIGTERM(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const enum end how = *(const enum end *)args;

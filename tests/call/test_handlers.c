@@ -1,6 +1,6 @@
-/* What a function registers by atexit(3) runs at its return, in a process that has nothing of the
- * caller's (SERVER, SPAWN), and how it ends is how the call ends. In a fork of the caller nothing
- * runs. In neither does anything of the host's.
+/* Tests handlers that a function registers by atexit(3). By SERVER and SPAWN they run at the
+ * function's return, because the process has no handlers of the caller, and the call ends as they
+ * end. By FORK no handler runs. No handler of the host runs by any method.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -15,11 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seen by host and child alike, in shared_memory(). */
+/* What host and child note in shared_memory(). */
 struct evidence {
-    atomic_int hosts;           /* handlers that are not the function's */
-    atomic_int own, ran[4];     /* handlers of the function, in the order in which they ran */
-    atomic_int in_exit, in_own; /* what two threads wait for */
+    atomic_int hosts;           /* calls of handlers that are not the function's */
+    atomic_int own, ran[4];     /* calls of the function's handlers, in their order */
+    atomic_int in_exit, in_own; /* set by two threads that wait for each other */
 };
 
 static struct evidence *evidence(void)
@@ -34,7 +34,7 @@ static void hosts_handler(void)
     evidence()->hosts++;
 }
 
-/* Registered before main, and so in every copy of the program, too. */
+/* Registered before main(), and therefore in every process of this program. */
 __attribute__((constructor)) static void register_for_the_program(void)
 {
     if (atexit(hosts_handler) != 0)
@@ -61,7 +61,7 @@ static bool handlers_run(void)
     return !method_shares_memory();
 }
 
-/* args: what the function returns, after it has left handlers. */
+/* args: what the function returns after it has registered two handlers. */
 static int leaves_two_handlers(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int code = *(const int *)args;
@@ -129,7 +129,7 @@ static void handler_that_a_handler_registers_runs_too(void **state)
     assert_int_equal(evidence()->hosts, 0);
 }
 
-/* More than the C library has room for without memory. */
+/* Registers more handlers than the C library can hold without allocating memory. */
 static int leaves_a_hundred(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -260,8 +260,8 @@ static struct forkcall_report call_with_deadline(enum way way, int timeout_ms)
     return r;
 }
 
-/* A call whose function returns 0, with an answer, and leaves a handler that ends so. False: in a
- * fork of the caller, where no handler runs, all is well. */
+/* Makes a call whose function answers, returns 0, and leaves a handler that ends in this way.
+ * False: the call was by FORK, where no handler runs, and it ended with FORKCALL_OK. */
 static bool call(enum way way, struct forkcall_report *report)
 {
     *report = call_with_deadline(way, DEADLINE_S * 1000);
@@ -290,7 +290,7 @@ static void deadline_holds_for_a_handler_that_hangs(void **state)
         call(HANGS, &r);
         return;
     }
-    /* A busy machine may not come so far. */
+    /* A busy machine may not reach the handler before the deadline. */
     for (int ms = short_timeout_ms(); evidence()->in_own == 0; ms *= 2) {
         assert_true(ms < 2 * DEADLINE_S * 1000);
         r = call_with_deadline(HANGS, ms);
@@ -310,7 +310,7 @@ static void _exit_of_a_handler_is_told_with_its_status(void **state)
     assert_non_null(strstr(r.message, "before the function and its handlers of atexit() returned"));
 }
 
-/* Undefined in C. glibc goes on with the handlers that are left. */
+/* C leaves this undefined. glibc continues with the handlers that are left. */
 static void exit_of_a_handler_is_told_with_its_status(void **state)
 {
     (void)state;
@@ -362,7 +362,7 @@ static void pthread_exit_of_a_handler_is_told(void **state)
     assert_non_null(strstr(r.message, "pthread_exit"));
 }
 
-/* ---- Ends that run none ---------------------------------------------------------------------- */
+/* ---- Ends that run no handler ---------------------------------------------------------------- */
 
 static int leaves_two_handlers_and_throws(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -430,10 +430,10 @@ static void call_inside_by_fork_runs_none_and_leaves_the_outer_ones(void **state
     assert_int_equal(evidence()->hosts, 0);
 }
 
-/* ---- Another thread is in exit() meanwhile --------------------------------------------------- */
+/* ---- A return while another thread is in exit() ---------------------------------------------- */
 
-/* In exit(), by the other thread: the function returns now, whose thread takes the next handler,
- * unless the C library lets only one thread into exit(). */
+/* A handler that runs in the exit() of another thread. It waits while the function returns, whose
+ * thread then runs the next handler, unless the C library lets only one thread into exit(). */
 static void waits_for_the_other(void)
 {
     evidence()->in_exit = 1;

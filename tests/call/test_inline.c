@@ -1,4 +1,4 @@
-/* FORKCALL_INLINE: the same program, with the same report, in this process. */
+/* Tests FORKCALL_INLINE: the same function gives the same report in this process as in a child. */
 #include "support.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@ struct heard {
     int count;
     double done, total;
     char note[256];
-    int cancel_at; /* 0: never */
+    int cancel_at; /* number of the report at which it cancels; 0: never */
 };
 
 static int hear(void *user, double done, double total, const char *note)
@@ -138,7 +138,8 @@ static int child_has_no_memory(const void *args, size_t args_size, struct forkca
     (void)args_size;
     forkcall_buf_truncate(result, 0);
     forkcall_buf_append(result, "x", 1);
-    (void)forkcall_buf_extend(result, PTRDIFF_MAX); /* with the one byte more than any object has */
+    /* With the first byte the size is one more than any object can have. */
+    (void)forkcall_buf_extend(result, PTRDIFF_MAX);
     return 0;
 }
 
@@ -148,11 +149,12 @@ static int child_reports(const void *args, size_t args_size, struct forkcall_buf
     (void)args_size;
     for (int i = 1; i <= 5; i++)
         forkcall_progress(i, 5, "step");
-    forkcall_progress(5, 0.0 / (double)args_size, "no number"); /* args_size is 0 */
+    /* Not a number, because args_size is 0. */
+    forkcall_progress(5, 0.0 / (double)args_size, "no number");
     return forkcall_buf_append(result, "done", 4);
 }
 
-/* ---- Both ways ------------------------------------------------------------------------------- */
+/* ---- The same calls in this process and in a child ------------------------------------------- */
 
 struct answer {
     struct forkcall_report report;
@@ -259,7 +261,8 @@ static void other_threads_of_the_function_are_heard(void **state)
     assert_int_equal(direct.heard.count, 2);
     assert_string_equal(direct.report.message, "said by a thread");
     forkcall_buf_free(&direct.details);
-    direct = ask(child_leaves_all_to_a_thread, FORKCALL_INLINE, 1); /* canceled in the thread */
+    /* The report from the thread is the one that cancels. */
+    direct = ask(child_leaves_all_to_a_thread, FORKCALL_INLINE, 1);
     assert_status(direct.report, FORKCALL_CANCELED);
     assert_int_equal(direct.heard.count, 1);
     forkcall_buf_free(&direct.details);
@@ -283,9 +286,9 @@ static void progress_that_cancels_ends_the_function(void **state)
     assert_string_not_equal(direct.report.message, "");
 }
 
-/* ---- What is inline's own -------------------------------------------------------------------- */
+/* ---- What only FORKCALL_INLINE does ---------------------------------------------------------- */
 
-static int calls; /* that this process has seen */
+static int calls; /* how often this process has run the function */
 
 static int child_counts(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -310,9 +313,10 @@ static void inline_call_is_in_this_process(void **state)
     struct forkcall_call *call;
     assert_int_equal(forkcall_start(&call, child_counts, NULL, 0, &result, &options), 0);
     assert_int_equal(calls, 2);
-    assert_int_equal(*(int *)result.data, 1); /* the first answer, until finish */
+    /* Until forkcall_finish() the result stays the first answer. */
+    assert_int_equal(*(int *)result.data, 1);
     assert_int_equal(forkcall_wait(call, 0), 1);
-    assert_int_equal(forkcall_cancel(call), 0); /* too late */
+    assert_int_equal(forkcall_cancel(call), 0); /* too late to have an effect */
     report = forkcall_finish(call);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(*(int *)result.data, 2);
@@ -321,7 +325,7 @@ static void inline_call_is_in_this_process(void **state)
     assert_no_traces(before, false);
 }
 
-/* Each level runs the next both ways, and what it throws ends that level alone. */
+/* Each level runs the next one both ways. What a level throws ends this level alone. */
 static int child_nests(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int depth = *(const int *)args;
@@ -413,7 +417,8 @@ static int throw_from_a_callback_host(void *unused)
     return 0;
 }
 
-/* Under an INLINE call, whose function the callback interrupts: that one is not what has thrown. */
+/* The callback throws while an INLINE call waits for its function, which the callback has
+ * interrupted. The throw must not be taken for one of this function. */
 static int child_calls_and_the_callback_throws(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct forkcall_options options = {.progress = throw_from_a_callback,

@@ -1,4 +1,5 @@
-/* Descriptors that the function is to have, whatever their numbers and however it comes to them. */
+/* Tests that the function gets the descriptors of option keep_fds, whatever their numbers are and
+ * by every method. */
 #include "support.h"
 
 #include <errno.h>
@@ -10,10 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MANY 600    /* more than one message between processes carries */
-#define HIGHEST 700 /* that a child looks at */
+#define MANY 600    /* more than a message between processes carries */
+#define HIGHEST 700 /* A child looks at all descriptors below this. */
 
-/* What lies at a number. */
+/* What is open under a number. */
 struct place {
     bool open, close_on_exec;
     dev_t device;
@@ -42,7 +43,7 @@ static bool is_same(const struct place *a, const struct place *b)
            a->inode == b->inode && a->offset == b->offset;
 }
 
-/* Answers what it finds at each number. */
+/* Answers with what it finds under each number. */
 static int child_looks(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -61,8 +62,8 @@ struct set {
     bool captured, large_args;
 };
 
-/* A file of its own at each number, at an offset of its own. Nothing else but 0 to 2 is open
- * then. */
+/* Opens a file under each number of the set, each at another offset, and closes everything else
+ * above 2. */
 static bool open_files(const struct set *set)
 {
     for (int fd = 3; fd < HIGHEST + 10; fd++)
@@ -122,8 +123,8 @@ static int check_found(const struct set *set, const struct place found[HIGHEST])
         }
         others += found[fd].open && !contains(set, fd);
     }
-    /* Its request, its reply and the memory of its result; of a server: what tells that this is
-     * gone. */
+    /* The child also has descriptors of the library: for its request, its reply and the memory of
+     * its result, and by SERVER the one that tells that the server has ended. */
     CHECK(others <= (tested_method() == FORKCALL_SERVER ? 4 : 3));
     return 0;
 }
@@ -178,8 +179,8 @@ static void numbers_in_every_order(void **state)
         assert_kept(sets[i]);
 }
 
-/* The numbers under which descriptors arrive are the lowest that are free: these cross them in many
- * ways. */
+/* Descriptors arrive under the lowest free numbers. These sets take some of those numbers in many
+ * different ways. */
 static void numbers_that_cross_those_under_which_they_arrive(void **state)
 {
     uint32_t random = 12345;
@@ -207,7 +208,7 @@ static void more_than_one_message_carries(void **state)
     assert_kept(set);
 }
 
-/* ---- Named twice; streams; shared ------------------------------------------------------------ */
+/* ---- Duplicates, standard streams, shared files ---------------------------------------------- */
 
 static int child_reads_from_all(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -240,7 +241,7 @@ static void descriptor_that_is_named_twice(void **state)
     close(ends[1]);
 }
 
-/* As many as there may be in the list, which are not as many descriptors. */
+/* The list has the largest size that is allowed, although it names only one descriptor. */
 static void the_longest_list_that_is_allowed(void **state)
 {
     static int fds[65536];
@@ -271,7 +272,7 @@ static int child_looks_at_its_streams(const void *args, size_t args_size, struct
     return forkcall_buf_append(result, places, sizeof places);
 }
 
-/* What the options say of a standard stream counts; to keep its number changes nothing. */
+/* The options for standard streams decide. Their numbers in keep_fds change nothing. */
 static void standard_streams_in_the_list(void **state)
 {
     static const int fds[] = {0, 1, 2};
@@ -310,7 +311,8 @@ static void standard_streams_in_the_list(void **state)
     }
 }
 
-/* It is the caller's, not another one of the same file. */
+/* The child has the caller's open file description, and not another one of the same file, so both
+ * share one offset. */
 static void file_that_both_read(void **state)
 {
     char byte = 0;
@@ -331,7 +333,8 @@ static void file_that_both_read(void **state)
     fclose(file);
 }
 
-/* A socket of the caller's other end: nothing that the library keeps of it holds it open. */
+/* The library must close all its duplicates of a descriptor when the call ends. Otherwise the other
+ * end would see no end of file. */
 static void descriptors_are_let_go_with_the_call(void **state)
 {
     int ends[2];
@@ -345,11 +348,12 @@ static void descriptors_are_let_go_with_the_call(void **state)
     assert_status(report, FORKCALL_OK);
     assert_no_traces(before, false);
     close(ends[1]);
-    assert_int_equal(read(ends[0], &byte, 1), 0); /* the child's was the last */
+    assert_int_equal(read(ends[0], &byte, 1), 0); /* The child had the last open writing end. */
     close(ends[0]);
 }
 
-/* What the function itself was given for the call is not for a program that it execs. */
+/* The library's own descriptors of a call must not stay open in a program that the function starts
+ * by exec. */
 static void no_descriptor_of_the_call_goes_on_over_exec(void **state)
 {
     (void)state;

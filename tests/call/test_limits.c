@@ -1,4 +1,4 @@
-/* Resource limits of the child, and what it has used. */
+/* Tests resource limits of the child, and what the report tells of its usage. */
 #include "support.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static struct forkcall_report run(forkcall_fn *fn, const struct forkcall_limits 
 /* ---- What the child sees --------------------------------------------------------------------- */
 
 #ifdef __GLIBC__
-typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+typedef __rlimit_resource_t resource_t; /* an enum in glibc */
 #else
 typedef int resource_t;
 #endif
@@ -63,7 +63,7 @@ static void limits_reach_the_child_and_not_the_caller(void **state)
     assert_status(report, FORKCALL_OK);
     for (size_t i = 0; i < RESOURCES; i++) {
         struct rlimit after;
-        if (resources[i] == RLIMIT_CORE) { /* 0: as the caller's */
+        if (resources[i] == RLIMIT_CORE) { /* 0: the caller's limit stays */
             assert_true(seen[i].rlim_cur == before[i].rlim_cur && seen[i].rlim_max == before[i].rlim_max);
         } else {
             assert_true(seen[i].rlim_cur == wanted[i]);
@@ -89,7 +89,7 @@ static void limit_of_zero(void **state)
         assert_true(seen[i].rlim_cur == 0 && seen[i].rlim_max == 0);
 }
 
-/* ---- What each does -------------------------------------------------------------------------- */
+/* ---- What each limit does -------------------------------------------------------------------- */
 
 static int child_wants_much_memory(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -97,7 +97,8 @@ static int child_wants_much_memory(const void *args, size_t args_size, struct fo
     (void)args_size;
     if (forkcall_buf_append(result, "x", 1) != 0)
         return 1;
-    return forkcall_buf_extend(result, 2048 * MIB - 1) == NULL ? 0 : 1; /* it does not say so */
+    /* The function succeeds and does not mention that the memory was not available. */
+    return forkcall_buf_extend(result, 2048 * MIB - 1) == NULL ? 0 : 1;
 }
 
 static void address_space_that_is_used_up(void **state)
@@ -154,7 +155,8 @@ static void processor_time_that_is_used_up(void **state)
     report = run(child_spins_and_ignores_SIGXCPU, &limits, NULL);
     assert_status(report, FORKCALL_SIGNALED);
     assert_int_equal(report.code, SIGKILL);
-    if (report.usage_known) /* or a SIGKILL is like any other */
+    /* Without the usage, this SIGKILL cannot be told from any other. */
+    if (report.usage_known)
         assert_non_null(strstr(report.message, "limits.cpu_seconds"));
 #ifdef TEST_PORTABLE
     assert_true(report.usage_known || tested_method() == FORKCALL_SERVER);
@@ -186,7 +188,8 @@ static int child_writes_a_file(const void *args, size_t args_size, struct forkca
         return errno;
     if (n == 5000)
         return forkcall_buf_append(result, "all", 3);
-    return write(fileno(file), bytes, 1) < 0 ? errno : 2; /* the rest: SIGXFSZ */
+    /* The write before was cut at the limit. This one raises SIGXFSZ. */
+    return write(fileno(file), bytes, 1) < 0 ? errno : 2;
 }
 
 static int child_writes_a_file_and_ignores_SIGXFSZ(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -315,7 +318,7 @@ static void limit_above_the_hard_one(void **state)
     assert_int_equal(host_run(hard_limit_host, NULL), 0);
 }
 
-/* ---- What it has used ------------------------------------------------------------------------ */
+/* ---- What the child has used ----------------------------------------------------------------- */
 
 static int child_uses_time_and_memory(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -348,8 +351,8 @@ static void usage_of_the_child(void **state)
     assert_true(report.elapsed_ns > 0);
 }
 
-/* Writes to each page; by volatile, because a compiler may leave out memory of which it knows all
- * uses. */
+/* Writes to each page. volatile is needed, because a compiler may leave out memory of which it
+ * knows all uses. */
 static void touch(volatile char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i += 1024)
@@ -390,8 +393,8 @@ static int check_peaks_of_small_children(void)
     return 42;
 }
 
-/* What a spawned process's peak is in some systems: its maker's. And the server's children may be
- * spawned, too. */
+/* On some systems a spawned process begins with the peak of the process that has started it. The
+ * children of a server may be spawned, too. */
 static int host_that_is_larger_than_its_children(void *unused)
 {
     char *const large = malloc(200 * MIB);

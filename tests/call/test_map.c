@@ -1,4 +1,5 @@
-/* forkcall_map: order, failures, timeouts, progress and output of items, by each method. */
+/* Tests forkcall_map(): order, failures, time limits, progress and output of items, by each
+ * method. */
 #include "map_job.h"
 
 #include <signal.h>
@@ -46,7 +47,7 @@ static void results_and_reports_are_in_item_order(void **state)
                 assert_ended_by_number(job, i);
                 assert_int_equal(job->heard[i], job->reports[i].status == FORKCALL_OK ? 1 : 100);
             }
-            /* The map's own report is that of the first one that was not OK. */
+            /* The map's own report is the report of the first item that was not OK. */
             const char *named = strstr(job->report.message, " (item ");
             assert_non_null(named);
             const unsigned long item = strtoul(named + strlen(" (item "), NULL, 10);
@@ -76,7 +77,8 @@ static void usage_of_all_items_is_summed(void **state)
     end_job(job);
 }
 
-/* Its bytes are those of a message that fills its place, whose characters begin at the shift. */
+/* Fails with a message that fills the report. Its characters are of several lengths, and begin at
+ * several offsets. */
 static int child_fails_in_full(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     static const char *const characters[] = {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x99\x82"};
@@ -192,7 +194,7 @@ static void failures_stop_nothing_unless_asked(void **state)
 
 /* ---- Options of the items' calls ------------------------------------------------------------- */
 
-/* Were it the map's, the later ones would not be tried. */
+/* If the time limit were the map's, the later items would not be tried. */
 static void timeout_is_each_items_own(void **state)
 {
     (void)state;
@@ -237,7 +239,8 @@ static void progress_output_and_details_by_item(void **state)
             job->options.call.standard_error = FORKCALL_STREAM_NULL;
             run_job(job, child_says_who_it_is, 8);
             job->options.call.standard_output = FORKCALL_STREAM_NULL;
-            job->options.call.standard_error = FORKCALL_STREAM_CAPTURE; /* to the details alone */
+            /* Captured to the details alone. */
+            job->options.call.standard_error = FORKCALL_STREAM_CAPTURE;
             job->options.output = NULL;
             run_job(job, child_says_who_it_is, 8);
             for (int i = 0; i < 8; i++) {

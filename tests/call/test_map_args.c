@@ -1,4 +1,4 @@
-/* forkcall_map: what it takes as items, results, reports and options, and what it refuses. */
+/* Tests which items, results, reports and options forkcall_map() takes, and which it refuses. */
 #include "map_methods.h"
 
 #include <errno.h>
@@ -50,14 +50,14 @@ static void items_without_bytes(void **state)
             assert_int_equal(*(int *)results[i].data, 42);
             forkcall_buf_free(&results[i]);
         }
-        /* The answers are dropped. */
+        /* NULL: the answers are dropped. */
         report = forkcall_map(child_has_no_args, NULL, 0, COUNT, NULL, NULL, &options);
         assert_status(report, FORKCALL_OK);
     }
 }
 
-/* Bytes with what they should be told beside them: the first is the index, the others follow from
- * it. */
+/* Checks the bytes of an item: the first is the item's index, and each of the others is one more
+ * than the byte before it. */
 static int child_checks_bytes(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const unsigned char *bytes = args;
@@ -198,7 +198,7 @@ static int any_map_output(void *user, size_t index, int fd, const char *data, si
     return any_output(user, fd, data, size);
 }
 
-/* The arguments, which a test makes wrong in one point. */
+/* The arguments of a map. A test makes one of them wrong. */
 struct bad {
     forkcall_fn *fn;
     const void *items;
@@ -259,19 +259,20 @@ static void bad_arguments_change_nothing(void **state)
     bad.count = 0;
     assert_refused(bad, "item_size");
     bad = good();
-    bad.count = PTRDIFF_MAX / sizeof *items + 1; /* the product is more than any object has, */
+    bad.count = PTRDIFF_MAX / sizeof *items + 1; /* The product is larger than any object. */
     assert_refused(bad, "count");
-    bad.count = SIZE_MAX / sizeof *items + 2; /* or begins again at 0 */
+    /* The product overflows. */
+    bad.count = SIZE_MAX / sizeof *items + 2;
     assert_refused(bad, "count");
-    bad.item_size = 4096; /* more than a report has */
+    bad.item_size = 4096; /* larger than a report */
     bad.count = PTRDIFF_MAX / 4096 + 1;
     assert_refused(bad, "count");
-    bad.item_size = 1; /* less than a report has */
+    bad.item_size = 1; /* smaller than a report */
     bad.count = PTRDIFF_MAX;
     assert_refused(bad, "count");
     bad = good();
     bad.item_size = 0;
-    bad.count = SIZE_MAX; /* a negative number, perhaps */
+    bad.count = SIZE_MAX; /* perhaps a negative number of the caller */
     assert_refused(bad, "count");
     bad = good();
     bad.item_size = FORKCALL_BY_POINTER;
@@ -287,10 +288,10 @@ static void bad_buffers_change_nothing(void **state)
     struct bad bad = good();
     struct forkcall_buf details[COUNT];
     memset(details, 0, sizeof details);
-    results[COUNT - 1].kind_private = 77; /* never initialised, say */
+    results[COUNT - 1].kind_private = 77; /* as if never initialised */
     assert_refused(bad, "results");
     results[COUNT - 1].kind_private = 0;
-    results[2].size = 1; /* and no storage */
+    results[2].size = 1; /* a size, but no storage */
     assert_refused(bad, "results");
     results[2].size = 0;
     bad.options.details = results;
@@ -340,10 +341,10 @@ static void bad_options_change_nothing(void **state)
     bad.options.call.details = &any;
     assert_refused(bad, "call.details");
     bad = good();
-    bad.options.call.standard_output = FORKCALL_STREAM_CAPTURE; /* to where? */
+    bad.options.call.standard_output = FORKCALL_STREAM_CAPTURE; /* no callback for the output */
     assert_refused(bad, "standard_output");
     bad.options.call.standard_output = FORKCALL_STREAM_INHERIT;
-    bad.options.output = any_map_output; /* of what? */
+    bad.options.output = any_map_output; /* no stream for the callback */
     assert_refused(bad, "output");
 }
 
@@ -357,7 +358,7 @@ static void bad_environment_changes_nothing(void **state)
     assert_int_equal(unsetenv("FORKCALL_METHOD"), 0);
 }
 
-/* What the tests above change is what makes the difference. */
+/* The arguments that the tests above change are good otherwise. */
 static void good_arguments_are_taken(void **state)
 {
     (void)state;

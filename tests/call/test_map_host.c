@@ -1,4 +1,5 @@
-/* forkcall_map in processes that make it hard: few descriptors, few processes, threads, signals. */
+/* Tests forkcall_map() in difficult hosts: with few descriptors or processes, with threads, and
+ * with signals. */
 #include "map_methods.h"
 
 #include "os/cpu_quota.h"
@@ -25,15 +26,15 @@ static struct forkcall_map_options options_of(enum forkcall_method method, size_
 
 /* ---- How many at once ------------------------------------------------------------------------ */
 
-/* In a file that all children have open, under a lock of the whole file: how many of them there
- * are. */
+/* Counts the children that run. It lies in a file that all children have open, and is changed under
+ * a lock of the whole file. */
 struct board {
     int now, most;
 };
 
 struct guest {
     int fd;
-    int wait_for; /* stays until so many were there at once */
+    int wait_for; /* The child stays until this many run at once. */
 };
 
 static bool change_board(int fd, int by, struct board *board)
@@ -72,7 +73,7 @@ static int child_signs_the_board(const void *args, size_t args_size, struct fork
     (void)result;
     if (!change_board(guest.fd, 1, &board) || !wait_until(enough_were_there, &guest))
         return 1;
-    /* Gives one more a chance to be seen. */
+    /* Waits a little, so that a child too many would be seen. */
     for (int i = 0; i < 20 && !too_many_were_there(&guest); i++)
         usleep(1000);
     return change_board(guest.fd, -1, &board) ? 0 : 1;
@@ -90,8 +91,8 @@ static int open_board(void)
     return fd;
 }
 
-/* How many of count items there were at once, when each waits until wait_for are; -1: it did not go
- * well. */
+/* The largest number of children that ran at once, when each of count items waits until wait_for
+ * run. -1: the map has failed. */
 static int most_at_once(enum forkcall_method method, size_t processes, int count, int wait_for)
 {
     struct guest guests[16];
@@ -172,7 +173,7 @@ static void hundreds_of_items_leave_nothing_behind(void **state)
     }
 }
 
-/* ---- Room ------------------------------------------------------------------------------------ */
+/* ---- Few descriptors, few processes ---------------------------------------------------------- */
 
 #define ITEMS 12
 
@@ -191,8 +192,8 @@ static bool only_for_want_of_descriptors(const struct forkcall_report *reports)
     return true;
 }
 
-/* With room for one call at a time and more, up to room for all, the items wait for each other;
- * with less they cannot. */
+/* If the descriptors suffice for at least one call, items wait for each other and all are run. If
+ * they do not, the items fail. */
 static int host_with_few_descriptors(void *context)
 {
     const enum forkcall_method *method = context;
@@ -200,7 +201,7 @@ static int host_with_few_descriptors(void *context)
     struct forkcall_report many[ITEMS];
     int tight = 0;
     int starved = 0;
-    const int lowest = dup(0); /* the first number that is free */
+    const int lowest = dup(0); /* the lowest free number */
     CHECK(lowest >= 0 && close(lowest) == 0);
     for (int room = 0; room < 40; room++) {
         const struct rlimit limit = {(rlim_t)(lowest + room), (rlim_t)1024};
@@ -215,7 +216,7 @@ static int host_with_few_descriptors(void *context)
     }
     CHECK(tight > 10 && starved > 0);
     const int after = dup(0);
-    CHECK(after == lowest); /* nothing was kept */
+    CHECK(after == lowest); /* The map has kept no descriptor open. */
     return 0;
 }
 
@@ -225,7 +226,7 @@ static void room_for_fewer_descriptors_than_processes(void **state)
     if (under_valgrind())
         SKIP("valgrind keeps descriptors of its own under the limit");
     enum forkcall_method method =
-        FORKCALL_FORK; /* elsewhere the children have the limit, too, and need some for exec */
+        FORKCALL_FORK; /* By other methods children need descriptors for exec under the limit. */
     assert_int_equal(host_run(host_with_few_descriptors, &method), 0);
 }
 
@@ -234,7 +235,7 @@ static int host_with_few_processes(void *unused)
     const struct rlimit limit = {3, 3};
     struct forkcall_report reports[ITEMS];
     (void)unused;
-    CHECK(setgid(61234) == 0 && setuid(61234) == 0); /* nobody else's */
+    CHECK(setgid(61234) == 0 && setuid(61234) == 0); /* a user with no other processes */
     CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
     const struct forkcall_report report = run_items(FORKCALL_FORK, 8, reports);
     for (int i = 0; i < ITEMS; i++)
@@ -336,7 +337,8 @@ static void *map_in_a_canceled_thread(void *ended)
     options.item_done = cancel_this_thread;
     int state = PTHREAD_CANCEL_DISABLE;
     const struct forkcall_report report = forkcall_map(child_returns_0, NULL, 0, 8, NULL, NULL, &options);
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state); /* now it may end as others do */
+    /* The callback has canceled this thread, which must end regularly from here on. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     *(enum forkcall_status *)ended = report.status;
     return state == PTHREAD_CANCEL_ENABLE ? ended : NULL;
 }
@@ -370,7 +372,7 @@ static int host_under_signals(void *unused)
     struct forkcall_report reports[ITEMS];
     (void)unused;
     memset(&action, 0, sizeof action);
-    action.sa_handler = count_signal; /* and without SA_RESTART */
+    action.sa_handler = count_signal; /* SA_RESTART is not set, so system calls end with EINTR. */
     CHECK(sigaction(SIGALRM, &action, NULL) == 0 && setitimer(ITIMER_REAL, &often, NULL) == 0);
     for (size_t m = 0; m < method_count; m++)
         for (int round = 0; round < 5; round++)

@@ -1,4 +1,4 @@
-/* forkcall_map in children, inside other calls, and left in ways that it is not made for. */
+/* Tests forkcall_map() in children, inside of other calls, and left in forbidden ways. */
 #include "map_methods.h"
 
 #include <setjmp.h>
@@ -53,12 +53,12 @@ static void map_inside_a_map(void **state)
 }
 
 struct around {
-    bool by_progress; /* by the map's progress callback; else by item_done */
+    bool by_progress; /* from the map's progress callback; false: from item_done */
     int heard;
     struct forkcall_report map;
 };
 
-/* Of the INLINE call around the map: its callback cancels it. */
+/* Reports progress to the INLINE call around the map, whose callback cancels this call. */
 static int tell_the_outer_call(struct around *around)
 {
     around->heard++;
@@ -128,13 +128,15 @@ static void INLINE_call_around_it_is_canceled(void **state)
         const struct traces before = traces_now();
         const struct forkcall_report outer = forkcall_run(map_under_INLINE, &place, sizeof place, NULL, &options);
         assert_status(outer, FORKCALL_CANCELED);
-        assert_status(around.map, FORKCALL_CANCELED); /* it was left in order, not by a jump, */
-        assert_int_equal(around.heard, 1);            /* and at once */
+        /* The map has ended regularly and was not left by a jump. */
+        assert_status(around.map, FORKCALL_CANCELED);
+        /* The map has ended at the first callback. */
+        assert_int_equal(around.heard, 1);
         assert_no_traces(before, false);
     }
 }
 
-/* ---- Out of the callback and out of the function --------------------------------------------- */
+/* ---- A fork in a callback, and a jump out of the function ------------------------------------ */
 
 static pid_t copy = -1;
 
@@ -149,7 +151,7 @@ static int fork_and_return(void *user, size_t index, const struct forkcall_repor
     return copy == 0;
 }
 
-/* The copy of the host has the map's memory and none of its children. */
+/* The callback forks. The new process has the map's memory, but none of its children. */
 static int host_whose_callback_forks(void *unused)
 {
     struct forkcall_map_options options = fork_options(3);
@@ -189,7 +191,8 @@ static int host_that_is_jumped_into(void *unused)
     const struct forkcall_map_options options = fork_options(2);
     (void)unused;
     if (setjmp(frame_of_the_caller) != 0) {
-        forkcall_map(child_returns_0, NULL, 0, 0, NULL, NULL, NULL); /* ends the child here */
+        /* The library ends the child here. */
+        forkcall_map(child_returns_0, NULL, 0, 0, NULL, NULL, NULL);
         _exit(0);
     }
     const struct forkcall_report report = forkcall_map(child_jumps_out, NULL, 0, 1, NULL, NULL, &options);

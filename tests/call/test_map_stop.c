@@ -1,5 +1,5 @@
-/* forkcall_map stopped by a failure, and canceled by callbacks and by a descriptor, by each
- * method. */
+/* Tests forkcall_map() when a failure stops it, and when callbacks or a descriptor cancel it, by
+ * each method. */
 #include "map_job.h"
 
 #include <signal.h>
@@ -14,7 +14,7 @@ static void assert_not_tried(const struct forkcall_report *report)
     assert_string_not_equal(report->message, "");
 }
 
-/* Item 2 fails; those before it would never end in a child. */
+/* Item 2 fails. The items before it never end in a child. */
 static int child_fails_at_2(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int number = ((const struct item *)args)->number;
@@ -72,9 +72,9 @@ static void canceled_by_item_done_after_each_item(void **state)
             assert_status(job->report, ok == 7 ? FORKCALL_OK : FORKCALL_CANCELED);
             assert_int_equal(job->report.ran, FORKCALL_RAN_YES);
             assert_true(ok >= at);
-            /* 3 at once: when the last was heard of, no more than 2 others ran. */
+            /* Three items run at once, so no more than 2 others ran when the last report came. */
             assert_true(tried <= at + 2);
-            assert_int_equal(job->total_heard, at); /* and then of none any more */
+            assert_int_equal(job->total_heard, at); /* After the stop no item is reported. */
             end_job(job);
         }
 }
@@ -105,14 +105,14 @@ static void canceled_by_progress_and_by_output(void **state)
             assert_status(job->report, FORKCALL_CANCELED);
             assert_status(job->reports[2], FORKCALL_CANCELED);
             assert_int_equal(by_output ? job->output[2] : job->progress[2], 1);
-            assert_int_equal(job->heard[2], 0); /* after that nothing is heard */
+            assert_int_equal(job->heard[2], 0); /* After the cancel no item is reported. */
             for (int i = 3; i < 8; i++)
                 assert_not_tried(&job->reports[i]);
             end_job(job);
         }
 }
 
-/* To be ended by SIGKILL, when the grace is over. */
+/* Ends only by SIGKILL, when the grace is over. */
 static int child_talks_on_and_on(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -172,7 +172,7 @@ static int child_fails_at_0(const void *args, size_t args_size, struct forkcall_
     return ((const struct item *)args)->number == 0 ? 7 : child_hangs(args, args_size, result);
 }
 
-/* The callback that hears of the failure, which may be what stops the map, cancels it. */
+/* The callback of the failed item cancels the map. The failure may stop the map, too. */
 static void cancel_after_a_failure(void **state)
 {
     (void)state;
@@ -184,7 +184,9 @@ static void cancel_after_a_failure(void **state)
             job->cancel_at = 1;
             run_job(job, child_fails_at_0, 4);
             assert_status(job->reports[0], FORKCALL_FAILED);
-            assert_status(job->report, FORKCALL_CANCELED); /* it is why the others have no answer */
+            /* The map is CANCELED, because the cancel is the reason why the other items have no
+             * answer. */
+            assert_status(job->report, FORKCALL_CANCELED);
             assert_not_tried(&job->reports[3]);
             assert_non_null(strstr(job->reports[3].message, "canceled"));
             assert_int_equal(job->total_heard, 1);
@@ -192,7 +194,7 @@ static void cancel_after_a_failure(void **state)
         }
 }
 
-/* Nothing is left that it could keep from an answer. */
+/* All items have ended, so the cancel can keep none from an answer. */
 static void cancel_after_the_last_item_failed(void **state)
 {
     (void)state;
@@ -216,7 +218,7 @@ static void note_SIGTERM(int signal)
     terminated = 1;
 }
 
-/* Item 2 fails once the others can hear SIGTERM, and one of them answers then. */
+/* Item 2 fails when the others are ready for SIGTERM. One of the others answers then. */
 static int child_answers_at_SIGTERM(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct item *item = args;
@@ -241,7 +243,7 @@ static int child_answers_at_SIGTERM(const void *args, size_t args_size, struct f
     return forkcall_buf_append(result, "late", 4);
 }
 
-/* The grace of the items' calls holds for what a failure stops, too. */
+/* The grace of the items' calls also holds for items that a failure stops. */
 static void failure_leaves_the_grace_to_those_that_run(void **state)
 {
     (void)state;
@@ -263,7 +265,7 @@ static void failure_leaves_the_grace_to_those_that_run(void **state)
     }
 }
 
-/* Item 2 asks for the cancel, by the descriptor, when the caller has had time to go to rest. */
+/* Item 2 cancels the map by the descriptor, after a while in which the caller has gone to wait. */
 static int child_writes_at_2(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct item *item = args;
@@ -276,7 +278,8 @@ static void canceled_by_descriptor_in_the_middle(void **state)
 {
     (void)state;
     for (size_t m = 0; m < method_count; m++)
-        for (size_t count = 3; count <= 8; count += 5) { /* with and without waiting ones */
+        /* First without items that wait for their turn, then with such items. */
+        for (size_t count = 3; count <= 8; count += 5) {
             struct job *job = new_job(methods[m]);
             const bool one_by_one = methods[m] == FORKCALL_INLINE;
             job->options.call.cancel_fd_plus_one = job->ends[0] + 1;

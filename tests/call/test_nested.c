@@ -1,4 +1,4 @@
-/* Calls inside calls: what is the outer one's stays the outer one's. */
+/* Tests calls inside of calls: an inner call must not change what belongs to the outer one. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -19,7 +19,7 @@ static bool bytes_are_right(const unsigned char *bytes, size_t size)
     return true;
 }
 
-/* Grows a result of its own, as large as the arguments, before it looks at them. */
+/* Extends its own result to the size of the arguments before it looks at them. */
 static int child_checks_args(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     unsigned char *own = forkcall_buf_extend(result, args_size);
@@ -29,7 +29,7 @@ static int child_checks_args(const void *args, size_t args_size, struct forkcall
     return bytes_are_right(args, args_size) ? 0 : 2;
 }
 
-/* Hands a part of its own result to a call of its own. */
+/* Passes a part of its own result to an inner call as arguments. */
 static int child_passes_its_result_on(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const size_t size = *(const size_t *)args;
@@ -67,7 +67,8 @@ static int child_fills(const void *args, size_t args_size, struct forkcall_buf *
     return 0;
 }
 
-/* Gives its own result to a call of its own as the result, and ends with that call's status. */
+/* Passes its own result to an inner call as the result, and returns the status of the inner
+ * call. */
 static int child_delegates(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     return (int)run_tested(child_fills, args, args_size, result, NULL).status;
@@ -126,8 +127,8 @@ static int cancel(void *user, double done, double total, const char *note)
     return 1;
 }
 
-/* A cancel that reaches an INLINE call from inside another call's callback ends both, and leaves
- * nothing. */
+/* A cancel reaches an INLINE call from inside the callback of another call. It must end both and
+ * leave nothing behind. */
 static void cancel_through_an_inner_call(void **state)
 {
     const struct forkcall_options options = {.method = FORKCALL_INLINE, .progress = cancel};
@@ -159,7 +160,7 @@ static void calls_five_deep(void **state)
     assert_int_equal(answer, 42);
 }
 
-/* A descendant tells whether it takes itself for one. */
+/* Checks that forkcall_in_child() is true in each descendant. */
 static int child_forks_twice(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;

@@ -1,4 +1,4 @@
-/* forkcall_progress: what is told, what is dropped, and that it never waits. */
+/* Tests forkcall_progress(): what is delivered, what is dropped, and that it never waits. */
 #include "support.h"
 
 #include <math.h>
@@ -39,7 +39,7 @@ static struct forkcall_report run(forkcall_fn *fn, const void *args, size_t args
 
 struct step {
     double done, total;
-    size_t note_size; /* SIZE_MAX: NULL */
+    size_t note_size; /* SIZE_MAX: the note is NULL */
 };
 
 static int child_steps(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -67,7 +67,7 @@ static void notes_and_numbers(void **state)
         assert_status(report, FORKCALL_OK);
         assert_int_equal(heard.count, 1);
         assert_true(heard.done == steps[i].done && heard.total == steps[i].total);
-        assert_int_equal(strlen(heard.note), size < 255 ? size : 255); /* cut */
+        assert_int_equal(strlen(heard.note), size < 255 ? size : 255); /* A longer note is cut. */
         assert_int_equal(strspn(heard.note, "n"), strlen(heard.note));
         assert_int_equal(heard.process, getpid());
         assert_true(pthread_equal(heard.thread, pthread_self()));
@@ -86,7 +86,8 @@ static void note_is_cut_between_characters(void **state)
 {
     (void)state;
     static const char *const characters[] = {"x", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x8d\xb4"};
-    for (size_t i = 0; i < 8; i++) { /* by the tested method, and directly */
+    /* Each character is tested by the tested method, and by a direct call. */
+    for (size_t i = 0; i < 8; i++) {
         const char *const character = characters[i / 2];
         const size_t length = strlen(character);
         for (size_t shift = 0; shift < 4; shift++) {
@@ -126,7 +127,7 @@ static void progress_that_nobody_wants(void **state)
     assert_status(report, FORKCALL_OK);
 }
 
-#define MANY 200000 /* far more than any pipe holds */
+#define MANY 200000 /* much more than any pipe holds */
 
 static int child_reports_much(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -137,8 +138,8 @@ static int child_reports_much(const void *args, size_t args_size, struct forkcal
     return forkcall_buf_append(result, "done", 4);
 }
 
-/* Would it wait for room, it would wait for ever: the caller reads nothing before its byte
- * comes. */
+/* The caller reads nothing before it gets the byte. If forkcall_progress() waited for room, both
+ * would wait for ever. */
 static int child_reports_much_then_tells(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const int fd = *(const int *)args;
@@ -166,7 +167,8 @@ static void check_that_progress_does_not_wait(const struct forkcall_limits *limi
     assert_int_equal(heard.count, 0);
     const struct forkcall_report report = forkcall_finish(call);
     assert_status(report, FORKCALL_OK);
-    assert_int_equal(result.size, 4); /* what was dropped was dropped whole */
+    /* Only complete reports were dropped, so the answer is whole. */
+    assert_int_equal(result.size, 4);
     assert_true(heard.count > 0 && heard.count < MANY);
     assert_int_equal(heard.out_of_order, 0);
     forkcall_buf_free(&result);
@@ -180,7 +182,7 @@ static void progress_never_waits_for_a_reader(void **state)
     check_that_progress_does_not_wait(&none);
 }
 
-/* poll(2) is refused there. */
+/* Under this limit the kernel refuses poll(2). */
 static void progress_never_waits_where_no_descriptor_is_allowed(void **state)
 {
     (void)state;
@@ -204,7 +206,7 @@ static void many_reports_beside_a_result(void **state)
     forkcall_buf_free(&result);
 }
 
-/* Every thread of the function may report; no report is torn by another's. */
+/* Each thread of the function may report, and reports must not mix. */
 static void *report_from_a_thread(void *number)
 {
     for (int i = 0; i < 300; i++)
@@ -251,7 +253,7 @@ static void reports_from_several_threads(void **state)
     forkcall_buf_free(&result);
 }
 
-/* They do not stop for the result, which takes many writes. */
+/* These reports go on while the result is written, which takes many writes. */
 static void *report_for_ever(void *unused)
 {
     (void)unused;
@@ -307,7 +309,8 @@ enum amid_answer { REPORTS = 1, FAILS, EXITS };
 static volatile sig_atomic_t what_comes;
 static volatile sig_atomic_t tells_by;
 
-/* Amid the answer, for which the pipe has no room before the caller has heard of this. */
+/* A signal handler that runs while the answer is being written. The pipe has no room for the whole
+ * answer before the caller gets this byte. */
 static void come_amid_answer(int signal)
 {
     (void)signal;
@@ -366,7 +369,7 @@ static void signal_handler_amid_the_answer_does_not_wait_for_it(void **state)
     }
 }
 
-/* A callback may use the library, but for the same call. */
+/* A callback may use the library, except for the same call. */
 struct nesting {
     int answers;
     bool wrong;

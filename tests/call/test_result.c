@@ -1,4 +1,5 @@
-/* Results of every size, made in every way, received in every kind of buffer: each whole. */
+/* Tests results of every size, made in every way, and received in every kind of buffer: each must
+ * be whole. */
 #include "support.h"
 
 #include "result/buf.h"
@@ -19,8 +20,7 @@ struct order {
     enum way way;
 };
 
-/* What the 8 bytes at a place hold; wherever a piece of the result is lost, doubled or moved, this
- * does not fit. */
+/* The 8 bytes at a position of the result. If a piece is lost, doubled or moved, they differ. */
 static uint64_t word_at(size_t at)
 {
     return (at / 8 + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -94,7 +94,7 @@ static void assert_result(const struct forkcall_report *report, const struct for
     assert_true(size == 0 || bytes_are_right(result->data, size));
 }
 
-/* Into a fresh buffer, into storage of exactly the size, and to nobody. */
+/* Receives the result in a new buffer, in storage of exactly its size, and not at all. */
 static void try_everywhere(struct order order, const struct forkcall_options *options)
 {
     struct forkcall_buf result = FORKCALL_BUF_INIT;
@@ -102,7 +102,8 @@ static void try_everywhere(struct order order, const struct forkcall_options *op
     assert_result(&report, &result, order.size);
     forkcall_buf_free(&result);
 
-    if (order.way != TRUNCATED) { /* its largest size would not fit */
+    /* A truncated result was larger before, so it would not fit. */
+    if (order.way != TRUNCATED) {
         void *storage = malloc(order.size + 1);
         assert_non_null(storage);
         result = forkcall_buf_fixed(storage, order.size);
@@ -168,7 +169,7 @@ static void result_of_1_GiB(void **state)
     large_result(1024 * MIB);
 }
 
-/* The other way for a large result: nothing of it is in shared memory. */
+/* With this limit a large result cannot use shared memory, so all of it goes through the pipe. */
 static void large_result_through_the_pipe(void **state)
 {
     (void)state;
@@ -179,7 +180,8 @@ static void large_result_through_the_pipe(void **state)
             try_everywhere((struct order){sizes[i], (enum way)way}, &options);
 }
 
-/* The child cannot write it all before somebody reads, and nobody does before finish. */
+/* The child cannot write the whole result before the host reads, and the host reads only in
+ * forkcall_finish(). */
 static void result_larger_than_the_pipe_and_nobody_reads(void **state)
 {
     (void)state;
@@ -196,9 +198,10 @@ static void result_larger_than_the_pipe_and_nobody_reads(void **state)
     }
 }
 
-/* ---- Cost ------------------------------------------------------------------------------------ */
+/* ---- Cost of room that is only reserved ------------------------------------------------------ */
 
-/* In bytes, of memory that is shared with files: memory files, too. 0: not known. */
+/* The resident memory of this process that is shared with files, memory files included, in bytes;
+ * 0: unknown. */
 static size_t shared_rss(void)
 {
     char line[200];
@@ -207,7 +210,7 @@ static size_t shared_rss(void)
         return 0;
     const char *at = fgets(line, sizeof line, file);
     fclose(file);
-    for (int i = 0; at != NULL && i < 2; i++) { /* all pages, and those in memory */
+    for (int i = 0; at != NULL && i < 2; i++) { /* Skips the total size and the resident size. */
         at = strchr(at, ' ');
         at = at != NULL ? at + 1 : NULL;
     }
@@ -218,7 +221,8 @@ struct cost {
     size_t size, before, reserved, shortened;
 };
 
-/* Asks for the worst case, uses one byte of it, asks again, and tells what this has cost it. */
+/* Reserves room for the worst case, uses one byte of it, does the same again, and answers with the
+ * memory that this has taken. */
 static int child_reserves_for_the_worst_case(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     struct cost cost = {.size = *(const size_t *)args, .before = shared_rss()};
@@ -266,7 +270,7 @@ static void assert_too_big(const struct forkcall_report *report, const struct fo
     assert_string_not_equal(report->message, "");
 }
 
-/* That does not see, or does not care, that append fails. */
+/* Ignores that an append fails. */
 static int child_appends_regardless(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct order *order = args;
@@ -359,7 +363,7 @@ static void the_limit_counts_where_the_answer_is_dropped(void **state)
     assert_int_equal(report.code, EFBIG);
 }
 
-/* The function has freed its result first. */
+/* Frees its result, and appends to it afterwards. */
 static int child_frees_and_appends(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     if (forkcall_buf_append(result, "abc", 3) != 0)
@@ -390,7 +394,7 @@ static void the_limit_outlives_a_free_in_the_function(void **state)
         }
 }
 
-/* Whatever there was, also where the function failed, is replaced. */
+/* A call must replace the bytes that the buffer held before, even if the function failed. */
 static void stale_bytes_are_never_left(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Signals: the host's handlers never run in the child, the child starts with a clean slate, and the
- * host keeps its own.
+/* Tests signals: the host's handlers never run in the child, the child begins with default actions
+ * and an empty mask, and the host's own settings stay.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -20,12 +20,12 @@
 #define UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("undefined")))
 #define ALTERNATE_STACK_SIZE 65536
 
-/* Seen by host and child alike, in shared_memory(). */
+/* What host and child note in shared_memory(). */
 struct evidence {
-    atomic_int pid;             /* of a child that is ready for what comes */
-    atomic_int handler_in_host; /* how often the host's handler ran where */
+    atomic_int pid;             /* pid of a child that is ready for a signal */
+    atomic_int handler_in_host; /* calls of the host's handler, by process */
     atomic_int handler_in_child;
-    atomic_int runner_in_child; /* the host's code went on in the child */
+    atomic_int runner_in_child; /* the host's code has gone on in the child */
 };
 static pid_t host;
 
@@ -65,7 +65,7 @@ static int host_with_handlers(void *unused)
         CHECK(r.status == FORKCALL_SIGNALED && r.code == handled[i]);
     }
     CHECK(evidence()->handler_in_child == 0 && evidence()->handler_in_host == 0);
-    raise(SIGTERM); /* and the host's own still stands */
+    raise(SIGTERM); /* The host's own handler is still installed. */
     CHECK(evidence()->handler_in_host == 1);
     return 42;
 }
@@ -83,7 +83,7 @@ static int host_that_ignores(void *unused)
     (void)unused;
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         signal(ignored[i], SIG_IGN);
-    /* Over exec the library sets them back to the default. */
+    /* In a program that is started by exec, the library restores the default actions. */
     const enum forkcall_status expected = method_shares_memory() ? FORKCALL_OK : FORKCALL_SIGNALED;
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
         CHECK(run_tested(raises, &ignored[i], sizeof ignored[i], NULL, NULL).status == expected);
@@ -96,7 +96,7 @@ static void what_the_host_ignores_is_ignored_in_a_fork_alone(void **state)
     assert_int_equal(host_run(host_that_ignores, NULL), 42);
 }
 
-/* 1: SIGTTIN is ignored; 2: SIGTTOU is; 4: one is neither ignored nor at its default. */
+/* Answers 1: SIGTTIN is ignored; 2: SIGTTOU is ignored; 4: one of them has a handler. */
 static int tells_terminal_signals(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     static const int signals[] = {SIGTTIN, SIGTTOU};
@@ -156,7 +156,8 @@ static void ignored_signal_does_not_keep_a_crash_from_ending_the_child(void **st
     assert_int_equal(host_run(host_that_ignores_crashes, NULL), 42);
 }
 
-/* By the shell's and by its own child; returns what is wrong. */
+/* Waits for a child of the shell and for one of its own. Returns the number of the step that
+ * failed. */
 static int waits_for_children_of_its_own(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -174,7 +175,8 @@ static int waits_for_children_of_its_own(const void *args, size_t args_size, str
     return waitpid(pid, &status, 0) == pid && status == 5 << 8 ? 0 : 3;
 }
 
-/* *how: 0: ignored; 1: at the default, but nothing is to be waited for; 2: blocked, besides. */
+/* *how: 0: SIGCHLD is ignored; 1: it has its default action with SA_NOCLDWAIT; 2: it is ignored and
+ * blocked. */
 static int host_that_wants_no_children_told(void *how)
 {
     struct sigaction action;
@@ -210,7 +212,7 @@ static int count_blocked(void)
 
 static int blocked_at_load;
 
-/* In a copy, too: what the program's constructors see. */
+/* Also runs in a re-executed program, and notes what the program's constructors see. */
 __attribute__((constructor)) static void note_blocked(void)
 {
     blocked_at_load = count_blocked();
@@ -239,7 +241,8 @@ static int host_that_blocks_all(void *unused)
     sigfillset(&all);
     CHECK(pthread_sigmask(SIG_SETMASK, &all, NULL) == 0);
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &before) == 0);
-    raise(SIGTERM); /* waits for the host; it is not the child's */
+    /* SIGTERM stays pending for the host, and must not reach the child. */
+    raise(SIGTERM);
     CHECK(run_tested(counts_blocked_signals, NULL, 0, NULL, NULL).status == FORKCALL_OK);
     CHECK(run_tested(child_fails_7, NULL, 0, NULL, NULL).status == FORKCALL_FAILED);
     CHECK(pthread_sigmask(SIG_SETMASK, NULL, &after) == 0);
@@ -300,8 +303,8 @@ static void mask_dispositions_and_alternate_stack_of_the_host_stay(void **state)
     assert_int_equal(host_run(host_that_compares, NULL), 42);
 }
 
-/* The child is gone before the caller has told it to go on: handlers of the host's own for fork(2)
- * see to it. */
+/* Handlers that the host has registered by pthread_atfork(3). They end the child before its caller
+ * has told it to go on. */
 static void end_in_child(void)
 {
     _exit(9);
@@ -316,7 +319,7 @@ static void wait_for_its_end(void)
 
 static int host_of_a_fork_that_ends(void)
 {
-    /* Its fork handlers come first. */
+    /* The first call makes the library register its own handlers, which then come before these. */
     CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
     CHECK(pthread_atfork(NULL, wait_for_its_end, end_in_child) == 0);
     const struct forkcall_report r = run_tested(child_returns_0, NULL, 0, NULL, NULL);
@@ -336,7 +339,8 @@ __attribute__((constructor)) static void end_in_copy(void)
 static int host_of_a_copy_that_ends(void)
 {
     CHECK(setenv(COPY_ENDS, "1", 1) == 0);
-    for (int i = 0; i < 20; i++) { /* it may end before, while and after the request is written */
+    /* The program may end before, while or after its request is written. */
+    for (int i = 0; i < 20; i++) {
         const struct forkcall_report r = run_tested(child_returns_0, NULL, 0, NULL, NULL);
         CHECK(r.status == FORKCALL_NOT_STARTED && r.code == ENOEXEC);
         CHECK(r.ran == FORKCALL_RAN_NO);
@@ -370,14 +374,15 @@ UNCHECKED static int crashes(const void *args, size_t args_size, struct forkcall
     return 0;
 }
 
-/* cmocka has installed handlers in this very process that jump back into it. */
+/* cmocka's handlers in this process jump back into the test runner. */
 static void crash_handlers_of_cmocka_do_not_run_in_the_child(void **state)
 {
     const pid_t runner = getpid();
     (void)state;
     const struct forkcall_report r = run_tested(crashes, NULL, 0, NULL, NULL);
     if (getpid() != runner)
-        _exit(99); /* and the status above is not what the runner sees */
+        /* A child that has come here ends, because the runner must not count its result. */
+        _exit(99);
     assert_status(r, FORKCALL_SIGNALED);
     assert_int_equal(r.code, SIGSEGV);
 }
@@ -514,7 +519,7 @@ static int count_files(void)
     return n;
 }
 
-/* Does this system put core files where the process is? */
+/* True: this system writes core files to the current directory of the process. */
 static bool cores_are_written_here(void)
 {
     char pattern[2] = "|";
@@ -536,7 +541,7 @@ static int host_with_core_files(void *directory)
     struct forkcall_report r = run_tested(crashes, NULL, 0, NULL, &options);
     CHECK(r.status == FORKCALL_SIGNALED && r.crash.signal == SIGSEGV && !WCOREDUMP(r.wait_status));
     CHECK(count_files() == 0);
-    options.limits.core_bytes = 0; /* as the host's */
+    options.limits.core_bytes = 0; /* 0: the host's limit stays */
     r = run_tested(crashes, NULL, 0, NULL, &options);
     CHECK(r.status == FORKCALL_SIGNALED && r.code == SIGSEGV && r.crash.signal == SIGSEGV);
     CHECK(!WCOREDUMP(r.wait_status) || count_files() == 1);

@@ -1,5 +1,5 @@
-/* Standard streams: what was written is written once, what was read is read once, whichever way the
- * child ends.
+/* Tests standard streams: what was written is written once, and what was read is read once, however
+ * the child ends.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"
@@ -39,7 +39,7 @@ static int end_by(enum end how)
 
 /* ---- Files ----------------------------------------------------------------------------------- */
 
-/* An empty file without a name. */
+/* Opens an empty file without a name. */
 static int scratch_file(void)
 {
     char name[] = "/tmp/forkcall-test-XXXXXX";
@@ -49,7 +49,7 @@ static int scratch_file(void)
     return fd;
 }
 
-/* All that fd has, as text. */
+/* The contents of the file, as text. */
 static const char *contents(int fd, char text[OUTPUT_MAX])
 {
     const ssize_t n = pread(fd, text, OUTPUT_MAX - 1, 0);
@@ -57,7 +57,7 @@ static const char *contents(int fd, char text[OUTPUT_MAX])
     return text;
 }
 
-/* Makes a stream of the host's write into fd, fully buffered. */
+/* Redirects a stream of the host to fd, and makes it fully buffered. */
 static bool redirect(FILE *stream, int fd)
 {
     static char buffers[2][OUTPUT_MAX];
@@ -77,7 +77,7 @@ static int prints_and_ends(const void *args, size_t args_size, struct forkcall_b
     return end_by(*(const enum end *)args);
 }
 
-/* The ways it ends, and is the host to have written nothing so far? */
+/* How the function ends, and whether the host has unwritten output in its buffers. */
 struct printing {
     enum end how;
     bool host_has_unwritten;
@@ -160,7 +160,7 @@ static void captured_output_holds_the_functions_own_alone(void **state)
         assert_int_equal(host_run(host_that_captures, &how), 42);
 }
 
-/* Another process of its own ends as the function does. */
+/* Forks another process that ends in the same way as the function. */
 static int forks_and_both_print(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     int status;
@@ -196,7 +196,7 @@ static void output_of_a_fork_of_the_function_is_flushed_at_its_end(void **state)
         assert_int_equal(host_run(host_whose_function_forks_and_prints, &how), 42);
 }
 
-/* A stream of the host's own, that the library knows nothing of. */
+/* A stream of the host's own, which the library does not know. */
 static FILE *host_file;
 
 static int ends(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -273,7 +273,8 @@ static int reads_and_writes_null(const void *args, size_t args_size, struct fork
     return write(STDOUT_FILENO, "out", 3) == 3 && write(STDERR_FILENO, "err", 3) == 3 ? 0 : 2;
 }
 
-/* What the function leaves open where, as seen from the host: nothing. */
+/* Checks that the host's own streams are untouched: the function must read and write null streams
+ * alone. */
 static int host_with_null_streams(void *unused)
 {
     char text[OUTPUT_MAX];
@@ -297,7 +298,7 @@ static void null_streams_read_nothing_and_write_nowhere(void **state)
     assert_int_equal(host_run(host_with_null_streams, NULL), 42);
 }
 
-/* For a program that the function execs, too: close-on-exec is none. */
+/* Answers with the streams that stay open over exec: descriptors without close-on-exec. */
 static int counts_open_streams(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -310,7 +311,7 @@ static int counts_open_streams(const void *args, size_t args_size, struct forkca
     return open;
 }
 
-/* *closed: which of 0 to 2 the host has not; each of the others is made null in turn. */
+/* *closed: the stream, 0 to 2, that the host has closed. Each stream is made null in turn. */
 static int host_with_a_closed_stream(void *closed)
 {
     const int missing = *(const int *)closed;
@@ -333,8 +334,8 @@ static void stream_that_the_host_has_closed_stays_closed_beside_a_null_one(void 
         assert_int_equal(host_run(host_with_a_closed_stream, &fd), 42);
 }
 
-/* The function closes all, and what it then opens has among others the number that the reply
- * had. */
+/* Closes all descriptors, and opens files under the same numbers, the number of the reply among
+ * them. */
 static int closes_all_and_opens_a_file(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args_size;

@@ -1,5 +1,5 @@
-/* A host in the foreground of a real terminal: its child, in a process group of its own, is in the
- * background.
+/* Tests a host in the foreground of a real terminal. Its child has a process group of its own, and
+ * so is in the background.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -20,10 +20,10 @@
 #define CTRL_C "\x03"
 #define CTRL_Z "\x1a"
 
-/* Seen by all, in shared_memory(). */
+/* What host, child and user note in shared_memory(). */
 struct evidence {
-    atomic_int child;       /* its pid, once it waits for what comes */
-    atomic_int host_signal; /* the last that the host's handler has seen */
+    atomic_int child;       /* pid, as soon as the child waits */
+    atomic_int host_signal; /* the last signal that the host's handler has got */
     atomic_int go_on;
 };
 
@@ -40,8 +40,8 @@ static bool child_is_stopped(void *unused)
 
 /* ---- A session ------------------------------------------------------------------------------- */
 
-/* What goes on at the terminal: host runs in the foreground, user is at the keyboard. Both return
- * 42 for success. */
+/* What happens at the terminal: host runs in the foreground, and user is at the keyboard. Both
+ * return 42 for success. */
 struct scene {
     int (*host)(void);
     int (*user)(int keyboard, pid_t host_group);
@@ -61,8 +61,8 @@ static int status_of(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
 }
 
-/* The leader of the session, as a shell is: the host is a job of its, so the host's group is no
- * orphan, and can be stopped. */
+/* Leads the session, as a shell does. The host is a job of this leader. So the host's group is not
+ * orphaned and can be stopped. */
 _Noreturn static void lead_session(const char *name, const struct scene *scene, int to_user)
 {
     const int messages = dup(STDERR_FILENO);
@@ -218,7 +218,7 @@ static void note_signal(int signal)
     evidence()->host_signal = signal;
 }
 
-/* The key has reached the host, and what it does to the child it has done. */
+/* Answers when the key has reached the host, and therefore has had its effect on the child, too. */
 static int answers_after_the_key(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     evidence()->child = getpid();
@@ -300,7 +300,7 @@ static int host_that_is_stopped_with_its_child(void)
     return 42;
 }
 
-/* As "fg" of a shell. */
+/* Does what "fg" of a shell does. */
 static int user_who_stops_and_continues(int keyboard, pid_t host_group)
 {
     CHECK(wait_until(is_set, &evidence()->child));

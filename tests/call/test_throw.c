@@ -1,5 +1,5 @@
-/* What a function says about its own failure: its code and message, thrown or returned, and errors
- * that it overlooks.
+/* Tests what a function says about its own failure: a code and a message, thrown or returned, and
+ * errors that it overlooks.
  *
  * SPDX-License-Identifier: MIT */
 #include "support.h"
@@ -13,15 +13,15 @@
 #include <unistd.h>
 
 #define LONG_MESSAGE 20000
-#define MESSAGE_MAX_KEPT 32767U /* 32 KiB and the terminating 0 */
+#define MESSAGE_MAX_KEPT 32767U /* 32 KiB with the terminating 0 */
 #define CODE 77
-/* More than any process can have. */
+/* More bytes than any process can have. */
 #define IMPOSSIBLE_SIZE (SIZE_MAX / 2 + 1)
 
-/* AUTO: the one that is tested (run_tested); and the one without another process. */
+/* AUTO stands for the tested method (run_tested), and INLINE needs no other process. */
 static const enum forkcall_method both_methods[] = {FORKCALL_AUTO, FORKCALL_INLINE};
 
-/* A call by each method: the answer and the details. */
+/* The answer and the details of a call by each method. */
 struct outcome {
     struct forkcall_report report;
     struct forkcall_buf result, details;
@@ -147,7 +147,7 @@ static void last_message_and_returned_code_count(void **state)
 /* ---- Throwing -------------------------------------------------------------------------------- */
 
 static void dig(int depth);
-/* No tail call, and no warning that it never returns. */
+/* A volatile pointer prevents a tail call, and a warning that the function never returns. */
 static void (*volatile dig_further)(int) = dig;
 
 static void dig(int depth)
@@ -155,7 +155,7 @@ static void dig(int depth)
     if (depth == 0)
         forkcall_throw(CODE, "thrown from depth");
     dig_further(depth - 1);
-    raise(SIGKILL); /* not reached */
+    raise(SIGKILL); /* never reached */
 }
 
 static int throws_from_depth(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -259,7 +259,7 @@ static void throw_outside_any_call_aborts(void **state)
     assert_int_equal(host_run(throw_under_inline_from_another_thread, NULL), aborted);
 }
 
-/* The inner call is INLINE, in a child: what is thrown there is the inner call's. */
+/* Makes an INLINE call in a child. What is thrown in the inner call belongs to the inner call. */
 static int calls_inline_and_throws_more(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct forkcall_options options = {.method = FORKCALL_INLINE};
@@ -335,8 +335,8 @@ static void control_characters_stay_in_details_alone(void **state)
 
 static void long_message_is_cut_in_the_report_and_whole_in_details(void **state)
 {
-    /* The euro sign has three bytes: the 255 that fit end inside of one, whatever the first byte is
-     * shifted by. */
+    /* The euro sign has three bytes. With each shift the limit of the message falls on another byte
+     * of a character. */
     static char text[LONG_MESSAGE + 4];
     (void)state;
     for (size_t shift = 0; shift < 3; shift++) {
@@ -374,7 +374,7 @@ static void message_is_cut_at_32_KiB(void **state)
     free(text);
 }
 
-/* Of three bytes each, behind so many others. */
+/* Says characters of three bytes each. args: the number of other bytes before them. */
 static int says_too_many_characters(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     static char text[MESSAGE_MAX_KEPT + 1000];
@@ -457,7 +457,7 @@ static int fails_and_thinks_better_of_it(const void *args, size_t args_size, str
     return 0;
 }
 
-/* Whether somebody wants the answer or not. */
+/* The details must be empty whether or not the caller wants the answer. */
 static void success_leaves_nothing_in_details(void **state)
 {
     (void)state;
@@ -483,7 +483,7 @@ static int asks_for_too_much_memory(const void *args, size_t args_size, struct f
     forkcall_buf_append(result, "head", 4);
     if (forkcall_buf_extend(result, IMPOSSIBLE_SIZE) != NULL)
         raise(SIGKILL);
-    if (code == CODE) /* forgives */
+    if (code == CODE) /* clears the error */
         return forkcall_buf_truncate(result, 2);
     return code;
 }

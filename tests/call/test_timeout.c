@@ -1,5 +1,5 @@
-/* Deadlines: a function that does not answer in time is ended, whatever it does, and one that does
- * has answered.
+/* Tests deadlines: a function that does not answer in time is ended, whatever it does, and one that
+ * answers in time has answered.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -28,9 +28,9 @@
 #define LONG_MS (DEADLINE_S * 1000)
 #define BIG_ANSWER 20000
 
-/* Seen by host and child alike, in shared_memory(). */
+/* What host and child note in shared_memory(). */
 struct evidence {
-    atomic_int pid; /* of a child that is ready for its deadline */
+    atomic_int pid; /* pid of a child that is ready for its deadline */
     atomic_int grandchild_is_ready, terminated, grandchild, answers;
 };
 
@@ -51,8 +51,8 @@ static bool is_stopped(void *unused)
     return evidence()->pid != 0 && process_state(evidence()->pid) == 'T';
 }
 
-/* A deadline acts in forkcall_finish: however slow the machine is, it comes when the child is ready
- * for it. */
+/* Waits until the child is ready before it calls forkcall_finish(). Only forkcall_finish() checks
+ * the deadline, so even on a slow machine the child is ready when its deadline acts. */
 static struct forkcall_report run_until(bool (*condition)(void *), forkcall_fn *fn, int grace_ms,
                                         struct forkcall_buf *result)
 {
@@ -64,7 +64,7 @@ static struct forkcall_report run_until(bool (*condition)(void *), forkcall_fn *
     return forkcall_finish(call);
 }
 
-/* by_signal 0: by exit(), whose status not every system knows. */
+/* by_signal: the signal; 0: exit(), whose status not every system knows. */
 static void assert_timed_out(const struct forkcall_report *report, int by_signal)
 {
     char message[64];
@@ -151,7 +151,7 @@ static void note_the_end(int signal)
     asked_to_end = 1;
 }
 
-/* Waits in a way that misses no signal. */
+/* Waits for SIGTERM in a way that cannot miss it. */
 static void wait_to_be_asked(void (*handler)(int), bool stop)
 {
     sigset_t term, old;
@@ -239,7 +239,7 @@ static void note_in_evidence(int signal)
     asked_to_end = 1;
 }
 
-/* It and its own child wait for SIGTERM; the function answers when that child has seen it. */
+/* The function and its child wait for SIGTERM. The function answers when its child has got it. */
 static int waits_with_its_child(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     signal(SIGTERM, note_in_evidence);
@@ -280,8 +280,8 @@ static void deadline_that_is_not_reached_changes_nothing(void **state)
 /* ---- After the trailer ----------------------------------------------------------------------- */
 
 #ifdef SECCOMP_FILTER_FLAG_NEW_LISTENER
-/* From now on exit_group(2), which every way to end goes through, waits for an answer that nobody
- * gives. */
+/* Blocks exit_group(2), by which every process ends: from now on the call waits for an answer that
+ * never comes. */
 static int block_the_end(void)
 {
     struct sock_filter code[] = {
@@ -311,7 +311,7 @@ static int fails_and_lives_on(const void *args, size_t args_size, struct forkcal
     return block_the_end() < 0 ? ENOSYS : forkcall_fail(EPERM, "failed");
 }
 
-/* By the caller, or by the server. */
+/* The caller or the server has killed the child. */
 static void assert_was_killed(const struct forkcall_report *report)
 {
     int pid = report->pid;
@@ -343,7 +343,8 @@ static void answer(int signal)
     evidence()->answers++;
 }
 
-/* A long answer, all of it in the pipe, a process that is to go on, and no end. */
+/* Writes a long answer, all of which fits into the pipe, leaves a process behind, and cannot
+ * end. */
 static int answers_at_length_and_lives_on(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -362,7 +363,7 @@ static int answers_at_length_and_lives_on(const void *args, size_t args_size, st
     return block_the_end() < 0 ? ENOSYS : 0;
 }
 
-/* It has written its trailer, and wants to end; or it has ended. */
+/* True: the child has written its trailer and is in exit_group(2), or it has ended. */
 static bool wants_to_end(void)
 {
     char path[64];
@@ -373,7 +374,7 @@ static bool wants_to_end(void)
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return true;
-    /* The number of the system call that it is in, or "running". */
+    /* The line begins with the number of the current system call, or is "running". */
     const bool wants = fgets(line, sizeof line, file) != NULL && strtol(line, NULL, 10) == SYS_exit_group;
     fclose(file);
     return wants || !process_lives(evidence()->pid);
@@ -400,7 +401,8 @@ static void trailer_wins_over_a_deadline_that_has_passed_too(void **state)
         SKIP("no seccomp listener here to keep a process from its end");
     assert_status(r, FORKCALL_OK);
     assert_int_equal(result.size, BIG_ANSWER);
-    /* The whole group would have been killed at the deadline. */
+    /* At the deadline, the whole group would have been killed. The grandchild lives, so the trailer
+     * came first. */
     assert_true(evidence()->grandchild > 0 && kill(evidence()->grandchild, SIGUSR1) == 0);
     assert_true(wait_until(is_set, &evidence()->answers));
     kill(evidence()->grandchild, SIGKILL);

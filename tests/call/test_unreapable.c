@@ -1,4 +1,5 @@
-/* A tracer holds the child: it has ended, and the kernel does not let its parent see the end.
+/* Tests a child that a tracer holds: the child has ended, but the kernel does not let its parent
+ * reap it.
  *
  * SPDX-License-Identifier: MIT */
 #include "children.h"
@@ -14,10 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seen by all, in shared_memory(). */
+/* What host, child and tracer note in shared_memory(). */
 struct evidence {
-    atomic_int pid;    /* of the child */
-    atomic_int traced; /* 1: the tracer has it, -1: it may not */
+    atomic_int pid;    /* pid of the child */
+    atomic_int traced; /* 1: the tracer has attached; -1: it may not */
     atomic_int release;
 };
 
@@ -26,7 +27,7 @@ static struct evidence *evidence(void)
     return shared_memory();
 }
 
-/* Takes hold of the child, of which it then never asks how it ended. */
+/* Attaches to the child, and never asks how it ended. */
 static int trace(void)
 {
     if (!wait_until(is_set, &evidence()->pid))
@@ -43,8 +44,8 @@ static pid_t start_tracer(void)
     return pid;
 }
 
-/* The function makes itself traceable for any process of this user, as far as that is restricted
- * here. */
+/* Makes the function's process traceable by every process of this user, if the system restricts
+ * tracing. */
 static void be_traceable(void)
 {
 #ifdef PR_SET_PTRACER
@@ -70,7 +71,7 @@ static bool is_zombie(void *pid)
     return process_state(*(int *)pid) == 'Z';
 }
 
-/* Not even a zombie. */
+/* True: the process does not even exist as a zombie. */
 static bool is_reaped(void *pid)
 {
     return process_state(*(int *)pid) == '-';
@@ -104,14 +105,14 @@ static int host_of_a_traced_child(void *context)
     int pid = r.pid;
     CHECK(r.status == scene->status && r.wait_status == -1 && r.ran == FORKCALL_RAN_YES);
     CHECK(scene->status != FORKCALL_OK || answer == 42);
-    /* What the call could not do anything about; by SERVER it did not wait. */
+    /* The call could not reap the child, and by SERVER it did not try. */
     CHECK(wait_until(is_zombie, &pid));
     CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
     CHECK(is_zombie(&pid));
     evidence()->release = 1;
     CHECK(waitpid(tracer, NULL, 0) == tracer);
     CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
-    /* By this later call. */
+    /* This later call must reap the child. By SERVER the server reaps it. */
     CHECK(tested_method() == FORKCALL_SERVER ? wait_until(is_reaped, &pid) : is_reaped(&pid));
     const struct traces after = traces_now();
     CHECK(after.descriptors == before.descriptors && after.children == before.children);

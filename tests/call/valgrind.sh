@@ -1,7 +1,7 @@
 #!/bin/sh
-# Valgrind complains of nothing that the library does on the way of a crash, in the caller or in the
-# child; and where it does not know a system call it says so once for each, not in every call.
-# Arguments: valgrind, a program.
+# Checks that valgrind reports no errors of the library when a call crashes, neither in the caller
+# nor in the child. If valgrind does not know a system call, the library must cause only one message
+# for each, and not one in every call. Arguments: valgrind, a program.
 set -u
 if ! said=$("$1" --quiet "$2" nothing 2>&1); then
     echo "skipped: this valgrind cannot read what this compiler makes: $(echo "$said" | head -n 1)"
