@@ -119,7 +119,7 @@ static bool registers_are_known(void)
     return false;
 }
 
-/* ---- True ones ------------------------------------------------------------------------------- */
+/* ---- True notices ---------------------------------------------------------------------------- */
 
 static void assert_as_if_not_moved(void)
 {
@@ -199,7 +199,7 @@ static void fork_that_tells_of_modules_is_not_listened_to(void **state)
     assert_int_equal(read.frame_count, 1);
 }
 
-/* ---- Forged ones ----------------------------------------------------------------------------- */
+/* ---- Forged notices -------------------------------------------------------------------------- */
 
 /* The number of modules is only a claim of the child. The size of the notice is known. */
 static void more_modules_than_there_are_bytes(void **state)

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* ---- Facts, and what is made of them --------------------------------------------------------- */
+/* ---- The facts of a call --------------------------------------------------------------------- */
 
 #define START_SIZE 100U
 

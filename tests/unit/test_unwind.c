@@ -215,7 +215,7 @@ static void no_more_frames_are_written_than_there_is_room_for(void **state)
     }
 }
 
-/* ---- Hostile copies ---- */
+/* ---- Forged copies ---- */
 
 /* A copy of less than a page, whose end or beginning lies directly at memory that faults. */
 struct fenced {

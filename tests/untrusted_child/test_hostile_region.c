@@ -70,7 +70,7 @@ static void assert_stays(const struct forkcall_buf *result)
         assert_true(sum(result) == first);
 }
 
-/* ---- Made shorter ---------------------------------------------------------------------------- */
+/* ---- Regions made shorter -------------------------------------------------------------------- */
 
 static int child_truncates_before_its_trailer(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -167,7 +167,7 @@ static void memfd_truncated_after_the_trailer(void **state)
     assert_no_traces(before, false);
 }
 
-/* ---- Written to ------------------------------------------------------------------------------ */
+/* ---- Regions written to ---------------------------------------------------------------------- */
 
 enum writing { BY_MAPPING, BY_DESCRIPTOR, BY_DESCRIPTOR_NO_SEALING, WRITINGS };
 
