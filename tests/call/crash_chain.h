@@ -11,7 +11,7 @@
 #define CHAIN(name) program_##name
 #endif
 
-/* How the chain ends. The function's argument is such a value, as an int. */
+/* How the chain ends. The function's argument is one of these values, as an int. */
 enum chain_end {
     CHAIN_NULL_POINTER,
     CHAIN_NULL_FUNCTION,

@@ -302,8 +302,8 @@ static void args_of_1_GiB(void **state)
     munmap(bytes, size);
 }
 
-/* No copy of so many unaligned bytes can be allocated. The call must fail before the function
- * runs. */
+/* Unaligned arguments must be copied, and no memory is available for a copy of PTRDIFF_MAX bytes.
+ * The call must fail before the function runs. */
 static void args_for_which_there_is_no_memory(void **state)
 {
     (void)state;

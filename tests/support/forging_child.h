@@ -49,8 +49,8 @@ static inline struct forkcall_report forge_run(forkcall_fn *fn, const void *args
     return forkcall_finish(forge_start(fn, args, args_size, result, options));
 }
 
-/* Kills the process that the child has left behind. It must still live: a call does not wait for
- * such a process. */
+/* Kills the process that the child has left behind. The process must still live, because a call
+ * does not wait for processes that its function leaves. */
 static inline void kill_the_one_left_behind(void)
 {
     const int pid = forged_call()->left_behind;

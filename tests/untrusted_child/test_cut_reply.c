@@ -148,7 +148,7 @@ static void child_killed_within_a_large_reply(void **state)
     forkcall_buf_free(&result);
 }
 
-/* ---- A child that another process kills at any moment of its writing ----------------------- */
+/* ---- A child that another process kills at any moment of its writing ------------------------- */
 
 static int child_answers_much(const void *args, size_t args_size, struct forkcall_buf *result)
 {

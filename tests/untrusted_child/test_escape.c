@@ -24,7 +24,7 @@ static struct evidence *evidence(void)
 
 static pid_t host;
 
-/* Called by code of the caller's. In the child such code must not run. */
+/* Called by the caller's code behind a call. In the child this code must not run. */
 static void caller_was_here(void)
 {
     if (getpid() != host)
