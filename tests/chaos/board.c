@@ -22,7 +22,7 @@ uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-/* splitmix64 */
+/* The generator splitmix64. */
 uint32_t draw(uint64_t *state, uint32_t below)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15U;

@@ -9,15 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NO_BOARD 98   /* the function's own code: it could not tell that it ran */
-#define OWN_FAILURE 5 /* of KIND_FAIL */
-#define OWN_STATUS 3  /* of KIND_EXIT */
+#define NO_BOARD 98   /* the exit code of a function that could not count that it ran */
+#define OWN_FAILURE 5 /* the error code of KIND_FAIL */
+#define OWN_STATUS 3  /* the exit status of KIND_EXIT */
 #if defined TEST_PORTABLE || !defined __GLIBC__
-#define TOLD_STATUS (-1) /* atexit(3) sees the exit, not the status */
+#define TOLD_STATUS (-1) /* atexit(3) notices the exit, but not its status */
 #else
 #define TOLD_STATUS OWN_STATUS
 #endif
-#define PLENTY_MS 20000 /* a deadline that no call is to reach unless something stops it */
+#define PLENTY_MS 20000 /* a deadline that a call only reaches if something stops it */
 #define LARGE (1U << 20)
 
 struct order {
@@ -99,8 +99,9 @@ static bool is_answer(const struct forkcall_buf *result, const struct order *ord
     return true;
 }
 
-/* What havoc can do to any call: kill its processes or the server, take what it needs. It stops
- * none for so long that a call but one that hangs could reach its deadline. */
+/* True: the outcome is one that havoc can cause in any call, by killing its processes or the
+ * server, or by using up what it needs. Havoc never stops a process for so long that a call
+ * reaches its deadline, unless its function hangs. */
 static bool is_havoc(const struct host *host, const struct forkcall_report *report)
 {
     static const int scarce[] = {EAGAIN, ENOMEM, EMFILE, ENFILE, ECONNRESET, ETIMEDOUT, ENOEXEC, ETOOMANYREFS};
@@ -139,8 +140,8 @@ static bool is_own_end(const struct forkcall_report *report, const struct order 
     }
 }
 
-/* ran is never a wrong "no" and, but for a child that was killed at its very first step, never a
- * wrong "yes". */
+/* Returns what is wrong with an outcome, or NULL. ran must never be a wrong "no". It may be a
+ * wrong "yes" only if the child was killed at its very first step. */
 static const char *what_is_wrong(const struct host *host, const struct forkcall_report *report,
                                  const struct forkcall_buf *result, const struct order *order, bool canceled)
 {
@@ -165,8 +166,8 @@ static const char *what_is_wrong(const struct host *host, const struct forkcall_
     return NULL;
 }
 
-/* Nothing in the portable build ends a child with its server, and only the server could signal it
- * safely. */
+/* The portable build does not end a child with its server, and only the server could signal the
+ * child safely. Such children are listed, so that the test can kill them. */
 static void note_lost(struct board *board, const struct forkcall_report *report)
 {
     if (report->status != FORKCALL_LOST || report->method != FORKCALL_SERVER || report->pid <= 0)
@@ -192,7 +193,7 @@ static void judge(const struct host *host, const struct forkcall_report *report,
             atomic_load(&host->board->slot[order->slot].runs), report->code, report->message);
 }
 
-/* ---- HOST: making them ----------------------------------------------------------------------- */
+/* ---- HOST: making calls ---------------------------------------------------------------------- */
 
 static struct forkcall_report make_async(const struct order *order, struct forkcall_buf *result,
                                          const struct forkcall_options *options, uint64_t *random, bool *canceled)
@@ -239,7 +240,7 @@ void calls_make_one(const struct host *host, int slot, uint64_t *random)
 {
     static const enum forkcall_method methods[] = {FORKCALL_AUTO, FORKCALL_SERVER, FORKCALL_SERVER, FORKCALL_FORK,
                                                    FORKCALL_SPAWN};
-    /* Most calls only answer; a few of each other kind. */
+    /* Half of the calls only answer; the others are of a random kind. */
     const enum kind kind = draw(random, 2) == 0 ? KIND_ANSWER : (enum kind)draw(random, KIND_COUNT);
     const struct order order = order_of(host, slot, kind, random);
     const bool async = draw(random, 3) == 0;

@@ -1,12 +1,12 @@
-/* A host whose threads call by all methods while its processes are killed, stopped and continued,
- * its limits lowered, its descriptors closed. Each call must end in bounded time, with an outcome
- * that is true, and its function must run at most once; when it is over, calls work again and
- * nothing is left behind.
+/* Test program: threads of a host call by all methods, while the host's processes are killed,
+ * stopped and continued, its limits are lowered and its descriptors closed. Each call must end in
+ * bounded time with a true outcome, and its function must run once at most. Afterwards calls must
+ * work again, and nothing may be left behind.
  *
- *     chaos [SECONDS [SEED]]     the seed is printed, and can be given again
+ *     chaos [SECONDS [SEED]]     prints the seed, so that a run can be repeated
  *
- * As root an odd seed makes the host an ordinary user, so that RLIMIT_NPROC counts; an even seed
- * leaves it root, whose threads change their file system identity. */
+ * As root, an odd seed makes the host an ordinary user, so that RLIMIT_NPROC applies. With an even
+ * seed the host stays root, and its threads change their file system identity. */
 #include "havoc.h"
 #include "host.h"
 #include "not_here.h"
@@ -22,10 +22,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A call has a deadline of 20 s at most, and a second more to end. */
+/* A call has a deadline of 20 s at most, and needs about a second more to end. */
 #define STUCK_NS 60000000000U
-/* Six calls, the spares and what is about to end: more is a chain of processes that make each
- * other. */
+/* The limit for six calls, the spares and what is about to end. More processes mean that they
+ * start each other endlessly. */
 #define PROCESSES_AT_MOST 150
 #define GONE_NS 20000000000U
 
@@ -73,7 +73,8 @@ static bool has_ended(pid_t host, int *status)
     return waitpid(host, status, WNOHANG) == host;
 }
 
-/* The exit status of the host; 1000: it was ended here. */
+/* Returns the exit status of the host; 1000: the host hung or had too many processes, and was
+ * killed. */
 static int watch(struct board *board, pid_t host, uint64_t *random)
 {
     int status = 0;
@@ -99,7 +100,7 @@ static int watch(struct board *board, pid_t host, uint64_t *random)
 }
 
 #ifdef TEST_PORTABLE
-/* Nothing there ends a function that never returns once its server was killed (calls.c). */
+/* In the portable build, a function that never returns outlives its killed server (calls.c). */
 static void end_lost_children(struct board *board)
 {
     pid_t list[64];

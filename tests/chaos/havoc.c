@@ -15,7 +15,7 @@ struct process {
     pid_t pid, parent;
 };
 
-/* False: there is no such process any more. */
+/* Finds the parent of a process. False: there is no such process any more. */
 static bool find_parent(long pid, pid_t *parent)
 {
     char path[64], line[512];
@@ -23,7 +23,7 @@ static bool find_parent(long pid, pid_t *parent)
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return false;
-    /* "7 (name) S 1 …". */
+    /* A line looks like "7 (name) S 1 …". */
     const char *name_end = fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
     fclose(file);
     if (name_end == NULL || strlen(name_end) < sizeof ") S 1" - 1)
@@ -79,7 +79,7 @@ int havoc_list(pid_t host, pid_t *list, int max)
     return found;
 }
 
-/* ---- Deeds ----------------------------------------------------------------------------------- */
+/* ---- Single disturbances --------------------------------------------------------------------- */
 
 static struct stopped {
     pid_t pid;

@@ -1,4 +1,4 @@
-/* What happens to the host's processes from outside: killed, stopped and continued at random. */
+/* Disturbs the host's processes from outside: kills, stops and continues them at random. */
 #ifndef HAVOC_H
 #define HAVOC_H
 
@@ -6,13 +6,13 @@
 
 #include <sys/types.h>
 
-/* All descendants of this process but the host, which is one of its children; at most max are
- * listed, all are counted. */
+/* Counts all descendants of this process, except the host, which is one of its children. At most
+ * max of them are listed. */
 int havoc_list(pid_t host, pid_t *list, int max);
 
-/* One deed, or none; continues those whose time has come. */
+/* Causes one disturbance or none, and continues the stopped processes whose time has come. */
 void havoc_once(struct board *board, pid_t host, uint64_t *random);
-/* Continues all that were stopped. */
+/* Continues all stopped processes. */
 void havoc_end(void);
 
 #endif

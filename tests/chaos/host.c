@@ -18,17 +18,17 @@
 #define OWN_FILES 6
 
 #ifdef __GLIBC__
-typedef __rlimit_resource_t resource_t; /* an enum there, where the compiler looks */
+typedef __rlimit_resource_t resource_t; /* the compiler expects an enum there */
 #else
 typedef int resource_t;
 #endif
 
-/* Callers hold it for reading while they call: descriptors are closed, and their numbers reused,
- * between calls only. That is what a host may do; to close a descriptor that a running call uses is
- * the host's own fault. */
+/* Callers hold the lock for reading during a call, so that descriptors are closed and their
+ * numbers reused only between calls. A host may do that. Closing a descriptor that a running call
+ * uses would be the host's own fault. */
 static pthread_rwlock_t quiet = PTHREAD_RWLOCK_INITIALIZER;
-/* Whoever wants the lock passes here first, so that new callers do not keep the writer waiting for
- * ever. */
+/* Callers and the writer take this mutex before the lock. Without it, new callers could keep the
+ * writer waiting for ever. */
 static pthread_mutex_t door = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool over;
 
@@ -63,7 +63,7 @@ static void *call_all_the_time(void *arg)
     const bool is_root = geteuid() == 0;
     while (!atomic_load(&over)) {
         if (is_root && chance(&random, 8))
-            setfsuid(chance(&random, 2) ? 0 : HOST_USER + 1); /* of this thread alone */
+            setfsuid(chance(&random, 2) ? 0 : HOST_USER + 1); /* changes this thread only */
         begin_call();
         calls_make_one(caller->host, caller->slot, &random);
         pthread_rwlock_unlock(&quiet);
@@ -73,7 +73,7 @@ static void *call_all_the_time(void *arg)
 
 /* ---- What the host does to itself ------------------------------------------------------------ */
 
-/* For a while: a soft limit of so many. */
+/* Lowers a soft limit for a while. */
 static void lower_limit(resource_t resource, rlim_t soft, unsigned for_ms)
 {
     struct rlimit before;
@@ -93,8 +93,8 @@ static int answer_7(const void *args, size_t args_size, struct forkcall_buf *res
     return 7;
 }
 
-/* A child of the host's own that calls: it must not hang. How the call ends is havoc's, but it is
- * no call of another. */
+/* Forks a child that makes a call: the call must not hang. Havoc decides how it ends, but its
+ * outcome must not belong to another call. */
 static void fork_a_caller(struct board *board)
 {
     int status = 0;
@@ -115,7 +115,8 @@ static void fork_a_caller(struct board *board)
     }
 }
 
-/* The daemon's idiom, with a server that lives; then the numbers are the host's files. */
+/* Closes all descriptors, as daemons do, while a server lives; then opens files of the host at the
+ * same numbers. */
 static void close_all_and_reuse(struct board *board)
 {
     int own[OWN_FILES];
@@ -131,7 +132,7 @@ static void close_all_and_reuse(struct board *board)
             fstat(own[i], &before[i]);
     }
     pthread_rwlock_unlock(&quiet);
-    usleep(30000); /* calls, with those numbers taken */
+    usleep(30000); /* calls run while these numbers are taken */
     forkcall_server_stop();
     for (int i = 0; i < OWN_FILES; i++) {
         if (own[i] < 0)
@@ -204,12 +205,12 @@ static bool become_user(const struct host *host)
     return setresgid(HOST_USER, HOST_USER, HOST_USER) == 0 && setresuid(HOST_USER, HOST_USER, HOST_USER) == 0;
 }
 
-/* Functions that began for a call that had ended. */
+/* True: functions began after their calls had ended. */
 static bool has_strays(struct board *board)
 {
     unsigned possible = 0;
 #ifdef TEST_PORTABLE
-    possible = atomic_load(&board->lost); /* stopped before its function */
+    possible = atomic_load(&board->lost); /* children that were stopped before their function */
 #endif
     return atomic_load(&board->strays) > possible;
 }

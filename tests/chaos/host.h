@@ -1,14 +1,14 @@
-/* HOST: the process whose threads call, and which disturbs itself meanwhile. */
+/* HOST: the process whose threads call, and which disturbs itself at the same time. */
 #ifndef HOST_H
 #define HOST_H
 
 #include "calls.h"
 
-/* Calls for that many seconds from CALLERS threads; then all must be in order. 0, or 1 with what is
- * wrong on stderr. */
+/* Calls from CALLERS threads for that many seconds, and then checks that all is in order. Returns
+ * 0, or 1 with the fault on stderr. */
 int host_main(struct host *host, unsigned seconds);
 
-/* The user that the host becomes where it is root, so that limits of processes count. */
+/* The user that a host becomes if it is root, so that limits on processes apply to it. */
 #define HOST_USER 64000
 
 #endif
