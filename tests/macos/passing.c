@@ -1,10 +1,11 @@
-/* Imposes on Linux what XNU does with descriptors that are sent through a socket. To be preloaded.
+/* A library for LD_PRELOAD that imposes on Linux what XNU does with descriptors that are sent
+ * through a socket.
  *
- * 1. Only files, sockets, pipes and POSIX shared memory can be sent: EINVAL for what else there is
- *    (there a kqueue or a semaphore, here an epoll, an eventfd, a timerfd or a pidfd).
+ * 1. Only files, sockets, pipes and POSIX shared memory can be sent. All else gives EINVAL: on
+ *    macOS a kqueue or a semaphore; here an epoll, an eventfd, a timerfd or a pidfd.
  *    XNU: bsd/kern/uipc_usrreq.c, unp_internalize; bsd/kern/kern_descrip.c, file_issendable.
- * 2. There is no MSG_CMSG_CLOEXEC: what is received is not close-on-exec until the receiver makes
- *    it so.
+ * 2. There is no MSG_CMSG_CLOEXEC: a received descriptor is not close-on-exec until the receiver
+ *    makes it so.
  *
  * SPDX-License-Identifier: MIT */
 #include "preload.h"
@@ -23,7 +24,7 @@ __attribute__((constructor)) static void find_next(void)
     (void)NEXT(recvmsg);
 }
 
-/* What epoll, eventfd and their like have in common: a mode without a type. */
+/* True: the descriptor can be sent. Epoll, eventfd and their like have a mode without a type. */
 static bool is_sendable(int fd)
 {
     struct stat file;

@@ -1,12 +1,12 @@
-/* Imposes on Linux what XNU does with POSIX shared memory. To be preloaded.
+/* A library for LD_PRELOAD that imposes on Linux what XNU does with POSIX shared memory.
  *
- * 1. shm_open(2) makes an object that mmap(2) maps MAP_SHARED only: EINVAL without it.
+ * 1. shm_open(2) makes an object that can only be mapped with MAP_SHARED: EINVAL otherwise.
  *    XNU: bsd/kern/posix_shm.c, pshm_mmap.
- * 2. The name of an object has at most 31 bytes (PSHMNAMLEN): else ENAMETOOLONG (shm_open(2) of
- *    macOS).
+ * 2. The name of an object has at most 31 bytes (PSHMNAMLEN): ENAMETOOLONG otherwise (shm_open(2)
+ *    of macOS).
  *
  * SPDX-License-Identifier: MIT */
-/* With it <sys/mman.h> gives mmap the other name: both are stood in front of. */
+/* With _FILE_OFFSET_BITS, <sys/mman.h> would rename mmap to mmap64. This module replaces both. */
 #undef _FILE_OFFSET_BITS
 
 #include "preload.h"
@@ -20,7 +20,8 @@
 
 #define NAME_MAX_OF_MACOS 31
 
-/* glibc makes these objects files of /dev/shm (shm_overview(7)). */
+/* True: the descriptor is shared memory, which glibc keeps as files in /dev/shm
+ * (shm_overview(7)). */
 static bool is_shared_memory(int fd)
 {
     static const char directory[] = "/dev/shm/";
@@ -56,7 +57,7 @@ void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t 
     return is_refused(flags, fd) ? MAP_FAILED : NEXT(mmap)(address, size, protection, flags, fd, offset);
 }
 
-/* What a program calls that is built with 64-bit offsets. */
+/* Called by programs that are built with 64-bit offsets. */
 void *mmap64(void *address, size_t size, int protection, int flags, int fd, off64_t offset)
 {
     return is_refused(flags, fd) ? MAP_FAILED : NEXT(mmap64)(address, size, protection, flags, fd, offset);

@@ -1,11 +1,11 @@
-/* Imposes on Linux what XNU does with signals. To be preloaded.
+/* A library for LD_PRELOAD that imposes on Linux what XNU does with signals.
  *
- * 1. No ordinary signal tells who has sent it or why: si_code is 0, for what kill(2) sends, for the
- *    kernel's own SIGIO and for a trap (SIGTRAP, SIGABRT, SIGSYS). Only a fault (SIGSEGV, SIGBUS,
- *    SIGFPE, SIGILL) has a code, and SIGCHLD.
+ * 1. An ordinary signal does not tell who has sent it or why: si_code is 0 for a signal of
+ *    kill(2), for the kernel's own SIGIO, and for a trap (SIGTRAP, SIGABRT, SIGSYS). Only a fault
+ *    (SIGSEGV, SIGBUS, SIGFPE, SIGILL) and SIGCHLD have a code.
  *    XNU: bsd/kern/kern_sig.c 2318-2336, "si_code is 0 because this is an ordinary signal"; SIGIO
  *    of a pipe: bsd/kern/sys_pipe.c 720.
- * 2. SIGIO is ignored where it is at its default (sigaction(2) of macOS, "discard signal"); Linux
+ * 2. The default action of SIGIO is to ignore it (sigaction(2) of macOS, "discard signal"); Linux
  *    ends the process.
  *
  * SPDX-License-Identifier: MIT */
@@ -81,7 +81,7 @@ void (*signal(int number, void (*handler)(int)))(int)
     return sigaction(number, &action, &old) < 0 ? SIG_ERR : old.sa_handler;
 }
 
-/* In a new program: posix_spawn(3) may have put SIGIO back to its default. */
+/* Runs in a new program: posix_spawn(3) may have reset SIGIO to the default of Linux. */
 __attribute__((constructor)) static void ignore_io(void)
 {
     struct sigaction action;

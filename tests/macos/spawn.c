@@ -1,9 +1,10 @@
-/* Imposes on Linux what XNU does with the file actions of posix_spawn(3). To be preloaded.
+/* A library for LD_PRELOAD that imposes on Linux what XNU does with the file actions of
+ * posix_spawn(3).
  *
- * The action of posix_spawn_file_actions_adddup2(fd, fd), with the same number twice, does not take
- * close-on-exec away: the descriptor is closed at exec all the same. glibc, musl and FreeBSD take
- * it away. XNU: bsd/kern/kern_exec.c 3130 (PSFA_DUP2 is a plain dup2); bsd/kern/kern_descrip.c,
- * dup2 (returns at once where both are the same).
+ * The action of posix_spawn_file_actions_adddup2(fd, fd), with the same number twice, does not
+ * clear close-on-exec: the descriptor is still closed at exec. glibc, musl and FreeBSD clear it.
+ * XNU: bsd/kern/kern_exec.c 3130 (PSFA_DUP2 is a plain dup2); bsd/kern/kern_descrip.c, dup2
+ * (returns at once if both numbers are the same).
  *
  * SPDX-License-Identifier: MIT */
 #include "preload.h"

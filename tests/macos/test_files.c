@@ -1,4 +1,4 @@
-/* Files of the library that macOS alone takes, over stand-ins for the functions of macOS that they
+/* Tests source files that only macOS uses. The test defines the functions of macOS that they
  * call. */
 #include "support.h"
 
@@ -16,9 +16,10 @@
 
 /* ---- threads.macos.c ------------------------------------------------------------------------- */
 
-/* As of a process that has started a thread, whether that still runs or not. */
+/* True: this process has started a thread at some time, as pthread_is_threaded_np() says on
+ * macOS. */
 static bool had_a_thread;
-/* As sys/acct.h of macOS has it: the process was forked and has not exec'ed. */
+/* The flag of macOS's sys/acct.h: the process was forked and has not called exec. */
 #define FORKED 1
 static unsigned short accounting_flags;
 
@@ -41,7 +42,7 @@ int sysctl(int *name, unsigned name_size, void *old, size_t *old_size, void *new
     return 0;
 }
 
-/* This process has one thread all the while. */
+/* The process has only one thread during the test. */
 static void threads_that_have_ended_count_as_a_hazard(void **state)
 {
     (void)state;
@@ -83,7 +84,8 @@ static size_t list(struct proc_fdinfo *infos, size_t max)
     return count;
 }
 
-/* XNU: bsd/kern/proc_info.c, proc_pidfdlist: 20 more than there are are asked for. */
+/* Asks for room for 20 descriptors more than there are, as XNU does: bsd/kern/proc_info.c,
+ * proc_pidfdlist. */
 int proc_pidinfo(int pid, int flavor, uint64_t arg, void *buffer, int size)
 {
     if (pid != getpid() || flavor != PROC_PIDLISTFDS || arg != 0)

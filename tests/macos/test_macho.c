@@ -1,5 +1,5 @@
-/* Functions by name, places and addresses by the headers of Mach-O: module.macho.c and
- * image.macho.c over images that are made here, and over stand-ins for dyld. */
+/* Tests how functions, places and addresses are named by the headers of Mach-O: module.macho.c and
+ * address.macho.c with images that are made here. The test defines the functions of dyld. */
 #include "module/address.h"
 #include "module/lookup.h"
 #include "module/ranges.h"
@@ -22,9 +22,9 @@
 #define LINKED_AT 0x100000000U
 #define TEXT_SIZE 4096U
 #define DATA_SIZE 4096U
-#define FUNCTION 1024U /* its offset in the text */
+#define FUNCTION 1024U /* the function's offset in the text */
 
-/* An image as dyld has mapped it: the text begins with the headers. */
+/* An image as dyld maps it: the text begins with the headers. */
 struct image {
     struct mach_header_64 header;
     struct segment_command_64 text, data;
@@ -50,14 +50,14 @@ static struct segment_command_64 segment(const char *name, uint64_t address, uin
     return made;
 }
 
-/* Another process, or the same: what was loaded before is forgotten. */
+/* Forgets all loaded images, as another process would not know them. */
 static void forget_all(void)
 {
     memset(loaded, 0, sizeof loaded);
     loaded_count = 0;
 }
 
-/* build: what its UUID is made of. */
+/* Loads an image. build: the number from which its UUID is made. */
 static struct image *load(const char *path, uint32_t type, int build)
 {
     struct image *image = &loaded[loaded_count].image;
@@ -114,7 +114,7 @@ static forkcall_fn *function_at(const struct image *image, uintptr_t offset)
 
 /* ---- Functions by name ----------------------------------------------------------------------- */
 
-#define CACHED "/usr/lib/libof_the_system.dylib" /* has no file: lies in dyld's cache */
+#define CACHED "/usr/lib/libof_the_system.dylib" /* lies in dyld's cache and has no file */
 
 static struct fc_module_function name_of(const struct image *image)
 {
@@ -170,12 +170,13 @@ static void what_lies_in_no_code_has_no_name(void **state)
     struct fc_module_function name;
     forget_all();
     struct image *image = load(CACHED, MH_DYLIB, 7);
-    assert_int_equal(fc_module_name(function_at(image, TEXT_SIZE), &name), -ENOENT); /* data */
+    /* Data is no function. */
+    assert_int_equal(fc_module_name(function_at(image, TEXT_SIZE), &name), -ENOENT);
     assert_int_equal(fc_module_name(function_at(image, TEXT_SIZE + DATA_SIZE), &name), -ENOENT);
-    /* Generated code. */
+    /* Generated code lies in no image. */
     assert_int_equal(fc_module_name((forkcall_fn *)(uintptr_t)&name, &name), -ENOENT);
     assert_int_equal(fc_module_name(NULL, &name), -ENOENT);
-    image->header.magic = 0xfeedfaceU; /* of 32 bits */
+    image->header.magic = 0xfeedfaceU; /* the magic number of a 32-bit image */
     assert_int_equal(fc_module_name(function_at(image, FUNCTION), &name), -ENOENT);
 }
 
@@ -188,7 +189,7 @@ static void function_of_another_build_is_not_found(void **state)
     load(CACHED, MH_DYLIB, 8);
     assert_not_found(&name);
     forget_all();
-    load(CACHED, MH_DYLIB, 7)->data.vmsize = 2 * DATA_SIZE; /* the same mark, another layout */
+    load(CACHED, MH_DYLIB, 7)->data.vmsize = 2 * DATA_SIZE; /* the same UUID, another layout */
     assert_not_found(&name);
     forget_all();
     load(CACHED, MH_EXECUTE, 7);
@@ -198,7 +199,7 @@ static void function_of_another_build_is_not_found(void **state)
 static struct image *load_without_mark(unsigned char code)
 {
     struct image *image = load(CACHED, MH_DYLIB, 0);
-    image->header.ncmds = 2; /* none for the UUID */
+    image->header.ncmds = 2; /* leaves out the command with the UUID */
     ((unsigned char *)image)[FUNCTION] = code;
     return image;
 }
@@ -215,7 +216,7 @@ static void build_without_a_mark_is_told_by_its_code(void **state)
     assert_found_in(&name, load_without_mark(1));
 }
 
-/* Two files of one build, each with data of its own. */
+/* Two files of the same build, which have separate data. */
 static void copy_of_a_library_is_another_library(void **state)
 {
     char first[] = "/tmp/forkcall_macho.XXXXXX", second[] = "/tmp/forkcall_macho.XXXXXX";
@@ -227,7 +228,7 @@ static void copy_of_a_library_is_another_library(void **state)
     forget_all();
     load(second, MH_DYLIB, 7);
     assert_not_found(&name);
-    assert_found_in(&name, load(first, MH_DYLIB, 7)); /* which comes last */
+    assert_found_in(&name, load(first, MH_DYLIB, 7)); /* the right file was loaded last */
     for (int i = 0; i < 2; i++)
         close(fds[i]);
     unlink(first);

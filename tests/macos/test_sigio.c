@@ -1,5 +1,5 @@
-/* SIGIO in a child whose end with its caller hangs on a handler of that signal. Run with signals.c
- * preloaded: SIGIO is ignored by default. */
+/* Tests SIGIO in a child that notices its caller's end by a handler of that signal. The test runs
+ * with signals.c preloaded: SIGIO is ignored by default. */
 #include "support.h"
 
 #include <fcntl.h>
@@ -52,7 +52,8 @@ static void child_that_met_a_stray_SIGIO_still_ends_with_its_caller(void **state
     assert_true(gone);
 }
 
-/* Returns the number of descriptors that signal, which now are others that are at their end. */
+/* Replaces the descriptors that raise SIGIO by ends of closed pipes. Returns how many there
+ * were. */
 static int replace_what_signals(void)
 {
     int count = 0;

@@ -1,4 +1,4 @@
-/* What the library takes of macOS's <libproc.h>; the test gives the function. */
+/* The part of macOS's <libproc.h> that the library uses. The test defines the function. */
 #ifndef SHIM_LIBPROC_H
 #define SHIM_LIBPROC_H
 
@@ -11,8 +11,8 @@ struct proc_fdinfo {
     uint32_t proc_fdtype;
 };
 
-/* Without a buffer: how many bytes may be needed. Else how many were filled; 0 and errno: an
- * error. */
+/* Without a buffer: returns how many bytes may be needed. With a buffer: returns how many bytes
+ * were filled. 0 and errno: an error. */
 int proc_pidinfo(int pid, int flavor, uint64_t arg, void *buffer, int size);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the library takes of macOS's <mach-o/dyld.h>; the test gives the functions. */
+/* The part of macOS's <mach-o/dyld.h> that the library uses. The test defines the functions. */
 #ifndef SHIM_DYLD_H
 #define SHIM_DYLD_H
 

@@ -1,5 +1,5 @@
-/* What the library takes of macOS's <mach-o/loader.h>, in the same layout. The test stands in for
- * dladdr(3) of macOS. */
+/* The part of macOS's <mach-o/loader.h> that the library uses, in the same layout. The test
+ * defines dladdr(3) as macOS has it. */
 #ifndef SHIM_LOADER_H
 #define SHIM_LOADER_H
 

@@ -1,4 +1,4 @@
-/* What the library takes of macOS's <mach/vm_prot.h>. */
+/* The part of macOS's <mach/vm_prot.h> that the library uses. */
 #ifndef SHIM_VM_PROT_H
 #define SHIM_VM_PROT_H
 

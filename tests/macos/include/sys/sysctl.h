@@ -1,5 +1,5 @@
-/* What the library takes of macOS's <sys/sysctl.h> and, of its <pthread.h>, what Linux has not; the
- * test gives the functions. */
+/* The parts of macOS's <sys/sysctl.h> and <pthread.h> that the library uses and Linux lacks. The
+ * test defines the functions. */
 #ifndef SHIM_SYSCTL_H
 #define SHIM_SYSCTL_H
 
