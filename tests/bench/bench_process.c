@@ -15,7 +15,7 @@
 enum { SPARES = 2 };
 
 struct order {
-    run_fn *run; /* NULL: the end */
+    run_fn *run; /* NULL: the process must end */
     void *context;
 };
 
@@ -79,7 +79,7 @@ void bench_process_close(struct bench_process *process)
     const struct order end = {.run = NULL};
     if (process->pid == 0)
         return;
-    /* Where it has died, nobody takes the order. */
+    /* If the process has died, MSG_NOSIGNAL keeps SIGPIPE from killing this one. */
     send(process->wire, &end, sizeof end, MSG_NOSIGNAL);
     close(process->wire);
     if (process->pid > 0)

@@ -1,6 +1,6 @@
-/* Processes that measure side by side: each is a host of the library of its own, of its own size
- * and on its own cores, and runs what it is told while the others sleep. So hosts that one process
- * cannot be at once are measured in turn. */
+/* Processes that take turns in measuring. Each is a host of the library with its own size and its
+ * own cores, and runs its measurement while the others sleep. Hosts of different sizes, which one
+ * process cannot be at the same time, are measured in turn by them. */
 #ifndef BENCH_PROCESS_H
 #define BENCH_PROCESS_H
 
@@ -18,17 +18,17 @@ struct bench_process {
 
 struct bench_process_setup {
     size_t resident;
-    int core; /* that it and all its helpers are kept to; -1: any */
+    int core; /* the core for the process and all its helpers; -1: any */
     const struct forkcall_server_options *server;
 };
 
-/* Starts its helpers by hand and its server, and then makes it as large as it is to be. False: it
- * cannot be had. */
+/* Starts the process, which starts its handmade helpers and its server, and then grows to its
+ * size. False: it cannot be started. */
 bool bench_process_open(struct bench_process *process, const struct bench_process_setup *setup);
 void bench_process_close(struct bench_process *process);
 
-/* A run that is done by a process. run and context have the same addresses there: they are
- * constant, or were there before the process was opened. */
+/* A run that a process does. run and context must have the same addresses in that process: they
+ * must be constant, or exist before the process was opened. */
 struct bench_process_job {
     const struct bench_process *process;
     run_fn *run;

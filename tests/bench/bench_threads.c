@@ -5,8 +5,8 @@
 static void *work(void *context)
 {
     struct bench_threads *const group = context;
-    /* Threads of real programs use malloc, and some libcs then lock one arena more around every
-     * fork. */
+    /* Threads of real programs use malloc(), after which some C libraries lock one more arena
+     * around every fork. */
     void *volatile memory = malloc(1);
     free(memory);
     pthread_barrier_wait(&group->start_line);
@@ -27,7 +27,7 @@ int64_t run_bench_threads(void *context)
     while (started < group->threads && pthread_create(&threads[started], NULL, work, group) == 0)
         started++;
     if (started < group->threads)
-        return RUN_FAILED; /* those that were started wait until the program ends */
+        return RUN_FAILED; /* the started threads wait until the program ends */
     const uint64_t start = clock_ns();
     pthread_barrier_wait(&group->start_line);
     for (size_t i = 0; i < started; i++)

@@ -1,4 +1,4 @@
-/* Calls made by several threads at once. */
+/* Measures calls that several threads make at the same time. */
 #ifndef BENCH_THREADS_H
 #define BENCH_THREADS_H
 
@@ -9,7 +9,7 @@
 
 enum { THREADS_MOST = 64 };
 
-/* How a call is made is a run of its own. */
+/* The call itself is a run (measure.h). */
 struct bench_threads {
     run_fn *call;
     void *context;
@@ -19,8 +19,8 @@ struct bench_threads {
     atomic_size_t failures;
 };
 
-/* A run: context is a struct bench_threads. Nanoseconds per call, from the moment when all threads
- * are there until the last one has made its last call. */
+/* A run: context is a struct bench_threads. Returns the nanoseconds per call, counted from the
+ * moment when all threads are ready until the last one has made its last call. */
 int64_t run_bench_threads(void *context);
 
 #endif

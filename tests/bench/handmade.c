@@ -23,7 +23,7 @@
 
 struct wires {
     int reply[2];
-    int go[2]; /* the go byte comes through it; its end of file is the parent's death */
+    int go[2]; /* carries the go byte; its end of file means that the parent has died */
     int region;
     int pidfd;
 };
@@ -95,22 +95,23 @@ static void reset_handlers(void)
     }
 }
 
-/* Not where there is nothing to drop: to write to the stream's page is to copy it first. */
+/* Does nothing if there is nothing to drop: writing to the stream would first copy its page. */
 static void drop_unwritten(FILE *stream)
 {
     if (__fpending(stream) > 0)
         __fpurge(stream);
 }
 
-/* The parent arms the lifeline, after the go byte: a write that wakes the child sends the signal,
- * too, to whoever owns the pipe by then, and it may do so long after the child has read the byte
- * and gone on. */
+/* The parent arms the lifeline after it has sent the go byte. If the pipe had an owner before, the
+ * write itself would send the signal to it, possibly long after the child has read the byte and
+ * gone on. */
 static bool make_lifeline(int fd)
 {
     return fcntl(fd, F_SETSIG, SIGKILL) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0;
 }
 
-/* The parent owns up to it as soon as it goes on after its write. False: it has died before. */
+/* Waits until the parent has set the owner, which it does right after its write. False: the parent
+ * has died before. */
 static bool await_lifeline(int fd)
 {
     struct pollfd parent = {.fd = fd, .events = POLLIN};
@@ -122,7 +123,7 @@ static bool await_lifeline(int fd)
 }
 
 #ifdef HAVE_ON_EXIT
-/* Registered last, it runs first. */
+/* Registered last, so that it runs before the parent's handlers. */
 static void leave_at_once(int status, void *unused)
 {
     (void)unused;
@@ -209,7 +210,7 @@ static bool ended_well(const struct wires *wires, pid_t child)
     return waitpid(child, &how, 0) == child && WIFEXITED(how) && WEXITSTATUS(how) == 0;
 }
 
-/* Fork, with the mask of the child and afterwards of the parent as it was. 0 in neither: fork
+/* Forks with signals blocked, and restores the mask in child and parent. Returns 0 in both if fork
  * failed. */
 static pid_t fork_child(const struct wires *wires, unsigned steps, uint64_t question)
 {
@@ -241,7 +242,7 @@ int64_t handmade_call(unsigned steps)
                ((steps & STEP_PIDFD) == 0 || wait_readable(wires.reply[0], wires.pidfd)) &&
                read_whole(wires.reply[0], &answer, sizeof answer);
         if (!good)
-            kill(child, SIGKILL); /* it may wait for a go byte that never comes */
+            kill(child, SIGKILL); /* the child may wait for a go byte that never comes */
         good = ended_well(&wires, child) && good;
     }
     close_wires(&wires);

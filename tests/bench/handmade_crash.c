@@ -10,7 +10,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* What a handler can say without walking the stack: signal, code, address, registers. */
+/* What a handler can report without walking the stack: signal, code, address, registers. */
 struct crash_frame {
     siginfo_t signal;
     mcontext_t registers;
@@ -24,7 +24,7 @@ static void report_crash(int number, siginfo_t *info, void *context)
     const struct crash_frame frame = {*info, ((ucontext_t *)context)->uc_mcontext};
     const struct sigaction by_default = {.sa_handler = SIG_DFL};
     write_whole(crash_fd, &frame, sizeof frame);
-    /* The instruction faults again and ends the process as it deserves. */
+    /* The instruction faults again and ends the process by the signal's default action. */
     sigaction(number, &by_default, NULL);
 }
 

@@ -13,7 +13,8 @@
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
 #define HUGE_PAGE ((size_t)2 << 20)
-/* From here on a huge page is made faster than the small ones that would be used of it. */
+/* From this size on, making a huge page is faster than making the small pages that would be used
+ * of it. */
 #define HUGE_FROM ((size_t)384 << 10)
 
 _Noreturn static void fill_and_write(int reply, size_t size, uint64_t seed)
@@ -46,8 +47,8 @@ int64_t handmade_result(void *into, size_t size, int pipe_size)
     return good ? elapsed_since(start) : RUN_FAILED;
 }
 
-/* At an address that huge pages can be used at. Whoever maps the file ends soon, or unmaps `space`
- * bytes at *start. */
+/* Maps the file at an address where huge pages can be used. The caller ends soon, or unmaps
+ * `space` bytes at *start. */
 static void *map_shared(int fd, size_t size, void **start, size_t *space)
 {
     *space = size + HUGE_PAGE;
@@ -67,7 +68,7 @@ _Noreturn static void fill_shared(int fd, size_t size, size_t room, uint64_t see
     if (data == NULL)
         _exit(1);
     for (size_t at = 0; at + HUGE_PAGE <= room; at += HUGE_PAGE) {
-        /* A huge page is made of small ones of which at least one is there. */
+        /* The kernel only makes a huge page of small ones if at least one of them exists. */
         ((volatile char *)data)[at] = 0;
         madvise(data + at, HUGE_PAGE, MADV_COLLAPSE);
     }

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In a helper: it does not outlive the process that measures. */
+/* Makes a helper end with the process that measures. */
 static void end_with(pid_t parent)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
@@ -64,7 +64,8 @@ int64_t handmade_ping(void *unused)
 
 enum { SPARE_FDS = 2 };
 
-static int control; /* of messages: from the server a spare each, to it a call each that is over */
+/* From the server a message for each spare, to the server a message for each finished call. */
+static int control;
 
 union rights {
     struct cmsghdr header;
@@ -92,7 +93,7 @@ static bool send_spare(int request, int reply)
     return sendmsg(control, &message, MSG_NOSIGNAL) == 1;
 }
 
-/* Waits for one. */
+/* Waits for a spare. */
 static bool take_spare(int *request, int *reply)
 {
     int fds[SPARE_FDS];
@@ -113,16 +114,16 @@ static bool take_spare(int *request, int *reply)
     return true;
 }
 
-/* A server that is not: on the caller's core, what wakes it does not put it before the caller,
- * which goes on to its end. */
+/* A server that is not eager lets the caller go on: on the same core, a SCHED_BATCH process that
+ * is woken does not preempt the one that has woken it. */
 static void be_eager(bool eager)
 {
     const struct sched_param none = {.sched_priority = 0};
     sched_setscheduler(0, eager ? SCHED_OTHER : SCHED_BATCH, &none);
 }
 
-/* Once for nothing, before it waits: what a call is the first to touch after a fork costs it page
- * faults. */
+/* Writes and computes once in vain before it waits: the memory that a call touches first after a
+ * fork would cost it page faults. */
 _Noreturn static void run_spare(int request, int reply)
 {
     uint64_t question = 1;

@@ -1,5 +1,6 @@
-/* forkcall-bench: what a call costs beside the same thing written by hand. Speed is printed, never
- * asserted; that every measured call ended as it should, with the right bytes, is. */
+/* forkcall-bench: compares the time of a call with that of the same thing written by hand. Speed
+ * is printed, but never a reason to fail. A measured call with the wrong outcome or wrong bytes
+ * is. */
 #include "bench.h"
 
 #include "needed_libraries.h"
@@ -80,12 +81,13 @@ static const struct group *find_group(const char *name)
     exit(2);
 }
 
-/* Runs what the options ask for, or ends the program where they cannot be followed. */
+/* Reads the options and returns the group to run (NULL: all). Ends the program if the options are
+ * wrong. */
 static const struct group *parse_options(int argc, char **argv, struct bench *bench)
 {
     static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                             {"only", required_argument, NULL, 'o'},
-                                            /* see run_with_libraries. */
+                                            /* used by become_other_program() */
                                             {"csv", required_argument, NULL, 'c'},
                                             {"part-to", required_argument, NULL, 'p'},
                                             {"help", no_argument, NULL, 'h'},
@@ -118,8 +120,8 @@ static const struct group *parse_options(int argc, char **argv, struct bench *be
     return only;
 }
 
-/* The same group by the program with many libraries, in place of this process: its table goes on
- * with this one's. */
+/* Runs the same group by the program with many libraries, in place of this process. That program
+ * continues this one's table. */
 _Noreturn static void become_other_program(const struct bench *bench, const struct group *group)
 {
     static const char suffix[] = "-libraries";
@@ -151,8 +153,8 @@ _Noreturn static void become_group(struct bench *bench, const struct group *grou
     _exit(bench->failures == 0 && written ? 0 : 1);
 }
 
-/* In a process of its own: what a group leaves behind (threads' arenas and stacks, a larger heap)
- * would make every fork of the next one slower. Returns whether all went well. */
+/* Runs a group in a process of its own: what a group leaves behind (threads' arenas and stacks, a
+ * larger heap) would make every fork of the next group slower. Returns true if all went well. */
 static bool run_group(struct bench *bench, const struct group *group, bool other_program)
 {
     int how = 0;

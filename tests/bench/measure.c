@@ -27,8 +27,8 @@ static int compare_times(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The value below which the given share of the sorted times lies, between neighbours by straight
- * line. */
+/* The value below which the given share of the sorted times lies, interpolated between
+ * neighbours. */
 static double quantile_us(const int64_t *sorted, size_t count, double share)
 {
     const double place = share * (double)(count - 1);
@@ -50,7 +50,8 @@ static struct summary summarise(int64_t *times, size_t count)
     return summary;
 }
 
-/* A fixed sequence (xorshift64): every run of the program takes the same turns. */
+/* Draws from a fixed sequence (xorshift64), so that every run of the program has the same order of
+ * turns. */
 static size_t next_below(uint64_t *state, size_t limit)
 {
     *state ^= *state << 13;
@@ -69,8 +70,8 @@ static void shuffle(size_t *order, size_t count, uint64_t *state)
     }
 }
 
-/* One run of each variant. times is a matrix, a row of max_rounds per variant; NULL: do not
- * count. */
+/* Runs each variant once. times is a matrix with a row of max_rounds for each variant; NULL: the
+ * round is not counted. */
 static size_t run_round(const struct variant *variants, size_t count, const size_t *order, size_t max_rounds,
                         int64_t *times, struct summary *summaries)
 {
@@ -88,7 +89,7 @@ static size_t run_round(const struct variant *variants, size_t count, const size
     return failures;
 }
 
-/* All rounds; times as for run_round. */
+/* Runs all rounds. times: as for run_round(). */
 static size_t run_rounds(const struct variant *variants, size_t count, struct effort effort, int64_t *times,
                          size_t *order, struct summary *summaries)
 {

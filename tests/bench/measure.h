@@ -1,16 +1,16 @@
-/* Times several ways to do the same thing, run in turn so that noise hits all alike: each once per
- * round, every round in another order. What a run leaves to the next one (memory in small or in
- * huge pages, warm caches) hits all alike, too. */
+/* Times several ways to do the same thing in turn, so that noise affects all alike: each is run
+ * once per round, in another order in every round. What one run leaves to the next (memory in
+ * small or huge pages, warm caches) affects all alike, too. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a run returns whose outcome was not the right one. */
+/* The return value of a run whose outcome was wrong. */
 #define RUN_FAILED (-1)
 
-/* One run: the nanoseconds that it took (as the run itself counts them), or RUN_FAILED. */
+/* One run: returns the nanoseconds that it took, as the run itself counts them, or RUN_FAILED. */
 typedef int64_t run_fn(void *context);
 
 struct variant {
@@ -28,13 +28,13 @@ struct effort {
 };
 
 struct summary {
-    size_t count; /* of good runs; the rest is meaningless where it is 0 */
+    size_t count; /* number of good runs; if it is 0, the other members mean nothing */
     double median_us;
     double p10_us;
     double p90_us;
 };
 
-/* CLOCK_MONOTONIC. */
+/* The time of CLOCK_MONOTONIC. */
 uint64_t clock_ns(void);
 
 /* Nanoseconds since start, in the form that a run returns. */

@@ -1,7 +1,7 @@
 #include "needed_libraries.h"
 
 #ifdef BENCH_LIBRARIES
-/* One function of each, that no linker leaves one out. */
+/* Uses one function of each library, so that no linker leaves a library out. */
 #define TEN(use, tens)                                                                                      \
     use(tens##0) use(tens##1) use(tens##2) use(tens##3) use(tens##4) use(tens##5) use(tens##6) use(tens##7) \
         use(tens##8) use(tens##9)

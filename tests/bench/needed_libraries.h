@@ -1,5 +1,5 @@
-/* How many shared libraries more than it needs this program is linked with: there is one with 0,
- * and one with many. */
+/* The number of unneeded shared libraries that this program is linked with. One program has 0, and
+ * another has many. */
 #ifndef BENCH_NEEDED_LIBRARIES_H
 #define BENCH_NEEDED_LIBRARIES_H
 

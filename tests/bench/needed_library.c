@@ -1,5 +1,5 @@
-/* A small shared library, one of many: some code, data, and relocations to be done at the start of
- * a program. */
+/* A small shared library, one of many: some code, some data, and relocations that are done when a
+ * program starts. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

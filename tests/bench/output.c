@@ -1,11 +1,11 @@
-/* The table as text and as CSV. */
+/* Prints the table as text and as CSV. */
 #include "bench.h"
 
 #include "needed_libraries.h"
 
 enum { NAME_WIDTH = 54, NAME_SIZE = 128, AGAINST_WIDTH = 34, TIME_WIDTH = 23 };
 
-/* The row's name, as it is in the table of both programs. */
+/* The row's name, which says how many libraries the program has. */
 static const char *full_name(char text[NAME_SIZE], const char *what)
 {
     if (bench_libraries == 0)
@@ -22,7 +22,7 @@ static double as_unit(double us, enum measure_unit unit)
 static void format_summary(char *text, size_t size, const struct summary *summary, enum measure_unit unit)
 {
     const double median = as_unit(summary->median_us, unit);
-    /* Of rates the slow end is the large time. */
+    /* The slow end of a rate is the large time. */
     const double low = as_unit(unit == UNIT_RATE ? summary->p90_us : summary->p10_us, unit);
     const double high = as_unit(unit == UNIT_RATE ? summary->p10_us : summary->p90_us, unit);
     const int digits = median < 100 ? 1 : 0;

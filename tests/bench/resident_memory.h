@@ -6,7 +6,8 @@
 
 #define MIB ((size_t)1 << 20)
 
-/* Memory of 4 KiB pages that are really there, to be given back by munmap. NULL: not to be had. */
+/* Maps memory of 4 KiB pages and touches every page. The caller unmaps it. NULL: not enough
+ * memory. */
 void *make_resident_memory(size_t size);
 
 #endif

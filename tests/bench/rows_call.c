@@ -1,4 +1,5 @@
-/* A trivial call from a small parent: the whole price of a call, and of each step of hygiene. */
+/* Measures a trivial call from a small parent: the whole price of a call, and of each step of a
+ * careful program. */
 #include "bench.h"
 #include "handmade.h"
 #include "library_calls.h"
@@ -27,8 +28,8 @@ static void print_call_rows(struct bench *bench, const char *what)
     print_row(bench, &(struct row){what, "the same hygiene by hand", &times[1], &times[2], 1.10, UNIT_TIME});
 }
 
-/* On one core, too: there the kernel's choice where the child runs and what waking a core costs
- * play no part. */
+/* Also measured on a single core, where two things do not matter: which core the kernel chooses
+ * for the child, and the time to wake that core. */
 static void run_call_rows(struct bench *bench)
 {
     cpu_set_t all;
@@ -48,7 +49,7 @@ static void run_call_rows(struct bench *bench)
 
 const struct group call_group = {"call", "a trivial call from a small parent", run_call_rows, false};
 
-/* Both sides of these rows are written by hand: they say what the library cannot do without. */
+/* Both sides of these rows are written by hand: they show what the library cannot do without. */
 static void run_steps_rows(struct bench *bench)
 {
     static const char *const names[] = {"by hand + pidfd, poll, waitid",

@@ -1,4 +1,5 @@
-/* From the instruction that faults in the child to what the caller learns of it. */
+/* Measures the time from the faulting instruction in the child until the caller learns of the
+ * crash. */
 #include "bench.h"
 #include "handmade.h"
 #include "library_calls.h"
@@ -33,8 +34,7 @@ static int64_t library_until_returned(void *context)
     return crash_was_told(&report) ? elapsed : RUN_FAILED;
 }
 
-/* Sleeps on the call's descriptor, as an event loop does, until it is readable because of the
- * crash. */
+/* Sleeps on the call's descriptor, as an event loop does, until the crash makes it readable. */
 static int64_t await_crash(struct forkcall_call *call, const volatile uint64_t *fault_ns)
 {
     struct pollfd watched = {.fd = forkcall_fd(call), .events = POLLIN};
@@ -43,7 +43,7 @@ static int64_t await_crash(struct forkcall_call *call, const volatile uint64_t *
         if (*fault_ns != 0)
             return (int64_t)(seen - *fault_ns);
         if (forkcall_wait(call, 0) != 0)
-            break; /* it ended before it crashed */
+            break; /* the call ended before the crash */
     }
     return RUN_FAILED;
 }

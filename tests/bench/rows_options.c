@@ -1,4 +1,4 @@
-/* What options cost a call that succeeds and makes no use of them. */
+/* Measures what options cost in a call that succeeds and does not use them. */
 #include "bench.h"
 #include "library_calls.h"
 

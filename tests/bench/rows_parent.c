@@ -1,5 +1,5 @@
-/* A trivial call from parents of several sizes: the kernel copies page tables in fork and drops
- * them in exit. */
+/* Measures a trivial call from parents of several sizes: the kernel copies page tables in fork and
+ * drops them in exit. */
 #include "bench.h"
 #include "handmade.h"
 #include "library_calls.h"
@@ -35,8 +35,9 @@ static void print_parent_rows(struct bench *bench, const char *what, struct effo
     *library = times[2];
 }
 
-/* The same memory, kept out of the child: the call should cost what it costs a small parent, which
- * was measured just before (a parent cannot be small and large in turn). */
+/* Measures the same parent with its memory kept out of the child. The call should cost as much as
+ * from a small parent, which was measured just before, because a process cannot be small and large
+ * in turn. */
 static void print_excluded_row(struct bench *bench, void *resident, size_t size, const char *what,
                                const struct summary *small_parent)
 {

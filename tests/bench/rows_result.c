@@ -1,4 +1,5 @@
-/* Large answers: every variant fills every byte, differently in each run, and checks every byte. */
+/* Measures large answers: every variant fills every byte, differently in each run, and checks
+ * every byte. */
 #include "bench.h"
 #include "handmade.h"
 #include "library_calls.h"
@@ -14,9 +15,9 @@
 /* What the runs of one size share. */
 struct exchange {
     size_t size;
-    /* This process's own memory, kept out of children: they need no copy of it. */
+    /* This process's own memory, kept out of children, which do not need a copy of it. */
     void *warm;
-    /* Lives through all runs of its variant: the library may keep what it made. */
+    /* Kept through all runs of its variant: the library may reuse the buffer's memory. */
     struct forkcall_buf kept;
 };
 
@@ -65,7 +66,7 @@ static int64_t library_in_place_kept(void *context)
     return ask_library(fill_in_place, exchange->size, &exchange->kept);
 }
 
-/* With a buffer of its own, whose end is part of the call. */
+/* Uses a new buffer for each call, and counts the time to free it. */
 static int64_t ask_library_afresh(forkcall_fn *fn, size_t size)
 {
     const uint64_t start = clock_ns();
@@ -145,7 +146,7 @@ static const struct variant ways[WHO_COUNT] = {
 struct size_plan {
     const char *name;
     size_t size;
-    double kept_target; /* in place, buffer kept, against the warm process */
+    double kept_target; /* for an answer in place with a kept buffer, beside the warm process */
     double append_target;
     struct effort effort;
 };

@@ -1,4 +1,5 @@
-/* Calls to children that wait: of a server of the library's, whose spares are forked or exec'ed. */
+/* Measures calls to waiting children of the library's server, whose spares are forked or
+ * exec'ed. */
 #include "bench.h"
 #include "bench_process.h"
 #include "handmade.h"
@@ -20,15 +21,15 @@ static struct forkcall_options by_server = {.method = FORKCALL_SERVER};
 static const struct forkcall_server_options forked_spares = {.spares = 2};
 static const struct forkcall_server_options execed_spares = {.spares = 2, .exec_spares = true};
 
-/* Those that wait for a call. */
+/* The processes that measure. */
 struct hosts {
-    struct bench_process small;  /* 0 MiB */
-    struct bench_process large;  /* of the size at hand; not open where that is 0 MiB */
-    struct bench_process copies; /* the same size, with exec'ed spares */
+    struct bench_process small;  /* a host of 0 MiB */
+    struct bench_process large;  /* a host of the measured size; not open if the size is 0 MiB */
+    struct bench_process copies; /* of the same size, with exec'ed spares */
 };
 
-/* What is measured in turn. A spare by fork is there 0.5 ms after a call; one by exec takes
- * longer. */
+/* The runs that are measured in turn. A forked spare is ready 0.5 ms after a call; an exec'ed one
+ * needs longer. */
 enum run {
     PING_SHORT,
     SPARES_SHORT,
@@ -40,7 +41,7 @@ enum run {
     SERVER_LONG,
     SERVER_PATIENT,
     COPIES_PATIENT,
-    BARE_FAST, /* back to back */
+    BARE_FAST, /* without pauses */
     SPARES_FAST,
     SERVER_FAST,
     FORK,
@@ -76,9 +77,9 @@ static const char *const names[RUN_COUNT] = {
     [SERVER_FAST] = "SERVER, back to back",       [FORK] = "FORK",
 };
 
-/* Where and from whom. */
+/* The cores, and the size of the host. */
 struct place {
-    const char *cores; /* for the rows' names */
+    const char *cores; /* named in the rows */
     int core;          /* -1: any */
     size_t size;
 };
@@ -98,7 +99,8 @@ static void print_one_skip(struct bench *bench, const struct place *place, const
     print_skip(bench, what, why);
 }
 
-/* The targets are for one core: across cores, waking the other one is most of what is measured. */
+/* The targets apply to a single core: across cores, most of the measured time is the time to wake
+ * the other core. */
 static void print_ready_rows(struct bench *bench, const struct place *place, const struct summary *times)
 {
     const bool pinned = place->core >= 0;
@@ -131,7 +133,7 @@ static void print_fast_rows(struct bench *bench, const struct place *place, cons
     print_one(bench, place, "back to back", "spares by hand", &times[SPARES_FAST], &times[SERVER_FAST], 0, UNIT_TIME);
 }
 
-/* Which of the runs a host of this size takes, and at which process. */
+/* Chooses the runs for a host of this size, and the process for each. */
 static size_t plan(const struct hosts *hosts, size_t size, struct bench_process_job jobs[RUN_COUNT],
                    struct variant variants[RUN_COUNT], enum run order[RUN_COUNT])
 {

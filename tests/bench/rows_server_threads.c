@@ -1,4 +1,4 @@
-/* Calls per second from many threads at once, by SERVER. */
+/* Measures calls per second from many threads at the same time, by SERVER. */
 #include "bench.h"
 #include "bench_threads.h"
 #include "handmade_server.h"

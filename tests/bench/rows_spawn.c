@@ -1,5 +1,5 @@
-/* Fresh copies of this program, by exec: SPAWN without a spare, a server's first call, and what
- * forkcall_init() costs. */
+/* Measures what it costs to re-execute this program: SPAWN without a spare, a server's first call,
+ * and forkcall_init() itself. */
 #include "bench.h"
 #include "library_calls.h"
 #include "resident_memory.h"

@@ -1,6 +1,6 @@
-/* What calls do to a thread that has nothing to do with them: it works in steps of a fixed time, on
- * a core of its own, and the longest of its steps are looked at while another thread calls from a
- * large process. */
+/* Measures how calls delay a thread that has nothing to do with them: that thread works in steps
+ * of a fixed time on a core of its own, and its longest steps are reported while another thread
+ * calls from a large process. */
 #include "bench.h"
 #include "library_calls.h"
 #include "resident_memory.h"
@@ -17,8 +17,8 @@
 enum { STEP_NS = 100000, PAGES = 16, STEPS_MOST = 8000, WATCH_NS = 800000000, WATCH_QUICK_NS = 50000000 };
 
 struct scene {
-    struct forkcall_options *calls; /* NULL: nobody calls */
-    char *memory;                   /* that the innocent thread works on: PAGES pages */
+    struct forkcall_options *calls; /* NULL: no calls are made */
+    char *memory;                   /* PAGES pages on which the innocent thread works */
     uint64_t watch_ns;
     cpu_set_t others;
     atomic_bool over;
@@ -46,8 +46,8 @@ static int compare_times(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* How long the kernel has let this thread wait for its core, which other programs have used: not
- * the calls' doing. 0 where it does not tell. */
+/* Returns how long the kernel has let this thread wait for its core because of other programs.
+ * This delay is not caused by the calls. 0: the kernel does not tell. */
 static int64_t waited_ns(int schedstat)
 {
     char text[96];
@@ -59,7 +59,7 @@ static int64_t waited_ns(int schedstat)
     return second == NULL ? 0 : strtoll(second, NULL, 10);
 }
 
-/* Steps until the time is over; the time of the one that 1 of 1000 of them is longer than. */
+/* Works in steps until the time is over. Returns the duration that 1 of 1000 steps exceeds. */
 static int64_t work_on(const struct scene *scene)
 {
     static int64_t times[STEPS_MOST];
@@ -104,7 +104,7 @@ static int64_t play(void *context)
     return atomic_load(&scene->failed) ? RUN_FAILED : time;
 }
 
-/* The core of the innocent thread, and all others. */
+/* Finds a core for the innocent thread, and all other cores. */
 static bool split_cores(cpu_set_t *own, cpu_set_t *others)
 {
     const int core = sched_getcpu();
@@ -153,7 +153,8 @@ static void run_stall_rows(struct bench *bench)
     if (!split_cores(&own, &others)) {
         print_skip(bench, "innocent thread", "no second core for the calls");
     } else if (sched_setaffinity(0, sizeof others, &others) != 0 || forkcall_server_start(NULL) != 0 ||
-               sched_setaffinity(0, sizeof own, &own) != 0) { /* the server stays there */
+               /* The server stays on the other cores. */
+               sched_setaffinity(0, sizeof own, &own) != 0) {
         bench->failures++;
         print_skip(bench, "innocent thread", "no server");
     } else {

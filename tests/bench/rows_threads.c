@@ -1,4 +1,4 @@
-/* Calls per second from many threads at once, by FORK. */
+/* Measures calls per second from many threads at the same time, by FORK. */
 #include "bench.h"
 #include "bench_threads.h"
 #include "handmade.h"

@@ -25,10 +25,10 @@ _Noreturn static void say(uint64_t number)
 
 void self_begin(int argc, char **argv)
 {
-    /* Before forkcall_init: a program by hand does not call it. */
+    /* Checked before forkcall_init(), which a program written by hand does not call. */
     if (argc == 3 && strcmp(argv[1], say_answer) == 0)
         say(trivial_answer(strtoull(argv[2], NULL, 10)));
-    clock_ns(); /* for the first time: not to be measured */
+    clock_ns(); /* the first use of the clock is slower and must not be measured */
     const uint64_t start = clock_ns();
     forkcall_init();
     const int64_t elapsed = elapsed_since(start);

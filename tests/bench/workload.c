@@ -10,8 +10,8 @@ uint64_t trivial_answer(uint64_t question)
     return question * 2654435761U + 1;
 }
 
-/* Plain loops over words: the compiler makes them faster than memory is, and slower than
- * nothing. */
+/* Plain loops over words, which the compiler turns into code that is faster than memory but does
+ * real work. */
 void fill_answer(void *data, size_t size, uint64_t seed)
 {
     uint64_t *words = data;
@@ -28,7 +28,7 @@ bool answer_is_right(const void *data, size_t size, uint64_t seed)
     return difference == 0;
 }
 
-/* Not static: a compiler that knew it to be NULL could do anything but fault. */
+/* Not static: if the compiler knew the pointer to be NULL, it could do anything but fault. */
 volatile int *volatile bench_nowhere = NULL;
 
 _Noreturn void crash_when_awaited(volatile uint64_t *fault_ns)
@@ -37,5 +37,5 @@ _Noreturn void crash_when_awaited(volatile uint64_t *fault_ns)
     nanosleep(&pause, NULL);
     *fault_ns = clock_ns();
     *bench_nowhere = 0;
-    _exit(1); /* not reached: a run that ends here counts as failed */
+    _exit(1); /* not reached, unless the fault fails: the run then counts as failed */
 }
