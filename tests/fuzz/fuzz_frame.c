@@ -1,9 +1,10 @@
-/* Any bytes as a child's reply. An input is
- *     1 byte   the limit of the result: see limits
- *     1 byte   1: the progress callback cancels
- *     4 bytes  where the stream is cut: a seed
- *     the stream
- * and the nonce of the call is FUZZ_NONCE, so that valid trailers can be found. */
+/* The fuzzer's function: takes any bytes as a child's reply. An input is
+ *   1 byte   the limit of the result (see limits)
+ *   1 byte   1: the progress callback cancels
+ *   4 bytes  a seed: where the stream is cut into pieces
+ *   the stream
+ *
+ * The nonce of the call is FUZZ_NONCE, so that inputs can hold valid trailers. */
 #include "fuzz_frame.h"
 
 #include "call/reply_reader.h"
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As abort() in a fuzzer should: says what was not true. */
+/* Prints what was not true and aborts, as a fuzzer expects. */
 #define MUST(condition)                                                               \
     do {                                                                              \
         if (!(condition)) {                                                           \
@@ -39,14 +40,14 @@ static uint32_t next(uint32_t *state)
     return *state >> 8;
 }
 
-/* seed 0: in one piece. */
+/* seed 0: the stream is fed in one piece. */
 static void feed(struct fc_reply *reply, const struct fc_reply_rules *rules, const uint8_t *data, size_t size,
                  uint32_t seed)
 {
     for (size_t at = 0; at < size;) {
         size_t n = seed == 0 ? size : 1 + next(&seed) % (next(&seed) % 4 == 0 ? 400 : 12);
         n = n < size - at ? n : size - at;
-        /* a copy of exactly this size: a sanitizer sees what is read past its end */
+        /* A copy of exactly this size lets a sanitizer notice reads past its end. */
         uint8_t *piece = malloc(n);
         MUST(piece != NULL);
         memcpy(piece, data + at, n);
@@ -82,8 +83,8 @@ static void check_crash_by(const struct fc_reply *reply, bool by_fork)
         MUST(fc_address_is_code(crash.frames[i]));
 }
 
-/* No input can know what this process's modules are known by: a key that is a small number stands
- * for one of them. */
+/* No input can know the keys of this process's modules: a key that is a small number stands for
+ * one of them. */
 static void give_keys(const struct fc_reply *reply)
 {
     static struct fc_module_range ours[FC_MODULE_RANGES_MAX];
@@ -118,7 +119,7 @@ static void check(const struct fc_reply *reply, const struct fc_reply_rules *rul
 {
     MUST(!(reply->done && reply->malformed));
     MUST(reply->result.size <= rules->max_result);
-    /* memory: of the limits' order, whatever was announced */
+    /* the memory depends on the limits, not on the announced size */
     MUST(reply->result.capacity_private <= 2 * rules->max_result + 512);
     MUST(reply->message.capacity_private <= (size_t)2 * FC_MESSAGE_MAX);
     MUST(reply->crash.capacity_private <= 2 * FC_CRASH_NOTICE_MAX);

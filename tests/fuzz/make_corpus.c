@@ -1,5 +1,5 @@
-/* Makes the first inputs of the corpus: valid replies of every kind, and those that are nearly so.
- * Each is a file in the given directory. */
+/* Makes the first inputs of the corpus: valid replies of every kind, and replies with one fault.
+ * Each is written to a file in the given directory. */
 #include "fuzz_frame.h"
 
 #include "../support/forged_reply.h"
@@ -101,7 +101,7 @@ static struct fc_crash_notice forge_notice(uint64_t code)
     return notice;
 }
 
-/* A chain of frames. */
+/* Writes a chain of stack frames. */
 static void forge_stack(uint64_t stack[32], const struct fc_crash_notice *notice, uint64_t code)
 {
     for (uint64_t i = 0; i < 32; i++)
@@ -120,8 +120,8 @@ static void keep_crash(struct forkcall_buf *stream)
     keep("crash", 1, 0, stream);
 }
 
-/* With modules that lie elsewhere: as they should be, one over the other, past the end of all
- * addresses, and more than there are. Their keys are numbers: see fuzz_frame.c. */
+/* Keeps crashes with modules that lie elsewhere: as they should, overlapping, past the end of all
+ * addresses, and more than there are. The keys of the modules are numbers (fuzz_frame.c). */
 static void keep_crash_elsewhere(struct forkcall_buf *stream)
 {
     static const struct {
@@ -149,7 +149,7 @@ static void keep_crash_elsewhere(struct forkcall_buf *stream)
         crash.notice.range_count = forged[i].count;
         memcpy(crash.placements, forged[i].placements, sizeof crash.placements);
         forge_stack(crash.stack, &crash.notice, 0x401000);
-        /* the last two end where the table that they claim does not */
+        /* The last two end before the table that they announce. */
         const size_t size = forged[i].count > 4 ? sizeof crash - sizeof crash.stack : sizeof crash;
         forge_frame(stream, FC_FRAME_CRASH, &crash, size);
         keep(forged[i].name, 1, 0, stream);

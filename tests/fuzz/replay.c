@@ -1,5 +1,4 @@
-/* Runs the fuzzer's function over the files of a directory, without a fuzzer: the kept corpus as a
- * plain test. */
+/* Test program: runs the fuzzer's function over the files of a directory, without a fuzzer. */
 #include "fuzz_frame.h"
 
 #include <dirent.h>
@@ -26,7 +25,7 @@ static int replay(const char *directory, const char *name)
     printf("%s: %zu bytes\n", name, size);
     fflush(stdout);
     LLVMFuzzerTestOneInput(bytes, size);
-    /* and every beginning of it */
+    /* Also runs every beginning of the file. */
     for (size_t cut = 0; cut < size && cut < 2000; cut++)
         LLVMFuzzerTestOneInput(bytes, cut);
     free(bytes);
