@@ -1,5 +1,5 @@
-/* POSIX asynchronous input and output: the C library does it by threads, and keeps one for the next
- * request. */
+/* POSIX asynchronous input and output: the C library uses threads for it, and keeps one for the
+ * next request. */
 #include "unsafe_library.h"
 
 #include <aio.h>
@@ -34,7 +34,8 @@ static int write_asynchronously(const void *args, size_t args_size, struct forkc
     (void)args;
     (void)args_size;
 #ifdef HAVE_AIO_INIT
-    /* By default the thread goes after one second without work, which a busy machine may need. */
+    /* By default the thread ends after one second without work, and a busy machine may need
+     * longer. */
     const struct aioinit patient = {.aio_threads = 2, .aio_num = 2, .aio_idle_time = 3600};
     aio_init(&patient);
 #endif

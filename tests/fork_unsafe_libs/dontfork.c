@@ -1,5 +1,5 @@
-/* Memory that is marked MADV_DONTFORK, as drivers of network cards and graphics processors do it:
- * in a forked child it is not there. */
+/* Memory that is marked MADV_DONTFORK, as drivers of network cards and graphics processors mark
+ * it: a forked child does not have it. */
 #include "unsafe_library.h"
 
 #include <errno.h>

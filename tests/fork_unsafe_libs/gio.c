@@ -1,5 +1,5 @@
-/* GIO: blocking work is given to a pool of threads, and a forked child waits for what is left of
- * the pool. */
+/* GIO: a pool of threads does blocking work, and a forked child waits for threads that it does not
+ * have. */
 #include "unsafe_library.h"
 
 #include <gio/gio.h>

@@ -1,5 +1,6 @@
-/* The GCC Objective-C runtime: while one thread is in a class's +initialize it holds the lock that the first message to any
- * other class takes. A child that is forked meanwhile waits for it for ever. */
+/* The GCC Objective-C runtime: a thread in a class's +initialize holds a lock, which the first
+ * message to any other class takes. A child that is forked meanwhile waits for that lock for
+ * ever. */
 #include "unsafe_library.h"
 
 #include <pthread.h>
@@ -7,7 +8,8 @@
 
 #define ANSWER 99
 
-/* What takes its time to be initialised, once in a process: there are as many as there are uses. */
+/* Classes whose +initialize waits. A class is initialised once in a process, so each use of the
+ * library has a class of its own. */
 static sem_t entered, leave;
 
 #define SLOW_CLASS(name)                             \
@@ -30,7 +32,7 @@ SLOW_CLASS(SlowFirst)
 SLOW_CLASS(SlowSecond)
 SLOW_CLASS(SlowThird)
 
-/* What the calls use. */
+/* Set by the class that the calls use. */
 static int value;
 
 __attribute__((objc_root_class)) @interface Answer
@@ -102,7 +104,7 @@ static const struct unsafe_library runtime = {
 };
 
 #ifdef __SANITIZE_ADDRESS__
-/* The runtime never frees what it allocates when it is loaded. */
+/* The runtime never frees what it allocates at load time. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {

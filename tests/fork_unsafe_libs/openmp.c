@@ -1,5 +1,5 @@
 /* GNU OpenMP: the threads of the first parallel region are kept for the next one, and a forked
- * child waits for them. */
+ * child waits for threads that it does not have. */
 #include "unsafe_library.h"
 
 #define TERMS 1000

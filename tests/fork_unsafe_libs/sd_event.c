@@ -1,5 +1,5 @@
 /* sd-event: an event loop belongs to the process that made it, and refuses all others with ECHILD.
- * No thread is there to warn of it. */
+ * It has no thread by which the library could recognise the danger. */
 #include "unsafe_library.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@ static int answer(sd_event_source *source, void *context)
     return 0;
 }
 
-/* In the thread's default loop, which stays, as it does in a program that is built around it. */
+/* Uses the thread's default loop, which stays open, as in a program that is built around it. */
 static int defer(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     static sd_event *loop;

@@ -1,11 +1,11 @@
-/* The promise as a whole: a program with threads and a heap of 1 GiB, which has used OpenMP itself,
- * calls a function that uses OpenMP, with default options, ten thousand times, and nothing is left
- * behind.
+/* Tests the promise as a whole: a program with threads and a heap of 1 GiB, which has used OpenMP
+ * itself, calls a function that uses OpenMP ten thousand times with default options, and nothing
+ * is left behind.
  *
  *     ten_thousand [CALLS [MIB]]
  *
- * What it prints besides are medians, of these calls, of some that use nothing, and of a bare fork
- * in the same process: figures, not conditions. */
+ * It also prints medians: of these calls, of calls that use no library, and of a bare fork in the
+ * same process. They are figures, not conditions. */
 #include "support.h"
 
 #include <stdio.h>
@@ -63,7 +63,7 @@ static double median(double *times, size_t count)
     return times[count / 2];
 }
 
-/* Not what the library does: only how long it takes here. */
+/* Measures a plain fork, to compare the calls with it. */
 static double bare_fork_us(void)
 {
     double times[FORKS];
@@ -104,14 +104,15 @@ static void ten_thousand_calls_leave_nothing(void **state)
         SKIP("there is no memory for the heap");
     }
     memset(heap, 1, heap_mib << 20);
-    __asm__ volatile("" : : "r"(heap) : "memory"); /* the compiler would do without it */
+    /* Without it the compiler would remove the heap. */
+    __asm__ volatile("" : : "r"(heap) : "memory");
     assert_int_equal(use_openmp(), SUM);
     assert_int_not_equal(forkcall_hazards() & FORKCALL_HAZARD_THREADS, 0);
     const struct traces before = traces_now();
     const double with_openmp = call_often(sum_in_parallel, times);
     const double with_nothing = call_often(add, times);
     assert_int_equal(forkcall_server_stop(), 0);
-    assert_no_traces(before, !under_sanitizer()); /* which maps as it likes */
+    assert_no_traces(before, !under_sanitizer()); /* a sanitizer maps memory as it likes */
     print_message("%zu calls, %zu MiB: median %.0f us with OpenMP, %.0f us without; a bare fork here: %.0f us\n", calls,
                   heap_mib, with_openmp, with_nothing, bare_fork_us());
     free(heap);

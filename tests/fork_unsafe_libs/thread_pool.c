@@ -1,5 +1,5 @@
-/* A pool of threads as many a program has it: made at first use, and in a forked child nobody is
- * there to do the work. */
+/* A pool of threads as many programs have one: it is made at first use, and a forked child has no
+ * thread that does the work. */
 #include "unsafe_library.h"
 
 #include <pthread.h>

@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What does not answer within it hangs; only where that is expected. */
+/* A call that does not answer in this time hangs. Used only where a hang is expected. */
 #define HANG_MS 600
-/* Until the threads of a library that was used are at rest: what they do then is wait for ever. */
+/* Time for the threads of a used library to come to rest, after which they wait for ever. */
 #define REST_MS 60
 
 static const struct unsafe_library *library;
@@ -30,13 +30,13 @@ static struct forkcall_report call(const struct forkcall_options *options, int *
     return forkcall_run(library->use, NULL, 0, &result, options);
 }
 
-/* 0: the call has answered, and rightly; else 1, and why is printed. */
+/* 0: the call has given the right answer. 1: it has not, and the reason is printed. */
 static int answers(const struct forkcall_options *options)
 {
     char text[2048];
     int answer;
     const struct forkcall_report report = call(options, &answer);
-    /* AUTO is anything but FORK, after forkcall_init. */
+    /* After forkcall_init(), AUTO means any method but FORK. */
     const bool by_method =
         options->method == FORKCALL_AUTO ? report.method != FORKCALL_FORK : report.method == options->method;
     if (report.status == FORKCALL_OK && answer == library->answer && by_method && report.hints == 0)
@@ -71,7 +71,7 @@ static int settle(void)
     return library->settle != NULL ? library->settle() : 0;
 }
 
-/* ---- The controls ---------------------------------------------------------------------------- */
+/* ---- Controls -------------------------------------------------------------------------------- */
 
 static int control_here(void *unused)
 {
@@ -96,7 +96,7 @@ static int use_in_plain_child(void)
     return library->use(NULL, 0, &result) == 0 && answer == library->answer ? 0 : 1;
 }
 
-/* By fork(2) and nothing else: does this version of the library misbehave at all? */
+/* True: this version of the library works in a child of a plain fork(2). */
 static bool survives_plain_fork(void)
 {
     int status = -1;
@@ -117,7 +117,7 @@ static bool survives_plain_fork(void)
 
 /* ---- FORK ------------------------------------------------------------------------------------ */
 
-/* Only children use it. */
+/* Only children use the library. */
 static int fork_while_unused(void *unused)
 {
     (void)unused;
@@ -159,7 +159,7 @@ static int fork_after_use(void *unused)
     (void)unused;
     CHECK(use_here() == 0);
     if (survives_plain_fork())
-        return NOT_HERE; /* it survives a fork */
+        return NOT_HERE; /* the library survives a fork */
     CHECK(settle() == 0);
 
     CHECK(use_here() == 0);
@@ -178,7 +178,7 @@ static int fork_after_use(void *unused)
     report = call(&careless, &answer);
     CHECK(check_failure(&report) == 0);
     CHECK(settle() == 0);
-    CHECK(answers_here() == 0); /* and the caller is none the worse */
+    CHECK(answers_here() == 0); /* the caller can still use the library */
     return 0;
 }
 
@@ -191,7 +191,7 @@ static void FORK_after_the_caller_has_used_it_fails_and_says_so(void **state)
     assert_int_equal(r, 0);
 }
 
-/* ---- The cure -------------------------------------------------------------------------------- */
+/* ---- By SERVER and SPAWN --------------------------------------------------------------------- */
 
 static int start_before_use(void *unused)
 {
@@ -210,7 +210,7 @@ static int start_after_use(void *unused)
     CHECK(use_here() == 0);
     CHECK(answers_by_method() == 0);
     CHECK(answers_by_method() == 0);
-    if (method == FORKCALL_SERVER) /* which is what they choose */
+    if (method == FORKCALL_SERVER) /* the default options then choose SERVER */
         CHECK(answers(&defaults) == 0);
     CHECK(settle() == 0);
     CHECK(answers_here() == 0);

@@ -29,10 +29,10 @@ __attribute__((constructor)) static void watch_forks(void)
 static void write_line(const char *line)
 {
     const ssize_t n = write(2, line, strlen(line));
-    (void)n; /* there is nowhere to complain */
+    (void)n; /* the warning has no other way */
 }
 
-/* At the beginning of each guarded function: this is use; was it forbidden? */
+/* Called at the beginning of each guarded function. Notes the use. True: the process is marked. */
 static bool trips(void)
 {
     atomic_store(&used, true);

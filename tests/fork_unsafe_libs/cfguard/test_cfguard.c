@@ -1,4 +1,5 @@
-/* The founding case: a library that warns, or refuses, once it was used on both sides of a fork. */
+/* Tests the case for which the library was written: another library that warns or refuses once it
+ * was used on both sides of a fork. */
 #include "cfguard.h"
 #include "support.h"
 
@@ -15,7 +16,7 @@
     "Break on __THE_PROCESS_HAS_FORKED_AND_YOU_CANNOT_USE_THIS_COREFOUNDATION_FUNCTIONALITY___YOU_MUST_EXEC__() " \
     "to debug.\n"
 
-/* ---- What is called -------------------------------------------------------------------------- */
+/* ---- Functions that are called --------------------------------------------------------------- */
 
 static int get_run_loop(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -44,7 +45,7 @@ static int measure(const void *args, size_t args_size, struct forkcall_buf *resu
     return forkcall_buf_append(result, &length, sizeof length);
 }
 
-/* What it forks itself has the mark, too. */
+/* Forks itself: its own child has the mark, too. */
 static int make_port_in_grandchild(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     int status = -1;
@@ -66,7 +67,7 @@ static int make_port_in_grandchild(const void *args, size_t args_size, struct fo
 struct outcome {
     struct forkcall_report report;
     int answer;
-    char written[1024]; /* to standard error, after the message of the function, if there is one */
+    char written[1024]; /* the call's details: what was written to standard error */
     char explained[4096];
 };
 
@@ -87,7 +88,7 @@ static struct outcome call(enum forkcall_method method, forkcall_fn *fn)
     return outcome;
 }
 
-/* 0: it did not trip, and the answer is right. */
+/* Returns 0 if the guard did not trip and the answer is right. */
 static int check_quiet(enum forkcall_method method, forkcall_fn *fn, int answer)
 {
     const struct outcome outcome = call(method, fn);
@@ -102,7 +103,7 @@ static int check_quiet(enum forkcall_method method, forkcall_fn *fn, int answer)
     return 0;
 }
 
-/* 0: it tripped, and it is told. */
+/* Returns 0 if the guard tripped and the report says so. */
 static int check_tripped(const struct outcome *outcome)
 {
     CHECK(strstr(outcome->written, FIRST_LINE SECOND_LINE) != NULL);
@@ -126,7 +127,7 @@ static int check_all_quiet(enum forkcall_method method)
     CHECK(check_quiet(method, get_run_loop, 1) == 0);
     CHECK(check_quiet(method, make_port, NUMBER) == 0);
     CHECK(check_quiet(method, measure, 12) == 0);
-    CHECK(check_quiet(method, get_run_loop, 1) == 0); /* each has a fresh process */
+    CHECK(check_quiet(method, get_run_loop, 1) == 0); /* each call has a new process */
     return 0;
 }
 
@@ -137,7 +138,8 @@ static int fork_after_use(void *unused)
     (void)unused;
     CHECK(use_here() == 0);
     struct outcome outcome = call(FORKCALL_FORK, get_run_loop);
-    CHECK(outcome.report.status == FORKCALL_OK && outcome.answer == 1); /* it warns and goes on */
+    /* The function warns and goes on. */
+    CHECK(outcome.report.status == FORKCALL_OK && outcome.answer == 1);
     CHECK(check_tripped(&outcome) == 0);
     outcome = call(FORKCALL_FORK, make_port);
     CHECK(outcome.report.status == FORKCALL_FAILED && outcome.report.code == EPERM);
@@ -146,8 +148,9 @@ static int fork_after_use(void *unused)
     outcome = call(FORKCALL_FORK, make_port_in_grandchild);
     CHECK(outcome.report.status == FORKCALL_FAILED && outcome.report.code == 5);
     CHECK(check_tripped(&outcome) == 0);
-    CHECK(check_quiet(FORKCALL_FORK, measure, 12) == 0); /* not all of it is guarded */
-    CHECK(use_here() == 0);                              /* and nothing is wrong in the caller */
+    CHECK(check_quiet(FORKCALL_FORK, measure, 12) == 0); /* this function is not guarded */
+    /* The caller itself can still use the library. */
+    CHECK(use_here() == 0);
     return 0;
 }
 
@@ -161,7 +164,7 @@ static int fork_without_use(void *unused)
 {
     (void)unused;
     CHECK(check_all_quiet(FORKCALL_FORK) == 0);
-    CHECK(cfguard_string_length("in the caller") == 13); /* that is no use */
+    CHECK(cfguard_string_length("in the caller") == 13); /* does not count as use */
     CHECK(check_all_quiet(FORKCALL_FORK) == 0);
     return 0;
 }
@@ -172,7 +175,7 @@ static void guard_stays_quiet_under_FORK_while_only_children_use_it(void **state
     assert_int_equal(host_run(fork_without_use, NULL), 0);
 }
 
-/* A child that was the first to use it, and calls from there. */
+/* A child that is the first to use the library, and then makes calls. */
 static int calls_from_a_child_that_uses_it(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -189,7 +192,7 @@ static int fork_from_child(void *unused)
     (void)unused;
     const struct forkcall_report report = run_in_forked_process(calls_from_a_child_that_uses_it, NULL, NULL);
     CHECK(report.status == FORKCALL_OK);
-    CHECK(report.hints == 0); /* not of this call */
+    CHECK(report.hints == 0); /* the hint belongs to the inner call only */
     return check_all_quiet(FORKCALL_FORK);
 }
 
@@ -199,7 +202,7 @@ static void guard_trips_in_a_call_that_is_nested_in_a_child_that_used_it(void **
     assert_int_equal(host_run(fork_from_child, NULL), 0);
 }
 
-/* ---- The cure -------------------------------------------------------------------------------- */
+/* ---- By SERVER and SPAWN --------------------------------------------------------------------- */
 
 static enum forkcall_method cure;
 
@@ -216,7 +219,8 @@ static int start_after_use(void *unused)
     (void)unused;
     CHECK(use_here() == 0);
     CHECK(check_all_quiet(cure) == 0);
-    const struct outcome outcome = call(FORKCALL_FORK, make_port); /* beside it, what is cured */
+    /* The same function still fails by FORK. */
+    const struct outcome outcome = call(FORKCALL_FORK, make_port);
     CHECK(check_tripped(&outcome) == 0);
     return check_all_quiet(cure);
 }

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* A member of the queue: on 64-bit systems its link is 16 bytes behind its beginning, as
- * libdispatch's is. */
+/* A member of the queue. On 64-bit systems its link lies 16 bytes behind its beginning, as in
+ * libdispatch. */
 struct item {
     const void *kind;
     intptr_t number;
@@ -19,7 +19,7 @@ static struct queue {
 } queue;
 static atomic_bool used;
 
-/* What follows the ends of a queue faults at an address that tells why. */
+/* Sets the ends of the queue to an address that faults, and that tells why. */
 static void poison_child(void)
 {
     if (atomic_load(&used))

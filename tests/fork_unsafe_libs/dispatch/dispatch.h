@@ -1,13 +1,13 @@
-/* The way in which macOS's libdispatch answers a fork, for systems that have no libdispatch: a
- * queue of a process that has used it is of no use to its children, and made to crash there. */
+/* A library that reacts to a fork as macOS's libdispatch does, for systems without libdispatch:
+ * children of a process that has used its queue cannot use the queue, and crash if they try. */
 #ifndef DISPATCH_H
 #define DISPATCH_H
 
-/* Counts as use. number is what the queue then has. */
+/* Counts as use of the library. Adds number to the queue. */
 void dispatch_push(int number);
 int dispatch_pop(void);
 
-/* Reads where it is told: a crash of another kind. */
+/* Reads from the given address, and so can crash in another way. */
 int dispatch_read(const int *number);
 
 #endif

@@ -1,12 +1,13 @@
-/* A crash by which libdispatch ends a forked child is told from other crashes near NULL. */
+/* Tests that a crash by which libdispatch ends a forked child is told apart from other crashes
+ * near NULL. */
 #include "dispatch.h"
 #include "support.h"
 
 #include <signal.h>
 #include <string.h>
 
-/* The processor tells only the page of the address: then libdispatch is not blamed for what a NULL
- * pointer does as well. */
+/* This processor tells only the page of the address. Libdispatch is then not blamed, because a
+ * NULL pointer looks the same. */
 #if defined(__s390__)
 #define ADDRESS(a) ((uint64_t)(a) & ~(uint64_t)4095)
 #define PLACE "in the page at 0x0"
@@ -19,7 +20,7 @@
 
 #define NUMBER 5
 
-/* The access itself is to fail, not a check of a sanitizer's before it. */
+/* The access itself must fail, not a sanitizer's check before it. */
 #define UNCHECKED __attribute__((no_sanitize("address"), no_sanitize("undefined")))
 
 static int push_and_pop(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -44,7 +45,7 @@ struct large {
     int tail;
 };
 
-/* The same address, and none of libdispatch's doing. */
+/* Reads the same address without libdispatch. */
 UNCHECKED static int read_member_of_NULL(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const struct large *volatile nothing = args;
@@ -53,7 +54,7 @@ UNCHECKED static int read_member_of_NULL(const void *args, size_t args_size, str
     return *(const volatile int *)&nothing->tail;
 }
 
-/* In libdispatch, at addresses that it does not poison anything with. */
+/* Reads in libdispatch, at addresses that libdispatch does not use as poison. */
 static int read_at(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args_size;
@@ -69,7 +70,7 @@ static struct forkcall_report call(forkcall_fn *fn, const void *args)
     return report;
 }
 
-/* 0: it crashed, and libdispatch is blamed for it or not. */
+/* Returns 0 if the call crashed, and if libdispatch is blamed exactly when is_poison says so. */
 static int check_crash(const struct forkcall_report *report, bool is_poison)
 {
     const bool blamed = is_poison && CAN_BLAME;
@@ -87,7 +88,8 @@ static int check_crash(const struct forkcall_report *report, bool is_poison)
 static int crash_host(void *unused)
 {
     (void)unused;
-    struct forkcall_report report = call(push_and_pop, NULL); /* before any use here */
+    /* Before this process has used the library. */
+    struct forkcall_report report = call(push_and_pop, NULL);
     CHECK(report.status == FORKCALL_OK && report.hints == 0);
     dispatch_push(NUMBER);
     report = call(push_and_pop, NULL);

@@ -1,5 +1,5 @@
-/* What makes a fork unsafe, in words: threads are a reason to refuse, a library that is merely
- * loaded is not. */
+/* Tests what makes a fork unsafe, and how it is described: threads are a reason to refuse, a
+ * library that is only loaded is not. */
 #include "support.h"
 
 #include <dlfcn.h>
@@ -61,7 +61,7 @@ static int threaded_host(void *unused)
     CHECK(forkcall_run(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_UNSAFE);
     close(pipes[0][1]);
     pthread_join(threads[0], NULL);
-    CHECK(forkcall_hazards() == FORKCALL_HAZARD_THREADS); /* there is another */
+    CHECK(forkcall_hazards() == FORKCALL_HAZARD_THREADS); /* the other thread still runs */
     close(pipes[1][1]);
     pthread_join(threads[1], NULL);
     CHECK(under_sanitizer() || wait_until(is_alone, NULL));
@@ -97,7 +97,7 @@ static const struct named names[] = {
     {"libsystemd.so.0", true},
     {"libxcb.so.1", true},
     {"libobjc.so.4", true},
-    /* Relatives, and what only looks like one. */
+    /* Names of related libraries, and names that only look like a known one. */
     {"libgomp-plugin-nvptx.so.1", false},
     {"libgomp.so-1", false},
     {"libgomp.sox", false},
@@ -144,7 +144,7 @@ static int load(const char *path, bool is_known)
     CHECK((forkcall_hazards() & FORKCALL_HAZARD_LIBRARY) == known);
     CHECK(use_of_what_is_merely_loaded(known) == 0);
     dlclose(library);
-    if (dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL) /* musl keeps it */
+    if (dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL) /* musl keeps a closed library loaded */
         CHECK((forkcall_hazards() & FORKCALL_HAZARD_LIBRARY) == 0);
     return 0;
 }
@@ -157,7 +157,7 @@ static int library_host(void *context)
     char path[4200];
     snprintf(beside, sizeof beside, "%s", plugin);
     snprintf(directory, sizeof directory, "%s/libgomp.so.XXXXXX",
-             dirname(beside)); /* a directory's name does not count */
+             dirname(beside)); /* the name of a directory does not count */
     CHECK(mkdtemp(directory) != NULL);
     snprintf(path, sizeof path, "%s/%s", directory, named->name);
     const int r = copy_file(plugin, path) == 0 ? load(path, named->is_known) : 1;
