@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Checks the protocol between host and server with spin(1), in the present directory, which is to be
-# empty: run.sh [DIRECTORY of server.pml]. The present protocol must hold, whatever goes wrong; in
-# the two old ones the fault must be found. Prints the number of states of each run; fails where one
-# does not end as it should.
+# Checks the protocol between host and server with spin(1): run.sh [DIRECTORY of server.pml]. It
+# works in the current directory, which must be empty. The present protocol must hold, whatever goes
+# wrong, and spin must find the faults of the two old ones. Prints the number of states of each run.
+# Fails if a run does not end as expected.
 set -euo pipefail
 model=$(cd "${1:-$(dirname "${BASH_SOURCE[0]}")}" && pwd)/server.pml
 failed=0
 
-# run NAME safety|liveness holds|fails -D…: an assertion, or the formula `ends` under weak fairness.
+# run NAME safety|liveness holds|fails -D…: checks the assertions (safety), or the formula `ends`
+# under weak fairness (liveness).
 run()
 {
     local name=$1 kind=$2 expected=$3 found states log=$1.log

@@ -1,18 +1,22 @@
-/* The protocol between a host and its server, as docs/server-protocol.md tells it, for spin(1); run.sh runs it.
+/* The protocol between a host and its server (docs/server-protocol.md), as a model for spin(1).
+ * run.sh runs it.
  *
- * K threads of the host make one call each. The server keeps N spares. No more than LIMIT of its children find room in the table of
- * processes, zombies included. What goes wrong is chosen freely and at any step, as often as is given by -D: FORK_FAILURES (a
- * fork fails although there is room), GIVE_UPS (a call waits no longer), CHILD_DEATHS, SERVER_DEATHS, SERVER_STOPS
- * (SIGSTOP, for good), HOST_DEATHS.
+ * K threads of the host make one call each. The server keeps N spares. At most LIMIT of its
+ * children, zombies included, have room in the table of processes. Faults happen at any step, as
+ * often as -D says: FORK_FAILURES (a fork fails although there is room), GIVE_UPS (a call stops
+ * waiting), CHILD_DEATHS, SERVER_DEATHS, SERVER_STOPS (SIGSTOP, for good), HOST_DEATHS.
  *
  * What must hold:
- *  - Every call ends, with a child or with an error: none waits for ever. The monitor sees it where nothing can move any more; the
- *    formula `ends` says it of every run in which each process that can move does so in the end.
- *  - A child is one call's at most. Once its call is over it leaves the table: what is left in the end is N spares.
- *  - The host kills no server of which a call has a child.
+ *  - Every call ends, with a child or with an error: none waits for ever. The monitor checks this
+ *    when no process can make a step any more. The formula `ends` checks it for every run in which
+ *    each process that can make a step finally makes one.
+ *  - A child serves one call at most. Once its call is over, it leaves the table: N spares remain
+ *    in the end.
+ *  - The host does not kill a server while a call has a child of that server.
  *
- * OLD_ERROR_READ_AS_EMPTY and OLD_ANONYMOUS_ASK are the protocol that the library once had, with one fault each. They starve calls;
- * spin must find that, else it would not find it in this one either. */
+ * OLD_ERROR_READ_AS_EMPTY and OLD_ANONYMOUS_ASK select earlier protocols of the library, with one
+ * fault each. These protocols starve calls. If spin did not find that, it would not find it in the
+ * present protocol either. */
 
 #ifndef N
 #define N 1
@@ -45,7 +49,7 @@
 #ifndef K
 #define K 3
 #endif
-#define PLACES 5 /* in the table; those from LIMIT on are CLOSED */
+#define PLACES 5 /* places in the table; those from LIMIT on are CLOSED */
 #define ERROR PLACES
 #define NONE 255
 
@@ -53,19 +57,24 @@ mtype = { FREE, CLOSED, SPARE, HANDED, TAKEN, RELEASED };
 mtype = { ASK, DONE, DROP };
 
 mtype table[PLACES] = FREE;
-bool dead[PLACES];                /* a child that has ended; it keeps its place until the server reaps it */
-byte made_for[PLACES] = NONE;     /* the call whose ASK was answered by it */
+/* A child that has ended keeps its place until the server reaps it. */
+bool dead[PLACES];
+byte made_for[PLACES] = NONE; /* the call whose ASK this child answers */
 #define HAS(what) \
     (table[0] == what || table[1] == what || table[2] == what || table[3] == what || table[4] == what)
 
-chan control = [N + K] of { byte };                           /* server to host: spares */
-chan orders = [3 * K + CHILD_DEATHS] of { mtype, byte, byte, byte }; /* host to server: kind, call, child, taken */
-chan answer[K] = [1] of { byte };                             /* the socket of a call's ASK: a child, or ERROR */
-bool listens[K];                                              /* the host's end of it is open */
+chan control = [N + K] of { byte }; /* server to host: spares */
+/* Host to server: kind, call, child, taken. */
+chan orders = [3 * K + CHILD_DEATHS] of { mtype, byte, byte, byte };
+/* The socket for the answer to a call's ASK: a child, or ERROR. */
+chan answer[K] = [1] of { byte };
+/* The host's end of that socket is open. */
+bool listens[K];
 
-byte taken, known;            /* messages that the host has taken out of control; as far as the server knows */
-byte refs = K, holding = 0;   /* calls that use the server; that have a child of it */
-byte ended = 0, endless = 0;  /* calls that have ended; whose function goes on for ever */
+/* Messages that the host has taken out of control; how many of them the server knows of. */
+byte taken, known;
+byte refs = K, holding = 0;   /* calls that use the server; calls that have a child of it */
+byte ended = 0, endless = 0;  /* calls that have ended; calls whose function never ends */
 bool retired, server_is_dead, server_is_stopped, host_is_dead;
 
 byte fork_failures = FORK_FAILURES, give_ups = GIVE_UPS, child_deaths = CHILD_DEATHS;
@@ -80,7 +89,8 @@ inline find(what, place)
     od
 }
 
-/* fork(2): child is ERROR where there is no room, and where it fails all the same. */
+/* Makes a child by fork(2). child is ERROR if there is no room, or if fork fails for another
+ * reason. */
 inline fork_child(child)
 {
     if
@@ -90,7 +100,7 @@ inline fork_child(child)
     fi
 }
 
-/* Children die with their server, and leave it nothing to reap. */
+/* Ends the server. Its children die with it, and leave nothing to reap. */
 inline end_server(p)
 {
     server_is_dead = true;
@@ -102,7 +112,7 @@ inline end_server(p)
     p = 0
 }
 
-/* Where a call no longer uses the server. One that answers nobody is killed by the last. */
+/* A call stops using the server. The last call kills a server that does not answer. */
 inline unref(p)
 {
     refs--;
@@ -112,7 +122,7 @@ inline unref(p)
     fi
 }
 
-/* The function. */
+/* Runs the function. */
 #define RUN \
     if \
     :: true \
@@ -121,10 +131,11 @@ inline unref(p)
 
 #if defined OLD_ERROR_READ_AS_EMPTY || defined OLD_ANONYMOUS_ASK
 
-/* ---- The old protocol ---------------------------------------------------------------------------------------- */
+/* ---- The old protocol ------------------------------------------------------------------------ */
 
-/* Orders carry how many calls have a child or wait for one, as far as they have said so. The server makes as many children, and the
- * spares. All calls wait at the control socket, through which errors come, too, one for each that has asked. */
+/* Orders carry the number of calls that have a child or wait for one, as far as these calls have
+ * reported it. The server makes as many children, and the spares. All calls wait at the control
+ * socket, which also carries errors, one for each call that has asked. */
 byte in_use, waiting;
 
 proctype Call(byte me)
@@ -140,7 +151,7 @@ look:
     };
     if
 #ifdef OLD_ERROR_READ_AS_EMPTY
-    :: child == ERROR -> goto look /* EAGAIN of the server, as of a socket that is empty */
+    :: child == ERROR -> goto look /* EAGAIN from the server is taken for an empty socket */
 #else
     :: child == ERROR && waits -> goto over
     :: child == ERROR && !waits -> goto look
@@ -152,7 +163,7 @@ look:
     :: waits -> waits = false; waiting--
     :: else
     fi;
-    in_use++; /* between taking it and here the call is in no count */
+    in_use++; /* from taking the child until here, the call is not counted */
     RUN;
     atomic { in_use--; orders!DONE, me, child, in_use + waiting };
 over:
@@ -196,22 +207,23 @@ end:
                 wanted = 0
             fi
         }
-    :: atomic { empty(orders) && kept >= wanted && asked > 0 -> asked = 0 /* it believes that there is one for each */ }
+    /* The server believes that each call has a child. */
+    :: atomic { empty(orders) && kept >= wanted && asked > 0 -> asked = 0 }
     od
 }
 
 #else
 
-/* ---- The host ------------------------------------------------------------------------------------------------ */
+/* ---- The host -------------------------------------------------------------------------------- */
 
-/* Where the socket is full the order waits. */
+/* Sends an order. If the socket is full, the order waits. */
 #define SEND(kind, child, count) \
     if \
     :: orders!kind, me, child, count \
     :: server_is_dead \
     fi
 
-/* What comes into a socket that is closed by then is lost. */
+/* Closes the socket for the answer. A later answer is lost. */
 #define CLOSE_ANSWER \
     listens[me] = false; \
     if \
@@ -229,7 +241,7 @@ proctype Call(byte me)
 look:
     atomic {
         if
-        :: retired -> goto over /* it gets another server */
+        :: retired -> goto over /* the call gets another server */
         :: !retired && nempty(control) -> control?child; taken++; is_spare = true; goto got
         :: !retired && empty(control) && server_is_dead -> goto over
         :: !retired && empty(control) && !server_is_dead
@@ -238,7 +250,8 @@ look:
         asked = true;
         count = taken
     };
-    atomic { SEND(ASK, 0, count); count = 0 }; /* a moment later: other orders may say more */
+    /* A later step: meanwhile other orders may report more. */
+    atomic { SEND(ASK, 0, count); count = 0 };
 wait:
     atomic {
         if
@@ -246,10 +259,12 @@ wait:
         :: control?child -> taken++; is_spare = true
         :: server_is_dead && empty(answer[me]) && empty(control) -> asked = false; goto leave
         :: give_ups > 0 -> give_ups--; goto leave
-        :: server_is_stopped -> retired = true; goto leave /* the deadline passes, and the server was silent */
+        /* The deadline passes while the server is silent. */
+        :: server_is_stopped -> retired = true; goto leave
         fi;
         if
-        :: child == ERROR && nempty(control) -> control?child; taken++; is_spare = true /* it had taken the room */
+        /* That spare had taken the room. */
+        :: child == ERROR && nempty(control) -> control?child; taken++; is_spare = true
         :: child == ERROR && empty(control) -> goto leave
         :: child != ERROR
         fi
@@ -273,10 +288,10 @@ got:
         :: else
         fi
     };
-    RUN; /* the reply, or the kernel, tells its end */
+    RUN; /* the reply or the kernel tells that the child has ended */
     atomic { holding--; SEND(DONE, child, taken) };
     goto over;
-bury: /* a spare that died while it waited: the next */
+bury: /* the spare died while it waited: the call takes the next one */
     atomic {
         SEND(DONE, child, taken);
         child = NONE;
@@ -298,29 +313,29 @@ over:
     } unless { host_is_dead }
 }
 
-/* ---- The server ---------------------------------------------------------------------------------------------- */
+/* ---- The server ------------------------------------------------------------------------------ */
 
 chan asks = [K + 1] of { byte }; /* the calls that have no answer yet */
 
 proctype Server()
 {
     byte sent = 0, p = 0, who = 0, child = 0, count = 0;
-    bool rests = false; /* the last refill failed */
-    bool waits = false; /* the first of asks found no room, and some is about to come */
+    bool rests = false; /* the last attempt to make a spare failed */
+    bool waits = false; /* there was no room for the first of asks, but there will be */
     mtype kind;
 
     {
     skip;
 end:
     do
-    :: atomic { /* who waits for a child comes first: the fork */
+    :: atomic { /* first the calls that wait for a child: the fork */
             nempty(asks) && !waits -> asks?<who>;
             if
             :: listens[who] -> fork_child(child)
             :: !listens[who] -> child = NONE
             fi
         };
-        atomic { /* a moment later: the answer */
+        atomic { /* a later step: the answer */
             if
             :: child == ERROR && HAS(RELEASED) -> waits = true
             :: else ->
@@ -336,7 +351,7 @@ end:
             fi;
             child = 0; who = 0
         }
-    :: atomic { /* then what the host has to say */
+    :: atomic { /* then the host's orders */
             (empty(asks) || waits) && nempty(orders) -> orders?kind, who, child, count;
             if
             :: count > known -> known = count
@@ -371,8 +386,9 @@ end:
             fi;
             child = 0
         }
-    :: atomic { rests && HAS(FREE) -> rests = false } /* the timer; without room it would only fail again */
-    :: atomic { /* a child that was released ends, and is reaped */
+    /* The timer; without room, a spare would fail again. */
+    :: atomic { rests && HAS(FREE) -> rests = false }
+    :: atomic { /* a released child ends and is reaped */
             HAS(RELEASED) -> find(RELEASED, p);
             table[p] = FREE; dead[p] = false; made_for[p] = NONE; waits = false; p = 0
         }
@@ -382,7 +398,7 @@ end:
 
 #endif
 
-/* ---- What goes wrong, and what must hold --------------------------------------------------------------------- */
+/* ---- Faults, and what must hold -------------------------------------------------------------- */
 
 #if SERVER_DEATHS + SERVER_STOPS + HOST_DEATHS + CHILD_DEATHS > 0
 proctype Trouble()
@@ -390,7 +406,8 @@ proctype Trouble()
     byte p = 0;
 end:
     do
-    :: atomic { host_deaths > 0 -> host_deaths--; host_is_dead = true; end_server(p) } /* the server sees it, and ends */
+    /* The server notices it and ends. */
+    :: atomic { host_deaths > 0 -> host_deaths--; host_is_dead = true; end_server(p) }
     :: atomic { server_deaths > 0 && !server_is_dead -> server_deaths--; end_server(p) }
     :: atomic { server_stops > 0 && !server_is_dead -> server_stops--; server_is_stopped = true }
     :: atomic {
@@ -406,7 +423,7 @@ end:
 }
 #endif
 
-/* Nothing can move any more. */
+/* Checks the state once no process can make a step any more. */
 proctype Monitor()
 {
     byte p = 0, spares = 0;
@@ -427,7 +444,7 @@ proctype Monitor()
                 p++
             :: else -> break
             od;
-            /* A call that has taken one, and runs on, has said nothing of it yet. */
+            /* A call that runs on has not yet reported the spare that it has taken. */
             spares = spares + taken - known;
             assert(server_is_dead || server_is_stopped || spares == N || (spares < N && !HAS(FREE)));
             assert(server_is_dead || server_is_stopped || len(control) + taken - known == spares)
