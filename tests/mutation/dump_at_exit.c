@@ -1,6 +1,6 @@
-/* Preloaded by mutate.py into the tests' programs that are built for coverage: _exit() writes the
- * counters first, which gcc's runtime does at exit() only. Without it a server, and a host that a
- * test forks, would seem to execute nothing. */
+/* A library for LD_PRELOAD that mutate.py uses with test programs built for coverage: _exit()
+ * writes the counters first, which gcc's runtime only does at exit(). Without it, servers and the
+ * hosts that a test forks would seem to execute nothing. */
 #include <sys/syscall.h>
 #include <unistd.h>
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Measures what the tests notice: makes single-line changes in a copy of src/, one at a time, runs the tests that
-execute the changed line, and prints the changes that no test has noticed.
+"""Measures what the tests notice: makes single-line changes in a copy of src/, one at a time, runs
+the tests that execute the changed line, and prints the changes that no test has noticed.
 
-    tests/mutation/mutate.py --count 100 --seed 1           random changes in all of src/
-    tests/mutation/mutate.py --count 20 src/call/decide_outcome.c       in one file
-    tests/mutation/mutate.py --work DIR …                   keeps the builds and the coverage there, for the next run
-    tests/mutation/mutate.py --longest 5 …                  without the tests that take more than 5 s: a first look
+    mutate.py --count 100 --seed 1                     random changes in all of src/
+    mutate.py --count 20 src/call/decide_outcome.c     in one file
+    mutate.py --work DIR …       keeps the builds and the coverage in DIR for later runs
+    mutate.py --longest 5 …      leaves out tests that take more than 5 s: a first look
 
-Not a part of CI: 100 changes take an hour or two. A changed library may fork without end, so each test runs in a
-pid namespace and in a pids cgroup with a limit; the script needs root and such a cgroup, and refuses to run without.
-Linux with gcc, meson, ninja and gcov. Exit status: 0 where at least 95 of 100 changes were noticed, else 1.
+CI does not run this script, because 100 changes take an hour or two. A changed library may fork
+without end, so each test runs in a pid namespace and in a pids cgroup with a limit. The script needs
+root and such a cgroup, and refuses to run without them. It also needs Linux, gcc, meson, ninja and
+gcov. Exit status: 0 if at least 95 of 100 changes were noticed, else 1.
 """
 import argparse
 import collections
@@ -32,13 +33,13 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PIDS_MAX = 500
 TESTS_AT_ONCE = int(os.environ.get("TESTS_AT_ONCE", "2"))
-FIRST_TESTS = 12  # are built and run before the others, since most changes are noticed by them
+FIRST_TESTS = 12  # built and run before the others, because they notice most changes
 WANTED_OF_100 = 95
 
 
 # ---- Changes ------------------------------------------------------------------------------------
 
-# A pattern, and what each match is replaced by. One match in one line is one change.
+# Patterns and their replacements. One match in one line is one change.
 SWAPS = [
     (r" == ", " != "), (r" != ", " == "),
     (r" < ", " <= "), (r" <= ", " < "), (r" > ", " >= "), (r" >= ", " > "),
@@ -49,12 +50,12 @@ SWAPS = [
     (r" \? ", " ? 0 : 1 ? "),
     (r"(?<=return )r;", "0;"),
 ]
-# A statement that only calls a function, or assigns to a member.
+# Matches a statement that only calls a function or assigns to a member. Such a statement is dropped.
 DROPPED = re.compile(r"^\s+(?!return\b|else\b|case\b|if\b|for\b|while\b|do\b|goto\b|break\b|static\b|const\b)"
                      r"(\(void\))?[A-Za-z_][\w>.\-\[\]]*(\(.*\)| (=|\|=|&=|\+=) .*);\s*$")
 
-# Changes that make no difference, and are not made: function (None: any), line, kind of change
-# (None: any), reason.
+# Changes that make no difference, and are not made. Each entry: function (None: any), pattern of the
+# line, kind of change (None: any), reason.
 NO_DIFFERENCE = [
     (None, r"", "clock", "it counts nanoseconds: that a deadline is met exactly cannot be brought about"),
     ("fc_child_prefault", r"", None, "only touches pages, so that a call does not wait for them"),
@@ -71,8 +72,9 @@ def makes_no_difference(function, line, kind):
 
 
 def kind_of(plain, match, new):
-    """"clock": two moments are compared, and only what happens when they are the same is changed. "descriptor": one of a table,
-    or process.fd, which is a copy of one, is compared with 0, and only what happens when it is 0 is changed."""
+    """The kind of a change of a bound. "clock": the change matters only if two compared moments are the
+    same. "descriptor": the change matters only if a descriptor of a table, or process.fd, which is a
+    copy of one, is 0. Else "other"."""
     moments = re.search(CLOCK + "$", plain[:match.start()]) and re.match(r"[\w.>\[\]-]*?" + CLOCK + r"(?!\w)",
                                                                         plain[match.end():])
     entry = re.search(r"\b(fds(\.|->)fd\[\w+\]|process(\.|->)fd)$", plain[:match.start()]) and re.match(r"0\b", plain[match.end():])
@@ -82,14 +84,14 @@ def kind_of(plain, match, new):
 
 
 def without_comments(text):
-    """The same text with comments and strings blanked, so that line and column stay."""
+    """Returns the text with comments and strings blanked, so that lines and columns stay."""
     def blank(match):
         return re.sub(r"[^\n]", " ", match.group())
     return re.sub(r"/\*.*?\*/|//[^\n]*|\"(\\.|[^\"\\\n])*\"|'(\\.|[^'\\\n])*'", blank, text, flags=re.S)
 
 
 def invert(line, start):
-    """if (X) becomes if (!(X)): start is behind the opening parenthesis."""
+    """Turns if (X) into if (!(X)). start is the column behind the opening parenthesis."""
     depth = 1
     for i in range(start, len(line)):
         depth += {"(": 1, ")": -1}.get(line[i], 0)
@@ -99,17 +101,19 @@ def invert(line, start):
 
 
 def changes_of(path, compiled):
-    """All (line number, old line, new line) of a file that may make a difference, in the lines that are compiled."""
+    """Yields (line number, old line, new line) for the changes of a file that may make a difference, in
+    the lines that are compiled."""
     for number, old, new, function, kind in all_changes_of(path):
         if number in compiled and not makes_no_difference(function, old, kind):
             yield number, old, new
 
 
 def all_changes_of(path):
-    """And the function, and what kind of change: "clock", "descriptor", "dropped" or "other"."""
+    """Yields also the function and the kind of the change: "clock", "descriptor", "dropped" or
+    "other"."""
     text = path.read_text()
     lines, code = text.split("\n"), without_comments(text).split("\n")
-    inside, function = False, ""  # its braces stand in the first column
+    inside, function = False, ""  # the braces of a function stand in the first column
     for i, (line, plain) in enumerate(zip(lines, code)):
         named = re.match(r"\w[^=;]*?(\w+)\(", plain)
         function = named.group(1) if named else function
@@ -131,7 +135,7 @@ def all_changes_of(path):
 # ---- Running in a cage --------------------------------------------------------------------------
 
 class Cage:
-    """A pids cgroup of one test. What is left in it when the test has ended is killed."""
+    """A pids cgroup for one test. Processes that remain when the test has ended are killed."""
 
     base = None
 
@@ -173,11 +177,11 @@ class Cage:
 
 
 def run_caged(name, command, env, cwd, timeout_s, output=subprocess.DEVNULL):
-    """The exit status; 'timeout' where it took too long."""
+    """Returns the exit status, or 'timeout' if the command took too long."""
     cage = Cage(name)
-    # The shell is the namespace's first process, whose children orphans become: a test is not to
-    # find them as its own. And the test has a process group, which is none where its leader is
-    # outside.
+    # The shell is the first process of the namespace and inherits orphans, so that the test does not
+    # find them among its own children. setsid gives the test a process group whose leader is inside
+    # the namespace: a group with a leader outside would have the number 0 there.
     inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL",
               "sh", "-c", 'setsid --wait "$@"; exit $?', "sh"] + command
     try:
@@ -225,7 +229,8 @@ class Test:
         self.name = described["name"].replace(" ", "+").replace("/", "_")
         self.command, self.env = described["cmd"], described["env"]
         self.cwd = described["workdir"] or folder
-        # Programs and plugins that it is given have the library in them, too. Names may be relative.
+        # Programs and plugins among the test's arguments contain the library, too. Their names may be
+        # relative.
         files = {os.path.abspath(os.path.join(folder, word)) for word in described["cmd"]}
         self.targets = sorted(files & made)
 
@@ -233,7 +238,7 @@ class Test:
         return run_caged(self.name, self.command, {**self.env, **(env or {})}, self.cwd, timeout_s) in PASSED
 
     def why_it_fails(self, timeout_s, env=None):
-        """The exit status, and the last words that tell of a failure; None: it passes."""
+        """Returns the exit status and the last lines about a failure. None: the test passes."""
         with tempfile.TemporaryFile() as output:
             status = run_caged(self.name, self.command, {**self.env, **(env or {})}, self.cwd, timeout_s, output)
             if status in PASSED:
@@ -250,12 +255,12 @@ def at_once(function, items):
 
 
 def lines_of(gcda_folder):
-    """The lines of src/ that one run of a test has executed, from what it has left in gcda_folder."""
+    """Returns the lines of src/ that one run of a test has executed, by its files in gcda_folder."""
     lines = set()
     found = []
     for file in gcda_folder.rglob("*.gcda"):
         notes = file.with_suffix(".gcno")
-        origin = pathlib.Path("/") / notes.relative_to(gcda_folder)  # gcov wants both in one folder
+        origin = pathlib.Path("/") / notes.relative_to(gcda_folder)  # gcov needs both in one folder
         if "/tests/" not in str(origin) and origin.exists():
             notes.symlink_to(origin)
             found.append(str(file))
@@ -274,7 +279,7 @@ def lines_of(gcda_folder):
 
 
 def cover(work, build):
-    """By line of src ("call.c:12"): the tests that execute it."""
+    """Returns for each line of src ("call.c:12") the tests that execute it."""
     by_line = collections.defaultdict(list)
     preload = work / "dump_at_exit.so"
     run("gcc", "-shared", "-fPIC", "-o", str(preload), str(pathlib.Path(__file__).with_name("dump_at_exit.c")))
@@ -297,7 +302,8 @@ def cover(work, build):
 
 
 def measure(build):
-    """The seconds of each test that passes without a change; and why the others do not: they say nothing of a change."""
+    """Returns the seconds of each test that passes without a change, and why the others fail. A
+    test that fails without a change says nothing about one."""
     def seconds_of(test):
         begin = time.monotonic()
         why = test.why_it_fails(600)
@@ -308,8 +314,8 @@ def measure(build):
 
 
 def compiled_lines(build, path):
-    """The numbers of the lines that the preprocessor leaves: the others are for other systems, and no test can notice a change
-    of them here."""
+    """Returns the numbers of the lines that the preprocessor keeps. The others are for other systems,
+    and no test can notice a change of them here."""
     units = json.loads((build.dir / "compile_commands.json").read_text())
     unit = next(u for u in units if os.path.realpath(os.path.join(u["directory"], u["file"])) == os.path.realpath(path))
     command = re.sub(r" -(MD|c|M[QF] \S+|o \S+)(?= )", "", unit["command"]) + " -E"
@@ -333,15 +339,16 @@ def allowed_s(test, seconds):
 
 
 class Judge:
-    """Asks the tests about the change that is made in build. A test is believed when it fails twice with the change, and
-    passes without it, in unchanged: a test that fails now and then notices nothing."""
+    """Asks the tests about the change that was made in build. A test is believed if it fails twice with
+    the change and passes without it (in unchanged): a test that fails now and then notices nothing."""
 
     def __init__(self, build, unchanged, seconds):
         self.build, self.seconds = build, seconds
         self.unchanged = {t.name: t for t in unchanged.tests()}
 
     def who_notices(self, tests):
-        """The name of a test; None: there is none; 'compiler': it does not compile. The quickest come first."""
+        """Returns the name of the first test that notices the change, the quickest tests first;
+        None: no test does; 'compiler': the change does not compile."""
         tests = sorted(tests, key=lambda t: self.seconds[t.name])
         for some in (tests[:FIRST_TESTS], tests[FIRST_TESTS:]):
             if not self.compiles(some):
@@ -361,7 +368,8 @@ class Judge:
         return made.returncode == 0
 
     def run_until_one_fails(self, waiting):
-        """Takes what it runs out of waiting. The tests that have failed, and why: they may be more than one."""
+        """Takes tests out of waiting and runs them until one fails. Returns the failed tests, which
+        may be more than one, and why they failed."""
         failed, running = [], {}
         with concurrent.futures.ThreadPoolExecutor(TESTS_AT_ONCE) as pool:
             while running or (waiting and not failed):
@@ -386,15 +394,16 @@ class Judge:
 
 
 def tests_of(path, number, by_line):
-    """Those that are known to execute the line, and the others that execute any line of the file: a child that crashes or
-    is killed tells nothing of what it has executed."""
+    """Returns the tests that are known to execute the line, and the others that execute any line of the
+    file: the coverage lacks what a child has executed that crashed or was killed."""
     found = by_line.get(f"{path.name}:{number}", [])
     others = {n for line, names in by_line.items() if line.startswith(path.name + ":") for n in names}
     return found, sorted(others.difference(found))
 
 
 def lock(work):
-    """Two runs in one folder would judge each other's changes. The lock is held until this process ends."""
+    """Locks the folder until this process ends. Two runs in one folder would judge each other's
+    changes."""
     file = open(work / "lock", "w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -422,7 +431,7 @@ def prepare(args, work):
         by_line = cover(work, covered)
         seconds, left_out = measure(build)
         found = json.dumps({"by_line": by_line, "seconds": seconds, "left_out": left_out})
-        map_file.write_text(found)  # only now: what was interrupted is begun again
+        map_file.write_text(found)  # written last, so that an interrupted run begins again
     return tree, build, unchanged, json.loads(map_file.read_text())
 
 
