@@ -4,9 +4,9 @@
  *
  * Once a process has used some of CoreFoundation, its forked children must not: "The process has
  * forked and you cannot use this CoreFoundation functionality safely. You MUST exec()." With
- * forkcall_init() as the first line of main the library does just that: each question about locales
- * and dates is answered by a fresh copy of this program, although this process runs a run loop of
- * its own. Exit status 0: every locale answered, and the date in American English is right. */
+ * forkcall_init() as the first line of main the library does exec: a new instance of this program
+ * answers each question about locales and dates, although this process runs a run loop of its own.
+ * Exit status 0: every locale has an answer, and the date in American English is right. */
 #include <forkcall.h>
 
 #include <CoreFoundation/CoreFoundation.h>
@@ -17,7 +17,7 @@
 
 struct answer {
     char locale[64]; /* as CoreFoundation calls it */
-    char date[128];  /* its first day, 1 January 2001, in that locale */
+    char date[128];  /* the first day of 2001 in that locale */
 };
 
 static CFLocaleRef copy_locale(const char *name)
@@ -32,7 +32,7 @@ static CFLocaleRef copy_locale(const char *name)
     return locale;
 }
 
-/* What is returned is released by the caller; NULL where it failed. */
+/* Returns the date as text, which the caller releases; NULL if it failed. */
 static CFStringRef copy_date(CFLocaleRef locale, CFAbsoluteTime when)
 {
     CFStringRef date = NULL;
@@ -57,13 +57,13 @@ static int long_date(const void *args, size_t args_size, struct forkcall_buf *re
     bool whole = false;
     (void)args_size;
 
-    /* Guarded, as all of a run loop: in a forked child of this process it would write the warning
-     * above and do nothing. */
+    /* Guarded, as everything about a run loop: in a forked child of this process the call would
+     * write the warning above and do nothing. */
     CFRunLoopRunInMode(kCFRunLoopDefaultMode, 0.0, true);
     CFLocaleRef locale = copy_locale(args);
     if (locale == NULL)
         return forkcall_fail(EINVAL, "no locale %s", (const char *)args);
-    /* Seconds since the first instant of 2001, Greenwich. */
+    /* The date is given in seconds since the first instant of 2001 in Greenwich. */
     CFStringRef date = copy_date(locale, 0.0);
     if (date != NULL) {
         whole = CFStringGetCString(CFLocaleGetIdentifier(locale), answer.locale, sizeof answer.locale,
@@ -77,8 +77,8 @@ static int long_date(const void *args, size_t args_size, struct forkcall_buf *re
     return forkcall_buf_append(result, &answer, sizeof answer);
 }
 
-/* Asks in a child and prints what came; true if there was an answer, and it is expected (NULL:
- * any). */
+/* Asks in a child and prints the answer. True: there was an answer, and it is the expected one
+ * (NULL: any). */
 static bool ask(const char *locale, const char *expected)
 {
     const struct forkcall_options options = {.timeout_ms = 20000};
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 {
     int unexpected = 0;
 
-    forkcall_init(); /* before anything else: in a copy it does not return */
+    forkcall_init(); /* before anything else; does not return in an instance */
 
     /* From here on a fork of this process must not use CoreFoundation any more. */
     CFRunLoopRunInMode(kCFRunLoopDefaultMode, 0.0, true);

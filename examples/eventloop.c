@@ -18,17 +18,17 @@
 
 struct job {
     const char *name;
-    long limit; /* count the primes below it; 0: look for ever for an even one above 2 */
+    long limit; /* count the primes below limit; 0: search for ever for an even prime above 2 */
     int timeout_ms;
     enum forkcall_status expected;
     long expected_count;
-    /* as it goes on */
+    /* changes while the job runs */
     struct forkcall_call *call; /* NULL: not running */
     long count;
     struct forkcall_buf result; /* over count */
     struct forkcall_report report;
     double done, total;
-    int quarters; /* of the plain lines printed so far */
+    int quarters; /* number of plain lines printed so far */
 };
 
 static bool is_prime(long n)
@@ -61,7 +61,7 @@ static int find_even_prime(const void *args, size_t args_size, struct forkcall_b
         if (is_prime(n))
             return forkcall_buf_append(result, &n, sizeof n);
         if (n % 100000 == 0)
-            forkcall_progress((double)n, 0, NULL); /* total 0: nobody knows how far it is */
+            forkcall_progress((double)n, 0, NULL); /* total 0: the end is not known */
     }
 }
 
@@ -84,7 +84,7 @@ static void print_end(const struct job *job)
                job->name, forkcall_status_name(job->report.status), job->report.message);
 }
 
-/* On a terminal: one line each, over the lines of the time before. */
+/* On a terminal: draws one line for each job, over the lines drawn before. */
 static void draw_bars(const struct job *jobs, bool again)
 {
     if (again)
@@ -106,7 +106,7 @@ static void draw_bars(const struct job *jobs, bool again)
     (void)fflush(stdout);
 }
 
-/* Elsewhere: a line for each quarter that was reached. */
+/* Elsewhere: prints a line for each quarter that was reached. */
 static void print_quarters(struct job *jobs)
 {
     for (int i = 0; i < JOBS; i++) {
@@ -133,18 +133,19 @@ static void finish(struct job *job)
     job->call = NULL;
 }
 
-/* Waits until something happened to one of the calls. False: poll failed. */
+/* Waits until something happened in one of the calls. False: poll() failed. */
 static bool wait_for_any(const struct job *jobs)
 {
     struct pollfd fds[JOBS];
     int timeout_ms = -1; /* deadlines make the descriptors readable */
     for (int i = 0; i < JOBS; i++) {
-        /* Poll leaves negative ones out. */
+        /* poll() ignores negative descriptors. */
         fds[i].fd = jobs[i].call != NULL ? forkcall_fd(jobs[i].call) : -1;
         fds[i].events = POLLIN;
         fds[i].revents = 0;
         if (jobs[i].call != NULL && fds[i].fd < 0)
-            timeout_ms = 50; /* no descriptor to be had for it: look again soon */
+            /* The call has no descriptor because there was none left: look again soon. */
+            timeout_ms = 50;
     }
     return poll(fds, JOBS, timeout_ms) >= 0 || errno == EINTR;
 }
@@ -193,7 +194,7 @@ int main(void)
         as_expected = false;
     }
     for (int i = 0; i < JOBS; i++) {
-        /* Only after an error: every call that was started must be finished. */
+        /* Only after an error: every started call must be finished. */
         if (jobs[i].call != NULL) {
             (void)forkcall_cancel(jobs[i].call);
             finish(&jobs[i]);

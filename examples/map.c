@@ -43,7 +43,7 @@ static int count_primes(const void *args, size_t args_size, struct forkcall_buf 
 
 struct bar {
     const char *name;
-    bool terminal; /* drawn over the bar of the time before; elsewhere only the last one is */
+    bool terminal; /* draws over the previous bar; elsewhere only the last bar is printed */
 };
 
 /* Called in this process whenever a range is done. */
@@ -62,7 +62,7 @@ static int draw_bar(void *user, size_t index, const struct forkcall_report *repo
     return 0; /* anything else would cancel the map */
 }
 
-/* Returns the seconds that it took; *count is -1 where it did not succeed. */
+/* Returns the time in seconds; *count is -1 if the map failed. */
 static double count_all(const struct range *ranges, size_t processes, const char *name, long *count)
 {
     long counts[RANGES];
@@ -89,7 +89,7 @@ static double count_all(const struct range *ranges, size_t processes, const char
 
 int main(int argc, char **argv)
 {
-    forkcall_init(); /* first thing, so that it works in a program with threads, too */
+    forkcall_init(); /* first in main, so that the program may also have threads */
 
     static const long expected[] = {0, 4, 25, 168, 1229, 9592, 78498, 664579, 5761455, 50847534};
     const long power = argc > 1 ? strtol(argv[1], NULL, 10) : 6;
@@ -109,7 +109,7 @@ int main(int argc, char **argv)
         ranges[i].end = limit / RANGES * (i + 1) + limit % RANGES * (i + 1) / RANGES;
     }
     const double slow = count_all(ranges, 1, "one process", &one_by_one);
-    /* 0: as many as there are processors. */
+    /* 0: as many processes as there are processors. */
     const double fast = count_all(ranges, 0, "all processors", &at_once);
 
     printf("primes below %ld: %ld by one process at a time, %ld by many\n", limit, one_by_one, at_once);

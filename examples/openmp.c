@@ -4,12 +4,12 @@
  *
  * GNU's libgomp keeps its threads for the next parallel region. A forked child inherits the memory
  * that says so, but not the threads, and waits for them for ever. The cure is the first line of
- * main: with forkcall_init() the library has children made by a clean copy of this program, which
- * has never used OpenMP.
+ * main: after forkcall_init(), a new instance of this program makes the children, and it has never
+ * used OpenMP.
  *
- * Shown are the disease, told truthfully (a fork is refused, and where it is forced, the deadline
- * ends the call), and the cure. The argument, if there is one, is the outcome that the forced fork
- * must have. Exit status 0: all went so. */
+ * The program shows the disease, which the library reports (a fork is refused; if it is forced,
+ * the deadline ends the call), and the cure. The argument, if there is one, is the outcome that
+ * the forced fork must have. Exit status 0: all outcomes are as expected. */
 #include <forkcall.h>
 
 #include <omp.h>
@@ -36,7 +36,7 @@ static int sum_in_child(const void *args, size_t args_size, struct forkcall_buf 
     return forkcall_buf_append(result, &sum, sizeof sum);
 }
 
-/* One call, told in one line. An answer that is wrong counts as no outcome at all. */
+/* Makes one call and prints one line about it. A wrong answer counts as no outcome at all. */
 static int call(const char *how, const struct forkcall_options *options)
 {
     long sum = 0;
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
     const struct forkcall_options forced = {.method = FORKCALL_FORK, .timeout_ms = 2000, .allow_unsafe_fork = true};
 
     forkcall_init();    /* before anything else */
-    omp_set_dynamic(0); /* four threads are four threads, however busy the machine is */
+    omp_set_dynamic(0); /* use four threads, however busy the machine is */
 
     printf("the caller uses OpenMP: the sum is %ld\n", parallel_sum());
     if ((forkcall_hazards() & FORKCALL_HAZARD_THREADS) == 0) {

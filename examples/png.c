@@ -26,8 +26,8 @@ struct summary {
 };
 
 /* libpng forbids this function to return. The usual way out is longjmp() to a setjmp() in the
- * caller, which needs volatile locals and a clean-up path of its own. forkcall_throw() leaves in
- * its place, from any depth: the call ends as FORKCALL_FAILED with libpng's own words, and all that
+ * caller, which needs volatile locals and a clean-up path of its own. forkcall_throw() does the
+ * same from any depth: the call ends as FORKCALL_FAILED with libpng's own words, and all that
  * libpng holds is freed with the child. */
 static void on_error(png_structp png, png_const_charp text)
 {
@@ -63,7 +63,7 @@ static void summarise(struct summary *summary, const png_byte *pixels, size_t st
         summary->mean[colour] = (uint8_t)((sum[colour] + count / 2) / count);
 }
 
-/* Decodes what is open as file; ends the call where that fails. */
+/* Decodes the open file. Ends the call on an error. */
 static void decode(FILE *file, struct summary *summary)
 {
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, NULL, on_error, on_warning);
@@ -73,7 +73,7 @@ static void decode(FILE *file, struct summary *summary)
 
     png_init_io(png, file);
     png_read_info(png, info);
-    /* Whatever the file holds: 8 bits each of red, green and blue. */
+    /* Converts every kind of image to 8 bits each of red, green and blue. */
     png_set_expand(png);
     png_set_scale_16(png);
     png_set_gray_to_rgb(png);
@@ -106,7 +106,7 @@ static int summarise_file(const void *args, size_t args_size, struct forkcall_bu
     return forkcall_buf_append(result, &summary, sizeof summary);
 }
 
-/* Prints the line for one file; true if it is as expected. */
+/* Prints the line for one file. True: the line is as expected. */
 static bool show(const char *name, const char *expected)
 {
     const struct forkcall_options options = {

@@ -33,7 +33,7 @@ static int exits(const void *args, size_t args_size, struct forkcall_buf *result
 
 static int crashes(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    const char *text = *(const char *const *)args; /* a number, taken for an address */
+    const char *text = *(const char *const *)args; /* a number that is taken for an address */
     (void)args_size;
     return forkcall_buf_append(result, text, strlen(text));
 }
@@ -41,7 +41,7 @@ static int crashes(const void *args, size_t args_size, struct forkcall_buf *resu
 static int hangs(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args, (void)args_size, (void)result;
-    while (pause() == -1) /* it has no other answer */
+    while (pause() == -1) /* pause() returns nothing but -1 */
         continue;
     return 0;
 }

@@ -2,10 +2,10 @@
  *
  *     server [WORD ...]
  *
- * A server is a clean copy of this program. Its prepare function runs once, here it makes a table
- * of words, and every call's child has that table in its memory from the start. The children wait
- * before there is a call, so that a call costs some microseconds and not a fork. A child that
- * spoils the table, or crashes, has spoilt its own.
+ * A server is a new instance of this program. Its prepare function runs once (here it makes a
+ * table of words), and the child of every call has that table in its memory from the start. The
+ * children wait before there is a call, so that a call costs some microseconds and not a fork. A
+ * child that spoils the table, or crashes, only affects its own memory.
  *
  * Exit status 0: the answers are right, and the table was made only once. */
 #include <forkcall.h>
@@ -17,7 +17,7 @@
 
 #define ROWS 10000U
 
-/* In the server, and from there in each of its children; never in this program's own process. */
+/* Exists in the server and in each of its children; never in this program's own process. */
 static struct {
     char (*word)[16];
     unsigned rows;
@@ -39,7 +39,7 @@ static int load_table(const void *args, size_t args_size, struct forkcall_buf *r
     return 0;
 }
 
-/* Runs in a child for each call: at which row is the word? */
+/* Runs in a child for each call. Finds the row of a word. */
 static int find_word(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     const char *word = args;
@@ -47,7 +47,7 @@ static int find_word(const void *args, size_t args_size, struct forkcall_buf *re
     for (unsigned i = 0; i < table.rows; i++) {
         if (strcmp(table.word[i], word) != 0)
             continue;
-        /* Spoils nothing but this child's own table. */
+        /* Spoils only this child's own table. */
         memset(table.word[i], 0, sizeof table.word[i]);
         return forkcall_buf_append(result, &i, sizeof i);
     }
@@ -76,7 +76,7 @@ int main(int argc, char **argv)
     unsigned row = 0;
     double us;
 
-    forkcall_init(); /* before anything else: in the server and its children it does not return */
+    forkcall_init(); /* before anything else; does not return in the server and its children */
 
     const int r = forkcall_server_start(&options);
     if (r < 0) {
@@ -89,7 +89,7 @@ int main(int argc, char **argv)
     bool good = find("word7", &row, &us) == FORKCALL_OK && row == 7;
     good = find("word9999", &row, &us) == FORKCALL_OK && row == 9999 && good;
     good = find("word10000", &row, &us) == FORKCALL_FAILED && good;
-    /* As if nobody had spoilt it. */
+    /* The table is the same as before. */
     good = find("word7", &row, &us) == FORKCALL_OK && row == 7 && good;
     forkcall_server_stop();
     return good && table.word == NULL ? EXIT_SUCCESS : EXIT_FAILURE;

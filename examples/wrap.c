@@ -1,9 +1,9 @@
 /* How do I get a twin of my own function that runs in a child, with my own types?
  *
  * local_clock changes the time zone of the whole process, which no thread-safe function can do for
- * one question only. FORKCALL_WRAP makes local_clock_isolated from it: the same question, asked in
- * a child, so that the caller's own time zone stays as it is. Exit status 0: the answers are right
- * and the caller's environment is unchanged. */
+ * one question only. FORKCALL_WRAP makes local_clock_isolated from it: that function asks the same
+ * question in a child, so that the caller's own time zone stays as it is. Exit status 0: the
+ * answers are right and the caller's environment is unchanged. */
 #define _POSIX_C_SOURCE 200809L
 #include <forkcall.h>
 
