@@ -8,9 +8,9 @@ the tests that execute the changed line, and prints the changes that no test has
     mutate.py --longest 5 …      leaves out tests that take more than 5 s: a first look
 
 CI does not run this script, because 100 changes take an hour or two. A changed library may fork
-without end, so each test runs in a pid namespace and in a pids cgroup with a limit. The script needs
-root and such a cgroup, and refuses to run without them. It also needs Linux, gcc, meson, ninja and
-gcov. Exit status: 0 if at least 95 of 100 changes were noticed, else 1.
+without end, so each test runs in a pid namespace and in a pids cgroup with a limit. The script
+needs root and such a cgroup, and refuses to run without them. It also needs Linux, gcc, meson, ninja
+and gcov. Exit status: 0 if at least 95 of 100 changes were noticed, else 1.
 """
 import argparse
 import collections
@@ -50,12 +50,12 @@ SWAPS = [
     (r" \? ", " ? 0 : 1 ? "),
     (r"(?<=return )r;", "0;"),
 ]
-# Matches a statement that only calls a function or assigns to a member. Such a statement is dropped.
+# Matches a statement that only calls a function or assigns to a member. It is dropped.
 DROPPED = re.compile(r"^\s+(?!return\b|else\b|case\b|if\b|for\b|while\b|do\b|goto\b|break\b|static\b|const\b)"
                      r"(\(void\))?[A-Za-z_][\w>.\-\[\]]*(\(.*\)| (=|\|=|&=|\+=) .*);\s*$")
 
-# Changes that make no difference, and are not made. Each entry: function (None: any), pattern of the
-# line, kind of change (None: any), reason.
+# Changes that make no difference, and are not made. Each entry: function (None: any), pattern of
+# the line, kind of change (None: any), reason.
 NO_DIFFERENCE = [
     (None, r"", "clock", "it counts nanoseconds: that a deadline is met exactly cannot be brought about"),
     ("fc_child_prefault", r"", None, "only touches pages, so that a call does not wait for them"),
@@ -72,9 +72,9 @@ def makes_no_difference(function, line, kind):
 
 
 def kind_of(plain, match, new):
-    """The kind of a change of a bound. "clock": the change matters only if two compared moments are the
-    same. "descriptor": the change matters only if a descriptor of a table, or process.fd, which is a
-    copy of one, is 0. Else "other"."""
+    """The kind of a change of a bound. "clock": the change matters only if two compared moments are
+    the same. "descriptor": the change matters only if a descriptor of a table, or process.fd, which
+    is a copy of one, is 0. Else "other"."""
     moments = re.search(CLOCK + "$", plain[:match.start()]) and re.match(r"[\w.>\[\]-]*?" + CLOCK + r"(?!\w)",
                                                                         plain[match.end():])
     entry = re.search(r"\b(fds(\.|->)fd\[\w+\]|process(\.|->)fd)$", plain[:match.start()]) and re.match(r"0\b", plain[match.end():])
@@ -101,8 +101,8 @@ def invert(line, start):
 
 
 def changes_of(path, compiled):
-    """Yields (line number, old line, new line) for the changes of a file that may make a difference, in
-    the lines that are compiled."""
+    """Yields (line number, old line, new line) for the changes of a file that may make a difference,
+    in the lines that are compiled."""
     for number, old, new, function, kind in all_changes_of(path):
         if number in compiled and not makes_no_difference(function, old, kind):
             yield number, old, new
@@ -179,9 +179,9 @@ class Cage:
 def run_caged(name, command, env, cwd, timeout_s, output=subprocess.DEVNULL):
     """Returns the exit status, or 'timeout' if the command took too long."""
     cage = Cage(name)
-    # The shell is the first process of the namespace and inherits orphans, so that the test does not
-    # find them among its own children. setsid gives the test a process group whose leader is inside
-    # the namespace: a group with a leader outside would have the number 0 there.
+    # The shell is the first process of the namespace and inherits orphans, so that the test does
+    # not find them among its own children. setsid gives the test a process group whose leader is
+    # inside the namespace: a group with a leader outside would have the number 0 there.
     inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child=KILL",
               "sh", "-c", 'setsid --wait "$@"; exit $?', "sh"] + command
     try:
@@ -229,8 +229,8 @@ class Test:
         self.name = described["name"].replace(" ", "+").replace("/", "_")
         self.command, self.env = described["cmd"], described["env"]
         self.cwd = described["workdir"] or folder
-        # Programs and plugins among the test's arguments contain the library, too. Their names may be
-        # relative.
+        # Programs and plugins among the test's arguments contain the library, too. Their names may
+        # be relative.
         files = {os.path.abspath(os.path.join(folder, word)) for word in described["cmd"]}
         self.targets = sorted(files & made)
 
@@ -255,7 +255,7 @@ def at_once(function, items):
 
 
 def lines_of(gcda_folder):
-    """Returns the lines of src/ that one run of a test has executed, by its files in gcda_folder."""
+    """Returns the lines of src/ that a run of a test has executed, by its files in gcda_folder."""
     lines = set()
     found = []
     for file in gcda_folder.rglob("*.gcda"):
@@ -314,8 +314,8 @@ def measure(build):
 
 
 def compiled_lines(build, path):
-    """Returns the numbers of the lines that the preprocessor keeps. The others are for other systems,
-    and no test can notice a change of them here."""
+    """Returns the numbers of the lines that the preprocessor keeps. The others are for other
+    systems, and no test can notice a change of them here."""
     units = json.loads((build.dir / "compile_commands.json").read_text())
     unit = next(u for u in units if os.path.realpath(os.path.join(u["directory"], u["file"])) == os.path.realpath(path))
     command = re.sub(r" -(MD|c|M[QF] \S+|o \S+)(?= )", "", unit["command"]) + " -E"
@@ -339,8 +339,9 @@ def allowed_s(test, seconds):
 
 
 class Judge:
-    """Asks the tests about the change that was made in build. A test is believed if it fails twice with
-    the change and passes without it (in unchanged): a test that fails now and then notices nothing."""
+    """Asks the tests about the change that was made in build. A test is believed if it fails twice
+    with the change and passes without it (in unchanged): a test that fails now and then notices
+    nothing."""
 
     def __init__(self, build, unchanged, seconds):
         self.build, self.seconds = build, seconds
@@ -394,8 +395,8 @@ class Judge:
 
 
 def tests_of(path, number, by_line):
-    """Returns the tests that are known to execute the line, and the others that execute any line of the
-    file: the coverage lacks what a child has executed that crashed or was killed."""
+    """Returns the tests that are known to execute the line, and the others that execute any line of
+    the file: the coverage lacks what a child has executed that crashed or was killed."""
     found = by_line.get(f"{path.name}:{number}", [])
     others = {n for line, names in by_line.items() if line.startswith(path.name + ":") for n in names}
     return found, sorted(others.difference(found))

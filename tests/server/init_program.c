@@ -6,7 +6,7 @@
  *   environ                     the environment and descriptors of a program that this one starts
  *   child_environ METHOD        the same for a program that the function starts
  *   thread                      starts a thread
- *   real_user NUMBER            changes the real user alone; the effective user is root
+ *   real_user NUMBER            changes the real user only; the effective user is root
  *   set_user_id FILE            makes the file a set-user-id program
  *
  * The re-executed program has no arguments. SUBJECT_COPY in the environment says what it does in

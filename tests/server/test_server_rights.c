@@ -386,8 +386,8 @@ static void host_that_leaves_its_session_keyring(void **state)
     assert_int_equal(status, 0);
 }
 
-/* Where a thread has no session keyring, the kernel tells that of its user in place of one. So a
- * child that has become another user shows whether it has been given one. */
+/* If a thread has no session keyring, the kernel names the keyring of its user instead. A child that
+ * becomes another user therefore sees whether the library has given it a session keyring. */
 static int child_becomes_another_user(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -436,7 +436,7 @@ static int become_nobody(void *context)
     return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0;
 }
 
-/* Copies the programs, because nobody may not be able to reach their directory. */
+/* Copies the programs to a directory that the user nobody can reach. */
 static void run_with_false_credentials(const char *entry, int (*before)(void *), char *output, size_t size)
 {
     static const char *const args[] = {"init", "server", "spawn", "auto", NULL};
