@@ -157,12 +157,28 @@ static void prints(void)
     printf("from the handler\n");
 }
 
+/* Without the stream, in which what the function has printed may wait. */
+static void writes(void)
+{
+    if (write(STDOUT_FILENO, "from the handler\n", 17) != 17)
+        abort();
+}
+
+static int prints_and_leaves_a_handler_that_writes(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    printf("from the function, "); /* no line ends: it is kept */
+    return atexit(writes) == 0 ? 0 : 99;
+}
+
 static int prints_and_leaves_a_handler_that_prints(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
     (void)args_size;
     (void)result;
-    printf("from the function\n");
+    printf("from the function, "); /* no line ends: it is kept */
     return atexit(prints) == 0 ? 0 : 99;
 }
 
@@ -172,17 +188,28 @@ static int collect(void *user, int fd, const char *data, size_t size)
     return forkcall_buf_append(user, data, size);
 }
 
-static void what_a_handler_prints_comes_behind_what_the_function_printed(void **state)
+static void assert_the_function_comes_first(forkcall_fn *fn)
 {
     struct forkcall_buf output = FORKCALL_BUF_INIT;
     const struct forkcall_options options = {
         .standard_output = FORKCALL_STREAM_CAPTURE, .output = collect, .user = &output};
-    (void)state;
-    const struct forkcall_report r = run_tested(prints_and_leaves_a_handler_that_prints, NULL, 0, NULL, &options);
+    const struct forkcall_report r = run_tested(fn, NULL, 0, NULL, &options);
     assert_status(r, FORKCALL_OK);
     assert_int_equal(forkcall_buf_append(&output, "", 1), 0);
-    assert_string_equal(output.data, handlers_run() ? "from the function\nfrom the handler\n" : "from the function\n");
+    assert_string_equal(output.data, handlers_run() ? "from the function, from the handler\n" : "from the function, ");
     forkcall_buf_free(&output);
+}
+
+static void what_a_handler_prints_comes_behind_what_the_function_printed(void **state)
+{
+    (void)state;
+    assert_the_function_comes_first(prints_and_leaves_a_handler_that_prints);
+}
+
+static void what_a_handler_writes_comes_behind_what_the_function_printed(void **state)
+{
+    (void)state;
+    assert_the_function_comes_first(prints_and_leaves_a_handler_that_writes);
 }
 
 /* ---- How a handler ends is how the call ends ------------------------------------------------- */
@@ -479,6 +506,7 @@ int main(void)
         TEST(handler_that_a_handler_registers_runs_too),
         TEST(hundred_handlers_all_run_and_the_hosts_do_not),
         TEST(what_a_handler_prints_comes_behind_what_the_function_printed),
+        TEST(what_a_handler_writes_comes_behind_what_the_function_printed),
         TEST(handler_that_crashes_is_told_as_a_crash),
         TEST(deadline_holds_for_a_handler_that_hangs),
         TEST(_exit_of_a_handler_is_told_with_its_status),
