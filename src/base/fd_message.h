@@ -11,12 +11,12 @@
 /* The number of a re-executed program's socket. */
 #define FC_EXEC_SELF_FD 3
 
-/* The most descriptors in one message. Linux allows 253. */
 /* What ETOOMANYREFS of sendmsg(2) means. */
 #define FC_TOO_MANY_UNDER_WAY                                                                                  \
     "too many descriptors of this user are under way between processes (ETOOMANYREFS): the limit for them is " \
     "RLIMIT_NOFILE, too (unix(7))"
 
+/* The most descriptors in one message. Linux allows 253. */
 #define FC_FD_MESSAGE_MAX 200
 
 /* Opens a pair of connected stream sockets, close-on-exec and above 2. The second is not

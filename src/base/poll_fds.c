@@ -48,7 +48,7 @@ static int read_sets(struct pollfd *fds, nfds_t count, const fd_set *readable, c
             events |= POLLIN;
         if (fd >= 0 && is_in(fd, writable))
             events |= POLLOUT;
-        fds[i].revents = events;
+        fds[i].revents = (short)(events & fds[i].events); /* another entry may have the same fd */
         found += fds[i].revents != 0;
     }
     return found;
