@@ -1,3 +1,4 @@
+/* Processes that take turns in measuring. */
 #include "bench_process.h"
 
 #include "handmade_server.h"

@@ -1,3 +1,4 @@
+/* Measures calls that several threads make at the same time. */
 #include "bench_threads.h"
 
 #include <stdlib.h>

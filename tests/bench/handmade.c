@@ -1,3 +1,4 @@
+/* A small call by hand, with any of the steps of a careful program. */
 #include "handmade.h"
 
 #include "measure.h"

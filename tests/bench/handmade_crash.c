@@ -1,3 +1,4 @@
+/* A crash by hand: the child's handler writes a frame for its parent. */
 #include "handmade.h"
 
 #include "measure.h"

@@ -1,3 +1,4 @@
+/* Large results by hand: through a pipe, and through shared memory. */
 #include "handmade.h"
 
 #include "measure.h"

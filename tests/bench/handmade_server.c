@@ -1,3 +1,4 @@
+/* Calls by hand to processes that were started before. */
 #include "handmade_server.h"
 
 #include "handmade.h"

@@ -1,3 +1,4 @@
+/* The library's calls in the comparisons. */
 #include "library_calls.h"
 
 #include "measure.h"

@@ -1,3 +1,4 @@
+/* Times several ways to do the same thing in turn. */
 #include "measure.h"
 
 #include <math.h>

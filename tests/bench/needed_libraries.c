@@ -1,3 +1,4 @@
+/* Makes the program need all of its additional libraries. */
 #include "needed_libraries.h"
 
 #ifdef BENCH_LIBRARIES

@@ -1,3 +1,4 @@
+/* Maps memory that makes a process large. */
 #include "resident_memory.h"
 
 #include <sys/mman.h>

@@ -1,3 +1,4 @@
+/* Starts this program again by posix_spawn(), to print one number. */
 #include "self_spawn.h"
 
 #include "handmade.h"

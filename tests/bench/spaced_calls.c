@@ -1,3 +1,4 @@
+/* Makes some calls in a row, with a pause before each. */
 #include "spaced_calls.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* What the measured functions compute. */
 #include "workload.h"
 
 #include "measure.h"

@@ -1,3 +1,4 @@
+/* Maps the file that the processes of the chaos test share. */
 #include "board.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* The calls of the chaos test: their functions, and the judgement of how they ended. */
 #include "calls.h"
 
 #include <errno.h>

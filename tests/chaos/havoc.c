@@ -1,3 +1,4 @@
+/* Kills, stops and continues the host's processes from outside. */
 #include "havoc.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* HOST: the threads that call, and what the host does to itself meanwhile. */
 #include "host.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Replaces functions of the C library by functions that can be made to fail. */
 #include "fault.h"
 
 #include "support.h"

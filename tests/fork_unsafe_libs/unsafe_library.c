@@ -1,3 +1,4 @@
+/* Tests a library that does not survive a fork, by each method. */
 #include "unsafe_library.h"
 
 #include "support.h"

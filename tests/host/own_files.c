@@ -1,3 +1,4 @@
+/* Opens files of every kind at the numbers that were the library's descriptors. */
 #include "own_files.h"
 
 #include <fcntl.h>

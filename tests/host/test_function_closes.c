@@ -60,7 +60,7 @@ static void function_that_closes_all_descriptors_and_ends(void **state)
         } else if (how == 1) {
             assert_status(report, FORKCALL_EXITED);
             assert_int_equal(report.code, 125);
-            /* On systems where exit() tells its status. */
+            /* This system lets the child report the status of its exit(). */
         } else if (report.status == FORKCALL_EXITED) {
             assert_int_equal(report.code, 3);
         } else {

@@ -140,7 +140,7 @@ static char *map_args(size_t readable)
     return args;
 }
 
-/* Only the beginning of the arguments can be copied: reading the rest would crash. */
+/* Only the beginning of the arguments can be read: copying all of them would crash. */
 static void canceled_while_arguments_are_copied(void **state)
 {
     (void)state;

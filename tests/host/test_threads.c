@@ -404,7 +404,7 @@ static void a_thread_with_32_KiB_of_stack_can_call(void **state)
 
 int main(void)
 {
-    /* By FORK, the program is one that does not know forkcall_init(). */
+    /* By FORK, the tests run in a program that does not call forkcall_init(). */
     if (!method_shares_memory())
         forkcall_init();
     const struct CMUnitTest tests[] = {

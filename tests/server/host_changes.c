@@ -1,3 +1,4 @@
+/* Checks that the next child has what its host has after a change of the host. */
 #include "host_changes.h"
 
 #include "process_attributes.h"

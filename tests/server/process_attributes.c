@@ -1,3 +1,4 @@
+/* Reads and compares the attributes of a process that a child shares with its host. */
 #include "process_attributes.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* Reads and drops capabilities of the calling thread, and changes its user. */
 #include "rights.h"
 
 #include "host_changes.h"

@@ -1,3 +1,4 @@
+/* Helpers of the tests of forkcall_init(), SPAWN and SERVER: calls, processes, programs, files. */
 #include "servers.h"
 
 #include <dirent.h>

@@ -61,7 +61,7 @@ int waiter_begin(struct waiter *waiter); /* Returns 0. Else it has printed what 
 struct program {
     const char *path;
     const char *const *args; /* the arguments after the name; NULL at the end */
-    /* Added to PATH; NULL at the end; NULL: the environment of this process. */
+    /* The environment besides PATH, with NULL at the end. NULL: the environment of this process. */
     const char *const *environment;
     int (*before)(void *); /* runs in the program's process before exec; not 0: an error */
     void *context;

@@ -85,7 +85,7 @@ static int check_started_with_fewer(void *context)
     return 0;
 }
 
-/* as prepare saw them: the lowest bits of the effective capabilities */
+/* The permitted capabilities that prepare had. -1: they could not be read. */
 static int prepared_uid_and_capabilities;
 
 static int prepare_notes(const void *args, size_t args_size, struct forkcall_buf *result)

@@ -81,7 +81,7 @@ static void builds_make(struct builds *builds, enum build kind)
     size_t size;
     unsigned char *data = read_all(library, &size);
     unsigned char *note = find_build_id(data, size), *text = find_text(data, size);
-    /* The library lies in a directory that is not on its path. */
+    /* The program finds the library only by LD_LIBRARY_PATH, not by its own run path. */
     program_make(upgraded_program, 0755, builds->directory, builds->program);
     snprintf(builds->file, sizeof builds->file, "%s/libforkcall.so.0", builds->directory);
     snprintf(builds->new_file, sizeof builds->new_file, "%s/new", builds->directory);

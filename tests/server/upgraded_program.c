@@ -1,12 +1,11 @@
 /* Helper program: its libforkcall is replaced while it runs. The arguments are done one after
  * another:
- *   spawn, server, auto   a call by that method; the line that it prints says whether the answer
- *   is right
+ *   spawn, server, auto   a call by that method; the printed line says whether the answer is right
  *   start_exec            starts a server whose children are exec'ed
  *   stop                  forkcall_server_stop()
  *   remove                removes the library's file
  *   change, back          puts the file at UPGRADE_NEW or UPGRADE_OLD in the place of the
- *   library's, UPGRADE_LIBRARY
+ *                         library's file, UPGRADE_LIBRARY
  * Each process that reaches main adds a byte to UPGRADE_COUNT. */
 #include <forkcall.h>
 

@@ -3,8 +3,8 @@
  *   c   closes the descriptors above 2
  *   e   clears the environment, except for what the wrapper and its libraries need
  *   m   unblocks all signals
- *   f   runs the program in a child, and ends as the child ends; without f, execs it in this
- *   process */
+ *   f   runs the program in a child, and ends as the child ends
+ * Without f, the program is exec'ed in this process. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

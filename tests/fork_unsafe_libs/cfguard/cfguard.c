@@ -1,3 +1,4 @@
+/* Functions that warn or refuse in a forked child, as macOS's CoreFoundation does. */
 #include "cfguard.h"
 
 #include <pthread.h>

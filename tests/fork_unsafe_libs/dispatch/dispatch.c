@@ -1,3 +1,4 @@
+/* A queue that crashes in a forked child, as macOS's libdispatch does. */
 #include "dispatch.h"
 
 #include <pthread.h>
