@@ -183,8 +183,8 @@ int fc_executable_get(struct fc_executable *executable)
     return use_odd_path(executable, &real);
 }
 
-/* Exec gives root nothing by a file's capabilities. Only the real user counts, because a re-executed
- * program begins as that user (exec/spawn_self.c). */
+/* Exec gives root nothing by a file's capabilities. Only the real user counts, because a
+ * re-executed program begins as that user (exec/spawn_self.c). */
 static bool is_root(const struct fc_credentials *c)
 {
     return (c->secure_bits & SECBIT_NOROOT_) == 0 && c->user[FC_ID_REAL] == 0;

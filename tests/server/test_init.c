@@ -371,8 +371,8 @@ static void program_with_file_capabilities_run_by_root(void **state)
     assert_says("auto: OK method 2");
 }
 
-/* A re-executed program would begin as the real user, to whom exec gives the file's capabilities: it
- * is not started at all. */
+/* A re-executed program would begin as the real user, to whom exec gives the file's capabilities:
+ * it is not started at all. */
 static void program_with_file_capabilities_and_another_real_user(void **state)
 {
     static const char *const args[] = {"init", "real_user", "65534", "server", "spawn", "start", NULL};

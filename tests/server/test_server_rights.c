@@ -386,8 +386,8 @@ static void host_that_leaves_its_session_keyring(void **state)
     assert_int_equal(status, 0);
 }
 
-/* If a thread has no session keyring, the kernel names the keyring of its user instead. A child that
- * becomes another user therefore sees whether the library has given it a session keyring. */
+/* If a thread has no session keyring, the kernel names the keyring of its user instead. A child
+ * that becomes another user therefore sees whether the library has given it a session keyring. */
 static int child_becomes_another_user(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
