@@ -1,4 +1,5 @@
-/* A list of descriptors: each arrives at its number in the child, whatever has that number there. */
+/* A list of descriptors: each arrives at its number in the child, whatever has that number
+ * there. */
 #include "wire/fd_list.h"
 
 #include "base/fd_message.h"
@@ -301,7 +302,8 @@ static void what_is_no_list_is_refused(void **state)
     close(ends[0]);
     assert_int_equal(fc_fd_message_pair(ends), 0);
     memset(message, 0, sizeof message);
-    assert_int_equal(fc_fd_message_send(ends[0], message, sizeof message, NULL, 0), 0); /* no magic */
+    /* No magic. */
+    assert_int_equal(fc_fd_message_send(ends[0], message, sizeof message, NULL, 0), 0);
     assert_int_equal(fc_fd_list_receive(ends[1], own), -EPROTO);
     close(ends[0]);
     assert_int_equal(fc_fd_message_pair(ends), 0);
