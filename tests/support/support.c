@@ -126,6 +126,8 @@ static bool host_has_ended(void *context)
     return waitpid(host->pid, &host->status, WNOHANG) == host->pid;
 }
 
+void (*host_ends)(void);
+
 int host_run(int (*body)(void *), void *context)
 {
     static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS};
@@ -139,6 +141,8 @@ int host_run(int (*body)(void *), void *context)
             signal(caught[i], SIG_DFL);
         setpgid(0, 0);
         const int r = body(context);
+        if (host_ends != NULL)
+            host_ends();
         fflush(NULL);
         _exit(r);
     }

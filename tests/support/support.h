@@ -50,6 +50,8 @@ bool process_is_gone(void *pid); /* For wait_until: pid points to an int. */
  * cmocka's assertions. After DEADLINE_S the fork is killed. Returns its exit status, or 1000 +
  * signal (1009 at the deadline). */
 int host_run(int (*body)(void *), void *context);
+/* Called in a host of host_run when its body is done, successfully or not. NULL: nothing is. */
+extern void (*host_ends)(void);
 
 /* For a body of host_run: if the condition is false, prints the place and returns 1. */
 #define CHECK(condition)                                  \
