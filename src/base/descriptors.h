@@ -49,14 +49,14 @@ enum fc_fd {
 
 struct fc_fds {
     int fd[FC_FD_COUNT]; /* -1: none */
-    /* What each number stands for. Filled in by fc_fds_remember. */
-    struct fc_fd_identity mark[FC_FD_COUNT];
     /* The owner has not run the host's code since it last looked, so the numbers need no check. */
     bool fresh;
-    /* Written by the owner. Other threads may write next and link, under the lock. */
-    bool listed;
-    struct fc_fds *next, **link;
+    bool listed;  /* written by the owner */
     bool forking; /* forker is forking the child that this table is for */
+    /* What each number stands for. Filled in by fc_fds_remember. */
+    struct fc_fd_identity mark[FC_FD_COUNT];
+    /* Other threads may write these, under the lock. */
+    struct fc_fds *next, **link;
     pthread_t forker;
 };
 

@@ -32,7 +32,7 @@ static int begin_anew(void **state)
 /* Writes the task's request and takes it apart. Returns how many bytes follow the head. */
 static long transfer(bool args_in_file)
 {
-    unsigned char bytes[sizeof head + sizeof rest + 64];
+    unsigned char bytes[sizeof head + sizeof rest + 64] = {0};
     size_t size = 0;
     fc_request_make(&request, &sent, &name, args_in_file);
     assert_true(request.count <= FC_REQUEST_PARTS);
