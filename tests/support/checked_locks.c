@@ -4,10 +4,13 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __real_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until);
+int __wrap_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until);
 int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 
@@ -29,12 +32,25 @@ static void replace(const pthread_mutex_t *what, pthread_mutex_t *with, const ch
     abort();
 }
 
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+static void note_locked(pthread_mutex_t *mutex)
 {
     static const char text[] = "more mutexes are locked than checked_locks.c has room for\n";
+    replace(NULL, mutex, text, sizeof text - 1);
+}
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
     const int r = __real_pthread_mutex_lock(mutex);
     if (r == 0)
-        replace(NULL, mutex, text, sizeof text - 1);
+        note_locked(mutex);
+    return r;
+}
+
+int __wrap_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until)
+{
+    const int r = __real_pthread_mutex_timedlock(mutex, until);
+    if (r == 0)
+        note_locked(mutex);
     return r;
 }
 

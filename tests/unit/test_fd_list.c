@@ -298,7 +298,10 @@ static void what_is_no_list_is_refused(void **state)
     (void)state;
     no_own(own);
     assert_int_equal(fc_fd_list_send(ends[0], &unknown, 1), 0);
+    const int arrived = next_number();
     assert_int_equal(fc_fd_list_receive(ends[1], own), -EPROTO);
+    assert_int_equal(inode_of(arrived), inode_of(file));
+    close(arrived); /* the child, for which the call ends here, would exit */
     close(ends[0]);
     assert_int_equal(fc_fd_message_pair(ends), 0);
     memset(message, 0, sizeof message);

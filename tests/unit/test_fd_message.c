@@ -78,7 +78,7 @@ static void no_message_is_told_as_such(void **state)
 
 static void closed_end_is_told_as_such(void **state)
 {
-    char text[SIZE];
+    char text[SIZE] = "";
     size_t count = 7;
     (void)state;
     assert_int_equal(send_text("message", NULL, 0), 0);
