@@ -102,8 +102,8 @@ setup()
 
 compile()
 {
-    say "meson compile $1"
-    ninja -C "$1" -j "$jobs_at_once"
+    say "meson compile $*"
+    ninja -C "$1" -j "$jobs_at_once" "${@:2}"
 }
 
 # run_tests DIRECTORY [argument of meson test …]: fails if a test fails, or if none was run.
