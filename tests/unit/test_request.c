@@ -125,7 +125,7 @@ static void arguments_arrive_aligned(void **state)
             read_request();
             assert_int_equal(read_back.args_size, sizes[i]);
             assert_memory_equal(read_back.args, bytes, sizes[i]);
-            assert_int_equal((uintptr_t)read_back.args % FC_REQUEST_ALIGN, 0);
+            assert_int_equal((uintptr_t)read_back.args % _Alignof(max_align_t), 0);
         }
 }
 
