@@ -52,8 +52,7 @@ static int may_start(const char **why)
     if (!atomic_load(&is_lost))
         return fc_exec_self_gave_up(why);
     *why = "this process was itself re-executed by the library, through a tool that has taken away what tells it so: "
-           "it does "
-           "not re-execute this program";
+           "it does not re-execute this program";
     return -ENOEXEC;
 }
 

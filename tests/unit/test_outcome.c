@@ -258,7 +258,7 @@ static void child_that_ran_cannot_deny_it(void **state)
 {
     (void)state;
     if (!fc_start_gate_tells())
-        skip(); /* If the start gate does not tell, only the child can. */
+        SKIP("only the child tells here that it has begun");
     reply.setup_failed = true;
     reply.setup = (struct fc_setup_failure){.step = FC_SETUP_LIMITS, .error = EPERM};
     ends_by(exited(1));
