@@ -88,6 +88,12 @@ static bool take_order(void)
     const int r = fc_fd_message_receive(control_fd, &order, sizeof order, &socket, 1, &count, 0);
     if (r == -EAGAIN)
         return true;
+    /* The order stays in the socket. A server that ended for want of memory would take the children
+     * of other calls with it. */
+    if (r == -ENOMEM || r == -ENOBUFS) {
+        fc_pause();
+        return true;
+    }
     if (r < 0 && r != -EMFILE)
         return false;
     carry_out(&order, r == 0 && count == 1 ? socket : -1);
