@@ -41,8 +41,8 @@ int fc_fd_list_send_from(int socket, const struct fc_fd_list_item *list, size_t 
 
 /* In the child: receives the list, closes the socket, and puts each descriptor with a number at
  * that number. own gets the others. Before the call own holds descriptors that the child has
- * already, or -1; they move away from numbers that the list needs. 0 or a negative errno. After an error some
- * descriptors stay open, because the child ends then. */
+ * already, or -1; they move away from numbers that the list needs. 0 or a negative errno. After an
+ * error some descriptors stay open, because the child ends then. */
 int fc_fd_list_receive(int socket, int own[FC_OWN_COUNT]);
 
 #endif

@@ -58,7 +58,8 @@ DROPPED = re.compile(r"^\s+(?!return\b|else\b|case\b|if\b|for\b|while\b|do\b|got
 # the line, kind of change (None: any), reason.
 NO_DIFFERENCE = [
     (None, r"", "clock", "it counts nanoseconds: that a deadline is met exactly cannot be brought about"),
-    # Its other two lines flush the streams, and register the handlers that run at the function's return.
+    # Its other two lines flush the streams, and register the handlers that run at the
+    # function's return.
     ("fc_child_prefault", r"^(?!.*(return_is_guarded|fc_streams_flush))", None,
      "only touches pages, so that a call does not wait for them"),
     (None, r"", "descriptor", "0 in place of -1: what stands in a table is never 0, see fc_fd_above_streams"),
