@@ -271,7 +271,7 @@ struct forkcall_crash {
     /** The number of frames. */
     uint32_t frame_count;
     /** Return addresses, innermost first; frames[0] is program_counter. A hint and no evidence:
-     * found by unwind tables in a build with the libdw feature, else by frame pointers. */
+     * found by unwind tables where libdw is to be had, else by frame pointers. */
     uint64_t frames[FORKCALL_CRASH_FRAMES];
     uint64_t reserved[8]; /**< Not used. */
 };
@@ -330,8 +330,8 @@ struct forkcall_report {
 FORKCALL_PUBLIC const char *forkcall_status_name(enum forkcall_status status);
 
 /** Writes the whole story in a few lines: "parse_image was killed by SIGSEGV (address not mapped)
- * at 0x0 …", and the frames of a crash: by name for exported functions (in a build with the libdw
- * feature for all), else as module+offset. Thread-safe.
+ * at 0x0 …", and the frames of a crash with function, file and line. The first crash that is told
+ * loads libdw (elfutils) by dlopen(3); docs/outcomes.md says what is told without it. Thread-safe.
  * @param report    the report of a call
  * @param text,size where the story goes, cut to this size with its terminating 0; NULL for size 0
  * @return the length of the whole story, as snprintf(3) does; -EINVAL: NULL */

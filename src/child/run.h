@@ -54,6 +54,9 @@ void fc_child_progress(double done, double total, const char *note);
 /* Calls the function, and ends the process when it has returned. */
 _Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result);
 
+/* In any process: true if the address lies in the code that calls the function. */
+bool fc_child_entry_holds(uint64_t address);
+
 /* Notes an address in the frame that called the function; the other function returns it. */
 void fc_child_set_entry(const void *frame);
 const void *fc_child_entry_frame(void);

@@ -1,4 +1,4 @@
-/* HOST: Opens a view of this process by libdw, for one thread at a time.
+/* HOST: Loads libdw, and opens a view of this process by it, for one thread at a time.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
@@ -6,37 +6,46 @@
 #endif
 #include "crash/libdw.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-/* libdw is not thread-safe. */
+/* Absent in a static program, which would load another C library with libdw. */
+#pragma weak dlopen
+#pragma weak dlsym
+
+static struct fc_libdw libdw;
+
+/* Guards libdw and what it does: libdw is not thread-safe. */
 static pthread_mutex_t libdw_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static enum { NOT_TRIED, LOADED, MISSING } state;
 
 /* How long a thread waits for the mutex. In a process that was forked while another thread had it,
  * it stays locked for ever, and reading a file from a dead file server may take long. */
 static const time_t lock_patience_seconds = 1;
 
-/* Finds no separate debug information, because libdw's own search ends in downloads. */
-static int find_no_debuginfo(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base,
-                             const char *file_name, const char *link_file, GElf_Word link_crc, char **found)
+/* Looks for separate debug information only by build-id, below /usr/lib/debug. libdw's own search
+ * would end in downloads. */
+static int find_debuginfo(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base,
+                          const char *file_name, const char *link_file, GElf_Word link_crc, char **found)
 {
-    (void)module;
-    (void)user;
-    (void)module_name;
-    (void)base;
-    (void)file_name;
-    (void)link_file;
-    (void)link_crc;
-    (void)found;
-    return -1;
+    return libdw.dwfl_build_id_find_debuginfo(module, user, module_name, base, file_name, link_file, link_crc, found);
+}
+
+static int find_elf(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base, char **file_name,
+                    Elf **elf)
+{
+    return libdw.dwfl_linux_proc_find_elf(module, user, module_name, base, file_name, elf);
 }
 
 static const Dwfl_Callbacks callbacks = {
-    .find_elf = dwfl_linux_proc_find_elf,
-    .find_debuginfo = find_no_debuginfo,
+    .find_elf = find_elf,
+    .find_debuginfo = find_debuginfo,
 };
 
 /* True: /proc shows this process. In another process namespace than that of /proc, this process's
@@ -60,8 +69,55 @@ static bool lock(void)
     return pthread_mutex_timedlock(&libdw_mutex, &until) == 0;
 }
 
-int fc_libdw_open(struct fc_libdw *view)
+/* Finds one function. ISO C has no conversion from void * to a pointer to a function. */
+static bool find_function(void *library, const char *name, void *function)
 {
+    void *symbol = dlsym(library, name);
+    memcpy(function, &symbol, sizeof symbol);
+    return symbol != NULL;
+}
+
+static bool load(void)
+{
+    if (dlopen == NULL || dlsym == NULL)
+        return false;
+    void *library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        return false;
+    bool all = true;
+#define FIND(name) all = find_function(library, #name, &libdw.name) && all;
+    FC_LIBDW_FUNCTIONS(FIND)
+#undef FIND
+    if (!all)
+        dlclose(library);
+    return all;
+}
+
+/* Called with the mutex. */
+static bool is_loaded(void)
+{
+    if (state == NOT_TRIED)
+        state = load() ? LOADED : MISSING;
+    return state == LOADED;
+}
+
+static bool report_process(struct fc_libdw_view *view)
+{
+    view->libdw = &libdw;
+    view->dwfl = libdw.dwfl_begin(&callbacks);
+    return view->dwfl != NULL && libdw.dwfl_linux_proc_report(view->dwfl, getpid()) == 0 &&
+           libdw.dwfl_report_end(view->dwfl, NULL, NULL) == 0;
+}
+
+static void unlock(const struct fc_libdw_view *view)
+{
+    (void)pthread_mutex_unlock(&libdw_mutex);
+    (void)pthread_setcancelstate(view->cancel_state, NULL);
+}
+
+int fc_libdw_open(struct fc_libdw_view *view)
+{
+    view->dwfl = NULL;
     if (!proc_shows_us())
         return -1;
     /* A thread that was cancelled in between would leave mutex, memory and descriptors behind. */
@@ -70,18 +126,25 @@ int fc_libdw_open(struct fc_libdw *view)
         (void)pthread_setcancelstate(view->cancel_state, NULL);
         return -1;
     }
-    view->dwfl = dwfl_begin(&callbacks);
-    if (view->dwfl == NULL || dwfl_linux_proc_report(view->dwfl, getpid()) != 0 ||
-        dwfl_report_end(view->dwfl, NULL, NULL) != 0) {
-        fc_libdw_close(view);
-        return -1;
-    }
-    return 0;
+    if (is_loaded() && report_process(view))
+        return 0;
+    if (view->dwfl != NULL)
+        libdw.dwfl_end(view->dwfl);
+    unlock(view);
+    return -1;
 }
 
-void fc_libdw_close(struct fc_libdw *view)
+void fc_libdw_close(struct fc_libdw_view *view)
 {
-    dwfl_end(view->dwfl);
+    view->libdw->dwfl_end(view->dwfl);
+    unlock(view);
+}
+
+bool fc_libdw_is_missing(void)
+{
+    if (!lock())
+        return false;
+    const bool is_missing = !is_loaded();
     (void)pthread_mutex_unlock(&libdw_mutex);
-    (void)pthread_setcancelstate(view->cancel_state, NULL);
+    return is_missing;
 }

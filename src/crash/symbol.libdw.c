@@ -1,50 +1,145 @@
-/* HOST: Finds symbols by libdw: static functions from the symbol table, lines from the debug
- * information in the files themselves.
+/* HOST: Finds symbols by libdw: static functions from the symbol table; lines, and functions that
+ * the compiler has put into others, from the debug information.
  *
  * SPDX-License-Identifier: MIT */
-#include "config.h"
-
-#include "base/path.h"
-#include "crash/libdw.h"
 #include "crash/symbol.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "base/path.h"
 
-static void find_line(Dwfl_Module *module, uint64_t address, struct fc_symbol *symbol)
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What is asked, and what it is asked of. */
+struct question {
+    const struct fc_libdw *libdw;
+    Dwfl_Module *module;
+    uint64_t address;
+    Dwarf_Addr bias; /* between the address and those of the debug information */
+};
+
+static void set_place(struct fc_symbol *symbol, const char *file, int line)
 {
-    Dwfl_Line *line = dwfl_module_getsrc(module, address);
-    int number = 0;
-    const char *file = line == NULL ? NULL : dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL);
-    if (file == NULL)
+    if (file == NULL || line <= 0)
         return;
     (void)snprintf(symbol->file, sizeof symbol->file, "%s", fc_path_last_part(file));
-    symbol->line = number;
+    symbol->line = line;
 }
 
-static bool find(Dwfl *dwfl, uint64_t address, struct fc_symbol *symbol)
+/* Finds the compilation unit that holds the address. libdw's own search needs .debug_aranges, which
+ * clang does not write, so units are then asked one by one. */
+static Dwarf_Die *find_unit(struct question *question)
 {
-    Dwfl_Module *module = dwfl_addrmodule(dwfl, address);
+    Dwarf_Die *unit = question->libdw->dwfl_module_addrdie(question->module, question->address, &question->bias);
+    if (unit != NULL)
+        return unit;
+    while ((unit = question->libdw->dwfl_module_nextcu(question->module, unit, &question->bias)) != NULL)
+        if (question->libdw->dwarf_haspc(unit, question->address - question->bias) > 0)
+            return unit;
+    return NULL;
+}
+
+static void find_line(const struct question *question, Dwarf_Die *unit, struct fc_symbol *symbol)
+{
+    int number = 0;
+    Dwarf_Line *line = question->libdw->dwarf_getsrc_die(unit, question->address - question->bias);
+    if (line != NULL && question->libdw->dwarf_lineno(line, &number) == 0)
+        set_place(symbol, question->libdw->dwarf_linesrc(line, NULL, NULL), number);
+}
+
+/* ---- Inlined functions ----------------------------------------------------------------------- */
+
+/* Finds the scopes that hold the address, the innermost first, each inside the next one. Returns
+ * how many; the caller frees them. */
+static int find_scopes(const struct question *question, Dwarf_Die *unit, Dwarf_Die **scopes)
+{
+    Dwarf_Die innermost;
+    Dwarf_Addr bias;
+    *scopes = NULL;
+    if (question->libdw->dwarf_getscopes(unit, question->address - question->bias, scopes) <= 0)
+        return 0;
+    /* Behind an inlined function stand here the scopes of where it is written, not of where it was
+     * put. The scopes of its entry are the latter. */
+    Dwarf *dwarf = question->libdw->dwfl_module_getdwarf(question->module, &bias);
+    Dwarf_Die *found =
+        question->libdw->dwarf_offdie(dwarf, question->libdw->dwarf_dieoffset(&(*scopes)[0]), &innermost);
+    free(*scopes);
+    *scopes = NULL;
+    return found == NULL ? 0 : question->libdw->dwarf_getscopes_die(&innermost, scopes);
+}
+
+static const char *name_of(const struct fc_libdw *libdw, Dwarf_Die *die)
+{
+    Dwarf_Attribute attribute;
+    const char *linkage = libdw->dwarf_formstring(libdw->dwarf_attr_integrate(die, DW_AT_linkage_name, &attribute));
+    return linkage != NULL ? linkage : libdw->dwarf_diename(die);
+}
+
+static int number_of(const struct fc_libdw *libdw, Dwarf_Die *die, unsigned name)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Word value = 0;
+    return libdw->dwarf_formudata(libdw->dwarf_attr(die, name, &attribute), &value) == 0 && value <= INT32_MAX
+               ? (int)value
+               : 0;
+}
+
+/* Sets the place where an inlined function is called. */
+static void set_call_place(const struct fc_libdw *libdw, Dwarf_Die *unit, Dwarf_Die *inlined, struct fc_symbol *caller)
+{
+    Dwarf_Files *files = NULL;
+    size_t count = 0;
+    const int file = number_of(libdw, inlined, DW_AT_call_file);
+    if (libdw->dwarf_getsrcfiles(unit, &files, &count) == 0 && (size_t)file < count)
+        set_place(caller, libdw->dwarf_filesrc(files, (size_t)file, NULL, NULL),
+                  number_of(libdw, inlined, DW_AT_call_line));
+}
+
+/* Puts the inlined functions that hold the address in front of found[0], the function that holds
+ * their code. found[0] has the line of the address, which is that of the innermost function.
+ * Returns how many symbols there are. */
+static size_t add_inlined(const struct question *question, Dwarf_Die *unit, struct fc_symbol found[FC_SYMBOLS_AT_MAX])
+{
+    const struct fc_libdw *libdw = question->libdw;
+    struct fc_symbol outer = found[0];
+    size_t count = 0;
+    Dwarf_Die *scopes = NULL;
+    const int scope_count = find_scopes(question, unit, &scopes);
+    for (int i = 0; i < scope_count && libdw->dwarf_tag(&scopes[i]) != DW_TAG_subprogram; i++) {
+        const char *name = NULL;
+        if (libdw->dwarf_tag(&scopes[i]) == DW_TAG_inlined_subroutine)
+            name = name_of(libdw, &scopes[i]);
+        if (name == NULL || count == FC_SYMBOLS_AT_MAX - 1)
+            continue;
+        struct fc_symbol *inlined = &found[count++];
+        *inlined = (struct fc_symbol){.is_inlined = true, .line = outer.line};
+        fc_symbol_set_name(inlined, name);
+        (void)snprintf(inlined->file, sizeof inlined->file, "%s", outer.file);
+        outer.line = 0;
+        set_call_place(libdw, unit, &scopes[i], &outer);
+    }
+    free(scopes);
+    found[count] = outer;
+    return count + 1;
+}
+
+size_t fc_symbol_find_by_libdw(const struct fc_libdw_view *view, uint64_t address,
+                               struct fc_symbol found[FC_SYMBOLS_AT_MAX])
+{
+    const struct fc_libdw *libdw = view->libdw;
+    struct question question = {
+        .libdw = libdw, .module = libdw->dwfl_addrmodule(view->dwfl, address), .address = address};
     GElf_Off offset = 0;
     GElf_Sym entry;
-    if (module == NULL)
-        return false;
-    const char *name = dwfl_module_addrinfo(module, address, &offset, &entry, NULL, NULL, NULL);
+    if (question.module == NULL)
+        return 0;
+    const char *name = libdw->dwfl_module_addrinfo(question.module, address, &offset, &entry, NULL, NULL, NULL);
     if (name == NULL || name[0] == 0)
-        return false;
-    *symbol = (struct fc_symbol){.start = address - offset};
-    (void)snprintf(symbol->name, sizeof symbol->name, "%s", name);
-    find_line(module, address, symbol);
-    return true;
-}
-
-bool fc_symbol_find(uint64_t address, struct fc_symbol *symbol)
-{
-    struct fc_libdw view;
-    bool found = false;
-    if (fc_libdw_open(&view) == 0) {
-        found = find(view.dwfl, address, symbol);
-        fc_libdw_close(&view);
-    }
-    return found || fc_symbol_find_exported(address, symbol);
+        return 0;
+    found[0] = (struct fc_symbol){.start = address - offset};
+    fc_symbol_set_name(&found[0], name);
+    Dwarf_Die *unit = find_unit(&question);
+    if (unit == NULL)
+        return 1;
+    find_line(&question, unit, &found[0]);
+    return add_inlined(&question, unit, found);
 }

@@ -11,6 +11,7 @@
 
 /* What the callbacks know. */
 struct walk {
+    const struct fc_libdw *libdw;
     struct fc_registers registers;
     struct fc_stack stack;
     uint64_t *frames;
@@ -20,10 +21,11 @@ struct walk {
 /* Gives libdw a thread to unwind. There is one, whose number means nothing. */
 static pid_t next_thread(Dwfl *dwfl, void *user, void **thread_user)
 {
+    const struct walk *walk = user;
     if (*thread_user != NULL)
         return 0;
     *thread_user = user;
-    return dwfl_pid(dwfl);
+    return walk->libdw->dwfl_pid(dwfl);
 }
 
 static bool get_thread(Dwfl *dwfl, pid_t id, void *user, void **thread_user)
@@ -48,9 +50,9 @@ static bool read_memory(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *result, void
 static bool set_registers(Dwfl_Thread *thread, void *user)
 {
     const struct walk *walk = user;
-    if (!dwfl_thread_state_registers(thread, 0, walk->registers.count, walk->registers.general))
+    if (!walk->libdw->dwfl_thread_state_registers(thread, 0, walk->registers.count, walk->registers.general))
         return false;
-    dwfl_thread_state_register_pc(thread, walk->registers.pc);
+    walk->libdw->dwfl_thread_state_register_pc(thread, walk->registers.pc);
     return true;
 }
 
@@ -66,7 +68,8 @@ static int add_frame(Dwfl_Frame *frame, void *user)
     struct walk *walk = user;
     Dwarf_Addr pc;
     bool is_first; /* the first pc is not a return address */
-    if (walk->count == walk->max || !dwfl_frame_pc(frame, &pc, &is_first) || (!is_first && !fc_address_is_code(pc)))
+    if (walk->count == walk->max || !walk->libdw->dwfl_frame_pc(frame, &pc, &is_first) ||
+        (!is_first && !fc_address_is_code(pc)))
         return DWARF_CB_ABORT;
     walk->frames[walk->count++] = pc;
     return DWARF_CB_OK;
@@ -74,11 +77,12 @@ static int add_frame(Dwfl_Frame *frame, void *user)
 
 static void walk_tables(struct walk *walk)
 {
-    struct fc_libdw view;
+    struct fc_libdw_view view;
     if (fc_libdw_open(&view) != 0)
         return;
-    if (dwfl_attach_state(view.dwfl, NULL, getpid(), &thread_callbacks, walk))
-        (void)dwfl_getthread_frames(view.dwfl, getpid(), add_frame, walk);
+    walk->libdw = view.libdw;
+    if (view.libdw->dwfl_attach_state(view.dwfl, NULL, getpid(), &thread_callbacks, walk))
+        (void)view.libdw->dwfl_getthread_frames(view.dwfl, getpid(), add_frame, walk);
     fc_libdw_close(&view);
 }
 

@@ -33,13 +33,17 @@ static struct forkcall_report crash(forkcall_fn *fn, enum chain_end end, enum fo
 /* The number of frames up to the frame of the named function; 0: the function is not among them. */
 static uint32_t count_frames_to(const struct forkcall_crash *crash, const char *function)
 {
-    for (uint32_t i = 0; i < crash->frame_count; i++) {
+    struct fc_symbols symbols;
+    uint32_t count = 0;
+    fc_symbols_open(&symbols);
+    for (uint32_t i = 0; i < crash->frame_count && count == 0; i++) {
         char where[512];
-        fc_symbol_describe(crash->frames[i], i > 0, where, sizeof where);
+        fc_symbols_describe(&symbols, crash->frames[i], i > 0, where, sizeof where);
         if (strncmp(where, function, strlen(function)) == 0 && where[strlen(function)] == '+')
-            return i + 1;
+            count = i + 1;
     }
-    return 0;
+    fc_symbols_close(&symbols);
+    return count;
 }
 
 static void print_both(const struct forkcall_report *fork, const struct forkcall_report *other)

@@ -1,0 +1,148 @@
+/* HOST: ELF: Finds a function in the symbol table of its module's file.
+ *
+ * The loader maps only the exported names. The file is read, not mapped: somebody may cut it short
+ * meanwhile, which would end this process by SIGBUS. Nothing in the file is trusted.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "crash/symbol.h"
+
+#include "module/address.h"
+#include "module/elf_module.h"
+#include "module/proc_maps.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Symbols that are read at once. */
+#define SYMBOLS_AT_ONCE 128U
+
+struct table {
+    int fd;
+    ElfW(Shdr) symbols, names;
+};
+
+static bool read_at(int fd, void *to, size_t size, uint64_t offset)
+{
+    return offset <= INT64_MAX && pread(fd, to, size, (off_t)offset) == (ssize_t)size;
+}
+
+static bool opens_file(int fd, const struct fc_mapping *mapping)
+{
+    struct stat status;
+    return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == mapping->inode;
+}
+
+/* Opens the very file that is mapped at the address. -1: another file has taken its place, or the
+ * system does not tell. */
+static int open_mapped_file(uint64_t address)
+{
+    struct fc_mapping mapping;
+    if (fc_mapping_find(address, &mapping) < 0)
+        return -1;
+    const char *const paths[] = {mapping.path, "/proc/self/exe"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        const int fd = open(paths[i], O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        if (opens_file(fd, &mapping))
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    return -1;
+}
+
+static bool read_section(int fd, const ElfW(Ehdr) * header, uint32_t index, ElfW(Shdr) * section)
+{
+    return index < header->e_shnum &&
+           read_at(fd, section, sizeof *section, header->e_shoff + (uint64_t)index * sizeof *section);
+}
+
+/* Finds the two sections. False: the file has no table, as after strip(1). */
+static bool find_table(struct table *table)
+{
+    ElfW(Ehdr) header;
+    if (!read_at(table->fd, &header, sizeof header, 0) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
+        header.e_shentsize != sizeof table->symbols)
+        return false;
+    for (uint32_t i = 0; read_section(table->fd, &header, i, &table->symbols); i++)
+        if (table->symbols.sh_type == SHT_SYMTAB)
+            return read_section(table->fd, &header, table->symbols.sh_link, &table->names);
+    return false;
+}
+
+/* Where a function starts. ARM marks Thumb code in the lowest bit. */
+static uint64_t start_of(const ElfW(Sym) * symbol)
+{
+#if defined(__arm__)
+    return symbol->st_value & ~(uint64_t)1;
+#else
+    return symbol->st_value;
+#endif
+}
+
+static bool holds(const ElfW(Sym) * symbol, uint64_t place)
+{
+    const uint64_t start = start_of(symbol);
+    const uint64_t size = symbol->st_size > 0 ? symbol->st_size : 1;
+    return (symbol->st_info & 0xf) == STT_FUNC && symbol->st_shndx != SHN_UNDEF && place >= start &&
+           place - start < size;
+}
+
+/* The name of a global symbol is the one that others know the function by. */
+static bool is_better(const ElfW(Sym) * symbol, const ElfW(Sym) * best)
+{
+    return best->st_name == 0 || (symbol->st_info >> 4 == STB_GLOBAL && best->st_info >> 4 != STB_GLOBAL);
+}
+
+/* Finds the symbol that holds a place, as the file counts addresses. False: there is none. */
+static bool find_symbol(const struct table *table, uint64_t place, ElfW(Sym) * best)
+{
+    ElfW(Sym) symbols[SYMBOLS_AT_ONCE];
+    const uint64_t count = table->symbols.sh_size / sizeof symbols[0];
+    memset(best, 0, sizeof *best);
+    for (uint64_t first = 0; first < count; first += SYMBOLS_AT_ONCE) {
+        const size_t n = count - first < SYMBOLS_AT_ONCE ? (size_t)(count - first) : SYMBOLS_AT_ONCE;
+        if (!read_at(table->fd, symbols, n * sizeof symbols[0], table->symbols.sh_offset + first * sizeof symbols[0]))
+            break;
+        for (size_t i = 0; i < n; i++)
+            if (holds(&symbols[i], place) && is_better(&symbols[i], best))
+                *best = symbols[i];
+    }
+    return best->st_name != 0;
+}
+
+/* Reads a name, which ends within the section. False: it cannot be read, or is too long. */
+static bool read_name(const struct table *table, uint32_t offset, char name[FC_MANGLED_MAX])
+{
+    const uint64_t size = table->names.sh_size;
+    if (offset >= size)
+        return false;
+    const size_t length = size - offset < FC_MANGLED_MAX ? (size_t)(size - offset) : FC_MANGLED_MAX;
+    return read_at(table->fd, name, length, table->names.sh_offset + offset) && memchr(name, 0, length) != NULL &&
+           name[0] != 0;
+}
+
+static bool find_in_table(struct table *table, uint64_t address, uint64_t bias, struct fc_symbol *symbol)
+{
+    char name[FC_MANGLED_MAX];
+    ElfW(Sym) best;
+    if (!find_table(table) || !find_symbol(table, address - bias, &best) || !read_name(table, best.st_name, name))
+        return false;
+    *symbol = (struct fc_symbol){.start = start_of(&best) + bias};
+    fc_symbol_set_name(symbol, name);
+    return true;
+}
+
+bool fc_symbol_find_in_file(uint64_t address, struct fc_symbol *symbol)
+{
+    struct fc_module_at module;
+    if (!fc_address_find_module(address, &module))
+        return false;
+    struct table table = {.fd = open_mapped_file(address)};
+    if (table.fd < 0)
+        return false;
+    const bool found = find_in_table(&table, address, module.bias, symbol);
+    close(table.fd);
+    return found;
+}
