@@ -132,6 +132,27 @@ struct forkcall_buf {
  * @return the buffer */
 FORKCALL_PUBLIC struct forkcall_buf forkcall_buf_fixed(void *storage, size_t capacity);
 
+/** Makes an empty buffer whose memory children fill in place and whose pages are kept from call to
+ * call, as huge pages where the system has them: for large results, again and again. Nothing is
+ * copied, and after the first calls no page is made anew. Otherwise as a fixed buffer: data stays
+ * where it is, and a result of more than capacity bytes ends the call as FORKCALL_TOO_BIG.
+ *
+ * For functions that are trusted. A process that the function leaves behind can change the bytes
+ * later, those of the next result, too; and so can every FORK child and every fork of the host,
+ * which all have the memory. A function sees what earlier calls have left there. What holds for any
+ * function: the outcome is true, size is at most capacity, and all of data can be read
+ * (docs/limits.md names the systems where a child could cut the memory short).
+ *
+ * One call at a time may use the buffer; another one is FORKCALL_NOT_STARTED, EINVAL. While the
+ * call runs the bytes are indeterminate, also those of args that lie there; if the buffer is freed
+ * meanwhile, the call ends as FORKCALL_TOO_BIG. The items of a map need a buffer each. By INLINE
+ * the result is copied.
+ * @param capacity how many bytes at most. Memory comes with use and stays until forkcall_buf_free,
+ *                 and so does one descriptor. A call that finds no memory is FORKCALL_NOT_STARTED,
+ *                 ENOMEM
+ * @return the buffer */
+FORKCALL_PUBLIC struct forkcall_buf forkcall_buf_shared(size_t capacity);
+
 /** Appends a copy of bytes. After an error the buffer holds what it held before. Inside a call
  * -ENOMEM and -EFBIG also stick to the result: a function that returns 0 in spite of the error does
  * not end as FORKCALL_OK. forkcall_buf_truncate takes the error back.

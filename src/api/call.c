@@ -16,6 +16,7 @@
 #include "exec/exec_self.h"
 #include "method/table.h"
 #include "result/buf.h"
+#include "result/shared_buf.h"
 #include "server/take_child.h"
 
 #include <errno.h>
@@ -85,10 +86,29 @@ static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *a
     task->limits = o->limits;
     call->rules = (struct fc_reply_rules){.nonce = task->nonce,
                                           .max_result = task->drop_result ? 0 : task->max_result,
+                                          .shares_buf = task->shared.data != NULL,
                                           .progress = o->progress,
                                           .may_call_back = fc_call_may_call_back,
                                           .call = call,
                                           .user = o->user};
+}
+
+/* A shared buffer is filled by the child itself, if the child has this process's memory or gets the
+ * descriptor. Else the result travels as any other, and is copied there. False: the call has ended,
+ * because there is no memory. */
+static bool claim_result(struct forkcall_call *call, const struct fc_method *method)
+{
+    if (call->result == NULL || call->result->kind_private != FC_BUF_SHARED)
+        return true;
+    const int r = fc_shared_buf_claim(call->result, &call->task.shared);
+    if (r < 0) {
+        fc_call_not_started(call, -r, "result: memory for the shared buffer");
+        return false;
+    }
+    call->claims_result = true;
+    if (!method->shares_addresses && fc_shared_buf_fd(call->result) < 0)
+        call->task.shared.data = NULL;
+    return true;
 }
 
 struct args {
@@ -144,6 +164,8 @@ static void start(struct forkcall_call *call, const struct fc_method *method, fo
 {
     struct args aligned = {.aligned = args, .on_heap = NULL};
     int r = method != NULL ? copy_keep_fds(call, method) : 0;
+    if (r == 0 && method != NULL && !claim_result(call, method))
+        return;
     if (r == 0)
         r = align_args(call, &aligned, args_size);
     if (r == 0) {

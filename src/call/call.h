@@ -33,8 +33,9 @@ struct forkcall_call {
     struct forkcall_options options;
     struct forkcall_buf *result; /* the caller's; NULL: none wanted */
     uint64_t start_ns;
-    pid_t owner; /* the process that started the call */
-    bool async;  /* started by forkcall_start: forkcall_cancel may come from any thread */
+    pid_t owner;        /* the process that started the call */
+    bool async;         /* started by forkcall_start: forkcall_cancel may come from any thread */
+    bool claims_result; /* the result is a shared buffer, which no other call may use meanwhile */
 
     /* ---- call/state.c: the state of the call ---- */
     enum fc_stage stage;

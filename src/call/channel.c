@@ -47,7 +47,7 @@ int fc_channel_open(struct forkcall_call *call)
         call->task.lifeline = fc_lifeline_prepare(fds->fd[FC_FD_CHILD_GO]);
     if (r == 0)
         r = fc_channel_open_streams(call);
-    if (r < 0 || call->task.drop_result || call->task.max_result <= FC_SMALL_RESULT)
+    if (r < 0 || call->task.drop_result || call->task.max_result <= FC_SMALL_RESULT || call->task.shared.data != NULL)
         return r;
     /* Without a region a large result goes through the pipe, which is slower and no failure. */
     fc_fds_lock();
@@ -189,6 +189,7 @@ int fc_channel_list_fds(const struct forkcall_call *call, bool with_channel, str
         {STDOUT_FILENO, fd[FC_FD_CHILD_OUT]},
         {STDERR_FILENO, joins ? fd[FC_FD_CHILD_OUT] : fd[FC_FD_CHILD_ERR]},
         {FC_FD_USE_ARGS, fd[FC_FD_ARGS]},
+        {FC_FD_USE_SHARED, call->task.shared.data != NULL ? fc_shared_buf_fd(call->result) : -1},
         {FC_FD_USE_REQUEST, with_channel ? fd[FC_FD_CHILD_GO] : -1},
         {FC_FD_USE_REPLY, with_channel ? fd[FC_FD_CHILD_REPLY] : -1},
         {FC_FD_USE_REGION, with_channel ? fd[FC_FD_REGION] : -1},

@@ -3,17 +3,27 @@
 
 #include "base/utf8.h"
 #include "result/buf.h"
+#include "result/shared_buf.h"
 
 /* ---- The result ------------------------------------------------------------------------------ */
+
+/* False: the caller has replaced its buffer since forkcall_start, which is against the rules. */
+static bool hand_over(struct forkcall_call *call)
+{
+    if (call->reply.trailer.transport == FC_TRANSPORT_SHARED)
+        return fc_shared_buf_accept(call->result, &call->task.shared, (size_t)call->reply.trailer.result_size);
+    return !call->async || fc_buf_deliver(call->result, &call->kept_result) == 0;
+}
 
 static void deliver_result(struct forkcall_call *call)
 {
     if (call->result == NULL)
         return;
+    if (call->claims_result)
+        fc_shared_buf_unclaim(call->result);
     if (call->report.status != FORKCALL_OK) {
         fc_buf_clear(call->result);
-    } else if (call->async && fc_buf_deliver(call->result, &call->kept_result) < 0) {
-        /* The caller has replaced its buffer since forkcall_start, which is against the rules. */
+    } else if (!hand_over(call)) {
         fc_buf_clear(call->result);
         fc_call_lose_result(call);
     }

@@ -3,6 +3,7 @@
 
 #include "base/environment.h"
 #include "result/buf.h"
+#include "result/shared_buf.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -25,6 +26,8 @@ static const char *check_arguments(forkcall_fn *fn, const void *args, size_t arg
         return "args: is NULL, but args_size is not 0";
     if (result != NULL && !fc_buf_is_valid(result))
         return "result: was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is NULL";
+    if (result != NULL && fc_shared_buf_is_claimed(result))
+        return "result: is a shared buffer that another call uses";
     return NULL;
 }
 

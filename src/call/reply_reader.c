@@ -91,6 +91,8 @@ static bool trailer_is_valid(const struct fc_trailer *t, const struct fc_reply *
         return reply->has_result && t->result_size == reply->result.size;
     case FC_TRANSPORT_REGION:
         return !reply->has_result && t->result_size <= rules->max_result;
+    case FC_TRANSPORT_SHARED:
+        return rules->shares_buf && !reply->has_result && t->result_size <= rules->max_result;
     default:
         return false;
     }

@@ -12,6 +12,7 @@
 struct fc_reply_rules {
     uint64_t nonce;
     size_t max_result;
+    bool shares_buf; /* the result may lie in a shared buffer */
     forkcall_progress_fn *progress;
     void *user;
     /* Whether the progress callback may be called now. NULL: always. */

@@ -3,6 +3,9 @@
 
 #include "result/buf.h"
 #include "result/region.h"
+#include "result/shared_buf.h"
+
+#include <errno.h>
 
 static bool has_result(const struct forkcall_call *call)
 {
@@ -20,8 +23,14 @@ void fc_call_take_result(struct forkcall_call *call)
     if (call->result == NULL || call->result_taken || !has_result(call))
         return;
     call->result_taken = true;
+    if (call->reply.trailer.transport == FC_TRANSPORT_SHARED) {
+        /* It lies in the caller's buffer already, which tells its size from fc_call_deliver on. */
+        if (!fc_shared_buf_holds(call->result, (size_t)call->reply.trailer.result_size))
+            call->result_error = -EPROTO;
+        return;
+    }
     fc_buf_clear(to);
-    if (call->reply.done && call->reply.trailer.transport == FC_TRANSPORT_REGION)
+    if (call->reply.trailer.transport == FC_TRANSPORT_REGION)
         call->result_error = fc_region_take(call->fds.fd[FC_FD_REGION], (size_t)call->reply.trailer.result_size, to);
     else
         call->result_error = fc_buf_deliver(to, &call->reply.result);

@@ -62,7 +62,9 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
     struct fc_trailer trailer = {.nonce = fc_child.task.nonce, .end = (uint32_t)how, .code = code};
     if (how == FC_END_RETURNED && code == 0 && !fc_child.task.drop_result) {
         trailer.result_size = fc_child.result.size;
-        trailer.transport = fc_child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION : FC_TRANSPORT_PIPE;
+        trailer.transport = fc_child.result.kind_private == FC_BUF_SHARED   ? FC_TRANSPORT_SHARED
+                            : fc_child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION
+                                                                            : FC_TRANSPORT_PIPE;
     }
     const bool told = fc_reply_finish(&trailer, how == FC_END_RETURNED && code != 0);
     /* The host does not wait for the end of this process. If both run on the same processor the

@@ -202,7 +202,8 @@ static void become_child(const struct fc_task *task, void *storage)
     fc_child.generation = fc_fds_generation();
     fc_child.task = *task;
     fc_child.run_handlers = task->has_handlers && return_is_guarded ? fc_exit_hooks_run_handlers : NULL;
-    fc_child.result = fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
+    fc_child.result = task->shared.data != NULL ? fc_shared_buf_in_child(&task->shared)
+                                                : fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
     fc_buf_set_limit(&fc_child.result, task->max_result);
 }
 

@@ -85,6 +85,15 @@ static void map_args(struct fc_task *task, int fd)
     close(fd);
 }
 
+/* Without the mapping the result travels as any other. */
+static void map_shared(struct fc_task *task, int fd)
+{
+    if (fd < 0)
+        return;
+    task->shared.data = fc_shared_buf_map(fd, task->shared.capacity);
+    close(fd);
+}
+
 _Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed)
 {
     struct fc_request head;
@@ -117,12 +126,13 @@ _Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const ch
     if (task.name == NULL)
         _exit(FC_EXIT_REFUSED);
     map_args(&task, own[FC_OWN_ARGS]);
+    map_shared(&task, own[FC_OWN_SHARED]);
     fc_child_run(&task);
 }
 
 _Noreturn void fc_run_request_main(int socket)
 {
-    int own[FC_OWN_COUNT] = {-1, -1, -1, -1, -1};
+    int own[FC_OWN_COUNT] = {-1, -1, -1, -1, -1, -1};
     const int r = fc_fd_list_receive(socket, own);
     if (own[FC_OWN_REQUEST] < 0 || own[FC_OWN_REPLY] < 0)
         _exit(FC_EXIT_REFUSED);

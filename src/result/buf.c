@@ -1,8 +1,9 @@
-/* ANY: Grows a buffer on the heap, in fixed memory, or in the memory that a child shares with its
+/* ANY: Grows a buffer on the heap, in fixed memory, or in memory that a child shares with its
  * host. */
 #include "result/buf.h"
 
 #include "result/region.h"
+#include "result/shared_buf.h"
 #include "result/small_result.h"
 
 #include <errno.h>
@@ -45,9 +46,16 @@ static int region_fd(const struct forkcall_buf *buf)
 
 bool fc_buf_is_valid(const struct forkcall_buf *buf)
 {
-    if (buf->kind_private > FC_BUF_REGION || buf->size > buf->capacity_private)
+    if (buf->kind_private > FC_BUF_SHARED || buf->size > buf->capacity_private)
         return false;
+    if (kind_is(buf, FC_BUF_SHARED) && buf->data == NULL) /* it gets its memory at its first use */
+        return buf->size == 0;
     return buf->capacity_private == 0 || buf->data != NULL;
+}
+
+bool fc_buf_keeps_place(const struct forkcall_buf *buf)
+{
+    return kind_is(buf, FC_BUF_FIXED) || kind_is(buf, FC_BUF_SHARED);
 }
 
 void fc_buf_set_limit(struct forkcall_buf *buf, size_t limit)
@@ -59,7 +67,7 @@ size_t fc_buf_limit(const struct forkcall_buf *buf)
 {
     /* limit_private is the limit plus one, so that an all-zero struct has none. */
     const size_t limit = buf->limit_private == 0 ? PTRDIFF_MAX : buf->limit_private - 1;
-    if (kind_is(buf, FC_BUF_FIXED) && buf->capacity_private < limit)
+    if (fc_buf_keeps_place(buf) && buf->capacity_private < limit)
         return buf->capacity_private;
     return limit;
 }
@@ -147,6 +155,8 @@ static int make_room(struct forkcall_buf *buf, size_t size, bool filled)
     if (size > fc_buf_limit(buf) - buf->size)
         return fc_buf_limit(buf) == PTRDIFF_MAX ? -ENOMEM : -EFBIG;
     const size_t needed = buf->size + size;
+    if (kind_is(buf, FC_BUF_SHARED))
+        return fc_shared_buf_reach(buf, needed);
     return needed <= buf->capacity_private ? 0 : grow(buf, needed, filled ? needed : buf->size);
 }
 
@@ -203,6 +213,8 @@ static void release(struct forkcall_buf *buf)
         munmap(buf->data, buf->capacity_private);
     else if (kind_is(buf, FC_BUF_REGION))
         fc_region_unmap();
+    else if (kind_is(buf, FC_BUF_SHARED))
+        fc_shared_buf_close(buf);
 }
 
 void forkcall_buf_free(struct forkcall_buf *buf)
@@ -217,7 +229,7 @@ void forkcall_buf_free(struct forkcall_buf *buf)
 
 int fc_buf_deliver(struct forkcall_buf *to, struct forkcall_buf *from)
 {
-    const bool copy = kind_is(to, FC_BUF_FIXED) || kind_is(from, FC_BUF_FIXED) ||
+    const bool copy = fc_buf_keeps_place(to) || kind_is(from, FC_BUF_FIXED) ||
                       (from->size <= DELIVER_BY_COPY_MAX && from->size <= to->capacity_private);
     int r = 0;
     fc_buf_clear(to);

@@ -12,10 +12,15 @@ enum fc_buf_kind {
      * to the heap. */
     FC_BUF_SMALL = 3,
     FC_BUF_REGION = 4, /* in a child: the region that it shares with the host (result/region.h) */
+    /* Memory that the caller shares with its children (result/shared_buf.h), capacity bytes. */
+    FC_BUF_SHARED = 5,
 };
 
 /* True: the buffer was initialised: its kind is known, and it has data if it has capacity. */
 bool fc_buf_is_valid(const struct forkcall_buf *buf);
+
+/* True: the bytes stay where they are, and a result is copied there, or was written there. */
+bool fc_buf_keeps_place(const struct forkcall_buf *buf);
 
 /* An empty result for a child: a place for capacity bytes, then the region of this descriptor (-1:
  * none). small_is_free: fc_small_result can be used, too. */

@@ -9,11 +9,13 @@
 
 #include <forkcall.h>
 
-#define FC_HUGE_PAGE ((size_t)2 << 20)
-
 /* In the host: opens a region. A descriptor, or a negative errno: the result then travels in the
  * pipe. */
 int fc_region_open(void);
+
+/* Lets nobody, whatever descriptors he has, change the size of the file any more, nor forbid others
+ * to write to it. False: the system cannot do it. */
+bool fc_region_keep_size(int fd);
 
 /* In the child: makes the region at least *capacity bytes large and maps it in place of an earlier
  * mapping, whose bytes it keeps. filled: how many bytes it holds. used: how many it will hold at
@@ -27,9 +29,6 @@ void fc_region_forget(void);
 
 /* In the child: unmaps the region, so that the host can seal it. */
 void fc_region_unmap(void);
-
-/* As mmap(2), at an address that is good for huge pages; NULL: it failed. */
-void *fc_region_map(size_t size, int protection, int flags, int fd);
 
 /* In the host: replaces the content of buf by the size bytes of the region. fd stays open. 0;
  * -EPROTO: the region does not hold so many bytes; -ENOMEM. */

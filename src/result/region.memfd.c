@@ -3,16 +3,13 @@
 
 #include "base/descriptors.h"
 #include "base/rlimits.h"
+#include "result/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* Linux 6.1 */
-#endif
 
 #define CAPACITY_MIN ((size_t)64 << 10)
 /* From this size on a huge page is faster than small ones in its place (tests/bench). */
@@ -34,48 +31,20 @@ int fc_region_open(void)
     return fd < 0 ? -errno : fd;
 }
 
-void *fc_region_map(size_t size, int protection, int flags, int fd)
+bool fc_region_keep_size(int fd)
 {
-    if (size < FC_HUGE_PAGE) {
-        void *data = mmap(NULL, size, protection, flags, fd, 0);
-        return data == MAP_FAILED ? NULL : data;
-    }
-    char *space = mmap(NULL, size + FC_HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (space == MAP_FAILED)
-        return NULL;
-    const size_t before = (FC_HUGE_PAGE - (uintptr_t)space % FC_HUGE_PAGE) % FC_HUGE_PAGE;
-    char *data = mmap(space + before, size, protection, flags | MAP_FIXED, fd, 0);
-    if (data == MAP_FAILED) {
-        munmap(space, size + FC_HUGE_PAGE);
-        return NULL;
-    }
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    const size_t used = (size + page - 1) / page * page;
-    if (before > 0)
-        munmap(space, before);
-    if (before + used < size + FC_HUGE_PAGE)
-        munmap(data + used, FC_HUGE_PAGE - before - (used - size));
-    return data;
+    return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
 }
 
-/* Asks for huge pages, because a new page costs more than what is written to it. Shared memory gets
- * huge pages without privilege only in this way, and only if a part of the huge page is present.
- * One call asks for all: each call waits until every processor has emptied its lists of pages,
- * which takes longer than everything else here on a busy machine. */
 static void use_huge_pages(size_t filled, size_t used)
 {
     const size_t ahead = used > AHEAD_MIN ? used : AHEAD_MIN;
     const size_t end = used < region.mapped && ahead < region.mapped - used ? used + ahead : region.mapped;
     const size_t from = (filled > region.huge ? filled : region.huge) / FC_HUGE_PAGE * FC_HUGE_PAGE;
     const size_t to = end / FC_HUGE_PAGE * FC_HUGE_PAGE;
-    char *data = region.data;
     if (from >= to)
         return;
-    for (size_t at = from; at < to; at += FC_HUGE_PAGE) {
-        volatile char *page = data + at;
-        *page = *page;
-    }
-    madvise(data + from, to - from, MADV_COLLAPSE);
+    fc_pages_make_huge(region.data, from, to);
     region.huge = to;
 }
 
@@ -88,7 +57,7 @@ void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used)
     size = (size + unit - 1) / unit * unit;
     if (fd < 0 || !fc_fds_child_has(fd) || !fc_limits_allow_file(size) || ftruncate(fd, (off_t)size) < 0)
         return NULL;
-    char *data = fc_region_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+    char *data = fc_pages_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     if (data == NULL)
         return NULL;
     const size_t huge = region.huge;

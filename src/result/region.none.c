@@ -8,6 +8,12 @@ int fc_region_open(void)
     return -ENOSYS;
 }
 
+bool fc_region_keep_size(int fd)
+{
+    (void)fd;
+    return false;
+}
+
 void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used)
 {
     (void)fd;

@@ -2,6 +2,7 @@
 #include "result/region.h"
 
 #include "result/buf.h"
+#include "result/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,7 @@ static int copy(int fd, char *to, size_t size, bool to_is_zero)
 static int take_by_copy(int fd, size_t size, struct forkcall_buf *buf)
 {
     fc_buf_clear(buf);
-    if (size <= COPY_MAX || buf->kind_private == FC_BUF_FIXED) {
+    if (size <= COPY_MAX || fc_buf_keeps_place(buf)) {
         char *to = forkcall_buf_extend(buf, size);
         if (to == NULL)
             return fc_buf_error(buf);
@@ -94,15 +95,15 @@ int fc_region_take(int fd, size_t size, struct forkcall_buf *buf)
     struct stat file;
     if (fstat(fd, &file) < 0 || file.st_size < 0 || (uintmax_t)file.st_size < size)
         return -EPROTO;
-    if (size > COPY_MAX && buf->kind_private != FC_BUF_FIXED)
+    if (size > COPY_MAX && !fc_buf_keeps_place(buf))
         give_back(fd, file.st_size, size);
-    if (size <= COPY_MAX || buf->kind_private == FC_BUF_FIXED || !seal(fd))
+    if (size <= COPY_MAX || fc_buf_keeps_place(buf) || !seal(fd))
         return take_by_copy(fd, size, buf);
     /* The size was checked before the file was sealed, so it is checked again now that it cannot
      * change. */
     if (fstat(fd, &file) < 0 || file.st_size < 0 || (uintmax_t)file.st_size < size)
         return -EPROTO;
-    void *data = fc_region_map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
+    void *data = fc_pages_map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
     if (data == NULL)
         return -ENOMEM;
     fc_buf_adopt_mapping(buf, data, size, size);

@@ -53,7 +53,7 @@ void fc_new_child_close_channel(const struct fc_new_child *child)
 
 _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server, int extra, void (*leave_in_child)(int))
 {
-    int own[FC_OWN_COUNT] = {child->request[0], child->reply[1], child->region, -1, -1};
+    int own[FC_OWN_COUNT] = {child->request[0], child->reply[1], child->region, -1, -1, -1};
     fc_end_with_parent(server);
     fc_sched_batch_set(false); /* a child gets the host's scheduling policy back */
     leave_in_child(extra);

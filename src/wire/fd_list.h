@@ -14,6 +14,7 @@ enum fc_own_fd {
     FC_OWN_REGION,
     FC_OWN_ARGS,     /* a file that holds the arguments */
     FC_OWN_LIFELINE, /* for fc_lifeline_join */
+    FC_OWN_SHARED,   /* the file of a shared buffer for the result */
     FC_OWN_COUNT
 };
 
@@ -24,6 +25,7 @@ enum fc_fd_use {
     FC_FD_USE_REGION = -1 - FC_OWN_REGION,
     FC_FD_USE_ARGS = -1 - FC_OWN_ARGS,
     FC_FD_USE_LIFELINE = -1 - FC_OWN_LIFELINE,
+    FC_FD_USE_SHARED = -1 - FC_OWN_SHARED,
     FC_FD_USE_MORE = -1 - FC_OWN_COUNT, /* a socket from which the list continues */
 };
 

@@ -59,7 +59,7 @@ enum fc_end {
     FC_END_NO_MEMORY = 6, /* the function returned 0 after an append had failed */
 };
 
-enum fc_transport { FC_TRANSPORT_NONE = 0, FC_TRANSPORT_PIPE = 1, FC_TRANSPORT_REGION = 2 };
+enum fc_transport { FC_TRANSPORT_NONE = 0, FC_TRANSPORT_PIPE = 1, FC_TRANSPORT_REGION = 2, FC_TRANSPORT_SHARED = 3 };
 
 struct fc_trailer {
     uint64_t nonce; /* the call's own number, which the host checks */

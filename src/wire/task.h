@@ -5,6 +5,7 @@
 #define FC_WIRE_TASK_H
 
 #include "base/fd_identity.h"
+#include "result/shared_buf.h"
 #include "wire/caller.h"
 
 #include <forkcall.h>
@@ -24,6 +25,7 @@ struct fc_task {
     uint64_t nonce;
     /* From the options, or the capacity of a fixed buffer if that is less. */
     size_t max_result;
+    struct fc_shared_place shared;                  /* where the result goes if it is a shared buffer */
     struct fc_fd_identity mark;                     /* of reply_fd */
     int reply_fd, go_fd, region_fd, out_fd, err_fd; /* -1: none */
     bool drop_result;

@@ -332,6 +332,67 @@ FAILS(sendmsg, FAULT_SENDMSG)
 FAILS(recvmsg, FAULT_RECVMSG)
 FAILS(posix_spawn, FAULT_SPAWN)
 
+/* ---- Shared buffers -------------------------------------------------------------------------- */
+
+#define SHARED_CAPACITY ((size_t)3 << 20)
+
+/* The result is whole; or the call has not begun, for want of memory. */
+static int fill_shared(struct forkcall_buf *result, bool may_fail)
+{
+    const struct forkcall_options options = {.timeout_ms = BOUND_MS};
+    const struct forkcall_report report = run_tested(child_answers_large, NULL, 0, result, &options);
+    if (may_fail && report.status == FORKCALL_NOT_STARTED) {
+        CHECK(report.code == ENOMEM && strstr(report.message, "result") != NULL && result->size == 0);
+        return 0;
+    }
+    CHECK(report.status == FORKCALL_OK && is_large_answer(result));
+    return 0;
+}
+
+static int try_shared(void *context)
+{
+    const struct trial *trial = context;
+    CHECK(fault_begin_host() && warm_up());
+    const struct traces before = traces_now();
+    struct forkcall_buf result = forkcall_buf_shared(SHARED_CAPACITY);
+    fault_arm_in(trial->variant, trial->kind->fault, trial->n, trial->kind->error);
+    int r = fill_shared(&result, true);
+    const bool happened = fault_disarm();
+    for (int i = 0; r == 0 && i < 2; i++)
+        r = fill_shared(&result, false);
+    forkcall_buf_free(&result);
+    CHECK(r == 0);
+    const struct traces after = traces_now();
+    CHECK(after.descriptors == before.descriptors);
+    CHECK(after.mappings <= before.mappings + 3 || under_sanitizer());
+    return happened ? 0 : DID_NOT_HAPPEN;
+}
+
+/* In the host: the memory, and its descriptor. In a child: the mapping. */
+static void memory_of_a_shared_buffer_is_refused(void **state)
+{
+    static const struct kind shared_kinds[] = {
+        {FAULT_MEMFD, EMFILE, 0, NULL, 1, 1},     {FAULT_MEMFD, ENOSYS, 0, NULL, 1, 1},
+        {FAULT_MMAP, ENOMEM, 0, NULL, 1, 1},      {FAULT_FTRUNCATE, ENOMEM, 0, NULL, 1, 1},
+        {FAULT_GETRLIMIT, EINVAL, 0, NULL, 1, 1},
+    };
+    (void)state;
+    const unsigned child = method_shares_memory()               ? FAULT_IN_FORK_CHILD
+                           : tested_method() == FORKCALL_SERVER ? FAULT_IN_SERVER_CHILD
+                                                                : FAULT_IN_EXECED;
+    for (size_t i = 0; i < sizeof shared_kinds / sizeof *shared_kinds; i++)
+        for (int in_child = 0; in_child < 2; in_child++) {
+            int r = 0;
+            int n = 1;
+            for (; r != DID_NOT_HAPPEN && n < 20; n++) {
+                struct trial trial = {&shared_kinds[i], n, in_child ? child : FAULT_IN_HOST};
+                r = host_run(try_shared, &trial);
+                assert_true(r == 0 || r == DID_NOT_HAPPEN);
+            }
+            assert_true(n > 2 || in_child || shared_kinds[i].fault == FAULT_GETRLIMIT);
+        }
+}
+
 /* A kernel that lacks a function once always lacks it. Scarcity of descriptors passes. */
 static int ask_for_a_descriptor_of_the_process(void *context)
 {
@@ -383,6 +444,7 @@ int main(void)
         cmocka_unit_test(writev_fails),
         cmocka_unit_test(poll_fails),
         cmocka_unit_test(system_call_that_the_kernel_does_not_have_is_not_tried_again),
+        cmocka_unit_test(memory_of_a_shared_buffer_is_refused),
         cmocka_unit_test(socketpair_fails),
         cmocka_unit_test(sendmsg_fails),
         cmocka_unit_test(recvmsg_fails),
