@@ -12,9 +12,10 @@
 
 #define NAME_SIZE 16 /* TASK_COMM_LEN, with the terminating 0 */
 
-void fc_process_set_name(const char *role)
+static char name[NAME_SIZE];
+
+void fc_process_make_name(const char *role)
 {
-    char name[NAME_SIZE];
     size_t room = sizeof name - 2 - strlen(role);
     const char *own = program_invocation_short_name;
     if (strlen(own) > room)
@@ -22,14 +23,28 @@ void fc_process_set_name(const char *role)
         while (room > 0 && ((unsigned char)own[room] & 0xc0) == 0x80)
             room--;
     snprintf(name, sizeof name, "%.*s:%s", (int)room, own, role);
+}
+
+void fc_process_set_made_name(void)
+{
     prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
-#else
+#else /* such a system names a process after its executable */
 
-void fc_process_set_name(const char *role)
+void fc_process_make_name(const char *role)
 {
-    (void)role; /* such a system names a process after its executable */
+    (void)role;
+}
+
+void fc_process_set_made_name(void)
+{
 }
 
 #endif
+
+void fc_process_set_name(const char *role)
+{
+    fc_process_make_name(role);
+    fc_process_set_made_name();
+}

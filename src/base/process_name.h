@@ -7,4 +7,11 @@
  * that it was started by. */
 void fc_process_set_name(const char *role);
 
+/* Makes that name, but does not set it yet: the process is about to fork one that will. */
+void fc_process_make_name(const char *role);
+
+/* Sets the name that was made before the fork. One system call: to make a name costs a forked child
+ * six page faults. Async-signal-safe. */
+void fc_process_set_made_name(void);
+
 #endif

@@ -71,8 +71,12 @@ static void prefault(const struct fc_task *task)
         *(volatile unsigned char *)(fc_request_bytes + i) = 0;
     (void)fc_request_remaining(&none);
     fc_module_prefault();
-    fc_settings_note();
-    fc_credentials_note();
+    if (task->execed) {
+        fc_settings_note();
+        fc_credentials_note();
+    } else { /* the server has noted before the fork */
+        fc_settings_note_again();
+    }
     fc_child_prefault(task);
 }
 

@@ -45,7 +45,8 @@ bool fc_credentials_can_regain(const struct fc_credentials *now, const struct fc
 bool fc_credentials_can_become(const struct fc_credentials *has, const struct fc_credentials *wanted);
 
 /* In a child: notes what it has, so that fc_credentials_take_on makes fewer system calls during a
- * call. */
+ * call. A server notes it before it forks children, so that they need not: nobody else can change
+ * the credentials of a process. */
 void fc_credentials_note(void);
 
 /* In a child: makes this thread have wanted.

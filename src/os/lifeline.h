@@ -16,11 +16,17 @@ bool fc_lifeline_prepare(int fd);
  * write itself would signal the child. */
 void fc_lifeline_set_owner(int fd, pid_t child);
 
-/* In a child of a server: makes the child die with the server, whatever rights it has given up
- * (setuid(2) clears PR_SET_PDEATHSIG). fd: the reading end of a pipe that the server's children
- * share and nobody writes to; it is closed. Returns a descriptor that must stay open; -1: the
- * system cannot do it, or there is no /proc. */
-int fc_lifeline_join(int fd);
+/* In a server: opens for one child what will be the child's lifeline, which ends with the server.
+ * fd: the reading end of a pipe to which nobody writes; the server alone holds the writing end.
+ * Each child needs an open file description of its own, because the owner belongs to it. Returns
+ * the descriptor; -EMFILE, -ENFILE or -ENOMEM; or -1: the system cannot do it, or there is no
+ * /proc. */
+int fc_lifeline_open(int fd);
+
+/* In a child of a server: makes the child die with the server, whatever rights it gives up
+ * (setuid(2) clears PR_SET_PDEATHSIG). fd: what fc_lifeline_open has returned in the server; it
+ * must stay open. */
+void fc_lifeline_own(int fd);
 
 /* In the child, after it has taken the go byte: the lifeline works from now on, or this process
  * ends because the host is dead. prepared: what fc_lifeline_prepare returned. */

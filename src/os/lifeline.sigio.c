@@ -6,6 +6,7 @@
 #include "base/io.h"
 #include "base/poll_fds.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,23 +29,30 @@ void fc_lifeline_set_owner(int fd, pid_t child)
     fcntl(fd, F_SETOWN, child);
 }
 
-/* Opens the pipe again, because the owner belongs to the open file description: a shared one would
- * have one owner, the last child. */
-int fc_lifeline_join(int fd)
+/* The server opens the pipe, and not the child: the first look of a new process into /proc costs
+ * more than all else that the child does before its call, because the kernel makes the files of
+ * that process first. */
+int fc_lifeline_open(int fd)
 {
     char path[32];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    const int own = fd < 0 ? -1 : fc_fd_above_streams(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    if (fd >= 0)
-        close(fd);
-    if (own < 0)
+    if (fd < 0)
         return -1;
-    fcntl(own, F_SETSIG, SIGKILL);
-    fcntl(own, F_SETOWN, getpid());
-    fcntl(own, F_SETFL, O_NONBLOCK | O_ASYNC);
-    if ((fc_poll_now(own, POLLIN) & POLLHUP) != 0) /* the server died before */
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    const int own = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (own < 0)
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -errno : -1;
+    return fc_fd_above_streams(own);
+}
+
+void fc_lifeline_own(int fd)
+{
+    if (fd < 0)
+        return;
+    fcntl(fd, F_SETSIG, SIGKILL);
+    fcntl(fd, F_SETOWN, getpid());
+    fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC);
+    if ((fc_poll_now(fd, POLLIN) & POLLHUP) != 0) /* the server died before */
         raise(SIGKILL);
-    return own;
 }
 
 static void end_without_caller(int fd)

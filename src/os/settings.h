@@ -26,8 +26,12 @@ struct fc_settings {
 /* Fills in the settings of the calling thread, as a fork of it would have them. */
 void fc_settings_take(struct fc_settings *settings);
 
-/* In a child: notes what it has, so that fc_settings_set makes fewer system calls during a call. */
+/* In a child: notes what it has, so that fc_settings_set makes fewer system calls during a call. A
+ * server notes it before it forks children, so that they need not. */
 void fc_settings_note(void);
+/* In a child whose server has noted: notes again what another process may have changed since, as by
+ * renice(1), chrt(1), ionice(1) or taskset(1). */
+void fc_settings_note_again(void);
 
 /* In a child: sets the caller's settings for this thread. Called before the child takes on the
  * caller's credentials, which may not allow it. What the system does not allow stays as it is,

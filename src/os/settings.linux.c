@@ -53,12 +53,21 @@ bool fc_settings_is_secret(void)
     return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) != 1;
 }
 
-void fc_settings_take(struct fc_settings *s)
+/* Fills in what another process can change. */
+static void take_changeable(struct fc_settings *s)
 {
-    memset(s, 0, sizeof *s);
     take_scheduling(s);
     s->io_priority = (int32_t)syscall(SYS_ioprio_get, IO_OF_PROCESS, 0);
     s->timer_slack_ns = (int32_t)prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    const long size = syscall(SYS_sched_getaffinity, 0, sizeof s->processors, s->processors);
+    /* The kernel has more processors than there is room for. */
+    s->processors_size = size > 0 ? (uint32_t)size : 0;
+}
+
+void fc_settings_take(struct fc_settings *s)
+{
+    memset(s, 0, sizeof *s);
+    take_changeable(s);
     s->personality = (int32_t)syscall(SYS_personality, ASK_PERSONALITY);
     s->no_huge_pages = prctl(GET_THP_DISABLE, 0, 0, 0, 0);
     s->is_secret = fc_settings_is_secret();
@@ -66,9 +75,6 @@ void fc_settings_take(struct fc_settings *s)
     if (syscall(SYS_get_mempolicy, &s->memory_mode, s->memory_nodes, NODES, NULL, 0) < 0)
         s->memory_mode = 0; /* the kernel has one node, or more than there is room for */
 #endif
-    const long size = syscall(SYS_sched_getaffinity, 0, sizeof s->processors, s->processors);
-    /* The kernel has more processors than there is room for. */
-    s->processors_size = size > 0 ? (uint32_t)size : 0;
 }
 
 static struct fc_settings noted;
@@ -78,6 +84,11 @@ void fc_settings_note(void)
 {
     fc_settings_take(&noted);
     is_noted = true;
+}
+
+void fc_settings_note_again(void)
+{
+    take_changeable(&noted);
 }
 
 void fc_settings_set(const struct fc_settings *s)

@@ -12,6 +12,10 @@ void fc_settings_note(void)
 {
 }
 
+void fc_settings_note_again(void)
+{
+}
+
 void fc_settings_set(const struct fc_settings *settings)
 {
     (void)settings;

@@ -32,18 +32,22 @@ static int open_pipe(int ends[2], int end_of_host)
 
 static int open_channel(struct fc_new_child *child)
 {
-    *child = (struct fc_new_child){.request = {-1, -1}, .reply = {-1, -1}, .region = -1};
+    *child = (struct fc_new_child){.request = {-1, -1}, .reply = {-1, -1}, .region = -1, .lifeline = -1};
     int r = open_pipe(child->request, 1);
     if (r == 0)
         r = open_pipe(child->reply, 0);
     if (r == 0)
         child->region = fc_fd_above_streams(fc_region_open());
-    return r;
+    if (r == 0)
+        child->lifeline = fc_lifeline_open(fc_server_state_lifeline());
+    /* A child without it would outlive the server. */
+    return r == 0 && child->lifeline < -1 ? child->lifeline : r;
 }
 
 void fc_new_child_close_channel(const struct fc_new_child *child)
 {
-    const int fds[] = {child->request[0], child->request[1], child->reply[0], child->reply[1], child->region};
+    const int fds[] = {child->request[0], child->request[1], child->reply[0],
+                       child->reply[1],   child->region,     child->lifeline};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -53,15 +57,14 @@ void fc_new_child_close_channel(const struct fc_new_child *child)
 
 _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server, int extra, void (*leave_in_child)(int))
 {
-    int own[FC_OWN_COUNT] = {child->request[0], child->reply[1], child->region, -1, -1, -1};
+    int own[FC_OWN_COUNT] = {child->request[0], child->reply[1], child->region, -1, child->lifeline, -1};
     fc_end_with_parent(server);
     fc_sched_batch_set(false); /* a child gets the host's scheduling policy back */
     leave_in_child(extra);
-    setpgid(0, 0);
-    fc_process_set_name("child");
+    fc_process_set_made_name();
     close(child->request[1]);
     close(child->reply[0]);
-    own[FC_OWN_LIFELINE] = fc_lifeline_join(fc_server_state_lifeline());
+    fc_lifeline_own(child->lifeline);
     const int r = extra >= 0 ? fc_fd_list_receive(extra, own) : 0;
     fc_run_request(own, false, r < 0 ? FC_KEEP_FDS_FAILED : NULL);
 }
@@ -74,8 +77,7 @@ static int by_fork(struct fc_new_child *child, int extra, void (*leave_in_child)
         run_forked(child, server, extra, leave_in_child);
     if (child->pid < 0)
         return -errno;
-    /* Parent and child both call setpgid(2): the host may signal the group as soon as it knows of
-     * it. */
+    /* The child need not do it as well: nobody knows of it before this process tells the host. */
     setpgid(child->pid, child->pid);
     return 0;
 }
@@ -89,8 +91,8 @@ static int say_hello(int socket, const struct fc_new_child *child, const struct 
     size_t count = 2;
     if (child->region >= 0)
         list[count++] = (struct fc_fd_list_item){FC_FD_USE_REGION, child->region};
-    if (fc_server_state_lifeline() >= 0)
-        list[count++] = (struct fc_fd_list_item){FC_FD_USE_LIFELINE, fc_server_state_lifeline()};
+    if (child->lifeline >= 0)
+        list[count++] = (struct fc_fd_list_item){FC_FD_USE_LIFELINE, child->lifeline};
     if (extra >= 0)
         list[count++] = (struct fc_fd_list_item){FC_FD_USE_MORE, extra};
     int r = fc_exec_self_hello(socket, FC_ROLE_SERVERS_CHILD, nonce);

@@ -8,7 +8,7 @@
 
 struct fc_new_child {
     pid_t pid;
-    int request[2], reply[2], region; /* -1: none */
+    int request[2], reply[2], region, lifeline; /* -1: none */
 };
 
 /* Makes a child by fork. If prepare is not NULL, makes it by exec instead, and the child prepares

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/large_storage.h"
 #include "base/poll_fds.h"
+#include "base/process_name.h"
 #include "child/crash_handler.h"
 #include "child/prepare.h"
 #include "child/run.h"
@@ -237,7 +238,7 @@ _Noreturn void fc_server_child_main(int socket)
     if (fc_prepare_receive(socket, &prepare) < 0 || fc_fd_list_receive(socket, own) < 0 ||
         fc_credentials_take_on(&prepare.setup.credentials) < 0)
         _exit(FC_EXIT_REFUSED);
-    own[FC_OWN_LIFELINE] = fc_lifeline_join(own[FC_OWN_LIFELINE]);
+    fc_lifeline_own(own[FC_OWN_LIFELINE]);
     const int r = fc_prepare_run(&prepare, why, sizeof why);
     fflush(NULL);
     fc_run_request(own, true, r < 0 ? why : NULL);
@@ -273,6 +274,10 @@ _Noreturn void fc_server_main(int control)
         snprintf(why, sizeof why, "%s", strerror(-r));
     fc_module_warm_up();
     fc_crash_note_modules();
+    fc_process_make_name("child");
+    /* After prepare, which may have changed them. */
+    fc_settings_note();
+    fc_credentials_note();
     fc_children_open(control_fd, exec_spares ? &prepare : NULL, prepare.setup.spares, leave_in_child);
     send_ready(-r, why, FC_EXIT_REFUSED);
     serve();

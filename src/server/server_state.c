@@ -86,5 +86,6 @@ void fc_server_state_leave(void)
     signal(SIGCHLD, SIG_DFL);
     close(sigchld_pipe[0]);
     close(sigchld_pipe[1]);
+    close(lifeline[0]);
     close(lifeline[1]);
 }

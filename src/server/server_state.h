@@ -18,8 +18,7 @@ int fc_sigchld_pipe_open(void);
 int fc_sigchld_pipe_fd(void);
 void fc_sigchld_pipe_drain(void);
 
-/* The reading end of the pipe that ends with the server, for fc_lifeline_join in its children. -1:
- * none. */
+/* The reading end of the pipe that ends with the server, for fc_lifeline_open. -1: none. */
 int fc_server_state_lifeline(void);
 
 /* For a child that the server has just forked: gives up the handler and the pipes, which are the

@@ -13,7 +13,7 @@ enum fc_own_fd {
     FC_OWN_REPLY,
     FC_OWN_REGION,
     FC_OWN_ARGS,     /* a file that holds the arguments */
-    FC_OWN_LIFELINE, /* for fc_lifeline_join */
+    FC_OWN_LIFELINE, /* for fc_lifeline_own */
     FC_OWN_SHARED,   /* the file of a shared buffer for the result */
     FC_OWN_COUNT
 };
