@@ -86,9 +86,10 @@ static bool make_room(void)
 
 /* ---- The end of a child ---------------------------------------------------------------------- */
 
+/* Tells whoever has asked how the child has ended. */
 static void send_ending(struct child *child)
 {
-    if (child->status_socket < 0 || !child->dead)
+    if (child->status_socket < 0)
         return;
     fc_fd_message_send(child->status_socket, &child->ending, sizeof child->ending, NULL, 0);
     close(child->status_socket);
@@ -115,30 +116,51 @@ static void reap_adopted(void)
     }
 }
 
-/* Reaps a child that is dead and released. */
-static void reap(struct child *child)
+/* Looks whether the child has ended. */
+static bool is_dead(struct child *child)
 {
+    if (!child->dead)
+        child->dead = fc_process_watch_peek(child->pid, &child->ending);
+    return child->dead;
+}
+
+/* Reaps a child. False: it lives. */
+static bool wait_now(struct child *child)
+{
+    if (child->status_socket < 0 && !child->dead && !child->kill_group)
+        return waitpid(child->pid, NULL, WNOHANG) != 0; /* nobody needs to know more of it */
+    if (!is_dead(child))
+        return false;
+    send_ending(child);
     if (child->kill_group)
         /* The child is not reaped yet, so no other group can have its number. */
         kill(-child->pid, SIGKILL);
     wait_for(child->pid);
-    if (child->status_socket >= 0)
-        close(child->status_socket);
+    return true;
+}
+
+/* Reaps a released child, and takes it out of the list, if it is dead. */
+static bool reap(struct child *child)
+{
+    if (!wait_now(child))
+        return false;
     children.ending--;
     children.reaped++;
     *child = children.list[--children.count];
+    return true;
 }
 
+/* Looks only at children that are released, or of which somebody has asked how they end. The others
+ * are looked at when that happens. Where many threads call, each end would else cost a system call
+ * for the child of each other call. */
 void fc_children_find_ended(void)
 {
     for (size_t i = children.count; i-- > 0;) {
         struct child *child = &children.list[i];
-        if (child->dead || !fc_process_watch_peek(child->pid, &child->ending))
-            continue;
-        child->dead = true;
-        send_ending(child);
         if (child->released)
             reap(child);
+        else if (child->status_socket >= 0 && is_dead(child))
+            send_ending(child);
     }
     reap_adopted();
 }
@@ -161,10 +183,8 @@ static void release(struct child *child, bool kill_group)
     child->kill_group = kill_group;
     child->kill_at_ns = fc_now_ns() + FC_CHILD_END_NS;
     children.ending++;
-    if (child->dead) {
-        reap(child);
+    if (reap(child))
         reap_adopted();
-    }
 }
 
 void fc_children_release(pid_t pid, bool kill_group)
@@ -190,7 +210,8 @@ void fc_children_send_ending(pid_t pid, int socket)
         return;
     }
     child->status_socket = socket;
-    send_ending(child);
+    if (is_dead(child))
+        send_ending(child);
 }
 
 uint64_t fc_children_next_ns(void)

@@ -101,11 +101,6 @@ static bool take_order(void)
     return true;
 }
 
-static bool host_is_gone(void)
-{
-    return host_fd >= 0 && fc_poll_says(host_fd, POLLIN);
-}
-
 static int timeout_ms(void)
 {
     const uint64_t children = fc_children_next_ns();
@@ -135,16 +130,16 @@ _Noreturn static void serve(void)
     fc_sched_batch_set(true);
     for (;;) {
         struct pollfd fds[] = {{.fd = control_fd, .events = POLLIN},
-                               {.fd = fc_sigchld_pipe_fd(), .events = POLLIN},
+                               {.fd = fc_sigchld_fd(), .events = POLLIN},
                                {.fd = host_fd, .events = POLLIN}};
         if (fc_poll(fds, 3, timeout_ms()) < 0 && !can_go_on(errno))
             break;
         if (fds[1].revents != 0) {
-            fc_sigchld_pipe_drain();
+            fc_sigchld_drain();
             fc_children_find_ended();
         }
         fc_children_kill_overdue();
-        if (host_is_gone())
+        if (fds[2].revents != 0) /* the host is gone */
             break;
         if (fc_waiting_calls_can_be_tried())
             fc_waiting_calls_try();
@@ -269,7 +264,7 @@ _Noreturn void fc_server_main(int control)
     fflush(NULL);
     fc_child_install_handlers(); /* forked children inherit this */
     if (r == 0)
-        r = fc_sigchld_pipe_open();
+        r = fc_sigchld_open();
     if (r < 0 && why[0] == '\0')
         snprintf(why, sizeof why, "%s", strerror(-r));
     fc_module_warm_up();

@@ -180,6 +180,12 @@ static void kernel_without_signals_for_pipes(void **state)
     CHECK_SANDBOX(rule, 0);
 }
 
+static void kernel_without_signalfd(void **state)
+{
+    (void)state;
+    CHECK_SANDBOX(ANY(SYS_signalfd4, ENOSYS), 0);
+}
+
 static void sandbox_that_refuses_setpgid(void **state)
 {
     (void)state;
@@ -321,6 +327,7 @@ int main(void)
         cmocka_unit_test(kernel_without_seals),
         cmocka_unit_test(kernel_without_huge_pages_for_files),
         cmocka_unit_test(kernel_without_signals_for_pipes),
+        cmocka_unit_test(kernel_without_signalfd),
         cmocka_unit_test(sandbox_that_refuses_setpgid),
         cmocka_unit_test(kernel_without_close_range),
         cmocka_unit_test(sandbox_that_refuses_unshare),

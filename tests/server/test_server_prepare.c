@@ -368,6 +368,14 @@ static int start_thread(const void *args, size_t args_size, struct forkcall_buf 
     return pthread_create(&thread, NULL, sit, NULL);
 }
 
+static int kill_itself(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    return raise(SIGKILL);
+}
+
 /* Each child prepares itself. */
 static int use_exec_spares(void *context)
 {
@@ -384,6 +392,11 @@ static int use_exec_spares(void *context)
         CHECK(view.parent != getpid() && (server == 0 || view.parent == server));
         server = view.parent;
     }
+    CHECK(spares_are(server, 2));
+    /* The server learns how its children end, whatever threads it has. */
+    const struct forkcall_options call = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
+    const struct forkcall_report report = forkcall_run(kill_itself, NULL, 0, NULL, &call);
+    CHECK(report.wait_status == SIGKILL);
     CHECK(spares_are(server, 2));
     return 0;
 }
