@@ -16,6 +16,7 @@
 #include "exec/exec_self.h"
 #include "method/table.h"
 #include "result/buf.h"
+#include "result/region.h"
 #include "result/shared_buf.h"
 #include "server/take_child.h"
 
@@ -77,6 +78,7 @@ static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *a
     task->nonce = make_nonce(call);
     task->max_result = of_options < of_buf ? of_options : of_buf;
     task->drop_result = call->result == NULL;
+    task->expected = fc_region_expected(fn);
     task->want_progress = o->progress != NULL;
     task->close_fds = o->close_fds;
     task->stream[0] = o->standard_input;

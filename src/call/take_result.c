@@ -13,6 +13,14 @@ static bool has_result(const struct forkcall_call *call)
     return call->reply.done && trailer->end == FC_END_RETURNED && trailer->code == 0;
 }
 
+static void take_region(struct forkcall_call *call, struct forkcall_buf *to)
+{
+    const size_t size = (size_t)call->reply.trailer.result_size;
+    call->result_error = fc_region_take(call->fds.fd[FC_FD_REGION], size, to);
+    if (call->result_error == 0)
+        fc_region_note(call->report.fn, size);
+}
+
 /* Called before the status is decided, because the status depends on whether there is memory for
  * the result and whether the child has left it alone. forkcall_run puts the result straight into
  * the caller's buffer. A call of forkcall_start keeps the result until forkcall_finish, because it
@@ -31,7 +39,7 @@ void fc_call_take_result(struct forkcall_call *call)
     }
     fc_buf_clear(to);
     if (call->reply.trailer.transport == FC_TRANSPORT_REGION)
-        call->result_error = fc_region_take(call->fds.fd[FC_FD_REGION], (size_t)call->reply.trailer.result_size, to);
+        take_region(call, to);
     else
         call->result_error = fc_buf_deliver(to, &call->reply.result);
 }

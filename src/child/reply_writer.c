@@ -17,6 +17,11 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A host that waits for the end of its child finds the region unmapped then. One that does not wait
+ * (SERVER) could not take over a region that is still mapped, and would copy it. Up to this size it
+ * does: the function may have forbidden munmap(2). */
+#define UNMAPPED_MIN 131072U
+
 /* At least any frame of progress, and at most what a pipe takes as a whole (PIPE_BUF, at least
  * 512). */
 #define SMALL_FRAMES 320U
@@ -180,7 +185,8 @@ bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
     if (!lock(&messaging, true))
         return false;
     with_message = with_message && fc_child.message_size > 0;
-    if (fc_child.result.kind_private == FC_BUF_REGION)
+    if (fc_child.result.kind_private == FC_BUF_REGION && fc_child.task.has_handlers &&
+        fc_child.result.size > UNMAPPED_MIN)
         fc_region_unmap();
     /* Nothing is written after the trailer, and the trailer is not written into the middle of a
      * frame. */

@@ -195,8 +195,7 @@ static void become_child(const struct fc_task *task, void *storage)
      * place. */
     const bool nested = fc_child.pid != 0;
     memset(&fc_child, 0, sizeof fc_child);
-    if (nested)
-        fc_region_forget();
+    fc_region_begin(task->expected);
     fc_reply_writer_reset();
     fc_child.pid = getpid();
     fc_child.generation = fc_fds_generation();

@@ -7,6 +7,7 @@
 #include "result/small_result.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,9 @@
  * for the other's. */
 #define DELIVER_BY_COPY_MAX 16384U
 #define HEAP_MIN 64U
+#define SMALL_MAPPINGS 16U
+
+static atomic_uint small_mappings; /* how many there are */
 
 static bool kind_is(const struct forkcall_buf *buf, enum fc_buf_kind kind)
 {
@@ -83,6 +87,18 @@ int fc_buf_error(const struct forkcall_buf *buf)
     return buf->error_private;
 }
 
+bool fc_buf_small_mapping_is_free(void)
+{
+    return atomic_load(&small_mappings) < SMALL_MAPPINGS;
+}
+
+static void unmap(const struct forkcall_buf *buf)
+{
+    munmap(buf->data, buf->capacity_private);
+    if (buf->capacity_private < FC_BUF_SMALL_MAPPING)
+        atomic_fetch_sub(&small_mappings, 1);
+}
+
 static size_t grown(const struct forkcall_buf *buf, size_t needed)
 {
     const size_t limit = fc_buf_limit(buf);
@@ -103,7 +119,7 @@ static int grow_on_heap(struct forkcall_buf *buf, size_t needed)
         if (buf->size > 0)
             memcpy(data, buf->data, buf->size);
         if (kind_is(buf, FC_BUF_MAPPED))
-            munmap(buf->data, buf->capacity_private);
+            unmap(buf);
         else if (kind_is(buf, FC_BUF_REGION))
             fc_region_unmap();
         buf->kind_private = FC_BUF_HEAP;
@@ -210,7 +226,7 @@ static void release(struct forkcall_buf *buf)
     if (kind_is(buf, FC_BUF_HEAP))
         free(buf->data);
     else if (kind_is(buf, FC_BUF_MAPPED))
-        munmap(buf->data, buf->capacity_private);
+        unmap(buf);
     else if (kind_is(buf, FC_BUF_REGION))
         fc_region_unmap();
     else if (kind_is(buf, FC_BUF_SHARED))
@@ -251,6 +267,8 @@ int fc_buf_deliver(struct forkcall_buf *to, struct forkcall_buf *from)
 void fc_buf_adopt_mapping(struct forkcall_buf *buf, void *data, size_t size, size_t mapped)
 {
     release(buf);
+    if (mapped < FC_BUF_SMALL_MAPPING)
+        atomic_fetch_add(&small_mappings, 1);
     buf->kind_private = FC_BUF_MAPPED;
     buf->data = data;
     buf->size = size;

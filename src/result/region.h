@@ -23,12 +23,17 @@ bool fc_region_keep_size(int fd);
  * it cannot; nothing has changed then. Sets *capacity. */
 void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used);
 
-/* In the child of a nested call, first: forgets the outer call's mapping, which still belongs to
- * the outer call. */
-void fc_region_forget(void);
+/* In the child, first. In that of a nested call it forgets the outer call's mapping, which still
+ * belongs to the outer call. expected: what fc_region_expected has told the host. */
+void fc_region_begin(size_t expected);
 
 /* In the child: unmaps the region, so that the host can seal it. */
 void fc_region_unmap(void);
+
+/* In the host: how much memory the last result of this function took up, if it came in a region; 0:
+ * nothing is known. Only a hint, which calls of many functions may lose. Thread-safe. */
+size_t fc_region_expected(forkcall_fn *fn);
+void fc_region_note(forkcall_fn *fn, size_t size);
 
 /* In the host: replaces the content of buf by the size bytes of the region. fd stays open. 0;
  * -EPROTO: the region does not hold so many bytes; -ENOMEM. */

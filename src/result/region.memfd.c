@@ -12,18 +12,17 @@
 #include <unistd.h>
 
 #define CAPACITY_MIN ((size_t)64 << 10)
-/* From this size on a huge page is faster than small ones in its place (tests/bench). */
-#define HUGE_MIN ((size_t)128 << 10)
-/* How much memory behind the used bytes is made of huge pages ahead, or as much again as is used if
- * that is more. Memory that the function has only reserved must not cost much. But 64 MiB cost some
- * 20 ms in this way, and 70 ms by small pages. */
-#define AHEAD_MIN ((size_t)64 << 20)
+/* How much memory is made of huge pages ahead where nothing is known of earlier results: what the
+ * function has only reserved must not cost much. 16 MiB cost up to 5 ms in this way, and three times
+ * as much by small pages. */
+#define AHEAD ((size_t)16 << 20)
 
 static struct {
     void *data;
     size_t mapped;
-    size_t huge; /* up to here it is made of huge pages, as far as there were any */
-} region;        /* the child's region */
+    size_t huge;     /* up to here it is made of huge pages, as far as there were any */
+    size_t expected; /* see fc_region_expect */
+} region;            /* the child's region */
 
 int fc_region_open(void)
 {
@@ -38,8 +37,9 @@ bool fc_region_keep_size(int fd)
 
 static void use_huge_pages(size_t filled, size_t used)
 {
-    const size_t ahead = used > AHEAD_MIN ? used : AHEAD_MIN;
-    const size_t end = used < region.mapped && ahead < region.mapped - used ? used + ahead : region.mapped;
+    const size_t ahead = region.expected > 0 ? region.expected : AHEAD > used * 2 ? AHEAD : used * 2;
+    const size_t wanted = (used > ahead ? used : ahead) + FC_HUGE_PAGE - 1;
+    const size_t end = wanted < region.mapped ? wanted : region.mapped;
     const size_t from = (filled > region.huge ? filled : region.huge) / FC_HUGE_PAGE * FC_HUGE_PAGE;
     const size_t to = end / FC_HUGE_PAGE * FC_HUGE_PAGE;
     if (from >= to)
@@ -50,35 +50,38 @@ static void use_huge_pages(size_t filled, size_t used)
 
 void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used)
 {
-    size_t size = *capacity < CAPACITY_MIN ? CAPACITY_MIN : *capacity;
+    const size_t wanted = *capacity;
+    size_t size = wanted < CAPACITY_MIN ? CAPACITY_MIN : wanted;
     if (size > PTRDIFF_MAX - 2 * FC_HUGE_PAGE)
         return NULL;
-    const size_t unit = size < HUGE_MIN ? CAPACITY_MIN : FC_HUGE_PAGE;
+    const size_t unit = size < FC_HUGE_MIN ? CAPACITY_MIN : FC_HUGE_PAGE;
     size = (size + unit - 1) / unit * unit;
     if (fd < 0 || !fc_fds_child_has(fd) || !fc_limits_allow_file(size) || ftruncate(fd, (off_t)size) < 0)
         return NULL;
     char *data = fc_pages_map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
     if (data == NULL)
         return NULL;
-    const size_t huge = region.huge;
-    fc_region_unmap();
+    if (region.data != NULL)
+        munmap(region.data, region.mapped);
     region.data = data;
     region.mapped = size;
-    region.huge = huge;
     if (size >= FC_HUGE_PAGE)
         use_huge_pages(filled, used);
+    else
+        fc_pages_touch(data, 0, wanted);
     *capacity = size;
     return data;
 }
 
-void fc_region_forget(void)
+void fc_region_begin(size_t expected)
 {
     memset(&region, 0, sizeof region);
+    region.expected = expected;
 }
 
 void fc_region_unmap(void)
 {
     if (region.data != NULL)
         munmap(region.data, region.mapped);
-    fc_region_forget();
+    fc_region_begin(region.expected);
 }

@@ -23,12 +23,25 @@ void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used)
     return NULL;
 }
 
-void fc_region_forget(void)
+void fc_region_begin(size_t expected)
 {
+    (void)expected;
 }
 
 void fc_region_unmap(void)
 {
+}
+
+size_t fc_region_expected(forkcall_fn *fn)
+{
+    (void)fn;
+    return 0;
+}
+
+void fc_region_note(forkcall_fn *fn, size_t size)
+{
+    (void)fn;
+    (void)size;
 }
 
 int fc_region_take(int fd, size_t size, struct forkcall_buf *buf)

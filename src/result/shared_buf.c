@@ -17,7 +17,7 @@
 #define UNIT ((size_t)64 << 10) /* a multiple of the page size of every system */
 /* Nobody knows how much a function uses of what it asks for at once. So many bytes get huge pages
  * ahead, and as many as a result of an earlier call had. */
-#define AHEAD ((size_t)64 << 20)
+#define AHEAD ((size_t)16 << 20)
 /* Mapping so many pages by one system call is faster than one by one. */
 #define TOUCH_MIN ((size_t)32 << 10)
 

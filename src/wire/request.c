@@ -33,6 +33,7 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
         .nonce = task->nonce,
         .args_size = task->args_size,
         .max_result = task->max_result,
+        .expected = task->expected,
         .shared_capacity = task->shared.capacity,
         .shared_huge = task->shared.huge,
         .shared_largest = task->shared.largest,
@@ -82,6 +83,7 @@ const struct fc_module_function *fc_request_read(const struct fc_request *head, 
     task->group = (pid_t)head->group;
     task->nonce = head->nonce;
     task->max_result = (size_t)head->max_result;
+    task->expected = (size_t)head->expected;
     task->shared = (struct fc_shared_place){.capacity = (size_t)head->shared_capacity,
                                             .huge = (size_t)head->shared_huge,
                                             .largest = (size_t)head->shared_largest};

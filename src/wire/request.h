@@ -25,7 +25,7 @@ struct fc_request {
     int32_t group; /* the process group to join; 0: none */
     uint64_t nonce;
     uint64_t args_size;
-    uint64_t max_result;
+    uint64_t max_result, expected;
     uint64_t shared_capacity, shared_huge, shared_largest; /* struct fc_shared_place */
     struct forkcall_limits limits;
     struct fc_caller caller;

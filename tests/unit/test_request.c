@@ -67,6 +67,7 @@ static void every_setting_arrives(void **state)
     sent.nonce = UINT64_C(0x1122334455667788);
     sent.group = 4711;
     sent.max_result = 123456;
+    sent.expected = 654321;
     sent.shared = (struct fc_shared_place){.capacity = 11, .huge = 22, .largest = 33};
     sent.limits = (struct forkcall_limits){.cpu_seconds = 3, .file_size_bytes = 99};
     transfer(false);
@@ -74,6 +75,7 @@ static void every_setting_arrives(void **state)
     assert_true(read_back.nonce == sent.nonce);
     assert_int_equal(read_back.group, 4711);
     assert_int_equal(read_back.max_result, 123456);
+    assert_int_equal(read_back.expected, 654321);
     assert_null(read_back.shared.data);
     assert_int_equal(read_back.shared.capacity, 11);
     assert_int_equal(read_back.shared.huge, 22);
