@@ -31,6 +31,7 @@
 /* The options of the last start. A server that is started again gets the same. */
 struct kept {
     struct fc_server_setup setup;
+    bool fixed_identity;
     struct fc_module_function prepare;
     char args[FC_REQUEST_ARGS_MAX];
 };
@@ -64,6 +65,7 @@ static int keep_options(const struct forkcall_server_options *o)
                                           .has_prepare = o->prepare != NULL,
                                           .has_prepare_args = o->prepare_args != NULL,
                                           .prepare_args_size = (uint32_t)o->prepare_args_size};
+    new->fixed_identity = o->fixed_identity;
     if (o->prepare_args != NULL && o->prepare_args_size > 0)
         memcpy(new->args, o->prepare_args, o->prepare_args_size);
     free(atomic_exchange(&last, new));
@@ -280,6 +282,7 @@ static int start_exec_self(struct fc_server *server, const struct fc_time_limit 
         setup.spares = SPARES;
     setup.credentials = *fc_snapshot_credentials(server->snapshot);
     server->spares = setup.spares;
+    server->fixed_identity = kept != NULL && kept->fixed_identity;
     int r = fc_fd_message_pair_in(&server->fds);
     const int socket = server->fds.fd[FC_FD_SOCKET];
     if (r == 0)

@@ -40,7 +40,8 @@ struct fc_server {
     atomic_uint taken_sent;        /* the value of taken that was last sent to the server */
     atomic_uint waiting_for_spare; /* calls that wait for a spare and have not sent an ASK */
     unsigned spares;
-    atomic_bool hung; /* it was retired because it answers nobody, and must be killed */
+    bool fixed_identity; /* the program has promised never to change what the snapshot holds */
+    atomic_bool hung;    /* it was retired because it answers nobody, and must be killed */
     /* Orders for which the control socket had no room. Changed under fc_fds_lock by
      * server/send_order.c. */
     _Atomic(struct fc_owed *) owed;

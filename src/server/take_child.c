@@ -139,7 +139,11 @@ int fc_server_take_child(struct forkcall_call *call, char *why, size_t why_size)
 
 enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentials *now)
 {
-    return fc_snapshot_fits(call->process.server->snapshot, now);
+    const struct fc_server *server = call->process.server;
+    if (!server->fixed_identity)
+        return fc_snapshot_fits(server->snapshot, now);
+    *now = *fc_snapshot_credentials(server->snapshot);
+    return FC_FITS;
 }
 
 /* ---- Giving it back -------------------------------------------------------------------------- */

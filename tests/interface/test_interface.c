@@ -111,6 +111,7 @@ static void layout_of_server_options(void **state)
     OFFSET(forkcall_server_options, prepare_args, 16, 12, 12);
     OFFSET(forkcall_server_options, prepare_args_size, 24, 16, 16);
     OFFSET(forkcall_server_options, exec_spares, 32, 20, 20);
+    OFFSET(forkcall_server_options, fixed_identity, 33, 21, 21);
     OFFSET(forkcall_server_options, reserved, 40, 24, 24);
 }
 

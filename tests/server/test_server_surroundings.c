@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,6 +302,38 @@ static void thread_with_a_directory_and_a_user_of_its_own(void **state)
     assert_int_equal(host_run(check_thread, NULL), 0);
 }
 
+/* ---- A promise not to change ----------------------------------------------------------------- */
+
+static bool server_survives_a_change(const char *to)
+{
+    const pid_t server = server_pid();
+    return server > 0 && chdir(to) == 0 && server_pid() == server;
+}
+
+static int check_promise(void *unused)
+{
+    const struct forkcall_server_options promise = {.fixed_identity = true};
+    (void)unused;
+    CHECK(chdir("/") == 0 && forkcall_server_start(&promise) == 0);
+    CHECK(server_survives_a_change("/usr"));
+    CHECK(child_has_what_the_host_has(FORKCALL_SPAWN) && !child_has_what_the_host_has(FORKCALL_SERVER));
+    /* The next server is started with the same options; without the promise changes count again. */
+    const pid_t server = server_pid();
+    CHECK(kill(server, SIGKILL) == 0);
+    while (server_pid() == server) {
+    }
+    CHECK(child_has_what_the_host_has(FORKCALL_SERVER) && server_survives_a_change("/"));
+    CHECK(forkcall_server_stop() == 0 && forkcall_server_start(NULL) == 0);
+    CHECK(!server_survives_a_change("/usr") && child_has_what_the_host_has(FORKCALL_SERVER));
+    return 0;
+}
+
+static void host_that_has_promised_not_to_change_is_believed(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(check_promise, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +347,7 @@ int main(void)
         cmocka_unit_test(host_that_replaces_a_standard_stream),
         cmocka_unit_test(host_that_opens_the_file_of_its_stdout_again),
         cmocka_unit_test(thread_with_a_directory_and_a_user_of_its_own),
+        cmocka_unit_test(host_that_has_promised_not_to_change_is_believed),
     };
     forkcall_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
