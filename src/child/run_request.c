@@ -20,8 +20,8 @@
 #define PAGE 4096U
 /* How many bytes of stack the way to the function needs, and how much of a small request's memory
  * is touched before it comes. */
-#define PREFAULTED_STACK 20480U
-#define PREFAULTED_REQUEST 8192U
+#define PREFAULTED_STACK 4096U
+#define PREFAULTED_REQUEST 4096U
 
 /* False: the host is gone, or does not need this child. */
 static bool read_exactly(int fd, void *to, size_t size)
