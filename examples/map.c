@@ -28,7 +28,7 @@ static bool is_prime(long n)
     return n >= 2;
 }
 
-/* Runs in a child, once for each range. Were it to use rand(), it would begin with
+/* Runs in a child, which counts one range after another. Were it to use rand(), it would begin with
  * srand((unsigned)range->begin): every child has the same generator, and without a seed of its own
  * draws the same numbers. */
 static int count_primes(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -69,7 +69,11 @@ static double count_all(const struct range *ranges, size_t processes, const char
     struct forkcall_buf results[RANGES];
     struct bar bar = {.name = name, .terminal = isatty(STDERR_FILENO) == 1};
     const struct forkcall_map_options options = {
-        .processes = processes, .stop_at_failure = true, .item_done = draw_bar, .user = &bar};
+        .processes = processes,
+        .items_per_child = RANGES, /* a process counts many ranges; 1: each range has its own */
+        .stop_at_failure = true,
+        .item_done = draw_bar,
+        .user = &bar};
 
     for (int i = 0; i < RANGES; i++)
         results[i] = forkcall_buf_fixed(&counts[i], sizeof counts[i]);

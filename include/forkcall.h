@@ -750,11 +750,33 @@ struct forkcall_map_options {
     void *user;
     /** NULL, or count buffers of the caller's: details of each item. */
     struct forkcall_buf *details;
-    uint64_t reserved[8]; /**< Must be 0. */
+    /** How many items a process runs at most, one after another; 0 or 1: a process for each item.
+     * With more, an item costs a fraction of a microsecond, and finds what the items before it have
+     * left behind in their process: memory, variables, descriptors, handlers, threads. Else all is
+     * as with a process for each item, but for this:
+     *  - The function sees the host (FORK: its memory) as it was when the process was made. Limits
+     *    are those of the process. atexit() handlers run when the process ends, and concern no
+     *    item.
+     *  - Whatever ends the process ends the item that is at work, whose report tells the end, and
+     *    no other: those that have ended keep their results, the others run in a new process. So
+     *    forkcall_throw, exit(), a crash or a timeout costs a new process.
+     *  - A process is given several items ahead, more of them the shorter they are, and these are
+     *    given to others that have nothing to do. So items are begun in their order only as far as
+     *    one process runs them, and item_done may come up to a millisecond after the end.
+     *  - With a captured stream each process is given one item at a time, because only so it is
+     *    known which item has written what: some 50 µs an item.
+     *  - Reports: elapsed_ns is what the process says, of the end of a process with a precision of
+     *    a millisecond; user_ns, system_ns and max_rss_bytes are known for the map alone.
+     *  - Results are copied, also those for a buffer of forkcall_buf_shared.
+     * Where no memory can be shared with a process, each item has its own. By INLINE it has no
+     * effect. docs/performance.md tells what is gained. */
+    uint64_t items_per_child;
+    uint64_t reserved[7]; /**< Must be 0. */
 };
 
-/** Runs a function on each of count items, each in a process of its own, some at once, and waits
- * for all. Items are begun in their order; INLINE runs them one after another. An item that finds
+/** Runs a function on each of count items, some at once, each in a process of its own unless
+ * items_per_child is set, and waits for all. Each item runs at most once. Items are begun in their
+ * order; INLINE runs them one after another. An item that finds
  * no room (EMFILE, ENFILE, EAGAIN, ENOMEM) while others run is tried again when one of them has
  * ended; so fewer than processes may run. An item that was not tried, because the map was stopped
  * or cancelled, is reported as FORKCALL_NOT_STARTED, ECANCELED. Descriptors: for each process those

@@ -1,11 +1,13 @@
 /* HOST: forkcall_map: checks what it is given, has the items run, and tells the outcome of all. */
 #include "api/map_arguments.h"
 #include "api/map_calls.h"
+#include "api/map_workers.h"
 
 #include "base/io.h"
 #include "base/report_message.h"
 #include "call/options.h"
 #include "child/finish.h"
+#include "method/table.h"
 #include "os/cpus.h"
 
 #include <errno.h>
@@ -57,6 +59,16 @@ static struct forkcall_report report_of_all(const struct fc_map *map)
     return report;
 }
 
+/* Where children cannot serve many items each, each item has a child of its own. */
+static int run_items(struct fc_map *map)
+{
+    const bool in_child =
+        fc_method_choose(map->options.call.method, map->item_size == FORKCALL_BY_POINTER) != FORKCALL_INLINE;
+    if (map->options.items_per_child > 1 && in_child && fc_map_workers_run(map) == 0)
+        return 0;
+    return fc_map_calls_run(map);
+}
+
 static struct forkcall_report run_checked(struct fc_map *map)
 {
     struct forkcall_report report;
@@ -69,7 +81,7 @@ static struct forkcall_report run_checked(struct fc_map *map)
     }
     const size_t processes = map->options.processes > 0 ? map->options.processes : fc_cpus_count();
     map->processes = processes < map->count ? processes : map->count;
-    if (fc_map_calls_run(map) == 0) {
+    if (run_items(map) == 0) {
         report = report_of_all(map);
     } else {
         report = fc_map_not_started(map, ENOMEM);

@@ -102,6 +102,13 @@ void fc_call_init(struct forkcall_call *call, forkcall_fn *fn, struct forkcall_b
 /* The time limit of the options, which were checked, counts from the start of the call. */
 void fc_call_set_deadline(struct forkcall_call *call);
 
+/* The same until deadline_ns from now on, for a call that runs many items one after another. Does
+ * nothing in a call that does not run any more. fc_call_rearm follows. */
+void fc_call_move_deadline(struct forkcall_call *call, uint64_t deadline_ns);
+
+/* The function that the report names, where that is not the one which the child calls. */
+void fc_call_set_reported_function(struct forkcall_call *call, forkcall_fn *fn);
+
 /* The method that the call goes by, and whether its child has this process's modules at the same
  * addresses. */
 void fc_call_set_method(struct forkcall_call *call, enum forkcall_method method, bool shares_addresses);
@@ -142,6 +149,12 @@ bool fc_call_has_done_its_work(const struct forkcall_call *call);
 
 /* Ends a call whose process is gone, or is not waited for any more: writes the report. */
 void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending);
+
+/* Writes the report of an item of a call that serves items. trailer and message: what the child
+ * says of it; elapsed_ns: since the start of the call. */
+void fc_call_report_item(const struct forkcall_call *call, const struct fc_trailer *trailer,
+                         const struct forkcall_buf *message, int result_error, size_t max_result,
+                         struct forkcall_report *report);
 
 /* Ends a call before its function could run: status, ran NO, code, elapsed time and, where format
  * is not NULL, message. */
@@ -187,6 +200,13 @@ void fc_call_come_back(struct forkcall_call *call);
 /* Moves a started call on until it is done (true), or until_ns has passed (false). */
 bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns);
 
+/* What the child has left in memory that it shares with the host is nothing that the library
+ * writes: the reply counts as malformed. */
+void fc_call_reject(struct forkcall_call *call);
+
+/* Takes all that stands in the reply and in captured streams now. */
+void fc_call_read_all(struct forkcall_call *call);
+
 /* Sets the timer that wakes the event loop of the host. woken: its descriptor was readable, and is
  * made unreadable again. */
 void fc_call_rearm(struct forkcall_call *call, bool woken);
@@ -195,5 +215,15 @@ void fc_call_rearm(struct forkcall_call *call, bool woken);
 
 /* Hands the result and the details to the caller. */
 void fc_call_deliver(struct forkcall_call *call);
+
+/* Replaces the details by a message and by what was written to standard_error, cut to the room that
+ * there is. */
+void fc_details_deliver(struct forkcall_buf *details, const struct forkcall_buf *message,
+                        const struct forkcall_buf *stderr_tail);
+
+/* The details of an item of a call that serves items: its message, and what the child has written
+ * to a captured standard_error since the last item. */
+void fc_call_take_item_details(struct forkcall_call *call, const struct forkcall_buf *message,
+                               struct forkcall_buf *details);
 
 #endif

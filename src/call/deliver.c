@@ -31,10 +31,10 @@ static void deliver_result(struct forkcall_call *call)
 
 /* ---- The details ----------------------------------------------------------------------------- */
 
-static void deliver_details(const struct forkcall_call *call)
+void fc_details_deliver(struct forkcall_buf *details, const struct forkcall_buf *message,
+                        const struct forkcall_buf *stderr_tail)
 {
-    struct forkcall_buf *details = call->options.details;
-    const struct forkcall_buf *parts[2] = {&call->reply.message, &call->stderr_tail};
+    const struct forkcall_buf *parts[2] = {message, stderr_tail};
     bool first = true;
     if (details == NULL)
         return;
@@ -58,5 +58,12 @@ static void deliver_details(const struct forkcall_call *call)
 void fc_call_deliver(struct forkcall_call *call)
 {
     deliver_result(call);
-    deliver_details(call);
+    fc_details_deliver(call->options.details, &call->reply.message, &call->stderr_tail);
+}
+
+void fc_call_take_item_details(struct forkcall_call *call, const struct forkcall_buf *message,
+                               struct forkcall_buf *details)
+{
+    fc_details_deliver(details, message, &call->stderr_tail);
+    forkcall_buf_truncate(&call->stderr_tail, 0);
 }

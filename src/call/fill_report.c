@@ -93,6 +93,34 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     fc_call_set_stage(call, FC_STAGE_DONE, UINT64_MAX);
 }
 
+void fc_call_report_item(const struct forkcall_call *call, const struct fc_trailer *trailer,
+                         const struct forkcall_buf *message, int result_error, size_t max_result,
+                         struct forkcall_report *report)
+{
+    static const struct fc_ending not_waited_for = {.wait_status = -1};
+    struct fc_reply reply;
+    fc_reply_init(&reply);
+    reply.done = true;
+    reply.trailer = *trailer;
+    reply.message = *message; /* is not freed with this one */
+    const struct fc_facts facts = {.options = &call->options,
+                                   .reply = &reply,
+                                   .ending = &not_waited_for,
+                                   .method = call->report.method,
+                                   .result_error = result_error,
+                                   .max_result = max_result};
+    memset(report, 0, sizeof *report);
+    report->method = call->report.method;
+    report->hazards = call->report.hazards;
+    report->fn = call->report.fn;
+    report->pid = call->process.pid;
+    report->elapsed_ns = fc_now_ns() - call->start_ns;
+    const enum fc_decided_by by = fc_outcome_decide(&facts, report);
+    fc_outcome_describe(&facts, by, report);
+    if (report->status != FORKCALL_OK)
+        report->hazards |= fc_hazard_of_libraries();
+}
+
 /* ---- A call that has not begun --------------------------------------------------------------- */
 
 static void end_without_run(struct forkcall_call *call, enum forkcall_status status, enum forkcall_ran ran, int code)

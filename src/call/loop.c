@@ -321,6 +321,27 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
         conclude(call);
 }
 
+void fc_call_reject(struct forkcall_call *call)
+{
+    if (call->stage == FC_STAGE_DONE)
+        return;
+    call->reply.malformed = true;
+    fc_call_terminate(call, FC_CAUSE_MALFORMED);
+    if (call->fds.fd[FC_FD_REPLY] >= 0)
+        fc_call_close_fd(call, FC_FD_REPLY);
+}
+
+void fc_call_read_all(struct forkcall_call *call)
+{
+    if (call->stage == FC_STAGE_DONE)
+        return;
+    read_waiting_reply(call);
+    if (call->fds.fd[FC_FD_OUT] >= 0)
+        fc_output_rest(call, FC_FD_OUT);
+    if (call->fds.fd[FC_FD_ERR] >= 0)
+        fc_output_rest(call, FC_FD_ERR);
+}
+
 bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns)
 {
     while (call->stage != FC_STAGE_DONE) {

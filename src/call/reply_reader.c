@@ -116,6 +116,7 @@ static bool take_frame(struct fc_reply *reply, const struct fc_reply_rules *rule
     case FC_FRAME_PROGRESS:
         take_progress(reply, rules);
         return true;
+    case FC_FRAME_ITEMS: /* has waked the host, which looks */
     case FC_FRAME_MESSAGE:
         return true;
     case FC_FRAME_RESULT:

@@ -5,19 +5,6 @@
 #include "child/inline.h"
 #include "result/buf.h"
 
-#include <errno.h>
-
-/* What child/finish.c says of a function that has returned, or has called forkcall_throw. */
-static struct fc_trailer make_trailer(int code, int result_error, bool in_its_own_words)
-{
-    struct fc_trailer trailer = {.end = FC_END_RETURNED, .code = code};
-    if (result_error == -EFBIG && !in_its_own_words)
-        trailer = (struct fc_trailer){.end = FC_END_TOO_BIG, .code = EFBIG};
-    else if (result_error != 0 && code == 0)
-        trailer = (struct fc_trailer){.end = FC_END_NO_MEMORY, .code = -result_error};
-    return trailer;
-}
-
 void fc_call_run_inline(struct forkcall_call *call)
 {
     static const struct fc_ending none = {.wait_status = -1}; /* no process has ended */
@@ -32,7 +19,7 @@ void fc_call_run_inline(struct forkcall_call *call)
         code = frame.code;
     fc_inline_leave();
     const bool in_its_own_words = code != 0 && (frame.threw || frame.message.size > 0);
-    reply->trailer = make_trailer(code, fc_buf_error(&reply->result), in_its_own_words);
+    reply->trailer = fc_trailer_make(code, fc_buf_error(&reply->result), in_its_own_words);
     if (code != 0 && reply->trailer.end == FC_END_RETURNED)
         reply->message = frame.message;
     else

@@ -36,6 +36,19 @@ void fc_call_set_deadline(struct forkcall_call *call)
     call->callbacks_until_ns = call->deadline_ns;
 }
 
+void fc_call_move_deadline(struct forkcall_call *call, uint64_t deadline_ns)
+{
+    if (call->stage != FC_STAGE_RUNNING)
+        return;
+    call->deadline_ns = deadline_ns;
+    call->callbacks_until_ns = deadline_ns;
+}
+
+void fc_call_set_reported_function(struct forkcall_call *call, forkcall_fn *fn)
+{
+    call->report.fn = fn;
+}
+
 void fc_call_set_method(struct forkcall_call *call, enum forkcall_method method, bool shares_addresses)
 {
     call->report.method = method;

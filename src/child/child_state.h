@@ -21,6 +21,7 @@ struct fc_child {
     int code;
     const void *entry;
     struct forkcall_buf result;
+    uint32_t item;       /* the number of the item that is run, if the call serves items */
     size_t message_size; /* how much of fc_message is the failure's message */
 };
 

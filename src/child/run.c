@@ -39,7 +39,7 @@ void fc_child_fail(const char *format, va_list arguments)
 
 void fc_child_progress(double done, double total, const char *note)
 {
-    struct fc_progress progress = {.done = done, .total = total};
+    struct fc_progress progress = {.done = done, .total = total, .item = fc_child.item};
     if (!fc_child.task.want_progress || (fc_poll_now(fc_child.task.reply_fd, POLLOUT) & POLLOUT) == 0)
         return;
     const size_t note_size = note == NULL ? 0 : fc_utf8_cut(note, strnlen(note, FC_NOTE_MAX + 4), FC_NOTE_MAX);

@@ -3,11 +3,21 @@
 
 #include "wire/crash_notice.h"
 
+#include <errno.h>
 #include <string.h>
 
 struct fc_frame_header fc_frame_header_make(enum fc_frame_type type, size_t size)
 {
     return (struct fc_frame_header){.magic = FC_FRAME_MAGIC, .type = (uint32_t)type, .size = size};
+}
+
+struct fc_trailer fc_trailer_make(int code, int result_error, bool in_its_own_words)
+{
+    if (result_error == -EFBIG && !in_its_own_words)
+        return (struct fc_trailer){.end = FC_END_TOO_BIG, .code = EFBIG};
+    if (result_error != 0 && code == 0)
+        return (struct fc_trailer){.end = FC_END_NO_MEMORY, .code = -result_error};
+    return (struct fc_trailer){.end = FC_END_RETURNED, .code = code};
 }
 
 static bool size_is_plausible(const struct fc_frame_header *header)
@@ -16,6 +26,7 @@ static bool size_is_plausible(const struct fc_frame_header *header)
     switch (header->type) {
     case FC_FRAME_READY:
     case FC_FRAME_STARTED:
+    case FC_FRAME_ITEMS:
         return size == 0;
     case FC_FRAME_PROGRESS:
         return size >= sizeof(struct fc_progress) && size <= sizeof(struct fc_progress) + FC_NOTE_MAX;

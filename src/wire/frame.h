@@ -2,7 +2,7 @@
  * the same build of the library on the same machine, so numbers are in the machine's byte order.
  * The functions only handle bytes.
  *
- * A reply is any number of READY, STARTED, PROGRESS and MESSAGE frames, at most one RESULT, at most
+ * A reply is any number of READY, STARTED, PROGRESS, ITEMS and MESSAGE frames, at most one RESULT, at most
  * one of SETUP and CRASH, and the trailer DONE, before which there may be an ANSWER. The host does
  * not read what comes after the trailer. */
 #ifndef FC_WIRE_FRAME_H
@@ -29,6 +29,7 @@ enum fc_frame_type {
      * ends before that, this one counts: a seccomp filter that the function has installed may kill
      * the process for measuring its usage. */
     FC_FRAME_ANSWER = 9,
+    FC_FRAME_ITEMS = 10, /* no payload: look into the log (wire/items.h) */
 };
 
 struct fc_frame_header {
@@ -43,6 +44,7 @@ struct fc_frame_header {
 
 struct fc_progress {
     double done, total;
+    uint64_t item; /* its number in a child that serves items (wire/items.h); else 0 */
 };
 
 struct fc_setup_failure {
@@ -71,6 +73,12 @@ struct fc_trailer {
     uint64_t user_ns, system_ns;
     uint64_t max_rss_bytes; /* 0: not known */
 };
+
+/* How a function has ended that has returned code, or has thrown it (then, or if there is a
+ * message, in_its_own_words). result_error: of its result, 0 or a negative errno. A result that is
+ * too big is reported rather than the code, which usually only repeats what forkcall_buf_append has
+ * returned. */
+struct fc_trailer fc_trailer_make(int code, int result_error, bool in_its_own_words);
 
 /* A header for a frame of that type and payload size. */
 struct fc_frame_header fc_frame_header_make(enum fc_frame_type type, size_t size);

@@ -98,7 +98,8 @@ static void layout_of_map_options(void **state)
     OFFSET(forkcall_map_options, output, 232, 192, 188);
     OFFSET(forkcall_map_options, user, 240, 196, 192);
     OFFSET(forkcall_map_options, details, 248, 200, 196);
-    OFFSET(forkcall_map_options, reserved, 256, 208, 200);
+    OFFSET(forkcall_map_options, items_per_child, 256, 208, 200);
+    OFFSET(forkcall_map_options, reserved, 264, 216, 208);
 }
 
 static void layout_of_server_options(void **state)

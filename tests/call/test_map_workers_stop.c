@@ -1,0 +1,467 @@
+/* Tests forkcall_map() with items_per_child: time limits, ends by failure and cancel, callbacks,
+ * and hosts that lack something, by each method. */
+#include "map_workers.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+static int child_hangs_at_5(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int number = note_run(args);
+    if (number % 20 == 5)
+        return child_hangs(args, args_size, result);
+    return forkcall_buf_append(result, &number, sizeof number);
+}
+
+static void a_time_limit_is_each_items_own(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        struct work *work = new_work(methods[m], 60, 1000);
+        work->options.call.timeout_ms = 60;
+        run_work(work, child_hangs_at_5);
+        for (size_t i = 0; i < work->count; i++) {
+            if (i % 20 != 5 && work->reports[i].status == FORKCALL_TIMED_OUT)
+                continue; /* a very busy machine */
+            assert_status(work->reports[i], i % 20 == 5 ? FORKCALL_TIMED_OUT : FORKCALL_OK);
+            assert_true(i % 20 == 5 || has_number(work, i));
+        }
+        assert_string_equal(work->reports[5].message, "no answer within 60 ms");
+        assert_true(work->reports[25].elapsed_ns >= 59000000U);
+        assert_each_ran_once(work);
+        end_work(work);
+    }
+}
+
+static int child_rests(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct timespec rest = {.tv_nsec = 10000000};
+    const int number = note_run(args);
+    (void)args_size;
+    nanosleep(&rest, NULL);
+    return forkcall_buf_append(result, &number, sizeof number);
+}
+
+/* Together the items of a child take longer than each may. */
+static void no_item_pays_for_the_time_of_another(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct work *work = new_work(methods[m], 15, 1000);
+        work->options.processes = 1;
+        work->options.call.timeout_ms = 100;
+        run_work(work, child_rests);
+        size_t late = 0;
+        for (size_t i = 0; i < work->count; i++)
+            late += work->reports[i].status == FORKCALL_TIMED_OUT; /* a very busy machine */
+        assert_true(late < 5);
+        assert_each_ran_once(work);
+        end_work(work);
+    }
+}
+
+/* Items 20 and 21 of 40 wait for each other. */
+static int child_meets_its_neighbour(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct task *task = args;
+    const int number = note_run(args);
+    int other = 0;
+    (void)args_size;
+    while (forkcall_in_child() && (number == 20 || number == 21) && other != 41 - number) {
+        const struct timespec rest = {.tv_nsec = 1000000};
+        for (off_t at = 0; other != 41 - number && pread(task->fd, &other, sizeof other, at) > 0;)
+            at += (off_t)sizeof other;
+        nanosleep(&rest, NULL);
+    }
+    return forkcall_buf_append(result, &number, sizeof number);
+}
+
+static void an_item_does_not_wait_behind_a_long_one_for_an_idle_child(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct work *work = new_work(methods[m], 120, 1000);
+        run_work(work, child_meets_its_neighbour);
+        assert_status(work->report, FORKCALL_OK);
+        assert_each_ran_once(work);
+        end_work(work);
+    }
+}
+
+/* ---- Stopping -------------------------------------------------------------------------------- */
+
+static int count_end(void *user, size_t index, const struct forkcall_report *report, size_t done, size_t count)
+{
+    struct work *work = user;
+    (void)index;
+    (void)report;
+    work->heard += done == work->heard + 1 && count == work->count;
+    return 0;
+}
+
+static int child_fails_at_40(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int number = note_run(args);
+    (void)args_size;
+    return number == 40 ? forkcall_fail(7, "this one fails") : forkcall_buf_append(result, &number, sizeof number);
+}
+
+static void assert_stopped(const struct work *work, const char *why)
+{
+    for (size_t i = 0; i < work->count; i++) {
+        const struct forkcall_report *report = &work->reports[i];
+        if (report->status == FORKCALL_OK)
+            assert_true(has_number(work, i));
+        else if (report->status == FORKCALL_NOT_STARTED)
+            assert_true(report->code == ECANCELED && strstr(report->message, why) != NULL);
+    }
+    assert_each_ran_once(work);
+}
+
+static void first_failure_stops_the_rest(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct work *work = new_work(methods[m], 20000, 1000000);
+        work->options.stop_at_failure = true;
+        work->options.item_done = count_end;
+        run_work(work, child_fails_at_40);
+        assert_status(work->report, FORKCALL_FAILED);
+        assert_string_equal(work->report.message, "this one fails (item 40)");
+        assert_status(work->reports[40], FORKCALL_FAILED);
+        assert_status(work->reports[work->count - 1], FORKCALL_NOT_STARTED);
+        size_t tried = 0;
+        for (size_t i = 0; i < work->count; i++)
+            tried += work->reports[i].status != FORKCALL_NOT_STARTED;
+        assert_int_equal(work->heard, tried);
+        assert_stopped(work, "another item had failed");
+        end_work(work);
+    }
+}
+
+static int child_writes_and_hangs_at_40(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct task *task = args;
+    const int number = note_run(args);
+    if (number == 40 && write(task->other, "x", 1) == 1)
+        return child_hangs(args, args_size, result);
+    return forkcall_buf_append(result, &number, sizeof number);
+}
+
+static void canceled_by_descriptor_in_the_middle(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        int ends[2];
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        assert_int_equal(pipe(ends), 0);
+        struct work *work = new_work(methods[m], 200, 1000);
+        const int keep[] = {work->fd, ends[1]};
+        work->tasks[40].other = ends[1];
+        work->options.call.keep_fds = keep;
+        work->options.call.keep_fds_count = 2;
+        work->options.call.cancel_fd_plus_one = ends[0] + 1;
+        run_work(work, child_writes_and_hangs_at_40);
+        assert_status(work->report, FORKCALL_CANCELED);
+        assert_status(work->reports[40], FORKCALL_CANCELED);
+        assert_stopped(work, "canceled by the caller");
+        end_work(work);
+        close(ends[0]);
+        close(ends[1]);
+    }
+}
+
+static int cancel_at_end_of_30(void *user, size_t index, const struct forkcall_report *report, size_t done,
+                               size_t count)
+{
+    struct work *work = user;
+    (void)report;
+    (void)done;
+    (void)count;
+    work->heard += index > 0 ? 1 : 0;
+    return index == 30;
+}
+
+static void canceled_by_a_callback(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct work *work = new_work(methods[m], 20000, 1000000);
+        work->options.item_done = cancel_at_end_of_30;
+        run_work(work, child_notes_and_answers);
+        assert_status(work->report, FORKCALL_CANCELED);
+        assert_status(work->reports[30], FORKCALL_OK);
+        assert_status(work->reports[work->count - 1], FORKCALL_NOT_STARTED);
+        assert_stopped(work, "canceled by the caller");
+        end_work(work);
+    }
+}
+
+/* With a grace a function may answer although the map is cancelled; the child begins no more. */
+static volatile sig_atomic_t terminated;
+
+static void note_term(int signal)
+{
+    (void)signal;
+    terminated = 1;
+}
+
+static int child_answers_at_sigterm(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int number = note_run(args);
+    (void)args_size;
+    signal(SIGTERM, note_term);
+    forkcall_progress(1, 1, NULL);
+    while (!terminated)
+        usleep(1000);
+    return forkcall_buf_append(result, &number, sizeof number);
+}
+
+static int cancel_at_progress(void *user, size_t index, double done, double total, const char *note)
+{
+    struct work *work = user;
+    (void)done;
+    (void)total;
+    (void)note;
+    work->heard = index + 1;
+    return 1;
+}
+
+static void an_item_that_answers_in_its_grace_has_answered_and_is_the_last(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        struct work *work = new_work(methods[m], 10, 1000);
+        work->options.processes = 1;
+        work->options.call.grace_ms = DEADLINE_S * 1000;
+        work->options.progress = cancel_at_progress;
+        run_work(work, child_answers_at_sigterm);
+        assert_status(work->report, FORKCALL_CANCELED);
+        assert_int_equal(work->heard, 1);
+        assert_status(work->reports[0], FORKCALL_OK);
+        assert_true(has_number(work, 0));
+        for (size_t i = 1; i < work->count; i++)
+            assert_status(work->reports[i], FORKCALL_NOT_STARTED);
+        assert_each_ran_once(work);
+        end_work(work);
+    }
+}
+
+/* ---- Callbacks ------------------------------------------------------------------------------- */
+
+struct heard {
+    int progress[60], output[60], ended[60];
+    bool wrong;
+};
+
+static int hear_progress(void *user, size_t index, double done, double total, const char *note)
+{
+    struct heard *heard = user;
+    heard->wrong =
+        heard->wrong || done != (double)index || total != 3 || strcmp(note, "note") != 0 || heard->ended[index] != 0;
+    heard->progress[index]++;
+    return 0;
+}
+
+static int hear_output(void *user, size_t index, int fd, const char *data, size_t size)
+{
+    struct heard *heard = user;
+    for (size_t i = 0; i < size; i++)
+        heard->wrong = heard->wrong || data[i] != '0' + (char)index;
+    heard->wrong = heard->wrong || heard->ended[index] != 0 || fd != STDOUT_FILENO;
+    heard->output[index] += (int)size;
+    return 0;
+}
+
+static int hear_end(void *user, size_t index, const struct forkcall_report *report, size_t done, size_t count)
+{
+    struct heard *heard = user;
+    (void)report;
+    (void)done;
+    (void)count;
+    heard->ended[index]++;
+    return 0;
+}
+
+/* Writes through stdio, and ends its process at some items. */
+static int child_says_who_it_is(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int number = note_run(args);
+    (void)args_size;
+    (void)result;
+    forkcall_progress(number, 3, "note");
+    printf("%c%c", '0' + number, '0' + number);
+    fprintf(stderr, "warning %d", number);
+    if (number % 10 == 7)
+        forkcall_throw(1, "failure %d", number);
+    return number % 2 == 0 ? 0 : forkcall_fail(1, "failure %d", number);
+}
+
+static void progress_output_and_details_are_those_of_the_item(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct heard heard = {.wrong = false};
+        struct forkcall_buf details[60];
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        struct work *work = new_work(methods[m], 60, 1000);
+        memset(details, 0, sizeof details);
+        work->options.user = &heard;
+        work->options.progress = hear_progress;
+        work->options.output = hear_output;
+        work->options.item_done = hear_end;
+        work->options.details = details;
+        work->options.call.standard_output = FORKCALL_STREAM_CAPTURE;
+        work->options.call.standard_error = FORKCALL_STREAM_NULL;
+        run_work(work, child_says_who_it_is);
+        memset(heard.ended, 0, sizeof heard.ended);
+        work->options.call.standard_output = FORKCALL_STREAM_NULL;
+        work->options.call.standard_error = FORKCALL_STREAM_CAPTURE;
+        work->options.output = NULL;
+        run_work(work, child_says_who_it_is);
+        assert_false(heard.wrong);
+        for (int i = 0; i < 60; i++) {
+            char wanted[60];
+            snprintf(wanted, sizeof wanted, i % 2 == 0 ? "warning %d" : "failure %d\nwarning %d", i, i);
+            assert_int_equal(heard.progress[i], 2);
+            assert_int_equal(heard.output[i], 2);
+            assert_int_equal(heard.ended[i], 1);
+            assert_int_equal(details[i].size, strlen(wanted));
+            assert_memory_equal(details[i].data, wanted, strlen(wanted));
+            forkcall_buf_free(&details[i]);
+        }
+        end_work(work);
+    }
+}
+
+/* Without capture many items end before the host looks. */
+static void progress_comes_before_the_end_of_its_item(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        struct heard heard = {.wrong = false};
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        struct work *work = new_work(methods[m], 60, 1000);
+        work->options.user = &heard;
+        work->options.progress = hear_progress;
+        work->options.item_done = hear_end;
+        work->options.call.standard_output = FORKCALL_STREAM_NULL;
+        work->options.call.standard_error = FORKCALL_STREAM_NULL;
+        run_work(work, child_says_who_it_is);
+        assert_false(heard.wrong);
+        for (int i = 0; i < 60; i++)
+            assert_int_equal(heard.progress[i], 1);
+        end_work(work);
+    }
+}
+
+/* ---- Scarcity -------------------------------------------------------------------------------- */
+
+/* A map in a host that lacks something. The items end well, or say what was missing. */
+static int map_scarcely(enum forkcall_method method, int wanted_error)
+{
+    struct forkcall_report reports[40];
+    struct forkcall_buf results[40];
+    const struct forkcall_map_options options = {
+        .call = {.method = method, .timeout_ms = DEADLINE_S * 1000, .allow_unsafe_fork = under_sanitizer()},
+        .processes = 2,
+        .items_per_child = 1000};
+    memset(results, 0, sizeof results);
+    const struct forkcall_report report = forkcall_map(child_answers_42, NULL, 0, 40, results, reports, &options);
+    for (int i = 0; i < 40; i++) {
+        CHECK(reports[i].status == (wanted_error == 0 ? FORKCALL_OK : FORKCALL_NOT_STARTED));
+        CHECK(wanted_error == 0 || (reports[i].code == wanted_error && reports[i].ran == FORKCALL_RAN_NO));
+        CHECK(wanted_error != 0 || (results[i].size == sizeof(int) && *(int *)results[i].data == 42));
+        forkcall_buf_free(&results[i]);
+    }
+    CHECK(report.status == reports[0].status);
+    return 0;
+}
+
+static int with_few_descriptors(void *context)
+{
+    const enum forkcall_method method = *(enum forkcall_method *)context;
+    struct rlimit limit;
+    CHECK(map_scarcely(method, 0) == 0); /* starts the server */
+    const int next = dup(0);
+    CHECK(next >= 0 && close(next) == 0);
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = (rlim_t)next + 1;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(map_scarcely(method, EMFILE) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    return map_scarcely(method, 0);
+}
+
+/* No file, not even in memory, may have the size of what is shared. */
+static int with_small_files(void *context)
+{
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit.rlim_cur = 4096;
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    return map_scarcely(*(enum forkcall_method *)context, 0);
+}
+
+static void without_descriptors_the_items_say_so(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++)
+        if (methods[m] == FORKCALL_FORK)
+            assert_int_equal(host_run(with_few_descriptors, &methods[m]), 0);
+}
+
+static void without_memory_to_share_each_item_has_a_process(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++)
+        if (methods[m] == FORKCALL_FORK)
+            assert_int_equal(host_run(with_small_files, &methods[m]), 0);
+}
+
+static void nothing_is_left_in_the_host(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        /* The first map may leave the memory of a heap. */
+        for (int i = 0; i < 3; i++) {
+            const struct traces before = traces_now();
+            struct forkcall_map_options options = {
+                .call = {.method = methods[m], .allow_unsafe_fork = under_sanitizer()}, .items_per_child = 3};
+            const struct forkcall_report report = forkcall_map(child_answers_42, NULL, 0, 20, NULL, NULL, &options);
+            assert_status(report, FORKCALL_OK);
+            assert_no_traces(before, i == 2);
+        }
+    }
+}
+
+int main(void)
+{
+    find_methods();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_time_limit_is_each_items_own),
+        cmocka_unit_test(no_item_pays_for_the_time_of_another),
+        cmocka_unit_test(an_item_does_not_wait_behind_a_long_one_for_an_idle_child),
+        cmocka_unit_test(first_failure_stops_the_rest),
+        cmocka_unit_test(canceled_by_descriptor_in_the_middle),
+        cmocka_unit_test(canceled_by_a_callback),
+        cmocka_unit_test(an_item_that_answers_in_its_grace_has_answered_and_is_the_last),
+        cmocka_unit_test(progress_output_and_details_are_those_of_the_item),
+        cmocka_unit_test(progress_comes_before_the_end_of_its_item),
+        cmocka_unit_test(without_descriptors_the_items_say_so),
+        cmocka_unit_test(without_memory_to_share_each_item_has_a_process),
+        cmocka_unit_test(nothing_is_left_in_the_host),
+    };
+    return cmocka_run_group_tests(tests, NULL, stop_server);
+}

@@ -1,0 +1,240 @@
+/* Tests items of a map that attack the memory which their child shares with the host. Every item
+ * must have a definite outcome, and what ended before must keep its result. */
+#include "support.h"
+#include "wire/frame.h"
+#include "wire/items.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT 40
+#define ATTACKER 11
+
+enum attack {
+    ATTACK_RANDOM_MEMORY,
+    ATTACK_RANDOM_LOG,
+    ATTACK_FAR_WRITTEN,
+    ATTACK_HALF_A_RECORD,
+    ATTACK_ANOTHERS_NUMBER,
+    ATTACK_ITEMS_NOT_GRANTED,
+    ATTACK_HUGE_SIZE,
+    ATTACK_LARGER_THAN_MAX_RESULT,
+    ATTACK_UNKNOWN_END,
+    ATTACK_LONG_MESSAGE,
+    ATTACK_BEGUN_ALL,
+    ATTACK_BEGUN_NOTHING,
+    ATTACK_ENDLESS_LIMIT,
+    ATTACK_ENDS_WITHOUT_A_WORD,
+    ATTACK_UNFINISHED_RESULT,
+    ATTACK_COUNT
+};
+
+struct arguments {
+    int number;
+    enum attack attack;
+    uint32_t random;
+};
+
+/* The memory that this child shares with its host. */
+static struct fc_items_memory *find_memory(size_t *size)
+{
+    char line[500];
+    struct fc_items_memory *memory = NULL;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps != NULL && memory == NULL && fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from, to;
+        if ((strstr(line, "forkcall-items") != NULL || strstr(line, "/fc-") != NULL) &&
+            sscanf(line, "%lx-%lx", &from, &to) == 2) {
+            memory = (struct fc_items_memory *)from;
+            *size = to - from;
+        }
+    }
+    if (maps != NULL)
+        fclose(maps);
+    return memory;
+}
+
+static void forge(struct fc_items_memory *memory, struct fc_items_record record, uint32_t more)
+{
+    const uint32_t at = atomic_load(&memory->written);
+    unsigned char *log = (unsigned char *)memory + 4096;
+    for (size_t i = 0; i < sizeof record; i++)
+        log[(at + i) % 262144] = ((const unsigned char *)&record)[i];
+    atomic_store(&memory->written, at + (uint32_t)sizeof record + more);
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1103515245U + 12345U;
+    return *state >> 8;
+}
+
+static void attack_memory(struct fc_items_memory *memory, size_t size, const struct arguments *arguments)
+{
+    struct fc_items_record record = {.number = (uint32_t)arguments->number, .end = FC_END_RETURNED};
+    uint32_t random = arguments->random;
+    const uint32_t begun = atomic_load(&memory->begun);
+    record.number = begun - 1;
+    switch (arguments->attack) {
+    case ATTACK_RANDOM_MEMORY:
+        for (size_t i = 0; i < 4096 / sizeof(uint32_t); i++)
+            ((uint32_t *)memory)[i] = next_random(&random);
+        _exit(0);
+    case ATTACK_RANDOM_LOG:
+        for (size_t i = 4096 / sizeof(uint32_t); i < size / sizeof(uint32_t); i++)
+            ((uint32_t *)memory)[i] = next_random(&random);
+        atomic_fetch_add(&memory->written, next_random(&random) % 262144);
+        break;
+    case ATTACK_FAR_WRITTEN:
+        atomic_store(&memory->written, atomic_load(&memory->taken) + 0x7fffffffU);
+        break;
+    case ATTACK_HALF_A_RECORD:
+        atomic_fetch_add(&memory->written, 8);
+        break;
+    case ATTACK_ANOTHERS_NUMBER:
+        record.number += 5;
+        forge(memory, record, 0);
+        break;
+    case ATTACK_ITEMS_NOT_GRANTED:
+        for (uint32_t i = 0; i < 100; i++, record.number++)
+            forge(memory, record, 0);
+        break;
+    case ATTACK_HUGE_SIZE:
+        record.size = (uint64_t)1 << 62;
+        forge(memory, record, 64);
+        break;
+    case ATTACK_LARGER_THAN_MAX_RESULT:
+        record.size = 1001;
+        forge(memory, record, 1008);
+        break;
+    case ATTACK_UNKNOWN_END:
+        record.end = FC_END_EXITED;
+        forge(memory, record, 0);
+        break;
+    case ATTACK_LONG_MESSAGE:
+        record.code = 1;
+        record.size = 100000;
+        forge(memory, record, 100000);
+        break;
+    case ATTACK_BEGUN_ALL:
+        atomic_store(&memory->begun, 0xffffffffU);
+        _exit(3);
+    case ATTACK_BEGUN_NOTHING:
+        atomic_store(&memory->begun, 0);
+        raise(SIGKILL);
+        break;
+    case ATTACK_ENDLESS_LIMIT:
+        atomic_store(&memory->limit, 0xffffffffU);
+        break;
+    case ATTACK_UNFINISHED_RESULT:
+        record.size = 900;
+        forge(memory, record, 16);
+        _exit(4);
+    case ATTACK_ENDS_WITHOUT_A_WORD:
+    default:
+        _exit(0);
+    }
+}
+
+static int child_attacks(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct arguments *arguments = args;
+    size_t size = 0;
+    (void)args_size;
+    if (arguments->number == ATTACKER) {
+        struct fc_items_memory *memory = find_memory(&size);
+        if (memory == NULL)
+            abort();
+        attack_memory(memory, size, arguments);
+    }
+    return forkcall_buf_append(result, &arguments->number, sizeof arguments->number);
+}
+
+static void attack_a_map(enum attack attack, uint32_t seed)
+{
+    struct arguments items[COUNT];
+    struct forkcall_buf results[COUNT];
+    struct forkcall_report reports[COUNT];
+    const struct traces before = traces_now();
+    const struct forkcall_map_options options = {.call = {.method = tested_method(),
+                                                          .max_result = 1000,
+                                                          .timeout_ms = 20000,
+                                                          .allow_unsafe_fork = under_sanitizer()},
+                                                 .processes = 2,
+                                                 .items_per_child = 1000};
+    memset(items, 0, sizeof items); /* the padding, too */
+    memset(results, 0, sizeof results);
+    for (int i = 0; i < COUNT; i++)
+        items[i] = (struct arguments){i, attack, seed + (uint32_t)i};
+    const struct forkcall_report report =
+        forkcall_map(child_attacks, items, sizeof *items, COUNT, results, reports, &options);
+    assert_int_not_equal(report.status, FORKCALL_NOT_STARTED);
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(reports[i].status <= FORKCALL_LOST);
+        assert_int_not_equal(reports[i].status, FORKCALL_TIMED_OUT);
+        assert_true(reports[i].status == FORKCALL_OK || reports[i].message[0] != '\0');
+        assert_true(reports[i].status == FORKCALL_OK || results[i].size == 0);
+        assert_true(results[i].size <= 1000);
+        /* What ended before has its result, and so has what the other child, or another child, has
+         * run. */
+        if (i < ATTACKER)
+            assert_true(reports[i].status != FORKCALL_OK ||
+                        (results[i].size == sizeof(int) && *(int *)results[i].data == i));
+        forkcall_buf_free(&results[i]);
+    }
+    assert_no_traces(before, false);
+}
+
+static void an_item_that_attacks_what_it_shares_with_the_host(void **state)
+{
+    (void)state;
+    assert_true(warm_up());
+    for (int attack = 0; attack < ATTACK_COUNT; attack++)
+        for (uint32_t seed = 1; seed <= (attack <= ATTACK_RANDOM_LOG ? 20U : 1U); seed++)
+            attack_a_map((enum attack)attack, seed);
+}
+
+/* Where the attack ends the child, the attacker alone has another outcome than OK. */
+static void an_attacker_that_ends_is_the_only_item_that_fails(void **state)
+{
+    (void)state;
+    static const enum attack attacks[] = {ATTACK_BEGUN_NOTHING, ATTACK_BEGUN_ALL, ATTACK_ENDS_WITHOUT_A_WORD,
+                                          ATTACK_UNFINISHED_RESULT};
+    for (size_t k = 0; k < sizeof attacks / sizeof *attacks; k++) {
+        struct arguments items[COUNT];
+        struct forkcall_report reports[COUNT];
+        struct forkcall_buf results[COUNT];
+        const struct forkcall_map_options options = {.call = {.method = tested_method(),
+                                                              .max_result = 1000,
+                                                              .timeout_ms = 20000,
+                                                              .allow_unsafe_fork = under_sanitizer()},
+                                                     .processes = 1,
+                                                     .items_per_child = 1000};
+        memset(items, 0, sizeof items);
+        memset(results, 0, sizeof results);
+        for (int i = 0; i < COUNT; i++)
+            items[i] = (struct arguments){i, i == ATTACKER ? attacks[k] : ATTACK_COUNT, 1};
+        forkcall_map(child_attacks, items, sizeof *items, COUNT, results, reports, &options);
+        for (int i = 0; i < COUNT; i++) {
+            if (i == ATTACKER)
+                assert_int_not_equal(reports[i].status, FORKCALL_OK);
+            else
+                assert_status(reports[i], FORKCALL_OK);
+            assert_int_equal(results[i].size, i == ATTACKER ? 0 : sizeof(int));
+            forkcall_buf_free(&results[i]);
+        }
+    }
+}
+
+int main(void)
+{
+    forkcall_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_item_that_attacks_what_it_shares_with_the_host),
+        cmocka_unit_test(an_attacker_that_ends_is_the_only_item_that_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
