@@ -274,10 +274,13 @@ enum forkcall_crash_flag {
 
 /** The largest number of frames that a crash report holds. */
 #define FORKCALL_CRASH_FRAMES 32
+/** The largest number of registers in it. */
+#define FORKCALL_CRASH_REGISTERS 33
 
-/** What a child that SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS or SIGABRT has killed could
- * still say. By every method, an address in a module is the address that the module has in the
- * host; docs/outcomes.md has the exceptions. */
+/** What a child could still say that was killed by SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+ * SIGSYS, SIGABRT, SIGXCPU, SIGXFSZ, SIGPIPE or SIGALRM, which children catch for this. By every
+ * method, an address in a module is the address that the module has in the host; docs/outcomes.md
+ * has the exceptions. */
 struct forkcall_crash {
     /** The signal; 0 where the child could say nothing. */
     int32_t signal;
@@ -294,6 +297,16 @@ struct forkcall_crash {
     /** Return addresses, innermost first; frames[0] is program_counter. A hint and no evidence:
      * found by unwind tables where libdw is to be had, else by frame pointers. */
     uint64_t frames[FORKCALL_CRASH_FRAMES];
+    /** Who sent the signal, if a process did, and the system tells: its number and user, as the
+     * child sees them; pid itself for raise() and abort(). 0: nobody, or not known. */
+    int32_t sender_pid;
+    uint32_t sender_uid;
+    /** The thread that crashed, by gettid(2); pid for the function's own. 0: not known. */
+    int32_t thread;
+    /** How many of registers are known. */
+    uint32_t register_count;
+    /** The registers of the thread, by their DWARF numbers. */
+    uint64_t registers[FORKCALL_CRASH_REGISTERS];
     uint64_t reserved[8]; /**< Not used. */
 };
 

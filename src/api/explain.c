@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static void add_verdict(struct fc_text *text, const struct forkcall_report *report, const char *name)
 {
@@ -66,6 +67,12 @@ static void add_hints(struct fc_text *text, unsigned hints)
 
 static void add_circumstances(struct fc_text *text, const struct forkcall_report *report)
 {
+    if (report->crash.thread != 0 && report->crash.thread != report->pid)
+        fc_text_add(text, "\nThe crash was in another thread than the function's.");
+#ifdef WCOREDUMP
+    if (report->status == FORKCALL_SIGNALED && report->wait_status != -1 && WCOREDUMP(report->wait_status))
+        fc_text_add(text, "\nThe system has written a core dump.");
+#endif
     if (report->ran == FORKCALL_RAN_NO)
         fc_text_add(text, "\nThe function did not run: a retry is safe.");
     else if (report->ran == FORKCALL_RAN_UNKNOWN)

@@ -22,7 +22,10 @@ const char *fc_signal_name(int signal, char buffer[32]);
  * sent it. False also if si_code does not tell. */
 bool fc_signal_is_fault(int si_code);
 
-/* What si_code says about a signal ("address not mapped"); NULL: nothing of use. */
+/* True: si_code says that a process sent the signal, this one itself perhaps. Async-signal-safe. */
+bool fc_signal_is_sent(int si_code);
+
+/* What si_code says about a fault ("address not mapped"); NULL: nothing of use. */
 const char *fc_signal_reason(int signal, int si_code);
 
 #endif

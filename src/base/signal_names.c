@@ -1,4 +1,4 @@
-/* HOST: Names of signals, and what si_code says about their cause. */
+/* ANY: Names of signals, and what si_code says about their cause. */
 #include "base/report_message.h"
 
 #include "config.h"
@@ -65,10 +65,10 @@ bool fc_signal_is_fault(int si_code)
     return si_code > 0 && !is_for_any_signal(si_code);
 }
 
-/* True: si_code says that somebody sent the signal. macOS gives 0 to every ordinary signal, whoever
- * raised it, and to a trap (XNU, bsd/kern/kern_sig.c 2318-2336); Linux calls the same value
- * SI_USER. So nothing is said of a sender if the kernel does not tell one. */
-static bool is_sent(int si_code)
+/* macOS gives 0 to every ordinary signal, whoever raised it, and to a trap (XNU,
+ * bsd/kern/kern_sig.c 2318-2336); Linux calls the same value SI_USER. So nothing is said of a
+ * sender if the kernel does not tell one. */
+bool fc_signal_is_sent(int si_code)
 {
 #ifdef FC_SENDER_IS_TOLD
 #ifdef SI_TKILL
@@ -88,7 +88,15 @@ static bool is_sent(int si_code)
 
 static const char *segv_reason(int si_code)
 {
-    return si_code == SEGV_MAPERR ? "address not mapped" : si_code == SEGV_ACCERR ? "access not allowed" : NULL;
+    if (si_code == SEGV_MAPERR)
+        return "address not mapped";
+    if (si_code == SEGV_ACCERR)
+        return "access not allowed";
+#ifdef SI_KERNEL /* x86: a general protection fault, for which there is no address */
+    if (si_code == SI_KERNEL)
+        return "no valid address";
+#endif
+    return NULL;
 }
 
 static const char *bus_reason(int si_code)
@@ -107,8 +115,6 @@ static const char *fpe_reason(int si_code)
 
 const char *fc_signal_reason(int signal, int si_code)
 {
-    if (is_sent(si_code))
-        return signal == SIGABRT ? NULL : "sent by a process";
     if (!fc_signal_is_fault(si_code))
         return NULL;
     switch (signal) {
@@ -120,6 +126,8 @@ const char *fc_signal_reason(int signal, int si_code)
         return fpe_reason(si_code);
     case SIGILL:
         return "illegal instruction";
+    case SIGTRAP:
+        return "breakpoint or trap instruction";
     default:
         return NULL;
     }

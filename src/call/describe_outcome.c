@@ -5,6 +5,7 @@
 #include "base/rlimits.h"
 #include "child/run.h"
 #include "config.h"
+#include "crash/crash_decode.h"
 #include "exec/exec_self.h"
 
 #include <errno.h>
@@ -76,39 +77,129 @@ static void describe_exited(const struct fc_facts *facts, struct forkcall_report
         fc_report_message(report, "the function called exit() or quick_exit(); the status is not known");
 }
 
-static void describe_signaled(const struct fc_facts *facts, struct forkcall_report *report)
+/* ---- Signals --------------------------------------------------------------------------------- */
+
+#define REASON_SIZE 224
+
+static void say_sender(const struct forkcall_report *report, char reason[REASON_SIZE])
 {
     const struct forkcall_crash *crash = &report->crash;
+    if (crash->sender_pid == 0)
+        snprintf(reason, REASON_SIZE, "sent by a process");
+    else if (crash->sender_pid == report->pid)
+        snprintf(reason, REASON_SIZE, report->code == SIGABRT ? "" : "sent by the function itself");
+    else
+        snprintf(reason, REASON_SIZE, "sent by process %d of user %u", (int)crash->sender_pid, crash->sender_uid);
+}
+
+/* A fault of the instruction that the program counter stands at. */
+static bool is_jump(const struct forkcall_report *report)
+{
+    return report->code == SIGSEGV && fc_signal_is_fault(report->crash.si_code) &&
+           report->crash.program_counter == report->crash.address && report->crash.register_count > 0;
+}
+
+static void say_fault(const struct fc_facts *facts, const struct forkcall_report *report, char reason[REASON_SIZE])
+{
+    const char *why = fc_signal_reason(report->code, report->crash.si_code);
+    const int system_call =
+        report->code == SIGSYS && facts->reply->has_crash ? fc_crash_system_call(facts->reply->crash.data) : -1;
+    if (system_call >= 0)
+        snprintf(reason, REASON_SIZE, "system call %d is not allowed", system_call);
+    else if (is_jump(report))
+        snprintf(reason, REASON_SIZE, "jump to %s",
+                 report->crash.si_code == SEGV_MAPERR ? "an address that is not mapped" : "memory that is no code");
+    else
+        snprintf(reason, REASON_SIZE, "%s", why == NULL ? "" : why);
+}
+
+/* Finds out why the signal came, as far as the child could tell; "": no more is known. */
+static void find_reason(const struct fc_facts *facts, const struct forkcall_report *report, char reason[REASON_SIZE])
+{
+    const struct forkcall_crash *crash = &report->crash;
+    reason[0] = 0;
+    if (crash->signal == 0)
+        return;
+    if (crash->signal == SIGABRT && facts->reply->has_crash)
+        fc_crash_abort_reason(facts->reply->crash.data, reason, REASON_SIZE);
+    if (reason[0] != 0)
+        return;
+    if (fc_signal_is_sent(crash->si_code))
+        say_sender(report, reason);
+    else
+        say_fault(facts, report, reason);
+}
+
+/* The address means something: a memory access or an instruction has failed there. */
+static bool has_address(const struct forkcall_report *report)
+{
+    const struct forkcall_crash *crash = &report->crash;
+    switch (report->code) {
+    case SIGSEGV:
+#ifdef SI_KERNEL
+        return fc_signal_is_fault(crash->si_code) && crash->si_code != SI_KERNEL;
+#endif
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+        return fc_signal_is_fault(crash->si_code);
+    default:
+        return false;
+    }
+}
+
+/* What a child could not tell, or nothing in the child can. */
+static const char *possible_reason(const struct fc_facts *facts, const struct forkcall_report *report)
+{
+    if (report->crash.signal != 0 || facts->cause != FC_CAUSE_NONE)
+        return NULL;
+    if (report->code == SIGKILL)
+        return "by another process, or by the system, perhaps for want of memory";
+    if (report->code == SIGSEGV && report->ran == FORKCALL_RAN_YES)
+        return "perhaps the stack of a thread has run out";
+    return NULL;
+}
+
+static void describe_crash(const struct fc_facts *facts, const char *name, struct forkcall_report *report)
+{
+    const struct forkcall_crash *crash = &report->crash;
+    const bool is_page = FC_FAULT_TELLS_PAGE_ONLY && (report->code == SIGSEGV || report->code == SIGBUS);
+    const char *at = is_page ? "in the page at" : "at";
+    const unsigned long long address = (unsigned long long)crash->address;
+    const char *possible = possible_reason(facts, report);
+    char reason[REASON_SIZE];
+    find_reason(facts, report, reason);
+    if ((crash->flags & FORKCALL_CRASH_STACK_OVERFLOW) != 0)
+        fc_report_message(report, "killed by %s (stack overflow) %s 0x%llx", name, at, address);
+    else if ((crash->flags & FORKCALL_CRASH_MAPPED_IN_CALLER) != 0)
+        fc_report_message(report,
+                          "killed by %s %s 0x%llx, which is mapped in the caller but not in the child (MADV_DONTFORK)",
+                          name, at, address);
+    else if (reason[0] != 0 && has_address(report))
+        fc_report_message(report, "killed by %s (%s) %s 0x%llx", name, reason, at, address);
+    else if (reason[0] != 0)
+        fc_report_message(report, "killed by %s (%s)", name, reason);
+    else if (possible != NULL)
+        fc_report_message(report, "killed by %s (%s)", name, possible);
+    else
+        fc_report_message(report, "killed by %s", name);
+}
+
+static void describe_signaled(const struct fc_facts *facts, struct forkcall_report *report)
+{
     const struct forkcall_buf *message = &facts->reply->message;
     char number[32];
     const char *name = fc_signal_name(report->code, number);
     const char *limit =
         fc_limits_reason(&facts->options->limits, report->code, facts->ending->user_ns + facts->ending->system_ns);
-    const char *reason = crash->signal != 0 ? fc_signal_reason(report->code, crash->si_code) : NULL;
-    const bool is_page = FC_FAULT_TELLS_PAGE_ONLY && (report->code == SIGSEGV || report->code == SIGBUS);
-    const char *at = is_page ? "in the page at" : "at";
-    const unsigned long long address = (unsigned long long)crash->address;
     if (fc_outcome_reply_is_malformed(facts, report->ran))
         fc_report_message(report, "the child sent a malformed reply and was killed by %s", name);
     else if (message->size > 0)
         fc_report_message(report, "%.*s (killed by %s)", (int)message->size, (const char *)message->data, name);
     else if (limit != NULL)
         fc_report_message(report, "killed by %s: %s", name, limit);
-    else if ((crash->flags & FORKCALL_CRASH_STACK_OVERFLOW) != 0)
-        fc_report_message(report, "killed by %s (stack overflow) %s 0x%llx", name, at, address);
-    else if ((crash->flags & FORKCALL_CRASH_MAPPED_IN_CALLER) != 0)
-        fc_report_message(report,
-                          "killed by %s %s 0x%llx, which is mapped in the caller but not in the child (MADV_DONTFORK)",
-                          name, at, address);
-    else if (reason != NULL && fc_signal_is_fault(crash->si_code) && report->code != SIGABRT)
-        fc_report_message(report, "killed by %s (%s) %s 0x%llx", name, reason, at, address);
-    else if (reason != NULL)
-        fc_report_message(report, "killed by %s (%s)", name, reason);
-    else if (report->code == SIGKILL && facts->cause == FC_CAUSE_NONE)
-        fc_report_message(report, "killed by %s (by another process, or by the system, perhaps for want of memory)",
-                          name);
     else
-        fc_report_message(report, "killed by %s", name);
+        describe_crash(facts, name, report);
 }
 
 static void describe_too_big(const struct fc_facts *facts, struct forkcall_report *report)

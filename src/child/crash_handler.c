@@ -4,6 +4,7 @@
 #include "base/code_pointer.h"
 #include "base/memcheck.h"
 #include "base/report_message.h"
+#include "child/abort_reason.h"
 #include "child/reply_writer.h"
 #include "child/run.h"
 #include "child/storage.h"
@@ -16,6 +17,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef HAVE_RAW_SYSCALLS
+#include <sys/syscall.h>
+#endif
 
 #define PAGE 4096U    /* a page, or a part of one */
 #define RED_ZONE 128U /* x86-64 keeps variables below the stack pointer */
@@ -39,6 +43,10 @@ bool fc_crash_is_caught(int signal)
     case SIGTRAP:
     case SIGSYS:
     case SIGABRT:
+    case SIGXCPU:
+    case SIGXFSZ:
+    case SIGPIPE:
+    case SIGALRM:
         return true;
     default:
         return false;
@@ -88,14 +96,61 @@ static size_t stack_part(uint64_t from, uint64_t *start)
     return to > from ? (size_t)(to - from < FC_CRASH_STACK_MAX ? to - from : FC_CRASH_STACK_MAX) : 0;
 }
 
+/* True: the signal is that of an instruction that cannot be executed, and comes again if it is
+ * tried again. */
+static bool is_of_instruction(int signal)
+{
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL;
+}
+
+static int32_t thread_number(void)
+{
+#ifdef SYS_gettid
+    return (int32_t)syscall(SYS_gettid);
+#else
+    return 0;
+#endif
+}
+
+/* Notes what the kernel tells of the sender of a signal. */
+static void note_sender(struct fc_crash_notice *notice, const siginfo_t *info)
+{
+#ifdef FC_SENDER_IS_TOLD
+    if (fc_signal_is_sent(info->si_code)) {
+        notice->sender_pid = info->si_pid;
+        notice->sender_uid = info->si_uid;
+    }
+#else
+    (void)notice;
+    (void)info;
+#endif
+}
+
+static void note_system_call(struct fc_crash_notice *notice, const siginfo_t *info)
+{
+    notice->system_call = -1;
+#ifdef si_syscall /* siginfo_t has this member where seccomp(2) raises SIGSYS */
+    if (notice->signal == SIGSYS && fc_signal_is_fault(info->si_code))
+        notice->system_call = info->si_syscall;
+#else
+    (void)info;
+#endif
+}
+
 static void send_notice(int signal, const siginfo_t *info, const void *context)
 {
     struct fc_crash_notice notice;
     memset(&notice, 0, sizeof notice);
     notice.signal = signal;
     notice.si_code = info->si_code;
-    if (fc_signal_is_fault(info->si_code) && signal != SIGABRT)
+    if (fc_signal_is_fault(info->si_code) && (is_of_instruction(signal) || signal == SIGTRAP || signal == SIGSYS))
         notice.address = (uint64_t)(uintptr_t)info->si_addr;
+    notice.thread = thread_number();
+    notice.entry_address = (uint64_t)(uintptr_t)fc_child_entry_frame();
+    note_sender(&notice, info);
+    note_system_call(&notice, info);
+    if (signal == SIGABRT)
+        fc_abort_reason_get(&notice);
     fc_registers_get(&notice.registers, context);
     const uint64_t sp = notice.registers.sp;
     const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, &notice.stack_address) : 0;
@@ -120,7 +175,7 @@ static bool comes_again(int signal, int si_code)
 #ifdef FC_SENDER_IS_TOLD
     if (fc_runs_on_valgrind()) /* valgrind goes on after the instruction */
         return false;
-    return fc_signal_is_fault(si_code) && signal != SIGABRT && signal != SIGTRAP && signal != SIGSYS;
+    return fc_signal_is_fault(si_code) && is_of_instruction(signal);
 #else
     (void)signal;
     (void)si_code;

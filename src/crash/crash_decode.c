@@ -2,23 +2,43 @@
 #include "crash/crash_decode.h"
 #include "base/report_message.h"
 #include "crash/relocate.h"
+#include "crash/symbol.h"
 #include "crash/unwind.h"
 #include "os/memory_probe.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* A fault this near to the stack pointer is a stack overflow: at most a frame of this size, or a
  * probe, lies between them. */
 #define OVERFLOW_BELOW 65536U
 #define OVERFLOW_ABOVE 4096U
+/* The stack pointer of the thread of the function lies at most so far below the function's first
+ * frame, beside what RLIMIT_STACK allows: a large array may lie below all that was touched. */
+#define STACK_BELOW_LIMIT (UINT64_C(64) << 20)
 
-static bool is_overflow(const struct fc_crash_notice *notice)
+/* True: the stack pointer lies where the stack of the function's thread may reach to. */
+static bool is_below_entry(const struct fc_crash_notice *notice)
+{
+    struct rlimit limit;
+    const uint64_t depth = notice->entry_address - notice->registers.sp;
+    if (notice->entry_address == 0 || notice->registers.sp > notice->entry_address)
+        return false;
+    return getrlimit(RLIMIT_STACK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
+           depth <= limit.rlim_cur + STACK_BELOW_LIMIT;
+}
+
+/* stack_size: how much of the stack could be read from the stack pointer upwards. Nothing at all can
+ * be read there if the program has lost its stack pointer, which is no overflow. */
+static bool is_overflow(const struct fc_crash_notice *notice, size_t stack_size)
 {
     const uint64_t sp = notice->registers.sp;
     if ((notice->signal != SIGSEGV && notice->signal != SIGBUS) || !fc_signal_is_fault(notice->si_code) || sp == 0)
         return false;
-    return notice->address < sp + OVERFLOW_ABOVE && notice->address + OVERFLOW_BELOW > sp;
+    return notice->address < sp + OVERFLOW_ABOVE && notice->address + OVERFLOW_BELOW > sp &&
+           (stack_size > 0 || is_below_entry(notice));
 }
 
 /* The parts of a notice. */
@@ -109,13 +129,46 @@ static bool is_mapped_in_caller(const struct fc_crash_notice *notice)
            fc_memory_is_mapped((const void *)(uintptr_t)notice->address);
 }
 
+static void copy_registers(struct forkcall_crash *crash, const struct fc_registers *registers)
+{
+    _Static_assert(sizeof crash->registers == sizeof registers->general, "the public struct holds all registers");
+    crash->register_count = registers->count < FC_REGISTERS_MAX ? registers->count : FC_REGISTERS_MAX;
+    memcpy(crash->registers, registers->general, sizeof crash->registers);
+}
+
+void fc_crash_abort_reason(const void *notice, char *text, size_t size)
+{
+    struct fc_crash_notice head;
+    char type[FC_ABORT_TEXT_SIZE];
+    memcpy(&head, notice, sizeof head);
+    head.abort_text[sizeof head.abort_text - 1] = 0;
+    text[0] = 0;
+    if (head.abort_kind == FC_ABORT_TEXT) {
+        head.abort_text[strcspn(head.abort_text, "\n")] = 0;
+        (void)snprintf(text, size, "%s", head.abort_text);
+    } else if (head.abort_kind == FC_ABORT_EXCEPTION) {
+        fc_symbol_type_name(head.abort_text, type, sizeof type);
+        (void)snprintf(text, size, "C++ exception %s", type);
+    }
+}
+
+int32_t fc_crash_system_call(const void *notice)
+{
+    struct fc_crash_notice head;
+    memcpy(&head, notice, sizeof head);
+    return head.system_call;
+}
+
 void fc_crash_decode(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork)
 {
     struct parts parts;
     const bool is_whole = take_apart(&parts, notice, size);
-    const bool is_overflown = is_overflow(&parts.head);
+    const bool is_overflown = is_overflow(&parts.head, is_whole ? parts.stack_size : 0);
     crash->signal = parts.head.signal;
     crash->si_code = parts.head.si_code;
+    crash->sender_pid = parts.head.sender_pid;
+    crash->sender_uid = parts.head.sender_uid;
+    crash->thread = parts.head.thread;
     if (is_overflown)
         crash->flags |= FORKCALL_CRASH_STACK_OVERFLOW;
     if (by_fork && is_mapped_in_caller(&parts.head))
@@ -125,6 +178,7 @@ void fc_crash_decode(struct forkcall_crash *crash, void *notice, size_t size, bo
     if (!is_known)
         return;
     crash->program_counter = parts.head.registers.pc;
+    copy_registers(crash, &parts.head.registers);
     crash->frame_count = (uint32_t)fc_unwind(&parts.head.registers, parts.stack, parts.head.stack_address,
                                              parts.stack_size, crash->frames, FORKCALL_CRASH_FRAMES);
 }

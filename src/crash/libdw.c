@@ -7,6 +7,7 @@
 #include "crash/libdw.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Absent in a static program, which would load another C library with libdw. */
+/* A static program that loads nothing has no loader. */
 #pragma weak dlopen
 #pragma weak dlsym
 
@@ -28,6 +29,22 @@ static enum { NOT_TRIED, LOADED, MISSING } state;
 /* How long a thread waits for the mutex. In a process that was forked while another thread had it,
  * it stays locked for ever, and reading a file from a dead file server may take long. */
 static const time_t lock_patience_seconds = 1;
+
+/* Finds nothing: unwinding needs only the tables in the modules themselves, and unpacking the
+ * debug information of a C library takes tens of milliseconds. */
+static int find_no_debuginfo(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base,
+                             const char *file_name, const char *link_file, GElf_Word link_crc, char **found)
+{
+    (void)module;
+    (void)user;
+    (void)module_name;
+    (void)base;
+    (void)file_name;
+    (void)link_file;
+    (void)link_crc;
+    (void)found;
+    return -1;
+}
 
 /* Looks for separate debug information only by build-id, below /usr/lib/debug. libdw's own search
  * would end in downloads. */
@@ -43,10 +60,8 @@ static int find_elf(Dwfl_Module *module, void **user, const char *module_name, D
     return libdw.dwfl_linux_proc_find_elf(module, user, module_name, base, file_name, elf);
 }
 
-static const Dwfl_Callbacks callbacks = {
-    .find_elf = find_elf,
-    .find_debuginfo = find_debuginfo,
-};
+static const Dwfl_Callbacks for_unwinding = {.find_elf = find_elf, .find_debuginfo = find_no_debuginfo};
+static const Dwfl_Callbacks for_names = {.find_elf = find_elf, .find_debuginfo = find_debuginfo};
 
 /* True: /proc shows this process. In another process namespace than that of /proc, this process's
  * number is another process's. */
@@ -77,9 +92,25 @@ static bool find_function(void *library, const char *name, void *function)
     return symbol != NULL;
 }
 
+static int has_interpreter(struct dl_phdr_info *program, size_t size, void *unused)
+{
+    (void)size;
+    (void)unused;
+    for (ElfW(Half) i = 0; i < program->dlpi_phnum; i++)
+        if (program->dlpi_phdr[i].p_type == PT_INTERP)
+            return 1;
+    return -1; /* the others are no programs */
+}
+
+/* A static program would load another C library with libdw. */
+static bool is_static(void)
+{
+    return dlopen == NULL || dlsym == NULL || dl_iterate_phdr(has_interpreter, NULL) != 1;
+}
+
 static bool load(void)
 {
-    if (dlopen == NULL || dlsym == NULL)
+    if (is_static())
         return false;
     void *library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
     if (library == NULL)
@@ -101,10 +132,10 @@ static bool is_loaded(void)
     return state == LOADED;
 }
 
-static bool report_process(struct fc_libdw_view *view)
+static bool report_process(struct fc_libdw_view *view, enum fc_libdw_use use)
 {
     view->libdw = &libdw;
-    view->dwfl = libdw.dwfl_begin(&callbacks);
+    view->dwfl = libdw.dwfl_begin(use == FC_LIBDW_UNWIND ? &for_unwinding : &for_names);
     return view->dwfl != NULL && libdw.dwfl_linux_proc_report(view->dwfl, getpid()) == 0 &&
            libdw.dwfl_report_end(view->dwfl, NULL, NULL) == 0;
 }
@@ -115,7 +146,7 @@ static void unlock(const struct fc_libdw_view *view)
     (void)pthread_setcancelstate(view->cancel_state, NULL);
 }
 
-int fc_libdw_open(struct fc_libdw_view *view)
+int fc_libdw_open(struct fc_libdw_view *view, enum fc_libdw_use use)
 {
     view->dwfl = NULL;
     if (!proc_shows_us())
@@ -126,7 +157,7 @@ int fc_libdw_open(struct fc_libdw_view *view)
         (void)pthread_setcancelstate(view->cancel_state, NULL);
         return -1;
     }
-    if (is_loaded() && report_process(view))
+    if (is_loaded() && report_process(view, use))
         return 0;
     if (view->dwfl != NULL)
         libdw.dwfl_end(view->dwfl);

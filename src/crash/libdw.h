@@ -61,10 +61,15 @@ struct fc_libdw_view {
     int cancel_state;
 };
 
+enum fc_libdw_use {
+    FC_LIBDW_UNWIND, /* without debug information that lies in files of its own */
+    FC_LIBDW_NAME,
+};
+
 /* Opens a view. 0: it is open, and fc_libdw_close closes it. -1: libdw is not on this machine, or
  * cannot be used at the moment, and the caller uses something else. No memory and no descriptor
  * stays after the view is closed, but libdw stays loaded. */
-int fc_libdw_open(struct fc_libdw_view *view);
+int fc_libdw_open(struct fc_libdw_view *view, enum fc_libdw_use use);
 void fc_libdw_close(struct fc_libdw_view *view);
 
 /* True: this machine has no libdw that the process can load. */

@@ -21,7 +21,7 @@ const struct fc_symbols fc_symbols_tables = {.has_libdw = false};
 
 void fc_symbols_open(struct fc_symbols *symbols)
 {
-    symbols->has_libdw = fc_libdw_open(&symbols->libdw) == 0;
+    symbols->has_libdw = fc_libdw_open(&symbols->libdw, FC_LIBDW_NAME) == 0;
 }
 
 void fc_symbols_close(struct fc_symbols *symbols)

@@ -28,10 +28,15 @@ static demangle_fn *find_demangle(void)
 static char *demangle(const char *name)
 {
     int status = 0;
-    if (strncmp(name, "_Z", 2) != 0)
-        return NULL;
     demangle_fn *function = find_demangle();
     return function == NULL ? NULL : function(name, NULL, NULL, &status);
+}
+
+void fc_symbol_type_name(const char *name, char *to, size_t size)
+{
+    char *translated = demangle(name);
+    (void)snprintf(to, size, "%s", translated != NULL ? translated : name);
+    free(translated);
 }
 
 /* The length without what a compiler ('.') or a linker ('@') has appended. */
@@ -45,7 +50,7 @@ void fc_symbol_set_name(struct fc_symbol *symbol, const char *name)
 {
     char written[FC_MANGLED_MAX];
     (void)snprintf(written, sizeof written, "%.*s", (int)written_length(name), name);
-    char *translated = demangle(written);
+    char *translated = strncmp(written, "_Z", 2) == 0 ? demangle(written) : NULL;
     (void)snprintf(symbol->name, sizeof symbol->name, "%.*s", (int)sizeof symbol->name - 1,
                    translated != NULL ? translated : written);
     free(translated);

@@ -78,7 +78,7 @@ static int add_frame(Dwfl_Frame *frame, void *user)
 static void walk_tables(struct walk *walk)
 {
     struct fc_libdw_view view;
-    if (fc_libdw_open(&view) != 0)
+    if (fc_libdw_open(&view, FC_LIBDW_UNWIND) != 0)
         return;
     walk->libdw = view.libdw;
     if (view.libdw->dwfl_attach_state(view.dwfl, NULL, getpid(), &thread_callbacks, walk))

@@ -6,6 +6,16 @@
 #include "os/registers.h"
 #include "wire/frame.h"
 
+/* With its terminating 0. A multiple of 8, so that the notice has no padding. */
+#define FC_ABORT_TEXT_SIZE 192U
+
+/* What is known of an abort(3). */
+enum fc_abort_kind {
+    FC_ABORT_UNKNOWN = 0,
+    FC_ABORT_TEXT = 1,      /* abort_text is what the C library has said */
+    FC_ABORT_EXCEPTION = 2, /* abort_text is the mangled type of the current C++ exception */
+};
+
 /* The payload of the crash frame begins with this struct. Then come range_count times struct
  * fc_module_range, if the child is no fork of the host. The rest is the bytes of the stack from
  * stack_address on. The host unwinds this part of the stack, because a signal handler cannot. */
@@ -14,8 +24,15 @@ struct fc_crash_notice {
     int32_t si_code;
     uint64_t address;
     uint64_t stack_address;
+    /* The frame that has called the function lies here. */
+    uint64_t entry_address;
     uint32_t range_count;
-    uint32_t reserved;
+    int32_t thread;     /* the number of the thread that has crashed; 0: not known */
+    int32_t sender_pid; /* of a signal that a process has sent; 0: not known */
+    uint32_t sender_uid;
+    int32_t system_call; /* SIGSYS: its number; else -1 */
+    uint32_t abort_kind; /* enum fc_abort_kind */
+    char abort_text[FC_ABORT_TEXT_SIZE];
     struct fc_registers registers;
 };
 

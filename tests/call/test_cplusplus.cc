@@ -76,23 +76,30 @@ int throws_an_int(const void *, std::size_t, forkcall_buf *)
     throw 1; // NOLINT: any type may be thrown
 }
 
+struct thrower {
+    forkcall_fn *fn;
+    const char *type;
+};
+
 int host_whose_function_throws(void *context)
 {
-    forkcall_fn *const *fn = static_cast<forkcall_fn **>(context);
+    const thrower *thrown = static_cast<thrower *>(context);
     host = getpid();
-    const forkcall_report report = run_in_a_try_block(*fn);
+    const forkcall_report report = run_in_a_try_block(thrown->fn);
     CHECK(getpid() == host);
     CHECK(report.status == FORKCALL_SIGNALED && report.code == SIGABRT && report.ran == FORKCALL_RAN_YES);
     CHECK(report.crash.signal == SIGABRT);
+    CHECK(std::strcmp(report.message,
+                      (std::string("killed by SIGABRT (C++ exception ") + thrown->type + ")").c_str()) == 0);
     CHECK(seen()->caller_caught == 0 && seen()->caller_destroyed == 0);
     return 42;
 }
 
 void exception_out_of_the_function_does_not_reach_the_callers_catch(void **)
 {
-    forkcall_fn *functions[] = {throws, throws_an_int};
-    for (forkcall_fn *&fn : functions)
-        assert_int_equal(host_run(host_whose_function_throws, static_cast<void *>(&fn)), 42);
+    thrower throwers[] = {{throws, "std::runtime_error"}, {throws_an_int, "int"}};
+    for (thrower &thrown : throwers)
+        assert_int_equal(host_run(host_whose_function_throws, static_cast<void *>(&thrown)), 42);
 }
 
 // ---- Exceptions inside of the function ---------------------------------------------------------

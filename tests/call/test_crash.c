@@ -3,6 +3,9 @@
  * SPDX-License-Identifier: MIT */
 #include "children.h"
 
+#undef NDEBUG
+#include <assert.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -290,7 +293,7 @@ static void breakpoint_instruction(void **state)
     const struct forkcall_report r = run(meets_a_breakpoint, NULL, 0);
     assert_crash(&r, SIGTRAP);
     assert_inside(&r, meets_a_breakpoint);
-    assert_string_equal(r.message, "killed by SIGTRAP");
+    assert_string_equal(r.message, "killed by SIGTRAP (breakpoint or trap instruction)");
 }
 #endif
 
@@ -312,6 +315,45 @@ static void call_of_abort(void **state)
     assert_true(r.crash.frame_count >= 1);
 }
 
+/* glibc keeps what it says before it aborts; other libraries and static programs do not. */
+static int fails_an_assertion(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)result;
+    assert(args_size == 17 && "chunk order");
+    return 0;
+}
+
+static int frees_twice(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char *volatile memory = malloc(100);
+    (void)args;
+    (void)args_size;
+    (void)result;
+    free(memory);
+    free(memory); // NOLINT(clang-analyzer-unix.Malloc): this is tested
+    return 0;
+}
+
+static void message_tells_what_the_c_library_has_said(void **state)
+{
+    (void)state;
+#if defined(__GLIBC__)
+    if (dlsym(RTLD_DEFAULT, "__abort_msg") == NULL)
+        skip(); /* a static program */
+    struct forkcall_report r = run(fails_an_assertion, NULL, 0);
+    assert_crash(&r, SIGABRT);
+    assert_non_null(strstr(r.message, "killed by SIGABRT ("));
+    assert_non_null(strstr(r.message, "fails_an_assertion: Assertion `args_size == 17 && \"chunk order\"' failed."));
+    assert_null(strstr(r.message, "perhaps"));
+    if (under_sanitizer())
+        return; /* it has an allocator of its own */
+    r = run(frees_twice, NULL, 0);
+    assert_crash(&r, SIGABRT);
+    assert_non_null(strstr(r.message, "double free"));
+#endif
+}
+
 static int raises(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args_size;
@@ -322,7 +364,7 @@ static int raises(const void *args, size_t args_size, struct forkcall_buf *resul
 
 static void crash_signal_that_was_sent(void **state)
 {
-    static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ, SIGPIPE, SIGALRM};
     (void)state;
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++) {
         const struct forkcall_report r = run(raises, &caught[i], sizeof caught[i]);
@@ -335,7 +377,7 @@ static void crash_signal_that_was_sent(void **state)
 
 static void signal_that_is_no_crash(void **state)
 {
-    static const int others[] = {SIGTERM, SIGUSR1, SIGALRM, SIGPIPE, SIGKILL};
+    static const int others[] = {SIGTERM, SIGUSR1, SIGVTALRM, SIGQUIT, SIGKILL};
     (void)state;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         const struct forkcall_report r = run(raises, &others[i], sizeof others[i]);
@@ -533,6 +575,7 @@ int main(void)
         TEST(breakpoint_instruction),
 #endif
         TEST(call_of_abort),
+        TEST(message_tells_what_the_c_library_has_said),
         TEST(crash_signal_that_was_sent),
         TEST(signal_that_is_no_crash),
         TEST(stack_overflow),

@@ -397,7 +397,8 @@ static void jump_into_the_runner(int signal)
 
 static int host_with_crash_handlers(void *unused)
 {
-    static const int caught[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    static const int caught[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS,
+                                 SIGABRT, SIGXCPU, SIGXFSZ, SIGPIPE, SIGALRM};
     (void)unused;
     host = getpid();
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
@@ -469,7 +470,7 @@ static void function_with_a_crash_handler_of_its_own(void **state)
     assert_status(r, FORKCALL_SIGNALED);
     assert_int_equal(r.code, SIGSEGV);
     assert_int_equal(r.crash.signal, 0);
-    assert_string_equal(r.message, "killed by SIGSEGV");
+    assert_string_equal(r.message, "killed by SIGSEGV (perhaps the stack of a thread has run out)");
 }
 
 /* ---- From outside ---------------------------------------------------------------------------- */
@@ -482,7 +483,7 @@ static int tells_its_pid_and_hangs(const void *args, size_t args_size, struct fo
 
 static void signal_from_outside(void **state)
 {
-    static const int signals[] = {SIGKILL, SIGTERM, SIGSEGV};
+    static const int signals[] = {SIGKILL, SIGTERM, SIGSEGV, SIGABRT};
     (void)state;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         struct forkcall_call *call;
@@ -496,7 +497,7 @@ static void signal_from_outside(void **state)
         assert_int_equal(r.ran, FORKCALL_RAN_YES);
         assert_int_equal(r.pid, evidence()->pid);
         assert_true(WIFSIGNALED(r.wait_status));
-        if (signals[i] == SIGSEGV) {
+        if (signals[i] == SIGSEGV || signals[i] == SIGABRT) {
             assert_int_equal(r.crash.si_code, SI_USER);
             assert_told_as_sent(&r);
         }

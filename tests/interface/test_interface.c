@@ -49,7 +49,7 @@ static void layout_of_buf_limits_and_crash(void **state)
     OFFSET(forkcall_limits, file_size_bytes, 24, 24, 24);
     OFFSET(forkcall_limits, core_bytes, 32, 32, 32);
     OFFSET(forkcall_limits, processes, 40, 40, 40);
-    SIZE(forkcall_crash, 352, 352, 352);
+    SIZE(forkcall_crash, 632, 632, 632);
     OFFSET(forkcall_crash, signal, 0, 0, 0);
     OFFSET(forkcall_crash, si_code, 4, 4, 4);
     OFFSET(forkcall_crash, address, 8, 8, 8);
@@ -57,7 +57,12 @@ static void layout_of_buf_limits_and_crash(void **state)
     OFFSET(forkcall_crash, flags, 24, 24, 24);
     OFFSET(forkcall_crash, frame_count, 28, 28, 28);
     OFFSET(forkcall_crash, frames, 32, 32, 32);
-    OFFSET(forkcall_crash, reserved, 288, 288, 288);
+    OFFSET(forkcall_crash, sender_pid, 288, 288, 288);
+    OFFSET(forkcall_crash, sender_uid, 292, 292, 292);
+    OFFSET(forkcall_crash, thread, 296, 296, 296);
+    OFFSET(forkcall_crash, register_count, 300, 300, 300);
+    OFFSET(forkcall_crash, registers, 304, 304, 304);
+    OFFSET(forkcall_crash, reserved, 568, 568, 568);
 }
 
 static void layout_of_options(void **state)
@@ -119,7 +124,7 @@ static void layout_of_server_options(void **state)
 static void layout_of_report(void **state)
 {
     (void)state;
-    SIZE(forkcall_report, 744, 744, 740);
+    SIZE(forkcall_report, 1024, 1024, 1020);
     OFFSET(forkcall_report, status, 0, 0, 0);
     OFFSET(forkcall_report, ran, 4, 4, 4);
     OFFSET(forkcall_report, code, 8, 8, 8);
@@ -135,8 +140,8 @@ static void layout_of_report(void **state)
     OFFSET(forkcall_report, max_rss_bytes, 56, 56, 56);
     OFFSET(forkcall_report, fn, 64, 64, 64);
     OFFSET(forkcall_report, crash, 72, 72, 68);
-    OFFSET(forkcall_report, message, 424, 424, 420);
-    OFFSET(forkcall_report, reserved, 680, 680, 676);
+    OFFSET(forkcall_report, message, 704, 704, 700);
+    OFFSET(forkcall_report, reserved, 960, 960, 956);
 }
 
 /* ---- Numbers --------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
  *                    closes, takes, covers   something to their socket
  *                    forks                   another process goes on to main
  *                    calls                   call the library without their socket
- *                    ignores                 ignore SIGPIPE
+ *                    ignores                 ignore SIGUSR1
  *                    waits                   create REEXEC_BEGUN, and wait until REEXEC_GO exists
  *   no_proc        makes /proc empty
  *   jail DIR FILE  changes the root to DIR, where the program's name leads to FILE
@@ -76,7 +76,7 @@ __attribute__((constructor)) static void before_main(void)
     if (strcmp(what, "forks") == 0 && fork() == 0)
         await_taken();
     if (strcmp(what, "ignores") == 0)
-        signal(SIGPIPE, SIG_IGN);
+        signal(SIGUSR1, SIG_IGN);
     if (strcmp(what, "waits") == 0) {
         const char *begun = getenv("REEXEC_BEGUN");
         close(begun == NULL ? -1 : open(begun, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -92,9 +92,9 @@ static int tells_sigpipe(const void *args, size_t args_size, struct forkcall_buf
     (void)args;
     (void)args_size;
     (void)result;
-    if (sigaction(SIGPIPE, NULL, &action) < 0)
+    if (sigaction(SIGUSR1, NULL, &action) < 0)
         return errno;
-    return action.sa_handler == SIG_DFL ? 0 : forkcall_fail(1, "SIGPIPE is not at its default");
+    return action.sa_handler == SIG_DFL ? 0 : forkcall_fail(1, "SIGUSR1 is not at its default");
 }
 
 /* ---- In the host ----------------------------------------------------------------------------- */

@@ -270,15 +270,15 @@ static int prepare_ignores_a_signal(const void *args, size_t args_size, struct f
     (void)args;
     (void)args_size;
     (void)result;
-    return signal(SIGPIPE, SIG_IGN) == SIG_ERR;
+    return signal(SIGUSR1, SIG_IGN) == SIG_ERR;
 }
 
-static int child_tells_sigpipe(const void *args, size_t args_size, struct forkcall_buf *result)
+static int child_tells_sigusr1(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     struct sigaction action;
     (void)args;
     (void)args_size;
-    const int r = sigaction(SIGPIPE, NULL, &action);
+    const int r = sigaction(SIGUSR1, NULL, &action);
     const int is_default = r == 0 && action.sa_handler == SIG_DFL;
     return forkcall_buf_append(result, &is_default, sizeof is_default);
 }
@@ -288,7 +288,7 @@ static int call_after_ignored_signal(void *context)
     int is_default = -1;
     (void)context;
     CHECK(forkcall_server_start(&(struct forkcall_server_options){.prepare = prepare_ignores_a_signal}) == 0);
-    CHECK(ask(FORKCALL_SERVER, child_tells_sigpipe, NULL, 0, &is_default, sizeof is_default));
+    CHECK(ask(FORKCALL_SERVER, child_tells_sigusr1, NULL, 0, &is_default, sizeof is_default));
     CHECK(is_default == 1);
     return 0;
 }

@@ -268,7 +268,12 @@ void assert_status_at(const struct forkcall_report *report, enum forkcall_status
 void assert_told_as_sent(const struct forkcall_report *report)
 {
 #ifdef FC_SENDER_IS_TOLD
-    assert_non_null(strstr(report->message, "(sent by a process)"));
+    char sent[64] = "(sent by the function itself)";
+    if (report->crash.sender_pid != report->pid)
+        snprintf(sent, sizeof sent, "(sent by process %d of user %u)", (int)report->crash.sender_pid, getuid());
+    assert_true(report->crash.sender_pid == report->pid || report->crash.sender_pid == getpid());
+    assert_int_equal(report->crash.sender_uid, getuid());
+    assert_non_null(strstr(report->message, sent));
 #else
     assert_null(strstr(report->message, "sent"));
     assert_null(strchr(report->message, '('));

@@ -16,6 +16,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -445,11 +446,42 @@ static void fault_that_is_told_as_a_stack_overflow(void **state)
         notice.si_code = faults[i].si_code;
         notice.registers.sp = 0x12345678;
         notice.address = notice.registers.sp + (uint64_t)(int64_t)faults[i].distance;
-        const struct forkcall_crash read = read_notice(&notice, NULL, 0, NULL, 0, false);
+        const unsigned char readable[16] = {0};
+        const struct forkcall_crash read = read_notice(&notice, NULL, 0, readable, sizeof readable, false);
         assert_int_equal((read.flags & FORKCALL_CRASH_STACK_OVERFLOW) != 0, faults[i].overflows);
         notice.registers.sp = 0; /* 0: unknown */
         assert_int_equal(read_notice(&notice, NULL, 0, NULL, 0, false).flags, 0);
     }
+}
+
+/* Where the stack pointer points to nothing, the fault is an overflow only if the stack of the
+ * function's thread may reach so far down, as after a large array. */
+static void lost_stack_pointer_is_not_told_as_a_stack_overflow(void **state)
+{
+    static const uint64_t sp = 0x40000000;
+    const struct {
+        uint64_t entry;
+        bool overflows;
+    } entries[] = {{0, false}, {sp - 1, false}, {sp, true}, {sp + (1U << 20), true}, {UINT64_C(1) << 46, false}};
+    struct rlimit old;
+    struct rlimit limit;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_STACK, &old), 0);
+    limit = old;
+    limit.rlim_cur = 8U << 20; /* not more than any hard limit that a test meets */
+    assert_int_equal(setrlimit(RLIMIT_STACK, &limit), 0);
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        struct fc_crash_notice notice;
+        memset(&notice, 0, sizeof notice);
+        notice.signal = SIGSEGV;
+        notice.si_code = SEGV_MAPERR;
+        notice.registers.sp = sp;
+        notice.address = sp - 8;
+        notice.entry_address = entries[i].entry;
+        const struct forkcall_crash read = read_notice(&notice, NULL, 0, NULL, 0, false);
+        assert_int_equal((read.flags & FORKCALL_CRASH_STACK_OVERFLOW) != 0, entries[i].overflows);
+    }
+    assert_int_equal(setrlimit(RLIMIT_STACK, &old), 0);
 }
 
 /* An address that a forged module leads to must lie in the module of this process that the child
@@ -493,6 +525,7 @@ int main(void)
         cmocka_unit_test(hostile_tables_of_modules_do_no_harm),
         cmocka_unit_test(forged_modules_lead_into_ours_alone),
         cmocka_unit_test(fault_that_is_told_as_a_stack_overflow),
+        cmocka_unit_test(lost_stack_pointer_is_not_told_as_a_stack_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "call/outcome.h"
 #include "child/run.h"
+#include "config.h"
 #include "exec/exec_self.h"
 #include "os/start_gate.h"
 
@@ -85,6 +86,7 @@ static void decide(void)
     struct forkcall_crash crash = report.crash;
     memset(&report, 0, sizeof report);
     report.crash = crash;
+    report.pid = 77;
     by = fc_outcome_decide(&facts, &report);
     fc_outcome_describe(&facts, by, &report);
 }
@@ -459,9 +461,73 @@ static void message_of_a_crash_has_the_address(void **state)
     report.crash.flags = FORKCALL_CRASH_MAPPED_IN_CALLER;
     decide();
     assert_non_null(strstr(report.message, "is mapped in the caller but not in the child (MADV_DONTFORK)"));
-    report.crash = (struct forkcall_crash){.signal = SIGABRT};
+}
+
+static void message_of_a_crash_has_its_reason(void **state)
+{
+    (void)state;
+    ends_by(SIGSEGV);
+    report.crash = (struct forkcall_crash){
+        .signal = SIGSEGV, .si_code = SEGV_MAPERR, .address = 0x10, .program_counter = 0x10, .register_count = 1};
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGSEGV,
+           "killed by SIGSEGV (jump to an address that is not mapped) at 0x10");
+    report.crash.si_code = SEGV_ACCERR;
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGSEGV, "killed by SIGSEGV (jump to memory that is no code) at 0x10");
+    report.crash.register_count = 0; /* where the instruction is not known */
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGSEGV, "killed by SIGSEGV (access not allowed) at 0x10");
+#ifdef SI_KERNEL
+    report.crash.si_code = SI_KERNEL;
+    report.crash.address = 0;
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGSEGV, "killed by SIGSEGV (no valid address)");
+#endif
+    report.crash = (struct forkcall_crash){.signal = 0};
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGSEGV,
+           "killed by SIGSEGV (perhaps the stack of a thread has run out)");
+}
+
+static void message_of_a_signal_that_was_sent_names_the_sender(void **state)
+{
+    (void)state;
+#ifdef FC_SENDER_IS_TOLD
     ends_by(SIGABRT);
+    report.crash = (struct forkcall_crash){.signal = SIGABRT, .si_code = SI_USER, .sender_pid = 5, .sender_uid = 6};
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (sent by process 5 of user 6)");
+    report.crash.sender_pid = 77; /* abort(3) */
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT");
+    report.crash.sender_pid = 0; /* in another process namespace */
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (sent by a process)");
+    ends_by(SIGSEGV);
+    report.crash = (struct forkcall_crash){.signal = SIGSEGV, .si_code = SI_USER, .sender_pid = 77};
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGSEGV, "killed by SIGSEGV (sent by the function itself)");
+#endif
+}
+
+/* What the child's notice says in words is looked at only if there is a notice. */
+static void message_of_an_abort_has_what_the_child_says_of_it(void **state)
+{
+    struct fc_crash_notice notice;
+    (void)state;
+    memset(&notice, 0, sizeof notice);
+    notice.abort_kind = FC_ABORT_TEXT;
+    memset(notice.abort_text, 'x', sizeof notice.abort_text); /* has no end */
+    ends_by(SIGABRT);
+    report.crash = (struct forkcall_crash){.signal = SIGABRT};
+    reply.crash = forkcall_buf_fixed(&notice, sizeof notice);
+    assert_non_null(forkcall_buf_extend(&reply.crash, sizeof notice));
+    reply.has_crash = true;
+    decide();
+    assert_int_equal(strspn(report.message + strlen("killed by SIGABRT ("), "x"), sizeof notice.abort_text - 1);
+    snprintf(notice.abort_text, sizeof notice.abort_text, "double free\nand more");
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (double free)");
+    notice.abort_kind = FC_ABORT_EXCEPTION;
+    snprintf(notice.abort_text, sizeof notice.abort_text, "?");
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (C++ exception ?)");
+    notice.system_call = 41;
+    ends_by(SIGSYS);
+    report.crash = (struct forkcall_crash){.signal = SIGSYS, .si_code = 1};
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGSYS, "killed by SIGSYS (system call 41 is not allowed)");
+    reply.has_crash = false;
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGSYS, "killed by SIGSYS");
 }
 
 static void crash_is_true_where_the_kernel_says_the_same(void **state)
@@ -559,6 +625,9 @@ int main(void)
         cmocka_unit_test_setup(child_that_has_closed_its_reply_is_lost, begin_anew),
         cmocka_unit_test_setup(message_of_a_signal_has_the_best_reason, begin_anew),
         cmocka_unit_test_setup(message_of_a_crash_has_the_address, begin_anew),
+        cmocka_unit_test_setup(message_of_a_crash_has_its_reason, begin_anew),
+        cmocka_unit_test_setup(message_of_a_signal_that_was_sent_names_the_sender, begin_anew),
+        cmocka_unit_test_setup(message_of_an_abort_has_what_the_child_says_of_it, begin_anew),
         cmocka_unit_test_setup(crash_is_true_where_the_kernel_says_the_same, begin_anew),
         cmocka_unit_test_setup(usage_is_that_of_the_kernel_or_of_the_child, begin_anew),
         cmocka_unit_test_setup(peak_of_the_host_is_not_told_as_that_of_the_child, begin_anew),
