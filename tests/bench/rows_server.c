@@ -19,6 +19,7 @@ static int64_t bare_fork(void *unused)
 
 static struct forkcall_options by_server = {.method = FORKCALL_SERVER};
 static const struct forkcall_server_options forked_spares = {.spares = 2};
+static const struct forkcall_server_options fixed_spares = {.spares = 2, .fixed_identity = true};
 static const struct forkcall_server_options execed_spares = {.spares = 2, .exec_spares = true};
 
 /* The processes that measure. */
@@ -26,6 +27,7 @@ struct hosts {
     struct bench_process small;  /* a host of 0 MiB */
     struct bench_process large;  /* a host of the measured size; not open if the size is 0 MiB */
     struct bench_process copies; /* of the same size, with exec'ed spares */
+    struct bench_process fixed;  /* a host of 0 MiB that has promised never to change */
 };
 
 /* The runs that are measured in turn. A forked spare is ready 0.5 ms after a call; an exec'ed one
@@ -35,6 +37,7 @@ enum run {
     SPARES_SHORT,
     BARE_SHORT,
     SERVER_SHORT,
+    FIXED_SHORT, /* the server of a host that has promised never to change */
     SMALL_SHORT, /* the server of a small host */
     PING_LONG,
     SPARES_LONG,
@@ -55,6 +58,7 @@ static struct spaced_calls spaced_calls[RUN_COUNT] = {
     [SPARES_SHORT] = {handmade_spares_call, NULL, SHORT_US, 5},
     [BARE_SHORT] = {bare_fork, NULL, SHORT_US, 5},
     [SERVER_SHORT] = {library_call, &by_server, SHORT_US, 5},
+    [FIXED_SHORT] = {library_call, &by_server, SHORT_US, 5},
     [SMALL_SHORT] = {library_call, &by_server, SHORT_US, 5},
     [PING_LONG] = {handmade_ping, NULL, LONG_US, 5},
     [SPARES_LONG] = {handmade_spares_call, NULL, LONG_US, 5},
@@ -68,13 +72,21 @@ static struct spaced_calls spaced_calls[RUN_COUNT] = {
 };
 
 static const char *const names[RUN_COUNT] = {
-    [PING_SHORT] = "ping-pong, pauses of 0.5 ms", [SPARES_SHORT] = "spares by hand, pauses of 0.5 ms",
-    [BARE_SHORT] = "pipe + fork by hand",         [SERVER_SHORT] = "SERVER, pauses of 0.5 ms",
-    [SMALL_SHORT] = "SERVER of a small host",     [PING_LONG] = "ping-pong, pauses of 2 ms",
-    [SPARES_LONG] = "spares by hand, 2 ms",       [SERVER_LONG] = "SERVER, pauses of 2 ms",
-    [SERVER_PATIENT] = "SERVER, 25 ms",           [COPIES_PATIENT] = "SERVER, exec'ed spares, 25 ms",
-    [BARE_FAST] = "fork by hand, back to back",   [SPARES_FAST] = "spares by hand, back to back",
-    [SERVER_FAST] = "SERVER, back to back",       [FORK] = "FORK",
+    [PING_SHORT] = "ping-pong, pauses of 0.5 ms",
+    [SPARES_SHORT] = "spares by hand, pauses of 0.5 ms",
+    [BARE_SHORT] = "pipe + fork by hand",
+    [SERVER_SHORT] = "SERVER, pauses of 0.5 ms",
+    [FIXED_SHORT] = "SERVER, fixed_identity",
+    [SMALL_SHORT] = "SERVER of a small host",
+    [PING_LONG] = "ping-pong, pauses of 2 ms",
+    [SPARES_LONG] = "spares by hand, 2 ms",
+    [SERVER_LONG] = "SERVER, pauses of 2 ms",
+    [SERVER_PATIENT] = "SERVER, 25 ms",
+    [COPIES_PATIENT] = "SERVER, exec'ed spares, 25 ms",
+    [BARE_FAST] = "fork by hand, back to back",
+    [SPARES_FAST] = "spares by hand, back to back",
+    [SERVER_FAST] = "SERVER, back to back",
+    [FORK] = "FORK",
 };
 
 /* The cores, and the size of the host. */
@@ -106,15 +118,18 @@ static void print_ready_rows(struct bench *bench, const struct place *place, con
     const bool pinned = place->core >= 0;
     print_one(bench, place, "0.5 ms pauses", "pipe ping-pong of two processes", &times[PING_SHORT],
               &times[SERVER_SHORT], pinned ? 4.5 : 0, UNIT_TIME);
-    print_one(bench, place, "0.5 ms pauses", "spares by hand", &times[SPARES_SHORT], &times[SERVER_SHORT], 0,
-              UNIT_TIME);
+    print_one(bench, place, "0.5 ms pauses", "spares by hand", &times[SPARES_SHORT], &times[SERVER_SHORT],
+              pinned ? 1.6 : 0, UNIT_TIME);
+    if (place->size == 0)
+        print_one(bench, place, "fixed_identity", "spares by hand", &times[SPARES_SHORT], &times[FIXED_SHORT],
+                  pinned ? 1.2 : 0, UNIT_TIME);
     print_one(bench, place, "0.5 ms pauses", "pipe + fork by hand, 0 MiB", &times[BARE_SHORT], &times[SERVER_SHORT],
               pinned ? 0.30 : 0, UNIT_TIME);
     print_one(bench, place, "2 ms pauses", "pipe ping-pong of two processes", &times[PING_LONG], &times[SERVER_LONG],
               pinned ? 4.5 : 0, UNIT_TIME);
     print_one(bench, place, "2 ms pauses", "spares by hand", &times[SPARES_LONG], &times[SERVER_LONG], 0, UNIT_TIME);
     print_one(bench, place, "exec'ed spares", "SERVER, forked spares", &times[SERVER_PATIENT], &times[COPIES_PATIENT],
-              pinned ? 1.2 : 0, UNIT_TIME);
+              pinned ? 1.1 : 0, UNIT_TIME);
 }
 
 static void print_large_rows(struct bench *bench, const struct place *place, const struct summary *times)
@@ -128,8 +143,8 @@ static void print_large_rows(struct bench *bench, const struct place *place, con
 
 static void print_fast_rows(struct bench *bench, const struct place *place, const struct summary *times)
 {
-    print_one(bench, place, "back to back", "pipe + fork by hand", &times[BARE_FAST], &times[SERVER_FAST], 0.9,
-              UNIT_TIME);
+    print_one(bench, place, "back to back", "pipe + fork by hand", &times[BARE_FAST], &times[SERVER_FAST],
+              place->core >= 0 ? 1.4 : 1.2, UNIT_TIME);
     print_one(bench, place, "back to back", "spares by hand", &times[SPARES_FAST], &times[SERVER_FAST], 0, UNIT_TIME);
 }
 
@@ -141,10 +156,13 @@ static size_t plan(const struct hosts *hosts, size_t size, struct bench_process_
     for (int r = 0; r < RUN_COUNT; r++) {
         const bool is_fast = r == BARE_FAST || r == SPARES_FAST || r == SERVER_FAST;
         const struct bench_process *at = size > 0 ? &hosts->large : &hosts->small;
-        if ((is_fast && size > 0) || (r == SMALL_SHORT && size == 0) || (r == FORK && size < 1024 * MIB))
+        if ((is_fast && size > 0) || (r == SMALL_SHORT && size == 0) || (r == FIXED_SHORT && size > 0) ||
+            (r == FORK && size < 1024 * MIB))
             continue;
         if (r == COPIES_PATIENT)
             at = &hosts->copies;
+        if (r == FIXED_SHORT)
+            at = &hosts->fixed;
         if (r == BARE_SHORT || r == SMALL_SHORT)
             at = &hosts->small;
         jobs[r] = (struct bench_process_job){at, run_spaced_calls, &spaced_calls[r]};
@@ -196,8 +214,10 @@ static void run_place(struct bench *bench, const char *cores, int core)
 {
     static const size_t sizes[] = {0, 64 * MIB, 1024 * MIB};
     const struct bench_process_setup small = {.core = core, .server = &forked_spares};
+    const struct bench_process_setup fixed = {.core = core, .server = &fixed_spares};
     struct hosts hosts = {.small = {.pid = 0}};
-    if (!bench_process_open(&hosts.small, &small)) {
+    if (!bench_process_open(&hosts.small, &small) || !bench_process_open(&hosts.fixed, &fixed)) {
+        bench_process_close(&hosts.small);
         bench->failures++;
         print_skip(bench, "SERVER", "no process with a server of the library's");
         return;
@@ -205,6 +225,7 @@ static void run_place(struct bench *bench, const char *cores, int core)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         run_size(bench, &hosts, &(struct place){cores, core, sizes[i]});
     bench_process_close(&hosts.small);
+    bench_process_close(&hosts.fixed);
 }
 
 static void run_server_rows(struct bench *bench)

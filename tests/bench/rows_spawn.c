@@ -28,7 +28,7 @@ static void print_spawn_rows(struct bench *bench, size_t size)
     char what[96];
     measure(bench, variants, 3, effort, times);
     snprintf(what, sizeof what, "SPAWN, no spare, parent + %zu MiB", size / MIB);
-    print_row(bench, &(struct row){what, "posix_spawn + pipe + waitpid", &times[0], &times[1], 1.1, UNIT_TIME});
+    print_row(bench, &(struct row){what, "posix_spawn + pipe + waitpid", &times[0], &times[1], 1.08, UNIT_TIME});
     snprintf(what, sizeof what, "SERVER, first call, parent + %zu MiB", size / MIB);
     print_row(bench, &(struct row){what, "posix_spawn + pipe + waitpid", &times[0], &times[2], 0, UNIT_TIME});
 }
