@@ -6,6 +6,8 @@
 #include <errno.h>
 #ifdef HAVE_RAW_SYSCALLS
 #include <sys/syscall.h>
+#else
+#include <sched.h>
 #endif
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +29,17 @@ static ssize_t write_part(int fd, const struct iovec *part)
     return syscall(SYS_write, fd, part->iov_base, part->iov_len);
 #else
     return write(fd, part->iov_base, part->iov_len);
+#endif
+}
+
+/* By the system call itself: the C library has its function on a page of its own, which a forked
+ * child would have to map first. */
+void fc_yield(void)
+{
+#ifdef HAVE_RAW_SYSCALLS
+    syscall(SYS_sched_yield);
+#else
+    sched_yield();
 #endif
 }
 

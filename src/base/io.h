@@ -21,6 +21,9 @@ int fc_write_all(int fd, struct iovec *parts, int count);
 /* Removes the first written bytes from the parts. */
 void fc_iovec_advance(struct iovec **parts, int *count, size_t written);
 
+/* As sched_yield(2). */
+void fc_yield(void);
+
 /* The monotonic clock. */
 uint64_t fc_now_ns(void);
 

@@ -2,6 +2,7 @@
 #include "child/finish.h"
 
 #include "base/fd_identity.h"
+#include "base/io.h"
 #include "child/child_state.h"
 #include "child/exit_hooks.h"
 #include "child/reply_writer.h"
@@ -12,7 +13,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
      * host goes first here. Else it would get the answer only after the kernel has torn down this
      * process, which takes several times as long as the whole call. */
     if (fc_child.task.has_handlers)
-        sched_yield();
+        fc_yield();
     if (told || how == FC_END_EXITED) /* the kernel tells the exit status as well */
         leave(exit_status);
     if (!fc_fd_identity_holds(fc_child.task.reply_fd, &fc_child.task.mark))

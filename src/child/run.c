@@ -243,7 +243,6 @@ void fc_child_prefault(const struct fc_task *task)
     struct fc_usage used;
     struct iovec none = {.iov_base = &used, .iov_len = 0};
     (void)fc_usage_measure(&used, false);
-    (void)fc_now_ns();
     (void)fc_poll_now(task->reply_fd, 0);
     (void)fc_write_all(task->reply_fd, &none, 1);
     fc_streams_flush();

@@ -263,7 +263,7 @@ void fc_children_kill_all(void)
 
 /* ---- The beginning of a child ---------------------------------------------------------------- */
 
-static int hand_over(const struct fc_new_child *new, int socket)
+static int hand_over(struct fc_new_child *new, int socket)
 {
     struct fc_server_handover handover;
     memset(&handover, 0, sizeof handover); /* the padding is sent to another process, too */
@@ -271,17 +271,15 @@ static int hand_over(const struct fc_new_child *new, int socket)
     handover.execed = children.exec_with != NULL;
     int fds[FC_HANDOVER_FDS] = {new->request[1], new->request[0], new->reply[0]};
     size_t count = 3;
-    const int pidfd = fc_process_watch_is_passable() ? fc_process_watch_open(new->pid) : -1;
-    handover.has_pidfd = pidfd >= 0;
-    if (pidfd >= 0)
-        fds[count++] = pidfd;
+    if (new->pidfd < 0 && fc_process_watch_is_passable())
+        new->pidfd = fc_process_watch_open(new->pid);
+    handover.has_pidfd = new->pidfd >= 0;
+    if (new->pidfd >= 0)
+        fds[count++] = new->pidfd;
     handover.has_region = new->region >= 0;
     if (new->region >= 0)
         fds[count++] = new->region;
-    const int r = fc_fd_message_send(socket, &handover, sizeof handover, fds, count);
-    if (pidfd >= 0)
-        close(pidfd);
-    return r;
+    return fc_fd_message_send(socket, &handover, sizeof handover, fds, count);
 }
 
 /* Makes this process the parent of the functions' orphans if the host would be it otherwise. A host
@@ -314,7 +312,7 @@ static void end_last(void)
     release(child, false);
 }
 
-static int hand_over_as_spare(const struct fc_new_child *new)
+static int hand_over_as_spare(struct fc_new_child *new)
 {
     const int r = hand_over(new, children.control);
     if (r == 0)
@@ -335,7 +333,7 @@ int fc_children_make_for(int socket, uint32_t ask, bool has_fds)
         r = hand_over_as_spare(&new) == 0 ? 0 : -EPIPE;
     if (r < 0)
         end_last();
-    fc_new_child_close_channel(&new);
+    fc_new_child_close(&new);
     return r;
 }
 
@@ -364,7 +362,7 @@ void fc_children_refill(void)
         r = hand_over_as_spare(&new);
         if (r < 0)
             end_last();
-        fc_new_child_close_channel(&new);
+        fc_new_child_close(&new);
     }
     if (r == 0) {
         children.retry_ns = 0;

@@ -1,6 +1,7 @@
 /* SERVER: Makes a child by fork or by exec. */
 #include "server/make_child.h"
 
+#include "base/close_list.h"
 #include "base/descriptors.h"
 #include "base/fd_message.h"
 #include "base/pipe.h"
@@ -32,7 +33,7 @@ static int open_pipe(int ends[2], int end_of_host)
 
 static int open_channel(struct fc_new_child *child)
 {
-    *child = (struct fc_new_child){.request = {-1, -1}, .reply = {-1, -1}, .region = -1, .lifeline = -1};
+    *child = (struct fc_new_child){.request = {-1, -1}, .reply = {-1, -1}, .region = -1, .lifeline = -1, .pidfd = -1};
     int r = open_pipe(child->request, 1);
     if (r == 0)
         r = open_pipe(child->reply, 0);
@@ -44,13 +45,11 @@ static int open_channel(struct fc_new_child *child)
     return r == 0 && child->lifeline < -1 ? child->lifeline : r;
 }
 
-void fc_new_child_close_channel(const struct fc_new_child *child)
+void fc_new_child_close(const struct fc_new_child *child)
 {
-    const int fds[] = {child->request[0], child->request[1], child->reply[0],
-                       child->reply[1],   child->region,     child->lifeline};
-    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+    int fds[] = {child->request[0], child->request[1], child->reply[0], child->reply[1],
+                 child->region,     child->lifeline,   child->pidfd};
+    fc_close_list(fds, sizeof fds / sizeof *fds);
 }
 
 /* ---- By fork --------------------------------------------------------------------------------- */
@@ -58,12 +57,12 @@ void fc_new_child_close_channel(const struct fc_new_child *child)
 _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server, int extra, void (*leave_in_child)(int))
 {
     int own[FC_OWN_COUNT] = {child->request[0], child->reply[1], child->region, -1, child->lifeline, -1};
+    int of_host[] = {child->request[1], child->reply[0]};
     fc_end_with_parent(server);
     fc_sched_batch_set(false); /* a child gets the host's scheduling policy back */
     leave_in_child(extra);
+    fc_close_list(of_host, sizeof of_host / sizeof *of_host);
     fc_process_set_made_name();
-    close(child->request[1]);
-    close(child->reply[0]);
     fc_lifeline_own(child->lifeline);
     const int r = extra >= 0 ? fc_fd_list_receive(extra, own) : 0;
     fc_run_request(own, false, r < 0 ? FC_KEEP_FDS_FAILED : NULL);
@@ -125,6 +124,6 @@ int fc_make_child(struct fc_new_child *child, const struct fc_prepare *prepare, 
     if (r == 0)
         r = prepare != NULL ? by_exec(child, prepare, extra) : by_fork(child, extra, leave_in_child);
     if (r < 0)
-        fc_new_child_close_channel(child);
+        fc_new_child_close(child);
     return r;
 }

@@ -8,7 +8,7 @@
 
 struct fc_new_child {
     pid_t pid;
-    int request[2], reply[2], region, lifeline; /* -1: none */
+    int request[2], reply[2], region, lifeline, pidfd; /* -1: none */
 };
 
 /* Makes a child by fork. If prepare is not NULL, makes it by exec instead, and the child prepares
@@ -16,7 +16,7 @@ struct fc_new_child {
  * leave_in_child is called in a forked child, with extra. 0 or a negative errno. */
 int fc_make_child(struct fc_new_child *child, const struct fc_prepare *prepare, int extra, void (*leave_in_child)(int));
 
-/* Closes the server's descriptors of the child's channel. */
-void fc_new_child_close_channel(const struct fc_new_child *child);
+/* Closes the server's descriptors of the child: its channel and its pidfd. */
+void fc_new_child_close(const struct fc_new_child *child);
 
 #endif

@@ -40,10 +40,7 @@ static int control_fd = -1, host_fd = -1;
  * stays open; -1: none. */
 static void leave_in_child(int extra)
 {
-    fc_server_state_leave();
-    close(control_fd);
-    if (host_fd >= 0)
-        close(host_fd);
+    fc_server_state_leave(control_fd, host_fd);
     fc_children_forget();
     fc_waiting_calls_forget(extra);
 }

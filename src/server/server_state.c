@@ -2,6 +2,7 @@
  * ends with the server. */
 #include "server/server_state.h"
 
+#include "base/close_list.h"
 #include "base/io.h"
 #include "base/pipe.h"
 #include "config.h"
@@ -128,13 +129,10 @@ int fc_sigchld_fd(void)
 
 /* ---- In a child ------------------------------------------------------------------------------ */
 
-void fc_server_state_leave(void)
+void fc_server_state_leave(int control, int host)
 {
-    if (sigchld_write_fd >= 0) {
+    int fds[] = {control, host, sigchld_fd, sigchld_write_fd, lifeline[0], lifeline[1]};
+    if (sigchld_write_fd >= 0)
         signal(SIGCHLD, SIG_DFL);
-        close(sigchld_write_fd);
-    }
-    close(sigchld_fd);
-    close(lifeline[0]);
-    close(lifeline[1]);
+    fc_close_list(fds, sizeof fds / sizeof *fds);
 }
