@@ -11,6 +11,7 @@
 struct bench {
     bool quick;      /* every row, few repetitions */
     FILE *csv;       /* the CSV output; NULL: none */
+    FILE *plot;      /* points of pictures (plot.h); NULL: none are drawn */
     size_t failures; /* runs that did not end with the right answer */
     const char *group;
     bool is_part; /* continues the table of another process */

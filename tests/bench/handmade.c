@@ -161,9 +161,11 @@ static bool prepare_child(const struct wires *wires, unsigned steps, const sigse
     return (steps & STEP_MASK) == 0 || pthread_sigmask(SIG_SETMASK, mask, NULL) == 0;
 }
 
-_Noreturn static void child_side(const struct wires *wires, unsigned steps, const sigset_t *mask, uint64_t question)
+/* size: how many bytes the child fills in shared memory besides its answer. */
+_Noreturn static void child_side(const struct wires *wires, unsigned steps, const sigset_t *mask, uint64_t question,
+                                 size_t size)
 {
-    if (!prepare_child(wires, steps, mask))
+    if (!prepare_child(wires, steps, mask) || (size > 0 && !handmade_fill_shared(wires->region, size, question)))
         _exit(1);
     const uint64_t answer = trivial_answer(question);
     _exit(write_whole(wires->reply[1], &answer, sizeof answer) ? 0 : 1);
@@ -213,7 +215,7 @@ static bool ended_well(const struct wires *wires, pid_t child)
 
 /* Forks with signals blocked, and restores the mask in child and parent. Returns 0 in both if fork
  * failed. */
-static pid_t fork_child(const struct wires *wires, unsigned steps, uint64_t question)
+static pid_t fork_child(const struct wires *wires, unsigned steps, uint64_t question, size_t size)
 {
     sigset_t every;
     sigset_t mask;
@@ -223,19 +225,19 @@ static pid_t fork_child(const struct wires *wires, unsigned steps, uint64_t ques
     }
     const pid_t child = fork();
     if (child == 0)
-        child_side(wires, steps, &mask, question);
+        child_side(wires, steps, &mask, question, size);
     if ((steps & STEP_MASK) != 0)
         pthread_sigmask(SIG_SETMASK, &mask, NULL);
     return child;
 }
 
-int64_t handmade_call(unsigned steps)
+static int64_t call_by_hand(unsigned steps, size_t size)
 {
     const uint64_t start = clock_ns();
     struct wires wires;
     uint64_t answer = 0;
     bool good = open_wires(&wires, steps);
-    const pid_t child = good ? fork_child(&wires, steps, start) : -1;
+    const pid_t child = good ? fork_child(&wires, steps, start, size) : -1;
     if (child > 0) {
         close(wires.reply[1]);
         wires.reply[1] = -1;
@@ -245,8 +247,19 @@ int64_t handmade_call(unsigned steps)
         if (!good)
             kill(child, SIGKILL); /* the child may wait for a go byte that never comes */
         good = ended_well(&wires, child) && good;
+        good = good && (size == 0 || handmade_shared_is_right(wires.region, size, start));
     }
     close_wires(&wires);
     const int64_t elapsed = elapsed_since(start);
     return child > 0 && good && answer == trivial_answer(start) ? elapsed : RUN_FAILED;
+}
+
+int64_t handmade_call(unsigned steps)
+{
+    return call_by_hand(steps, 0);
+}
+
+int64_t handmade_careful_result(size_t size)
+{
+    return call_by_hand(STEPS_ALL, size);
 }

@@ -40,6 +40,18 @@ int64_t handmade_result(void *into, size_t size, int pipe_size);
  * does not trust the child. */
 int64_t handmade_shared_result(size_t size);
 
+/* The same with all precautions of STEPS_ALL. */
+int64_t handmade_careful_result(size_t size);
+
+/* The two sides of both: the child's, and the parent's after the child has ended. */
+bool handmade_fill_shared(int fd, size_t size, uint64_t seed);
+bool handmade_shared_is_right(int fd, size_t size, uint64_t seed);
+
+/* Shared memory that is kept for many answers, of huge pages if the system has them; NULL: none.
+ * It is never unmapped. A child fills it in place. */
+void *handmade_kept_memory(size_t size);
+int64_t handmade_kept_result(void *memory, size_t size);
+
 /* A child faults. Returns the time from just before the fault until the caller can read the
  * handler's frame or, with until_status, until waitpid() has reported the end. fault_ns lies in
  * memory shared with the child. */

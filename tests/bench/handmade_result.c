@@ -10,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
@@ -61,23 +64,34 @@ static void *map_shared(int fd, size_t size, void **start, size_t *space)
     return data == MAP_FAILED ? NULL : data;
 }
 
-_Noreturn static void fill_shared(int fd, size_t size, size_t room, uint64_t seed)
+/* Small memory is of small pages, which are made at once. */
+static size_t room_for(size_t size)
+{
+    return size < HUGE_FROM ? size : (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
+static void make_pages(char *data, size_t room)
+{
+    /* The kernel only makes a huge page of small ones if at least one of them exists. */
+    for (size_t at = 0; at + HUGE_PAGE <= room; at += HUGE_PAGE)
+        ((volatile char *)data)[at] = 0;
+    madvise(data, room, room < HUGE_PAGE ? MADV_POPULATE_WRITE : MADV_COLLAPSE);
+}
+
+bool handmade_fill_shared(int fd, size_t size, uint64_t seed)
 {
     void *start = NULL;
     size_t space = 0;
-    char *const data = map_shared(fd, room, &start, &space);
+    const size_t room = room_for(size);
+    char *const data = ftruncate(fd, (off_t)room) == 0 ? map_shared(fd, room, &start, &space) : NULL;
     if (data == NULL)
-        _exit(1);
-    for (size_t at = 0; at + HUGE_PAGE <= room; at += HUGE_PAGE) {
-        /* The kernel only makes a huge page of small ones if at least one of them exists. */
-        ((volatile char *)data)[at] = 0;
-        madvise(data + at, HUGE_PAGE, MADV_COLLAPSE);
-    }
+        return false;
+    make_pages(data, room);
     fill_answer(data, size, seed);
-    _exit(0);
+    return true;
 }
 
-static bool shared_answer_is_right(int fd, size_t size, uint64_t seed)
+bool handmade_shared_is_right(int fd, size_t size, uint64_t seed)
 {
     void *start = NULL;
     size_t space = 0;
@@ -95,12 +109,38 @@ int64_t handmade_shared_result(size_t size)
     if (fd < 0)
         return RUN_FAILED;
     int how = 0;
-    const size_t room = size < HUGE_FROM ? size : (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    const pid_t child = ftruncate(fd, (off_t)room) == 0 ? fork() : -1;
+    const pid_t child = fork();
     if (child == 0)
-        fill_shared(fd, size, room, start);
+        _exit(handmade_fill_shared(fd, size, start) ? 0 : 1);
     const bool good =
-        child > 0 && waitpid(child, &how, 0) == child && how == 0 && shared_answer_is_right(fd, size, start);
+        child > 0 && waitpid(child, &how, 0) == child && how == 0 && handmade_shared_is_right(fd, size, start);
     close(fd);
+    return good ? elapsed_since(start) : RUN_FAILED;
+}
+
+void *handmade_kept_memory(size_t size)
+{
+    void *start = NULL;
+    size_t space = 0;
+    const size_t room = room_for(size);
+    const int fd = memfd_create("answers", MFD_CLOEXEC);
+    char *const data = fd >= 0 && ftruncate(fd, (off_t)room) == 0 ? map_shared(fd, room, &start, &space) : NULL;
+    if (data != NULL)
+        make_pages(data, room);
+    if (fd >= 0)
+        close(fd);
+    return data;
+}
+
+int64_t handmade_kept_result(void *memory, size_t size)
+{
+    const uint64_t start = clock_ns();
+    int how = 0;
+    const pid_t child = fork();
+    if (child == 0) {
+        fill_answer(memory, size, start);
+        _exit(0);
+    }
+    const bool good = child > 0 && waitpid(child, &how, 0) == child && how == 0 && answer_is_right(memory, size, start);
     return good ? elapsed_since(start) : RUN_FAILED;
 }

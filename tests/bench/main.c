@@ -4,6 +4,7 @@
 #include "bench.h"
 
 #include "needed_libraries.h"
+#include "plot.h"
 #include "self_spawn.h"
 
 #include <forkcall.h>
@@ -45,12 +46,14 @@ bool memory_fits(size_t bytes)
 
 static void print_help(FILE *out)
 {
-    fputs("Usage: forkcall-bench [--quick] [--only GROUP] [--csv FILE]\n"
+    fputs("Usage: forkcall-bench [--quick] [--only GROUP] [--csv FILE] [--plot DIR]\n"
           "Prints what calls cost beside the same thing written by hand: medians (and 10th and 90th percentiles) of\n"
           "runs that take turns.\n"
           "  --quick       every row, few repetitions: checks the program, measures badly\n"
           "  --only GROUP  one group of rows\n"
           "  --csv FILE    the same as comma-separated values, times always in microseconds per call\n"
+          "  --plot DIR    pictures (SVG, by gnuplot): cost by the caller's memory, by the result's size, rate by "
+          "threads\n"
           "Groups:\n",
           out);
     for (size_t i = 0; groups[i] != NULL; i++)
@@ -83,12 +86,13 @@ static const struct group *find_group(const char *name)
 
 /* Reads the options and returns the group to run (NULL: all). Ends the program if the options are
  * wrong. */
-static const struct group *parse_options(int argc, char **argv, struct bench *bench)
+static const struct group *parse_options(int argc, char **argv, struct bench *bench, const char **plot_directory)
 {
     static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
                                             {"only", required_argument, NULL, 'o'},
                                             /* used by become_other_program() */
                                             {"csv", required_argument, NULL, 'c'},
+                                            {"plot", required_argument, NULL, 'd'},
                                             {"part-to", required_argument, NULL, 'p'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
@@ -105,6 +109,10 @@ static const struct group *parse_options(int argc, char **argv, struct bench *be
                 fprintf(stderr, "forkcall-bench: %s: %s\n", optarg, strerror(errno));
                 exit(2);
             }
+        } else if (option == 'd') {
+            *plot_directory = optarg;
+            if (!plot_begin(bench, optarg))
+                exit(2);
         } else if (option == 'p') {
             bench->is_part = true;
             bench->csv = strcmp(optarg, "-") == 0 ? NULL : fdopen((int)strtol(optarg, NULL, 10), "we");
@@ -149,7 +157,8 @@ _Noreturn static void become_group(struct bench *bench, const struct group *grou
     if (bench->failures > 0)
         fprintf(stderr, "forkcall-bench: %s: %zu runs did not end with the right answer\n", group->name,
                 bench->failures);
-    const bool written = fflush(stdout) == 0 && (bench->csv == NULL || fflush(bench->csv) == 0);
+    const bool written = fflush(stdout) == 0 && (bench->csv == NULL || fflush(bench->csv) == 0) &&
+                         (bench->plot == NULL || fflush(bench->plot) == 0);
     _exit(bench->failures == 0 && written ? 0 : 1);
 }
 
@@ -177,7 +186,8 @@ int main(int argc, char **argv)
 {
     struct bench bench = {.quick = false};
     self_begin(argc, argv);
-    const struct group *const only = parse_options(argc, argv, &bench);
+    const char *plot_directory = NULL;
+    const struct group *const only = parse_options(argc, argv, &bench, &plot_directory);
     if (!bench.is_part) {
         print_circumstances();
         print_heading(&bench);
@@ -190,6 +200,8 @@ int main(int argc, char **argv)
         if (groups[i]->with_libraries && bench_libraries == 0)
             good = run_group(&bench, groups[i], true) && good;
     }
+    if (bench.plot != NULL)
+        good = plot_draw(&bench, plot_directory) && good;
     if (bench.csv != NULL && fclose(bench.csv) != 0) {
         fprintf(stderr, "forkcall-bench: the CSV file could not be written\n");
         return 1;

@@ -3,6 +3,7 @@
 #include "bench.h"
 #include "handmade.h"
 #include "library_calls.h"
+#include "plot.h"
 #include "resident_memory.h"
 
 #include <stdio.h>
@@ -20,9 +21,10 @@ static int64_t with_hygiene(void *context)
     return handmade_call(STEPS_ALL);
 }
 
-static void print_parent_rows(struct bench *bench, const char *what, struct effort effort, struct summary *library,
+static void print_parent_rows(struct bench *bench, size_t size, struct effort effort, struct summary *library,
                               double target)
 {
+    char what[64];
     const struct variant variants[] = {
         {"pipe + fork by hand", bare, NULL},
         {"the same hygiene by hand", with_hygiene, NULL},
@@ -30,6 +32,9 @@ static void print_parent_rows(struct bench *bench, const char *what, struct effo
     };
     struct summary times[3];
     measure(bench, variants, 3, effort, times);
+    snprintf(what, sizeof what, "parent + %zu MiB", size / MIB);
+    for (size_t i = 0; i < 3; i++)
+        plot_point(bench, PICTURE_MEMORY, i < 2 ? variants[i].name : "FORK", (double)(size / MIB), &times[i]);
     print_row(bench, &(struct row){what, "pipe + fork + 8 bytes + waitpid", &times[0], &times[2], target, UNIT_TIME});
     print_row(bench, &(struct row){what, "the same hygiene by hand", &times[1], &times[2], 0, UNIT_TIME});
     *library = times[2];
@@ -74,7 +79,7 @@ static void run_parent_rows(struct bench *bench)
             continue;
         }
         struct summary library;
-        print_parent_rows(bench, what, parents[i].effort, &library, parents[i].target);
+        print_parent_rows(bench, size, parents[i].effort, &library, parents[i].target);
         if (resident == NULL) {
             small = library;
             continue;

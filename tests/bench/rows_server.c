@@ -5,6 +5,7 @@
 #include "handmade.h"
 #include "handmade_server.h"
 #include "library_calls.h"
+#include "plot.h"
 #include "resident_memory.h"
 #include "spaced_calls.h"
 
@@ -184,6 +185,9 @@ static void measure_hosts(struct bench *bench, const struct hosts *hosts, const 
     measure(bench, variants, count, effort, in_order);
     for (size_t i = 0; i < count; i++)
         times[order[i]] = in_order[i];
+    if (place->core < 0)
+        plot_point(bench, PICTURE_MEMORY, "SERVER, a child is ready", (double)(place->size / MIB),
+                   &times[SERVER_SHORT]);
     print_ready_rows(bench, place, times);
     if (place->size > 0)
         print_large_rows(bench, place, times);

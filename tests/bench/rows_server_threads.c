@@ -3,6 +3,7 @@
 #include "bench_threads.h"
 #include "handmade_server.h"
 #include "library_calls.h"
+#include "plot.h"
 
 #include <stdio.h>
 
@@ -13,6 +14,8 @@ static void print_rows(struct bench *bench, const struct summary by_hand[COUNTS]
 {
     for (size_t i = 0; i < COUNTS; i++) {
         char what[96];
+        plot_point(bench, PICTURE_RATE, "spares by hand", (double)counts[i], &by_hand[i]);
+        plot_point(bench, PICTURE_RATE, "SERVER", (double)counts[i], &library[i]);
         snprintf(what, sizeof what, "SERVER, %zu thread%s, calls per second", counts[i], counts[i] == 1 ? "" : "s");
         print_row(bench,
                   &(struct row){what, "spares by hand, as many threads", &by_hand[i], &library[i], 0.85, UNIT_RATE});

@@ -3,6 +3,7 @@
 #include "bench_threads.h"
 #include "handmade.h"
 #include "library_calls.h"
+#include "plot.h"
 
 static int64_t by_hand(void *context)
 {
@@ -12,6 +13,7 @@ static int64_t by_hand(void *context)
 static void run_threads_rows(struct bench *bench)
 {
     static const size_t counts[] = {1, 8, THREADS_MOST};
+    static const char *const lines[] = {"pipe + fork by hand", "the same hygiene by hand", "FORK"};
     unsigned none = STEPS_NONE;
     unsigned all = STEPS_ALL;
     struct forkcall_options unsafe = {.method = FORKCALL_FORK, .allow_unsafe_fork = true};
@@ -32,6 +34,8 @@ static void run_threads_rows(struct bench *bench)
         struct summary times[3];
         char what[64];
         measure(bench, variants, 3, effort, times);
+        for (size_t k = 0; k < 3; k++)
+            plot_point(bench, PICTURE_RATE, lines[k], (double)threads, &times[k]);
         snprintf(what, sizeof what, "FORK, %zu thread%s, calls per second", threads, threads == 1 ? "" : "s");
         print_row(bench, &(struct row){what, "pipe + fork + 8 bytes + waitpid", &times[0], &times[2],
                                        threads >= 8 ? 0.95 : 0, UNIT_RATE});

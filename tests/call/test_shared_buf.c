@@ -337,14 +337,15 @@ static void an_inline_call_fills_it(void **state)
 static void a_map_fills_one_for_each_item(void **state)
 {
     (void)state;
-    const struct forkcall_map_options options = {.call = {.method = tested_method()}, .processes = 2};
+    struct forkcall_map_options options = {.call = {.method = tested_method()}, .processes = 2};
     struct order orders[3];
     struct forkcall_buf results[3];
     for (unsigned char i = 0; i < 3; i++) {
         orders[i] = (struct order){600 * KIB + i, 0, (unsigned char)(i + 1), false, RETURNS};
         results[i] = forkcall_buf_shared(MIB);
     }
-    for (int round = 0; round < 2; round++) {
+    for (int round = 0; round < 4; round++) {
+        options.items_per_child = round < 2 ? 1 : 2; /* more than one: the results are copied */
         assert_ends(forkcall_map(child_fills, orders, sizeof *orders, 3, results, NULL, &options), FORKCALL_OK);
         for (unsigned char i = 0; i < 3; i++)
             assert_true(holds(&results[i], orders[i].size, orders[i].byte));
