@@ -572,7 +572,37 @@ struct forkcall_options {
      * standard_error is captured, its last 8 KiB: text without a terminating 0. Every call replaces
      * what the buffer held. What does not fit is left out. */
     struct forkcall_buf *details;
-    uint64_t reserved[8]; /**< Must be 0. */
+    /** The function leaves its process fit for another call. By SERVER such a call may then get a
+     * child that has served such calls before (and only such), which costs a message instead of a
+     * process. A leave, not a demand: where no such child waits the child is a fresh one, and so
+     * it always is by the other methods, and where the C library is not glibc on Linux. A call
+     * without it always has a fresh child.
+     *
+     * A child is kept only where the function returned (FORKCALL_OK, FORKCALL_FAILED) and the
+     * process then is as it was before: one thread, no child process; the same signals caught and
+     * ignored, no signal blocked or pending, the library's handlers of crashes, no interval timer;
+     * the same number of descriptors, with the same files behind the first 32; root, directory,
+     * process group, umask, users, groups, capabilities, no_new_privs, seccomp, processors, and
+     * the limits AS, CPU, NOFILE, FSIZE, NPROC, STACK, CORE, DATA. Nor is it kept where the call
+     * had limits, redirected or captured streams, keep_fds, share_group, more than 32 KiB of
+     * arguments, or a result of more than 128 KiB. It serves at most calls_per_child calls (struct
+     * forkcall_server_options).
+     *
+     * Not looked at, and so seen by later calls: all memory (variables, environment, locale,
+     * random state, what a library keeps, unread bytes of stdin), POSIX timers, scheduling and
+     * other settings of prctl(2), file positions and flags of descriptors. Processes that are no
+     * children of the child any more go on, and are killed with its group if a later call in that
+     * child ends badly. All that is said of a call holds; but max_rss_bytes is the peak of the
+     * process, and report.pid is the same for several calls.
+     *
+     * A function that is not trusted can harm later calls of the same host that set reuse_child
+     * too, and no others: a child never serves a host that has changed its rights, limits or
+     * directory since (see FORKCALL_SERVER), and dies with the host, the server, and
+     * forkcall_server_stop. As many children wait as the server has spares; each takes five
+     * descriptors of the host's. */
+    bool reuse_child;
+    uint8_t reserved_small[7]; /**< Must be 0. */
+    uint64_t reserved[7];      /**< Must be 0. */
 };
 
 /* ---- 6. Calls that are safe anywhere --------------------------------------------------------- */
@@ -632,7 +662,14 @@ struct forkcall_server_options {
      * given up since. Not for a program that drops privileges after the start of the server, or
      * whose threads differ in any of this. false: what was given up stays given up. */
     bool fixed_identity;
-    uint64_t reserved[8]; /**< Must be 0. */
+    /** A child that has served calls with reuse_child is ended once its resident memory has
+     * grown by more than this since its first call. 0: no bound but calls_per_child. */
+    uint64_t child_memory_bytes;
+    /** How many calls with reuse_child one child serves at most; 0: 1,000; 1: none is used
+     * again. */
+    uint32_t calls_per_child;
+    uint8_t reserved_small[4]; /**< Must be 0. */
+    uint64_t reserved[6];      /**< Must be 0. */
 };
 
 /** Starts the server now rather than at the first call that needs one. A server that is started

@@ -43,6 +43,8 @@ enum fc_fd {
     FC_FD_CHILD_OUT,
     FC_FD_CHILD_ERR,
     FC_FD_CHILD_LIFELINE,
+    FC_FD_CHILD_STATUS, /* child/fitness.h: files of /proc */
+    FC_FD_CHILD_LIST,
     FC_FD_REGION, /* host and child both use it */
     FC_FD_COUNT
 };

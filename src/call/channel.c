@@ -123,11 +123,27 @@ static int write_request(struct forkcall_call *call, struct iovec *parts, int co
     return 0;
 }
 
-/* The region is the same descriptor on both sides, and stays. */
+void fc_channel_set_mark(struct forkcall_call *call, uint32_t mark)
+{
+    call->task.frame_mark = mark;
+    fc_reply_set_mark(&call->reply, mark);
+}
+
+void fc_channel_set_keep(struct forkcall_call *call, bool keep, uint64_t may_grow)
+{
+    call->task.keep = keep;
+    call->task.may_grow = may_grow;
+}
+
+/* The region is the same descriptor on both sides, and stays. So does the reading end of the request
+ * of a child that may be kept: it may have died when the next request is written, which must raise
+ * no SIGPIPE. */
 static void close_ends_of_child(struct forkcall_call *call)
 {
     fc_fds_lock();
     for (int i = FC_FD_CHILD_REPLY; i < FC_FD_REGION; i++) {
+        if (i == FC_FD_CHILD_GO && call->task.keep)
+            continue;
         if (call->fds.fd[i] >= 0)
             close(call->fds.fd[i]);
         call->fds.fd[i] = -1;

@@ -23,6 +23,13 @@ void fc_channel_start_child(struct forkcall_call *call);
 /* The same for a child that is not a fork, which also learns which call it runs. */
 void fc_channel_send_request(struct forkcall_call *call, const struct fc_module_function *name);
 
+/* The child has served that many calls, and sends its frames with that mark. */
+void fc_channel_set_mark(struct forkcall_call *call, uint32_t mark);
+
+/* Whether the child may wait for another request after this call, if its memory has grown by
+ * may_grow bytes at most. */
+void fc_channel_set_keep(struct forkcall_call *call, bool keep, uint64_t may_grow);
+
 /* Lists the descriptors that a child which is not a fork gets: keep_fds, captured streams,
  * arguments; with_channel: its ends of the pipes and the region. The caller frees the list. 0 or
  * -ENOMEM. */

@@ -81,7 +81,9 @@ static bool read_reply(struct forkcall_call *call)
     } else if (call->reply.cancel) {
         fc_call_terminate(call, FC_CAUSE_CANCEL);
     }
-    if (r <= 0 || call->reply.done || call->reply.malformed || call->reply.no_memory)
+    /* A child that is kept says more through it. */
+    const bool is_over = r <= 0 || (call->reply.done && !call->task.keep);
+    if (is_over || call->reply.malformed || call->reply.no_memory)
         fc_call_close_fd(call, FC_FD_REPLY);
     return true;
 }

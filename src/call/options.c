@@ -75,7 +75,7 @@ static const char *check_fields(const struct forkcall_options *o)
         return "grace_ms: is negative";
     if (o->cancel_fd_plus_one < 0 || (o->cancel_fd_plus_one > 0 && !is_open(o->cancel_fd_plus_one - 1)))
         return "cancel_fd_plus_one: no open descriptor plus one";
-    if (memcmp(o->reserved, zero, sizeof zero) != 0)
+    if (memcmp(o->reserved, zero, sizeof zero) != 0 || memcmp(o->reserved_small, zero, sizeof o->reserved_small) != 0)
         return "reserved: is not all 0";
     const char *wrong = check_streams(o);
     return wrong != NULL ? wrong : check_keep_fds(o);

@@ -138,6 +138,20 @@ static bool take_frame(struct fc_reply *reply, const struct fc_reply_rules *rule
     }
 }
 
+void fc_reply_set_mark(struct fc_reply *reply, uint32_t mark)
+{
+    reply->decoder.mark = mark;
+}
+
+static void keep_rest(struct fc_reply *reply, const unsigned char *data, size_t size)
+{
+    const size_t room = sizeof reply->rest - reply->rest_size;
+    const size_t n = size < room ? size : room;
+    if (n > 0)
+        memcpy(reply->rest + reply->rest_size, data, n);
+    reply->rest_size += n;
+}
+
 void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, const unsigned char *data, size_t size)
 {
     while (!reply->malformed && !reply->done && !reply->no_memory) {
@@ -156,6 +170,8 @@ void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, c
             break;
         }
     }
+    if (reply->done)
+        keep_rest(reply, data, size);
 }
 
 void fc_reply_settle(struct fc_reply *reply)

@@ -32,6 +32,10 @@ struct fc_reply {
     bool done;
     bool no_memory; /* the host has no memory for the result */
     bool cancel;    /* the progress callback has asked to cancel */
+    /* What has come behind the trailer, for who uses the child again. No more than one byte more
+     * than may come is kept. */
+    unsigned char rest[sizeof(struct fc_frame_header) + 1];
+    size_t rest_size;
     struct fc_setup_failure setup;
     struct fc_trailer answer, trailer;
     struct forkcall_buf result;  /* what came through the pipe */
@@ -48,6 +52,9 @@ struct fc_reply {
 void fc_reply_init(struct fc_reply *reply);
 void fc_reply_free(struct fc_reply *reply);
 
+/* The mark of the call that the child serves: see fc_frame_magic. */
+void fc_reply_set_mark(struct fc_reply *reply, uint32_t mark);
+
 /* Takes bytes of the stream, in pieces of any size. Calls the progress callback, and has no other
  * effect than on reply. */
 void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, const unsigned char *data, size_t size);
@@ -56,8 +63,8 @@ void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, c
  * trailer. */
 void fc_reply_settle(struct fc_reply *reply);
 
-/* Reads once from fd. Returns 1; 0: end of file; or a negative errno. Takes nothing that follows
- * the trailer or a malformed frame. */
+/* Reads once from fd. Returns 1; 0: end of file; or a negative errno. Nothing that follows the
+ * trailer or a malformed frame is taken for a part of the reply. */
 int fc_reply_receive(struct fc_reply *reply, const struct fc_reply_rules *rules, int fd);
 
 #endif

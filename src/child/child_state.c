@@ -9,6 +9,13 @@
 
 struct fc_child fc_child;
 
+struct fc_frame_header fc_child_frame_header(enum fc_frame_type type, size_t size)
+{
+    struct fc_frame_header header = fc_frame_header_make(type, size);
+    header.magic = fc_frame_magic(fc_child.task.frame_mark);
+    return header;
+}
+
 bool fc_child_has_not_forked(void)
 {
     return fc_child.pid != 0 && fc_child.generation == fc_fds_generation();

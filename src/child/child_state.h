@@ -2,6 +2,7 @@
 #ifndef FC_CHILD_CHILD_STATE_H
 #define FC_CHILD_CHILD_STATE_H
 
+#include "wire/frame.h"
 #include "wire/task.h"
 
 #include <forkcall.h>
@@ -26,6 +27,9 @@ struct fc_child {
 };
 
 extern struct fc_child fc_child;
+
+/* A header for a frame of the call that this process runs. */
+struct fc_frame_header fc_child_frame_header(enum fc_frame_type type, size_t size);
 
 /* True: this process is a child, and was not forked by one. As fc_child_is_running, but without a
  * system call, which the function may have forbidden. A process made by clone(2) or _Fork(3), which

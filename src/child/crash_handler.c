@@ -5,6 +5,7 @@
 #include "base/memcheck.h"
 #include "base/report_message.h"
 #include "child/abort_reason.h"
+#include "child/child_state.h"
 #include "child/reply_writer.h"
 #include "child/run.h"
 #include "child/storage.h"
@@ -157,7 +158,7 @@ static void send_notice(int signal, const siginfo_t *info, const void *context)
     notice.range_count = sends_ranges ? (uint32_t)range_count : 0;
     const size_t ranges_size = notice.range_count * sizeof *fc_module_ranges;
     fc_memcheck_define((const void *)(uintptr_t)notice.stack_address, size);
-    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_CRASH, sizeof notice + ranges_size + size);
+    struct fc_frame_header header = fc_child_frame_header(FC_FRAME_CRASH, sizeof notice + ranges_size + size);
     struct iovec parts[] = {
         {.iov_base = &header, .iov_len = sizeof header},
         {.iov_base = &notice, .iov_len = sizeof notice},
@@ -218,4 +219,16 @@ void fc_crash_catch(int signal, struct sigaction *old)
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     sigfillset(&action.sa_mask); /* other signals wait: the handler must not run twice */
     sigaction(signal, &action, old);
+}
+
+bool fc_crash_is_ours(int signal)
+{
+    struct sigaction now;
+    return sigaction(signal, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == handler;
+}
+
+bool fc_crash_has_its_stack(void)
+{
+    stack_t now;
+    return sigaltstack(NULL, &now) == 0 && now.ss_sp == (void *)fc_alternate_stack && (now.ss_flags & SS_DISABLE) == 0;
 }

@@ -23,6 +23,11 @@ void fc_crash_prepare(bool by_fork);
  * what was installed before. */
 void fc_crash_catch(int signal, struct sigaction *old);
 
+/* The handler of that signal, and the stack that it runs on, are those that this file has
+ * installed. */
+bool fc_crash_is_ours(int signal);
+bool fc_crash_has_its_stack(void);
+
 /* True: this is a signal that a crash raises. */
 bool fc_crash_is_caught(int signal);
 

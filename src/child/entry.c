@@ -30,7 +30,7 @@ ENTRY int fc_function_enter(forkcall_fn *fn, const void *args, size_t args_size,
     return code;
 }
 
-ENTRY _Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result)
+ENTRY void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result)
 {
     fc_child_set_entry(__builtin_frame_address(0));
     /* pthread_exit runs the handlers of the thread, the last one first. So this handler runs before

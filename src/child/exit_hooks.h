@@ -32,6 +32,9 @@ bool fc_exit_hooks_install_at_return(void);
 /* Runs the handlers that were registered since then. Does not return, unless
  * fc_exit_hooks_install_at_return was not called. */
 void fc_exit_hooks_run_handlers(int status);
+/* The same, and returns when they have run: then fc_exit_hooks_install_at_return must be called
+ * again. Only in a child that may be kept (child/fitness.h). */
+void fc_exit_hooks_run_handlers_and_return(int status);
 
 /* Called after the function's own handlers have run; implemented in child/finish.c. None of them
  * returns. */

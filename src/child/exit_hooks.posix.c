@@ -59,3 +59,9 @@ void fc_exit_hooks_run_handlers(int status)
 #endif
     exit(status); // NOLINT(concurrency-mt-unsafe): the process ends here
 }
+
+/* No child is kept where exit() is the only way to run the handlers (child/fitness.none.c). */
+void fc_exit_hooks_run_handlers_and_return(int status)
+{
+    fc_exit_hooks_run_handlers(status);
+}

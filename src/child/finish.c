@@ -28,7 +28,7 @@
 extern void __gcov_dump(void) __attribute__((weak));
 #endif
 
-_Noreturn static void leave(int status)
+_Noreturn void fc_child_leave(int status)
 {
 #ifdef HAVE_GCOV_DUMP
     if (__gcov_dump != NULL)
@@ -53,11 +53,11 @@ _Noreturn static void leave_without_reply(void)
     sigaddset(&mute, FC_MUTE_SIGNAL);
     kill(getpid(), FC_MUTE_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &mute, NULL);
-    leave(EXIT_MUTE);
+    fc_child_leave(EXIT_MUTE);
 }
 
-/* Writes the end of the reply, and ends the process. */
-_Noreturn static void end(enum fc_end how, int code, int exit_status)
+/* Writes the end of the reply. False: it could not be written. */
+static bool tell(enum fc_end how, int code)
 {
     struct fc_trailer trailer = {.nonce = fc_child.task.nonce, .end = (uint32_t)how, .code = code};
     if (how == FC_END_RETURNED && code == 0 && !fc_child.task.drop_result) {
@@ -66,23 +66,35 @@ _Noreturn static void end(enum fc_end how, int code, int exit_status)
                             : fc_child.result.kind_private == FC_BUF_REGION ? FC_TRANSPORT_REGION
                                                                             : FC_TRANSPORT_PIPE;
     }
-    const bool told = fc_reply_finish(&trailer, how == FC_END_RETURNED && code != 0);
+    return fc_reply_finish(&trailer, how == FC_END_RETURNED && code != 0);
+}
+
+/* Ends the process. told: what tell() has returned. */
+_Noreturn static void end_told(bool told, enum fc_end how, int exit_status)
+{
     /* The host does not wait for the end of this process. If both run on the same processor the
      * host goes first here. Else it would get the answer only after the kernel has torn down this
      * process, which takes several times as long as the whole call. */
     if (fc_child.task.has_handlers)
         fc_yield();
     if (told || how == FC_END_EXITED) /* the kernel tells the exit status as well */
-        leave(exit_status);
+        fc_child_leave(exit_status);
     if (!fc_fd_identity_holds(fc_child.task.reply_fd, &fc_child.task.mark))
         leave_without_reply();
-    leave(EXIT_MUTE);
+    fc_child_leave(EXIT_MUTE);
+}
+
+/* Writes the end of the reply, and ends the process. */
+_Noreturn static void end(enum fc_end how, int code, int exit_status)
+{
+    end_told(tell(how, code), how, exit_status);
 }
 
 /* Ends a call whose function returned code or threw it. A result that is too big is reported rather
  * than the code, which usually only repeats what forkcall_buf_append has returned. A failure for
- * which the function has words is reported rather than the result. */
-_Noreturn static void end_with_code(int code, bool threw)
+ * which the function has words is reported rather than the result. Returns only if the process may
+ * be kept. */
+static void end_with_code(int code, bool threw)
 {
     const int error = fc_buf_error(&fc_child.result);
     const bool in_its_own_words = code != 0 && (threw || fc_child.message_size > 0);
@@ -91,14 +103,16 @@ _Noreturn static void end_with_code(int code, bool threw)
         end(FC_END_TOO_BIG, EFBIG, 1);
     if (error != 0 && code == 0)
         end(FC_END_NO_MEMORY, -error, 1);
-    end(FC_END_RETURNED, code, code == 0 ? 0 : 1);
+    const bool told = tell(FC_END_RETURNED, code);
+    if (!told || threw || !fc_child.task.keep)
+        end_told(told, FC_END_RETURNED, code == 0 ? 0 : 1);
 }
 
-_Noreturn static void returned(int code, bool threw)
+static void returned(int code, bool threw)
 {
     if (!fc_child_has_not_forked()) { /* the function has forked, and this is the other process */
         fc_streams_flush();
-        leave(code == 0 ? 0 : 1);
+        fc_child_leave(code == 0 ? 0 : 1);
     }
     end_with_code(code, threw);
 }
@@ -106,13 +120,13 @@ _Noreturn static void returned(int code, bool threw)
 /* Runs the exit handlers that the function has left before the host is told that it returned. They
  * are the function's code and may finish files that the caller reads next, and if one of them fails
  * the call fails. What the function has printed is written before that. */
-_Noreturn void fc_child_returned(int code)
+void fc_child_returned(int code)
 {
     if (fc_child.run_handlers != NULL && fc_child_has_not_forked()) {
         fc_streams_flush();
         fc_child.code = code;
         fc_child.has_returned = true;
-        fc_child.run_handlers(code == 0 ? 0 : 1);
+        fc_child.run_handlers(code == 0 ? 0 : 1); /* returns in a child that may be kept */
     }
     returned(code, false);
 }
@@ -120,6 +134,7 @@ _Noreturn void fc_child_returned(int code)
 _Noreturn void fc_child_throw(int code)
 {
     returned(code, true);
+    fc_child_leave(1); /* not reached: a child whose function throws is not kept */
 }
 
 static void send_text(const char *text)
@@ -133,7 +148,7 @@ _Noreturn static void exited(enum fc_end how, int code, int exit_status)
 {
     fc_streams_flush();
     if (!fc_child_has_not_forked())
-        leave(exit_status);
+        fc_child_leave(exit_status);
     fc_child_check_escape(__builtin_frame_address(0));
     if (fc_child.has_returned && how != FC_END_THREAD_EXIT)
         send_text(
@@ -144,8 +159,10 @@ _Noreturn static void exited(enum fc_end how, int code, int exit_status)
 _Noreturn void fc_child_handlers_have_run(void)
 {
     /* Else another thread has called exit(). */
-    if (fc_child.has_returned && pthread_equal(pthread_self(), fc_child.task.thread))
+    if (fc_child.has_returned && pthread_equal(pthread_self(), fc_child.task.thread)) {
+        fc_child.task.keep = false; /* this process is inside exit() */
         returned(fc_child.code, false);
+    }
     fc_child_exited_unknown();
 }
 

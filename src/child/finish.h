@@ -6,7 +6,11 @@
 
 #include <forkcall.h>
 
-_Noreturn void fc_child_returned(int code);
+/* The function has returned. Returns only if the child may be kept: the host has the trailer. */
+void fc_child_returned(int code);
+
+/* Ends this process, which serves no call any more. */
+_Noreturn void fc_child_leave(int status);
 
 /* Ends the call as forkcall_throw does, with that code. */
 _Noreturn void fc_child_throw(int code);

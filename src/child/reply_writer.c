@@ -111,7 +111,7 @@ bool fc_reply_write(struct iovec *parts, int count, bool wait)
 
 void fc_reply_send_frame(enum fc_frame_type type, const void *payload, size_t size)
 {
-    struct fc_frame_header header = fc_frame_header_make(type, size);
+    struct fc_frame_header header = fc_child_frame_header(type, size);
     struct iovec parts[] = {fc_part(&header, sizeof header), fc_part(payload, size)};
     fc_reply_write(parts, 2, true);
 }
@@ -138,7 +138,7 @@ _Static_assert(FC_REPLY_HEAD == FC_RESULT_HEAD && FC_REPLY_TAIL == FC_RESULT_TAI
 /* Writes a result that has room around it in one piece. */
 static bool write_around(const struct forkcall_buf *result, const struct last_words *words)
 {
-    const struct fc_frame_header header = fc_frame_header_make(FC_FRAME_RESULT, result->size);
+    const struct fc_frame_header header = fc_child_frame_header(FC_FRAME_RESULT, result->size);
     char *const begin = (char *)result->data - FC_REPLY_HEAD;
     memcpy(begin, &header, sizeof header);
     memcpy((char *)result->data + result->size, words, sizeof *words);
@@ -148,7 +148,7 @@ static bool write_around(const struct forkcall_buf *result, const struct last_wo
 
 static bool write_after(enum fc_frame_type type, const void *data, size_t size, const struct last_words *words)
 {
-    const struct fc_frame_header header = fc_frame_header_make(type, size);
+    const struct fc_frame_header header = fc_child_frame_header(type, size);
     struct iovec parts[] = {fc_part(&header, sizeof header), fc_part(data, size), fc_part(words, sizeof *words)};
     return fc_write_all(fc_child.task.reply_fd, parts, 3) == 0;
 }
@@ -166,15 +166,25 @@ static bool write_last_words(const struct last_words *words, bool with_message)
     return fc_write_all(fc_child.task.reply_fd, &alone, 1) == 0;
 }
 
+/* What a kept child has used up to the end of its last call, and its number: a process that it has
+ * forked begins at 0. */
+static struct fc_usage used_before;
+static pid_t used_by;
+
 static void set_usage(struct fc_trailer *trailer)
 {
     struct fc_usage used;
     if (!fc_usage_measure(&used, fc_child.task.execed))
         return;
+    const bool before = used_by == fc_child.pid;
     trailer->usage_known = 1;
-    trailer->user_ns = used.user_ns;
-    trailer->system_ns = used.system_ns;
-    trailer->max_rss_bytes = used.max_rss_bytes;
+    trailer->user_ns = used.user_ns - (before ? used_before.user_ns : 0);
+    trailer->system_ns = used.system_ns - (before ? used_before.system_ns : 0);
+    trailer->max_rss_bytes = used.max_rss_bytes; /* of the process, not of the call */
+    if (!fc_child.task.keep)
+        return;
+    used_before = used;
+    used_by = fc_child.pid;
 }
 
 bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
@@ -196,13 +206,13 @@ bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
     if (!has_its_descriptors() && !fc_fd_identity_holds(fc_child.task.reply_fd, &fc_child.task.mark))
         return false;
     struct last_words words = {.trailer = *trailer};
-    words.header = fc_frame_header_make(fc_child.task.measure ? FC_FRAME_ANSWER : FC_FRAME_DONE, sizeof *trailer);
+    words.header = fc_child_frame_header(fc_child.task.measure ? FC_FRAME_ANSWER : FC_FRAME_DONE, sizeof *trailer);
     if (!write_last_words(&words, with_message))
         return false;
     if (!fc_child.task.measure)
         return true;
     set_usage(&words.trailer);
-    words.header = fc_frame_header_make(FC_FRAME_DONE, sizeof *trailer);
+    words.header = fc_child_frame_header(FC_FRAME_DONE, sizeof *trailer);
     struct iovec done = fc_part(&words, sizeof words);
     fc_write_all(fc_child.task.reply_fd, &done, 1);
     return true;

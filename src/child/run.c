@@ -10,6 +10,8 @@
 #include "child/close_fds.h"
 #include "child/crash_handler.h"
 #include "child/exit_hooks.h"
+#include "child/finish.h"
+#include "child/fitness.h"
 #include "child/reply_writer.h"
 #include "child/streams.h"
 #include "module/lookup.h"
@@ -43,7 +45,7 @@ void fc_child_progress(double done, double total, const char *note)
     if (!fc_child.task.want_progress || (fc_poll_now(fc_child.task.reply_fd, POLLOUT) & POLLOUT) == 0)
         return;
     const size_t note_size = note == NULL ? 0 : fc_utf8_cut(note, strnlen(note, FC_NOTE_MAX + 4), FC_NOTE_MAX);
-    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_PROGRESS, sizeof progress + note_size);
+    struct fc_frame_header header = fc_child_frame_header(FC_FRAME_PROGRESS, sizeof progress + note_size);
     struct iovec parts[] = {fc_part(&header, sizeof header), fc_part(&progress, sizeof progress),
                             fc_part(note, note_size)};
     fc_reply_write(parts, 3, true);
@@ -260,7 +262,35 @@ static void install_handlers(const struct fc_task *task)
         set_terminal_signals(true);
 }
 
-_Noreturn void fc_child_run(struct fc_task *task)
+/* Notes what this process has, to see after the call whether it is as it was. */
+static void prepare_to_keep(const struct fc_task *task)
+{
+    fc_child.task.keep = fc_fitness_note(task->caller);
+    if (fc_child.task.keep && fc_child.run_handlers != NULL)
+        fc_child.run_handlers = fc_exit_hooks_run_handlers_and_return;
+}
+
+/* The host has the trailer, and does not wait for this. Makes the process ready for another call and
+ * tells the host so; or ends the process, if it is not as it was. */
+static void keep_process(void)
+{
+    const struct fc_task task = fc_child.task;
+    int unused;
+    if (!fc_fitness_holds(task.may_grow))
+        fc_child_leave(0);
+    if (fc_child.result.kind_private == FC_BUF_HEAP)
+        forkcall_buf_free(&fc_child.result);
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &unused);
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &unused);
+    return_is_guarded = fc_exit_hooks_install_at_return();
+    struct fc_frame_header fit = fc_child_frame_header(FC_FRAME_FIT, 0);
+    struct iovec part = fc_part(&fit, sizeof fit);
+    memset(&fc_child, 0, sizeof fc_child); /* this process runs no call now */
+    if (fc_write_all(task.reply_fd, &part, 1) < 0)
+        fc_child_leave(0);
+}
+
+void fc_child_run_or_keep(struct fc_task *task)
 {
     _Alignas(max_align_t) unsigned char first_result[FC_REPLY_HEAD + FIRST_RESULT + FC_REPLY_TAIL];
     enum fc_setup_step step;
@@ -283,6 +313,8 @@ _Noreturn void fc_child_run(struct fc_task *task)
         fc_streams_buffer_by_line(task->threaded);
     if (!task->has_handlers)
         fc_exit_hooks_install(task->threaded);
+    if (task->keep)
+        prepare_to_keep(task);
     if (!take_go(task->go_fd))
         _exit(1);
     if (task->lifeline || !task->has_handlers) /* the server ends its other children itself */
@@ -294,4 +326,12 @@ _Noreturn void fc_child_run(struct fc_task *task)
     if (task->caller != NULL)
         fc_fpu_set(&task->caller->fpu); /* last, so that only the function runs with it */
     fc_child_enter(task, &fc_child.result);
+    keep_process();
+}
+
+_Noreturn void fc_child_run(struct fc_task *task)
+{
+    task->keep = false;
+    fc_child_run_or_keep(task);
+    _exit(1); /* not reached */
 }

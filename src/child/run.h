@@ -41,6 +41,10 @@ void fc_child_prefault(const struct fc_task *task);
 /* Makes this process ready, runs the task and ends the process. */
 _Noreturn void fc_child_run(struct fc_task *task);
 
+/* The same, but returns if task->keep is set and this process is as it was before the call. Then
+ * the host knows that it waits for another request. */
+void fc_child_run_or_keep(struct fc_task *task);
+
 /* True: this process runs a call. False in a process that it has forked. Async-signal-safe. */
 bool fc_child_is_running(void);
 
@@ -51,8 +55,9 @@ void fc_child_progress(double done, double total, const char *note);
 
 /* ---- For child/entry.c ----------------------------------------------------------------------- */
 
-/* Calls the function, and ends the process when it has returned. */
-_Noreturn void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result);
+/* Calls the function, and ends the process when it has returned; or returns, if the process may be
+ * kept. */
+void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result);
 
 /* In any process: true if the address lies in the code that calls the function. */
 bool fc_child_entry_holds(uint64_t address);

@@ -42,7 +42,7 @@ struct items {
 /* Wakes the host, if it waits. */
 static void tell_host(struct items *items)
 {
-    struct fc_frame_header header = fc_frame_header_make(FC_FRAME_ITEMS, 0);
+    struct fc_frame_header header = fc_child_frame_header(FC_FRAME_ITEMS, 0);
     struct iovec part = fc_part(&header, sizeof header);
     items->told_at = items->at;
     items->told_ns = items->begun_ns;

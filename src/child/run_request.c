@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/shared_args.h"
 #include "child/crash_handler.h"
+#include "child/finish.h"
 #include "child/run.h"
 #include "child/storage.h"
 #include "exec/exec_self.h"
@@ -98,9 +99,27 @@ static void map_shared(struct fc_task *task, int fd)
     close(fd);
 }
 
-_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed)
+/* Waits for a request and runs it. Returns if this process may serve another. ready: what holds for
+ * each request; args_fd, shared_fd: files that came with the first one; -1: none. */
+static void run_one(const struct fc_task *ready, int args_fd, int shared_fd)
 {
     struct fc_request head;
+    struct fc_task task = *ready;
+    if (!read_exactly(task.go_fd, &head, sizeof head))
+        fc_child_leave(0);
+    const long rest = fc_request_remaining(&head);
+    if (rest < 0 || !read_exactly(task.go_fd, fc_request_bytes, (size_t)rest))
+        fc_child_leave(0);
+    task.name = fc_request_read(&head, fc_request_bytes, &task);
+    if (task.name == NULL)
+        fc_child_leave(FC_EXIT_REFUSED);
+    map_args(&task, args_fd);
+    map_shared(&task, shared_fd);
+    fc_child_run_or_keep(&task);
+}
+
+_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed)
+{
     struct fc_task task = {.reply_fd = own[FC_OWN_REPLY],
                            .go_fd = own[FC_OWN_REQUEST],
                            .region_fd = own[FC_OWN_REGION],
@@ -121,17 +140,9 @@ _Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const ch
             send_ready(task.reply_fd);
         fc_crash_note_modules(); /* a fork of the server has the server's notes */
     }
-    if (!read_exactly(task.go_fd, &head, sizeof head))
-        _exit(0);
-    const long rest = fc_request_remaining(&head);
-    if (rest < 0 || !read_exactly(task.go_fd, fc_request_bytes, (size_t)rest))
-        _exit(0);
-    task.name = fc_request_read(&head, fc_request_bytes, &task);
-    if (task.name == NULL)
-        _exit(FC_EXIT_REFUSED);
-    map_args(&task, own[FC_OWN_ARGS]);
-    map_shared(&task, own[FC_OWN_SHARED]);
-    fc_child_run(&task);
+    run_one(&task, own[FC_OWN_ARGS], own[FC_OWN_SHARED]);
+    for (;;)
+        run_one(&task, -1, -1);
 }
 
 _Noreturn void fc_run_request_main(int socket)

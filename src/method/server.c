@@ -37,6 +37,8 @@ static void spawn(struct forkcall_call *call)
     static const enum fc_fd again[] = {FC_FD_OUT, FC_FD_CHILD_OUT, FC_FD_ERR, FC_FD_CHILD_ERR, FC_FD_ARGS};
     for (size_t i = 0; i < sizeof again / sizeof *again; i++)
         fc_fds_close(&call->fds, again[i]);
+    fc_channel_set_mark(call, 0);
+    fc_channel_set_keep(call, false, 0);
     fc_call_set_method(call, FORKCALL_SPAWN, false);
     fc_method_spawn.start(call);
 }

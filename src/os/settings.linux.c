@@ -95,6 +95,11 @@ void fc_settings_set(const struct fc_settings *s)
 {
     if (!is_noted)
         fc_settings_note();
+    struct fc_settings wanted = *s;
+    wanted.is_secret = noted.is_secret; /* fc_settings_set_secret looks itself */
+    if (memcmp(&wanted, &noted, sizeof noted) == 0)
+        return;
+    is_noted = false; /* a child that serves another call has what is set now */
     if (noted.policy != s->policy || noted.priority != s->priority || noted.nice != s->nice)
         set_scheduling(s);
     if (s->processors_size > 0 && memcmp(noted.processors, s->processors, sizeof noted.processors) != 0)

@@ -7,6 +7,7 @@
 #include "exec/exec_self.h"
 #include "exec/init_called.h"
 #include "os/process.h"
+#include "server/kept_children.h"
 #include "server/launch.h"
 #include "server/send_order.h"
 #include "wire/server_message.h"
@@ -34,6 +35,7 @@ void fc_server_unref(struct fc_server *server)
 {
     if (atomic_fetch_sub(&server->refs, 1) != 1)
         return;
+    fc_kept_forget(server); /* a server of this process has ended all of them before */
     fc_server_free(server);
 }
 
@@ -64,7 +66,9 @@ void fc_server_retire(struct fc_server *server)
     const bool was_current = current == server;
     if (was_current)
         current = NULL;
+    server->retired = true;
     fc_fds_unlock();
+    fc_kept_end_all(server);
     if (was_current)
         fc_server_unref(server);
 }

@@ -32,6 +32,8 @@
 struct kept {
     struct fc_server_setup setup;
     bool fixed_identity;
+    uint32_t calls_per_child;
+    uint64_t child_memory_bytes;
     struct fc_module_function prepare;
     char args[FC_REQUEST_ARGS_MAX];
 };
@@ -43,6 +45,8 @@ static _Atomic(struct kept *) last;
 bool fc_server_options_are_valid(const struct forkcall_server_options *o)
 {
     static const uint64_t zero[sizeof o->reserved / sizeof *o->reserved];
+    if (memcmp(o->reserved_small, zero, sizeof o->reserved_small) != 0)
+        return false;
     if (o->spares > SPARES_MAX || o->timeout_ms < 0 || o->prepare_args_size > FC_REQUEST_ARGS_MAX)
         return false;
     if ((o->prepare_args == NULL && o->prepare_args_size > 0) || (o->prepare == NULL && o->prepare_args != NULL))
@@ -66,6 +70,8 @@ static int keep_options(const struct forkcall_server_options *o)
                                           .has_prepare_args = o->prepare_args != NULL,
                                           .prepare_args_size = (uint32_t)o->prepare_args_size};
     new->fixed_identity = o->fixed_identity;
+    new->calls_per_child = o->calls_per_child;
+    new->child_memory_bytes = o->child_memory_bytes;
     if (o->prepare_args != NULL && o->prepare_args_size > 0)
         memcpy(new->args, o->prepare_args, o->prepare_args_size);
     free(atomic_exchange(&last, new));
@@ -283,6 +289,8 @@ static int start_exec_self(struct fc_server *server, const struct fc_time_limit 
     setup.credentials = *fc_snapshot_credentials(server->snapshot);
     server->spares = setup.spares;
     server->fixed_identity = kept != NULL && kept->fixed_identity;
+    server->calls_per_child = kept != NULL ? kept->calls_per_child : 0;
+    server->child_memory_bytes = kept != NULL ? kept->child_memory_bytes : 0;
     int r = fc_fd_message_pair_in(&server->fds);
     const int socket = server->fds.fd[FC_FD_SOCKET];
     if (r == 0)

@@ -41,7 +41,15 @@ struct fc_server {
     atomic_uint waiting_for_spare; /* calls that wait for a spare and have not sent an ASK */
     unsigned spares;
     bool fixed_identity; /* the program has promised never to change what the snapshot holds */
-    atomic_bool hung;    /* it was retired because it answers nobody, and must be killed */
+    /* As struct forkcall_server_options has them; 0: the default. */
+    uint32_t calls_per_child;
+    uint64_t child_memory_bytes;
+    /* Children that wait for another call: server/kept_children.c. This field and the next two are
+     * protected by fc_fds_lock. */
+    struct fc_kept *kept;
+    unsigned kept_count;
+    bool retired;     /* it is not the current one any more, and keeps no child */
+    atomic_bool hung; /* it was retired because it answers nobody, and must be killed */
     /* Orders for which the control socket had no room. Changed under fc_fds_lock by
      * server/send_order.c. */
     _Atomic(struct fc_owed *) owed;

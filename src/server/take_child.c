@@ -3,9 +3,11 @@
 
 #include "base/fd_message.h"
 #include "base/io.h"
+#include "call/channel.h"
 #include "exec/exec_self.h"
 #include "server/ask_for_child.h"
 #include "server/get_server.h"
+#include "server/kept_children.h"
 #include "server/launch.h"
 #include "server/send_order.h"
 #include "wire/server_message.h"
@@ -90,6 +92,25 @@ static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_li
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
+/* Gives the call a kept child, if it allows that and there is one. */
+static bool take_kept(struct forkcall_call *call)
+{
+    if (!fc_kept_is_allowed(call) || !fc_kept_take(call))
+        return false;
+    call->process.remote = &of_server;
+    call->process.own_group = true;
+    return true;
+}
+
+/* Tells the child whether it may be kept. A child that has served all its calls may not. */
+static void allow_keeping(struct forkcall_call *call)
+{
+    const struct fc_server *server = call->process.server;
+    const uint32_t calls = server->calls_per_child == 0 ? FC_CALLS_PER_CHILD : server->calls_per_child;
+    const uint64_t bytes = server->child_memory_bytes == 0 ? UINT64_MAX : server->child_memory_bytes;
+    fc_channel_set_keep(call, fc_kept_is_allowed(call) && call->task.frame_mark + 1 < calls, bytes);
+}
+
 /* Calls with a short timeout must not keep a suspended server in use for ever. So the time that all
  * of them have waited in vain is added up. */
 static bool is_silent(const struct fc_server *server)
@@ -100,11 +121,24 @@ static bool is_silent(const struct fc_server *server)
     return is;
 }
 
+static bool is_for_want_of_room(int r)
+{
+    return r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+static int take_new(struct forkcall_call *call, const struct fc_time_limit *time_limit, char *why, size_t why_size)
+{
+    fc_channel_set_mark(call, 0);
+    const int r = fc_ask_for_child(call, time_limit, why, why_size);
+    return r == 0 ? adopt(call, time_limit) : r;
+}
+
 static int take_from(struct forkcall_call *call, const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
-    int r = fc_ask_for_child(call, time_limit, why, why_size);
-    if (r == 0)
-        r = adopt(call, time_limit);
+    int r = take_new(call, time_limit, why, why_size);
+    /* Kept children take up the room of a process, and descriptors of this one. */
+    if (is_for_want_of_room(r) && fc_kept_end_all(call->process.server))
+        r = take_new(call, time_limit, why, why_size);
     if (r == 0)
         return 0;
     if ((r == -ETIMEDOUT || r == -EINTR) && is_silent(call->process.server))
@@ -128,9 +162,11 @@ int fc_server_take_child(struct forkcall_call *call, char *why, size_t why_size)
             call->process.server = NULL;
             return r;
         }
-        r = take_from(call, &of_child, why, why_size);
-        if (r == 0)
+        r = take_kept(call) ? 0 : take_from(call, &of_child, why, why_size);
+        if (r == 0) {
+            allow_keeping(call);
             break;
+        }
         fc_server_unref(call->process.server);
         call->process.server = NULL;
     }
@@ -151,6 +187,11 @@ enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentia
 void fc_server_give_back_child(struct forkcall_call *call, bool kill_group)
 {
     struct fc_server *server = call->process.server;
+    if (fc_kept_put(call)) {
+        call->process = (struct fc_process){.fd = -1};
+        fc_server_unref(server);
+        return;
+    }
     struct fc_server_order done = fc_order_make(FC_ORDER_DONE, call->process.pid);
     done.kill_group = kill_group;
     if (!fc_order_send_or_keep(server, &done))

@@ -6,6 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
+uint32_t fc_frame_magic(uint32_t mark)
+{
+    return FC_FRAME_MAGIC ^ mark * 0x9e3779b1U; /* an odd factor: no two marks give the same */
+}
+
 struct fc_frame_header fc_frame_header_make(enum fc_frame_type type, size_t size)
 {
     return (struct fc_frame_header){.magic = FC_FRAME_MAGIC, .type = (uint32_t)type, .size = size};
@@ -84,7 +89,7 @@ enum fc_decoded fc_decoder_step(struct fc_decoder *decoder, const unsigned char 
         if (!header_is_whole(decoder))
             return FC_DECODED_MORE;
         memcpy(&decoder->header, decoder->header_bytes, sizeof decoder->header);
-        if (decoder->header.magic != FC_FRAME_MAGIC || !size_is_plausible(&decoder->header))
+        if (decoder->header.magic != fc_frame_magic(decoder->mark) || !size_is_plausible(&decoder->header))
             return FC_DECODED_BAD;
         return FC_DECODED_HEADER;
     }

@@ -30,10 +30,13 @@ enum fc_frame_type {
      * the process for measuring its usage. */
     FC_FRAME_ANSWER = 9,
     FC_FRAME_ITEMS = 10, /* no payload: look into the log (wire/items.h) */
+    /* No payload, and no part of a reply: a child that was told that it may be kept is as it was
+     * handed out, and waits for another request. */
+    FC_FRAME_FIT = 11,
 };
 
 struct fc_frame_header {
-    uint32_t magic;
+    uint32_t magic; /* FC_FRAME_MAGIC, changed by the mark of the call: fc_frame_magic */
     uint32_t type;
     uint64_t size; /* of the payload */
 };
@@ -80,12 +83,18 @@ struct fc_trailer {
  * returned. */
 struct fc_trailer fc_trailer_make(int code, int result_error, bool in_its_own_words);
 
-/* A header for a frame of that type and payload size. */
+/* The magic of the frames of a call with that mark. A child that serves a second call sends its
+ * frames with another mark: what a process of an earlier call still writes is no frame of the later
+ * one. 0: the mark of the first call of a child. */
+uint32_t fc_frame_magic(uint32_t mark);
+
+/* A header for a frame of that type and payload size, with mark 0. */
 struct fc_frame_header fc_frame_header_make(enum fc_frame_type type, size_t size);
 
 /* Splits a stream of bytes, which comes in pieces of any size, into frames. Set all of it to 0
- * before use. */
+ * before use, and then mark to that of the call. */
 struct fc_decoder {
+    uint32_t mark;
     unsigned char header_bytes[sizeof(struct fc_frame_header)];
     size_t header_have;
     struct fc_frame_header header; /* of the current frame, once header_have is its size */

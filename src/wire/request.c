@@ -29,6 +29,9 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
         .has_args = task->args != NULL,
         .args_in_file = args_in_file,
         .line_buffered = task->line_buffered,
+        .keep = task->keep,
+        .frame_mark = task->frame_mark,
+        .may_grow = task->may_grow,
         .group = (int32_t)task->group,
         .nonce = task->nonce,
         .args_size = task->args_size,
@@ -92,6 +95,9 @@ const struct fc_module_function *fc_request_read(const struct fc_request *head, 
     task->want_progress = head->want_progress;
     task->own_group = head->own_group;
     task->line_buffered = head->line_buffered;
+    task->keep = head->keep;
+    task->frame_mark = head->frame_mark;
+    task->may_grow = head->may_grow;
     task->lifeline = head->lifeline;
     task->limits = head->limits;
     task->caller = &head->caller;

@@ -22,11 +22,14 @@ struct fc_request {
     bool drop_result, want_progress, own_group, lifeline;
     bool has_args, args_in_file;
     bool line_buffered;
+    bool keep;
+    uint32_t frame_mark;
     int32_t group; /* the process group to join; 0: none */
     uint64_t nonce;
     uint64_t args_size;
     uint64_t max_result, expected;
     uint64_t shared_capacity, shared_huge, shared_largest; /* struct fc_shared_place */
+    uint64_t may_grow;
     struct forkcall_limits limits;
     struct fc_caller caller;
 };

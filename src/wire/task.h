@@ -43,7 +43,12 @@ struct fc_task {
     /* The process began by exec, in a process that may have been larger: see os/usage.h. */
     bool execed;
     bool close_fds;
-    bool no_args;     /* the arguments could not be mapped */
+    bool no_args; /* the arguments could not be mapped */
+    /* The child may serve another call after this one, if it is as it was before, and its memory
+     * has grown by less than may_grow bytes. */
+    bool keep;
+    uint32_t frame_mark; /* see fc_frame_magic */
+    uint64_t may_grow;
     pthread_t thread; /* the thread that forks; the child's only thread has the same id */
     bool threaded;    /* the host had threads: locks of the C library may be held for ever */
     enum forkcall_stream stream[3];

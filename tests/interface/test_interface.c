@@ -88,7 +88,9 @@ static void layout_of_options(void **state)
     OFFSET(forkcall_options, keep_fds, 112, 100, 96);
     OFFSET(forkcall_options, keep_fds_count, 120, 104, 100);
     OFFSET(forkcall_options, details, 128, 108, 104);
-    OFFSET(forkcall_options, reserved, 136, 112, 108);
+    OFFSET(forkcall_options, reuse_child, 136, 112, 108);
+    OFFSET(forkcall_options, reserved_small, 137, 113, 109);
+    OFFSET(forkcall_options, reserved, 144, 120, 116);
 }
 
 static void layout_of_map_options(void **state)
@@ -118,7 +120,10 @@ static void layout_of_server_options(void **state)
     OFFSET(forkcall_server_options, prepare_args_size, 24, 16, 16);
     OFFSET(forkcall_server_options, exec_spares, 32, 20, 20);
     OFFSET(forkcall_server_options, fixed_identity, 33, 21, 21);
-    OFFSET(forkcall_server_options, reserved, 40, 24, 24);
+    OFFSET(forkcall_server_options, child_memory_bytes, 40, 24, 24);
+    OFFSET(forkcall_server_options, calls_per_child, 48, 32, 32);
+    OFFSET(forkcall_server_options, reserved_small, 52, 36, 36);
+    OFFSET(forkcall_server_options, reserved, 56, 40, 40);
 }
 
 static void layout_of_report(void **state)

@@ -42,6 +42,10 @@ run child-dies      safety   holds -DN=1 -DLIMIT=3 -DK=2 -DCHILD_DEATHS=1 -DGIVE
 run server-dies     safety   holds -DN=1 -DLIMIT=3 -DK=2 -DSERVER_DEATHS=1 -DCHILD_DEATHS=1
 run server-stops    safety   holds -DN=1 -DLIMIT=3 -DK=2 -DSERVER_STOPS=1 -DENDLESS=1
 run host-dies       safety   holds -DN=1 -DLIMIT=3 -DK=2 -DHOST_DEATHS=1 -DGIVE_UPS=1
+run kept            safety   holds -DN=1 -DLIMIT=3 -DK=2 -DKEEP=1 -DFORK_FAILURES=1 -DENDLESS=1
+run kept-dies       safety   holds -DN=1 -DLIMIT=3 -DK=2 -DKEEP=1 -DCHILD_DEATHS=1
+run kept-no-server  safety   holds -DN=1 -DLIMIT=3 -DK=2 -DKEEP=1 -DSERVER_STOPS=1 -DSERVER_DEATHS=1
+run ends-kept       liveness holds -DN=1 -DLIMIT=3 -DK=2 -DKEEP=1 -DGIVE_UPS=1
 run ends            liveness holds -DN=1 -DLIMIT=3 -DK=2 -DFORK_FAILURES=1 -DGIVE_UPS=1
 run ends-server-stops liveness holds -DN=1 -DLIMIT=3 -DK=2 -DSERVER_STOPS=1
 run old-error       safety   fails -DN=1 -DLIMIT=5 -DOLD_ERROR_READ_AS_EMPTY -DFORK_FAILURES=1

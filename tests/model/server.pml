@@ -10,8 +10,8 @@
  *  - Every call ends, with a child or with an error: none waits for ever. The monitor checks this
  *    when no process can make a step any more. The formula `ends` checks it for every run in which
  *    each process that can make a step finally makes one.
- *  - A child serves one call at most. Once its call is over, it leaves the table: N spares remain
- *    in the end.
+ *  - A child serves one call at a time. Once its call is over, it leaves the table, or is one of at
+ *    most KEEP that wait in the host for another call: N spares remain in the end.
  *  - The host does not kill a server while a call has a child of that server.
  *
  * OLD_ERROR_READ_AS_EMPTY and OLD_ANONYMOUS_ASK select earlier protocols of the library, with one
@@ -45,6 +45,9 @@
 #ifndef ENDLESS
 #define ENDLESS 0
 #endif
+#ifndef KEEP
+#define KEEP 0
+#endif
 
 #ifndef K
 #define K 3
@@ -53,7 +56,7 @@
 #define ERROR PLACES
 #define NONE 255
 
-mtype = { FREE, CLOSED, SPARE, HANDED, TAKEN, RELEASED };
+mtype = { FREE, CLOSED, SPARE, HANDED, TAKEN, KEPT, RELEASED };
 mtype = { ASK, DONE, DROP };
 
 mtype table[PLACES] = FREE;
@@ -65,7 +68,8 @@ byte made_for[PLACES] = NONE; /* the call whose ASK this child answers */
 
 chan control = [N + K] of { byte }; /* server to host: spares */
 /* Host to server: kind, call, child, taken. */
-chan orders = [3 * K + CHILD_DEATHS] of { mtype, byte, byte, byte };
+chan orders = [3 * K + CHILD_DEATHS + KEEP] of { mtype, byte, byte, byte };
+chan kept = [KEEP + 1] of { byte }; /* in the host: children that wait for another call */
 /* The socket for the answer to a call's ASK: a child, or ERROR. */
 chan answer[K] = [1] of { byte };
 /* The host's end of that socket is open. */
@@ -223,6 +227,17 @@ end:
     :: server_is_dead \
     fi
 
+/* Ends all kept children: the server is retired, or their room is needed. */
+#define END_KEPT \
+    do \
+    :: kept?child -> \
+        if \
+        :: !server_is_dead -> table[child] = TAKEN; orders!DONE, me, child, taken \
+        :: server_is_dead \
+        fi \
+    :: empty(kept) -> break \
+    od
+
 /* Closes the socket for the answer. A later answer is lost. */
 #define CLOSE_ANSWER \
     listens[me] = false; \
@@ -242,6 +257,8 @@ look:
     atomic {
         if
         :: retired -> goto over /* the call gets another server */
+        /* Only some calls may have a kept child, so a call may also pass this by. */
+        :: !retired && nempty(kept) -> kept?child; goto again
         :: !retired && nempty(control) -> control?child; taken++; is_spare = true; goto got
         :: !retired && empty(control) && server_is_dead -> goto over
         :: !retired && empty(control) && !server_is_dead
@@ -260,13 +277,26 @@ wait:
         :: server_is_dead && empty(answer[me]) && empty(control) -> asked = false; goto leave
         :: give_ups > 0 -> give_ups--; goto leave
         /* The deadline passes while the server is silent. */
-        :: server_is_stopped -> retired = true; goto leave
+        :: server_is_stopped -> retired = true; END_KEPT; child = NONE; goto leave
         fi;
         if
         /* That spare had taken the room. */
         :: child == ERROR && nempty(control) -> control?child; taken++; is_spare = true
-        :: child == ERROR && empty(control) -> goto leave
+        :: child == ERROR && empty(control) && nempty(kept) -> END_KEPT; child = NONE; asked = false; goto look
+        :: child == ERROR && empty(control) && empty(kept) -> goto leave
         :: child != ERROR
+        fi
+    };
+    goto got;
+again:
+    atomic {
+        if
+        :: server_is_dead -> goto leave
+        :: else -> assert(table[child] == KEPT); table[child] = TAKEN
+        fi;
+        if
+        :: dead[child] -> SEND(DONE, child, taken); child = NONE; goto look
+        :: else -> holding++; goto runs
         fi
     };
 got:
@@ -288,8 +318,15 @@ got:
         :: else
         fi
     };
+runs:
     RUN; /* the reply or the kernel tells that the child has ended */
-    atomic { holding--; SEND(DONE, child, taken) };
+    atomic {
+        holding--;
+        if
+        :: !retired && !server_is_dead && len(kept) < KEEP -> table[child] = KEPT; kept!child
+        :: SEND(DONE, child, taken)
+        fi
+    };
     goto over;
 bury: /* the spare died while it waited: the call takes the next one */
     atomic {
@@ -411,11 +448,12 @@ end:
     :: atomic { server_deaths > 0 && !server_is_dead -> server_deaths--; end_server(p) }
     :: atomic { server_stops > 0 && !server_is_dead -> server_stops--; server_is_stopped = true }
     :: atomic {
-            child_deaths > 0 && (HAS(SPARE) || HAS(HANDED) || HAS(TAKEN)) -> child_deaths--;
+            child_deaths > 0 && (HAS(SPARE) || HAS(HANDED) || HAS(TAKEN) || HAS(KEPT)) -> child_deaths--;
             if
             :: HAS(SPARE) -> find(SPARE, p)
             :: HAS(HANDED) -> find(HANDED, p)
             :: HAS(TAKEN) -> find(TAKEN, p)
+            :: HAS(KEPT) -> find(KEPT, p)
             fi;
             dead[p] = true; p = 0
         }
@@ -426,7 +464,7 @@ end:
 /* Checks the state once no process can make a step any more. */
 proctype Monitor()
 {
-    byte p = 0, spares = 0;
+    byte p = 0, spares = 0, waiting_for_calls = 0;
     timeout ->
     atomic {
         if
@@ -439,6 +477,7 @@ proctype Monitor()
             :: p < LIMIT ->
                 if
                 :: table[p] == SPARE -> spares++
+                :: table[p] == KEPT -> waiting_for_calls++
                 :: else -> assert(table[p] == FREE || (table[p] == TAKEN && endless > 0) || server_is_stopped)
                 fi;
                 p++
@@ -447,6 +486,7 @@ proctype Monitor()
             /* A call that runs on has not yet reported the spare that it has taken. */
             spares = spares + taken - known;
             assert(server_is_dead || server_is_stopped || spares == N || (spares < N && !HAS(FREE)));
+            assert(server_is_dead || waiting_for_calls == len(kept));
             assert(server_is_dead || server_is_stopped || len(control) + taken - known == spares)
 #endif
         fi

@@ -79,8 +79,10 @@ int child_kills_itself(const void *args, size_t args_size, struct forkcall_buf *
 
 /* The method that this run of the program tests: fork, server or spawn, from FORKCALL_TEST_METHOD
  * in the environment. Default: fork. For server and spawn, main() must call forkcall_init()
- * first. */
+ * first. reuse there means SERVER, with reuse_child in every call of run_tested and
+ * start_tested. */
 enum forkcall_method tested_method(void);
+bool tested_calls_reuse_children(void);
 /* True: by the tested method the function sees the caller's memory: pointers, variables,
  * MAP_SHARED. */
 bool method_shares_memory(void);
