@@ -65,5 +65,6 @@ extern const struct group spawn_group;
 extern const struct group server_group;
 extern const struct group server_threads_group;
 extern const struct group stall_group;
+extern const struct group peers_group;
 
 #endif

@@ -19,9 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct group *const groups[] = {&call_group,    &steps_group,          &parent_group, &crash_group,
-                                             &options_group, &threads_group,        &result_group, &spawn_group,
-                                             &server_group,  &server_threads_group, &stall_group,  NULL};
+static const struct group *const groups[] = {
+    &call_group,    &steps_group,  &parent_group, &crash_group,  &options_group,
+    &threads_group, &result_group, &spawn_group,  &server_group, &server_threads_group,
+    &stall_group,   &peers_group,  NULL};
 
 void measure(struct bench *bench, const struct variant *variants, size_t count, struct effort full,
              struct summary *summaries)
