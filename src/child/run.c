@@ -20,6 +20,7 @@
 #include "os/usage.h"
 #include "result/buf.h"
 #include "result/region.h"
+#include "result/small_result.h"
 #include "wire/frame.h"
 
 #include <errno.h>
@@ -203,8 +204,9 @@ static void become_child(const struct fc_task *task, void *storage)
     fc_child.generation = fc_fds_generation();
     fc_child.task = *task;
     fc_child.run_handlers = task->has_handlers && return_is_guarded ? fc_exit_hooks_run_handlers : NULL;
+    const size_t small = nested ? 0 : task->keep ? FC_KEPT_RESULT : FC_SMALL_RESULT;
     fc_child.result = task->shared.data != NULL ? fc_shared_buf_in_child(&task->shared)
-                                                : fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, !nested);
+                                                : fc_buf_in_child(storage, FIRST_RESULT, task->region_fd, small);
     fc_buf_set_limit(&fc_child.result, task->max_result);
 }
 

@@ -34,12 +34,12 @@ struct forkcall_buf forkcall_buf_fixed(void *storage, size_t capacity)
     return buf;
 }
 
-struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd, bool small_is_free)
+struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd, size_t small)
 {
     struct forkcall_buf buf = forkcall_buf_fixed(storage, capacity);
     buf.kind_private = FC_BUF_SMALL;
     buf.reserved[0] = (uint64_t)(int64_t)region_fd;
-    buf.reserved[1] = small_is_free;
+    buf.reserved[1] = small;
     return buf;
 }
 
@@ -141,8 +141,8 @@ static void move_to(struct forkcall_buf *buf, void *data, size_t capacity)
  * the region, else to the heap. */
 static int grow_in_child(struct forkcall_buf *buf, size_t needed, size_t used)
 {
-    if (kind_is(buf, FC_BUF_SMALL) && buf->reserved[1] != 0 && needed <= FC_SMALL_RESULT) {
-        move_to(buf, fc_small_result, FC_SMALL_RESULT);
+    if (kind_is(buf, FC_BUF_SMALL) && needed <= buf->reserved[1]) {
+        move_to(buf, fc_small_result, (size_t)buf->reserved[1]);
         return 0;
     }
     size_t capacity = grown(buf, needed);

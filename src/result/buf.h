@@ -23,8 +23,8 @@ bool fc_buf_is_valid(const struct forkcall_buf *buf);
 bool fc_buf_keeps_place(const struct forkcall_buf *buf);
 
 /* An empty result for a child: a place for capacity bytes, then the region of this descriptor (-1:
- * none). small_is_free: fc_small_result can be used, too. */
-struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd, bool small_is_free);
+ * none). small: how much of fc_small_result can be used between the two. */
+struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_fd, size_t small);
 
 /* Lets the buffer hold no more than limit bytes from now on. */
 void fc_buf_set_limit(struct forkcall_buf *buf, size_t limit);

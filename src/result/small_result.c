@@ -7,4 +7,4 @@
 #include <stddef.h>
 
 FC_LARGE_STORAGE _Alignas(
-    max_align_t) unsigned char fc_small_result_storage[FC_RESULT_HEAD + FC_SMALL_RESULT + FC_RESULT_TAIL];
+    max_align_t) unsigned char fc_small_result_storage[FC_RESULT_HEAD + FC_KEPT_RESULT + FC_RESULT_TAIL];

@@ -245,6 +245,18 @@ static void results_of_every_size_are_whole(void **state)
     forkcall_buf_free(&result);
 }
 
+static void a_result_of_128_KiB_leaves_the_child_fit(void **state)
+{
+    static const size_t size = 131072;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    (void)state;
+    NEED_KEPT_CHILDREN;
+    const pid_t pid = run(fills, &size, sizeof size, &result, &reuse).pid;
+    assert_int_equal(run(fills, &size, sizeof size, &result, &reuse).pid, pid);
+    assert_int_equal(result.size, size);
+    forkcall_buf_free(&result);
+}
+
 static int burns(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     struct rusage now, then;
@@ -976,6 +988,7 @@ int main(void)
         TEST(a_failure_leaves_the_child_fit_and_no_words_to_the_next_call),
         TEST(exit_handlers_of_each_call_run_once_at_its_return),
         TEST(results_of_every_size_are_whole),
+        TEST(a_result_of_128_KiB_leaves_the_child_fit),
         TEST(the_usage_of_a_call_is_its_own),
         TEST(a_child_in_which_something_is_left_serves_no_other_call),
         TEST(the_first_call_of_a_child_is_looked_at_like_the_others),
