@@ -297,9 +297,10 @@ struct forkcall_crash {
     /** Return addresses, innermost first; frames[0] is program_counter. A hint and no evidence:
      * found by unwind tables where libdw is to be had, else by frame pointers. */
     uint64_t frames[FORKCALL_CRASH_FRAMES];
-    /** Who sent the signal, if a process did, and the system tells: its number and user, as the
-     * child sees them; pid itself for raise() and abort(). 0: nobody, or not known. */
+    /** The process that sent the signal, as the child numbers it; pid itself for raise() and
+     * abort(). 0: none, or the system does not tell. */
     int32_t sender_pid;
+    /** The user of that process; 0 also where there is none. */
     uint32_t sender_uid;
     /** The thread that crashed, by gettid(2); pid for the function's own. 0: not known. */
     int32_t thread;

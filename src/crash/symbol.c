@@ -130,6 +130,21 @@ int fc_symbols_describe(const struct fc_symbols *symbols, uint64_t address, bool
     return (int)text.length;
 }
 
+/* The length of a name without its parameters: those of the function of a call are always the
+ * same. */
+static int name_length(const char *name)
+{
+    size_t length = strlen(name);
+    int depth = 0;
+    if (length == 0 || name[length - 1] != ')')
+        return (int)length;
+    do {
+        length--;
+        depth += name[length] == ')' ? 1 : name[length] == '(' ? -1 : 0;
+    } while (length > 0 && depth > 0);
+    return (int)length;
+}
+
 void fc_symbols_function_name(const struct fc_symbols *symbols, uint64_t address, char *text, size_t size)
 {
     struct fc_symbol found[FC_SYMBOLS_AT_MAX];
@@ -138,7 +153,7 @@ void fc_symbols_function_name(const struct fc_symbols *symbols, uint64_t address
     const size_t count = fc_symbols_find(symbols, address, found);
     /* A symbol that starts elsewhere belongs to a neighbour: the function's own is not known. */
     if (count > 0 && found[count - 1].start == address) {
-        (void)snprintf(text, size, "%s", found[count - 1].name);
+        (void)snprintf(text, size, "%.*s", name_length(found[count - 1].name), found[count - 1].name);
         return;
     }
     if (fc_address_find_module(address, &module))

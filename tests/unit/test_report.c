@@ -21,7 +21,8 @@ static void names_of_every_status_and_of_none(void **state)
 }
 
 /* Checks that forkcall_explain() behaves like snprintf(3): it returns the length of the whole text,
- * and writes at most size bytes, including the terminating 0, for every size or, with frames, for some. */
+ * and writes at most size bytes, including the terminating 0. To name the frames of a crash may take
+ * tens of milliseconds, so not every size is tried then. */
 static void assert_cut_at_any_size(const struct forkcall_report *report)
 {
     char whole[4096];
@@ -30,7 +31,6 @@ static void assert_cut_at_any_size(const struct forkcall_report *report)
     assert_true(length > 0 && (size_t)length < sizeof whole);
     assert_int_equal(strlen(whole), length);
     assert_int_equal(forkcall_explain(report, NULL, 0), length);
-    /* To name the frames of a crash may take tens of milliseconds. */
     const size_t step = report->crash.frame_count > 0 ? (size_t)length / 8 : 1;
     for (size_t size = 0; size <= (size_t)length + 2; size += step) {
         memset(text, '#', sizeof text);

@@ -1,0 +1,182 @@
+/* Tests what a caller is told of some fifty ways to fail: the status, the message, and in the
+ * explanation the function that was called and the one that failed, with its line. The program is
+ * built as users build theirs, with and without optimisation, and is run by every method. */
+#include "config.h"
+
+#include "children.h"
+#include "crash/symbol.h"
+#include "support.h"
+#include "ways.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+volatile int sink, zero;
+
+/* A function is at most so many lines long. */
+#define LINES_MAX 12
+
+static bool has_libdw;
+
+static bool is_expected(const struct way *way)
+{
+    (void)way;
+#ifndef __GLIBC__
+    if ((way->flags & GLIBC_SAYS) != 0)
+        return false;
+#endif
+#ifndef BUILT_OPTIMISED
+    if ((way->flags & OPTIMISED) != 0)
+        return false;
+#endif
+    return true;
+}
+
+#ifndef BUILT_STRIPPED
+
+/* Where the explanation has the function that fails. */
+static const char *find_frame(const struct way *way, const char *text)
+{
+    char name[80];
+    (void)snprintf(name, sizeof name, " leaf_%s", way->name);
+    const size_t length = strlen(name);
+    const char *frames = strchr(text, '\n');
+    for (const char *at = frames == NULL ? NULL : strstr(frames, name); at != NULL; at = strstr(at + 1, name))
+        if (at[length] == '+' || at[length] == ' ' || at[length] == '(')
+            return at;
+    return NULL;
+}
+
+static bool has_line(const struct way *way, const char *frame)
+{
+    const char *end = strchr(frame, '\n');
+    const char *colon = strstr(frame, ".c:");
+    if (colon == NULL)
+        colon = strstr(frame, ".cc:");
+    if (colon == NULL || (end != NULL && colon > end))
+        return false;
+    const long line = strtol(strchr(colon, ':') + 1, NULL, 10);
+    return line >= way->line && line <= way->line + LINES_MAX;
+}
+
+/* What of the names is missing in the explanation; NULL: nothing that this build can tell. */
+static const char *missing_name(const struct way *way, const char *text)
+{
+    const bool names = (way->flags & (has_libdw ? NAMES : DIRECT)) != 0;
+    char called[80];
+    (void)snprintf(called, sizeof called, "call_%s", way->name);
+    const size_t length = strlen(called);
+    if (strncmp(text, called, length) != 0 || (text[length] != ' ' && text[length] != ':'))
+        return "the function that was called";
+    const char *frame = find_frame(way, text);
+    if (names && frame == NULL)
+        return "the function that failed";
+    if (names && has_libdw && (way->flags & NO_LINE) == 0 && !has_line(way, frame))
+        return "its line";
+    if (strstr(text, "fc_child_") != NULL)
+        return "that the library is no business of the caller's";
+    return NULL;
+}
+
+#else
+
+static const char *missing_name(const struct way *way, const char *text)
+{
+    (void)way;
+    (void)text;
+    return NULL;
+}
+
+#endif
+
+static bool is_told(const struct way *way, const struct forkcall_report *report)
+{
+    const size_t length = strlen(way->message);
+    return report->status == way->status && strncmp(report->message, way->message, length) == 0 &&
+           ((way->flags & BEGINS) != 0 || report->message[length] == 0);
+}
+
+/* Returns whether the failure is told as it must be, and prints what is not. */
+static bool fails_as_told(const struct way *way)
+{
+    struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000,
+                                       .standard_error = FORKCALL_STREAM_NULL,
+                                       .limits.core_bytes = FORKCALL_LIMIT_ZERO};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    char text[8192];
+    if (way->set != NULL)
+        way->set(&options);
+    const struct forkcall_report report = run_tested(way->fn, NULL, 0, &result, &options);
+    forkcall_buf_free(&result);
+    assert_in_range(forkcall_explain(&report, text, sizeof text), 1, sizeof text - 1);
+    const char *missing = missing_name(way, text);
+    if (!is_told(way, &report))
+        print_error("%s: %s: %s\n  wanted: %s\n", way->name, forkcall_status_name(report.status), report.message,
+                    way->message);
+    else if (missing != NULL)
+        print_error("%s: the explanation lacks %s:\n%s\n", way->name, missing, text);
+    return is_told(way, &report) && missing == NULL;
+}
+
+static void check_ways(const struct way *ways, unsigned count)
+{
+    unsigned wrong = 0;
+    for (unsigned i = 0; i < count; i++)
+        if (is_expected(&ways[i]))
+            wrong += fails_as_told(&ways[i]) ? 0 : 1;
+    assert_int_equal(wrong, 0);
+}
+
+static void faults_of_an_instruction(void **state)
+{
+    (void)state;
+    check_ways(memory_ways, memory_way_count);
+}
+
+static void aborts_of_the_c_library(void **state)
+{
+    (void)state;
+    check_ways(abort_ways, abort_way_count);
+}
+
+static void signals(void **state)
+{
+    (void)state;
+    check_ways(signal_ways, signal_way_count);
+}
+
+static void orderly_ends(void **state)
+{
+    (void)state;
+    check_ways(ending_ways, ending_way_count);
+}
+
+#ifdef HAS_CPLUSPLUS
+static void exceptions_of_cplusplus(void **state)
+{
+    (void)state;
+    check_ways(cplusplus_ways, cplusplus_way_count);
+}
+#endif
+
+int main(void)
+{
+    struct fc_symbols symbols;
+    forkcall_init();
+    fc_symbols_open(&symbols);
+    has_libdw = symbols.has_libdw;
+    fc_symbols_close(&symbols);
+    print_message("lines are %s\n", has_libdw ? "looked for" : "not to be had: there is no libdw");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(faults_of_an_instruction),
+        cmocka_unit_test(aborts_of_the_c_library),
+        cmocka_unit_test(signals),
+        cmocka_unit_test(orderly_ends),
+#ifdef HAS_CPLUSPLUS
+        cmocka_unit_test(exceptions_of_cplusplus),
+#endif
+    };
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
+}

@@ -1,0 +1,132 @@
+/* Functions that a signal ends which is no fault of an instruction. */
+#include "ways.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#endif
+
+LEAF(raised)
+{
+    return raise(SIGSEGV) + n;
+}
+CALLS(raised)
+
+LEAF(terminated)
+{
+    return kill(getpid(), SIGTERM) + n;
+}
+CALLS(terminated)
+
+LEAF(killed)
+{
+    return kill(getpid(), SIGKILL) + n;
+}
+CALLS(killed)
+
+LEAF(broken_pipe)
+{
+    int ends[2];
+    if (pipe(ends) < 0)
+        return 1;
+    close(ends[0]);
+    return (int)write(ends[1], &n, sizeof n) + 1;
+}
+CALLS(broken_pipe)
+
+LEAF(alarm)
+{
+    ualarm(1000, 0);
+    while (zero == 0)
+        sink = n;
+    return n;
+}
+CALLS(alarm)
+
+static void limit_processor_time(struct forkcall_options *options)
+{
+    options->limits.cpu_seconds = 1;
+}
+
+LEAF(processor_time)
+{
+    while (zero == 0)
+        sink = n;
+    return n;
+}
+CALLS(processor_time)
+
+static void limit_file(struct forkcall_options *options)
+{
+    options->limits.file_size_bytes = 1;
+}
+
+LEAF(file_size)
+{
+    char path[] = "/tmp/forkcall-ways-XXXXXX";
+    const int fd = mkstemp(path);
+    unlink(path);
+    (void)!write(fd, path, 1);
+    return (int)write(fd, path, sizeof path) + n;
+}
+CALLS(file_size)
+
+#if defined(__x86_64__)
+LEAF(breakpoint)
+{
+    __asm__ volatile("int3");
+    return n;
+}
+CALLS(breakpoint)
+#endif
+
+#if defined(__linux__) && defined(__x86_64__)
+/* A filter that raises SIGSYS for getppid. */
+static int refuse_getppid(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = sizeof filter / sizeof filter[0], .filter = filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -1;
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+LEAF(refused_system_call)
+{
+    if (refuse_getppid() < 0)
+        return 1;
+    return (int)syscall(SYS_getppid) + n;
+}
+CALLS(refused_system_call)
+#endif
+
+const struct way signal_ways[] = {
+    WAY(raised, SIGNALED, "killed by SIGSEGV (sent by the function itself)", NAMES),
+    WAY(terminated, SIGNALED, "killed by SIGTERM", 0),
+    WAY(killed, SIGNALED, "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)", 0),
+    WAY(broken_pipe, SIGNALED, "killed by SIGPIPE (sent by the function itself)", NAMES),
+    WAY(alarm, SIGNALED, "killed by SIGALRM", NAMES | DIRECT),
+    WAY_WITH(processor_time, SIGNALED, "killed by SIGXCPU: limits.cpu_seconds was reached", NAMES | DIRECT,
+             limit_processor_time),
+    WAY_WITH(file_size, SIGNALED, "killed by SIGXFSZ: limits.file_size_bytes was reached", NAMES, limit_file),
+#if defined(__x86_64__)
+    WAY(breakpoint, SIGNALED, "killed by SIGTRAP (breakpoint or trap instruction)", NAMES | DIRECT),
+#endif
+#if defined(__linux__) && defined(__x86_64__)
+    WAY(refused_system_call, SIGNALED, "killed by SIGSYS (system call 110 is not allowed)", NAMES),
+#endif
+};
+const unsigned signal_way_count = COUNT_OF(signal_ways);
