@@ -7,12 +7,23 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+/* As fstat(2). The C library names no file by an empty string of its own, which a forked child would
+ * have to map first; this one lies beside what the child has. */
+static int status_of(int fd, struct stat *file)
+{
+#ifdef AT_EMPTY_PATH
+    return fstatat(fd, "", file, AT_EMPTY_PATH);
+#else
+    return fstat(fd, file);
+#endif
+}
+
 /* Identifies fd by its device and inode. */
 static struct fc_fd_identity take_inode(int fd)
 {
     struct stat file;
     struct fc_fd_identity mark = {.in_description = false};
-    if (fstat(fd, &file) == 0) {
+    if (status_of(fd, &file) == 0) {
         mark.device = file.st_dev;
         mark.inode = file.st_ino;
     }
@@ -22,7 +33,7 @@ static struct fc_fd_identity take_inode(int fd)
 static bool holds_inode(int fd, const struct fc_fd_identity *mark)
 {
     struct stat file;
-    return fstat(fd, &file) == 0 && file.st_dev == mark->device && file.st_ino == mark->inode;
+    return status_of(fd, &file) == 0 && file.st_dev == mark->device && file.st_ino == mark->inode;
 }
 
 #ifdef HAVE_MARKED_DESCRIPTION
@@ -68,7 +79,7 @@ struct fc_fd_identity fc_fd_identity_take_any(int fd)
 {
     struct stat file;
     struct fc_fd_identity mark = {.in_description = false};
-    if (fstat(fd, &file) < 0)
+    if (status_of(fd, &file) < 0)
         return mark;
     if (shares_its_inode(&file))
         mark = fc_fd_identity_take(fd);
@@ -89,7 +100,7 @@ bool fc_fd_identity_holds_any(int fd, const struct fc_fd_identity *mark)
     if (!mark->in_description && mark->inode == 0)
         return true;
     errno = 0;
-    if (fstat(fd, &file) < 0)
+    if (status_of(fd, &file) < 0)
         return is_refused();
     if (file.st_dev != mark->device || file.st_ino != mark->inode)
         return false;
