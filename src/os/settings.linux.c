@@ -96,8 +96,10 @@ void fc_settings_set(const struct fc_settings *s)
     if (!is_noted)
         fc_settings_note();
     struct fc_settings wanted = *s;
+    const void *left = &wanted; /* compared as bytes: the padding is 0 */
+    const void *right = &noted;
     wanted.is_secret = noted.is_secret; /* fc_settings_set_secret looks itself */
-    if (memcmp(&wanted, &noted, sizeof noted) == 0)
+    if (memcmp(left, right, sizeof noted) == 0)
         return;
     is_noted = false; /* a child that serves another call has what is set now */
     if (noted.policy != s->policy || noted.priority != s->priority || noted.nice != s->nice)
