@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define LONG_NS UINT64_C(1000000000000)
-
 /* ---- Which item ------------------------------------------------------------------------------ */
 
 const struct fc_map_grant *fc_map_log_grant(struct fc_map_worker *worker)
@@ -65,24 +63,31 @@ static bool has_result(const struct fc_items_record *record)
     return record->end == FC_END_RETURNED && record->code == 0;
 }
 
+static uint64_t size_of(const struct fc_items_record *record)
+{
+    return (uint64_t)record->size_high << 32 | record->size_low;
+}
+
 static bool is_valid(const struct fc_map_worker *worker, const struct fc_items_record *record, size_t max_result)
 {
-    if (record->number != worker->ended || worker->ended >= worker->limit || record->zero != 0)
+    const uint64_t size = size_of(record);
+    if (record->number != worker->ended || worker->ended >= worker->limit ||
+        record->has_time != (uint8_t)worker->team->take_time)
         return false;
     if (record->end == FC_END_TOO_BIG || record->end == FC_END_NO_MEMORY)
-        return record->size == 0;
+        return size == 0;
     if (record->end != FC_END_RETURNED)
         return false;
     if (record->code != 0)
-        return record->size <= FC_MESSAGE_MAX;
-    return record->size <= (worker->map->results != NULL ? max_result : 0);
+        return size <= FC_MESSAGE_MAX;
+    return size <= (worker->map->results != NULL ? max_result : 0);
 }
 
 /* Finds a place for the bytes that follow the record's head. */
 static void make_place(struct fc_map_worker *worker, size_t index)
 {
     const struct fc_items_record *record = &worker->record;
-    const size_t size = (size_t)record->size;
+    const size_t size = (size_t)worker->record_size;
     struct forkcall_buf *to = &worker->message;
     if (has_result(record) && worker->map->results != NULL)
         to = &worker->map->results[index];
@@ -91,7 +96,7 @@ static void make_place(struct fc_map_worker *worker, size_t index)
     fc_buf_clear(to);
     if (size == 0)
         return;
-    worker->to = forkcall_buf_extend(to, size);
+    worker->to = fc_buf_take_room(to, size);
     if (worker->to == NULL && has_result(record))
         worker->result_error = -ENOMEM;
 }
@@ -100,10 +105,13 @@ static void make_place(struct fc_map_worker *worker, size_t index)
 static bool begin_record(struct fc_map_worker *worker, uint32_t have)
 {
     struct fc_items_record record;
-    if (have < sizeof record)
+    const size_t time_size = worker->team->take_time ? sizeof worker->record_ns : 0;
+    if (have < sizeof record + time_size)
         return false;
     take(worker, &record, sizeof record);
+    take(worker, &worker->record_ns, time_size);
     worker->record = record;
+    worker->record_size = size_of(&record);
     const struct fc_map_grant *grant = fc_map_log_grant(worker);
     if (!is_valid(worker, &record, grant->max_result))
         return false;
@@ -117,7 +125,7 @@ static bool begin_record(struct fc_map_worker *worker, uint32_t have)
 /* Takes have bytes at most. True: the record is whole. */
 static bool go_on(struct fc_map_worker *worker, uint64_t have)
 {
-    const uint64_t size = worker->record.size;
+    const uint64_t size = worker->record_size;
     const uint64_t padded = fc_items_padded(size);
     if (worker->record_have < size) {
         const uint64_t n = size - worker->record_have < have ? size - worker->record_have : have;
@@ -133,13 +141,6 @@ static bool go_on(struct fc_map_worker *worker, uint64_t have)
     return worker->record_have == padded;
 }
 
-/* A mean that follows quickly. A child that lies harms its own map alone. */
-static void note_time(struct fc_map_team *team, uint64_t item_ns)
-{
-    const uint64_t ns = item_ns < LONG_NS ? item_ns : LONG_NS;
-    team->item_ns = team->item_ns == 0 ? ns : (team->item_ns * 7 + ns) / 8;
-}
-
 /* True: somebody wants to know more of the item than its result. */
 static bool needs_report(const struct fc_map *map)
 {
@@ -153,7 +154,6 @@ static void end_record(struct fc_map_worker *worker)
     const size_t max_result = fc_map_log_grant(worker)->max_result;
     const struct fc_items_record *record = &worker->record;
     const bool ok = has_result(record) && worker->result_error == 0;
-    note_time(worker->team, record->elapsed_ns);
     worker->in_record = false;
     worker->ended++;
     worker->last_index = index;
@@ -168,8 +168,8 @@ static void end_record(struct fc_map_worker *worker)
     struct forkcall_report report;
     const struct fc_trailer trailer = {.end = record->end, .code = record->code};
     fc_call_report_item(worker->call, &trailer, &worker->message, worker->result_error, max_result, &report);
-    if (record->elapsed_ns < report.elapsed_ns)
-        report.elapsed_ns = record->elapsed_ns;
+    if (worker->record_ns < report.elapsed_ns)
+        report.elapsed_ns = worker->record_ns;
     fc_map_item_ended(map, index, &report);
 }
 

@@ -181,6 +181,11 @@ struct fc_map_range fc_map_worker_take_back(struct fc_map_worker *worker, bool a
     return range;
 }
 
+uint32_t fc_map_worker_item_ns(const struct fc_map_worker *worker)
+{
+    return atomic_load_explicit(&worker->memory->item_ns, memory_order_relaxed);
+}
+
 void fc_map_worker_finish(struct fc_map_worker *worker)
 {
     worker->finishing = true;
@@ -201,6 +206,7 @@ static void fill_setup(const struct fc_map_worker *worker, struct fc_items_setup
     setup->item_size = map->item_size;
     setup->has_items = map->items != NULL;
     setup->realign = team->realign;
+    setup->take_time = team->take_time;
     setup->drop_result = map->results == NULL;
     setup->fd = fd;
     if (team->method == FORKCALL_FORK) {

@@ -22,8 +22,8 @@ struct fc_map_team {
     /* Captured output can be told to belong to an item only if the host takes all of it before the
      * next item begins. */
     bool in_step;
-    bool in_order;    /* progress of an item is taken before its record */
-    uint64_t item_ns; /* what the items that ended last took, as far as children tell the truth; 0: nothing known */
+    bool in_order;  /* progress of an item is taken before its record */
+    bool take_time; /* somebody wants to know how long items take */
 };
 
 struct fc_map_grant {
@@ -47,12 +47,15 @@ struct fc_map_worker {
     uint32_t last_count;          /* items of the last grant */
     size_t last_index;            /* of the item that has ended last */
     bool finishing;               /* the child was told to end */
+    uint64_t idle_ns;             /* since when the child has had nothing to do; 0: it has */
 
     /* The log. */
     uint32_t taken;
     bool in_record, rejected;
     struct fc_items_record record;
-    uint64_t record_have; /* bytes behind the record's head */
+    uint64_t record_size; /* of the bytes that follow the head */
+    uint64_t record_have; /* how many of them were taken */
+    uint64_t record_ns;   /* how long the item took */
     char *to;             /* where they go; NULL: nowhere */
     int result_error;
     struct forkcall_buf message;
@@ -77,6 +80,9 @@ void fc_map_worker_grant(struct fc_map_worker *worker, struct fc_map_range range
 size_t fc_map_worker_waiting(const struct fc_map_worker *worker);
 /* Takes back items that the child has not begun: half of them, or all of the last grant's. */
 struct fc_map_range fc_map_worker_take_back(struct fc_map_worker *worker, bool all);
+
+/* How long an item takes, as the child says; 0: not known. */
+uint32_t fc_map_worker_item_ns(const struct fc_map_worker *worker);
 
 /* Has the child end, once its items have ended. */
 void fc_map_worker_finish(struct fc_map_worker *worker);

@@ -2,6 +2,7 @@
 #include "api/map_workers.h"
 
 #include "api/map_worker.h"
+#include "base/io.h"
 #include "base/poll_fds.h"
 #include "base/report_message.h"
 #include "call/call.h"
@@ -24,6 +25,10 @@
 #define GROWTH 16U
 /* How long a grant should keep a child busy. */
 #define GRANT_NS 2000000U
+/* A message is worth its price for items that together take so long; and so long an idle child waits
+ * for items that seem to take less. */
+#define SHORT_NS 100000U
+#define PATIENCE_MS 2
 /* A child is worth its start for items that take so long. */
 #define LONG_NS 1000000U
 
@@ -118,15 +123,16 @@ static void take(struct workers *workers, size_t count)
  * than half of its share of what is left, so that all children end at the same time. */
 static size_t good_count(const struct workers *workers, const struct fc_map_worker *worker)
 {
-    const uint64_t item_ns = workers->team.item_ns;
+    const uint32_t item_ns = worker->call != NULL ? fc_map_worker_item_ns(worker) : 0;
     const size_t share = pending(workers) / (2 * workers->map->processes);
     uint64_t count = worker->last_count == 0 ? FIRST_COUNT : (uint64_t)worker->last_count * GROWTH;
     if (workers->team.in_step)
         return 1;
     if (item_ns > 0 && count > GRANT_NS / item_ns)
         count = GRANT_NS / item_ns;
+    const uint64_t least = item_ns > 0 && count > SHORT_NS / item_ns ? SHORT_NS / item_ns : 1;
     if (count > share)
-        count = share;
+        count = share > least ? share : least;
     return count > 0 ? (size_t)count : 1;
 }
 
@@ -157,14 +163,30 @@ static struct fc_map_worker *find_most_waiting(const struct workers *workers)
     return most;
 }
 
-/* A child that has nothing to do gets half of what waits for the child with most. */
-static void grant_anothers(struct workers *workers, struct fc_map_worker *worker)
+/* Items that seem to end soon are left where they are; but they may seem so by mistake. */
+static bool is_worth_it(struct fc_map_worker *worker, const struct fc_map_worker *other)
 {
-    struct fc_map_worker *most = find_most_waiting(workers);
-    if (most == NULL)
+    const uint32_t item_ns = fc_map_worker_item_ns(other);
+    const uint64_t now = fc_now_ns();
+    if (worker->idle_ns == 0)
+        worker->idle_ns = now;
+    return item_ns == 0 || fc_map_worker_waiting(other) > SHORT_NS / item_ns ||
+           now - worker->idle_ns >= PATIENCE_MS * UINT64_C(1000000);
+}
+
+/* A child that has nothing to do gets half of what waits for the child with most. */
+static void grant_anothers(struct workers *workers, struct fc_map_worker *worker, struct fc_map_worker *most)
+{
+    if (!is_worth_it(worker, most))
         return;
-    give_back(workers, fc_map_worker_take_back(most, false));
-    grant_more(workers, worker);
+    struct fc_map_range range = fc_map_worker_take_back(most, false);
+    if (range.count == 0)
+        return;
+    const size_t fits = fc_map_worker_fits(worker, range);
+    give_back(workers, (struct fc_map_range){range.first + fits, range.count - fits});
+    range.count = fits;
+    if (fits > 0)
+        fc_map_worker_grant(worker, range);
 }
 
 static void refill(struct workers *workers)
@@ -174,11 +196,14 @@ static void refill(struct workers *workers)
         if (worker->call == NULL || worker->finishing || worker->rejected)
             continue;
         grant_more(workers, worker);
-        if (worker->ended < worker->limit)
+        if (worker->ended < worker->limit) {
+            worker->idle_ns = 0;
             continue;
-        if (worker->limit < workers->team.items_per_child)
-            grant_anothers(workers, worker);
-        if (worker->ended == worker->limit)
+        }
+        struct fc_map_worker *most = worker->limit < workers->team.items_per_child ? find_most_waiting(workers) : NULL;
+        if (most != NULL)
+            grant_anothers(workers, worker, most);
+        else
             fc_map_worker_finish(worker);
     }
 }
@@ -240,10 +265,8 @@ static void start_worker(struct workers *workers, struct fc_map_worker *worker)
  * own. */
 static bool take_from_others(struct workers *workers)
 {
-    if (workers->team.item_ns < LONG_NS)
-        return false;
     struct fc_map_worker *most = find_most_waiting(workers);
-    if (most != NULL)
+    if (most != NULL && fc_map_worker_item_ns(most) >= LONG_NS)
         give_back(workers, fc_map_worker_take_back(most, false));
     return pending(workers) > 0;
 }
@@ -294,6 +317,8 @@ static int prepare_wait(struct workers *workers, nfds_t *count)
         if (worker->fd < 0)
             ms = ms != 0 ? workers->turn_ms : 0;
         atomic_store(&worker->memory->host_waits, 1);
+        if (worker->idle_ns != 0 && !worker->finishing && (ms < 0 || ms > PATIENCE_MS))
+            ms = PATIENCE_MS;
         if (fc_map_worker_has_news(worker))
             ms = 0;
         worker->place = *count;
@@ -391,6 +416,7 @@ static int make_team(struct fc_map_team *team, struct fc_map *map)
     team->method = fc_method_choose(map->options.call.method, map->item_size == FORKCALL_BY_POINTER);
     team->items_per_child = most < FC_ITEMS_MAX ? (uint32_t)most : FC_ITEMS_MAX;
     team->in_step = is_captured(&map->options.call);
+    team->take_time = map->reports != NULL || map->options.item_done != NULL || map->options.call.timeout_ms > 0;
     team->in_order = map->options.progress != NULL;
     lay_out(team);
     if (team->layout.size > PTRDIFF_MAX)

@@ -20,6 +20,9 @@
 
 /* The host hears at least so often of items that have ended, as long as there are such. */
 #define TELL_NS 1000000U
+/* The clock is looked at after so much time, or so many items. */
+#define LOOK_NS 50000U
+#define LOOK_MAX 64U
 
 struct items {
     const struct fc_items_setup *setup;
@@ -33,8 +36,12 @@ struct items {
     uint32_t grant;            /* the number of the grant that it belongs to, plus one */
     uint32_t at;               /* the position in the log */
     uint32_t told_at;          /* the position of which the host was told last */
-    uint64_t told_ns, begun_ns;
-    bool mute; /* the function has closed the reply */
+    uint64_t told_ns;
+    uint64_t looked_ns;  /* when the clock was looked at last */
+    uint32_t unseen;     /* how many items have ended since */
+    uint32_t look_after; /* after how many it is looked at again */
+    uint32_t item_ns;    /* about the median of the items' times; 0: not known */
+    bool mute;           /* the function has closed the reply */
 };
 
 /* ---- The host -------------------------------------------------------------------------------- */
@@ -45,7 +52,7 @@ static void tell_host(struct items *items)
     struct fc_frame_header header = fc_child_frame_header(FC_FRAME_ITEMS, 0);
     struct iovec part = fc_part(&header, sizeof header);
     items->told_at = items->at;
-    items->told_ns = items->begun_ns;
+    items->told_ns = items->looked_ns;
     if (atomic_exchange(&items->memory->host_waits, 0) != 0)
         items->mute = !fc_reply_write(&part, 1, true);
 }
@@ -101,23 +108,60 @@ static void put(struct items *items, const void *data, uint64_t size)
     }
 }
 
+/* One long item among short ones, or a rest that the kernel has taken, must not count for much: so
+ * the estimate moves by a sixteenth at most. */
+static void estimate(struct items *items, uint64_t ns)
+{
+    const uint32_t old = items->item_ns;
+    const uint32_t step = old / 16 + 1;
+    const uint32_t now = ns > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)ns;
+    if (old == 0)
+        items->item_ns = now;
+    else if (now > old)
+        items->item_ns = now - old > step ? old + step : now;
+    else
+        items->item_ns = old - now > step ? old - step : now;
+    items->look_after = items->item_ns == 0 ? LOOK_MAX : LOOK_NS / items->item_ns;
+    items->look_after = items->look_after > LOOK_MAX ? LOOK_MAX : items->look_after;
+    atomic_store_explicit(&items->memory->item_ns, items->item_ns, memory_order_relaxed);
+}
+
+/* Called when an item has ended. Returns how long it took, as far as the clock was looked at. */
+static uint64_t look_at_clock(struct items *items)
+{
+    items->unseen++;
+    if (!items->setup->take_time && items->unseen < items->look_after)
+        return 0;
+    const uint64_t now = fc_now_ns();
+    const uint64_t ns = now - items->looked_ns;
+    estimate(items, ns / items->unseen);
+    items->unseen = 0;
+    items->looked_ns = now;
+    return ns;
+}
+
 static void put_record(struct items *items, int code)
 {
+    static const char zero[8];
     const bool in_its_own_words = code != 0 && fc_child.message_size > 0;
     const struct fc_trailer trailer = fc_trailer_make(code, fc_buf_error(items->result), in_its_own_words);
     const bool has_message = trailer.end == FC_END_RETURNED && code != 0;
     const bool has_result = trailer.end == FC_END_RETURNED && code == 0 && !items->setup->drop_result;
-    const uint64_t now = fc_now_ns();
-    static const char zero[8];
-    struct fc_items_record record = {.number = items->number, .end = trailer.end, .code = trailer.code};
-    record.size = has_message ? fc_child.message_size : has_result ? items->result->size : 0;
-    record.elapsed_ns = now - items->begun_ns;
-    items->begun_ns = now;
-    if (room(items) < sizeof record) /* a record's head is published as a whole */
+    const uint64_t size = has_message ? fc_child.message_size : has_result ? items->result->size : 0;
+    const uint64_t ns = look_at_clock(items);
+    const struct fc_items_record record = {.number = items->number,
+                                           .code = trailer.code,
+                                           .size_low = (uint32_t)size,
+                                           .size_high = (uint16_t)(size >> 32),
+                                           .end = (uint8_t)trailer.end,
+                                           .has_time = items->setup->take_time};
+    if (room(items) < sizeof record + sizeof ns) /* these are published as a whole */
         await(items, has_room);
     put(items, &record, sizeof record);
-    put(items, has_message ? (const void *)fc_message : items->result->data, record.size);
-    put(items, zero, fc_items_padded(record.size) - record.size);
+    if (record.has_time != 0)
+        put(items, &ns, sizeof ns);
+    put(items, has_message ? (const void *)fc_message : items->result->data, size);
+    put(items, zero, fc_items_padded(size) - size);
     atomic_store_explicit(&items->memory->written, items->at, memory_order_release);
 }
 
@@ -125,8 +169,8 @@ static void put_record(struct items *items, int code)
  * because the log fills, or because it has not heard for long. */
 static void report(struct items *items, uint32_t tell_at)
 {
-    if (items->number == tell_at || items->at - items->told_at >= items->setup->layout.log_size / 4 ||
-        items->begun_ns - items->told_ns >= TELL_NS)
+    if (items->number == tell_at || items->at - items->told_at >= items->setup->layout.log_size / 2 ||
+        items->looked_ns - items->told_ns >= TELL_NS)
         tell_host(items);
 }
 
@@ -137,7 +181,8 @@ static bool begin(struct items *items)
 {
     struct fc_items_memory *memory = items->memory;
     while (!items->mute) {
-        atomic_store_explicit(&memory->begun_ms, (uint32_t)(items->begun_ns / 1000000U), memory_order_relaxed);
+        if (items->setup->take_time)
+            atomic_store_explicit(&memory->begun_ms, (uint32_t)(items->looked_ns / 1000000U), memory_order_relaxed);
         atomic_store(&memory->begun, items->number + 1);
         if (atomic_load(&memory->limit) > items->number)
             return true;
@@ -145,7 +190,8 @@ static bool begin(struct items *items)
         await(items, has_order);
         if (atomic_load(&memory->limit) <= items->number)
             return false;
-        items->begun_ns = fc_now_ns();
+        items->looked_ns = fc_now_ns();
+        items->unseen = 0;
     }
     return false;
 }
@@ -237,7 +283,7 @@ int fc_run_items(const void *args, size_t args_size, struct forkcall_buf *result
     int code = make_ready(&items);
     if (code != 0)
         return code;
-    items.begun_ns = items.told_ns = fc_now_ns();
+    items.looked_ns = items.told_ns = fc_now_ns();
     while (begin(&items))
         if (!run_item(&items, &code) && !items.mute)
             return code;

@@ -200,6 +200,15 @@ void *forkcall_buf_extend(struct forkcall_buf *buf, size_t size)
     return extend(buf, size, false);
 }
 
+void *fc_buf_take_room(struct forkcall_buf *buf, size_t size)
+{
+    if (kind_is(buf, FC_BUF_HEAP) && buf->capacity_private == 0 && size <= fc_buf_limit(buf)) {
+        buf->data = malloc(size);
+        buf->capacity_private = buf->data != NULL ? size : 0;
+    }
+    return forkcall_buf_extend(buf, size);
+}
+
 int forkcall_buf_append(struct forkcall_buf *buf, const void *data, size_t size)
 {
     if (buf == NULL || !fc_buf_is_valid(buf) || (data == NULL && size > 0))

@@ -29,6 +29,10 @@ struct forkcall_buf fc_buf_in_child(void *storage, size_t capacity, int region_f
 /* Lets the buffer hold no more than limit bytes from now on. */
 void fc_buf_set_limit(struct forkcall_buf *buf, size_t limit);
 
+/* As forkcall_buf_extend, for a buffer that is empty and will not grow: memory of the heap is not
+ * larger than needed. */
+void *fc_buf_take_room(struct forkcall_buf *buf, size_t size);
+
 /* The most bytes that buf can take. */
 size_t fc_buf_limit(const struct forkcall_buf *buf);
 

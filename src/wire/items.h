@@ -45,6 +45,7 @@ struct fc_items_memory {
      * host, which lowers the limit and then looks at this, takes back no item that has begun. */
     _Alignas(64) _Atomic(uint32_t) begun;
     _Atomic(uint32_t) begun_ms; /* when the last of them began: the clock's milliseconds */
+    _Atomic(uint32_t) item_ns;  /* how long an item takes; 0: not known */
     _Atomic(uint32_t) written;  /* the position up to which the child has filled the log */
 
     /* ---- set to 1 by who is about to sleep, and to 0 by who then wakes it ---- */
@@ -52,16 +53,17 @@ struct fc_items_memory {
     _Atomic(uint32_t) child_waits;             /* see base/shared_wait.h */
 };
 
-/* What the log says of an item: this, then size bytes: the result, or the message of a failure, and
- * up to 7 bytes that mean nothing. */
+/* What the log says of an item: this; with has_time the nanoseconds that the item took, in 8 bytes;
+ * then size bytes: the result, or the message of a failure; and up to 7 bytes that mean nothing. */
 struct fc_items_record {
     uint32_t number; /* of the item */
-    uint32_t end;    /* FC_END_RETURNED, _TOO_BIG or _NO_MEMORY */
     int32_t code;
-    uint32_t zero;
-    uint64_t size;
-    uint64_t elapsed_ns; /* 0: not measured */
+    uint32_t size_low; /* the lower 32 bits of size */
+    uint16_t size_high;
+    uint8_t end; /* FC_END_RETURNED, _TOO_BIG or _NO_MEMORY */
+    uint8_t has_time;
 };
+#define FC_ITEMS_SIZE_MAX 0xffffffffffffU
 
 static inline uint64_t fc_items_padded(uint64_t size)
 {
@@ -84,7 +86,7 @@ struct fc_items_setup {
     bool has_items;   /* else each item is NULL */
     bool realign;     /* in a fork: items are copied to the first area */
     bool drop_result; /* nobody wants results */
-    bool take_time;   /* the records tell how long the items took */
+    bool take_time;   /* the records tell how long the items took, and begun_ms is kept */
     /* In a fork of the host. */
     struct fc_items_memory *memory;
     forkcall_fn *fn;
