@@ -252,6 +252,8 @@ void calls_make_one(const struct host *host, int slot, uint64_t *random)
         .allow_unsafe_fork = true,
     };
     struct forkcall_buf result = FORKCALL_BUF_INIT;
+    if (draw(random, 3) == 0)
+        result = forkcall_buf_shared(LARGE);
     bool canceled = false;
     begin(host, &order, options.method, async);
     const struct forkcall_report report = async ? make_async(&order, &result, &options, random, &canceled)
