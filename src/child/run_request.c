@@ -147,7 +147,8 @@ _Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const ch
 
 _Noreturn void fc_run_request_main(int socket)
 {
-    int own[FC_OWN_COUNT] = {-1, -1, -1, -1, -1, -1};
+    int own[FC_OWN_COUNT];
+    fc_own_fds_clear(own);
     const int r = fc_fd_list_receive(socket, own);
     if (own[FC_OWN_REQUEST] < 0 || own[FC_OWN_REPLY] < 0)
         _exit(FC_EXIT_REFUSED);

@@ -56,7 +56,7 @@ void fc_new_child_close(const struct fc_new_child *child)
 
 _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server, int extra, void (*leave_in_child)(int))
 {
-    int own[FC_OWN_COUNT] = {child->request[0], child->reply[1], child->region, -1, child->lifeline, -1};
+    int own[FC_OWN_COUNT];
     int of_host[] = {child->request[1], child->reply[0]};
     fc_end_with_parent(server);
     fc_sched_batch_set(false); /* a child gets the host's scheduling policy back */
@@ -64,6 +64,11 @@ _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server,
     fc_close_list(of_host, sizeof of_host / sizeof *of_host);
     fc_process_set_made_name();
     fc_lifeline_own(child->lifeline);
+    fc_own_fds_clear(own);
+    own[FC_OWN_REQUEST] = child->request[0];
+    own[FC_OWN_REPLY] = child->reply[1];
+    own[FC_OWN_REGION] = child->region;
+    own[FC_OWN_LIFELINE] = child->lifeline;
     const int r = extra >= 0 ? fc_fd_list_receive(extra, own) : 0;
     fc_run_request(own, false, r < 0 ? FC_KEEP_FDS_FAILED : NULL);
 }

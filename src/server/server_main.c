@@ -223,8 +223,9 @@ static int run_prepare(char *why, size_t why_size)
 
 _Noreturn void fc_server_child_main(int socket)
 {
-    int own[FC_OWN_COUNT] = {-1, -1, -1, -1, -1};
+    int own[FC_OWN_COUNT];
     char why[200] = "";
+    fc_own_fds_clear(own);
     const pid_t maker = fc_fd_message_maker(socket);
     fc_end_with_parent(maker >= 0 ? maker : getppid());
     if (fc_prepare_receive(socket, &prepare) < 0 || fc_fd_list_receive(socket, own) < 0 ||

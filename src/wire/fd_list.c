@@ -172,6 +172,12 @@ static int place_all(struct places *places, const struct arrivals *all, int own[
     return r;
 }
 
+void fc_own_fds_clear(int own[FC_OWN_COUNT])
+{
+    for (int i = 0; i < FC_OWN_COUNT; i++)
+        own[i] = -1;
+}
+
 int fc_fd_list_receive(int socket, int own[FC_OWN_COUNT])
 {
     struct arrivals all = {NULL, 0};

@@ -18,6 +18,9 @@ enum fc_own_fd {
     FC_OWN_COUNT
 };
 
+/* Fills in that there are none yet. */
+void fc_own_fds_clear(int own[FC_OWN_COUNT]);
+
 /* What a descriptor of a list is for: the number that it gets in the child, or one of these. */
 enum fc_fd_use {
     FC_FD_USE_REQUEST = -1 - FC_OWN_REQUEST,

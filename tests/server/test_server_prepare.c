@@ -368,6 +368,17 @@ static int start_thread(const void *args, size_t args_size, struct forkcall_buf 
     return pthread_create(&thread, NULL, sit, NULL);
 }
 
+static int has_its_streams(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            return 1 + fd;
+    return 0;
+}
+
 static int kill_itself(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -393,8 +404,10 @@ static int use_exec_spares(void *context)
         server = view.parent;
     }
     CHECK(spares_are(server, 2));
-    /* The server learns how its children end, whatever threads it has. */
     const struct forkcall_options call = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
+    CHECK(has_its_streams(NULL, 0, NULL) != 0 ||
+          forkcall_run(has_its_streams, NULL, 0, NULL, &call).status == FORKCALL_OK);
+    /* The server learns how its children end, whatever threads it has. */
     const struct forkcall_report report = forkcall_run(kill_itself, NULL, 0, NULL, &call);
     CHECK(report.wait_status == SIGKILL);
     CHECK(spares_are(server, 2));
