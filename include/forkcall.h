@@ -356,6 +356,8 @@ struct forkcall_report {
     struct forkcall_crash crash;
     /** One line for a person, without control characters. Never empty unless the status is OK. */
     char message[256];
+    /** The name of the function, if options.name gave it, without control characters; else "". */
+    char name[64];
     uint64_t reserved[8]; /**< Not used. */
 };
 
@@ -412,28 +414,29 @@ FORKCALL_PUBLIC struct forkcall_report forkcall_run(forkcall_fn *fn, const void 
  * int fn(const args_type *, result_type *) in a child with default options. Both types must be
  * complete, trivially copyable and free of pointers. *result changes only on FORKCALL_OK; fn finds
  * its own *result all zero. */
-#define FORKCALL_WRAP(name, fn, args_type, result_type)                                           \
-    static int name##_forkcall_child(const void *args, size_t args_size,                          \
-                                     struct forkcall_buf *result)                                 \
-    {                                                                                             \
-        result_type *value = (result_type *)forkcall_buf_extend(result, sizeof(result_type));     \
-        (void)args_size;                                                                          \
-        if (value == NULL)                                                                        \
-            return 12; /* ENOMEM: sticks to the result in any case */                             \
-        memset((void *)value, 0, sizeof *value);                                                  \
-        return fn((const args_type *)args, value);                                                \
-    }                                                                                             \
-    FORKCALL_UNUSED static inline struct forkcall_report name(const args_type *args,              \
-                                                              result_type *result)                \
-    {                                                                                             \
-        struct forkcall_buf forkcall_answer = FORKCALL_BUF_INIT;                                  \
-        struct forkcall_report forkcall_outcome =                                                 \
-            forkcall_run(name##_forkcall_child, args, sizeof(args_type), &forkcall_answer, NULL); \
-        if (forkcall_outcome.status == FORKCALL_OK && result != NULL)                             \
-            memcpy((void *)result, forkcall_answer.data, sizeof(result_type));                    \
-        forkcall_buf_free(&forkcall_answer);                                                      \
-        return forkcall_outcome;                                                                  \
-    }                                                                                             \
+#define FORKCALL_WRAP(name, fn, args_type, result_type)                                         \
+    static int name##_forkcall_child(const void *args, size_t args_size,                        \
+                                     struct forkcall_buf *result)                               \
+    {                                                                                           \
+        result_type *value = (result_type *)forkcall_buf_extend(result, sizeof(result_type));   \
+        (void)args_size;                                                                        \
+        if (value == NULL)                                                                      \
+            return 12; /* ENOMEM: sticks to the result in any case */                           \
+        memset((void *)value, 0, sizeof *value);                                                \
+        return fn((const args_type *)args, value);                                              \
+    }                                                                                           \
+    FORKCALL_UNUSED static inline struct forkcall_report name(const args_type *args,            \
+                                                              result_type *result)              \
+    {                                                                                           \
+        struct forkcall_buf forkcall_answer = FORKCALL_BUF_INIT;                                \
+        const struct forkcall_options forkcall_named = forkcall_options_named_private(#fn);     \
+        const struct forkcall_report forkcall_outcome = forkcall_run(                           \
+            name##_forkcall_child, args, sizeof(args_type), &forkcall_answer, &forkcall_named); \
+        if (forkcall_outcome.status == FORKCALL_OK && result != NULL)                           \
+            memcpy((void *)result, forkcall_answer.data, sizeof(result_type));                  \
+        forkcall_buf_free(&forkcall_answer);                                                    \
+        return forkcall_outcome;                                                                \
+    }                                                                                           \
     struct forkcall_report name(const args_type *args, result_type *result)
 
 /* ---- 4. Inside the function, from any depth and any of its threads --------------------------- */
@@ -603,8 +606,23 @@ struct forkcall_options {
      * descriptors of the host's. */
     bool reuse_child;
     uint8_t reserved_small[7]; /**< Must be 0. */
-    uint64_t reserved[7];      /**< Must be 0. */
+    /** The name of the function, for explanations, or NULL: then the name is looked up, which a
+     * stripped program does not have. Copied at the start of the call, cut at 63 bytes. */
+    const char *name;
+    uint64_t reserved[6]; /**< Must be 0. */
 };
+
+/** @cond private */
+/* For FORKCALL_WRAP, which has a parameter of that name. */
+FORKCALL_UNUSED static inline struct forkcall_options
+forkcall_options_named_private(const char *function)
+{
+    struct forkcall_options options;
+    memset(&options, 0, sizeof options);
+    options.name = function;
+    return options;
+}
+/** @endcond */
 
 /* ---- 6. Calls that are safe anywhere --------------------------------------------------------- */
 

@@ -85,7 +85,9 @@ static void add_circumstances(struct fc_text *text, const struct forkcall_report
 static void explain(struct fc_text *text, const struct fc_symbols *symbols, const struct forkcall_report *report)
 {
     char name[256] = "the call";
-    if (report->fn != NULL)
+    if (report->name[0] != '\0')
+        (void)snprintf(name, sizeof name, "%.*s", (int)sizeof report->name, report->name);
+    else if (report->fn != NULL)
         fc_symbols_function_name(symbols, fc_code_address(report->fn), name, sizeof name);
     add_verdict(text, report, name);
     if (report->status != FORKCALL_OK) {

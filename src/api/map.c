@@ -114,6 +114,7 @@ struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t i
     map.total.wait_status = -1;
     map.total.usage_known = true;
     map.total.fn = fn;
+    fc_report_name(&map.total, map.options.call.name);
     map.first = map.total;
     /* A thread that is cancelled inside a map would leak its children. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);

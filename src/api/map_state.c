@@ -124,6 +124,7 @@ struct forkcall_report fc_map_not_started(const struct fc_map *map, int error)
     report.wait_status = -1;
     report.method = map->total.method;
     report.fn = map->fn;
+    fc_report_name(&report, map->options.call.name);
     return report;
 }
 

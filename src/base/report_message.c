@@ -23,14 +23,15 @@ static bool is_control(const unsigned char *text, size_t size)
 }
 
 /* Makes the text one line without anything that a terminal would act on: control characters become
- * spaces, what is not UTF-8 becomes '?', a character that is cut at the end is left out. */
-static void clean(char *line)
+ * spaces, what is not UTF-8 becomes '?', a character that is cut at the end is left out. room: the
+ * bytes that the line has room for; a line that fills them may have been cut. */
+static void clean(char *line, size_t room)
 {
     unsigned char *text = (unsigned char *)line;
     const size_t n = strlen(line);
     for (size_t i = 0; i < n;) {
         const size_t size = fc_utf8_character(text + i, n - i);
-        if (size == 0 && n - i < 4 && text[i] >= 0xc2 && n == sizeof((struct forkcall_report *)0)->message - 1)
+        if (size == 0 && n - i < 4 && text[i] >= 0xc2 && n == room - 1)
             text[i] = '\0';
         else if (size == 0)
             text[i] = '?';
@@ -48,7 +49,16 @@ static void clean(char *line)
 void fc_report_vmessage(struct forkcall_report *report, const char *format, va_list arguments)
 {
     vsnprintf(report->message, sizeof report->message, format, arguments);
-    clean(report->message);
+    clean(report->message, sizeof report->message);
+}
+
+void fc_report_name(struct forkcall_report *report, const char *name)
+{
+    report->name[0] = '\0';
+    if (name == NULL)
+        return;
+    snprintf(report->name, sizeof report->name, "%s", name);
+    clean(report->name, sizeof report->name);
 }
 
 void fc_report_message(struct forkcall_report *report, const char *format, ...)
@@ -68,7 +78,7 @@ void fc_report_message_bytes(struct forkcall_report *report, const void *text, s
         if (report->message[i] == '\0')
             report->message[i] = ' ';
     report->message[n] = '\0';
-    clean(report->message);
+    clean(report->message, sizeof report->message);
 }
 
 const char *forkcall_status_name(enum forkcall_status status)

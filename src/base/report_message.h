@@ -15,6 +15,9 @@ void fc_report_message(struct forkcall_report *report, const char *format, ...) 
 /* The same from bytes that a child has sent. Unprintable characters become spaces. */
 void fc_report_message_bytes(struct forkcall_report *report, const void *text, size_t size);
 
+/* Sets the name of the report's function, cut. NULL: none. */
+void fc_report_name(struct forkcall_report *report, const char *name);
+
 /* "SIGSEGV"; or "signal 35" in buffer for signals without a name. */
 const char *fc_signal_name(int signal, char buffer[32]);
 

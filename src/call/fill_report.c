@@ -113,6 +113,7 @@ void fc_call_report_item(const struct forkcall_call *call, const struct fc_trail
     report->method = call->report.method;
     report->hazards = call->report.hazards;
     report->fn = call->report.fn;
+    fc_report_name(report, call->options.name);
     report->pid = call->process.pid;
     report->elapsed_ns = fc_now_ns() - call->start_ns;
     const enum fc_decided_by by = fc_outcome_decide(&facts, report);

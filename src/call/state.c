@@ -3,6 +3,7 @@
 
 #include "base/io.h"
 #include "base/poll_fds.h"
+#include "base/report_message.h"
 #include "call/wakeup.h"
 #include "os/start_gate.h"
 
@@ -27,6 +28,7 @@ void fc_call_init(struct forkcall_call *call, forkcall_fn *fn, struct forkcall_b
     call->ready_by_ns = UINT64_MAX;
     if (options != NULL)
         call->options = *options;
+    fc_report_name(&call->report, call->options.name);
 }
 
 void fc_call_set_deadline(struct forkcall_call *call)

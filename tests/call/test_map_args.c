@@ -317,7 +317,7 @@ static void bad_options_change_nothing(void **state)
     bad.options.processes = (size_t)-1;
     assert_refused(bad, "processes");
     bad = good();
-    bad.options.call.reserved[6] = 1;
+    bad.options.call.reserved[5] = 1;
     assert_refused(bad, "reserved");
     bad = good();
     bad.options.call.timeout_ms = -1;

@@ -68,7 +68,7 @@ static void layout_of_buf_limits_and_crash(void **state)
 static void layout_of_options(void **state)
 {
     (void)state;
-    SIZE(forkcall_options, 200, 176, 172);
+    SIZE(forkcall_options, 200, 176, 168);
     OFFSET(forkcall_options, method, 0, 0, 0);
     OFFSET(forkcall_options, timeout_ms, 4, 4, 4);
     OFFSET(forkcall_options, grace_ms, 8, 8, 8);
@@ -90,23 +90,24 @@ static void layout_of_options(void **state)
     OFFSET(forkcall_options, details, 128, 108, 104);
     OFFSET(forkcall_options, reuse_child, 136, 112, 108);
     OFFSET(forkcall_options, reserved_small, 137, 113, 109);
-    OFFSET(forkcall_options, reserved, 144, 120, 116);
+    OFFSET(forkcall_options, name, 144, 120, 116);
+    OFFSET(forkcall_options, reserved, 152, 128, 120);
 }
 
 static void layout_of_map_options(void **state)
 {
     (void)state;
-    SIZE(forkcall_map_options, 320, 272, 264);
+    SIZE(forkcall_map_options, 320, 272, 260);
     OFFSET(forkcall_map_options, call, 0, 0, 0);
-    OFFSET(forkcall_map_options, processes, 200, 176, 172);
-    OFFSET(forkcall_map_options, stop_at_failure, 208, 180, 176);
-    OFFSET(forkcall_map_options, item_done, 216, 184, 180);
-    OFFSET(forkcall_map_options, progress, 224, 188, 184);
-    OFFSET(forkcall_map_options, output, 232, 192, 188);
-    OFFSET(forkcall_map_options, user, 240, 196, 192);
-    OFFSET(forkcall_map_options, details, 248, 200, 196);
-    OFFSET(forkcall_map_options, items_per_child, 256, 208, 200);
-    OFFSET(forkcall_map_options, reserved, 264, 216, 208);
+    OFFSET(forkcall_map_options, processes, 200, 176, 168);
+    OFFSET(forkcall_map_options, stop_at_failure, 208, 180, 172);
+    OFFSET(forkcall_map_options, item_done, 216, 184, 176);
+    OFFSET(forkcall_map_options, progress, 224, 188, 180);
+    OFFSET(forkcall_map_options, output, 232, 192, 184);
+    OFFSET(forkcall_map_options, user, 240, 196, 188);
+    OFFSET(forkcall_map_options, details, 248, 200, 192);
+    OFFSET(forkcall_map_options, items_per_child, 256, 208, 196);
+    OFFSET(forkcall_map_options, reserved, 264, 216, 204);
 }
 
 static void layout_of_server_options(void **state)
@@ -129,7 +130,7 @@ static void layout_of_server_options(void **state)
 static void layout_of_report(void **state)
 {
     (void)state;
-    SIZE(forkcall_report, 1024, 1024, 1020);
+    SIZE(forkcall_report, 1088, 1088, 1084);
     OFFSET(forkcall_report, status, 0, 0, 0);
     OFFSET(forkcall_report, ran, 4, 4, 4);
     OFFSET(forkcall_report, code, 8, 8, 8);
@@ -146,7 +147,8 @@ static void layout_of_report(void **state)
     OFFSET(forkcall_report, fn, 64, 64, 64);
     OFFSET(forkcall_report, crash, 72, 72, 68);
     OFFSET(forkcall_report, message, 704, 704, 700);
-    OFFSET(forkcall_report, reserved, 960, 960, 956);
+    OFFSET(forkcall_report, name, 960, 960, 956);
+    OFFSET(forkcall_report, reserved, 1024, 1024, 1020);
 }
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
@@ -265,6 +267,14 @@ static void wrapped_functions(void **state)
     assert_status(report, FORKCALL_OK);
 }
 
+/* The twin has a name of its own, which would tell the user nothing. */
+static void wrapped_function_is_told_by_its_own_name(void **state)
+{
+    const int number = 2;
+    (void)state;
+    assert_string_equal(negate_in_child(&number, NULL).name, "negate");
+}
+
 static void result_of_a_wrapped_function_changes_only_on_OK(void **state)
 {
     (void)state;
@@ -309,6 +319,7 @@ int main(void)
         cmocka_unit_test(version_of_header_and_library),
         cmocka_unit_test(initialisers_are_all_zero),
         cmocka_unit_test(wrapped_functions),
+        cmocka_unit_test(wrapped_function_is_told_by_its_own_name),
         cmocka_unit_test(result_of_a_wrapped_function_changes_only_on_OK),
         cmocka_unit_test(function_called_directly),
     };

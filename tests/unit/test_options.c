@@ -111,6 +111,8 @@ static void fields_out_of_range(void **state)
         struct refusal small = {.fn = child_answers_42, .field = "reserved"};
         small.options.reserved_small[i] = 1;
         assert_refused(&small);
+    }
+    for (size_t i = 0; i < 6; i++) {
         struct refusal refusal = {.fn = child_answers_42, .field = "reserved"};
         refusal.options.reserved[i] = (uint64_t)1 << 63;
         assert_refused(&refusal);

@@ -271,6 +271,33 @@ static int child_raises(const void *args, size_t args_size, struct forkcall_buf 
     return 0;
 }
 
+/* The name stands in place of the symbol's, which a stripped program does not have. */
+static void explanation_has_the_name_that_the_caller_gave(void **state)
+{
+    static const struct {
+        const char *given, *told;
+    } names[] = {
+        {"parse_image", "parse_image: "},
+        {"two\nlines\033[31m", "two lines [31m: "},
+        {"a_name_that_is_as_long_as_there_is_room_for_____________________ and more",
+         "a_name_that_is_as_long_as_there_is_room_for____________________: "},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct forkcall_options options = {.name = names[i].given, .timeout_ms = DEADLINE_S * 1000};
+        char text[4096];
+        struct forkcall_report report = run_tested(child_exits, NULL, 0, NULL, &options);
+        assert_status(report, FORKCALL_EXITED);
+        forkcall_explain(&report, text, sizeof text);
+        assert_int_equal(strncmp(text, names[i].told, strlen(names[i].told)), 0);
+        options.timeout_ms = -1; /* the name is told of bad options, too */
+        report = run_tested(child_exits, NULL, 0, NULL, &options);
+        assert_status(report, FORKCALL_NOT_STARTED);
+        forkcall_explain(&report, text, sizeof text);
+        assert_int_equal(strncmp(text, names[i].told, strlen(names[i].told)), 0);
+    }
+}
+
 static void every_signal_has_a_name(void **state)
 {
     (void)state;
@@ -315,6 +342,7 @@ int main(void)
         cmocka_unit_test(message_of_nothing_visible),
         cmocka_unit_test(message_cut_between_characters),
         cmocka_unit_test(message_that_fits_exactly),
+        cmocka_unit_test(explanation_has_the_name_that_the_caller_gave),
         cmocka_unit_test(every_signal_has_a_name),
     };
     return cmocka_run_group_tests_name("report", tests, NULL, NULL);
