@@ -148,6 +148,43 @@ static void fixed_storage_to_its_last_byte(void **state)
     }
 }
 
+static void shared_memory_to_its_last_byte(void **state)
+{
+    (void)state;
+    static const size_t capacities[] = {1, 100, 65536, (size_t)384 << 10, ((size_t)2 << 20) + 1};
+    for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++) {
+        struct forkcall_buf buf = forkcall_buf_shared(capacities[i]);
+        assert_int_equal(fc_buf_limit(&buf), capacities[i]);
+        assert_non_null(forkcall_buf_extend(&buf, 0));
+        fill(&buf, capacities[i], 3);
+        const void *data = buf.data;
+        assert_int_equal((uintptr_t)data % _Alignof(max_align_t), 0);
+        assert_null(forkcall_buf_extend(&buf, 1));
+        assert_null(forkcall_buf_extend(&buf, SIZE_MAX));
+        assert_int_equal(fc_buf_error(&buf), -EFBIG);
+        assert_filled(&buf, capacities[i], 3);
+        assert_int_equal(forkcall_buf_truncate(&buf, 0), 0);
+        fill(&buf, capacities[i], 4);
+        assert_ptr_equal(buf.data, data);
+        assert_filled(&buf, capacities[i], 4);
+        forkcall_buf_free(&buf);
+        assert_int_equal(fc_buf_limit(&buf), PTRDIFF_MAX); /* an empty buffer like any */
+    }
+}
+
+static void shared_memory_that_says_a_size_without_bytes_is_garbage(void **state)
+{
+    (void)state;
+    struct forkcall_buf buf = forkcall_buf_shared(100);
+    buf.size = 1;
+    assert_false(fc_buf_is_valid(&buf));
+    assert_int_equal(forkcall_buf_append(&buf, "x", 1), -EINVAL);
+    buf.size = 0;
+    assert_true(fc_buf_is_valid(&buf));
+    buf.kind_private = FC_BUF_SHARED + 1;
+    assert_false(fc_buf_is_valid(&buf));
+}
+
 static void freed_and_used_again(void **state)
 {
     (void)state;
@@ -330,6 +367,8 @@ int main(void)
         cmocka_unit_test(growth_keeps_the_bytes_and_aligns),
         cmocka_unit_test(truncated_shorter_but_not_longer),
         cmocka_unit_test(fixed_storage_to_its_last_byte),
+        cmocka_unit_test(shared_memory_to_its_last_byte),
+        cmocka_unit_test(shared_memory_that_says_a_size_without_bytes_is_garbage),
         cmocka_unit_test(freed_and_used_again),
         cmocka_unit_test(memory_that_is_not_to_be_had),
         cmocka_unit_test(one_buffer_for_many_calls),
