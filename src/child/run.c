@@ -246,7 +246,9 @@ void fc_child_prefault(const struct fc_task *task)
 {
     struct fc_usage used;
     struct iovec none = {.iov_base = &used, .iov_len = 0};
-    (void)fc_usage_measure(&used, false);
+    /* An exec'ed child looks into /proc for its usage. The kernel makes the files of a process there
+     * at its first look, which takes longer than the call. */
+    (void)fc_usage_measure(&used, task->execed);
     (void)fc_poll_now(task->reply_fd, 0);
     (void)fc_write_all(task->reply_fd, &none, 1);
     fc_streams_flush();

@@ -84,8 +84,8 @@ void fc_module_note_program(void);
  * or cut short, or cannot be looked up. */
 int fc_module_name(forkcall_fn *fn, struct fc_module_function *name);
 
-/* In a server: prepares, so that fc_module_find is fast in its forked children for functions of the
- * program and of the modules that are loaded now. */
+/* In a server, and in its exec'ed children: prepares, so that fc_module_find is fast, there and in
+ * forked children, for functions of the program and of the modules that are loaded now. */
 void fc_module_warm_up(void);
 
 /* In such a child: touches the memory that the first fc_module_find needs, so that it is faulted in

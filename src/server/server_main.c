@@ -234,6 +234,7 @@ _Noreturn void fc_server_child_main(int socket)
     fc_lifeline_own(own[FC_OWN_LIFELINE]);
     const int r = fc_prepare_run(&prepare, why, sizeof why);
     fflush(NULL);
+    fc_module_warm_up();
     fc_run_request(own, true, r < 0 ? why : NULL);
 }
 
