@@ -589,8 +589,8 @@ struct forkcall_options {
      * process group, umask, users, groups, capabilities, no_new_privs, seccomp, processors, and
      * the limits AS, CPU, NOFILE, FSIZE, NPROC, STACK, CORE, DATA. Nor is it kept where the call
      * had limits, redirected or captured streams, keep_fds, share_group, more than 32 KiB of
-     * arguments, or a result of more than 128 KiB. It serves at most calls_per_child calls (struct
-     * forkcall_server_options).
+     * arguments, a result of more than 128 KiB, or a buffer of forkcall_buf_shared. It serves at
+     * most calls_per_child calls (struct forkcall_server_options).
      *
      * Not looked at, and so seen by later calls: all memory (variables, environment, locale,
      * random state, what a library keeps, unread bytes of stdin), POSIX timers, scheduling and

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -25,6 +26,8 @@
 #define STATUS_MAX 4096
 /* How many descriptors are compared one by one; of more, only the number is. */
 #define FILES_MAX 32
+/* How often the status is read again if it tells of another thread. */
+#define THREAD_TRIES 50
 
 static const fc_resource resources[] = {RLIMIT_AS,    RLIMIT_CPU,   RLIMIT_NOFILE, RLIMIT_FSIZE,
                                         RLIMIT_NPROC, RLIMIT_STACK, RLIMIT_CORE,   RLIMIT_DATA};
@@ -46,7 +49,7 @@ static struct {
     int status_fd, list_fd;
     struct fc_credentials credentials;
     struct fc_settings settings;
-    uint64_t status_hash;
+    uint64_t status_hash, caught, ignored;
     uint64_t first_kib; /* resident memory at the first note */
     struct rlimit limit[RESOURCES];
     struct place root, directory;
@@ -67,8 +70,8 @@ static bool must_stay(const char *line)
     case 'G': /* Gid, Groups */
     case 'C': /* CapInh …, Cpus_allowed */
         return true;
-    case 'S': /* SigPnd, SigIgn, SigCgt, ShdPnd, Seccomp; not State, SigQ and SigBlk */
-        return line[1] != 't' && line[3] != 'Q' && line[3] != 'B';
+    case 'S': /* ShdPnd, Seccomp; not State and Sig… */
+        return line[1] != 't' && line[1] != 'i';
     case 'N': /* NoNewPrivs, NSpgid, NSsid; not Name and Ngid */
         return line[1] == 'o' || line[1] == 'S';
     case 'M': /* Mems_allowed */
@@ -88,18 +91,26 @@ static uint64_t number(const char *text)
     return n;
 }
 
-static bool is_zero(const char *mask)
+/* The C library keeps two signals for itself, and catches one of them once there was a thread. */
+#define OWN_SIGNALS ((uint64_t)3 << 31)
+
+/* A mask of signals, as hexadecimal digits. */
+static uint64_t mask(const char *text)
 {
-    return mask[strspn(mask, "\t 0")] == '\n';
+    uint64_t bits = 0;
+    for (text += strspn(text, "\t "); *text > ' '; text++)
+        bits = bits << 4 | (uint64_t)(*text <= '9' ? *text - '0' : (*text | 0x20) - 'a' + 10);
+    return bits & ~OWN_SIGNALS;
 }
 
 struct status {
     uint64_t hash; /* over the lines that must stay */
     uint64_t resident_kib;
-    bool blocks_none; /* of the signals */
+    uint64_t caught, ignored, blocked, pending; /* signals */
+    uint64_t threads;
 };
 
-/* False: the status cannot be read, or tells of another thread. */
+/* False: the status cannot be read. */
 static bool read_status(struct status *status)
 {
     char text[STATUS_MAX + 1];
@@ -107,19 +118,24 @@ static bool read_status(struct status *status)
     if (size <= 0 || size == STATUS_MAX)
         return false;
     text[size] = '\0';
-    uint64_t threads = 0;
     *status = (struct status){.hash = FC_HASH_START};
     for (const char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         if (must_stay(line))
             status->hash = fc_hash(status->hash, line, (size_t)(end - line));
         else if (strncmp(line, "Threads:", 8) == 0)
-            threads = number(line + 8);
+            status->threads = number(line + 8);
         else if (strncmp(line, "VmRSS:", 6) == 0)
             status->resident_kib = number(line + 6);
         else if (strncmp(line, "SigBlk:", 7) == 0)
-            status->blocks_none = is_zero(line + 7);
+            status->blocked = mask(line + 7);
+        else if (strncmp(line, "SigIgn:", 7) == 0)
+            status->ignored = mask(line + 7);
+        else if (strncmp(line, "SigPnd:", 7) == 0)
+            status->pending = mask(line + 7);
+        else if (strncmp(line, "SigCgt:", 7) == 0)
+            status->caught = mask(line + 7);
     }
-    return threads == 1;
+    return status->threads > 0;
 }
 
 /* ---- Signals, timers and limits -------------------------------------------------------------- */
@@ -271,9 +287,11 @@ static bool note(void)
     struct status status;
     noted.files = 0;
     noted.open = list_files(noted.file, &noted.files);
-    if (noted.open < 0 || noted.open != count_files() || !read_status(&status))
+    if (noted.open < 0 || noted.open != count_files() || !read_status(&status) || status.threads != 1)
         return false;
     noted.status_hash = status.hash;
+    noted.caught = status.caught;
+    noted.ignored = status.ignored;
     if (noted.first_kib == 0)
         noted.first_kib = status.resident_kib;
     return note_limits() && take_place(&noted.root, "/") && take_place(&noted.directory, ".");
@@ -290,11 +308,30 @@ bool fc_fitness_note(const struct fc_caller *caller)
     return noted.is_noted;
 }
 
+/* A thread that was joined is counted until the kernel has done with it, a moment later. */
+static bool read_status_of_one_thread(struct status *status)
+{
+    for (int i = 0; i < THREAD_TRIES; i++) {
+        if (!read_status(status))
+            return false;
+        if (status->threads == 1)
+            return true;
+        sched_yield();
+    }
+    return false;
+}
+
 bool fc_fitness_holds(uint64_t may_grow)
 {
     struct status now;
-    return fc_child_is_running() && read_status(&now) && now.hash == noted.status_hash && now.blocks_none &&
-           (now.resident_kib <= noted.first_kib || (now.resident_kib - noted.first_kib) * 1024U <= may_grow) &&
-           has_no_children() && files_stay() && crashes_are_caught() && no_timer_runs() && limits_stay() &&
+    if (!fc_child_is_running() || !read_status_of_one_thread(&now))
+        return false;
+    if (now.hash != noted.status_hash || now.caught != noted.caught || now.ignored != noted.ignored)
+        return false;
+    if (now.blocked != 0 || now.pending != 0)
+        return false;
+    if (now.resident_kib > noted.first_kib && (now.resident_kib - noted.first_kib) * 1024U > may_grow)
+        return false;
+    return has_no_children() && files_stay() && crashes_are_caught() && no_timer_runs() && limits_stay() &&
            is_place(&noted.root, "/") && is_place(&noted.directory, ".");
 }

@@ -63,6 +63,7 @@ extern const struct group threads_group;
 extern const struct group result_group;
 extern const struct group spawn_group;
 extern const struct group server_group;
+extern const struct group reuse_group;
 extern const struct group server_threads_group;
 extern const struct group map_group;
 extern const struct group stall_group;

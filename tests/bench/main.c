@@ -20,8 +20,9 @@
 #include <unistd.h>
 
 static const struct group *const groups[] = {
-    &call_group,  &steps_group,  &parent_group,         &crash_group, &options_group, &threads_group, &result_group,
-    &spawn_group, &server_group, &server_threads_group, &map_group,   &stall_group,   &peers_group,   NULL};
+    &call_group,           &steps_group,  &parent_group, &crash_group,  &options_group,
+    &threads_group,        &result_group, &spawn_group,  &server_group, &reuse_group,
+    &server_threads_group, &map_group,    &stall_group,  &peers_group,  NULL};
 
 void measure(struct bench *bench, const struct variant *variants, size_t count, struct effort full,
              struct summary *summaries)

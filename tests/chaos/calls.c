@@ -250,6 +250,7 @@ void calls_make_one(const struct host *host, int slot, uint64_t *random)
         .timeout_ms = kind == KIND_HANG ? 20 + (int)draw(random, 60) : PLENTY_MS,
         .grace_ms = draw(random, 8) == 0 ? 10 : 0,
         .allow_unsafe_fork = true,
+        .reuse_child = draw(random, 2) == 0,
     };
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     if (draw(random, 3) == 0)
@@ -270,7 +271,8 @@ bool calls_work_again(const struct host *host)
     bool all = true;
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         const struct order order = order_of(host, CALLERS, KIND_ANSWER, &random);
-        const struct forkcall_options options = {.method = methods[i], .allow_unsafe_fork = true};
+        const struct forkcall_options options = {
+            .method = methods[i], .allow_unsafe_fork = true, .reuse_child = i % 2 == 1};
         struct forkcall_buf result = FORKCALL_BUF_INIT;
         begin(host, &order, options.method, false);
         const struct forkcall_report report = forkcall_run(work, &order, sizeof order, &result, &options);

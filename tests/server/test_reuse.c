@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,6 +139,11 @@ static void a_call_without_it_has_a_fresh_child_and_no_other_gets_that_child(voi
     }
 }
 
+static void *returns_at_once(void *unused)
+{
+    return unused;
+}
+
 static int tidies_up(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     sigset_t set;
@@ -151,6 +157,9 @@ static int tidies_up(const void *args, size_t args_size, struct forkcall_buf *re
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
     sigprocmask(SIG_UNBLOCK, &set, NULL);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, returns_at_once, NULL) != 0 || pthread_join(thread, NULL) != 0)
+        return 2;
     if (fd < 0 || close(fd) < 0 || pid < 0 || waitpid(pid, NULL, 0) != pid)
         return 1;
     return forkcall_buf_append(result, "tidy", 4);
@@ -195,6 +204,13 @@ static void a_failure_leaves_the_child_fit_and_no_words_to_the_next_call(void **
 static void note_handler(void)
 {
     ++*(int *)shared_memory();
+}
+
+/* Registered by main: no child may run it. */
+static void handler_of_the_program(void)
+{
+    if (forkcall_in_child())
+        *(int *)shared_memory() += 1000;
 }
 
 static int registers_a_handler(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -481,6 +497,29 @@ static int ends(const void *args, size_t args_size, struct forkcall_buf *result)
     return 0;
 }
 
+/* Makes a process past the C library, which counts as the child itself. */
+static int returns_in_another_process(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    if (syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL) == 0)
+        return forkcall_buf_append(result, "other", 5);
+    waits_for_ever(NULL);
+    return 1;
+}
+
+static void a_process_that_returns_in_the_childs_place_serves_no_other_call(void **state)
+{
+    (void)state;
+    NEED_KEPT_CHILDREN;
+    const pid_t pid = call_reusing(child_returns_0);
+    const struct forkcall_report report = run(returns_in_another_process, NULL, 0, NULL, &reuse);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(report.pid, pid);
+    usleep(20000);
+    assert_int_not_equal(call_reusing(child_returns_0), pid);
+}
+
 static void other_ends_than_a_return_end_the_child_and_are_told_as_ever(void **state)
 {
     static const struct {
@@ -546,10 +585,11 @@ static void what_the_options_give_a_child_is_given_to_no_other_call(void **state
 {
     static char many[40000];
     const int kept_fd = 2;
-    struct forkcall_options options[6];
+    struct forkcall_options options[7];
+    struct forkcall_buf shared = forkcall_buf_shared(100000);
     (void)state;
     NEED_KEPT_CHILDREN;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 7; i++)
         options[i] = reuse;
     options[0].limits.open_files = 100;
     options[1].standard_input = FORKCALL_STREAM_NULL;
@@ -558,13 +598,15 @@ static void what_the_options_give_a_child_is_given_to_no_other_call(void **state
     options[3].share_group = true;
     options[4].keep_fds = &kept_fd;
     options[4].keep_fds_count = 1;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         const pid_t pid = call_reusing(child_returns_0);
-        const struct forkcall_report report = run(child_returns_0, many, i == 5 ? sizeof many : 0, NULL, &options[i]);
+        const struct forkcall_report report =
+            run(child_returns_0, many, i == 5 ? sizeof many : 0, i == 6 ? &shared : NULL, &options[i]);
         assert_status(report, FORKCALL_OK);
         assert_int_not_equal(report.pid, pid);
         assert_int_equal(call_reusing(child_returns_0), pid);
     }
+    forkcall_buf_free(&shared);
 }
 
 /* ---- Bounds ---------------------------------------------------------------------------------- */
@@ -695,9 +737,22 @@ static int is_overtaken(const void *args, size_t args_size, struct forkcall_buf 
     return forkcall_buf_append(result, "true", 4);
 }
 
+static int hear(void *heard, double done, double total, const char *note)
+{
+    (void)done;
+    (void)total;
+    (void)note;
+    *(bool *)heard = true;
+    return 0;
+}
+
 static void late_frames_of_an_earlier_call_are_never_a_later_calls(void **state)
 {
+    bool heard = false;
+    struct forkcall_options options = reuse;
     (void)state;
+    options.progress = hear;
+    options.user = &heard;
     NEED_KEPT_CHILDREN;
     for (uint32_t mark = 0; mark < 2; mark++) {
         struct forkcall_buf frames = FORKCALL_BUF_INIT, result = FORKCALL_BUF_INIT;
@@ -707,9 +762,9 @@ static void late_frames_of_an_earlier_call_are_never_a_later_calls(void **state)
         assert_int_equal(forkcall_server_stop(), 0);
         call_reusing(child_returns_0);
         const int fd = open_reply(&pid); /* the second call; the next one is the third */
-        forge_frame(&frames, FC_FRAME_RESULT, "late", 4);
+        forge_progress(&frames, 1, 2, "late");
         ((struct fc_frame_header *)frames.data)->magic = fc_frame_magic(mark);
-        assert_int_equal(forkcall_start(&call, is_overtaken, NULL, 0, &result, &reuse), 0);
+        assert_int_equal(forkcall_start(&call, is_overtaken, NULL, 0, &result, &options), 0);
         assert_int_equal(call->process.pid, pid);
         assert_true(wait_until(is_set, shared_memory()));
         assert_int_equal(write(fd, frames.data, frames.size), frames.size);
@@ -718,6 +773,7 @@ static void late_frames_of_an_earlier_call_are_never_a_later_calls(void **state)
         const struct forkcall_report report = forkcall_finish(call);
         assert_status(report, FORKCALL_SIGNALED); /* the library has killed the child */
         assert_int_equal(result.size, 0);
+        assert_false(heard);
         assert_int_not_equal(call_reusing(child_returns_0), pid);
         forkcall_buf_free(&frames);
         forkcall_buf_free(&result);
@@ -846,6 +902,38 @@ static void rights_are_those_of_each_caller(void **state)
     assert_int_equal(host_run(be_another_user_for_a_while, NULL), 0);
 }
 
+static int tells_timer_slack(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &slack, sizeof slack);
+}
+
+static int change_the_timer_slack(void *unused)
+{
+    static const int slacks[] = {50000, 70000, 50000, 60000, 50000};
+    int slack = -1;
+    struct forkcall_buf result = forkcall_buf_fixed(&slack, sizeof slack);
+    (void)unused;
+    const pid_t pid = checked_pid(&reuse);
+    CHECK(pid > 0);
+    for (size_t i = 0; i < sizeof slacks / sizeof *slacks; i++) {
+        CHECK(prctl(PR_SET_TIMERSLACK, slacks[i], 0, 0, 0) == 0);
+        const struct forkcall_report report = run(tells_timer_slack, NULL, 0, &result, &reuse);
+        CHECK(report.status == FORKCALL_OK && report.pid == pid);
+        CHECK(slack == slacks[i]);
+    }
+    return 0;
+}
+
+static void settings_are_those_of_each_caller(void **state)
+{
+    (void)state;
+    NEED_KEPT_CHILDREN;
+    assert_int_equal(host_run(change_the_timer_slack, NULL), 0);
+}
+
 static int die_with_a_kept_child(void *unused)
 {
     (void)unused;
@@ -889,6 +977,33 @@ static void a_host_that_closes_every_descriptor_gets_another_child(void **state)
     assert_int_equal(host_run(lose_descriptors, NULL), 0);
 }
 
+static int replace_the_pipe_of_the_request(void *unused)
+{
+    char path[] = "/tmp/forkcall-test-XXXXXX";
+    struct stat file;
+    int replaced = 0;
+    (void)unused;
+    const pid_t pid = checked_pid(&reuse);
+    CHECK(pid > 0);
+    const int own = mkstemp(path);
+    CHECK(own >= 0 && unlink(path) == 0);
+    for (int fd = 3; fd < 256; fd++)
+        if (fstat(fd, &file) == 0 && S_ISFIFO(file.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
+            replaced += dup2(own, fd) == fd;
+    CHECK(replaced > 0);
+    const pid_t next = checked_pid(&reuse);
+    CHECK(next > 0 && next != pid);
+    CHECK(fstat(own, &file) == 0 && file.st_size == 0);
+    return 0;
+}
+
+static void no_request_is_written_into_a_file_of_the_hosts(void **state)
+{
+    (void)state;
+    NEED_KEPT_CHILDREN;
+    assert_int_equal(host_run(replace_the_pipe_of_the_request, NULL), 0);
+}
+
 /* ---- Threads --------------------------------------------------------------------------------- */
 
 #define THREADS 8
@@ -912,7 +1027,7 @@ static void *call_and_call(void *wrong)
     for (int i = 0; i < CALLS; i++) {
         int answer = -1;
         struct forkcall_buf result = forkcall_buf_fixed(&answer, sizeof answer);
-        const int number = i + 1000 * (int)(uintptr_t)&answer % 7919;
+        const int number = i + 1000 * (int)((uintptr_t)&answer % 7919);
         const struct forkcall_report report = forkcall_run(is_alone, &number, sizeof number, &result, &reuse);
         if (report.status != FORKCALL_OK || answer != number || report.ran != FORKCALL_RAN_YES)
             atomic_fetch_add((atomic_int *)wrong, 1);
@@ -992,6 +1107,7 @@ int main(void)
         TEST(the_usage_of_a_call_is_its_own),
         TEST(a_child_in_which_something_is_left_serves_no_other_call),
         TEST(the_first_call_of_a_child_is_looked_at_like_the_others),
+        TEST(a_process_that_returns_in_the_childs_place_serves_no_other_call),
         TEST(other_ends_than_a_return_end_the_child_and_are_told_as_ever),
         TEST(a_call_that_was_timed_out_or_canceled_ends_its_child),
         TEST(what_the_options_give_a_child_is_given_to_no_other_call),
@@ -1006,14 +1122,17 @@ int main(void)
         TEST(a_host_that_forks_keeps_its_child_to_itself),
         TEST(a_host_that_has_changed_gets_no_child_of_before),
         TEST(rights_are_those_of_each_caller),
+        TEST(settings_are_those_of_each_caller),
         TEST(a_child_that_waits_dies_with_its_host),
         TEST(a_host_that_closes_every_descriptor_gets_another_child),
+        TEST(no_request_is_written_into_a_file_of_the_hosts),
         TEST(threads_that_call_at_once_get_their_own_answers),
         TEST(children_that_are_execed_are_used_again_too),
         TEST(a_map_whose_calls_allow_it_gives_each_item_its_result),
         TEST(other_methods_make_a_fresh_child),
     };
 #undef TEST
+    atexit(handler_of_the_program);
     forkcall_init();
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
