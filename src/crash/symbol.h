@@ -45,7 +45,7 @@ bool fc_symbols_lack_libdw(void);
  * each stands before the other's: "get_pixel (inlined) at img.c:7\nparse_image+0x1c at img.c:42".
  * For a return address the calling function is described. Returns and writes as snprintf.
  * Thread-safe; not async-signal-safe. */
-int fc_symbols_describe(const struct fc_symbols *symbols, uint64_t address, bool is_return_address, char *text,
+int fc_symbols_describe(const struct fc_symbols *symbols, uint64_t address, bool is_return_address, char *to,
                         size_t size);
 
 /* The name of the function that starts at the address, for a sentence: "parse_image", or "function
