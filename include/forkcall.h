@@ -443,7 +443,7 @@ FORKCALL_PUBLIC struct forkcall_report forkcall_run(forkcall_fn *fn, const void 
 
 /** Records why the function fails, as in: return forkcall_fail(ENOENT, "no locale %s", name); What
  * the function returns decides: after a return of 0 the message is dropped. The last message
- * counts, cut at 32,767 bytes. Outside any call forkcall_fail only returns the code.
+ * counts, cut at 65,535 bytes. Outside any call forkcall_fail only returns the code.
  * @param code       the code of the failure; 0 becomes EINVAL
  * @param format,... the message, as in printf(3)
  * @return code */

@@ -42,7 +42,7 @@ struct fc_frame_header {
 };
 
 #define FC_NOTE_MAX 255U
-#define FC_MESSAGE_MAX 32768U
+#define FC_MESSAGE_MAX 65536U
 #define FC_CRASH_STACK_MAX 65536U
 
 struct fc_progress {

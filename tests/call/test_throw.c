@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define LONG_MESSAGE 20000
-#define MESSAGE_MAX_KEPT 32767U /* 32 KiB with the terminating 0 */
+#define MESSAGE_MAX_KEPT 65535U /* 64 KiB with the terminating 0 */
 #define CODE 77
 /* More bytes than any process can have. */
 #define IMPOSSIBLE_SIZE (SIZE_MAX / 2 + 1)
