@@ -145,8 +145,8 @@ FORKCALL_PUBLIC struct forkcall_buf forkcall_buf_fixed(void *storage, size_t cap
  *
  * One call at a time may use the buffer; another one is FORKCALL_NOT_STARTED, EINVAL. While the
  * call runs the bytes are indeterminate, also those of args that lie there; if the buffer is freed
- * meanwhile, the call ends as FORKCALL_TOO_BIG. The items of a map need a buffer each. By INLINE
- * the result is copied.
+ * meanwhile, the call ends as FORKCALL_TOO_BIG. The items of a map need a buffer each. By INLINE,
+ * and in a map with items_per_child above 1, the result is copied.
  * @param capacity how many bytes at most. Memory comes with use and stays until forkcall_buf_free,
  *                 and so does one descriptor. A call that finds no memory is FORKCALL_NOT_STARTED,
  *                 ENOMEM
