@@ -216,7 +216,8 @@ int forkcall_buf_append(struct forkcall_buf *buf, const void *data, size_t size)
     void *place = extend(buf, size, true);
     if (place == NULL)
         return buf->error_private;
-    if (size > 0)
+    const bool written = kind_is(buf, FC_BUF_REGION) && fc_region_write(region_fd(buf), buf->size - size, data, size);
+    if (size > 0 && !written)
         memcpy(place, data, size);
     return 0;
 }

@@ -208,6 +208,38 @@ static bool no_region(void)
     return fd < 0;
 }
 
+/* Appends a half, takes back some of it, and appends the rest. */
+static int child_appends_large_pieces(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const size_t size = *(const size_t *)args;
+    const size_t half = size / 2;
+    unsigned char *bytes = malloc(size);
+    (void)args_size;
+    if (bytes == NULL)
+        return 99;
+    make_bytes(bytes, 0, size);
+    int r = forkcall_buf_append(result, bytes, half);
+    if (r == 0)
+        r = forkcall_buf_truncate(result, half - half / 3);
+    if (r == 0)
+        r = forkcall_buf_append(result, bytes + result->size, size - result->size);
+    free(bytes);
+    return r;
+}
+
+static void large_pieces_are_appended_whole(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {20 * KIB, 40 * KIB + 1, 70001, 300 * KIB, 700 * KIB + 7, 5 * MIB};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_report report =
+            run_tested(child_appends_large_pieces, &sizes[i], sizeof sizes[i], &result, NULL);
+        assert_result(&report, &result, sizes[i]);
+        forkcall_buf_free(&result);
+    }
+}
+
 /* ---- Cost of room that is only reserved ------------------------------------------------------ */
 
 /* The resident memory of this process that is shared with files, memory files included, in bytes;
@@ -498,6 +530,7 @@ int main(void)
         cmocka_unit_test(large_result_through_the_pipe),
         cmocka_unit_test(result_larger_than_the_pipe_and_nobody_reads),
         cmocka_unit_test(what_is_only_reserved_costs_little),
+        cmocka_unit_test(large_pieces_are_appended_whole),
         cmocka_unit_test(many_small_results_do_not_take_a_mapping_each),
         cmocka_unit_test(a_small_result_keeps_no_huge_page),
         cmocka_unit_test(result_of_exactly_the_limit_and_one_more),
