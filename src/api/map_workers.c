@@ -66,9 +66,15 @@ static void drop(struct workers *workers, struct fc_map_range range)
     }
 }
 
+/* The range that is granted first; NULL: none was granted before. */
+static struct fc_map_range *last_again(const struct workers *workers)
+{
+    return workers->again != NULL && workers->again_count > 0 ? &workers->again[workers->again_count - 1] : NULL;
+}
+
 static void give_back(struct workers *workers, struct fc_map_range range)
 {
-    struct fc_map_range *last = workers->again_count > 0 ? &workers->again[workers->again_count - 1] : NULL;
+    struct fc_map_range *last = last_again(workers);
     if (range.count == 0)
         return;
     if (last != NULL && range.first + range.count == last->first) {
@@ -94,9 +100,10 @@ static void give_back(struct workers *workers, struct fc_map_range range)
 /* The next items, most of them at most, which stay where they are. There are some. */
 static struct fc_map_range next_range(const struct workers *workers, size_t most)
 {
+    const struct fc_map_range *again = last_again(workers);
     struct fc_map_range range = {workers->map->next, workers->map->count - workers->map->next};
-    if (workers->again_count > 0)
-        range = workers->again[workers->again_count - 1];
+    if (again != NULL)
+        range = *again;
     if (range.count > most)
         range.count = most;
     return range;
@@ -105,11 +112,11 @@ static struct fc_map_range next_range(const struct workers *workers, size_t most
 /* Takes the first count of the next items away. */
 static void take(struct workers *workers, size_t count)
 {
-    if (workers->again_count == 0) {
+    struct fc_map_range *last = last_again(workers);
+    if (last == NULL) {
         workers->map->next += count;
         return;
     }
-    struct fc_map_range *last = &workers->again[workers->again_count - 1];
     last->first += count;
     last->count -= count;
     workers->again_items -= count;

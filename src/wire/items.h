@@ -30,7 +30,8 @@ struct fc_items_grant {
     uint32_t tell_at;         /* the number of the item after which the child wakes the host */
 };
 
-struct fc_items_memory {
+/* What one side writes lies apart from what the other side writes. */
+struct fc_items_memory { /* NOLINT(clang-analyzer-optin.performance.Padding) */
     /* ---- written by the host ---- */
     _Atomic(uint32_t) grants; /* how many grants there have been; grant i lies in grant[i % 2] */
     /* The child may begin the items whose numbers are less. Is lowered where the host takes back

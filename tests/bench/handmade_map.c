@@ -286,8 +286,10 @@ void python_pool_stop(void)
 int64_t python_pool_map(void *items)
 {
     const size_t count = *(const size_t *)items;
-    long long ns = RUN_FAILED;
-    if (fprintf(python.to, "%zu\n", count) < 0 || fflush(python.to) != 0 || fscanf(python.from, "%lld", &ns) != 1)
+    char line[64];
+    if (fprintf(python.to, "%zu\n", count) < 0 || fflush(python.to) != 0 ||
+        fgets(line, sizeof line, python.from) == NULL)
         return RUN_FAILED;
+    const long long ns = strtoll(line, NULL, 10);
     return ns < 0 ? RUN_FAILED : (int64_t)ns / (int64_t)count;
 }

@@ -36,7 +36,7 @@ static int64_t library_map(void *context)
         ok = ok && map->results[i].size == sizeof(uint64_t) && *(uint64_t *)map->results[i].data == (uint64_t)i * i;
         forkcall_buf_free(&map->results[i]);
     }
-    return ok ? ns / (int64_t)map->count : RUN_FAILED;
+    return ok && map->count > 0 ? ns / (int64_t)map->count : RUN_FAILED;
 }
 
 static bool make_map(struct map *map, enum forkcall_method method, size_t count, uint64_t items_per_child)

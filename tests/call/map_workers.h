@@ -69,7 +69,7 @@ static inline void run_work(struct work *work, forkcall_fn *fn)
 /* How often each item was begun. The caller frees the array. */
 static inline int *count_runs(const struct work *work)
 {
-    int *runs = calloc(work->count, sizeof *runs);
+    int *runs = calloc(work->count + 1, sizeof *runs);
     int number;
     assert_non_null(runs);
     for (off_t at = 0; pread(work->fd, &number, sizeof number, at) == (ssize_t)sizeof number;

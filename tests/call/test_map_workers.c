@@ -66,7 +66,7 @@ static void a_child_serves_no_more_items_than_it_may(void **state)
 static size_t size_of_item(int number)
 {
     static const size_t sizes[] = {0, 1, 1000, 1U << 20, 7, 300000, 0, 64};
-    return sizes[number % 8];
+    return sizes[(unsigned)number % 8];
 }
 
 static int child_answers_many_bytes(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -208,7 +208,7 @@ static int child_sums(const void *args, size_t args_size, struct forkcall_buf *r
 static void large_items_travel_one_by_one(void **state)
 {
     (void)state;
-    unsigned char *items = malloc(5U * LARGE);
+    unsigned char *items = malloc((size_t)5 * LARGE);
     struct forkcall_buf results[5];
     assert_non_null(items);
     for (size_t i = 0; i < 5; i++)
@@ -220,7 +220,7 @@ static void large_items_travel_one_by_one(void **state)
         const struct forkcall_report report = forkcall_map(child_sums, items, LARGE, 5, results, NULL, &options);
         assert_status(report, FORKCALL_OK);
         for (size_t i = 0; i < 5; i++) {
-            assert_int_equal(*(uint64_t *)results[i].data, (i + 1) * LARGE);
+            assert_int_equal(*(uint64_t *)results[i].data, (i + 1) * (size_t)LARGE);
             forkcall_buf_free(&results[i]);
         }
     }

@@ -45,12 +45,12 @@ static struct fc_items_memory *find_memory(size_t *size)
     struct fc_items_memory *memory = NULL;
     FILE *maps = fopen("/proc/self/maps", "re");
     while (maps != NULL && memory == NULL && fgets(line, sizeof line, maps) != NULL) {
-        unsigned long from, to;
-        if ((strstr(line, "forkcall-items") != NULL || strstr(line, "/fc-") != NULL) &&
-            sscanf(line, "%lx-%lx", &from, &to) == 2) {
-            memory = (struct fc_items_memory *)from;
-            *size = to - from;
-        }
+        char *end;
+        if (strstr(line, "forkcall-items") == NULL && strstr(line, "/fc-") == NULL)
+            continue;
+        const unsigned long from = strtoul(line, &end, 16);
+        *size = strtoul(end + 1, NULL, 16) - from;
+        memory = (struct fc_items_memory *)from;
     }
     if (maps != NULL)
         fclose(maps);
