@@ -1,7 +1,6 @@
 /* ANY: Waits for a word in shared memory, by futex(2). */
 #include "base/shared_wait.h"
 
-#include <linux/futex.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +9,10 @@
 #ifndef SYS_futex
 #define SYS_futex SYS_futex_time64
 #endif
+
+/* As in <linux/futex.h>, which not every C library has beside its own headers. */
+#define FUTEX_WAIT 0
+#define FUTEX_WAKE 1
 
 void fc_shared_wait(_Atomic(uint32_t) *word, unsigned round)
 {

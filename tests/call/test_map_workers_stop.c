@@ -3,6 +3,8 @@
 #include "map_workers.h"
 
 #include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -91,6 +93,44 @@ static void an_item_does_not_wait_behind_a_long_one_for_an_idle_child(void **sta
         assert_each_ran_once(work);
         end_work(work);
     }
+}
+
+#define RACERS 300
+
+/* Counts its runs in memory that all children share. Long and short ones come by turns, so that
+ * children are idle now and then. */
+static int child_races(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    unsigned char *const *runs = args;
+    const struct timespec rest = {.tv_nsec = 1};
+    (void)args_size;
+    (void)result;
+    ++**runs;
+    if ((uintptr_t)*runs % 16 == 0)
+        nanosleep(&rest, NULL);
+    return 0;
+}
+
+static void what_is_taken_back_runs_in_one_child_only(void **state)
+{
+    (void)state;
+    unsigned char *items[RACERS];
+    unsigned char *runs = mmap(NULL, RACERS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(runs != MAP_FAILED);
+    for (size_t i = 0; i < RACERS; i++)
+        items[i] = &runs[i];
+    const struct forkcall_map_options options = {
+        .call = {.method = FORKCALL_FORK, .allow_unsafe_fork = under_sanitizer()},
+        .processes = 3,
+        .items_per_child = 1000};
+    for (int round = 1; round <= 10; round++) {
+        const struct forkcall_report report =
+            forkcall_map(child_races, items, sizeof *items, RACERS, NULL, NULL, &options);
+        assert_status(report, FORKCALL_OK);
+        for (size_t i = 0; i < RACERS; i++)
+            assert_int_equal(runs[i], round);
+    }
+    munmap(runs, RACERS);
 }
 
 /* ---- Stopping -------------------------------------------------------------------------------- */
@@ -430,6 +470,26 @@ static void without_memory_to_share_each_item_has_a_process(void **state)
             assert_int_equal(host_run(with_small_files, &methods[m]), 0);
 }
 
+/* So little memory that a child which is no fork cannot even share the host's. */
+static void a_child_that_cannot_begin_ends_one_item(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        if ((methods[m] != FORKCALL_SERVER && methods[m] != FORKCALL_SPAWN) || under_sanitizer())
+            continue;
+        struct work *work = new_work(methods[m], 6, 1000);
+        work->options.call.limits.address_space_bytes = 1U << 20;
+        run_work(work, child_notes_and_answers);
+        for (size_t i = 0; i < work->count; i++) {
+            assert_status(work->reports[i], FORKCALL_NOT_STARTED);
+            assert_int_equal(work->reports[i].code, ENOMEM);
+            assert_int_equal(work->reports[i].ran, FORKCALL_RAN_NO);
+        }
+        assert_each_ran_once(work);
+        end_work(work);
+    }
+}
+
 static void nothing_is_left_in_the_host(void **state)
 {
     (void)state;
@@ -453,6 +513,7 @@ int main(void)
         cmocka_unit_test(a_time_limit_is_each_items_own),
         cmocka_unit_test(no_item_pays_for_the_time_of_another),
         cmocka_unit_test(an_item_does_not_wait_behind_a_long_one_for_an_idle_child),
+        cmocka_unit_test(what_is_taken_back_runs_in_one_child_only),
         cmocka_unit_test(first_failure_stops_the_rest),
         cmocka_unit_test(canceled_by_descriptor_in_the_middle),
         cmocka_unit_test(canceled_by_a_callback),
@@ -461,6 +522,7 @@ int main(void)
         cmocka_unit_test(progress_comes_before_the_end_of_its_item),
         cmocka_unit_test(without_descriptors_the_items_say_so),
         cmocka_unit_test(without_memory_to_share_each_item_has_a_process),
+        cmocka_unit_test(a_child_that_cannot_begin_ends_one_item),
         cmocka_unit_test(nothing_is_left_in_the_host),
     };
     return cmocka_run_group_tests(tests, NULL, stop_server);
