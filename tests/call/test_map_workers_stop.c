@@ -42,28 +42,40 @@ static void a_time_limit_is_each_items_own(void **state)
 
 static int child_rests(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    const struct timespec rest = {.tv_nsec = 10000000};
+    const struct timespec rest = {.tv_nsec = 4000000};
     const int number = note_run(args);
     (void)args_size;
     nanosleep(&rest, NULL);
     return forkcall_buf_append(result, &number, sizeof number);
 }
 
-/* Together the items of a child take longer than each may. */
+#define TRIES 5
+
+/* How many of 30 items, of which half are granted at once, take longer than they may. */
+static size_t count_late(enum forkcall_method method)
+{
+    struct work *work = new_work(method, 30, 1000);
+    size_t late = 0;
+    work->options.processes = 1;
+    work->options.call.timeout_ms = 40;
+    run_work(work, child_rests);
+    for (size_t i = 0; i < work->count; i++)
+        late += work->reports[i].status != FORKCALL_OK;
+    assert_each_ran_once(work);
+    end_work(work);
+    return late;
+}
+
+/* Together the items of a grant take longer than each may. On a very busy machine one of them may
+ * do so, too, but not each time. */
 static void no_item_pays_for_the_time_of_another(void **state)
 {
     (void)state;
     for (size_t m = 0; m < method_count; m++) {
-        struct work *work = new_work(methods[m], 15, 1000);
-        work->options.processes = 1;
-        work->options.call.timeout_ms = 100;
-        run_work(work, child_rests);
-        size_t late = 0;
-        for (size_t i = 0; i < work->count; i++)
-            late += work->reports[i].status == FORKCALL_TIMED_OUT; /* a very busy machine */
-        assert_true(late < 5);
-        assert_each_ran_once(work);
-        end_work(work);
+        size_t late = 1;
+        for (int i = 0; i < TRIES && late > 0; i++)
+            late = count_late(methods[m]);
+        assert_int_equal(late, 0);
     }
 }
 

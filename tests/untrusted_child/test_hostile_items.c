@@ -138,6 +138,9 @@ static void attack_memory(struct fc_items_memory *memory, size_t size, const str
     default:
         _exit(0);
     }
+    /* Else the child would put its own record in the place of the forged one. */
+    if (arguments->attack != ATTACK_ENDLESS_LIMIT)
+        raise(SIGKILL);
 }
 
 static int child_attacks(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -186,6 +189,9 @@ static void attack_a_map(enum attack attack, uint32_t seed)
                         (results[i].size == sizeof(int) && *(int *)results[i].data == i));
         forkcall_buf_free(&results[i]);
     }
+    /* What the library cannot have written is recognised as such. */
+    if (attack >= ATTACK_FAR_WRITTEN && attack <= ATTACK_LONG_MESSAGE && attack != ATTACK_ITEMS_NOT_GRANTED)
+        assert_non_null(strstr(reports[ATTACKER].message, "malformed"));
     assert_no_traces(before, false);
 }
 

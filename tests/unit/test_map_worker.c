@@ -1,0 +1,67 @@
+/* Tests that items which a host takes back from a child are not begun by the child: the child's side
+ * is a thread here. */
+#include "api/map_worker.h"
+#include "support.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT 400U
+#define ROUNDS 1000
+
+/* Begins items until there is none, as child/run_items.c does. */
+static void *begin_all(void *shared)
+{
+    struct fc_items_memory *memory = shared;
+    uint32_t number = 0;
+    while (atomic_load(&memory->grants) == 0)
+        sched_yield();
+    for (;;) {
+        atomic_store(&memory->begun, number + 1);
+        if (atomic_load(&memory->limit) <= number)
+            break;
+        number++;
+    }
+    atomic_store(&memory->begun, number);
+    atomic_store(&memory->written, number);
+    return NULL;
+}
+
+static void each_item_is_begun_or_taken_back(void **state)
+{
+    (void)state;
+    static struct fc_items_memory memory;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct fc_map_worker worker = {
+            .memory = &memory, .limit = COUNT, .grants = 1, .grant = {{.first = 1000, .number = 0, .count = COUNT}}};
+        pthread_t thread;
+        size_t taken = 0;
+        memset(&memory, 0, sizeof memory);
+        atomic_store(&memory.limit, COUNT);
+        assert_int_equal(pthread_create(&thread, NULL, begin_all, &memory), 0);
+        atomic_store(&memory.grants, 1);
+        while (atomic_load(&memory.begun) == 0)
+            sched_yield();
+        for (;;) {
+            const struct fc_map_range range = fc_map_worker_take_back(&worker, round % 2 != 0);
+            if (range.count == 0)
+                break;
+            /* The last of those that are left are taken. */
+            assert_int_equal(range.first + range.count, 1000 + COUNT - taken);
+            taken += range.count;
+        }
+        pthread_join(thread, NULL);
+        /* The child may have stopped between two looks: the rest is taken now. */
+        for (struct fc_map_range rest; (rest = fc_map_worker_take_back(&worker, true)).count > 0;)
+            taken += rest.count;
+        assert_int_equal(taken + atomic_load(&memory.written), COUNT);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_item_is_begun_or_taken_back)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
