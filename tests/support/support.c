@@ -94,7 +94,7 @@ void assert_no_traces(struct traces before, bool check_mappings)
     const struct traces after = traces_now();
     assert_int_equal(after.descriptors, before.descriptors);
     assert_int_equal(after.children, before.children);
-    if (check_mappings)
+    if (check_mappings && !under_valgrind()) /* valgrind maps memory for itself when it likes */
         assert_int_equal(after.mappings, before.mappings);
 }
 
