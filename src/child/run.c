@@ -12,7 +12,9 @@
 #include "child/exit_hooks.h"
 #include "child/finish.h"
 #include "child/fitness.h"
+#include "child/inline.h"
 #include "child/reply_writer.h"
+#include "child/storage.h"
 #include "child/streams.h"
 #include "module/lookup.h"
 #include "os/lifeline.h"
@@ -25,6 +27,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -242,6 +245,16 @@ void fc_child_install_handlers(void)
     fc_exit_hooks_install(false);
 }
 
+/* Calls what lies on pages of its own and is needed between the request and the end of the call. */
+static void touch_code(void)
+{
+    jmp_buf here;
+    volatile int unused = memcmp(&fc_child, fc_request_bytes, sizeof fc_child);
+    (void)unused;
+    (void)setjmp(here);
+    (void)fc_inline_current(); /* thread-local data */
+}
+
 void fc_child_prefault(const struct fc_task *task)
 {
     struct fc_usage used;
@@ -252,6 +265,7 @@ void fc_child_prefault(const struct fc_task *task)
     (void)fc_poll_now(task->reply_fd, 0);
     (void)fc_write_all(task->reply_fd, &none, 1);
     fc_streams_flush();
+    touch_code();
     /* In each process, because registering touches the page of the C library's list, too. */
     return_is_guarded = fc_exit_hooks_install_at_return();
     memset(&fc_child, 0, sizeof fc_child);
