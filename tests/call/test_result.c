@@ -208,19 +208,23 @@ static bool no_region(void)
     return fd < 0;
 }
 
-/* Appends a half, takes back some of it, and appends the rest. */
+struct pieces {
+    size_t size, first;
+};
+
+/* Appends a first piece, takes back some of it, and appends the rest. */
 static int child_appends_large_pieces(const void *args, size_t args_size, struct forkcall_buf *result)
 {
-    const size_t size = *(const size_t *)args;
-    const size_t half = size / 2;
+    const struct pieces *pieces = args;
+    const size_t size = pieces->size;
     unsigned char *bytes = malloc(size);
     (void)args_size;
     if (bytes == NULL)
         return 99;
     make_bytes(bytes, 0, size);
-    int r = forkcall_buf_append(result, bytes, half);
+    int r = forkcall_buf_append(result, bytes, pieces->first);
     if (r == 0)
-        r = forkcall_buf_truncate(result, half - half / 3);
+        r = forkcall_buf_truncate(result, pieces->first - pieces->first / 3);
     if (r == 0)
         r = forkcall_buf_append(result, bytes + result->size, size - result->size);
     free(bytes);
@@ -231,11 +235,13 @@ static void large_pieces_are_appended_whole(void **state)
 {
     (void)state;
     static const size_t sizes[] = {20 * KIB, 40 * KIB + 1, 70001, 300 * KIB, 700 * KIB + 7, 5 * MIB};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
         struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const size_t size = sizes[i / 2];
+        const struct pieces pieces = {size, i % 2 == 0 ? size / 2 : 3000};
         const struct forkcall_report report =
-            run_tested(child_appends_large_pieces, &sizes[i], sizeof sizes[i], &result, NULL);
-        assert_result(&report, &result, sizes[i]);
+            run_tested(child_appends_large_pieces, &pieces, sizeof pieces, &result, NULL);
+        assert_result(&report, &result, size);
         forkcall_buf_free(&result);
     }
 }
