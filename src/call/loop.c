@@ -80,6 +80,10 @@ static bool read_reply(struct forkcall_call *call)
         fc_call_terminate(call, FC_CAUSE_NO_MEMORY);
     } else if (call->reply.cancel) {
         fc_call_terminate(call, FC_CAUSE_CANCEL);
+    } else if (r < 0 && call->task.keep) {
+        /* What the child says cannot be read. It may have answered, and wait for another request
+         * rather than end. */
+        fc_call_terminate(call, FC_CAUSE_CLOSED);
     }
     /* A child that is kept says more through it. */
     const bool is_over = r <= 0 || (call->reply.done && !call->task.keep);

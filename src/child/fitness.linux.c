@@ -151,7 +151,7 @@ static bool crashes_are_caught(void)
 
 static bool no_timer_runs(void)
 {
-    static const int timers[] = {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF};
+    static const enum __itimer_which timers[] = {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF};
     struct itimerval timer;
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
         if (getitimer(timers[i], &timer) < 0 || timer.it_value.tv_sec != 0 || timer.it_value.tv_usec != 0)
@@ -222,7 +222,7 @@ static long list_files(struct file *files, size_t *count)
 {
     _Alignas(struct entry) char entries[1024];
     long open = 0;
-    long n = lseek(noted.list_fd, 0, SEEK_SET);
+    long n = lseek(noted.list_fd, 0, SEEK_SET) < 0 ? -1 : 0;
     while (n >= 0 && (n = syscall(SYS_getdents64, noted.list_fd, entries, sizeof entries)) > 0)
         for (long at = 0; at < n;) {
             const struct entry *e = (const struct entry *)(const void *)(entries + at);
@@ -299,8 +299,10 @@ static bool note(void)
 
 bool fc_fitness_note(const struct fc_caller *caller)
 {
+    const void *then = &noted.settings; /* compared as bytes, see os/settings.h */
+    const void *now = &caller->settings;
     if (noted.is_noted && memcmp(&noted.credentials, &caller->credentials, sizeof noted.credentials) == 0 &&
-        memcmp(&noted.settings, &caller->settings, sizeof noted.settings) == 0)
+        memcmp(then, now, sizeof noted.settings) == 0)
         return true;
     noted.credentials = caller->credentials;
     noted.settings = caller->settings;
