@@ -831,12 +831,13 @@ struct forkcall_map_options {
      *    forkcall_throw, exit(), a crash or a timeout costs a new process.
      *  - A process is given several items ahead, more of them the shorter they are, and these are
      *    given to others that have nothing to do. So items are begun in their order only as far as
-     *    one process runs them, and item_done may come up to a millisecond after the end.
+     *    one process runs them, and item_done may come some 10 ms after the end.
      *  - With a captured stream each process is given one item at a time, because only so it is
      *    known which item has written what: some 50 µs an item.
      *  - Reports: elapsed_ns is what the process says, of the end of a process with a precision of
      *    a millisecond; user_ns, system_ns and max_rss_bytes are known for the map alone.
-     *  - Results are copied, also those for a buffer of forkcall_buf_shared.
+     *  - call.reuse_child has no effect. Results are copied, also those for a buffer of
+     *    forkcall_buf_shared.
      * Where no memory can be shared with a process, each item has its own. By INLINE it has no
      * effect. docs/performance.md tells what is gained. */
     uint64_t items_per_child;

@@ -244,6 +244,7 @@ static int start_call(struct fc_map_worker *worker, int fd)
     fill_setup(worker, &setup, fd);
     options.method = team->method;
     options.user = worker;
+    options.reuse_child = false; /* the child is reused as it is */
     options.progress = map->options.progress != NULL ? on_progress : NULL;
     options.output = map->options.output != NULL ? on_output : NULL;
     options.details = map->options.details != NULL ? &worker->details : NULL;

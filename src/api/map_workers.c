@@ -29,6 +29,9 @@
  * for items that seem to take less. */
 #define SHORT_NS 100000U
 #define PATIENCE_MS 2
+/* A child wakes its host for many items at once. If somebody wants to hear of each, the host looks
+ * by itself so often, because the item that is at work may take long. */
+#define NEWS_MS 10
 /* A child is worth its start for items that take so long. */
 #define LONG_NS 1000000U
 
@@ -324,6 +327,8 @@ static int prepare_wait(struct workers *workers, nfds_t *count)
         if (worker->fd < 0)
             ms = ms != 0 ? workers->turn_ms : 0;
         atomic_store(&worker->memory->host_waits, 1);
+        if (map->options.item_done != NULL && (ms < 0 || ms > NEWS_MS))
+            ms = NEWS_MS;
         if (worker->idle_ns != 0 && !worker->finishing && (ms < 0 || ms > PATIENCE_MS))
             ms = PATIENCE_MS;
         if (fc_map_worker_has_news(worker))

@@ -140,7 +140,8 @@ static uint64_t look_at_clock(struct items *items)
     return ns;
 }
 
-static void put_record(struct items *items, int code)
+/* True: the function has returned 0, and there is a result. */
+static bool put_record(struct items *items, int code)
 {
     static const char zero[8];
     const bool in_its_own_words = code != 0 && fc_child.message_size > 0;
@@ -163,13 +164,15 @@ static void put_record(struct items *items, int code)
     put(items, has_message ? (const void *)fc_message : items->result->data, size);
     put(items, zero, fc_items_padded(size) - size);
     atomic_store_explicit(&items->memory->written, items->at, memory_order_release);
+    return trailer.end == FC_END_RETURNED && code == 0;
 }
 
-/* Tells the host of what stands in the log, if it should know now: because it has to hand out more,
- * because the log fills, or because it has not heard for long. */
-static void report(struct items *items, uint32_t tell_at)
+/* Tells the host of what stands in the log, if it should know now: because the item has failed,
+ * which may stop the map; because it has to hand out more; because the log fills; or because it has
+ * not heard for long. */
+static void report(struct items *items, bool ok, uint32_t tell_at)
 {
-    if (items->number == tell_at || items->at - items->told_at >= items->setup->layout.log_size / 2 ||
+    if (!ok || items->number == tell_at || items->at - items->told_at >= items->setup->layout.log_size / 2 ||
         items->looked_ns - items->told_ns >= TELL_NS)
         tell_host(items);
 }
@@ -246,8 +249,8 @@ static bool run_item(struct items *items, int *code)
     if (!fc_child_has_not_forked())
         return false;
     fc_streams_flush();
-    put_record(items, *code);
-    report(items, tell_at);
+    const bool ok = put_record(items, *code);
+    report(items, ok, tell_at);
     items->number++;
     return !items->mute;
 }

@@ -229,6 +229,46 @@ static void canceled_by_descriptor_in_the_middle(void **state)
     }
 }
 
+/* The last of the items that a child has at once hangs. */
+static int child_hangs_after_3(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int number = note_run(args);
+    if (number == 3)
+        return child_hangs(args, args_size, result);
+    return number == 2 && ((const struct task *)args)->other >= 0 ? forkcall_fail(7, "this one fails")
+                                                                  : forkcall_buf_append(result, &number, sizeof number);
+}
+
+static int cancel_at_end_of_1(void *user, size_t index, const struct forkcall_report *report, size_t done, size_t count)
+{
+    (void)user;
+    (void)report;
+    (void)done;
+    (void)count;
+    return index == 1;
+}
+
+/* The map would end by the time limit of the item that hangs. */
+static void what_has_ended_is_told_while_the_next_item_runs(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++)
+        for (int by_failure = 0; by_failure < 2; by_failure++) {
+            if (methods[m] == FORKCALL_INLINE)
+                continue;
+            struct work *work = new_work(methods[m], 8, 1000);
+            work->options.processes = 1;
+            work->tasks[2].other = by_failure ? 0 : -1;
+            work->options.stop_at_failure = by_failure;
+            work->options.item_done = by_failure ? NULL : cancel_at_end_of_1;
+            run_work(work, child_hangs_after_3);
+            assert_status(work->report, by_failure ? FORKCALL_FAILED : FORKCALL_CANCELED);
+            assert_status(work->reports[1], FORKCALL_OK);
+            assert_true(work->reports[3].status != FORKCALL_TIMED_OUT);
+            end_work(work);
+        }
+}
+
 static int cancel_at_end_of_30(void *user, size_t index, const struct forkcall_report *report, size_t done,
                                size_t count)
 {
@@ -527,6 +567,7 @@ int main(void)
         cmocka_unit_test(an_item_does_not_wait_behind_a_long_one_for_an_idle_child),
         cmocka_unit_test(what_is_taken_back_runs_in_one_child_only),
         cmocka_unit_test(first_failure_stops_the_rest),
+        cmocka_unit_test(what_has_ended_is_told_while_the_next_item_runs),
         cmocka_unit_test(canceled_by_descriptor_in_the_middle),
         cmocka_unit_test(canceled_by_a_callback),
         cmocka_unit_test(an_item_that_answers_in_its_grace_has_answered_and_is_the_last),
