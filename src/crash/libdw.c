@@ -6,6 +6,8 @@
 #endif
 #include "crash/libdw.h"
 
+#include "config.h"
+
 #include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
@@ -14,6 +16,9 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef HAVE_GETAUXVAL
+#include <sys/auxv.h>
+#endif
 
 /* A static program that loads nothing has no loader. */
 #pragma weak dlopen
@@ -92,20 +97,26 @@ static bool find_function(void *library, const char *name, void *function)
     return symbol != NULL;
 }
 
-static int has_interpreter(struct dl_phdr_info *program, size_t size, void *unused)
+/* The first module is the program, unless this library lies in a namespace of dlmopen(3), where no
+ * static program can have put it. */
+static int is_static_program(struct dl_phdr_info *first, size_t size, void *unused)
 {
     (void)size;
     (void)unused;
-    for (ElfW(Half) i = 0; i < program->dlpi_phnum; i++)
-        if (program->dlpi_phdr[i].p_type == PT_INTERP)
-            return 1;
-    return -1; /* the others are no programs */
+    for (ElfW(Half) i = 0; i < first->dlpi_phnum; i++)
+        if (first->dlpi_phdr[i].p_type == PT_INTERP)
+            return -1;
+#ifdef HAVE_GETAUXVAL
+    return (uintptr_t)first->dlpi_phdr == getauxval(AT_PHDR) ? 1 : -1;
+#else
+    return 1;
+#endif
 }
 
 /* A static program would load another C library with libdw. */
 static bool is_static(void)
 {
-    return dlopen == NULL || dlsym == NULL || dl_iterate_phdr(has_interpreter, NULL) != 1;
+    return dlopen == NULL || dlsym == NULL || dl_iterate_phdr(is_static_program, NULL) == 1;
 }
 
 static bool load(void)

@@ -96,8 +96,8 @@ static int call_large_result(const void *args, size_t args_size, struct forkcall
 }
 
 const struct way ending_ways[] = {
-    WAY(exit, EXITED, "the function called exit(3)", BEGINS),
-    WAY(errx, EXITED, "the function called exit(4)", BEGINS),
+    WAY(exit, EXITED, "the function called exit(", BEGINS),
+    WAY(errx, EXITED, "the function called exit(", BEGINS),
     WAY(underscore_exit, EXITED, "the child ended with exit status 5 before the function", BEGINS),
     WAY(pthread_exit, EXITED, "the function's thread ended by pthread_exit()", 0),
     WAY(returns_2, FAILED, "the function returned 2", 0),

@@ -1,4 +1,6 @@
 /* Functions that a signal ends which is no fault of an instruction. */
+#include "config.h"
+
 #include "ways.h"
 
 #include <fcntl.h>
@@ -113,11 +115,17 @@ LEAF(refused_system_call)
 CALLS(refused_system_call)
 #endif
 
+#ifdef FC_SENDER_IS_TOLD
+#define BY_ITSELF " (sent by the function itself)"
+#else
+#define BY_ITSELF ""
+#endif
+
 const struct way signal_ways[] = {
-    WAY(raised, SIGNALED, "killed by SIGSEGV (sent by the function itself)", NAMES),
+    WAY(raised, SIGNALED, "killed by SIGSEGV" BY_ITSELF, NAMES),
     WAY(terminated, SIGNALED, "killed by SIGTERM", 0),
     WAY(killed, SIGNALED, "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)", 0),
-    WAY(broken_pipe, SIGNALED, "killed by SIGPIPE (sent by the function itself)", NAMES),
+    WAY(broken_pipe, SIGNALED, "killed by SIGPIPE" BY_ITSELF, NAMES),
     WAY(alarm, SIGNALED, "killed by SIGALRM", NAMES | DIRECT),
     WAY_WITH(processor_time, SIGNALED, "killed by SIGXCPU: limits.cpu_seconds was reached", NAMES | DIRECT,
              limit_processor_time),

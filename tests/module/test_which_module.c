@@ -379,7 +379,8 @@ static void library_in_another_namespace_does_not_take_its_first_module_for_the_
     assert_status(report, FORKCALL_SIGNALED);
     /* With libdw the frame names the library's source file instead of the library. */
     const char *const library = strrchr(with_own_library, '/') + 1;
-    assert_true(strstr(text, library) != NULL || strstr(text, "at namespace_plugin.c:") != NULL);
+    if (strstr(text, library) == NULL && strstr(text, "at namespace_plugin.c:") == NULL)
+        fail_msg("neither %s nor its source: %s", library, text);
     /* With libdw the frame may rightly name the source file of this test. */
     assert_null(strstr(text, "test_which_module+0x"));
     dlclose(module);
