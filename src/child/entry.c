@@ -7,13 +7,10 @@
 
 #include <pthread.h>
 
-/* The code that calls functions lies in a section of its own, whose bounds the linker tells. */
 #ifdef __ELF__
-#define ENTRY __attribute__((section("fc_entry")))
 extern const char entry_start[] __asm__("__start_fc_entry") __attribute__((visibility("hidden")));
 extern const char entry_end[] __asm__("__stop_fc_entry") __attribute__((visibility("hidden")));
 #else
-#define ENTRY __attribute__((section("__TEXT,fc_entry,regular,pure_instructions")))
 extern const char entry_start[] __asm__("section$start$__TEXT$fc_entry");
 extern const char entry_end[] __asm__("section$end$__TEXT$fc_entry");
 #endif
@@ -23,14 +20,14 @@ bool fc_child_entry_holds(uint64_t address)
     return address >= (uintptr_t)entry_start && address <= (uintptr_t)entry_end;
 }
 
-ENTRY int fc_function_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result)
+FC_ENTRY_CODE int fc_function_enter(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result)
 {
     /* Volatile, so that the compiler makes no tail call, which would have no frame. */
     volatile int code = fn(args, args_size, result);
     return code;
 }
 
-ENTRY void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result)
+FC_ENTRY_CODE void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result)
 {
     fc_child_set_entry(__builtin_frame_address(0));
     /* pthread_exit runs the handlers of the thread, the last one first. So this handler runs before

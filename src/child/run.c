@@ -308,7 +308,7 @@ static void keep_process(void)
         fc_child_leave(0);
 }
 
-void fc_child_run_or_keep(struct fc_task *task)
+FC_ENTRY_CODE void fc_child_run_or_keep(struct fc_task *task)
 {
     _Alignas(max_align_t) unsigned char first_result[FC_REPLY_HEAD + FIRST_RESULT + FC_REPLY_TAIL];
     enum fc_setup_step step;
@@ -347,7 +347,7 @@ void fc_child_run_or_keep(struct fc_task *task)
     keep_process();
 }
 
-_Noreturn void fc_child_run(struct fc_task *task)
+FC_ENTRY_CODE _Noreturn void fc_child_run(struct fc_task *task)
 {
     task->keep = false;
     fc_child_run_or_keep(task);

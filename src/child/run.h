@@ -59,7 +59,15 @@ void fc_child_progress(double done, double total, const char *note);
  * kept. */
 void fc_child_enter(const struct fc_task *task, struct forkcall_buf *result);
 
-/* In any process: true if the address lies in the code that calls the function. */
+/* Marks the functions whose frames lie below the function's. Their code lies in a section of its
+ * own, whose bounds the linker tells. */
+#ifdef __ELF__
+#define FC_ENTRY_CODE __attribute__((section("fc_entry"), noinline))
+#else
+#define FC_ENTRY_CODE __attribute__((section("__TEXT,fc_entry,regular,pure_instructions"), noinline))
+#endif
+
+/* In any process: true if the address lies in the code of these functions. */
 bool fc_child_entry_holds(uint64_t address);
 
 /* Notes an address in the frame that called the function; the other function returns it. */

@@ -377,9 +377,11 @@ static void library_in_another_namespace_does_not_take_its_first_module_for_the_
     assert_int_equal(report.code, 5);
     report = run(tested_method(), true, text, sizeof text);
     assert_status(report, FORKCALL_SIGNALED);
-    /* With libdw the frame names the library's source file instead of the library. */
+    /* The frames name the library, or with libdw its source file. Frame pointers alone may lead to
+     * none of its frames; then the name of the called function was found in the library. */
     const char *const library = strrchr(with_own_library, '/') + 1;
-    if (strstr(text, library) == NULL && strstr(text, "at namespace_plugin.c:") == NULL)
+    if (strstr(text, library) == NULL && strstr(text, "at namespace_plugin.c:") == NULL &&
+        strstr(text, "… called by child_aborts") == NULL)
         fail_msg("neither %s nor its source: %s", library, text);
     /* With libdw the frame may rightly name the source file of this test. */
     assert_null(strstr(text, "test_which_module+0x"));

@@ -129,7 +129,8 @@ static void only_the_code_that_calls_functions_is_its_entry(void **state)
     assert_false(fc_child_entry_holds(0));
     assert_false(fc_child_entry_holds(UINT64_MAX));
     assert_false(fc_child_entry_holds((uint64_t)(uintptr_t)explain));
-    assert_false(fc_child_entry_holds((uint64_t)(uintptr_t)fc_child_run));
+    assert_true(fc_child_entry_holds((uint64_t)(uintptr_t)fc_child_run + 1));
+    assert_false(fc_child_entry_holds((uint64_t)(uintptr_t)fc_child_prefault));
 }
 
 int main(void)
