@@ -34,7 +34,7 @@ static void print_parent_rows(struct bench *bench, size_t size, struct effort ef
     measure(bench, variants, 3, effort, times);
     snprintf(what, sizeof what, "parent + %zu MiB", size / MIB);
     for (size_t i = 0; i < 3; i++)
-        plot_point(bench, PICTURE_MEMORY, i < 2 ? variants[i].name : "FORK", (double)(size / MIB), &times[i]);
+        plot_point(bench, PICTURE_MEMORY, i < 2 ? variants[i].name : "FORK", (double)size / MIB, &times[i]);
     print_row(bench, &(struct row){what, "pipe + fork + 8 bytes + waitpid", &times[0], &times[2], target, UNIT_TIME});
     print_row(bench, &(struct row){what, "the same hygiene by hand", &times[1], &times[2], 0, UNIT_TIME});
     *library = times[2];

@@ -186,8 +186,7 @@ static void measure_hosts(struct bench *bench, const struct hosts *hosts, const 
     for (size_t i = 0; i < count; i++)
         times[order[i]] = in_order[i];
     if (place->core < 0)
-        plot_point(bench, PICTURE_MEMORY, "SERVER, a child is ready", (double)(place->size / MIB),
-                   &times[SERVER_SHORT]);
+        plot_point(bench, PICTURE_MEMORY, "SERVER, a child is ready", (double)place->size / MIB, &times[SERVER_SHORT]);
     print_ready_rows(bench, place, times);
     if (place->size > 0)
         print_large_rows(bench, place, times);

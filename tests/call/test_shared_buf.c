@@ -177,7 +177,9 @@ static void more_than_there_is_memory_for_is_told(void **state)
 {
     (void)state;
     static const size_t capacities[] = {SIZE_MAX, PTRDIFF_MAX, (size_t)PTRDIFF_MAX - 4 * MIB};
-    for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++) {
+    /* A process of 32 bits may well find half of its addresses free. */
+    const size_t count = sizeof(void *) == 4 ? 2 : 3;
+    for (size_t i = 0; i < count; i++) {
         struct forkcall_buf result = forkcall_buf_shared(capacities[i]);
         const struct forkcall_report report = call((struct order){1, 0, 1, false, RETURNS}, &result);
         assert_status(report, FORKCALL_NOT_STARTED);
