@@ -39,7 +39,8 @@
  *  - Method: how a child is made: FORK, SERVER, SPAWN or INLINE (enum forkcall_method).
  *  - Instance: a process that the library has started from the host's own executable (messages:
  *    "the re-executed program"). Server: the instance that makes children for SERVER. Spare: a
- *    child that waits for a call.
+ *    fresh child that was made before a call. Kept child: one that has served a call with
+ *    reuse_child and waits for another.
  *  - Module: a program, shared library or plugin that is loaded. Deadline: when timeout_ms is over.
  *
  * Conventions
@@ -134,8 +135,9 @@ FORKCALL_PUBLIC struct forkcall_buf forkcall_buf_fixed(void *storage, size_t cap
 
 /** Makes an empty buffer whose memory children fill in place and whose pages are kept from call to
  * call, as huge pages where the system has them: for large results, again and again. Nothing is
- * copied, and after the first calls no page is made anew. Otherwise as a fixed buffer: data stays
- * where it is, and a result of more than capacity bytes ends the call as FORKCALL_TOO_BIG.
+ * copied, and after the first calls no page is made anew. By SERVER the child is made for the call,
+ * because a spare cannot be given the memory, and is not kept. Otherwise as a fixed buffer: data
+ * stays where it is, and a result of more than capacity bytes ends the call as FORKCALL_TOO_BIG.
  *
  * For functions that are trusted. A process that the function leaves behind can change the bytes
  * later, those of the next result, too; and so can every FORK child and every fork of the host,
@@ -163,7 +165,8 @@ FORKCALL_PUBLIC struct forkcall_buf forkcall_buf_shared(size_t capacity);
 FORKCALL_PUBLIC int forkcall_buf_append(struct forkcall_buf *buf, const void *data, size_t size);
 
 /** Makes the buffer longer by bytes that are indeterminate and that the caller fills in. Inside a
- * call, a large result that is written there reaches the host without a copy. Growth moves data:
+ * call, a result of more than 16 KiB that is written there reaches the host without a copy, unless
+ * result is a fixed buffer or the child serves several calls or items. Growth moves data:
  * pointers into the old data are no longer valid.
  * @param buf  the buffer
  * @param size how many bytes to add
@@ -367,8 +370,9 @@ struct forkcall_report {
 FORKCALL_PUBLIC const char *forkcall_status_name(enum forkcall_status status);
 
 /** Writes the whole story in a few lines: "parse_image was killed by SIGSEGV (address not mapped)
- * at 0x0 …", and the frames of a crash with function, file and line. The first crash that is told
- * loads libdw (elfutils) by dlopen(3); docs/outcomes.md says what is told without it. Thread-safe.
+ * at 0x0 …", and the frames of a crash with function, file and line, found by libdw (elfutils).
+ * The first call whose child crashes has loaded libdw, by dlopen(3); docs/outcomes.md says what is
+ * told without it. Thread-safe.
  * @param report    the report of a call
  * @param text,size where the story goes, cut to this size with its terminating 0; NULL for size 0
  * @return the length of the whole story, as snprintf(3) does; -EINVAL: NULL */
@@ -576,33 +580,37 @@ struct forkcall_options {
      * standard_error is captured, its last 8 KiB: text without a terminating 0. Every call replaces
      * what the buffer held. What does not fit is left out. */
     struct forkcall_buf *details;
-    /** The function leaves its process fit for another call. By SERVER such a call may then get a
-     * child that has served such calls before (and only such), which costs a message instead of a
-     * process. A leave, not a demand: where no such child waits the child is a fresh one, and so
-     * it always is by the other methods, and where the C library is not glibc on Linux. A call
-     * without it always has a fresh child.
+    /** For functions that are trusted: the function leaves its process fit for another call. By
+     * SERVER such a call may then get a kept child, which has served such calls before (and only
+     * such). That saves the making of a process: much where calls follow each other, little where
+     * a spare is ready anyway. This is a permission, not a request: where no kept child waits the
+     * child is fresh, and so it always is by the other methods, and where the C library is not
+     * glibc on Linux. A call without reuse_child always has a fresh child.
      *
      * A child is kept only where the function returned (FORKCALL_OK, FORKCALL_FAILED) and the
      * process then is as it was before: one thread, no child process; the same signals caught and
      * ignored, no signal blocked or pending, the library's handlers of crashes, no interval timer;
      * the same number of descriptors, with the same files behind the first 32; root, directory,
-     * process group, umask, users, groups, capabilities, no_new_privs, seccomp, processors, and
-     * the limits AS, CPU, NOFILE, FSIZE, NPROC, STACK, CORE, DATA. Nor is it kept where the call
-     * had limits, redirected or captured streams, keep_fds, share_group, more than 32 KiB of
-     * arguments, a result of more than 128 KiB, or a buffer of forkcall_buf_shared. It serves at
-     * most calls_per_child calls (struct forkcall_server_options).
+     * process group, session, umask, users, groups, capabilities, no_new_privs, seccomp,
+     * processors, memory nodes, and the limits AS, CPU, NOFILE, FSIZE, NPROC, STACK, CORE, DATA.
+     * Nor is it kept where the call had limits, redirected or captured streams, keep_fds,
+     * share_group, more than 32 KiB of arguments, a result of more than 128 KiB, or a buffer of
+     * forkcall_buf_shared. It serves at most calls_per_child calls (struct
+     * forkcall_server_options).
      *
      * Not looked at, and so seen by later calls: all memory (variables, environment, locale,
      * random state, what a library keeps, unread bytes of stdin), POSIX timers, scheduling and
-     * other settings of prctl(2), file positions and flags of descriptors. Processes that are no
-     * children of the child any more go on, and are killed with its group if a later call in that
-     * child ends badly. All that is said of a call holds; but max_rss_bytes is the peak of the
-     * process, and report.pid is the same for several calls.
+     * other settings of prctl(2), file positions and flags of descriptors. Descendants
+     * whose parent has ended are not noticed: they go on, and are killed if a later call in that
+     * child ends otherwise than OK or FAILED. Everything else in this header holds for such a
+     * call, except: max_rss_bytes is the peak of the process, and pid the same for several calls.
      *
      * A function that is not trusted can harm later calls of the same host that set reuse_child
-     * too, and no others: a child never serves a host that has changed its rights, limits or
-     * directory since (see FORKCALL_SERVER), and dies with the host, the server, and
-     * forkcall_server_stop. As many children wait as the server has spares; each takes five
+     * too, and no others. Where the host has given up rights for good, or has another directory or
+     * other limits, its server is replaced, and kept children end with it. A change that a thread
+     * can take back (seteuid, setfsuid, setgroups) does not end them: a child then serves calls of
+     * different rights, one after another. Kept children end with the host, the server and
+     * forkcall_server_stop. There are at most as many as the server has spares; each holds five
      * descriptors of the host's. */
     bool reuse_child;
     uint8_t reserved_small[7]; /**< Must be 0. */
@@ -650,11 +658,13 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * as the server lives.
  *
  * A function never has more rights than the thread that called: what a thread has given up since
- * the server was started, no child of a later call has. The environment is that of the server's
- * start; forkcall_server_stop refreshes it. docs/what-the-function-sees.md tells what is compared,
- * docs/limits.md how long a call waits for a server that does not answer. */
+ * the server was started, no child of a later call has (unless fixed_identity is set). The
+ * environment is that of the server's start; forkcall_server_stop refreshes it.
+ * docs/what-the-function-sees.md tells what is compared, docs/limits.md how long a call waits
+ * for a server that does not answer. */
 struct forkcall_server_options {
-    /** How many children wait for a call; at most 200; 0: 2. */
+    /** How many spares are kept ready, and besides how many kept children there may be; at most
+     * 200; 0: 2. */
     uint32_t spares;
     /** How long forkcall_server_start may take; 0: as long as prepare takes, which may be for ever.
      * A call that starts the server waits for prepare until the call's deadline or cancel. */
@@ -824,7 +834,8 @@ struct forkcall_map_options {
      * left behind in their process: memory, variables, descriptors, handlers, threads. Else all is
      * as with a process for each item, but for this:
      *  - The function sees the host (FORK: its memory) as it was when the process was made. Limits
-     *    are those of the process. atexit() handlers run when the process ends, and concern no
+     *    are those of the process. By SERVER and SPAWN atexit() handlers run once, when the process
+     *    has no more items; by FORK, and where an item ends its process, never. They concern no
      *    item.
      *  - Whatever ends the process ends the item that is at work, whose report tells the end, and
      *    no other: those that have ended keep their results, the others run in a new process. So
@@ -834,8 +845,10 @@ struct forkcall_map_options {
      *    one process runs them, and item_done may come some 10 ms after the end.
      *  - With a captured stream each process is given one item at a time, because only so it is
      *    known which item has written what: some 50 µs an item.
-     *  - Reports: elapsed_ns is what the process says, of the end of a process with a precision of
-     *    a millisecond; user_ns, system_ns and max_rss_bytes are known for the map alone.
+     *  - Reports: elapsed_ns is what the process says; of an item that ended its process it is
+     *    right to 1 ms. pid is that of the process. wait_status is -1 and usage_known false, but
+     *    for an item that ended its process; the map's report has the usage of all. The start of a
+     *    process counts towards the timeout_ms of its first item.
      *  - call.reuse_child has no effect. Results are copied, also those for a buffer of
      *    forkcall_buf_shared.
      * Where no memory can be shared with a process, each item has its own. By INLINE it has no
@@ -846,7 +859,7 @@ struct forkcall_map_options {
 
 /** Runs a function on each of count items, some at once, each in a process of its own unless
  * items_per_child is set, and waits for all. Each item runs at most once. Items are begun in their
- * order; INLINE runs them one after another. An item that finds
+ * order (with items_per_child: see there); INLINE runs them one after another. An item that finds
  * no room (EMFILE, ENFILE, EAGAIN, ENOMEM) while others run is tried again when one of them has
  * ended; so fewer than processes may run. An item that was not tried, because the map was stopped
  * or cancelled, is reported as FORKCALL_NOT_STARTED, ECANCELED. Descriptors: for each process those

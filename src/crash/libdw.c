@@ -186,7 +186,7 @@ bool fc_libdw_is_missing(void)
 {
     if (!lock())
         return false;
-    const bool is_missing = !is_loaded();
+    const bool is_missing = !is_loaded() && !is_static(); /* a static program cannot use it */
     (void)pthread_mutex_unlock(&libdw_mutex);
     return is_missing;
 }
