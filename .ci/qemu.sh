@@ -12,6 +12,7 @@ declare -A beyond_qemu=(
     [test_fault]='takes minutes for it'
     [test_host_death]='has threads of its own once the program had one'
     [test_host_state]='does not limit address space'
+    [test_hostile_items]='does not pass MADV_DONTFORK on'
     [test_hostile_region]='runs into its limits of time and memory'
     [test_limits]='does not limit address space'
     [test_crash_frames]='starts itself where a copy of the program is started'

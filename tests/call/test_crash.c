@@ -346,7 +346,9 @@ static void message_tells_what_the_c_library_has_said(void **state)
     struct forkcall_report r = run(fails_an_assertion, NULL, 0);
     assert_crash(&r, SIGABRT);
     assert_non_null(strstr(r.message, "killed by SIGABRT ("));
-    assert_non_null(strstr(r.message, "fails_an_assertion: Assertion `args_size == 17 && \"chunk order\"' failed."));
+    /* clang gives the whole prototype of the function. */
+    assert_non_null(strstr(r.message, "fails_an_assertion"));
+    assert_non_null(strstr(r.message, ": Assertion `args_size == 17"));
     assert_null(strstr(r.message, "perhaps"));
     if (under_sanitizer())
         return; /* it has an allocator of its own */
