@@ -148,7 +148,10 @@ void fc_map_worker_grant(struct fc_map_worker *worker, struct fc_map_range range
 static uint32_t begun(const struct fc_map_worker *worker)
 {
     const uint32_t says = atomic_load(&worker->memory->begun);
-    return says < worker->ended ? worker->ended : says > worker->limit ? worker->limit : says;
+    /* An item of which a part of the record was taken has begun, whatever the child says now: given
+     * to another child, it would end twice. */
+    const uint32_t least = worker->ended + (worker->in_record ? 1 : 0);
+    return says < least ? least : says > worker->limit ? worker->limit : says;
 }
 
 size_t fc_map_worker_waiting(const struct fc_map_worker *worker)

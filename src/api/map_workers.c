@@ -165,7 +165,8 @@ static struct fc_map_worker *find_most_waiting(const struct workers *workers)
     size_t waiting = 0;
     for (size_t i = 0; i < workers->map->processes; i++) {
         struct fc_map_worker *worker = &workers->workers[i];
-        if (worker->call != NULL && fc_map_worker_waiting(worker) > waiting) {
+        if (worker->call != NULL && !worker->rejected && !worker->finishing &&
+            fc_map_worker_waiting(worker) > waiting) {
             most = worker;
             waiting = fc_map_worker_waiting(worker);
         }

@@ -163,7 +163,7 @@ void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, c
             reply->malformed = reply->decoder.payload == NULL && !reply->no_memory;
             break;
         case FC_DECODED_FRAME:
-            reply->malformed = !take_frame(reply, rules);
+            reply->malformed = !take_frame(reply, rules) || reply->malformed;
             break;
         case FC_DECODED_BAD:
             reply->malformed = true;
@@ -190,7 +190,7 @@ int fc_reply_receive(struct fc_reply *reply, const struct fc_reply_rules *rules,
     if (place_of_rest != NULL && rest > sizeof bytes) {
         const ssize_t n = fc_read(fd, place_of_rest, rest);
         if (n > 0 && fc_decoder_payload_filled(&reply->decoder, (size_t)n))
-            reply->malformed = !take_frame(reply, rules);
+            reply->malformed = !take_frame(reply, rules) || reply->malformed;
         return n > 0 ? 1 : (int)n;
     }
     const ssize_t n = fc_read(fd, bytes, sizeof bytes);

@@ -275,7 +275,8 @@ static int make_ready(struct items *items)
     }
     items->base = (char *)items->memory;
     items->log = items->base + setup->layout.log_at;
-    fc_shared_memory_hide(items->base, (size_t)setup->layout.size, 1);
+    /* Not the items themselves, which the function may read in a process that it forks. */
+    fc_shared_memory_hide(items->base, (size_t)setup->layout.areas_at, 1);
     return 0;
 }
 

@@ -85,7 +85,8 @@ bool fc_symbol_find_exported(uint64_t address, struct fc_symbol *symbol);
  * (".constprop.0", ".isra.0", ".cold"), and as C++ where the program has the means. */
 void fc_symbol_set_name(struct fc_symbol *symbol, const char *name);
 
-/* Writes the name of a C++ type, as std::type_info::name() gives it, in the same way. */
+/* Writes the name of a C++ type, as std::type_info::name() gives it, in the same way. The name may
+ * come from a child that means harm. */
 void fc_symbol_type_name(const char *name, char *to, size_t size);
 
 #endif

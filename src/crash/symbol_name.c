@@ -32,9 +32,24 @@ static char *demangle(const char *name)
     return function == NULL ? NULL : function(name, NULL, NULL, &status);
 }
 
+/* How many references to earlier parts of itself a name may have. Each may double what is
+ * translated, and a child that means harm may send a name of two gigabytes. */
+#define REFERENCES_MAX 8U
+
+/* "S_", "S0_" and "T_", "T0_" refer to what stands before; "St", "Sa" and the like are names. */
+static bool is_modest(const char *name)
+{
+    unsigned references = 0;
+    for (const char *c = name; *c != 0; c++)
+        if ((c[0] == 'S' || c[0] == 'T') &&
+            (c[1] == '_' || (c[1] >= '0' && c[1] <= '9') || (c[1] >= 'A' && c[1] <= 'Z')))
+            references++;
+    return references <= REFERENCES_MAX;
+}
+
 void fc_symbol_type_name(const char *name, char *to, size_t size)
 {
-    char *translated = demangle(name);
+    char *translated = is_modest(name) ? demangle(name) : NULL;
     (void)snprintf(to, size, "%s", translated != NULL ? translated : name);
     free(translated);
 }

@@ -60,8 +60,34 @@ static void each_item_is_begun_or_taken_back(void **state)
     }
 }
 
+/* A child that denies having begun the item whose record is half taken must not get another child to
+ * run that item: both would write its result. */
+static void item_whose_record_is_half_taken_is_not_given_to_another(void **state)
+{
+    static struct fc_items_memory memory;
+    struct fc_map_worker worker = {.memory = &memory,
+                                   .limit = 10,
+                                   .ended = 5,
+                                   .grants = 1,
+                                   .in_record = true,
+                                   .grant = {{.first = 1000, .number = 0, .count = 10}}};
+    (void)state;
+    memset(&memory, 0, sizeof memory);
+    atomic_store(&memory.limit, 10);
+    atomic_store(&memory.begun, 5);
+    assert_int_equal(fc_map_worker_waiting(&worker), 4);
+    const struct fc_map_range range = fc_map_worker_take_back(&worker, true);
+    assert_int_equal(range.first, 1006);
+    assert_int_equal(range.count, 4);
+    assert_int_equal(fc_map_worker_waiting(&worker), 0);
+    assert_int_equal(fc_map_worker_take_back(&worker, true).count, 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(each_item_is_begun_or_taken_back)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_item_is_begun_or_taken_back),
+        cmocka_unit_test(item_whose_record_is_half_taken_is_not_given_to_another),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -251,6 +251,24 @@ static void what_compilers_append_to_a_name_is_cut(void **state)
     }
 }
 
+/* Each reference of a type's name to a part of itself may double the translation, which would then
+ * fill the memory of a host whose child has sent such a name. */
+static void type_that_refers_to_itself_too_often_is_not_translated(void **state)
+{
+    char text[TEXT_MAX];
+    (void)state;
+    if (dlopen("libstdc++.so.6", RTLD_NOW | RTLD_GLOBAL) == NULL) {
+        print_message("no C++ runtime that can be loaded\n");
+        skip();
+    }
+    fc_symbol_type_name("St13runtime_error", text, sizeof text);
+    assert_string_equal(text, "std::runtime_error");
+    fc_symbol_type_name("4pairI1aS0_S0_S0_S0_S0_S0_S0_S0_E", text, sizeof text);
+    assert_string_equal(text, "pair<a, a, a, a, a, a, a, a, a>");
+    fc_symbol_type_name("4pairI1aS0_S0_S0_S0_S0_S0_S0_S0_S0_E", text, sizeof text);
+    assert_string_equal(text, "4pairI1aS0_S0_S0_S0_S0_S0_S0_S0_S0_E");
+}
+
 /* The tests are in C, so the name stays as it is unless a C++ runtime is loaded. */
 static void names_of_any_length_are_cut(void **state)
 {
@@ -415,6 +433,7 @@ int main(void)
         cmocka_unit_test(inlined_functions_are_told_each_with_its_line),
         cmocka_unit_test(what_compilers_append_to_a_name_is_cut),
         cmocka_unit_test(names_of_any_length_are_cut),
+        cmocka_unit_test(type_that_refers_to_itself_too_often_is_not_translated),
         cmocka_unit_test(middle_of_a_function_has_no_function_name),
         cmocka_unit_test(addresses_of_nothing_are_told_as_numbers),
         cmocka_unit_test(text_is_cut_as_by_snprintf),
