@@ -182,7 +182,7 @@ over:
 
 proctype Server()
 {
-    byte asked = 0, wanted = N, kept = 0, p = 0, child, who, count;
+    byte asked = 0, wanted = N, made = 0, p = 0, child, who, count;
     mtype kind;
 end:
     do
@@ -190,15 +190,15 @@ end:
             orders?kind, who, child, count;
             if
             :: kind == ASK -> asked++
-            :: kind == DONE -> table[child] = FREE; kept--
+            :: kind == DONE -> table[child] = FREE; made--
             fi;
             wanted = count + N
         }
     :: atomic {
-            empty(orders) && kept < wanted && wanted > 0 -> fork_child(child);
+            empty(orders) && made < wanted && wanted > 0 -> fork_child(child);
             if
             :: child != ERROR ->
-                table[child] = SPARE; kept++; control!child;
+                table[child] = SPARE; made++; control!child;
                 if
                 :: asked > 0 -> asked--
                 :: else
@@ -212,7 +212,7 @@ end:
             fi
         }
     /* The server believes that each call has a child. */
-    :: atomic { empty(orders) && kept >= wanted && asked > 0 -> asked = 0 }
+    :: atomic { empty(orders) && made >= wanted && asked > 0 -> asked = 0 }
     od
 }
 
