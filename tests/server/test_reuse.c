@@ -442,12 +442,20 @@ static int leaves(const void *args, size_t args_size, struct forkcall_buf *resul
     return leave(*(const int *)args);
 }
 
+/* True: the host itself was started with it, so the child would leave nothing that is new. */
+static bool is_so_already(int what)
+{
+    return what == NO_NEW_PRIVILEGES && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+}
+
 /* Each kind of remains is left in a child that has served a call before. */
 static void a_child_in_which_something_is_left_serves_no_other_call(void **state)
 {
     (void)state;
     NEED_KEPT_CHILDREN;
     for (int what = 0; what < LEFT_COUNT; what++) {
+        if (is_so_already(what))
+            continue;
         const pid_t pid = call_reusing(child_returns_0);
         const struct forkcall_report report = run(leaves, &what, sizeof what, NULL, &reuse);
         assert_status(report, FORKCALL_OK);
@@ -463,6 +471,8 @@ static void the_first_call_of_a_child_is_looked_at_like_the_others(void **state)
     (void)state;
     NEED_KEPT_CHILDREN;
     for (int what = 0; what < LEFT_COUNT; what++) {
+        if (is_so_already(what))
+            continue;
         assert_int_equal(forkcall_server_stop(), 0);
         const struct forkcall_report report = run(leaves, &what, sizeof what, NULL, &reuse);
         assert_status(report, FORKCALL_OK);

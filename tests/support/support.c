@@ -94,8 +94,8 @@ void assert_no_traces(struct traces before, bool check_mappings)
     const struct traces after = traces_now();
     assert_int_equal(after.descriptors, before.descriptors);
     assert_int_equal(after.children, before.children);
-    if (check_mappings && !under_valgrind()) /* valgrind maps memory for itself when it likes */
-        assert_int_equal(after.mappings, before.mappings);
+    if (check_mappings && !under_valgrind())                 /* valgrind maps memory for itself when it likes */
+        assert_in_range(after.mappings, 0, before.mappings); /* an allocator may give memory back */
 }
 
 char process_state(int pid)
