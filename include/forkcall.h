@@ -593,14 +593,15 @@ struct forkcall_options {
      * the same number of descriptors, with the same files behind the first 32; root, directory,
      * process group, session, umask, users, groups, capabilities, no_new_privs, seccomp,
      * processors, memory nodes, and the limits AS, CPU, NOFILE, FSIZE, NPROC, STACK, CORE, DATA.
-     * Nor is it kept where the call had limits, redirected or captured streams, keep_fds,
-     * share_group, more than 32 KiB of arguments, a result of more than 128 KiB, or a buffer of
-     * forkcall_buf_shared. It serves at most calls_per_child calls (struct
-     * forkcall_server_options).
+     * Nor is it kept where the caller's scheduling was not the server's, or the call had limits,
+     * redirected or captured streams, keep_fds, share_group, more than 32 KiB of arguments, a
+     * result of more than 128 KiB, or a buffer of forkcall_buf_shared. It serves at most
+     * calls_per_child calls (struct forkcall_server_options).
      *
      * Not looked at, and so seen by later calls: all memory (variables, environment, locale,
      * random state, what a library keeps, unread bytes of stdin), POSIX timers, scheduling and
-     * other settings of prctl(2), file positions and flags of descriptors. Descendants
+     * other settings of prctl(2), namespaces, keyrings and Landlock, file positions and flags of
+     * descriptors. Descendants
      * whose parent has ended are not noticed: they go on, and are killed if a later call in that
      * child ends otherwise than OK or FAILED. Everything else in this header holds for such a
      * call, except: max_rss_bytes is the peak of the process, and pid the same for several calls.

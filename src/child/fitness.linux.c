@@ -326,7 +326,7 @@ static bool read_status_of_one_thread(struct status *status)
 bool fc_fitness_holds(uint64_t may_grow)
 {
     struct status now;
-    if (!fc_child_is_running() || !read_status_of_one_thread(&now))
+    if (!fc_child_is_running() || fc_settings_rescheduled() || !read_status_of_one_thread(&now))
         return false;
     if (now.hash != noted.status_hash || now.caught != noted.caught || now.ignored != noted.ignored)
         return false;

@@ -38,6 +38,10 @@ void fc_settings_note_again(void);
  * because a setting is no right. */
 void fc_settings_set(const struct fc_settings *settings);
 
+/* In a child: a call was scheduled otherwise than the child was when it was made. That cannot be
+ * taken back without a right to, as nice(2) shows. */
+bool fc_settings_rescheduled(void);
+
 /* Secret: there is no core file, and no debugger may look at this process (PR_SET_DUMPABLE).
  * Credentials and exec change this, so set it after these. A process made by posix_spawn(3) shares
  * its maker's memory until it execs. If it takes on the real user and group the kernel makes that

@@ -78,7 +78,7 @@ void fc_settings_take(struct fc_settings *s)
 }
 
 static struct fc_settings noted;
-static bool is_noted;
+static bool is_noted, was_rescheduled;
 
 void fc_settings_note(void)
 {
@@ -102,6 +102,8 @@ void fc_settings_set(const struct fc_settings *s)
     if (memcmp(left, right, sizeof noted) == 0)
         return;
     is_noted = false; /* a child that serves another call has what is set now */
+    was_rescheduled = was_rescheduled || noted.policy != s->policy || noted.priority != s->priority ||
+                      noted.nice != s->nice || noted.io_priority != s->io_priority;
     if (noted.policy != s->policy || noted.priority != s->priority || noted.nice != s->nice)
         set_scheduling(s);
     if (s->processors_size > 0 && memcmp(noted.processors, s->processors, sizeof noted.processors) != 0)
@@ -120,6 +122,11 @@ void fc_settings_set(const struct fc_settings *s)
         syscall(SYS_set_mempolicy, s->memory_mode, s->memory_mode == 0 ? NULL : s->memory_nodes,
                 s->memory_mode == 0 ? 0 : NODES + 1); /* set_mempolicy(2) subtracts one */
 #endif
+}
+
+bool fc_settings_rescheduled(void)
+{
+    return was_rescheduled;
 }
 
 int fc_settings_dumpable(void)

@@ -31,6 +31,11 @@ void fc_settings_set_secret(bool secret)
     (void)secret;
 }
 
+bool fc_settings_rescheduled(void)
+{
+    return false;
+}
+
 int fc_settings_dumpable(void)
 {
     return 0;

@@ -948,6 +948,28 @@ static void settings_are_those_of_each_caller(void **state)
     assert_int_equal(host_run(change_the_timer_slack, NULL), 0);
 }
 
+/* A process may lower its niceness, but not without a right to raise it again: a child that has done
+ * so must not serve a caller that has not. */
+static int be_nice_for_a_while(void *unused)
+{
+    (void)unused;
+    const pid_t pid = checked_pid(&reuse);
+    CHECK(pid > 0 && checked_pid(&reuse) == pid);
+    CHECK(setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 3) == 0);
+    CHECK(checked_pid(&reuse) == pid); /* it is told what to be, and then ends */
+    const pid_t next = checked_pid(&reuse);
+    CHECK(next > 0 && next != pid);
+    CHECK(checked_pid(&reuse) != next);
+    return 0;
+}
+
+static void a_child_that_was_rescheduled_is_not_kept(void **state)
+{
+    (void)state;
+    NEED_KEPT_CHILDREN;
+    assert_int_equal(host_run(be_nice_for_a_while, NULL), 0);
+}
+
 static int die_with_a_kept_child(void *unused)
 {
     (void)unused;
@@ -1163,6 +1185,7 @@ int main(void)
         TEST(a_host_that_has_changed_gets_no_child_of_before),
         TEST(rights_are_those_of_each_caller),
         TEST(settings_are_those_of_each_caller),
+        TEST(a_child_that_was_rescheduled_is_not_kept),
         TEST(a_child_that_waits_dies_with_its_host),
         TEST(a_host_that_closes_every_descriptor_gets_another_child),
         TEST(no_request_is_written_into_a_file_of_the_hosts),
