@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <linux/audit.h>
+/* musl's own headers have none of the kernel's. */
+#if defined(__x86_64__) && defined(__has_include)
+#if __has_include(<linux/seccomp.h>)
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#endif
 #endif
 
 LEAF(raised)
@@ -90,7 +92,7 @@ LEAF(breakpoint)
 CALLS(breakpoint)
 #endif
 
-#if defined(__linux__) && defined(__x86_64__)
+#ifdef SECCOMP_RET_TRAP
 /* A filter that raises SIGSYS for getppid. */
 static int refuse_getppid(void)
 {
@@ -133,7 +135,7 @@ const struct way signal_ways[] = {
 #if defined(__x86_64__)
     WAY(breakpoint, SIGNALED, "killed by SIGTRAP (breakpoint or trap instruction)", NAMES | DIRECT),
 #endif
-#if defined(__linux__) && defined(__x86_64__)
+#ifdef SECCOMP_RET_TRAP
     WAY(refused_system_call, SIGNALED, "killed by SIGSYS (system call 110 is not allowed)", NAMES),
 #endif
 };
