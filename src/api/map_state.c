@@ -20,6 +20,7 @@ const void *fc_map_args_of(const struct fc_map *map, size_t index)
     memcpy(&args, map->items + index * sizeof args, sizeof args);
     return args;
 }
+
 /* ---- Stopping -------------------------------------------------------------------------------- */
 
 void fc_map_stop(struct fc_map *map, enum fc_map_stop cause)
@@ -114,6 +115,7 @@ void fc_map_item_ended(struct fc_map *map, size_t index, const struct forkcall_r
         fc_map_stop(map, FC_MAP_STOP_FAILURE);
     tell(map, index, report);
 }
+
 struct forkcall_report fc_map_not_started(const struct fc_map *map, int error)
 {
     struct forkcall_report report;

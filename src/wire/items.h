@@ -31,7 +31,7 @@ struct fc_items_grant {
 };
 
 /* What one side writes lies apart from what the other side writes. */
-struct fc_items_memory { /* NOLINT(clang-analyzer-optin.performance.Padding) */
+struct fc_items_memory { /* NOLINT(clang-analyzer-optin.performance.Padding): for that it is padded */
     /* ---- written by the host ---- */
     _Atomic(uint32_t) grants; /* how many grants there have been; grant i lies in grant[i % 2] */
     /* The child may begin the items whose numbers are less. Is lowered where the host takes back

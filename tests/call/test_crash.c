@@ -342,7 +342,7 @@ static void message_tells_what_the_c_library_has_said(void **state)
 {
     (void)state;
     if (dlsym(RTLD_DEFAULT, "__abort_msg") == NULL)
-        skip(); /* a static program */
+        SKIP("a static program cannot look for what the C library keeps");
     struct forkcall_report r = run(fails_an_assertion, NULL, 0);
     assert_crash(&r, SIGABRT);
     assert_non_null(strstr(r.message, "killed by SIGABRT ("));
