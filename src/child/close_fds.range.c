@@ -2,12 +2,12 @@
  * forbids it, closes what /proc lists. */
 #include "child/close_fds.h"
 
+#include "child/dirent64.h"
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,14 +24,6 @@ static int close_range_(unsigned first, unsigned last)
 }
 
 #ifdef SYS_getdents64
-struct entry { /* getdents64(2) */
-    uint64_t inode;
-    int64_t offset;
-    unsigned short size;
-    unsigned char type;
-    char name[];
-};
-
 static int number(const char *name)
 {
     int n = 0;
@@ -45,7 +37,7 @@ static int number(const char *name)
 /* Reads /proc/self/fd by getdents64(2), because opendir(3) would allocate memory. */
 static int close_listed(const int *keep, size_t count)
 {
-    _Alignas(struct entry) char entries[1024];
+    _Alignas(struct fc_dirent64) char entries[1024];
     const int list = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (list < 0)
         return -errno;
@@ -57,7 +49,7 @@ static int close_listed(const int *keep, size_t count)
             return n < 0 ? -error : 0;
         }
         for (long at = 0; at < n;) {
-            struct entry *e = (struct entry *)(void *)(entries + at);
+            struct fc_dirent64 *e = (struct fc_dirent64 *)(void *)(entries + at);
             const int fd = number(e->name);
             if (fd > 2 && fd != list && !fc_close_fds_keeps(keep, count, fd))
                 close(fd);

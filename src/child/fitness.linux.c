@@ -8,6 +8,7 @@
 #include "base/rlimits.h"
 #include "child/child_state.h"
 #include "child/crash_handler.h"
+#include "child/dirent64.h"
 #include "child/run.h"
 
 #include <errno.h>
@@ -201,14 +202,6 @@ static bool is_place(const struct place *then, const char *path)
     return take_place(&now, path) && now.device == then->device && now.inode == then->inode;
 }
 
-struct entry { /* getdents64(2) */
-    uint64_t inode;
-    int64_t offset;
-    unsigned short size;
-    unsigned char type;
-    char name[];
-};
-
 /* The descriptors of the channel are checked where the trailer is written, and those of this file
  * by what they tell. */
 static bool is_checked_otherwise(int fd)
@@ -220,12 +213,12 @@ static bool is_checked_otherwise(int fd)
  * or -1. */
 static long list_files(struct file *files, size_t *count)
 {
-    _Alignas(struct entry) char entries[1024];
+    _Alignas(struct fc_dirent64) char entries[1024];
     long open = 0;
     long n = lseek(noted.list_fd, 0, SEEK_SET) < 0 ? -1 : 0;
     while (n >= 0 && (n = syscall(SYS_getdents64, noted.list_fd, entries, sizeof entries)) > 0)
         for (long at = 0; at < n;) {
-            const struct entry *e = (const struct entry *)(const void *)(entries + at);
+            const struct fc_dirent64 *e = (const struct fc_dirent64 *)(const void *)(entries + at);
             struct stat file;
             at += e->size;
             if (e->name[0] == '.')
