@@ -461,8 +461,9 @@ FORKCALL_PUBLIC int forkcall_fail(int code, const char *format, ...) FORKCALL_PR
 FORKCALL_NORETURN FORKCALL_PUBLIC void forkcall_throw(int code, const char *format, ...)
     FORKCALL_PRINTF(2, 3);
 
-/** Tells the host's progress callback, if there is one, how far the function is. Never waits: a
- * report for which the channel has no room is dropped, as is one that is not a finite number.
+/** Tells the host's progress callback, if there is one, how far the function is. message has the
+ * last report if the function does not return: ", at 37 %: parsing chunk 12". Never waits: a report
+ * for which the channel has no room is dropped, as is one that is not a finite number.
  * @param done,total how much is done, and how much there is, in any unit; total 0: not known
  * @param note       a text for people, cut at 255 bytes; may be NULL */
 FORKCALL_PUBLIC void forkcall_progress(double done, double total, const char *note);
@@ -567,7 +568,8 @@ struct forkcall_options {
     /** Gets what captured streams carry. Needed to capture standard_output; for standard_error
      * alone details is enough. Must be NULL where no stream is captured. */
     forkcall_output_fn *output;
-    /** Gets what the function reports. NULL: forkcall_progress costs nothing. */
+    /** Gets what the function reports. NULL: of many reports only some are sent, so that
+     * forkcall_progress costs next to nothing. */
     forkcall_progress_fn *progress;
     /** Handed to output and progress. */
     void *user;

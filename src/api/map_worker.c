@@ -24,7 +24,7 @@
 static int on_progress(void *user, double done, double total, const char *note)
 {
     struct fc_map_worker *worker = user;
-    const uint64_t number = worker->call->reply.small.progress.item;
+    const uint64_t number = worker->call->reply.progress.numbers.item - 1;
     if (number >= worker->limit)
         return 0;
     fc_map_log_take_before(worker, (uint32_t)number);
@@ -262,7 +262,7 @@ static int start_call(struct fc_map_worker *worker, int fd)
     if (r < 0)
         worker->call = NULL;
     else
-        fc_call_set_reported_function(worker->call, map->fn);
+        fc_call_set_items(worker->call, map->fn, &worker->memory->begun);
     return r;
 }
 

@@ -69,6 +69,16 @@ void fc_report_message(struct forkcall_report *report, const char *format, ...)
     va_end(arguments);
 }
 
+void fc_report_append(struct forkcall_report *report, const char *format, ...)
+{
+    const size_t length = strlen(report->message);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(report->message + length, sizeof report->message - length, format, arguments);
+    va_end(arguments);
+    clean(report->message, sizeof report->message);
+}
+
 void fc_report_message_bytes(struct forkcall_report *report, const void *text, size_t size)
 {
     const size_t n = size < sizeof report->message ? size : sizeof report->message - 1;

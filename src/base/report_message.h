@@ -12,7 +12,10 @@
 void fc_report_vmessage(struct forkcall_report *report, const char *format, va_list arguments) FORKCALL_PRINTF(2, 0);
 void fc_report_message(struct forkcall_report *report, const char *format, ...) FORKCALL_PRINTF(2, 3);
 
-/* The same from bytes that a child has sent. Unprintable characters become spaces. */
+/* Adds to the message. */
+void fc_report_append(struct forkcall_report *report, const char *format, ...) FORKCALL_PRINTF(2, 3);
+
+/* Sets the message from bytes that a child has sent. Unprintable characters become spaces. */
 void fc_report_message_bytes(struct forkcall_report *report, const void *text, size_t size);
 
 /* Sets the name of the report's function, cut. NULL: none. */

@@ -36,6 +36,8 @@ struct forkcall_call {
     pid_t owner;        /* the process that started the call */
     bool async;         /* started by forkcall_start: forkcall_cancel may come from any thread */
     bool claims_result; /* the result is a shared buffer, which no other call may use meanwhile */
+    /* Of a call that serves items: where the child notes how many it has begun; else NULL. */
+    const _Atomic(uint32_t) *items_begun;
 
     /* ---- call/state.c: the state of the call ---- */
     enum fc_stage stage;
@@ -106,8 +108,9 @@ void fc_call_set_deadline(struct forkcall_call *call);
  * nothing in a call that does not run any more. fc_call_rearm follows. */
 void fc_call_move_deadline(struct forkcall_call *call, uint64_t deadline_ns);
 
-/* The function that the report names, where that is not the one which the child calls. */
-void fc_call_set_reported_function(struct forkcall_call *call, forkcall_fn *fn);
+/* For a call that serves items: the function that the report names, which is not the one that the
+ * child calls; and where the child notes how many it has begun. */
+void fc_call_set_items(struct forkcall_call *call, forkcall_fn *fn, const _Atomic(uint32_t) *begun);
 
 /* The method that the call goes by, and whether its child has this process's modules at the same
  * addresses. */

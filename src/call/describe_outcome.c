@@ -276,4 +276,5 @@ void fc_outcome_describe(const struct fc_facts *facts, enum fc_decided_by by, st
     case FORKCALL_UNSAFE:
         break;
     }
+    fc_outcome_describe_progress(facts->progress, report);
 }

@@ -35,6 +35,14 @@ static uint64_t host_peak_bytes(const struct forkcall_call *call)
     return getrusage(RUSAGE_SELF, &own) < 0 ? UINT64_MAX : fc_usage_peak_bytes(&own);
 }
 
+/* The last report of progress, if it is of the item that was at work. */
+static const struct fc_last_progress *last_progress(const struct forkcall_call *call)
+{
+    const uint64_t item = call->items_begun != NULL ? atomic_load(call->items_begun) : 0;
+    const bool counts = call->reply.has_progress && call->reply.progress.numbers.item == item;
+    return counts ? &call->reply.progress : NULL;
+}
+
 static struct fc_facts gather(const struct forkcall_call *call, const struct fc_ending *ending)
 {
     return (struct fc_facts){.options = &call->options,
@@ -51,7 +59,8 @@ static struct fc_facts gather(const struct forkcall_call *call, const struct fc_
                              .shares_addresses = call->child_shares_addresses,
                              .has_server = call->process.remote != NULL,
                              .measured = call->task.measure,
-                             .host_peak_bytes = host_peak_bytes(call)};
+                             .host_peak_bytes = host_peak_bytes(call),
+                             .progress = last_progress(call)};
 }
 
 static void set_crash(struct forkcall_call *call, const struct fc_ending *ending)

@@ -40,6 +40,7 @@ struct fc_facts {
     bool measured;         /* the child was asked for its usage */
     /* Of the host, where the peak of its memory survives exec; 0: it does not. */
     uint64_t host_peak_bytes;
+    const struct fc_last_progress *progress; /* NULL: none, or of another item */
 };
 
 /* Whose word decides. */
@@ -56,6 +57,10 @@ enum fc_decided_by {
 enum fc_decided_by fc_outcome_decide(const struct fc_facts *facts, struct forkcall_report *report);
 /* Fills in the message for what was decided (describe_outcome.c). */
 void fc_outcome_describe(const struct fc_facts *facts, enum fc_decided_by by, struct forkcall_report *report);
+
+/* Adds how far the function was, if it has not returned. progress: may be NULL
+ * (describe_progress.c). */
+void fc_outcome_describe_progress(const struct fc_last_progress *progress, struct forkcall_report *report);
 
 /* The status is, or will be, OK or FAILED: then the processes that the function has started may go
  * on. */

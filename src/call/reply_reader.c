@@ -61,17 +61,29 @@ static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
     }
 }
 
+/* Keeps the report as the last one. It counts also if the caller does not want to hear of any. */
+static void keep_progress(struct fc_reply *reply)
+{
+    struct fc_last_progress *last = &reply->progress;
+    const size_t size = (size_t)reply->decoder.header.size - sizeof last->numbers;
+    last->numbers = reply->small.progress;
+    memcpy(last->note, reply->small.bytes + sizeof last->numbers, size);
+    last->note[size] = '\0';
+    reply->has_progress = true;
+}
+
 static void take_progress(struct fc_reply *reply, const struct fc_reply_rules *rules)
 {
     const struct fc_progress *p = &reply->small.progress;
-    if (rules->progress == NULL || reply->cancel || !isfinite(p->done) || !isfinite(p->total))
+    if (!isfinite(p->done) || !isfinite(p->total))
+        return;
+    keep_progress(reply);
+    if (rules->progress == NULL || reply->cancel)
         return;
     if (rules->may_call_back != NULL && !rules->may_call_back(rules->call))
         return;
-    reply->small.bytes[reply->decoder.header.size] = '\0';
-    const char *note = (const char *)reply->small.bytes + sizeof *p;
     fc_callback_enter();
-    const int r = rules->progress(rules->user, p->done, p->total, note);
+    const int r = rules->progress(rules->user, p->done, p->total, reply->progress.note);
     reply->cancel = fc_callback_leave() || r != 0;
 }
 

@@ -20,6 +20,12 @@ struct fc_reply_rules {
     const struct forkcall_call *call;
 };
 
+/* What the function has reported last. */
+struct fc_last_progress {
+    struct fc_progress numbers; /* finite */
+    char note[FC_NOTE_MAX + 1]; /* unchecked bytes, and a terminating 0 */
+};
+
 struct fc_reply {
     struct fc_decoder decoder;
     bool malformed; /* the rest is not read; done is false */
@@ -28,6 +34,7 @@ struct fc_reply {
     bool setup_failed;
     bool has_result;
     bool has_crash;
+    bool has_progress;
     bool answered; /* the next frame is the trailer, or there is none */
     bool done;
     bool no_memory; /* the host has no memory for the result */
@@ -47,6 +54,7 @@ struct fc_reply {
         struct fc_progress progress;
         unsigned char bytes[sizeof(struct fc_progress) + FC_NOTE_MAX + 1];
     } small; /* payload of frames that have no other place */
+    struct fc_last_progress progress;
 };
 
 void fc_reply_init(struct fc_reply *reply);

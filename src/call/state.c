@@ -46,9 +46,10 @@ void fc_call_move_deadline(struct forkcall_call *call, uint64_t deadline_ns)
     call->callbacks_until_ns = deadline_ns;
 }
 
-void fc_call_set_reported_function(struct forkcall_call *call, forkcall_fn *fn)
+void fc_call_set_items(struct forkcall_call *call, forkcall_fn *fn, const _Atomic(uint32_t) *begun)
 {
     call->report.fn = fn;
+    call->items_begun = begun;
 }
 
 void fc_call_set_method(struct forkcall_call *call, enum forkcall_method method, bool shares_addresses)

@@ -2,6 +2,7 @@
 #ifndef FC_CHILD_CHILD_STATE_H
 #define FC_CHILD_CHILD_STATE_H
 
+#include "child/owner_lock.h"
 #include "wire/frame.h"
 #include "wire/task.h"
 
@@ -9,6 +10,15 @@
 
 #include <pthread.h>
 #include <sys/types.h>
+
+/* The reports of progress, beside the texts of the last two (child/storage.h). */
+struct fc_reports {
+    struct fc_owner_lock lock;
+    /* Which of the two is the last. Changes when that is whole. */
+    volatile unsigned last;
+    volatile bool unsent;
+    uint64_t next_ns;
+};
 
 struct fc_child {
     pid_t pid; /* 0: this process is no child of the library */
@@ -22,8 +32,9 @@ struct fc_child {
     int code;
     const void *entry;
     struct forkcall_buf result;
-    uint32_t item;       /* the number of the item that is run, if the call serves items */
+    uint64_t item;       /* the number of the item that is run, plus one; 0: the call serves no items */
     size_t message_size; /* how much of fc_message is the failure's message */
+    struct fc_reports reports;
 };
 
 extern struct fc_child fc_child;

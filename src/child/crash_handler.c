@@ -6,6 +6,7 @@
 #include "base/report_message.h"
 #include "child/abort_reason.h"
 #include "child/child_state.h"
+#include "child/progress.h"
 #include "child/reply_writer.h"
 #include "child/run.h"
 #include "child/storage.h"
@@ -188,6 +189,7 @@ static void handler(int signal, siginfo_t *info, void *context)
 {
     if (fc_child_is_running()) {
         if (!atomic_flag_test_and_set(&crashing)) {
+            fc_child_progress_flush();
             send_notice(signal, info, context);
             atomic_store(&was_sent, true);
         }

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "child/child_state.h"
 #include "child/exit_hooks.h"
+#include "child/progress.h"
 #include "child/reply_writer.h"
 #include "child/run.h"
 #include "child/streams.h"
@@ -150,6 +151,7 @@ _Noreturn static void exited(enum fc_end how, int code, int exit_status)
     if (!fc_child_has_not_forked())
         fc_child_leave(exit_status);
     fc_child_check_escape(__builtin_frame_address(0));
+    fc_child_progress_flush();
     if (fc_child.has_returned && how != FC_END_THREAD_EXIT)
         send_text(
             "exit() or quick_exit() was called after the function had returned, while its handlers of atexit() ran");

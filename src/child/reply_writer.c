@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "base/utf8.h"
 #include "child/child_state.h"
+#include "child/owner_lock.h"
 #include "child/storage.h"
 #include "os/usage.h"
 #include "result/buf.h"
@@ -11,8 +12,6 @@
 #include "result/small_result.h"
 
 #include <errno.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,41 +25,15 @@
  * 512). */
 #define SMALL_FRAMES 320U
 
-/* A spinlock that notes its owner. A signal handler may interrupt the owner at any instruction and
- * must not wait for it. The owner's number is the lock, so there is no moment at which it is taken
- * and nobody's. */
-struct lock {
-    _Atomic(uintptr_t) owner; /* pthread_self(); 0: free */
-};
-static struct lock writing;
-static bool ended;            /* protected by writing */
-static struct lock messaging; /* protects fc_message and fc_child.message_size */
-
-/* Takes the lock. False: this very thread has it already (this is a signal handler); or wait is
- * false and another thread has it. */
-static bool lock(struct lock *lock, bool wait)
-{
-    const uintptr_t self = (uintptr_t)pthread_self();
-    for (;;) {
-        uintptr_t owner = 0;
-        if (atomic_compare_exchange_strong(&lock->owner, &owner, self))
-            return true;
-        if (!wait || owner == self)
-            return false;
-        sched_yield();
-    }
-}
-
-static void unlock(struct lock *lock)
-{
-    atomic_store(&lock->owner, 0);
-}
+static struct fc_owner_lock writing;
+static bool ended;                     /* protected by writing */
+static struct fc_owner_lock messaging; /* protects fc_message and fc_child.message_size */
 
 void fc_reply_writer_reset(void)
 {
     ended = false;
-    unlock(&writing);
-    unlock(&messaging);
+    fc_owner_lock_release(&writing);
+    fc_owner_lock_release(&messaging);
 }
 
 /* True: the reply's descriptor is still the reply's. The host has written the nonce behind the go
@@ -102,10 +75,10 @@ static bool write_locked(struct iovec *parts, int count)
 
 bool fc_reply_write(struct iovec *parts, int count, bool wait)
 {
-    if (!lock(&writing, wait))
+    if (!fc_owner_lock_take(&writing, wait))
         return false;
     const bool written = write_locked(parts, count);
-    unlock(&writing);
+    fc_owner_lock_release(&writing);
     return written;
 }
 
@@ -118,12 +91,12 @@ void fc_reply_send_frame(enum fc_frame_type type, const void *payload, size_t si
 
 void fc_reply_set_message(const char *format, va_list arguments)
 {
-    if (!lock(&messaging, true))
+    if (!fc_owner_lock_take(&messaging, true))
         return; /* a signal handler has interrupted this very function */
     const int n = vsnprintf(fc_message, sizeof fc_message, format, arguments);
     const size_t size = n < 0 ? 0 : strnlen(fc_message, sizeof fc_message - 1);
     fc_child.message_size = (size_t)(n < 0 ? 0 : n) > size ? fc_utf8_whole(fc_message, size) : size;
-    unlock(&messaging);
+    fc_owner_lock_release(&messaging);
 }
 
 /* ---- The last words -------------------------------------------------------------------------- */
@@ -192,7 +165,7 @@ bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
     /* Takes both locks and never releases them, because the process exits next. False: this thread
      * already holds one, because this is a signal handler that has interrupted it. Waiting would
      * never end. */
-    if (!lock(&messaging, true))
+    if (!fc_owner_lock_take(&messaging, true))
         return false;
     with_message = with_message && fc_child.message_size > 0;
     if (fc_child.result.kind_private == FC_BUF_REGION && fc_child.task.has_handlers &&
@@ -200,7 +173,7 @@ bool fc_reply_finish(struct fc_trailer *trailer, bool with_message)
         fc_region_unmap();
     /* Nothing is written after the trailer, and the trailer is not written into the middle of a
      * frame. */
-    if (!lock(&writing, true) || ended)
+    if (!fc_owner_lock_take(&writing, true) || ended)
         return false;
     ended = true;
     if (!has_its_descriptors() && !fc_fd_identity_holds(fc_child.task.reply_fd, &fc_child.task.mark))

@@ -5,7 +5,6 @@
 #include "base/io.h"
 #include "base/poll_fds.h"
 #include "base/rlimits.h"
-#include "base/utf8.h"
 #include "child/child_state.h"
 #include "child/close_fds.h"
 #include "child/crash_handler.h"
@@ -41,18 +40,6 @@ void fc_child_fail(const char *format, va_list arguments)
 {
     if (fc_child_has_not_forked())
         fc_reply_set_message(format, arguments);
-}
-
-void fc_child_progress(double done, double total, const char *note)
-{
-    struct fc_progress progress = {.done = done, .total = total, .item = fc_child.item};
-    if (!fc_child.task.want_progress || (fc_poll_now(fc_child.task.reply_fd, POLLOUT) & POLLOUT) == 0)
-        return;
-    const size_t note_size = note == NULL ? 0 : fc_utf8_cut(note, strnlen(note, FC_NOTE_MAX + 4), FC_NOTE_MAX);
-    struct fc_frame_header header = fc_child_frame_header(FC_FRAME_PROGRESS, sizeof progress + note_size);
-    struct iovec parts[] = {fc_part(&header, sizeof header), fc_part(&progress, sizeof progress),
-                            fc_part(note, note_size)};
-    fc_reply_write(parts, 3, true);
 }
 
 /* ---- Making ready ---------------------------------------------------------------------------- */

@@ -51,6 +51,7 @@ bool fc_child_is_running(void);
 /* What forkcall_fail and forkcall_progress do in a child (child/in_call.c). fc_child_fail does
  * nothing in a process that the function has forked. */
 void fc_child_fail(const char *format, va_list arguments);
+/* (child/progress.c) */
 void fc_child_progress(double done, double total, const char *note);
 
 /* ---- For child/entry.c ----------------------------------------------------------------------- */

@@ -243,7 +243,7 @@ static bool run_item(struct items *items, int *code)
     const struct fc_items_grant *grant = find_grant(items);
     const uint32_t tell_at = grant->tell_at;
     fc_child.message_size = 0;
-    fc_child.item = items->number;
+    fc_child.item = (uint64_t)items->number + 1;
     reset_result(items, grant->max_result);
     *code = fc_function_enter(items->fn, find_args(items, grant), (size_t)items->setup->item_size, items->result);
     if (!fc_child_has_not_forked())

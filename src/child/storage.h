@@ -15,6 +15,13 @@
 extern unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 extern unsigned char fc_request_bytes[FC_REQUEST_REMAINING_MAX]; /* what follows a request's head */
 extern char fc_message[FC_MESSAGE_MAX];                          /* the message of forkcall_fail */
+/* The last reports of progress: one is whole while the other is written. */
+struct fc_last_report {
+    struct fc_progress progress;
+    size_t note_size;
+    char note[FC_NOTE_MAX + 1];
+};
+extern struct fc_last_report fc_last_reports[2];
 /* Where this process's modules lie: see child/crash_handler.h. */
 extern struct fc_module_range fc_module_ranges[FC_MODULE_RANGES_MAX];
 

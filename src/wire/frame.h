@@ -47,7 +47,8 @@ struct fc_frame_header {
 
 struct fc_progress {
     double done, total;
-    uint64_t item; /* its number in a child that serves items (wire/items.h); else 0 */
+    /* The number of the item in a child that serves items (wire/items.h), plus one; else 0. */
+    uint64_t item;
 };
 
 struct fc_setup_failure {

@@ -30,7 +30,7 @@ struct fc_task {
     struct fc_fd_identity mark;                     /* of reply_fd */
     int reply_fd, go_fd, region_fd, out_fd, err_fd; /* -1: none */
     bool drop_result;
-    bool want_progress;
+    bool want_progress; /* each report, and not only one now and then */
     const char *failed; /* why the call cannot be run, in words; NULL: it can */
     bool has_handlers;  /* fc_child_install_handlers was called */
     bool own_group;

@@ -459,6 +459,41 @@ static void progress_comes_before_the_end_of_its_item(void **state)
     }
 }
 
+/* Items 4 and 8 of 10 end their process, and all but item 4 report. */
+static int child_reports_and_dies(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int number = note_run(args);
+    (void)args_size;
+    if (number % 10 != 4)
+        forkcall_progress(number, 100, "item");
+    if (number % 10 % 4 == 0 && number % 10 > 0)
+        return kill(getpid(), SIGKILL);
+    return forkcall_buf_append(result, &number, sizeof number);
+}
+
+static void last_progress_is_told_of_its_item_alone(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        struct work *work = new_work(methods[m], 40, 1000);
+        run_work(work, child_reports_and_dies);
+        for (size_t i = 0; i < work->count; i++) {
+            char wanted[40];
+            const char *told = strstr(work->reports[i].message, ", at ");
+            snprintf(wanted, sizeof wanted, ", at %zu %%: item", i);
+            if (i % 10 == 8)
+                assert_string_equal(told == NULL ? work->reports[i].message : told, wanted);
+            else
+                assert_null(told);
+            assert_int_equal(work->reports[i].status, i % 10 == 4 || i % 10 == 8 ? FORKCALL_SIGNALED : FORKCALL_OK);
+        }
+        assert_each_ran_once(work);
+        end_work(work);
+    }
+}
+
 /* ---- Scarcity -------------------------------------------------------------------------------- */
 
 /* A map in a host that lacks something. The items end well, or say what was missing. */
@@ -575,6 +610,7 @@ int main(void)
         cmocka_unit_test(an_item_that_answers_in_its_grace_has_answered_and_is_the_last),
         cmocka_unit_test(progress_output_and_details_are_those_of_the_item),
         cmocka_unit_test(progress_comes_before_the_end_of_its_item),
+        cmocka_unit_test(last_progress_is_told_of_its_item_alone),
         cmocka_unit_test(without_descriptors_the_items_say_so),
         cmocka_unit_test(without_memory_to_share_each_item_has_a_process),
         cmocka_unit_test(a_child_that_cannot_begin_ends_one_item),

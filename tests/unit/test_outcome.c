@@ -608,6 +608,72 @@ static void peak_of_the_host_is_not_told_as_that_of_the_child(void **state)
     assert_int_equal(report.max_rss_bytes, 30); /* A peak of 0: it does not survive exec. */
 }
 
+static struct fc_last_progress progress_of(double done, double total, const char *note)
+{
+    struct fc_last_progress progress = {.numbers = {.done = done, .total = total}};
+    snprintf(progress.note, sizeof progress.note, "%s", note);
+    return progress;
+}
+
+static void message_says_how_far_the_function_was(void **state)
+{
+    (void)state;
+    static const struct {
+        double done, total;
+        const char *note, *words;
+    } cases[] = {
+        {37, 100, "parsing chunk 12", "at 37 %: parsing chunk 12"},
+        {999, 1000, "", "at 99 %"},
+        {0, 5, "", "at 0 %"},
+        {5, 5, "", "at 100 %"},
+        {1e300, 1e308, "", "at 0 %"},
+        {12, 0, "chunks", "at 12: chunks"},
+        {-0.0, -0.0, "", "at 0"},
+        {7, 5, "", "at 7 of 5"},
+        {-1, 5, "", "at -1 of 5"},
+        {1, -5, "", "at 1 of -5"},
+        {1, 2, "\033[2Jcleared\nlines\xff", "at 50 %:  [2Jcleared lines?"},
+        {1, 2, "%s%n", "at 50 %: %s%n"},
+    };
+    options.timeout_ms = 500;
+    facts.cause = FC_CAUSE_TIMEOUT;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct fc_last_progress progress = progress_of(cases[i].done, cases[i].total, cases[i].note);
+        char wanted[200];
+        facts.progress = &progress;
+        snprintf(wanted, sizeof wanted, "no answer within 500 ms, %s", cases[i].words);
+        expect(FORKCALL_TIMED_OUT, FORKCALL_RAN_YES, 0, wanted);
+    }
+}
+
+static void note_leaves_room_for_the_rest_of_the_message(void **state)
+{
+    (void)state;
+    char note[256];
+    memset(note, 'x', 255);
+    note[255] = '\0';
+    memcpy(note + 99, "\xc3\xa4", 2); /* a character that lies across the bound */
+    const struct fc_last_progress progress = progress_of(1, 2, note);
+    facts.progress = &progress;
+    facts.cause = FC_CAUSE_CANCEL;
+    decide();
+    assert_true(strlen(report.message) < 160);
+    assert_non_null(strstr(report.message, "xx…"));
+}
+
+static void answer_is_told_without_progress(void **state)
+{
+    (void)state;
+    const struct fc_last_progress progress = progress_of(1, 2, "half");
+    facts.progress = &progress;
+    says(FC_END_RETURNED, 0);
+    expect(FORKCALL_OK, FORKCALL_RAN_YES, 0, "");
+    says(FC_END_RETURNED, 7);
+    expect(FORKCALL_FAILED, FORKCALL_RAN_YES, 7, "the function returned 7");
+    says(FC_END_EXITED, 3);
+    expect(FORKCALL_EXITED, FORKCALL_RAN_YES, 3, "the function called exit(3), at 50 %: half");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -638,6 +704,9 @@ int main(void)
         cmocka_unit_test_setup(crash_is_true_where_the_kernel_says_the_same, begin_anew),
         cmocka_unit_test_setup(usage_is_that_of_the_kernel_or_of_the_child, begin_anew),
         cmocka_unit_test_setup(peak_of_the_host_is_not_told_as_that_of_the_child, begin_anew),
+        cmocka_unit_test_setup(message_says_how_far_the_function_was, begin_anew),
+        cmocka_unit_test_setup(note_leaves_room_for_the_rest_of_the_message, begin_anew),
+        cmocka_unit_test_setup(answer_is_told_without_progress, begin_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "forging_child.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -144,6 +145,36 @@ static void endless_progress_frames(void **state)
     const struct forkcall_report report = call_hostile(child_reports_progress_for_ever, NULL, 0, &result, &options);
     assert_status(report, FORKCALL_TIMED_OUT);
     assert_int_equal(report.ran, FORKCALL_RAN_YES);
+}
+
+/* Reports by hand that are no numbers or of no item, with a note that would clear the screen. */
+static int child_forges_its_last_progress(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct forkcall_buf bytes = FORKCALL_BUF_INIT;
+    (void)args;
+    (void)args_size;
+    (void)result;
+    forge_progress(&bytes, 1, 2, "\033[2J\x9b\n of two");
+    forge_progress(&bytes, NAN, 2, "not a number");
+    forge_progress(&bytes, 1, INFINITY, "endless");
+    struct fc_progress of_item = {.done = 1, .total = 1, .item = UINT64_MAX};
+    if (*(const char *)args == 'i')
+        forge_frame(&bytes, FC_FRAME_PROGRESS, &of_item, sizeof of_item);
+    forge_say(&bytes);
+    return kill(getpid(), SIGKILL);
+}
+
+static void forged_progress_is_told_as_what_it_is_or_not_at_all(void **state)
+{
+    (void)state;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    struct forkcall_report report = call_hostile(child_forges_its_last_progress, "n", 1, &result, &patient);
+    assert_status(report, FORKCALL_SIGNALED);
+    const char *told = strstr(report.message, ", at ");
+    assert_string_equal(told == NULL ? report.message : told, ", at 50 %:  [2J?  of two");
+    report = call_hostile(child_forges_its_last_progress, "i", 1, &result, &patient);
+    assert_status(report, FORKCALL_SIGNALED);
+    assert_null(strstr(report.message, ", at "));
 }
 
 _Noreturn static void flood(int fd, const void *data, size_t size)
@@ -295,6 +326,7 @@ int main(void)
         TEST(trailer_of_another_call),
         TEST(announced_result_of_a_tebibyte),
         TEST(endless_progress_frames),
+        TEST(forged_progress_is_told_as_what_it_is_or_not_at_all),
         TEST(child_that_writes_after_its_trailer_and_stays),
         TEST(child_that_closes_its_reply),
         TEST(child_that_puts_a_file_in_place_of_its_reply),
