@@ -616,7 +616,14 @@ struct forkcall_options {
      * forkcall_server_stop. There are at most as many as the server has spares; each holds five
      * descriptors of the host's. */
     bool reuse_child;
-    uint8_t reserved_small[7]; /**< Must be 0. */
+    /** The child catches no crash: the signals have their default effect, but for handlers of
+     * SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS and SIGABRT that the host itself has
+     * installed, which a FORK child keeps with their alternate stack. The report has the signal,
+     * and crash is all 0. For functions with a crash reporter of their own (breakpad, crashpad),
+     * for a core file that shows a signal where it was raised, or where a handler that sends parts
+     * of the stack to the host is not wanted. */
+    bool no_crash_capture;
+    uint8_t reserved_small[6]; /**< Must be 0. */
     /** The name of the function, for explanations, or NULL: then the name is looked up, which a
      * stripped program does not have. Copied at the start of the call, cut at 63 bytes. */
     const char *name;

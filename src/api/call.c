@@ -81,6 +81,7 @@ static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *a
     task->expected = fc_region_expected(fn);
     task->want_progress = o->progress != NULL;
     task->close_fds = o->close_fds;
+    task->no_crash_capture = o->no_crash_capture;
     task->stream[0] = o->standard_input;
     task->stream[1] = o->standard_output;
     task->stream[2] = o->standard_error;

@@ -155,7 +155,7 @@ static const char *possible_reason(const struct fc_facts *facts, const struct fo
         return NULL;
     if (report->code == SIGKILL)
         return "by another process, or by the system, perhaps for want of memory";
-    if (report->code == SIGSEGV && report->ran == FORKCALL_RAN_YES)
+    if (report->code == SIGSEGV && report->ran == FORKCALL_RAN_YES && !facts->options->no_crash_capture)
         return "perhaps the stack of a thread has run out";
     return NULL;
 }

@@ -67,7 +67,7 @@ static void set_crash(struct forkcall_call *call, const struct fc_ending *ending
 {
     const struct forkcall_buf *notice = &call->reply.crash;
     struct forkcall_crash *crash = &call->report.crash;
-    if (!call->reply.has_crash || call->reply.done)
+    if (!call->reply.has_crash || call->reply.done || call->task.no_crash_capture)
         return;
     fc_crash_decode(crash, notice->data, notice->size, call->child_shares_addresses);
     if (!fc_outcome_crash_is_true(crash, ending))

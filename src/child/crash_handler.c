@@ -55,6 +55,12 @@ bool fc_crash_is_caught(int signal)
     }
 }
 
+bool fc_crash_is_fatal(int signal)
+{
+    return fc_crash_is_caught(signal) && signal != SIGXCPU && signal != SIGXFSZ && signal != SIGPIPE &&
+           signal != SIGALRM;
+}
+
 void fc_crash_note_modules(void)
 {
     range_count = 0; /* a module's constructor may crash while the list is made */
@@ -204,10 +210,15 @@ static void handler(int signal, siginfo_t *info, void *context)
         raise(signal); /* it is delivered when the handler returns */
 }
 
-void fc_crash_prepare(bool by_fork)
+static void use_own_stack(void)
 {
     const stack_t stack = {.ss_sp = fc_alternate_stack, .ss_size = sizeof fc_alternate_stack};
     sigaltstack(&stack, NULL);
+}
+
+void fc_crash_prepare(bool by_fork)
+{
+    use_own_stack();
     atomic_flag_clear(&crashing);
     atomic_store(&was_sent, false);
     sends_ranges = !by_fork;
@@ -233,4 +244,32 @@ bool fc_crash_has_its_stack(void)
 {
     stack_t now;
     return sigaltstack(NULL, &now) == 0 && now.ss_sp == (void *)fc_alternate_stack && (now.ss_flags & SS_DISABLE) == 0;
+}
+
+void fc_crash_release(void)
+{
+    static const stack_t none = {.ss_flags = SS_DISABLE};
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; signal++)
+        if (fc_crash_is_caught(signal) && fc_crash_is_ours(signal))
+            sigaction(signal, &action, NULL);
+    if (fc_crash_has_its_stack())
+        sigaltstack(&none, NULL);
+}
+
+void fc_crash_take_back(void)
+{
+    struct sigaction old;
+    stack_t stack;
+    for (int signal = 1; signal < NSIG; signal++) {
+        if (!fc_crash_is_caught(signal))
+            continue;
+        fc_crash_catch(signal, &old);
+        if ((old.sa_flags & SA_SIGINFO) != 0 || old.sa_handler != SIG_DFL)
+            sigaction(signal, &old, NULL);
+    }
+    if (sigaltstack(NULL, &stack) == 0 && (stack.ss_flags & SS_DISABLE) != 0)
+        use_own_stack();
 }

@@ -28,7 +28,15 @@ void fc_crash_catch(int signal, struct sigaction *old);
 bool fc_crash_is_ours(int signal);
 bool fc_crash_has_its_stack(void);
 
-/* True: this is a signal that a crash raises. */
+/* Takes back what fc_crash_prepare and fc_crash_catch have done: the signals have their default
+ * effect. Handlers of others stay. */
+void fc_crash_release(void);
+/* After that: installs the handlers again where the default effect still stands. */
+void fc_crash_take_back(void);
+
+/* True: this is a signal that a crash raises, and that children catch. */
 bool fc_crash_is_caught(int signal);
+/* True: the host's own handler of this signal is one for crashes, and no part of its daily work. */
+bool fc_crash_is_fatal(int signal);
 
 #endif

@@ -58,16 +58,17 @@ static void catch_crash(int signal, bool keep_ignored)
 /* Removes the host's signal handlers, which are code of the host. Signals that the host ignores
  * stay ignored, as over exec, but for SIGCHLD: if SIGCHLD is ignored, or has SA_NOCLDWAIT, the
  * kernel reaps the function's own children, and system(3) and pclose(3) fail. All signals are still
- * blocked. */
-static void set_signals(bool keep_ignored)
+ * blocked. captures: false where crashes are left to the host's own handlers. */
+static void set_signals(bool keep_ignored, bool captures)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction old;
-        if (fc_crash_is_caught(signal))
+        if (captures && fc_crash_is_caught(signal))
             catch_crash(signal, keep_ignored);
-        else if (signal == SIGKILL || signal == SIGSTOP || sigaction(signal, NULL, &old) < 0)
+        else if (fc_crash_is_fatal(signal) || signal == SIGKILL || signal == SIGSTOP ||
+                 sigaction(signal, NULL, &old) < 0)
             continue;
         else if ((old.sa_flags & SA_SIGINFO) != 0 || signal == SIGCHLD ||
                  (old.sa_handler != SIG_DFL && !(keep_ignored && old.sa_handler == SIG_IGN)))
@@ -227,7 +228,7 @@ void fc_child_install_handlers(void)
 {
     fc_crash_prepare(false);
     /* What a constructor, or prepare, ignores is not what the caller ignores. */
-    set_signals(false);
+    set_signals(false, true);
     set_terminal_signals(true); /* it has a process group of its own, unless share_group is set */
     fc_exit_hooks_install(false);
 }
@@ -261,8 +262,9 @@ void fc_child_prefault(const struct fc_task *task)
 /* As fc_child_install_handlers, in a FORK child, whose task is known before the fork. */
 static void install_handlers(const struct fc_task *task)
 {
-    fc_crash_prepare(task->name == NULL);
-    set_signals(true);
+    if (!task->no_crash_capture)
+        fc_crash_prepare(task->name == NULL);
+    set_signals(true, !task->no_crash_capture);
     if (task->own_group)
         set_terminal_signals(true);
 }
@@ -281,6 +283,8 @@ static void keep_process(void)
 {
     const struct fc_task task = fc_child.task;
     int unused;
+    if (task.no_crash_capture)
+        fc_crash_take_back();
     if (!fc_fitness_holds(task.may_grow))
         fc_child_leave(0);
     if (fc_child.result.kind_private == FC_BUF_HEAP)
@@ -320,6 +324,8 @@ FC_ENTRY_CODE void fc_child_run_or_keep(struct fc_task *task)
         fc_exit_hooks_install(task->threaded);
     if (task->keep)
         prepare_to_keep(task);
+    if (task->no_crash_capture)
+        fc_crash_release(); /* what a server has installed, or the call that this one is made in */
     if (!take_go(task->go_fd))
         _exit(1);
     if (task->lifeline || !task->has_handlers) /* the server ends its other children itself */

@@ -43,7 +43,8 @@ struct fc_task {
     /* The process began by exec, in a process that may have been larger: see os/usage.h. */
     bool execed;
     bool close_fds;
-    bool no_args; /* the arguments could not be mapped */
+    bool no_crash_capture; /* crashes are left to the system, and to the function's own handlers */
+    bool no_args;          /* the arguments could not be mapped */
     /* The child may serve another call after this one, if it is as it was before, and its memory
      * has grown by less than may_grow bytes. */
     bool keep;

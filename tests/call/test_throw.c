@@ -356,7 +356,7 @@ static void long_message_is_cut_in_the_report_and_whole_in_details(void **state)
     }
 }
 
-static void message_is_cut_at_32_KiB(void **state)
+static void message_is_cut_at_64_KiB(void **state)
 {
     const size_t size = 1000000;
     char *text = malloc(size + 1);
@@ -387,7 +387,7 @@ static int says_too_many_characters(const void *args, size_t args_size, struct f
     return forkcall_fail(CODE, "%s", text);
 }
 
-static void message_that_is_cut_at_32_KiB_ends_with_a_character(void **state)
+static void message_that_is_cut_at_64_KiB_ends_with_a_character(void **state)
 {
     (void)state;
     for (size_t shift = 0; shift < 3; shift++) {
@@ -534,8 +534,8 @@ int main(void)
         cmocka_unit_test(fail_and_progress_outside_any_call_do_nothing),
         cmocka_unit_test(control_characters_stay_in_details_alone),
         cmocka_unit_test(long_message_is_cut_in_the_report_and_whole_in_details),
-        cmocka_unit_test(message_is_cut_at_32_KiB),
-        cmocka_unit_test(message_that_is_cut_at_32_KiB_ends_with_a_character),
+        cmocka_unit_test(message_is_cut_at_64_KiB),
+        cmocka_unit_test(message_that_is_cut_at_64_KiB_ends_with_a_character),
         cmocka_unit_test(throw_counts_for_more_than_a_result_that_is_too_big),
         cmocka_unit_test(overlooked_append_past_max_result_is_TOO_BIG),
         cmocka_unit_test(success_leaves_nothing_in_details),

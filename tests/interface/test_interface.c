@@ -89,7 +89,8 @@ static void layout_of_options(void **state)
     OFFSET(forkcall_options, keep_fds_count, 120, 104, 100);
     OFFSET(forkcall_options, details, 128, 108, 104);
     OFFSET(forkcall_options, reuse_child, 136, 112, 108);
-    OFFSET(forkcall_options, reserved_small, 137, 113, 109);
+    OFFSET(forkcall_options, no_crash_capture, 137, 113, 109);
+    OFFSET(forkcall_options, reserved_small, 138, 114, 110);
     OFFSET(forkcall_options, name, 144, 120, 116);
     OFFSET(forkcall_options, reserved, 152, 128, 120);
 }

@@ -107,7 +107,7 @@ static void fields_out_of_range(void **state)
     static int too_many[65537];
     REFUSED("keep_fds_count", .keep_fds_count = 65537, .keep_fds = too_many);
     REFUSED("keep_fds_count", .keep_fds_count = SIZE_MAX, .keep_fds = &(const int){0});
-    for (size_t i = 0; i < 7; i++) {
+    for (size_t i = 0; i < sizeof((struct forkcall_options *)0)->reserved_small; i++) {
         struct refusal small = {.fn = child_answers_42, .field = "reserved"};
         small.options.reserved_small[i] = 1;
         assert_refused(&small);
