@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 
-LAYERS = "base os result module wire crash exec child call server method api".split()
+LAYERS = "base os result module wire crash exec child call server method api helper".split()
 
 
 def included(path, root):

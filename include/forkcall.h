@@ -28,7 +28,8 @@
  *  3. The call                      run_in_forked_process, forkcall_run, FORKCALL_WRAP
  *  4. Inside the function           forkcall_fail, forkcall_throw, forkcall_progress
  *  5. Options                       struct forkcall_options: deadline, streams, limits, callbacks
- *  6. Calls that are safe anywhere  forkcall_init, forkcall_server_start, forkcall_hazards
+ *  6. Calls that are safe anywhere  forkcall_init, forkcall_use_helper, forkcall_server_start,
+ *                                   forkcall_hazards
  *  7. Several calls at once         forkcall_start, forkcall_fd, forkcall_wait, forkcall_finish
  *  8. One function over many items  forkcall_map
  *
@@ -207,7 +208,7 @@ typedef int forkcall_fn(const void *args, size_t args_size, struct forkcall_buf 
 
 /** How a child is made. */
 enum forkcall_method {
-    /** Where the program has called forkcall_init(): SERVER (on macOS SPAWN), but FORK with
+    /** After forkcall_init() or forkcall_use_helper(): SERVER (on macOS SPAWN), but FORK with
      * FORKCALL_BY_POINTER and in a child of this library. Elsewhere: FORK. */
     FORKCALL_AUTO = 0,
     /** fork(2) of the host: the function sees the host's memory. Refused as FORKCALL_UNSAFE where a
@@ -662,6 +663,28 @@ forkcall_options_named_private(const char *function)
  * Thread-safe; once is enough. */
 FORKCALL_PUBLIC void forkcall_init(void);
 
+/** For a plugin, or any code whose program does not call forkcall_init() (a Python module, a JNI
+ * library): lets the library start forkcall-helper, a small installed program, in place of
+ * instances of this program, and makes SERVER (macOS: SPAWN) what AUTO means. Does nothing where
+ * the program itself has called forkcall_init(), because its instances can do more.
+ *
+ * A function then runs in a process that has nothing of this program but the environment, the
+ * arguments and descriptors 0 to 2. The function must lie in a shared library or plugin, which the
+ * process loads by its path with the libraries that it names. FORKCALL_NOT_STARTED says so where
+ * the function lies in the program itself (ENOTSUP), or its module needs symbols of the program.
+ * The module is loaded for each call, unless prepare (forkcall_server_start) lies in it, too, and
+ * so has loaded it once. This process must use libforkcall as a shared library: the helper's.
+ *
+ * The helper is trusted with all that this process may do. So neither the helper nor a directory on
+ * its path may belong to another user than root and the effective one, or be writable for others;
+ * the file is looked at again before each start. Another path than before stops the server.
+ * Thread-safe.
+ * @param path absolute; NULL: the helper that is installed with the library
+ * @return 0. -EINVAL: no absolute path, or no regular file. -EACCES: others may change the file, or
+ *         this user may not execute it. -EPERM: the program has more rights than its user. -ENOENT
+ *         and others of stat(2); -ENOMEM */
+FORKCALL_PUBLIC int forkcall_use_helper(const char *path);
+
 /** The server: an instance that keeps spares ready. All zero: the defaults. A host has one server,
  * which costs two descriptors, leads a process group of its own and ends with the host, and at
  * exec. A fork of the host starts its own server. Descriptors 0 to 2 of the host stay open as long
@@ -715,8 +738,10 @@ struct forkcall_server_options {
  * again (after forkcall_server_stop, or because it was killed or has what the host has given up)
  * has the options of the last start. Thread-safe; not for signal handlers.
  * @param options NULL: the defaults
- * @return 0. -EINVAL: options. -ENOTSUP: no forkcall_init(). -EALREADY: there is a server, or a
- *         thread starts one. -ECANCELED: prepare failed. -ECONNRESET: prepare has ended the server.
+ * @return 0. -EINVAL: options. -ENOTSUP: neither forkcall_init() nor forkcall_use_helper(); or
+ *         prepare lies in this program, which the helper does not have. -EALREADY: there is a
+ *         server, or a thread starts one. -ECANCELED: prepare failed. -ECONNRESET: prepare has
+ *         ended the server.
  *         -ETIMEDOUT: the server is given up; the next call that needs one starts another with the
  *         same options (until a later start has others), and so runs prepare again. -EPERM: the
  *         program is set-user-id or would be, or the server would have more rights than the calling

@@ -3,6 +3,7 @@
 
 #include "base/fd_message.h"
 #include "exec/exec_mark.h"
+#include "exec/helper.h"
 #include "exec/init_called.h"
 #include "exec/library_id.h"
 #include "exec/spawn_self.h"
@@ -47,6 +48,19 @@ int fc_exec_self_hello(int fd, enum fc_exec_self_role role, uint64_t *nonce)
  * forkcall_init(). */
 static atomic_bool is_lost;
 
+bool fc_exec_self_is_possible(void)
+{
+    return fc_init_was_called() || fc_helper_is_used();
+}
+
+int fc_exec_self_name_function(forkcall_fn *fn, struct fc_module_function *name)
+{
+    const bool helper = fc_helper_is_used();
+    const int r = fc_module_name(fn, name);
+    name->must_be_complete = helper;
+    return r == 0 && helper && name->is_program ? -ENOTSUP : r;
+}
+
 static int may_start(const char **why)
 {
     if (!atomic_load(&is_lost))
@@ -60,9 +74,10 @@ static int spawn(const struct fc_executable *executable, uint64_t nonce, int fd,
 {
     char marker[MARKER_SIZE];
     snprintf(marker, sizeof marker, MARKER "=%ld-%016llx", (long)getpid(), (unsigned long long)nonce);
-    int r = fc_spawn_self(executable->path, marker, fd, own_group, pid);
+    const char *name = fc_helper_is_used() ? executable->path : NULL;
+    int r = fc_spawn_self(executable->path, name, marker, fd, own_group, pid);
     if (executable->instead != NULL && (r == -EACCES || r == -EPERM || r == -ENOENT))
-        r = fc_spawn_self(executable->instead, marker, fd, own_group, pid);
+        r = fc_spawn_self(executable->instead, name, marker, fd, own_group, pid);
     return r;
 }
 
@@ -72,9 +87,10 @@ int fc_exec_self_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const
     int r = may_start(why);
     if (r < 0)
         return r;
-    r = fc_executable_get(&executable);
+    const bool helper = fc_helper_is_used();
+    r = helper ? fc_helper_get(&executable) : fc_executable_get(&executable);
     if (r < 0) {
-        *why = executable.why != NULL ? executable.why : "memory for the path of this program";
+        *why = executable.why != NULL ? executable.why : "memory for the path of the program";
         free(executable.path);
         return r;
     }
@@ -84,7 +100,7 @@ int fc_exec_self_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const
     if (*why != NULL) {
         r = -EPERM;
     } else {
-        *why = "posix_spawn of this program";
+        *why = helper ? "posix_spawn of the helper" : "posix_spawn of this program";
         r = spawn(&executable, nonce, fd, own_group, pid);
     }
     free(executable.path);

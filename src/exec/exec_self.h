@@ -16,6 +16,8 @@
 #ifndef FC_EXEC_EXEC_SELF_H
 #define FC_EXEC_EXEC_SELF_H
 
+#include "module/lookup.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,7 +51,14 @@ bool fc_exec_self_is_this(enum fc_exec_self_role *role, int *fd);
  * the library yet. */
 bool fc_exec_self_is_unfinished(void);
 
-/* Starts this program again. fd: its end of a socket pair; the hello was written to the other end.
+/* True: forkcall_init() or forkcall_use_helper() was called, so a clean process can be started. */
+bool fc_exec_self_is_possible(void);
+
+/* Names a function for a re-executed program, as fc_module_name does, with one error more: -ENOTSUP:
+ * fn lies in this program, which the helper does not have. */
+int fc_exec_self_name_function(forkcall_fn *fn, struct fc_module_function *name);
+
+/* Starts this program again, or the helper (exec/helper.h). fd: its end of a socket pair; the hello was written to the other end.
  *
  * Returns 0, or a negative errno with *why: the step that failed. -EPERM: the new process would
  * have other rights. -ENOEXEC, -ESTALE: re-executed programs have failed so often that no more is

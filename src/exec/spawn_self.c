@@ -107,11 +107,12 @@ static bool needs_real_ids(void)
            c.group[FC_ID_FILE] != c.group[FC_ID_EFFECTIVE];
 }
 
-static int start(const char *path, char **environment, int fd, const sigset_t *mask, bool own_group, pid_t *pid)
+static int start(const char *path, const char *name, char **environment, int fd, const sigset_t *mask, bool own_group,
+                 pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    char *arguments[] = {program_name(), NULL};
+    char *arguments[] = {name != NULL ? (char *)(uintptr_t)name : program_name(), NULL};
     short flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
     if (own_group)
         flags = (short)(flags | POSIX_SPAWN_SETPGROUP);
@@ -154,27 +155,28 @@ static bool is_above_limit(int fd)
 
 /* Tries again after EBADF: another thread has closed a descriptor that an action names, or lowered
  * the limit on descriptors, since they were listed. */
-static int start_again(const char *path, char **environment, int fd, const sigset_t *mask, bool own_group, pid_t *pid)
+static int start_again(const char *path, const char *name, char **environment, int fd, const sigset_t *mask,
+                       bool own_group, pid_t *pid)
 {
     int r = EBADF;
     for (int i = 0; i < TRIES && r == EBADF; i++) {
-        r = start(path, environment, fd, mask, own_group, pid);
+        r = start(path, name, environment, fd, mask, own_group, pid);
         /* A sandbox may refuse setpgid(2). The new process then has no group of its own, as a
          * fork's child has not. */
         if (r == EPERM && own_group)
-            r = start(path, environment, fd, mask, false, pid);
+            r = start(path, name, environment, fd, mask, false, pid);
     }
     return r == EBADF && is_above_limit(fd) ? EMFILE : r;
 }
 
-int fc_spawn_self(const char *path, const char *marker, int fd, bool own_group, pid_t *pid)
+int fc_spawn_self(const char *path, const char *name, const char *marker, int fd, bool own_group, pid_t *pid)
 {
     char **environment = environment_with(marker);
     if (environment == NULL)
         return -ENOMEM;
     sigset_t mask;
     const unsigned long before = fc_exec_mark_begin(&mask);
-    const int r = start_again(path, environment, fd, &mask, own_group, pid);
+    const int r = start_again(path, name, environment, fd, &mask, own_group, pid);
     fc_exec_mark_end(before);
     free(environment);
     return -r;

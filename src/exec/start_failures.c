@@ -2,6 +2,7 @@
 #include "exec/exec_self.h"
 
 #include "base/report_message.h"
+#include "exec/helper.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -26,6 +27,9 @@ static const char *word_of(int exit_status)
         return "the re-executed program has other rights than this process (set-user-id, file capabilities, changed "
                "ids)";
     case FC_EXIT_REPLACED:
+        if (fc_helper_is_used())
+            return "forkcall-helper has another build of libforkcall than this process, which must use the shared "
+                   "library that is installed with the helper";
         return "the file of libforkcall, or of this program, was replaced while the program runs: restart the program";
     case FC_EXIT_NO_SOCKET:
         return "the connection to the re-executed program was cut: something that ran before forkcall_init() (a "
@@ -42,6 +46,22 @@ static const char *word_of(int exit_status)
 static int error_of(int exit_status)
 {
     return exit_status == FC_EXIT_REPLACED ? -ESTALE : exit_status == FC_EXIT_PRIVILEGED ? -EPERM : -ENOEXEC;
+}
+
+static void describe_helper(int wait_status, char *why, size_t why_size)
+{
+    char number[32];
+    if (!WIFEXITED(wait_status))
+        snprintf(why, why_size, "forkcall-helper was killed by %s before it was ready",
+                 fc_signal_name(WTERMSIG(wait_status), number));
+    else if (WEXITSTATUS(wait_status) == 127)
+        snprintf(why, why_size,
+                 "forkcall-helper was ended by the dynamic loader (exit status 127), which says why on standard error: "
+                 "it does not find libforkcall, perhaps");
+    else
+        snprintf(why, why_size,
+                 "the file that was given to forkcall_use_helper() is no forkcall-helper: it ended with exit status %d",
+                 WEXITSTATUS(wait_status));
 }
 
 static void describe(int wait_status, char *why, size_t why_size)
@@ -73,6 +93,8 @@ void fc_exec_self_describe_end(int wait_status, char *why, size_t why_size)
     const char *word = word_of_end(wait_status);
     if (word != NULL)
         snprintf(why, why_size, "%s", word);
+    else if (fc_helper_is_used())
+        describe_helper(wait_status, why, why_size);
     else
         describe(wait_status, why, why_size);
 }

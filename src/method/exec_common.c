@@ -4,7 +4,7 @@
 
 #include "base/report_message.h"
 #include "exec/exec_self.h"
-#include "exec/init_called.h"
+#include "exec/helper.h"
 
 #include <errno.h>
 
@@ -16,20 +16,26 @@ static void refuse(struct forkcall_call *call, int error, const char *why)
 
 bool fc_exec_is_allowed(struct forkcall_call *call)
 {
-    if (fc_init_was_called())
+    if (fc_exec_self_is_possible())
         return true;
     refuse(call, fc_executable_is_privileged() ? EPERM : ENOTSUP,
            fc_executable_is_privileged()
                ? "method: SERVER and SPAWN are not for set-user-id programs, nor for those whose file has capabilities"
-               : "method: SERVER and SPAWN need forkcall_init() as the first thing in this program's main()");
+               : "method: SERVER and SPAWN need forkcall_init() as the first thing in this program's main(), or "
+                 "forkcall_use_helper() in a plugin");
     return false;
 }
 
 bool fc_exec_name_function(struct forkcall_call *call, struct fc_module_function *name)
 {
-    switch (-fc_module_name(call->report.fn, name)) {
+    switch (-fc_exec_self_name_function(call->report.fn, name)) {
     case 0:
         return true;
+    case ENOTSUP:
+        refuse(call, ENOTSUP,
+               "fn: lies in the program itself, which forkcall-helper does not have: put fn into a shared library, or "
+               "call forkcall_init() first thing in main()");
+        return false;
     case ENAMETOOLONG:
         refuse(call, ENAMETOOLONG, "fn: the path of its module is too long");
         return false;

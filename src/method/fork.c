@@ -9,7 +9,6 @@
 #include "child/run.h"
 #include "child/streams.h"
 #include "exec/exec_self.h"
-#include "exec/init_called.h"
 #include "os/threads.h"
 
 #include <errno.h>
@@ -20,8 +19,9 @@
 /* What the user can do. A program that has called forkcall_init() is not told to call it. */
 static const char *remedy(void)
 {
-    return fc_init_was_called() ? "use SERVER or SPAWN, for which no argument is by pointer"
-                                : "call forkcall_init() first thing in main() and use AUTO";
+    return fc_exec_self_is_possible() ? "use SERVER or SPAWN, for which no argument is by pointer"
+                                      : "call forkcall_init() first thing in main(), or forkcall_use_helper() in a "
+                                        "plugin, and use AUTO";
 }
 
 static bool refuses(struct forkcall_call *call)

@@ -3,6 +3,7 @@
 
 #include "child/exit_hooks.h"
 #include "config.h"
+#include "exec/exec_self.h"
 #include "exec/init_called.h"
 
 #include <stddef.h>
@@ -27,7 +28,7 @@ enum forkcall_method fc_method_choose(enum forkcall_method wanted, bool by_point
 {
     if (wanted != FORKCALL_AUTO)
         return wanted;
-    if (by_pointer || !fc_init_was_called() || fc_init_is_in_exec_self() || fc_is_child())
+    if (by_pointer || !fc_exec_self_is_possible() || fc_init_is_in_exec_self() || fc_is_child())
         return FORKCALL_FORK;
     return FC_SPARES_ARE_EXECED ? FORKCALL_SPAWN : FORKCALL_SERVER;
 }

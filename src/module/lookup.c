@@ -44,11 +44,11 @@ static bool was_replaced(const struct fc_module_function *name)
     return (uint64_t)status.st_ino != file->inode || (uint64_t)status.st_dev != file->device;
 }
 
-static void *load(const char *path)
+static void *load(const struct fc_module_function *name)
 {
-    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *module = dlopen(name->path, RTLD_NOW | RTLD_LOCAL);
     /* The caller may have loaded it although some symbols that it refers to do not exist. */
-    return module != NULL ? module : dlopen(path, RTLD_LAZY | RTLD_LOCAL);
+    return module != NULL || name->must_be_complete ? module : dlopen(name->path, RTLD_LAZY | RTLD_LOCAL);
 }
 
 /* Writes why, with the module's path in the middle, and returns error. Only the end of a long path
@@ -87,7 +87,7 @@ static int load_and_search(const struct fc_module_function *name, forkcall_fn **
     if (was_replaced(name))
         return refuse(name, -ESTALE, "the file of the module ", " was replaced after the caller had loaded it", why,
                       why_size);
-    void *module = load(name->path);
+    void *module = load(name);
     if (module == NULL)
         return refuse_unloadable(name, why, why_size);
     if (fc_module_search(name, fn))

@@ -5,7 +5,6 @@
 #include "base/io.h"
 #include "base/poll_fds.h"
 #include "exec/exec_self.h"
-#include "exec/init_called.h"
 #include "os/process.h"
 #include "server/kept_children.h"
 #include "server/launch.h"
@@ -299,7 +298,7 @@ static int start(const struct forkcall_server_options *options)
     const bool serves = has_current();
     if (!fc_server_options_are_valid(options))
         return -EINVAL;
-    if (!fc_init_was_called())
+    if (!fc_exec_self_is_possible())
         return fc_executable_is_privileged() ? -EPERM : -ENOTSUP;
     if (serves)
         return -EALREADY;

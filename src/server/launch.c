@@ -6,7 +6,6 @@
 #include "base/poll_fds.h"
 #include "call/unreaped.h"
 #include "exec/exec_self.h"
-#include "exec/init_called.h"
 #include "os/process.h"
 #include "server/send_order.h"
 #include "wire/request.h"
@@ -59,7 +58,7 @@ static int keep_options(const struct forkcall_server_options *o)
     struct kept *new = calloc(1, sizeof *new);
     if (new == NULL)
         return -ENOMEM;
-    const int r = o->prepare != NULL ? fc_module_name(o->prepare, &new->prepare) : 0;
+    const int r = o->prepare != NULL ? fc_exec_self_name_function(o->prepare, &new->prepare) : 0;
     if (r < 0) { /* the last options stay */
         free(new);
         return r;

@@ -135,6 +135,8 @@ int main(int argc, char **argv)
             call(method, argv[i], answers_42);
         else if (strcmp(argv[i], "start") == 0)
             printf("start: %d\n", forkcall_server_start(NULL));
+        else if (strcmp(argv[i], "helper") == 0)
+            printf("helper: %d\n", forkcall_use_helper("/bin/sh"));
         else if (strcmp(argv[i], "environ") == 0)
             tells_environment(NULL, 0, NULL);
         else if (strcmp(argv[i], "child_environ") == 0 && ++i < argc && find_method(argv[i], &method))

@@ -124,6 +124,19 @@ static void threaded_program_works_with_default_options(void **state)
     assert_int_equal(host_run(run_threaded, NULL), 0);
 }
 
+/* A function of the program could not run in any helper. */
+static int name_a_helper(void *context)
+{
+    CHECK(forkcall_use_helper("/bin/sh") == 0);
+    return be_server(context);
+}
+
+static void a_helper_changes_nothing_where_the_program_has_called_forkcall_init(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(name_a_helper, NULL), 0);
+}
+
 static int fork_threaded(void *context)
 {
     static const struct forkcall_options options = {.method = FORKCALL_FORK};
@@ -155,6 +168,7 @@ int main(void)
         cmocka_unit_test(it_is_FORK_for_pointers),
         cmocka_unit_test(it_is_FORK_in_a_child_and_every_method_can_be_asked_for),
         cmocka_unit_test(threaded_program_works_with_default_options),
+        cmocka_unit_test(a_helper_changes_nothing_where_the_program_has_called_forkcall_init),
         cmocka_unit_test(refused_fork_names_the_methods_that_work),
     };
     forkcall_init();

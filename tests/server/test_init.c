@@ -318,13 +318,14 @@ static void run_as_nobody(mode_t mode, const char *const *args, void (*change)(c
 
 static void set_user_id_program(void **state)
 {
-    static const char *const args[] = {"init", "server", "spawn", "start", "auto", NULL};
+    static const char *const args[] = {"init", "helper", "server", "spawn", "start", "auto", NULL};
     (void)state;
     SKIP_UNLESS_ROOT;
     run_as_nobody(04755, args, NULL);
     assert_says("server: NOT_STARTED method 2 ran 1 code 1: method: SERVER and SPAWN are not for set-user-id programs");
     assert_says("spawn: NOT_STARTED method 3 ran 1 code 1: method: SERVER and SPAWN are not for set-user-id programs");
     assert_says("start: -1\n");
+    assert_says("helper: -1\n");
     assert_says("auto: OK method 1 ran 2");
 }
 
