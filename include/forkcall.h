@@ -32,6 +32,7 @@
  *                                   forkcall_hazards
  *  7. Several calls at once         forkcall_start, forkcall_fd, forkcall_wait, forkcall_finish
  *  8. One function over many items  forkcall_map
+ *  9. Watching calls                forkcall_set_trace
  *
  * Rare details stand in docs/outcomes.md, docs/what-the-function-sees.md and docs/limits.md.
  *
@@ -549,8 +550,9 @@ struct forkcall_options {
      * see fork(2): setlocale, localtime, dlopen and exit() are known to hang. Set timeout_ms. */
     bool allow_unsafe_fork;
     /** Let the environment override, read by secure_getenv(3). FORKCALL_METHOD: fork, server, spawn
-     * or inline. FORKCALL_DEBUG=1: every outcome but OK is explained on stderr. Never makes an
-     * unsafe fork allowed. */
+     * or inline. FORKCALL_DEBUG=1: a line on stderr for each event in the life of the call
+     * (forkcall_set_trace), and every outcome but OK is explained there. Never makes an unsafe fork
+     * allowed. */
     bool allow_env;
     /** FORK: the child has only descriptors 0 to 2 and keep_fds. By SERVER and SPAWN every child
      * has only these of the host's. */
@@ -916,6 +918,68 @@ FORKCALL_PUBLIC struct forkcall_report forkcall_map(forkcall_fn *fn, const void 
                                                     struct forkcall_buf *results,
                                                     struct forkcall_report *reports,
                                                     const struct forkcall_map_options *options);
+
+/* ---- 9. Watching calls ----------------------------------------------------------------------- */
+
+/** The events in the life of a call, in their order. START and END come once for each call, also
+ * for one that could not start; the others at most once, and only as far as the host has seen
+ * them. */
+enum forkcall_trace_event {
+    /** The call begins, and its method is chosen. */
+    FORKCALL_TRACE_START = 1,
+    /** The call has a child, which was told to begin. Not by INLINE. */
+    FORKCALL_TRACE_READY = 2,
+    /** The child has said that it is one step before the function. */
+    FORKCALL_TRACE_RUNNING = 3,
+    /** The child has said how the function has ended. Not after a crash, a timeout, or _exit(). */
+    FORKCALL_TRACE_RESULT = 4,
+    /** The outcome stands: at the end of forkcall_run or forkcall_finish. */
+    FORKCALL_TRACE_END = 5,
+};
+
+/** An event of a call. */
+struct forkcall_trace {
+    /** What has happened. Later versions may have other events. */
+    enum forkcall_trace_event event;
+    /** The method of the call. By SERVER, SPAWN is used for a thread that has other rights than the
+     * server, from READY on. */
+    enum forkcall_method method;
+    /** The number of the call in this process, from 1. */
+    uint64_t call;
+    /** When the host has seen the event, by CLOCK_MONOTONIC. */
+    uint64_t time_ns;
+    /** The time of START. */
+    uint64_t start_ns;
+    /** The child; 0 before READY, and where there is none. */
+    pid_t pid;
+    uint32_t reserved_small; /**< Not used. */
+    /** The function of the call. */
+    forkcall_fn *fn;
+    /** As options.name gave it, cut at 63 bytes; else "". */
+    const char *name;
+    /** With END the outcome; else NULL. */
+    const struct forkcall_report *report;
+    uint64_t reserved[8]; /**< Not used. */
+};
+
+/** Called for each event, in the thread that is inside forkcall_run, forkcall_start, forkcall_wait,
+ * forkcall_finish or forkcall_map. The rules are those of forkcall_progress_fn: it may make calls,
+ * which are not traced themselves, and must return. What trace points to is valid until then. */
+typedef void forkcall_trace_fn(void *user, const struct forkcall_trace *trace);
+
+/** Has a function called for each event of all calls that this process starts from now on, in all
+ * threads. Of calls that run already, and were told to an earlier fn, nobody hears any more. A map
+ * with items_per_child makes a call for each process that serves items; else each item is a call.
+ * Forks of the process, children too, are not traced until they call this themselves. Without an
+ * fn a call costs one look at a variable more; with one the child writes one message more.
+ * docs/tracing.md tells of probes for bpftrace and perf.
+ *
+ * When forkcall_set_trace returns, no earlier fn runs or will run, and its user may be freed; so it
+ * waits for those that run. Within fn itself it does not wait: fn may go on in other threads then.
+ * Leaves errno as it was. Thread-safe; not for signal handlers.
+ * @param fn   the function; NULL: none
+ * @param user handed to fn */
+FORKCALL_PUBLIC void forkcall_set_trace(forkcall_trace_fn *fn, void *user);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
 /* HOST: forkcall_run, forkcall_start and what is called for a started call. */
-#include "call/call.h"
+#include "api/call.h"
 
 #include "base/fd_message.h"
 #include "base/io.h"
@@ -62,8 +62,7 @@ static int copy_keep_fds(struct forkcall_call *call, const struct fc_method *met
 
 static uint64_t make_nonce(const struct forkcall_call *call)
 {
-    static atomic_uint_fast64_t calls;
-    return (call->start_ns << 20) ^ ((uint64_t)call->owner << 44) ^ atomic_fetch_add(&calls, 1);
+    return (call->start_ns << 20) ^ ((uint64_t)call->owner << 44) ^ call->number;
 }
 
 static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size)
@@ -79,6 +78,7 @@ static void fill_task(struct forkcall_call *call, forkcall_fn *fn, const void *a
     task->max_result = of_options < of_buf ? of_options : of_buf;
     task->drop_result = call->result == NULL;
     task->expected = fc_region_expected(fn);
+    task->tell_started = fc_call_trace_wants_running(call);
     task->want_progress = o->progress != NULL;
     task->close_fds = o->close_fds;
     task->no_crash_capture = o->no_crash_capture;
@@ -214,15 +214,20 @@ static void begin(struct forkcall_call *call, forkcall_fn *fn, const void *args,
 {
     if (fc_exec_self_is_unfinished())
         _exit(FC_EXIT_BEFORE_INIT);
-    if (!check(call, fn, args, args_size))
+    if (!check(call, fn, args, args_size)) {
+        fc_call_trace_start(call);
         return;
+    }
     fc_call_set_deadline(call);
     const enum forkcall_method chosen = fc_method_choose(call->options.method, args_size == FORKCALL_BY_POINTER);
     const struct fc_method *method = fc_method_of(chosen);
     fc_call_set_method(call, chosen, method == NULL || method->shares_addresses);
+    fc_call_trace_start(call);
     fc_unreaped_reap();
     if (is_safe(call, method))
         start(call, method, fn, args, args_size);
+    if (call->stage != FC_STAGE_DONE && call->process.pid > 0)
+        fc_call_trace(call, FORKCALL_TRACE_READY);
     if (call->stage == FC_STAGE_DONE && call->fds.listed && call->async)
         fc_wakeup_wake(&call->fds);
 }
@@ -232,7 +237,7 @@ static void begin(struct forkcall_call *call, forkcall_fn *fn, const void *args,
 static void debug(const struct forkcall_call *call)
 {
     char text[2048];
-    if (call->report.status == FORKCALL_OK || !fc_options_debug(&call->options))
+    if (call->report.status == FORKCALL_OK || !call->debugs)
         return;
     forkcall_explain(&call->report, text, sizeof text);
     fprintf(stderr, "forkcall: %s\n", text);
@@ -253,6 +258,7 @@ static void end(struct forkcall_call *call)
     forkcall_buf_free(&call->kept_result);
     forkcall_buf_free(&call->stderr_tail);
     free(call->keep_fds);
+    fc_call_trace(call, FORKCALL_TRACE_END);
     debug(call);
 }
 
@@ -297,8 +303,8 @@ struct forkcall_report run_in_forked_process(forkcall_fn *fn, const void *args, 
     return forkcall_run(fn, args, FORKCALL_BY_POINTER, result, &options);
 }
 
-int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
-                   struct forkcall_buf *result, const struct forkcall_options *options)
+int fc_call_start_as(forkcall_fn *reported, struct forkcall_call **call, forkcall_fn *fn, const void *args,
+                     size_t args_size, struct forkcall_buf *result, const struct forkcall_options *options)
 {
     if (call == NULL)
         return -EINVAL;
@@ -307,11 +313,17 @@ int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *arg
     *call = malloc(sizeof **call);
     const int r = *call == NULL ? -ENOMEM : 0;
     if (r == 0) {
-        fc_call_init(*call, fn, result, options, true);
+        fc_call_init(*call, reported, result, options, true);
         begin(*call, fn, args, args_size);
     }
     restore(kept);
     return r;
+}
+
+int forkcall_start(struct forkcall_call **call, forkcall_fn *fn, const void *args, size_t args_size,
+                   struct forkcall_buf *result, const struct forkcall_options *options)
+{
+    return fc_call_start_as(fn, call, fn, args, args_size, result, options);
 }
 
 static int open_loop(struct forkcall_call *call)

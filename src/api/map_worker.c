@@ -1,13 +1,13 @@
 /* HOST: A child that serves items of a map: starts it, grants it items, and ends it. */
 #include "api/map_worker.h"
 
+#include "api/call.h"
 #include "api/map_log.h"
 #include "base/descriptors.h"
 #include "base/io.h"
 #include "base/report_message.h"
 #include "base/shared_memory.h"
 #include "base/shared_wait.h"
-#include "call/call.h"
 #include "child/run_items.h"
 #include "result/buf.h"
 
@@ -257,12 +257,12 @@ static int start_call(struct fc_map_worker *worker, int fd)
         if (keep == NULL)
             return -ENOMEM;
     }
-    const int r = forkcall_start(&worker->call, fc_run_items, &setup, size, NULL, &options);
+    const int r = fc_call_start_as(map->fn, &worker->call, fc_run_items, &setup, size, NULL, &options);
     free(keep);
     if (r < 0)
         worker->call = NULL;
     else
-        fc_call_set_items(worker->call, map->fn, &worker->memory->begun);
+        fc_call_set_items(worker->call, &worker->memory->begun);
     return r;
 }
 

@@ -33,6 +33,7 @@ struct forkcall_call {
     struct forkcall_options options;
     struct forkcall_buf *result; /* the caller's; NULL: none wanted */
     uint64_t start_ns;
+    uint64_t number;    /* counts the calls of a process, and of the processes that it is a fork of */
     pid_t owner;        /* the process that started the call */
     bool async;         /* started by forkcall_start: forkcall_cancel may come from any thread */
     bool claims_result; /* the result is a shared buffer, which no other call may use meanwhile */
@@ -81,6 +82,11 @@ struct forkcall_call {
     enum fc_cause cause;
     atomic_bool cancel_requested; /* by forkcall_cancel, in any thread */
 
+    /* ---- call/trace.c: who hears of the call ---- */
+    unsigned tracer; /* the number of the registration; 0: none */
+    unsigned traced; /* a bit for each event that was told */
+    bool debugs;     /* FORKCALL_DEBUG=1 */
+
     /* ---- call/take_result.c: the result ---- */
     bool result_taken;
     /* 0; -ENOMEM: the host has no memory for the result; -EPROTO: the child took it back. */
@@ -108,9 +114,8 @@ void fc_call_set_deadline(struct forkcall_call *call);
  * nothing in a call that does not run any more. fc_call_rearm follows. */
 void fc_call_move_deadline(struct forkcall_call *call, uint64_t deadline_ns);
 
-/* For a call that serves items: the function that the report names, which is not the one that the
- * child calls; and where the child notes how many it has begun. */
-void fc_call_set_items(struct forkcall_call *call, forkcall_fn *fn, const _Atomic(uint32_t) *begun);
+/* For a call that serves items: where the child notes how many it has begun. */
+void fc_call_set_items(struct forkcall_call *call, const _Atomic(uint32_t) *begun);
 
 /* The method that the call goes by, and whether its child has this process's modules at the same
  * addresses. */
@@ -136,6 +141,18 @@ bool fc_call_may_call_back(const struct forkcall_call *call);
 
 void fc_call_close_fd(struct forkcall_call *call, enum fc_fd which);
 bool fc_call_is_readable(const struct forkcall_call *call, enum fc_fd which);
+
+/* ---- call/trace.c ---------------------------------------------------------------------------- */
+
+/* Tells that the call begins, and finds out who hears of it. Its method is known. */
+void fc_call_trace_start(struct forkcall_call *call);
+/* Tells of another event, once. May call the host's code, after which fc_call_come_back is called
+ * here. */
+void fc_call_trace(struct forkcall_call *call, enum forkcall_trace_event event);
+/* Tells what the child has said since the last time. */
+void fc_call_trace_reply(struct forkcall_call *call);
+/* The child must say when it begins the function, because somebody wants to hear that. */
+bool fc_call_trace_wants_running(const struct forkcall_call *call);
 
 /* ---- call/take_result.c ---------------------------------------------------------------------- */
 

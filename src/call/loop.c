@@ -67,6 +67,7 @@ static void deadline_passed(struct forkcall_call *call)
 static bool read_reply(struct forkcall_call *call)
 {
     const int r = fc_reply_receive(&call->reply, &call->rules, call->fds.fd[FC_FD_REPLY]);
+    fc_call_trace_reply(call);
     if (call->rules.progress != NULL)
         fc_call_come_back(call);
     /* A hostile child can open its own pipe for reading, and take what poll(2) has reported. */

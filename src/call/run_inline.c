@@ -12,6 +12,7 @@ void fc_call_run_inline(struct forkcall_call *call)
     struct fc_reply *reply = &call->reply;
     volatile int code = 0; /* of the function, across the longjmp of forkcall_throw */
     fc_buf_set_limit(&reply->result, call->task.max_result);
+    fc_call_trace(call, FORKCALL_TRACE_RUNNING);
     fc_inline_enter(&frame);
     if (setjmp(frame.end) == 0)
         code = fc_function_enter(call->task.fn, call->task.args, call->task.args_size, &reply->result);
@@ -27,5 +28,6 @@ void fc_call_run_inline(struct forkcall_call *call)
     reply->done = !frame.canceled;
     if (frame.canceled)
         call->cause = FC_CAUSE_CANCEL;
+    fc_call_trace_reply(call);
     fc_call_conclude(call, &none);
 }

@@ -13,7 +13,9 @@
 void fc_call_init(struct forkcall_call *call, forkcall_fn *fn, struct forkcall_buf *result,
                   const struct forkcall_options *options, bool async)
 {
+    static atomic_uint_fast64_t calls;
     memset(call, 0, sizeof *call);
+    call->number = atomic_fetch_add(&calls, 1) + 1;
     fc_fds_init(&call->fds);
     call->start_ns = fc_now_ns();
     call->owner = getpid();
@@ -46,9 +48,8 @@ void fc_call_move_deadline(struct forkcall_call *call, uint64_t deadline_ns)
     call->callbacks_until_ns = deadline_ns;
 }
 
-void fc_call_set_items(struct forkcall_call *call, forkcall_fn *fn, const _Atomic(uint32_t) *begun)
+void fc_call_set_items(struct forkcall_call *call, const _Atomic(uint32_t) *begun)
 {
-    call->report.fn = fn;
     call->items_begun = begun;
 }
 

@@ -330,7 +330,7 @@ FC_ENTRY_CODE void fc_child_run_or_keep(struct fc_task *task)
         _exit(1);
     if (task->lifeline || !task->has_handlers) /* the server ends its other children itself */
         fc_lifeline_await_owner(task->go_fd, task->lifeline);
-    if (!fc_start_gate_tells())
+    if (task->tell_started || !fc_start_gate_tells())
         fc_reply_send_frame(FC_FRAME_STARTED, NULL, 0);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);

@@ -28,7 +28,7 @@ bool fc_exec_is_allowed(struct forkcall_call *call)
 
 bool fc_exec_name_function(struct forkcall_call *call, struct fc_module_function *name)
 {
-    switch (-fc_exec_self_name_function(call->report.fn, name)) {
+    switch (-fc_exec_self_name_function(call->task.fn, name)) {
     case 0:
         return true;
     case ENOTSUP:

@@ -31,6 +31,7 @@ void fc_request_make(struct fc_request_parts *request, const struct fc_task *tas
         .line_buffered = task->line_buffered,
         .keep = task->keep,
         .no_crash_capture = task->no_crash_capture,
+        .tell_started = task->tell_started,
         .frame_mark = task->frame_mark,
         .may_grow = task->may_grow,
         .group = (int32_t)task->group,
@@ -98,6 +99,7 @@ const struct fc_module_function *fc_request_read(const struct fc_request *head, 
     task->line_buffered = head->line_buffered;
     task->keep = head->keep;
     task->no_crash_capture = head->no_crash_capture;
+    task->tell_started = head->tell_started;
     task->frame_mark = head->frame_mark;
     task->may_grow = head->may_grow;
     task->lifeline = head->lifeline;

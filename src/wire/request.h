@@ -22,7 +22,7 @@ struct fc_request {
     bool drop_result, want_progress, own_group, lifeline;
     bool has_args, args_in_file;
     bool line_buffered;
-    bool keep, no_crash_capture;
+    bool keep, no_crash_capture, tell_started;
     uint32_t frame_mark;
     int32_t group; /* the process group to join; 0: none */
     uint64_t nonce;

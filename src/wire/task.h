@@ -43,6 +43,7 @@ struct fc_task {
     /* The process began by exec, in a process that may have been larger: see os/usage.h. */
     bool execed;
     bool close_fds;
+    bool tell_started;     /* by a frame, also where the go byte tells it */
     bool no_crash_capture; /* crashes are left to the system, and to the function's own handlers */
     bool no_args;          /* the arguments could not be mapped */
     /* The child may serve another call after this one, if it is as it was before, and its memory

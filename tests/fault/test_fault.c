@@ -59,6 +59,18 @@ static int take_output(void *user, int fd, const char *data, size_t size)
     return 0;
 }
 
+/* Every second trial is traced, so that both ways are tried. */
+struct lives {
+    int starts, ends;
+};
+
+static void count_lives(void *user, const struct forkcall_trace *trace)
+{
+    struct lives *lives = user;
+    lives->starts += trace->event == FORKCALL_TRACE_START;
+    lives->ends += trace->event == FORKCALL_TRACE_END;
+}
+
 static struct forkcall_options options_of(unsigned variant)
 {
     static const int keep[] = {2};
@@ -145,6 +157,7 @@ static int try_it(void *context)
     struct forkcall_report report;
     sigset_t mask_before;
     sigset_t mask_after;
+    struct lives lives = {0, 0};
     int started;
     if ((trial->variant & CLOSED) != 0) {
         close(0);
@@ -155,10 +168,14 @@ static int try_it(void *context)
     CHECK((trial->variant & WARM) == 0 || warm_up());
     pthread_sigmask(SIG_BLOCK, NULL, &mask_before);
     fault_arm(trial->kind->fault, trial->n, trial->kind->error);
+    if (trial->n % 2 == 0)
+        forkcall_set_trace(count_lives, &lives);
     errno = ERROR_OF_HOST;
     report = call(trial->variant, trial->kind->error, &result, &started);
     const int error_after = errno;
     const bool happened = fault_disarm();
+    forkcall_set_trace(NULL, NULL);
+    CHECK(lives.starts == lives.ends && lives.starts == (trial->n % 2 == 0 && started == 0));
     pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
     if (started == -ENOMEM && happened)
         CHECK(trial->kind->fault == FAULT_MALLOC);

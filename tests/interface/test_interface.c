@@ -152,6 +152,23 @@ static void layout_of_report(void **state)
     OFFSET(forkcall_report, reserved, 1024, 1024, 1020);
 }
 
+static void layout_of_trace(void **state)
+{
+    (void)state;
+    SIZE(forkcall_trace, 128, 120, 116);
+    OFFSET(forkcall_trace, event, 0, 0, 0);
+    OFFSET(forkcall_trace, method, 4, 4, 4);
+    OFFSET(forkcall_trace, call, 8, 8, 8);
+    OFFSET(forkcall_trace, time_ns, 16, 16, 16);
+    OFFSET(forkcall_trace, start_ns, 24, 24, 24);
+    OFFSET(forkcall_trace, pid, 32, 32, 32);
+    OFFSET(forkcall_trace, reserved_small, 36, 36, 36);
+    OFFSET(forkcall_trace, fn, 40, 40, 40);
+    OFFSET(forkcall_trace, name, 48, 44, 44);
+    OFFSET(forkcall_trace, report, 56, 48, 48);
+    OFFSET(forkcall_trace, reserved, 64, 56, 52);
+}
+
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
 static void numbers_of_enumerators(void **state)
@@ -180,6 +197,11 @@ static void numbers_of_enumerators(void **state)
     assert_int_equal(FORKCALL_HAZARDS_REFUSE, 3);
     assert_int_equal(FORKCALL_HINT_COREFOUNDATION, 1);
     assert_int_equal(FORKCALL_HINT_DISPATCH, 2);
+    assert_int_equal(FORKCALL_TRACE_START, 1);
+    assert_int_equal(FORKCALL_TRACE_READY, 2);
+    assert_int_equal(FORKCALL_TRACE_RUNNING, 3);
+    assert_int_equal(FORKCALL_TRACE_RESULT, 4);
+    assert_int_equal(FORKCALL_TRACE_END, 5);
     assert_int_equal(FORKCALL_CRASH_STACK_OVERFLOW, 1);
     assert_int_equal(FORKCALL_CRASH_MAPPED_IN_CALLER, 2);
     assert_int_equal(FORKCALL_CRASH_FRAMES, 32);
@@ -316,6 +338,7 @@ int main(void)
         cmocka_unit_test(layout_of_map_options),
         cmocka_unit_test(layout_of_server_options),
         cmocka_unit_test(layout_of_report),
+        cmocka_unit_test(layout_of_trace),
         cmocka_unit_test(numbers_of_enumerators),
         cmocka_unit_test(version_of_header_and_library),
         cmocka_unit_test(initialisers_are_all_zero),
