@@ -34,7 +34,8 @@
  *  8. One function over many items  forkcall_map
  *  9. Watching calls                forkcall_set_trace
  *
- * Rare details stand in docs/outcomes.md, docs/what-the-function-sees.md and docs/limits.md.
+ * Rare details stand in docs/outcomes.md, docs/what-the-function-sees.md and docs/limits.md; what
+ * debuggers, sanitizers, valgrind and coverage do in children, in docs/debugging.md.
  *
  * Words
  *  - Host: the process that makes a call. Child: the process that runs the function.
@@ -220,7 +221,7 @@ enum forkcall_method {
     FORKCALL_SERVER = 2,
     /** A new instance of the program, by posix_spawn(3), for each call. Needs forkcall_init(). */
     FORKCALL_SPAWN = 3,
-    /** A direct call in the host, for debuggers and coverage. Result, code, message, progress,
+    /** A direct call in the host, for debuggers. Result, code, message, progress,
      * max_result, details and allow_env work as in a child; other options are checked and have no
      * effect. An exit(), a crash or a hang is then the host's own. */
     FORKCALL_INLINE = 4,
@@ -316,13 +317,18 @@ struct forkcall_crash {
     uint64_t reserved[8]; /**< Not used. */
 };
 
-/** Bits of forkcall_report.hints: signs that a library was used on both sides of a fork, whatever
- * the outcome. forkcall_explain tells the cure. See docs/outcomes.md. */
+/** Bits of forkcall_report.hints: signs that a library was used on both sides of a fork, or that a
+ * tool has found an error, whatever the outcome. forkcall_explain tells the cure. See
+ * docs/outcomes.md. */
 enum forkcall_hint {
     /** macOS: CoreFoundation's warning stands in standard_error; seen only where captured. */
     FORKCALL_HINT_COREFOUNDATION = 1,
     /** A crash in libdispatch, at the address that it leaves in a forked child for this case. */
     FORKCALL_HINT_DISPATCH = 2,
+    /** A sanitizer or valgrind, under which the child ran, has probably found an error: it counts
+     * one, or the child has not ended as the library ends it (wait_status). Also where the status
+     * is OK: then message says so. See docs/debugging.md. */
+    FORKCALL_HINT_TOOL = 4,
 };
 
 /** What the host learns of a call: a plain value, which may be copied and needs no freeing. */
@@ -359,7 +365,8 @@ struct forkcall_report {
     forkcall_fn *fn;
     /** For FORKCALL_SIGNALED. */
     struct forkcall_crash crash;
-    /** One line for a person, without control characters. Never empty unless the status is OK. */
+    /** One line for a person, without control characters. Never empty unless the status is OK; then
+     * it is, but for FORKCALL_HINT_TOOL. */
     char message[256];
     /** The name of the function, if options.name gave it, without control characters; else "". */
     char name[64];

@@ -237,7 +237,7 @@ static void begin(struct forkcall_call *call, forkcall_fn *fn, const void *args,
 static void debug(const struct forkcall_call *call)
 {
     char text[2048];
-    if (call->report.status == FORKCALL_OK || !call->debugs)
+    if ((call->report.status == FORKCALL_OK && call->report.message[0] == '\0') || !call->debugs)
         return;
     forkcall_explain(&call->report, text, sizeof text);
     fprintf(stderr, "forkcall: %s\n", text);

@@ -4,6 +4,7 @@
 #include "base/code_pointer.h"
 #include "base/report_message.h"
 #include "base/text.h"
+#include "base/tools.h"
 #include "crash/symbol.h"
 
 #include <errno.h>
@@ -16,7 +17,8 @@ static void add_verdict(struct fc_text *text, const struct forkcall_report *repo
     char number[32];
     switch (report->status) {
     case FORKCALL_OK:
-        fc_text_add(text, "%s returned its result", name);
+        fc_text_add(text, "%s returned its result%s%s", name, report->message[0] != '\0' ? ", but: " : "",
+                    report->message);
         break;
     case FORKCALL_FAILED:
         fc_text_add(text, "%s failed with code %d: %s", name, report->code, report->message);
@@ -49,6 +51,20 @@ static void add_hazards(struct fc_text *text, unsigned hazards)
         fc_text_add(text, "\nThe caller was itself forked and had not exec'ed.");
     if ((hazards & FORKCALL_HAZARD_LIBRARY) != 0)
         fc_text_add(text, "\nA library that may not be used on both sides of a fork is loaded in the caller.");
+}
+
+/* The message of a call that has succeeded says it already, and perhaps that of another. */
+static void add_tool(struct fc_text *text, const struct forkcall_report *report)
+{
+    char name[80];
+    const int status = report->wait_status;
+    if ((report->hints & FORKCALL_HINT_TOOL) == 0 || report->status == FORKCALL_OK ||
+        strstr(report->message, "Sanitizer") != NULL)
+        return;
+    fc_text_add(text, "\nPerhaps %s has found an error in the child: see its report.",
+                fc_tools_name(fc_tools() & FC_TOOLS_CHECKING, name, sizeof name));
+    if (status != -1 && WIFEXITED(status))
+        fc_text_add(text, " The exit status was %d.", WEXITSTATUS(status));
 }
 
 static void add_hints(struct fc_text *text, unsigned hints)
@@ -94,6 +110,7 @@ static void explain(struct fc_text *text, const struct fc_symbols *symbols, cons
         fc_explain_frames(text, symbols, &report->crash, name);
         add_circumstances(text, report);
     }
+    add_tool(text, report);
     add_hints(text, report->hints);
 }
 

@@ -48,6 +48,9 @@ static struct forkcall_report report_of_all(const struct fc_map *map)
         report.status = FORKCALL_CANCELED;
         fc_report_message(&report, "canceled by the caller");
     }
+    report.hints |= map->total.hints;
+    if (report.status == FORKCALL_OK)
+        memcpy(report.message, map->total.message, sizeof report.message);
     report.ran = map->total.ran;
     report.method = map->total.method;
     report.hazards = map->total.hazards;

@@ -84,6 +84,9 @@ void fc_map_add_to_total(struct fc_map *map, const struct forkcall_report *repor
     struct forkcall_report *total = &map->total;
     total->method = report->method;
     total->hazards |= report->hazards;
+    total->hints |= report->hints & FORKCALL_HINT_TOOL;
+    if (report->status == FORKCALL_OK && (report->hints & FORKCALL_HINT_TOOL) != 0)
+        memcpy(total->message, report->message, sizeof total->message);
     if (report->ran == FORKCALL_RAN_NO)
         return;
     if (total->ran != FORKCALL_RAN_YES)

@@ -21,6 +21,16 @@ static inline bool fc_runs_on_valgrind(void)
 #endif
 }
 
+/* How many errors valgrind has found in this process, and in those that it is a fork of. */
+static inline unsigned fc_memcheck_errors(void)
+{
+#ifdef VALGRIND_COUNT_ERRORS
+    return (unsigned)VALGRIND_COUNT_ERRORS;
+#else
+    return 0;
+#endif
+}
+
 static inline void fc_memcheck_define(const void *data, size_t size)
 {
 #ifdef VALGRIND_MAKE_MEM_DEFINED

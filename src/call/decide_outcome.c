@@ -2,6 +2,7 @@
  * end. */
 #include "call/outcome.h"
 
+#include "base/tools.h"
 #include "child/crash_handler.h"
 #include "child/run.h"
 #include "config.h"
@@ -121,6 +122,40 @@ static enum forkcall_status status_by_kernel(const struct fc_facts *facts, const
     /* Only the child has told. */
     *code = ending->status_known ? WTERMSIG(ending->wait_status) : report->crash.signal;
     return FORKCALL_SIGNALED;
+}
+
+/* ---- What a tool says ------------------------------------------------------------------------ */
+
+/* How the library ends a child after that trailer. */
+static int usual_wait_status(const struct fc_trailer *trailer)
+{
+    switch ((enum fc_end)trailer->end) {
+    case FC_END_RETURNED:
+        return trailer->code == 0 ? 0 : 1 << 8;
+    case FC_END_EXITED:
+        return (trailer->code & 0xff) << 8;
+    case FC_END_THREAD_EXIT:
+        return 0;
+    case FC_END_TOO_BIG:
+    case FC_END_NO_MEMORY:
+    case FC_END_EXITED_UNKNOWN:
+        break;
+    }
+    return 1 << 8;
+}
+
+unsigned fc_outcome_tool_hint(const struct fc_facts *facts, enum fc_decided_by by, const struct forkcall_report *report)
+{
+    const struct fc_ending *ending = facts->ending;
+    const struct fc_trailer *trailer = &facts->reply->trailer;
+    bool has_spoken = facts->tool_line != NULL;
+    if (!has_spoken && by == FC_DECIDED_BY_TRAILER && (trailer->tools & FC_TOOLS_CHECKING) != 0)
+        has_spoken = (trailer->tools & FC_TOOL_HAS_FOUND) != 0 ||
+                     (ending->status_known && ending->wait_status != usual_wait_status(trailer));
+    /* The function may have done so itself. */
+    if (!has_spoken && by == FC_DECIDED_BY_KERNEL && report->status == FORKCALL_EXITED)
+        has_spoken = (facts->tools & FC_TOOLS_SANITIZERS) != 0 && report->code != 0;
+    return has_spoken ? FORKCALL_HINT_TOOL : 0;
 }
 
 /* ---- The whole ------------------------------------------------------------------------------- */

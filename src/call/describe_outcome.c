@@ -3,6 +3,7 @@
 
 #include "base/report_message.h"
 #include "base/rlimits.h"
+#include "base/tools.h"
 #include "child/run.h"
 #include "config.h"
 #include "crash/crash_decode.h"
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static const char *step_name(uint32_t step)
 {
@@ -57,16 +59,52 @@ static void describe_failed(const struct fc_facts *facts, struct forkcall_report
         fc_report_message(report, "the function returned %d", report->code);
 }
 
+/* What is added to a sentence about an end that a tool may have caused. */
+static void say_tool(const struct fc_facts *facts, unsigned tools, char *to, size_t size)
+{
+    char name[80];
+    if (facts->tool_line != NULL)
+        snprintf(to, size, ": %.*s", (int)facts->tool_line_size, facts->tool_line);
+    else
+        snprintf(to, size, " (perhaps %s has found an error: see its report)",
+                 fc_tools_name(tools & FC_TOOLS_CHECKING, name, sizeof name));
+}
+
+/* The only message of a call that has succeeded. */
+static void describe_ok(const struct fc_facts *facts, struct forkcall_report *report)
+{
+    unsigned tools = facts->reply->trailer.tools;
+    const int status = facts->ending->wait_status;
+    char tool[256], number[32];
+    if ((report->hints & FORKCALL_HINT_TOOL) == 0)
+        return;
+    if ((tools & FC_TOOL_LEAK) != 0 && WIFEXITED(status) && WEXITSTATUS(status) == FC_EXIT_LEAKS)
+        tools &= FC_TOOL_LEAK | FC_TOOL_HAS_FOUND;
+    say_tool(facts, tools, tool, sizeof tool);
+    if (facts->tool_line != NULL)
+        fc_report_message_bytes(report, facts->tool_line, facts->tool_line_size);
+    else if ((tools & FC_TOOL_HAS_FOUND) != 0)
+        fc_report_message(report, "valgrind has found an error while the function ran: see its report");
+    else if (WIFEXITED(status))
+        fc_report_message(report, "the child ended with exit status %d after its result%s", WEXITSTATUS(status), tool);
+    else
+        fc_report_message(report, "the child was killed by %s after its result%s",
+                          fc_signal_name(WTERMSIG(status), number), tool);
+}
+
 static void describe_exited(const struct fc_facts *facts, struct forkcall_report *report)
 {
     const struct fc_reply *reply = facts->reply;
     const bool runs_handlers = !facts->shares_addresses;
+    char tool[256] = "";
+    if ((report->hints & FORKCALL_HINT_TOOL) != 0)
+        say_tool(facts, facts->tools, tool, sizeof tool);
     if (!reply->done)
-        fc_report_message(report, "the child ended with exit status %d before the function %s%s", report->code,
+        fc_report_message(report, "the child ended with exit status %d before the function %s%s%s", report->code,
                           report->ran == FORKCALL_RAN_NO ? "was called"
                           : runs_handlers                ? "and its handlers of atexit() returned"
                                                          : "returned",
-                          fc_outcome_reply_is_malformed(facts, report->ran) ? "; its reply was malformed" : "");
+                          fc_outcome_reply_is_malformed(facts, report->ran) ? "; its reply was malformed" : "", tool);
     else if (say_its_own(&reply->message, report))
         return;
     else if (reply->trailer.end == FC_END_EXITED)
@@ -273,6 +311,8 @@ void fc_outcome_describe(const struct fc_facts *facts, enum fc_decided_by by, st
         describe_lost(facts, report);
         break;
     case FORKCALL_OK:
+        describe_ok(facts, report);
+        break;
     case FORKCALL_UNSAFE:
         break;
     }

@@ -5,6 +5,7 @@
 #include "base/fd_message.h"
 #include "base/io.h"
 #include "base/report_message.h"
+#include "base/tools.h"
 #include "call/hazards.h"
 #include "config.h"
 #include "crash/crash_decode.h"
@@ -45,6 +46,10 @@ static const struct fc_last_progress *last_progress(const struct forkcall_call *
 
 static struct fc_facts gather(const struct forkcall_call *call, const struct fc_ending *ending)
 {
+    const struct forkcall_buf *tail = &call->stderr_tail;
+    size_t line_size = 0;
+    const char *line =
+        (fc_tools() & FC_TOOLS_SANITIZERS) == 0 ? NULL : fc_tools_find_report(tail->data, tail->size, &line_size);
     return (struct fc_facts){.options = &call->options,
                              .reply = &call->reply,
                              .ending = ending,
@@ -59,6 +64,9 @@ static struct fc_facts gather(const struct forkcall_call *call, const struct fc_
                              .shares_addresses = call->child_shares_addresses,
                              .has_server = call->process.remote != NULL,
                              .measured = call->task.measure,
+                             .tools = fc_tools(),
+                             .tool_line = line,
+                             .tool_line_size = line_size,
                              .host_peak_bytes = host_peak_bytes(call),
                              .progress = last_progress(call)};
 }
@@ -93,6 +101,7 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     report->elapsed_ns = fc_now_ns() - call->start_ns;
     report->hints = fc_hints(&call->hint_scan, &report->crash);
     const enum fc_decided_by by = fc_outcome_decide(&facts, report);
+    report->hints |= (uint16_t)fc_outcome_tool_hint(&facts, by, report);
     fc_outcome_describe(&facts, by, report);
     count_instance(call, ending, by);
     /* A library that makes a fork unsafe may explain a failure. A call that succeeds does not pay

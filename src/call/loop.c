@@ -14,6 +14,14 @@
 #include <string.h>
 #include <unistd.h>
 
+/* How long a tool may take at the end of a process without a deadline. */
+#define TOOL_END_NS 30000000000U
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- Signals and deadlines ------------------------------------------------------------------- */
 
 /* Asks the kernel how a child of a server has ended. That helps if the server is gone or does not
@@ -63,6 +71,17 @@ static void deadline_passed(struct forkcall_call *call)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
+/* Under a tool that speaks at the end of the process, the end may take as long as the call may. */
+static uint64_t end_by_ns(const struct forkcall_call *call)
+{
+    const uint64_t now = fc_now_ns();
+    const uint64_t usual = now + FC_CALL_END_NS;
+    if (!fc_reply_tool_speaks_at_end(&call->reply))
+        return usual;
+    const uint64_t longest = earlier(call->deadline_ns, now + TOOL_END_NS);
+    return longest > usual ? longest : usual;
+}
+
 /* Reads once. False: there was nothing to read. */
 static bool read_reply(struct forkcall_call *call)
 {
@@ -74,7 +93,7 @@ static bool read_reply(struct forkcall_call *call)
     if (r == -EAGAIN)
         return false;
     if (call->reply.done || (call->reply.answered && !call->reply.malformed)) {
-        fc_call_set_stage(call, FC_STAGE_ANSWERED, fc_now_ns() + FC_CALL_END_NS);
+        fc_call_set_stage(call, FC_STAGE_ANSWERED, end_by_ns(call));
     } else if (call->reply.malformed) {
         fc_call_terminate(call, FC_CAUSE_MALFORMED);
     } else if (call->reply.no_memory) {
@@ -192,6 +211,14 @@ static void conclude(struct forkcall_call *call)
     }
 }
 
+/* False: a tool that watches the child may have something to say when the child ends, or before it
+ * says that it is fit for another call. */
+static bool answer_is_enough(const struct forkcall_call *call)
+{
+    return !fc_reply_tool_speaks_at_end(&call->reply) ||
+           (call->task.keep && call->reply.rest_size >= sizeof(struct fc_frame_header));
+}
+
 /* By SERVER the trailer is enough: the server reaps its own child, so nobody waits for the exit. */
 static void conclude_by_answer(struct forkcall_call *call)
 {
@@ -264,11 +291,6 @@ static bool has_to_ask(const struct forkcall_call *call)
     return call->process.fd < 0 || call->unreapable;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int timeout_ms(struct forkcall_call *call, uint64_t until_ns)
 {
     const uint64_t first = earlier(until_ns, earlier(call->deadline_ns, call->ready_by_ns));
@@ -320,7 +342,7 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
         fc_call_terminate(call, FC_CAUSE_CANCEL);
     if (call->stage == FC_STAGE_DONE) /* the host has closed its descriptors */
         return;
-    if (call->process.remote && call->reply.done && call->stage == FC_STAGE_ANSWERED) {
+    if (call->process.remote && call->reply.done && call->stage == FC_STAGE_ANSWERED && answer_is_enough(call)) {
         conclude_by_answer(call);
         return;
     }

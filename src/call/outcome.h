@@ -38,6 +38,11 @@ struct fc_facts {
     bool shares_addresses; /* the child had the host's modules, at the same addresses */
     bool has_server;       /* a server reaps the child */
     bool measured;         /* the child was asked for its usage */
+    unsigned tools;        /* that watch the host: base/tools.h */
+    /* The line in which a sanitizer tells its finding on a captured standard_error; NULL: there is
+     * none. */
+    const char *tool_line;
+    size_t tool_line_size;
     /* Of the host, where the peak of its memory survives exec; 0: it does not. */
     uint64_t host_peak_bytes;
     const struct fc_last_progress *progress; /* NULL: none, or of another item */
@@ -55,6 +60,9 @@ enum fc_decided_by {
 /* Fills in status, ran, code, wait_status and usage. report->crash is there already, and a
  * crash that the kernel does not confirm is not (fc_outcome_crash_is_true). */
 enum fc_decided_by fc_outcome_decide(const struct fc_facts *facts, struct forkcall_report *report);
+/* FORKCALL_HINT_TOOL, or 0. Called when status and code are there. */
+unsigned fc_outcome_tool_hint(const struct fc_facts *facts, enum fc_decided_by by,
+                              const struct forkcall_report *report);
 /* Fills in the message for what was decided (describe_outcome.c). */
 void fc_outcome_describe(const struct fc_facts *facts, enum fc_decided_by by, struct forkcall_report *report);
 

@@ -2,6 +2,7 @@
 #include "call/reply_reader.h"
 
 #include "base/io.h"
+#include "base/tools.h"
 #include "child/inline.h"
 
 #include <math.h>
@@ -184,6 +185,12 @@ void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, c
     }
     if (reply->done)
         keep_rest(reply, data, size);
+}
+
+bool fc_reply_tool_speaks_at_end(const struct fc_reply *reply)
+{
+    const struct fc_trailer *trailer = reply->done ? &reply->trailer : &reply->answer;
+    return (reply->done || reply->answered) && (trailer->tools & FC_TOOLS_AT_END) != 0;
 }
 
 void fc_reply_settle(struct fc_reply *reply)

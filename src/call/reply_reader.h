@@ -67,6 +67,9 @@ void fc_reply_set_mark(struct fc_reply *reply, uint32_t mark);
  * effect than on reply. */
 void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, const unsigned char *data, size_t size);
 
+/* True: the child has answered, and is watched by a tool that says at its end what it has found. */
+bool fc_reply_tool_speaks_at_end(const struct fc_reply *reply);
+
 /* Called when the child is gone and its reply was read: an ANSWER without a trailer becomes the
  * trailer. */
 void fc_reply_settle(struct fc_reply *reply);

@@ -3,7 +3,10 @@
 
 #include "base/fd_identity.h"
 #include "base/io.h"
+#include "base/memcheck.h"
+#include "base/tools.h"
 #include "child/child_state.h"
+#include "child/coverage.h"
 #include "child/exit_hooks.h"
 #include "child/progress.h"
 #include "child/reply_writer.h"
@@ -25,17 +28,19 @@
 /* The exit status of a child that could not write its reply. */
 #define EXIT_MUTE 125
 
-#ifdef HAVE_GCOV_DUMP
-extern void __gcov_dump(void) __attribute__((weak));
-#endif
-
 _Noreturn void fc_child_leave(int status)
 {
-#ifdef HAVE_GCOV_DUMP
-    if (__gcov_dump != NULL)
-        __gcov_dump();
-#endif
+    fc_coverage_write();
     _exit(status);
+}
+
+/* Of LeakSanitizer's two checks, the one that can be repeated returns its verdict, whatever the
+ * user's options make of it, and a kept child is checked after each call. A fork of a process with
+ * threads is not checked: it does not have their stacks, so what these alone point to would look
+ * like a leak. */
+int fc_child_check_leaks(int status)
+{
+    return !fc_child.task.threaded && fc_child_has_not_forked() && fc_tools_find_leaks() ? FC_EXIT_LEAKS : status;
 }
 
 /* Ends this process, whose function has closed the reply, by a signal that nobody sends. No exit
@@ -44,10 +49,7 @@ _Noreturn static void leave_without_reply(void)
 {
     struct sigaction action;
     sigset_t mute;
-#ifdef HAVE_GCOV_DUMP
-    if (__gcov_dump != NULL)
-        __gcov_dump();
-#endif
+    fc_coverage_write();
     memset(&action, 0, sizeof action);
     sigaction(FC_MUTE_SIGNAL, &action, NULL);
     sigemptyset(&mute);
@@ -61,6 +63,8 @@ _Noreturn static void leave_without_reply(void)
 static bool tell(enum fc_end how, int code)
 {
     struct fc_trailer trailer = {.nonce = fc_child.task.nonce, .end = (uint32_t)how, .code = code};
+    const bool has_found = (fc_tools() & FC_TOOL_VALGRIND) != 0 && fc_memcheck_errors() != fc_child.tool_errors;
+    trailer.tools = (uint16_t)(fc_tools() | (has_found ? FC_TOOL_HAS_FOUND : 0));
     if (how == FC_END_RETURNED && code == 0 && !fc_child.task.drop_result) {
         trailer.result_size = fc_child.result.size;
         trailer.transport = fc_child.result.kind_private == FC_BUF_SHARED   ? FC_TRANSPORT_SHARED
@@ -79,7 +83,7 @@ _Noreturn static void end_told(bool told, enum fc_end how, int exit_status)
     if (fc_child.task.has_handlers)
         fc_yield();
     if (told || how == FC_END_EXITED) /* the kernel tells the exit status as well */
-        fc_child_leave(exit_status);
+        fc_child_leave(fc_child_check_leaks(exit_status));
     if (!fc_fd_identity_holds(fc_child.task.reply_fd, &fc_child.task.mark))
         leave_without_reply();
     fc_child_leave(EXIT_MUTE);

@@ -12,6 +12,10 @@ void fc_child_returned(int code);
 /* Ends this process, which serves no call any more. */
 _Noreturn void fc_child_leave(int status);
 
+/* Called before the process ends, or serves another call: tells leaks on standard error, if
+ * LeakSanitizer is there. Returns status; 23: there are some. */
+int fc_child_check_leaks(int status);
+
 /* Ends the call as forkcall_throw does, with that code. */
 _Noreturn void fc_child_throw(int code);
 

@@ -3,10 +3,13 @@
 
 #include "base/descriptors.h"
 #include "base/io.h"
+#include "base/memcheck.h"
 #include "base/poll_fds.h"
 #include "base/rlimits.h"
+#include "base/tools.h"
 #include "child/child_state.h"
 #include "child/close_fds.h"
+#include "child/coverage.h"
 #include "child/crash_handler.h"
 #include "child/exit_hooks.h"
 #include "child/finish.h"
@@ -15,6 +18,7 @@
 #include "child/reply_writer.h"
 #include "child/storage.h"
 #include "child/streams.h"
+#include "child/tool_handlers.h"
 #include "module/lookup.h"
 #include "os/lifeline.h"
 #include "os/start_gate.h"
@@ -55,16 +59,19 @@ static void catch_crash(int signal, bool keep_ignored)
         sigaction(signal, &old, NULL);
 }
 
-/* Removes the host's signal handlers, which are code of the host. Signals that the host ignores
- * stay ignored, as over exec, but for SIGCHLD: if SIGCHLD is ignored, or has SA_NOCLDWAIT, the
- * kernel reaps the function's own children, and system(3) and pclose(3) fail. All signals are still
- * blocked. captures: false where crashes are left to the host's own handlers. */
+/* Removes the host's signal handlers, which are code of the host. Those of a sanitizer stay.
+ * Signals that the host ignores stay ignored, as over exec, but for SIGCHLD: if SIGCHLD is ignored,
+ * or has SA_NOCLDWAIT, the kernel reaps the function's own children, and system(3) and pclose(3)
+ * fail. All signals are still blocked. captures: false where crashes are left to the host's own
+ * handlers. */
 static void set_signals(bool keep_ignored, bool captures)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     for (int signal = 1; signal < NSIG; signal++) {
         struct sigaction old;
+        if (fc_tool_has_signal(signal))
+            continue;
         if (captures && fc_crash_is_caught(signal))
             catch_crash(signal, keep_ignored);
         else if (fc_crash_is_fatal(signal) || signal == SIGKILL || signal == SIGSTOP ||
@@ -194,6 +201,7 @@ static void become_child(const struct fc_task *task, void *storage)
     fc_child.pid = getpid();
     fc_child.generation = fc_fds_generation();
     fc_child.task = *task;
+    fc_child.tool_errors = fc_memcheck_errors();
     fc_child.run_handlers = task->has_handlers && return_is_guarded ? fc_exit_hooks_run_handlers : NULL;
     const size_t small = nested ? 0 : task->keep ? FC_KEPT_RESULT : FC_SMALL_RESULT;
     fc_child.result = task->shared.data != NULL ? fc_shared_buf_in_child(&task->shared)
@@ -272,7 +280,7 @@ static void install_handlers(const struct fc_task *task)
 /* Notes what this process has, to see after the call whether it is as it was. */
 static void prepare_to_keep(const struct fc_task *task)
 {
-    fc_child.task.keep = fc_fitness_note(task->caller);
+    fc_child.task.keep = (fc_tools() & FC_TOOLS_AT_END_ALONE) == 0 && fc_fitness_note(task->caller);
     if (fc_child.task.keep && fc_child.run_handlers != NULL)
         fc_child.run_handlers = fc_exit_hooks_run_handlers_and_return;
 }
@@ -282,11 +290,12 @@ static void prepare_to_keep(const struct fc_task *task)
 static void keep_process(void)
 {
     const struct fc_task task = fc_child.task;
+    const int status = fc_child_check_leaks(0);
     int unused;
     if (task.no_crash_capture)
         fc_crash_take_back();
-    if (!fc_fitness_holds(task.may_grow))
-        fc_child_leave(0);
+    if (status != 0 || !fc_fitness_holds(task.may_grow))
+        fc_child_leave(status);
     if (fc_child.result.kind_private == FC_BUF_HEAP)
         forkcall_buf_free(&fc_child.result);
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &unused);
@@ -305,6 +314,8 @@ FC_ENTRY_CODE void fc_child_run_or_keep(struct fc_task *task)
     enum fc_setup_step step;
     sigset_t none;
     become_child(task, first_result + FC_REPLY_HEAD);
+    if (!task->execed)
+        fc_coverage_begin();
     if (!task->has_handlers)
         install_handlers(task);
     else if (!task->own_group)

@@ -75,6 +75,10 @@ size_t fc_symbol_find_by_libdw(const struct fc_libdw_view *view, uint64_t addres
  * which strip(1) removes. */
 bool fc_symbol_find_in_file(uint64_t address, struct fc_symbol *symbol);
 
+/* Looks for functions of those names in the tables of the files of all modules that are loaded, and
+ * calls found for each one, with the number of its name and with its address. */
+void fc_symbols_find_named(const char *const *names, size_t count, void (*found)(size_t name, uint64_t address));
+
 /* Finds the function by dladdr(3), which knows exported functions. */
 bool fc_symbol_find_exported(uint64_t address, struct fc_symbol *symbol);
 

@@ -11,6 +11,7 @@
 #include "module/proc_maps.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -132,6 +133,72 @@ static bool find_in_table(struct table *table, uint64_t address, uint64_t bias, 
     *symbol = (struct fc_symbol){.start = start_of(&best) + bias};
     fc_symbol_set_name(symbol, name);
     return true;
+}
+
+/* ---- By name --------------------------------------------------------------------------------- */
+
+#define NAMES_MAX ((uint64_t)1 << 28) /* bytes of the names of one file */
+
+struct search {
+    const char *const *names;
+    size_t count;
+    void (*found)(size_t name, uint64_t address);
+};
+
+static char *read_names(const struct table *table)
+{
+    const uint64_t size = table->names.sh_size;
+    char *names = size > 0 && size <= NAMES_MAX ? malloc((size_t)size) : NULL;
+    if (names == NULL || (read_at(table->fd, names, (size_t)size, table->names.sh_offset) && names[size - 1] == '\0'))
+        return names;
+    free(names);
+    return NULL;
+}
+
+static void compare(const struct search *search, const ElfW(Sym) * symbol, const char *name, uint64_t bias)
+{
+    if ((symbol->st_info & 0xf) != STT_FUNC || symbol->st_shndx == SHN_UNDEF)
+        return;
+    for (size_t i = 0; i < search->count; i++)
+        if (strcmp(name, search->names[i]) == 0)
+            search->found(i, symbol->st_value + bias);
+}
+
+static void search_table(const struct search *search, const struct table *table, const char *names, uint64_t bias)
+{
+    ElfW(Sym) symbols[SYMBOLS_AT_ONCE];
+    const uint64_t count = table->symbols.sh_size / sizeof symbols[0];
+    for (uint64_t first = 0; first < count; first += SYMBOLS_AT_ONCE) {
+        const size_t n = count - first < SYMBOLS_AT_ONCE ? (size_t)(count - first) : SYMBOLS_AT_ONCE;
+        if (!read_at(table->fd, symbols, n * sizeof symbols[0], table->symbols.sh_offset + first * sizeof symbols[0]))
+            return;
+        for (size_t i = 0; i < n; i++)
+            if (symbols[i].st_name < table->names.sh_size)
+                compare(search, &symbols[i], names + symbols[i].st_name, bias);
+    }
+}
+
+static int search_module(struct dl_phdr_info *info, size_t size, void *search)
+{
+    struct table table = {.fd = -1};
+    (void)size;
+    for (ElfW(Half) i = 0; i < info->dlpi_phnum && table.fd < 0; i++)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD)
+            table.fd = open_mapped_file(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+    if (table.fd < 0)
+        return 0;
+    char *names = find_table(&table) ? read_names(&table) : NULL;
+    if (names != NULL)
+        search_table(search, &table, names, info->dlpi_addr);
+    free(names);
+    close(table.fd);
+    return 0;
+}
+
+void fc_symbols_find_named(const char *const *names, size_t count, void (*found)(size_t name, uint64_t address))
+{
+    struct search search = {.names = names, .count = count, .found = found};
+    dl_iterate_phdr(search_module, &search);
 }
 
 bool fc_symbol_find_in_file(uint64_t address, struct fc_symbol *symbol)

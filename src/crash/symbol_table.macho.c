@@ -3,6 +3,13 @@
  * SPDX-License-Identifier: MIT */
 #include "crash/symbol.h"
 
+void fc_symbols_find_named(const char *const *names, size_t count, void (*found)(size_t name, uint64_t address))
+{
+    (void)names;
+    (void)count;
+    (void)found;
+}
+
 bool fc_symbol_find_in_file(uint64_t address, struct fc_symbol *symbol)
 {
     (void)address;

@@ -8,6 +8,7 @@
 #include "base/large_storage.h"
 #include "base/poll_fds.h"
 #include "base/process_name.h"
+#include "child/coverage.h"
 #include "child/crash_handler.h"
 #include "child/prepare.h"
 #include "child/run.h"
@@ -150,6 +151,7 @@ _Noreturn static void serve(void)
             break;
     }
     fc_children_kill_all();
+    fc_coverage_write();
     _exit(0);
 }
 

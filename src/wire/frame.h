@@ -72,7 +72,8 @@ struct fc_trailer {
     uint32_t end;
     int32_t code;
     uint32_t transport;
-    uint32_t usage_known; /* not 0: the fields after result_size are valid */
+    uint16_t usage_known; /* not 0: the fields after result_size are valid */
+    uint16_t tools;       /* that watch the child: bits of base/tools.h */
     uint64_t result_size;
     uint64_t user_ns, system_ns;
     uint64_t max_rss_bytes; /* 0: not known */

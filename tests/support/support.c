@@ -329,6 +329,23 @@ bool under_sanitizer(void)
 #endif
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_LEAK_CHECK 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_LEAK_CHECK 1
+#endif
+#endif
+#ifdef HAS_LEAK_CHECK
+/* LeakSanitizer asks. The children of tests end in the midst of their work, and there are thousands
+ * of them: only the tests themselves are looked at. */
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+    return forkcall_in_child();
+}
+#endif
+
 bool under_valgrind(void)
 {
     const char *preload = getenv("LD_PRELOAD");

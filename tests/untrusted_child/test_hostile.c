@@ -213,6 +213,35 @@ static void child_that_writes_after_its_trailer_and_stays(void **state)
     forkcall_buf_free(&result);
 }
 
+static int child_pretends_that_a_tool_speaks(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct forkcall_buf bytes = FORKCALL_BUF_INIT;
+    struct fc_trailer trailer = forge_trailer(forge_nonce(), FC_END_RETURNED, 0, FC_TRANSPORT_NONE, 0);
+    (void)args;
+    (void)args_size;
+    (void)result;
+    trailer.tools = 0xffff;
+    forge_done(&bytes, &trailer);
+    forge_say(&bytes);
+    for (;;)
+        pause();
+    return 0; /* not reached */
+}
+
+static void child_that_pretends_to_be_watched_by_a_tool_has_until_the_deadline(void **state)
+{
+    (void)state;
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    const struct forkcall_options short_of_time = {.timeout_ms = short_timeout_ms()};
+    const struct forkcall_report report =
+        call_hostile(child_pretends_that_a_tool_speaks, NULL, 0, &result, &short_of_time);
+    assert_status(report, FORKCALL_OK);
+    assert_true(report.elapsed_ns < 25000000000U); /* a tool has 30 s where there is no deadline */
+    int pid = report.pid;
+    assert_true(wait_until(process_is_gone, &pid));
+    forkcall_buf_free(&result);
+}
+
 static int child_closes_everything(const void *args, size_t args_size, struct forkcall_buf *result)
 {
     (void)args;
@@ -328,6 +357,7 @@ int main(void)
         TEST(endless_progress_frames),
         TEST(forged_progress_is_told_as_what_it_is_or_not_at_all),
         TEST(child_that_writes_after_its_trailer_and_stays),
+        TEST(child_that_pretends_to_be_watched_by_a_tool_has_until_the_deadline),
         TEST(child_that_closes_its_reply),
         TEST(child_that_puts_a_file_in_place_of_its_reply),
         TEST(grandchild_that_floods_the_reply_after_the_end),
