@@ -6,6 +6,7 @@
 #include "base/report_message.h"
 #include "child/abort_reason.h"
 #include "child/child_state.h"
+#include "child/mapped_files.h"
 #include "child/progress.h"
 #include "child/reply_writer.h"
 #include "child/run.h"
@@ -165,14 +166,18 @@ static void send_notice(int signal, const siginfo_t *info, const void *context)
     notice.range_count = sends_ranges ? (uint32_t)range_count : 0;
     const size_t ranges_size = notice.range_count * sizeof *fc_module_ranges;
     fc_memcheck_define((const void *)(uintptr_t)notice.stack_address, size);
-    struct fc_frame_header header = fc_child_frame_header(FC_FRAME_CRASH, sizeof notice + ranges_size + size);
+    notice.file_count = (uint32_t)fc_mapped_files_list(&notice, size);
+    const size_t files_size = notice.file_count * sizeof *fc_mapped_files;
+    struct fc_frame_header header =
+        fc_child_frame_header(FC_FRAME_CRASH, sizeof notice + ranges_size + files_size + size);
     struct iovec parts[] = {
         {.iov_base = &header, .iov_len = sizeof header},
         {.iov_base = &notice, .iov_len = sizeof notice},
         {.iov_base = fc_module_ranges, .iov_len = ranges_size},
+        {.iov_base = fc_mapped_files, .iov_len = files_size},
         {.iov_base = (void *)(uintptr_t)notice.stack_address, .iov_len = size},
     };
-    fc_reply_write(parts, 4, false);
+    fc_reply_write(parts, 5, false);
 }
 
 /* True: the instruction is executed again when the handler returns, and raises the signal again,

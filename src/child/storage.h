@@ -5,6 +5,7 @@
 #define FC_CHILD_STORAGE_H
 
 #include "child/reply_writer.h"
+#include "module/foreign.h"
 #include "module/ranges.h"
 #include "wire/frame.h"
 #include "wire/request.h"
@@ -24,5 +25,9 @@ struct fc_last_report {
 extern struct fc_last_report fc_last_reports[2];
 /* Where this process's modules lie: see child/crash_handler.h. */
 extern struct fc_module_range fc_module_ranges[FC_MODULE_RANGES_MAX];
+/* For child/mapped_files.c. */
+#define FC_LINE_MAX 8192U
+extern struct fc_mapped_file fc_mapped_files[FC_MAPPED_FILES_MAX];
+extern char fc_line[FC_LINE_MAX];
 
 #endif

@@ -1,7 +1,7 @@
 /* HOST: Checks the notice of a crash and unwinds the stack in it. */
 #include "crash/crash_decode.h"
 #include "base/report_message.h"
-#include "crash/relocate.h"
+#include "crash/child_address.h"
 #include "crash/symbol.h"
 #include "crash/unwind.h"
 #include "os/memory_probe.h"
@@ -44,79 +44,73 @@ static bool is_overflow(const struct fc_crash_notice *notice, size_t stack_size)
 /* The parts of a notice. */
 struct parts {
     struct fc_crash_notice head;
-    const unsigned char *ranges;
+    const unsigned char *ranges, *files;
     unsigned char *stack;
     size_t stack_size;
 };
 
-/* Splits a notice. False: it claims more ranges than it has bytes for. */
+/* Splits a notice. False: it claims more ranges or files than it has bytes for. */
 static bool take_apart(struct parts *parts, unsigned char *notice, size_t size)
 {
     memcpy(&parts->head, notice, sizeof parts->head);
     const size_t rest = size - sizeof parts->head;
-    if (parts->head.range_count > rest / sizeof(struct fc_module_range))
+    const size_t ranges_max = rest / sizeof(struct fc_module_range);
+    const size_t files_max = rest / sizeof(struct fc_mapped_file);
+    if (parts->head.range_count > ranges_max || parts->head.file_count > files_max)
         return false;
     const size_t ranges_size = parts->head.range_count * sizeof(struct fc_module_range);
+    const size_t files_size = parts->head.file_count * sizeof(struct fc_mapped_file);
+    if (files_size > rest - ranges_size)
+        return false;
     parts->ranges = notice + sizeof parts->head;
-    parts->stack = notice + sizeof parts->head + ranges_size;
-    parts->stack_size = rest - ranges_size;
+    parts->files = parts->ranges + ranges_size;
+    parts->stack = notice + sizeof parts->head + ranges_size + files_size;
+    parts->stack_size = rest - ranges_size - files_size;
     return true;
 }
 
 /* ---- From the child's addresses to this process's -------------------------------------------- */
 
-/* Translates an address of code. An address outside every module of the child must not be taken for
- * code of this process, so it becomes 0. */
-static uint64_t translate_code(const struct fc_relocation *relocation, uint64_t address)
-{
-    uint64_t stripped = fc_unwind_strip(address);
-    if (fc_relocate(relocation, &stripped))
-        return stripped;
-    return fc_relocation_is_ours(relocation, stripped) ? 0 : address;
-}
-
 /* Translates any word that a function may have stored. Addresses in the stack stay as they were in
  * the child. */
-static uint64_t translate_word(const struct parts *parts, const struct fc_relocation *relocation, uint64_t word)
+static uint64_t translate_word(const struct parts *parts, const struct fc_child_addresses *addresses, uint64_t word)
 {
-    return word - parts->head.stack_address < parts->stack_size ? word : translate_code(relocation, word);
+    return word - parts->head.stack_address < parts->stack_size ? word : fc_child_address_of_code(addresses, word);
 }
 
-static void translate_registers(struct parts *parts, const struct fc_relocation *relocation)
+static void translate_registers(struct parts *parts, const struct fc_child_addresses *addresses)
 {
     struct fc_registers *registers = &parts->head.registers;
-    registers->pc = translate_code(relocation, registers->pc);
-    registers->fp = translate_word(parts, relocation, registers->fp);
+    registers->pc = fc_child_address_of_code(addresses, registers->pc);
+    registers->fp = translate_word(parts, addresses, registers->fp);
     for (size_t i = 0; i < FC_REGISTERS_MAX; i++)
-        registers->general[i] = translate_word(parts, relocation, registers->general[i]);
+        registers->general[i] = translate_word(parts, addresses, registers->general[i]);
 }
 
-static void translate_stack(const struct parts *parts, const struct fc_relocation *relocation)
+static void translate_stack(const struct parts *parts, const struct fc_child_addresses *addresses)
 {
     uintptr_t word;
     const size_t first = (size_t)(-parts->head.stack_address % sizeof word);
     for (size_t i = first; i < parts->stack_size && parts->stack_size - i >= sizeof word; i += sizeof word) {
         memcpy(&word, parts->stack + i, sizeof word);
-        word = (uintptr_t)translate_word(parts, relocation, word);
+        word = (uintptr_t)translate_word(parts, addresses, word);
         memcpy(parts->stack + i, &word, sizeof word);
     }
 }
 
-/* Translates the address of the fault if it lies in a module. */
-static void translate_fault(struct parts *parts, const struct fc_relocation *relocation)
-{
-    (void)fc_relocate(relocation, &parts->head.address);
-}
-
 /* Translates all addresses of a notice. False: no memory. */
-static bool translate(struct parts *parts)
+static bool translate(struct parts *parts, bool by_fork)
 {
-    struct fc_relocation *relocation = fc_relocation_make(parts->ranges, parts->head.range_count);
-    if (relocation == NULL)
+    struct fc_child_addresses addresses;
+    struct fc_relocation *relocation = by_fork ? NULL : fc_relocation_make(parts->ranges, parts->head.range_count);
+    if (!by_fork && relocation == NULL)
         return false;
-    translate_registers(parts, relocation);
-    translate_stack(parts, relocation);
-    translate_fault(parts, relocation);
+    fc_child_addresses_init(&addresses, relocation, parts->files, parts->head.file_count);
+    if (fc_child_addresses_differ(&addresses)) {
+        translate_registers(parts, &addresses);
+        translate_stack(parts, &addresses);
+        (void)fc_child_address_find(&addresses, &parts->head.address); /* of the fault */
+    }
     fc_relocation_free(relocation);
     return true;
 }
@@ -173,7 +167,7 @@ void fc_crash_decode(struct forkcall_crash *crash, void *notice, size_t size, bo
         crash->flags |= FORKCALL_CRASH_STACK_OVERFLOW;
     if (by_fork && is_mapped_in_caller(&parts.head))
         crash->flags |= FORKCALL_CRASH_MAPPED_IN_CALLER;
-    const bool is_known = is_whole && (by_fork || translate(&parts));
+    const bool is_known = is_whole && (translate(&parts, by_fork));
     crash->address = parts.head.address;
     if (!is_known)
         return;

@@ -7,6 +7,7 @@
 #include "crash/libdw.h"
 
 #include "config.h"
+#include "module/foreign_file.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -62,7 +63,12 @@ static int find_debuginfo(Dwfl_Module *module, void **user, const char *module_n
 static int find_elf(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base, char **file_name,
                     Elf **elf)
 {
-    return libdw.dwfl_linux_proc_find_elf(module, user, module_name, base, file_name, elf);
+    const struct fc_foreign *foreign = fc_foreign_find(base);
+    if (foreign == NULL)
+        return libdw.dwfl_linux_proc_find_elf(module, user, module_name, base, file_name, elf);
+    const int fd = fc_foreign_open_copy(foreign);
+    *file_name = fd < 0 ? NULL : strdup(foreign->file.path);
+    return fd;
 }
 
 static const Dwfl_Callbacks for_unwinding = {.find_elf = find_elf, .find_debuginfo = find_no_debuginfo};
@@ -143,12 +149,22 @@ static bool is_loaded(void)
     return state == LOADED;
 }
 
+/* Adds the modules that only a child had loaded. Their files are opened when they are asked for. */
+static bool report_foreign(Dwfl *dwfl)
+{
+    const struct fc_foreign *module;
+    for (size_t i = 0; (module = fc_foreign_get(i)) != NULL; i++)
+        if (libdw.dwfl_report_module(dwfl, module->file.path, module->here, module->here + module->size) == NULL)
+            return false;
+    return true;
+}
+
 static bool report_process(struct fc_libdw_view *view, enum fc_libdw_use use)
 {
     view->libdw = &libdw;
     view->dwfl = libdw.dwfl_begin(use == FC_LIBDW_UNWIND ? &for_unwinding : &for_names);
     return view->dwfl != NULL && libdw.dwfl_linux_proc_report(view->dwfl, getpid()) == 0 &&
-           libdw.dwfl_report_end(view->dwfl, NULL, NULL) == 0;
+           report_foreign(view->dwfl) && libdw.dwfl_report_end(view->dwfl, NULL, NULL) == 0;
 }
 
 static void unlock(const struct fc_libdw_view *view)

@@ -45,6 +45,7 @@
     X(dwfl_module_nextcu)            \
     X(dwfl_pid)                      \
     X(dwfl_report_end)               \
+    X(dwfl_report_module)            \
     X(dwfl_thread_state_register_pc) \
     X(dwfl_thread_state_registers)
 

@@ -8,6 +8,7 @@
 
 #include "module/address.h"
 #include "module/elf_module.h"
+#include "module/foreign_file.h"
 #include "module/proc_maps.h"
 
 #include <fcntl.h>
@@ -40,6 +41,9 @@ static bool opens_file(int fd, const struct fc_mapping *mapping)
 static int open_mapped_file(uint64_t address)
 {
     struct fc_mapping mapping;
+    const struct fc_foreign *foreign = fc_foreign_find(address);
+    if (foreign != NULL)
+        return fc_foreign_open(foreign);
     if (fc_mapping_find(address, &mapping) < 0)
         return -1;
     const char *const paths[] = {mapping.path, "/proc/self/exe"};

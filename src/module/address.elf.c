@@ -7,6 +7,7 @@
 #include "module/address.h"
 
 #include "module/elf_module.h"
+#include "module/foreign.h"
 
 #include <link.h>
 #include <stddef.h>
@@ -79,9 +80,19 @@ static void visit_find(const struct search *search, void *out)
         set_path(module, search->path);
 }
 
+static bool find_foreign(uint64_t address, struct fc_module_at *module)
+{
+    const struct fc_foreign *foreign = fc_foreign_find(address);
+    if (foreign == NULL)
+        return false;
+    module->bias = foreign->here;
+    set_path(module, foreign->file.path);
+    return true;
+}
+
 bool fc_address_find_module(uint64_t address, struct fc_module_at *module)
 {
-    return search_modules(address, visit_find, module);
+    return search_modules(address, visit_find, module) || find_foreign(address, module);
 }
 
 static void visit_is_code(const struct search *search, void *out)
@@ -92,7 +103,7 @@ static void visit_is_code(const struct search *search, void *out)
 bool fc_address_is_code(uint64_t address)
 {
     bool is_code = false;
-    return search_modules(address, visit_is_code, &is_code) && is_code;
+    return search_modules(address, visit_is_code, &is_code) ? is_code : fc_foreign_is_code(address);
 }
 
 /* ---- What can be read ------------------------------------------------------------------------ */
@@ -172,7 +183,8 @@ static void visit_is_return_address(const struct search *search, void *out)
 bool fc_address_is_return_address(uint64_t address)
 {
     bool is_return_address = false;
-    return search_modules(address, visit_is_return_address, &is_return_address) && is_return_address;
+    return search_modules(address, visit_is_return_address, &is_return_address) ? is_return_address
+                                                                                : fc_foreign_is_code(address);
 }
 
 #if defined(__arm__)

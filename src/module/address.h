@@ -18,7 +18,8 @@ struct fc_module_at {
     char path[FC_MODULE_AT_PATH_MAX]; /* printable; cut if it is longer */
 };
 
-/* Finds the module that holds the address. False: there is none. */
+/* Finds the module that holds the address: one of this process, or a foreign one. False: there is
+ * none. */
 bool fc_address_find_module(uint64_t address, struct fc_module_at *module);
 
 /* True: the address lies in the code of a module. */

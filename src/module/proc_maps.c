@@ -1,11 +1,10 @@
 /* ANY: Reads /proc/self/maps line by line. */
 #include "module/proc_maps.h"
 
+#include "base/lines.h"
+
 #include <errno.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -13,50 +12,71 @@
 #include <sys/sysmacros.h> /* makedev */
 #endif
 
-/* A line of the kernel's list. */
-struct line {
-    uint64_t start, end;
-    struct fc_mapped mapped;
-    const char *path;
-};
+/* Reads a number and moves on to what follows it. */
+static uint64_t number(const char **at, unsigned base)
+{
+    uint64_t value = 0;
+    for (;; ++*at) {
+        const char c = **at;
+        const unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+                               : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10U
+                                                      : 16U;
+        if (digit >= base)
+            return value;
+        value = value * base + digit;
+    }
+}
+
+static void skip_word(const char **at)
+{
+    while (**at == ' ')
+        ++*at;
+    while (**at != ' ' && **at != 0)
+        ++*at;
+}
 
 /* Parses a line: "start-end permissions offset device inode   path". */
-static struct line parse(char *text)
+static struct fc_maps_line parse(const char *text)
 {
-    struct line line = {0};
-    char *p = text;
-    line.start = strtoull(p, &p, 16);
-    line.end = *p == '-' ? strtoull(p + 1, &p, 16) : 0;
-    for (int i = 0; i < 2; i++) { /* skip permissions and offset */
-        p += strspn(p, " ");
-        p += strcspn(p, " ");
-    }
-    const unsigned device_major = (unsigned)strtoull(p, &p, 16);
-    const unsigned device_minor = *p == ':' ? (unsigned)strtoull(p + 1, &p, 16) : 0;
-    line.mapped.device = (uint64_t)makedev(device_major, device_minor);
-    line.mapped.inode = strtoull(p, &p, 10);
-    p += strspn(p, " ");
-    p[strcspn(p, "\n")] = 0;
+    struct fc_maps_line line = {0};
+    const char *p = text;
+    line.start = number(&p, 16);
+    p += *p == '-';
+    line.end = number(&p, 16);
+    line.is_code = *p == ' ' && p[1] != 0 && p[2] != 0 && p[3] == 'x';
+    skip_word(&p);
+    p += *p == ' ';
+    line.offset = number(&p, 16);
+    p += *p == ' ';
+    const uint64_t device_major = number(&p, 16);
+    p += *p == ':';
+    const uint64_t device_minor = number(&p, 16);
+    line.device = (uint64_t)makedev((unsigned)device_major, (unsigned)device_minor);
+    p += *p == ' ';
+    line.inode = number(&p, 10);
+    while (*p == ' ')
+        p++;
     line.path = p;
     return line;
 }
 
-/* Calls visit for each line until it returns false. Returns false if there is no list. */
-static bool read_lines(bool (*visit)(const struct line *line, void *arg), void *arg)
+static bool visit_line(char *text, void *arg)
 {
-    char *text = NULL;
-    size_t capacity = 0;
-    FILE *maps = fopen("/proc/self/maps", "re");
-    if (maps == NULL)
-        return false;
-    while (getline(&text, &capacity, maps) > 0) {
-        const struct line line = parse(text);
-        if (!visit(&line, arg))
-            break;
-    }
-    free(text);
-    (void)fclose(maps);
-    return true;
+    const struct fc_maps_visitor *visitor = arg;
+    const struct fc_maps_line line = parse(text);
+    return visitor->visit(&line, visitor->arg);
+}
+
+bool fc_maps_read(char *buffer, size_t size, struct fc_maps_visitor visitor)
+{
+    return fc_lines_read("/proc/self/maps", buffer, size, visit_line, &visitor);
+}
+
+/* Calls visit for each line until it returns false. Returns false if there is no list. */
+static bool read_lines(bool (*visit)(const struct fc_maps_line *line, void *arg), void *arg)
+{
+    char buffer[FC_MAPPING_PATH_MAX + 256];
+    return fc_maps_read(buffer, sizeof buffer, (struct fc_maps_visitor){.visit = visit, .arg = arg});
 }
 
 /* ---- One address ----------------------------------------------------------------------------- */
@@ -80,20 +100,20 @@ static void cut_deleted(struct fc_mapping *mapping)
         mapping->path[length - (sizeof mark - 1)] = 0;
 }
 
-static int take(struct fc_mapping *mapping, const struct line *line)
+static int take(struct fc_mapping *mapping, const struct fc_maps_line *line)
 {
-    if (line->mapped.inode == 0 || line->path[0] != '/')
+    if (line->inode == 0 || line->path[0] != '/')
         return -ENOENT;
     if (strlen(line->path) >= sizeof mapping->path)
         return -ENAMETOOLONG;
-    mapping->device = line->mapped.device;
-    mapping->inode = line->mapped.inode;
+    mapping->device = line->device;
+    mapping->inode = line->inode;
     memcpy(mapping->path, line->path, strlen(line->path) + 1);
     cut_deleted(mapping);
     return 0;
 }
 
-static bool visit_find(const struct line *line, void *arg)
+static bool visit_find(const struct fc_maps_line *line, void *arg)
 {
     struct search *search = arg;
     if (search->address < line->start || search->address >= line->end)
@@ -115,15 +135,15 @@ struct listing {
     size_t count;
 };
 
-static bool visit_list(const struct line *line, void *arg)
+static bool visit_list(const struct fc_maps_line *line, void *arg)
 {
     const struct listing *listing = arg;
-    for (size_t i = 0; line->mapped.inode != 0 && i < listing->count; i++) {
+    for (size_t i = 0; line->inode != 0 && i < listing->count; i++) {
         struct fc_mapped *mapped = &listing->mapped[i];
         if (mapped->address < line->start || mapped->address >= line->end)
             continue;
-        mapped->device = line->mapped.device;
-        mapped->inode = line->mapped.inode;
+        mapped->device = line->device;
+        mapped->inode = line->inode;
     }
     return true;
 }

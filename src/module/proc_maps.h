@@ -4,6 +4,7 @@
 #define FC_MODULE_PROC_MAPS_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,5 +34,24 @@ int fc_mapping_find(uint64_t address, struct fc_mapping *mapping);
 
 /* Fills in device and inode for count addresses at once. Opens a descriptor for a moment. */
 void fc_mapping_list(struct fc_mapped *mapped, size_t count);
+
+/* A line of the list of the process's mappings. */
+struct fc_maps_line {
+    uint64_t start, end;
+    uint64_t offset; /* in the file */
+    uint64_t device, inode;
+    bool is_code;
+    const char *path; /* "" or "[heap]" where inode is 0 */
+};
+
+struct fc_maps_visitor {
+    bool (*visit)(const struct fc_maps_line *line, void *arg);
+    void *arg;
+};
+
+/* Calls visit for each mapping of this process, by rising address, until it returns false. A line
+ * that is longer than the buffer is left out. False: the system has no list. Opens a descriptor for
+ * a moment. Async-signal-safe if visit is. */
+bool fc_maps_read(char *buffer, size_t size, struct fc_maps_visitor visitor);
 
 #endif

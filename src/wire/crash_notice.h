@@ -2,6 +2,7 @@
 #ifndef FC_WIRE_CRASH_NOTICE_H
 #define FC_WIRE_CRASH_NOTICE_H
 
+#include "module/foreign.h"
 #include "module/ranges.h"
 #include "os/registers.h"
 #include "wire/frame.h"
@@ -17,8 +18,9 @@ enum fc_abort_kind {
 };
 
 /* The payload of the crash frame begins with this struct. Then come range_count times struct
- * fc_module_range, if the child is no fork of the host. The rest is the bytes of the stack from
- * stack_address on. The host unwinds this part of the stack, because a signal handler cannot. */
+ * fc_module_range, if the child is no fork of the host, and file_count times struct fc_mapped_file,
+ * for the files that the addresses in registers and stack may lie in. The rest is the bytes of the stack
+ * from stack_address on. The host unwinds this part of the stack, because a signal handler cannot. */
 struct fc_crash_notice {
     int32_t signal;
     int32_t si_code;
@@ -32,11 +34,14 @@ struct fc_crash_notice {
     uint32_t sender_uid;
     int32_t system_call; /* SIGSYS: its number; else -1 */
     uint32_t abort_kind; /* enum fc_abort_kind */
+    uint32_t file_count;
+    uint32_t unused;
     char abort_text[FC_ABORT_TEXT_SIZE];
     struct fc_registers registers;
 };
 
-#define FC_CRASH_NOTICE_MAX \
-    (sizeof(struct fc_crash_notice) + FC_MODULE_RANGES_MAX * sizeof(struct fc_module_range) + FC_CRASH_STACK_MAX)
+#define FC_CRASH_NOTICE_MAX                                                                   \
+    (sizeof(struct fc_crash_notice) + FC_MODULE_RANGES_MAX * sizeof(struct fc_module_range) + \
+     FC_MAPPED_FILES_MAX * sizeof(struct fc_mapped_file) + FC_CRASH_STACK_MAX)
 
 #endif

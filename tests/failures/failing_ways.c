@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 volatile int sink, zero;
 
@@ -19,6 +22,18 @@ volatile int sink, zero;
 #define LINES_MAX 12
 
 static bool has_libdw;
+
+/* The library reads only files of root and of its own user, and older ones than the process. */
+static bool module_is_trusted;
+
+static void look_at_module(time_t loaded)
+{
+    struct stat status;
+    module_is_trusted = stat(FAILING_MODULE, &status) == 0 && (status.st_uid == 0 || status.st_uid == geteuid()) &&
+                        (status.st_mode & S_IWOTH) == 0 && status.st_ctime < loaded - 1;
+    if (!module_is_trusted)
+        print_message("[  SKIPPED ] names in a loaded module: its file is new, or somebody else's\n");
+}
 
 static bool is_expected(const struct way *way)
 {
@@ -61,10 +76,22 @@ static bool has_line(const struct way *way, const char *frame)
     return line >= way->line && line <= way->line + LINES_MAX;
 }
 
+/* True: the file of the module is one that the library reads: its owner is trusted, and it is older
+ * than this process. */
+static bool module_is_read(void)
+{
+#ifdef HAVE_FOREIGN_FILES
+    return module_is_trusted;
+#else
+    return false;
+#endif
+}
+
 /* What of the names is missing in the explanation; NULL: nothing that this build can tell. */
 static const char *missing_name(const struct way *way, const char *text)
 {
-    const bool names = (way->flags & (has_libdw ? NAMES : DIRECT)) != 0;
+    const bool names =
+        (way->flags & (has_libdw ? NAMES : DIRECT)) != 0 && ((way->flags & MODULE) == 0 || module_is_read());
     char called[80];
     (void)snprintf(called, sizeof called, "call_%s", way->name);
     const size_t length = strlen(called);
@@ -75,6 +102,8 @@ static const char *missing_name(const struct way *way, const char *text)
         return "the function that failed";
     if (names && has_libdw && (way->flags & NO_LINE) == 0 && !has_line(way, frame))
         return "its line";
+    if ((way->flags & MODULE) != 0 && !names && strstr(text, "\n  #0 " MODULE_NAME "+0x") == NULL)
+        return "the module that failed";
     if (strstr(text, "fc_child_") != NULL)
         return "that the library is no business of the caller's";
     return NULL;
@@ -153,6 +182,12 @@ static void signals(void **state)
     check_ways(signal_ways, signal_way_count);
 }
 
+static void modules_that_the_function_loads(void **state)
+{
+    (void)state;
+    check_ways(module_ways, module_way_count);
+}
+
 static void orderly_ends(void **state)
 {
     (void)state;
@@ -170,7 +205,9 @@ static void exceptions_of_cplusplus(void **state)
 int main(void)
 {
     struct fc_symbols symbols;
+    const time_t loaded = time(NULL);
     forkcall_init();
+    look_at_module(loaded);
     fc_symbols_open(&symbols);
     has_libdw = symbols.has_libdw;
     fc_symbols_close(&symbols);
@@ -179,6 +216,7 @@ int main(void)
         cmocka_unit_test(faults_of_an_instruction),
         cmocka_unit_test(aborts_of_the_c_library),
         cmocka_unit_test(signals),
+        cmocka_unit_test(modules_that_the_function_loads),
         cmocka_unit_test(orderly_ends),
 #ifdef HAS_CPLUSPLUS
         cmocka_unit_test(exceptions_of_cplusplus),

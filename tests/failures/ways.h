@@ -19,6 +19,8 @@ enum way_flag {
     OPTIMISED = 16,
     /* The message begins so, and goes on. */
     BEGINS = 32,
+    /* It is a module that fails which only the child has loaded. */
+    MODULE = 64,
 };
 
 struct way {
@@ -31,8 +33,8 @@ struct way {
     void (*set)(struct forkcall_options *options);
 };
 
-extern const struct way memory_ways[], abort_ways[], signal_ways[], ending_ways[];
-extern const unsigned memory_way_count, abort_way_count, signal_way_count, ending_way_count;
+extern const struct way memory_ways[], abort_ways[], signal_ways[], ending_ways[], module_ways[];
+extern const unsigned memory_way_count, abort_way_count, signal_way_count, ending_way_count, module_way_count;
 #ifdef HAS_CPLUSPLUS
 extern const struct way cplusplus_ways[];
 extern const unsigned cplusplus_way_count;

@@ -6,6 +6,7 @@
 
 #include "crash/crash_decode.h"
 #include "crash/relocate.h"
+#include "crash/symbol.h"
 #include "crash/unwind.h"
 #include "crashed_child.h"
 #include "forged_reply.h"
@@ -14,6 +15,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -416,6 +418,90 @@ static void hostile_round(void)
         assert_true(fc_address_is_code(read.frames[i]));
 }
 
+/* Code of a file that a child has mapped, at which the crash was. */
+static struct fc_mapped_file mapped_file(void)
+{
+    struct fc_mapped_file file = {.start = 0x70001000, .end = 0x70003000, .base = 0x70000000, .inode = 77};
+    (void)snprintf(file.path, sizeof file.path, "/nowhere/module.so");
+    return file;
+}
+
+/* By FORK, too, such an address must not be taken for one of this process. */
+static void address_in_a_module_of_the_child_alone_gets_a_place_of_its_own(void **state)
+{
+    const struct fc_mapped_file file = mapped_file();
+    (void)state;
+    for (int by_fork = 0; by_fork < 2; by_fork++) {
+        struct fc_crash_notice notice;
+        char where[64];
+        memset(&notice, 0, sizeof notice);
+        notice.signal = SIGSEGV;
+        notice.si_code = SEGV_MAPERR;
+        notice.file_count = 1;
+        notice.registers.pc = notice.address = file.start + 0x234;
+        const struct forkcall_crash read = read_notice(&notice, NULL, 0, &file, sizeof file, by_fork != 0);
+        assert_int_equal(read.frame_count, 1);
+        assert_int_equal(read.address, read.program_counter);
+        assert_int_equal(read.frames[0], read.program_counter);
+        assert_int_not_equal(read.program_counter, notice.registers.pc);
+        fc_symbols_describe(&fc_symbols_tables, read.program_counter, false, where, sizeof where);
+        assert_string_equal(where, "module.so+0x1234");
+        /* What a child has at the address of that place is something else. */
+        notice.registers.pc = read.program_counter;
+        notice.file_count = 0;
+        assert_int_equal(read_notice(&notice, NULL, 0, NULL, 0, by_fork != 0).program_counter, 0);
+    }
+}
+
+static void notice_that_claims_more_files_than_it_has(void **state)
+{
+    const struct fc_mapped_file file = mapped_file();
+    static const uint32_t counts[] = {2, 17, 0x00800000, UINT32_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct fc_crash_notice notice = make_notice();
+        notice.range_count = 0;
+        notice.file_count = counts[i];
+        assert_int_equal(read_notice(&notice, NULL, 0, &file, sizeof file, true).frame_count, 0);
+        notice.file_count = 1;
+        notice.range_count = 3;
+        assert_int_equal(read_notice(&notice, NULL, 0, &file, sizeof file, false).frame_count, 0);
+    }
+}
+
+static void forged_files_do_no_harm(void **state)
+{
+    (void)state;
+    take_moved_crash(read_null);
+    for (int i = 0; i < 2000; i++) {
+        struct {
+            struct fc_mapped_file files[3];
+            uintptr_t words[64];
+        } forged;
+        struct fc_crash_notice notice = make_notice();
+        for (size_t k = 0; k < 3; k++) {
+            struct fc_mapped_file *file = &forged.files[k];
+            *file = mapped_file();
+            file->base = file->start = any_word() & ~UINT64_C(0xfff);
+            file->end = forge_random(&seed) % 2 == 0 ? any_word() : file->start + 0x2000;
+            file->inode = forge_random(&seed) % 100;
+            if (forge_random(&seed) % 8 == 0)
+                memset(file->path, '/', sizeof file->path);
+        }
+        for (size_t k = 0; k < 64; k++)
+            forged.words[k] = (uintptr_t)any_word();
+        notice.range_count = 0;
+        notice.file_count = (uint32_t)(forge_random(&seed) % 4);
+        notice.registers.pc = any_word();
+        notice.registers.sp = notice.stack_address;
+        notice.registers.count = 0;
+        const struct forkcall_crash read =
+            read_notice(&notice, NULL, 0, &forged, sizeof forged, forge_random(&seed) % 2 == 0);
+        for (uint32_t k = 1; k < read.frame_count; k++)
+            assert_true(fc_address_is_code(read.frames[k]));
+    }
+}
+
 static void hostile_tables_of_modules_do_no_harm(void **state)
 {
     (void)state;
@@ -523,6 +609,9 @@ int main(void)
         cmocka_unit_test(hole_between_the_parts_of_a_module_is_none_of_it),
         cmocka_unit_test(copies_of_a_module_are_not_taken_for_each_other),
         cmocka_unit_test(hostile_tables_of_modules_do_no_harm),
+        cmocka_unit_test(address_in_a_module_of_the_child_alone_gets_a_place_of_its_own),
+        cmocka_unit_test(notice_that_claims_more_files_than_it_has),
+        cmocka_unit_test(forged_files_do_no_harm),
         cmocka_unit_test(forged_modules_lead_into_ours_alone),
         cmocka_unit_test(fault_that_is_told_as_a_stack_overflow),
         cmocka_unit_test(lost_stack_pointer_is_not_told_as_a_stack_overflow),

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -317,6 +318,12 @@ static void grandchild_that_floods_the_reply_after_the_end(void **state)
     assert_no_traces(before, false);
 }
 
+static uint64_t inode_of(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
 /* Claims a crash by one signal, and ends by another. */
 static int child_claims_a_crash(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -346,6 +353,62 @@ static void crash_that_is_only_claimed(void **state)
     }
 }
 
+/* Tells that it has crashed in modules whose files may keep a reader for ever, or lie. */
+static int child_crashes_in_files_of_its_own(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct {
+        struct fc_crash_notice notice;
+        struct fc_mapped_file files[3];
+    } forged;
+    struct forkcall_buf bytes = FORKCALL_BUF_INIT;
+    const char *const fifo = args;
+    (void)args_size;
+    (void)result;
+    memset(&forged, 0, sizeof forged);
+    forged.notice = (struct fc_crash_notice){.signal = SIGSEGV, .si_code = 1, .file_count = 3};
+    for (unsigned i = 0; i < 3; i++) {
+        struct fc_mapped_file *file = &forged.files[i];
+        *file = (struct fc_mapped_file){.base = 0x70000000U + i * 0x1000000U};
+        file->start = file->base;
+        file->end = file->base + 0x10000;
+    }
+    (void)snprintf(forged.files[0].path, sizeof forged.files[0].path, "%s", fifo);
+    (void)snprintf(forged.files[1].path, sizeof forged.files[1].path, "/dev/zero");
+    (void)snprintf(forged.files[2].path, sizeof forged.files[2].path, "/\033[2J\n/x");
+    forged.files[0].inode = inode_of(fifo);
+    forged.files[1].inode = inode_of("/dev/zero");
+    forged.files[2].inode = 1;
+    forged.notice.registers.pc = forged.files[0].start + 0x1234;
+    forge_frame(&bytes, FC_FRAME_CRASH, &forged, sizeof forged);
+    forge_say(&bytes);
+    signal(SIGSEGV, SIG_DFL);
+    raise(SIGSEGV);
+    return 0;
+}
+
+static void crash_in_files_that_keep_a_reader_for_ever(void **state)
+{
+    char path[] = "/tmp/forkcall-hostile-XXXXXX";
+    char text[4096];
+    char frame[64];
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    (void)state;
+    assert_true(mkdtemp(path) != NULL);
+    rmdir(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    const struct forkcall_report report =
+        call_hostile(child_crashes_in_files_of_its_own, path, sizeof path, &result, &patient);
+    forkcall_explain(&report, text, sizeof text);
+    unlink(path);
+    assert_status(report, FORKCALL_SIGNALED);
+    assert_int_equal(report.code, SIGSEGV);
+    assert_int_equal(report.crash.frame_count, 1);
+    (void)snprintf(frame, sizeof frame, "\n  #0 %s+0x1234", path + strlen("/tmp/"));
+#ifdef __ELF__
+    assert_non_null(strstr(text, frame));
+#endif
+}
+
 int main(void)
 {
     forkcall_init();
@@ -362,6 +425,7 @@ int main(void)
         TEST(child_that_puts_a_file_in_place_of_its_reply),
         TEST(grandchild_that_floods_the_reply_after_the_end),
         TEST(crash_that_is_only_claimed),
+        TEST(crash_in_files_that_keep_a_reader_for_ever),
     };
     return cmocka_run_group_tests_name("hostile", tests, set_up_group, tear_down_group);
 }

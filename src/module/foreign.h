@@ -1,0 +1,52 @@
+/* HOST: Modules that a child has loaded, and this process has not: their names, and a place in the
+ * addresses of this process for each, so that an address in a report tells which module it is in.
+ *
+ * A child tells of them, which may mean harm. A file is read only if no child of this process can
+ * have written it, and only if neither finding nor reading it can take for ever (foreign_file.h).
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef FC_MODULE_FOREIGN_H
+#define FC_MODULE_FOREIGN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FC_MAPPED_FILE_PATH_MAX 464
+
+/* Code of a file that a child has mapped. Fixed-width and without padding, because a child sends it
+ * to its host as bytes. */
+struct fc_mapped_file {
+    uint64_t start, end; /* of the code */
+    uint64_t base;       /* where the start of the file is mapped; at or below start */
+    uint64_t offset;     /* of the code in the file */
+    uint64_t device, inode;
+    char path[FC_MAPPED_FILE_PATH_MAX];
+};
+
+/* The most files that a child tells of. */
+#define FC_MAPPED_FILES_MAX 16U
+
+/* Remembers a module. Returns where the start of its file lies in this process's addresses, which
+ * is the same each time, or 0: there is no room, or what the child says cannot be. Nothing else can
+ * be mapped there, and the memory cannot be read. A process remembers FC_FOREIGN_MAX modules.
+ * Thread-safe. */
+uint64_t fc_foreign_place(const struct fc_mapped_file *file);
+
+#define FC_FOREIGN_MAX 32U
+
+struct fc_foreign {
+    uint64_t here, size;        /* its place in this process's addresses */
+    struct fc_mapped_file file; /* path has a terminating 0 */
+};
+
+/* The i-th module; NULL: there is none. */
+const struct fc_foreign *fc_foreign_get(size_t i);
+
+/* The module that holds the address; NULL: none does. */
+const struct fc_foreign *fc_foreign_find(uint64_t address);
+
+/* True: the address lies in the code of such a module. */
+bool fc_foreign_is_code(uint64_t address);
+
+#endif

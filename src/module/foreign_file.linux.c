@@ -1,0 +1,167 @@
+/* HOST: Linux 5.12 and later: Opens the file of a module that only a child had loaded.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* O_PATH, statx, memfd_create */
+#endif
+#include "module/foreign_file.h"
+
+#include "base/io.h"
+#include "base/lines.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* As in linux/openat2.h, which not every C library brings. */
+struct how {
+    uint64_t flags, mode, resolve;
+};
+#define NO_SYMLINKS 0x04U /* /proc tells the path without any */
+#define CACHED 0x20U      /* fails where a file system would have to be asked */
+
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x1000U
+#endif
+
+#define COPIED_MAX ((uint64_t)64 << 20)
+
+int64_t fc_foreign_believed_before = 0;
+
+__attribute__((constructor)) static void note_time(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_REALTIME, &now) == 0)
+        fc_foreign_believed_before = now.tv_sec;
+}
+
+/* ---- The file system ------------------------------------------------------------------------- */
+
+/* Those that answer by themselves: no server and no process of a user has to. */
+static bool is_local(const char *type)
+{
+    static const char locals[] =
+        " ext2 ext3 ext4 xfs btrfs f2fs bcachefs zfs jfs overlay tmpfs ramfs rootfs squashfs erofs ";
+    const char *found = strstr(locals, type);
+    const size_t length = strlen(type);
+    return length > 0 && found != NULL && found > locals && found[-1] == ' ' && found[length] == ' ';
+}
+
+struct mount {
+    uint64_t id;
+    bool is_local;
+};
+
+/* Looks at a line of mountinfo: "id parent … - type source options". */
+static bool visit_mount(char *line, void *arg)
+{
+    struct mount *mount = arg;
+    if (strtoull(line, NULL, 10) != mount->id)
+        return true;
+    char *type = strstr(line, " - ");
+    if (type != NULL) {
+        type += 3;
+        type[strcspn(type, " ")] = 0;
+        mount->is_local = is_local(type);
+    }
+    return false;
+}
+
+static bool is_on_local_file_system(uint64_t mount_id)
+{
+    char buffer[4096];
+    struct mount mount = {.id = mount_id};
+    return fc_lines_read("/proc/self/mountinfo", buffer, sizeof buffer, visit_mount, &mount) && mount.is_local;
+}
+
+/* ---- The file -------------------------------------------------------------------------------- */
+
+/* The device is not compared: file systems with several layers tell different ones. */
+static bool may_be_believed(const struct statx *status, const struct fc_foreign *module)
+{
+    const unsigned wanted = STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO | STATX_SIZE | STATX_CTIME | STATX_MNT_ID;
+    return (status->stx_mask & wanted) == wanted && S_ISREG(status->stx_mode) &&
+           status->stx_ino == module->file.inode && (status->stx_mode & S_IWOTH) == 0 &&
+           (status->stx_uid == 0 || status->stx_uid == geteuid()) &&
+           status->stx_ctime.tv_sec < fc_foreign_believed_before && is_on_local_file_system(status->stx_mnt_id);
+}
+
+static bool get_status(int fd, struct statx *status)
+{
+    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID, status) == 0;
+}
+
+/* Opens for reading what fd only names. */
+static int open_again(int fd)
+{
+    char path[32];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+int fc_foreign_open(const struct fc_foreign *module)
+{
+    const struct how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = CACHED | NO_SYMLINKS};
+    struct statx status;
+    const int named = (int)syscall(SYS_openat2, AT_FDCWD, module->file.path, &how, sizeof how);
+    if (named < 0)
+        return -1;
+    const int fd = get_status(named, &status) && may_be_believed(&status, module) ? open_again(named) : -1;
+    close(named);
+    return fd;
+}
+
+/* ---- A copy ---------------------------------------------------------------------------------- */
+
+static bool copy(int from, int to, uint64_t size)
+{
+    char bytes[4096];
+    while (size > 0) {
+        const ssize_t n = fc_read(from, bytes, size < sizeof bytes ? (size_t)size : sizeof bytes);
+        struct iovec part = fc_part(bytes, n > 0 ? (size_t)n : 0);
+        if (n <= 0 || fc_write_all(to, &part, 1) < 0)
+            return false;
+        size -= (uint64_t)n;
+    }
+    return true;
+}
+
+/* True: a file of this size can be made without SIGXFSZ. */
+static bool is_within_limits(uint64_t size)
+{
+    struct rlimit limit;
+    return size <= COPIED_MAX && getrlimit(RLIMIT_FSIZE, &limit) == 0 && size <= limit.rlim_cur;
+}
+
+static bool is_unchanged(const struct statx *before, const struct statx *after)
+{
+    return before->stx_size == after->stx_size && before->stx_ctime.tv_sec == after->stx_ctime.tv_sec &&
+           before->stx_ctime.tv_nsec == after->stx_ctime.tv_nsec;
+}
+
+int fc_foreign_open_copy(const struct fc_foreign *module)
+{
+    struct statx before;
+    struct statx after;
+    const int fd = fc_foreign_open(module);
+    int made = -1;
+    if (fd < 0)
+        return -1;
+    if (get_status(fd, &before) && is_within_limits(before.stx_size))
+        made = memfd_create("forkcall-module", MFD_CLOEXEC);
+    const bool is_whole =
+        made >= 0 && copy(fd, made, before.stx_size) && get_status(fd, &after) && is_unchanged(&before, &after);
+    close(fd);
+    if (made >= 0 && !is_whole) {
+        close(made);
+        made = -1;
+    }
+    return made;
+}

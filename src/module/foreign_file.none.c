@@ -1,0 +1,18 @@
+/* HOST: Opens no file of a foreign module: this system cannot look a path up without waiting.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "module/foreign_file.h"
+
+int64_t fc_foreign_believed_before = 0;
+
+int fc_foreign_open(const struct fc_foreign *module)
+{
+    (void)module;
+    return -1;
+}
+
+int fc_foreign_open_copy(const struct fc_foreign *module)
+{
+    (void)module;
+    return -1;
+}

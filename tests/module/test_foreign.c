@@ -1,0 +1,318 @@
+/* Tests what the host believes of a child that tells of modules which only the child has loaded: it
+ * opens no file that may keep it waiting or that a child can have written, and remembers no module
+ * that cannot be.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include "support.h"
+
+#include "module/address.h"
+#include "module/foreign_file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/forkcall-foreign-XXXXXX";
+
+/* The path in a buffer of its own until the second call from now. */
+static const char *path_of(const char *name)
+{
+    static char paths[2][sizeof folder + 32];
+    static unsigned turn;
+    char *path = paths[turn++ % 2];
+    (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+#ifdef HAVE_FOREIGN_FILES
+
+/* The module of a file as a child tells of it. */
+static struct fc_foreign foreign(const char *path, uint64_t inode)
+{
+    struct fc_foreign module = {.file = {.start = 0x1000, .end = 0x2000, .inode = inode}};
+    (void)snprintf(module.file.path, sizeof module.file.path, "%s", path);
+    return module;
+}
+
+static bool opens(const char *path, uint64_t inode)
+{
+    const struct fc_foreign module = foreign(path, inode);
+    const int fd = fc_foreign_open(&module);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static uint64_t inode_of(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 ? status.st_ino : 0;
+}
+
+/* Makes a file, which is believed until its mode, its owner or its age says otherwise. */
+static const char *make_file(const char *name, mode_t mode)
+{
+    const char *path = path_of(name);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "a module", 8), 8);
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+    return path;
+}
+
+/* The kernel, an emulator or a filter of system calls may lack openat2(2). */
+static void skip_if_nothing_is_opened(void)
+{
+    const char *path = make_file("believed", 0644);
+    if (!opens(path, inode_of(path)))
+        SKIP("this system cannot look a path up without waiting, or /tmp is not a file system of this machine's");
+}
+
+static int believe_all_ages(void **state)
+{
+    (void)state;
+    fc_foreign_believed_before = (int64_t)time(NULL) + 1000;
+    return 0;
+}
+
+static void file_of_the_host_is_opened_and_copied(void **state)
+{
+    char bytes[9] = {0};
+    (void)state;
+    skip_if_nothing_is_opened();
+    const char *path = make_file("module", 0644);
+    const struct fc_foreign module = foreign(path, inode_of(path));
+    const int copy = fc_foreign_open_copy(&module);
+    assert_true(copy >= 0);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(pread(copy, bytes, sizeof bytes, 0), 8);
+    assert_string_equal(bytes, "a module");
+    close(copy);
+    assert_true(opens(path, inode_of(path)));
+}
+
+static void file_that_a_child_may_have_written_is_not_opened(void **state)
+{
+    (void)state;
+    skip_if_nothing_is_opened();
+    const char *path = make_file("young", 0644);
+    fc_foreign_believed_before = (int64_t)time(NULL) - 1;
+    assert_false(opens(path, inode_of(path)));
+    fc_foreign_believed_before += 1000;
+    assert_true(opens(path, inode_of(path)));
+    path = make_file("everybody's", 0646);
+    assert_false(opens(path, inode_of(path)));
+    path = make_file("another's", 0644);
+    if (chown(path, 12345, (gid_t)-1) < 0)
+        SKIP("giving a file away needs root");
+    assert_false(opens(path, inode_of(path)));
+}
+
+static void other_file_than_the_child_has_mapped_is_not_opened(void **state)
+{
+    (void)state;
+    skip_if_nothing_is_opened();
+    const char *path = make_file("replaced", 0644);
+    assert_false(opens(path, inode_of(path) + 1));
+    assert_false(opens("", 0));
+    assert_false(opens(path_of("missing"), 1));
+}
+
+static void only_a_plain_file_is_opened(void **state)
+{
+    char target[sizeof folder + 32];
+    (void)state;
+    skip_if_nothing_is_opened();
+    assert_false(opens(folder, inode_of(folder)));
+    assert_int_equal(mkfifo(path_of("fifo"), 0644), 0);
+    assert_false(opens(path_of("fifo"), inode_of(path_of("fifo"))));
+    assert_false(opens("/dev/null", inode_of("/dev/null")));
+    (void)snprintf(target, sizeof target, "%s", make_file("target", 0644));
+    assert_int_equal(symlink(target, path_of("link")), 0);
+    assert_false(opens(path_of("link"), inode_of(target)));
+    assert_false(opens(path_of("link"), inode_of(path_of("link"))));
+}
+
+/* True: a line of /proc/mounts has that text. */
+static bool is_mounted(const char *text)
+{
+    char line[4096];
+    bool found = false;
+    FILE *mounts = fopen("/proc/mounts", "re");
+    while (mounts != NULL && !found && fgets(line, sizeof line, mounts) != NULL)
+        found = strstr(line, text) != NULL;
+    if (mounts != NULL)
+        (void)fclose(mounts);
+    return found;
+}
+
+/* /dev stands for the file systems that another process or machine answers for. */
+static void file_system_that_may_not_answer_is_not_opened(void **state)
+{
+    static const char path[] = "/dev/forkcall-test-foreign";
+    (void)state;
+    skip_if_nothing_is_opened();
+    if (geteuid() != 0 || !is_mounted("/dev devtmpfs "))
+        SKIP("a file in a file system of the kernel's own needs root, and a /dev of the kernel's");
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    close(fd);
+    const bool is_opened = opens(path, inode_of(path));
+    unlink(path);
+    assert_false(is_opened);
+}
+
+static int host_with_a_limit(void *path)
+{
+    const struct rlimit limit = {4, 4};
+    const struct fc_foreign module = foreign(path, inode_of(path));
+    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+    CHECK(fc_foreign_open_copy(&module) < 0);
+    return 0;
+}
+
+/* The signal of a file that grows too large would end the host. */
+static void limit_of_file_sizes_does_no_harm(void **state)
+{
+    char path[sizeof folder + 32];
+    (void)state;
+    skip_if_nothing_is_opened();
+    (void)snprintf(path, sizeof path, "%s", make_file("module", 0644));
+    assert_int_equal(host_run(host_with_a_limit, path), 0);
+}
+
+#endif
+
+/* ---- Places ---------------------------------------------------------------------------------- */
+
+static struct fc_mapped_file some_file(uint64_t inode)
+{
+    struct fc_mapped_file file = {.start = 0x7000001000, .end = 0x7000003000, .base = 0x7000000000, .inode = inode};
+    (void)snprintf(file.path, sizeof file.path, "/lib/x\n.so");
+    return file;
+}
+
+static void module_that_cannot_be_gets_no_place(void **state)
+{
+    struct fc_mapped_file file = some_file(1);
+    const struct traces before = traces_now();
+    (void)state;
+    file.end = file.start;
+    assert_int_equal(fc_foreign_place(&file), 0);
+    file = some_file(1);
+    file.base = file.start + 0x1000;
+    assert_int_equal(fc_foreign_place(&file), 0);
+    file = some_file(1);
+    file.base++;
+    assert_int_equal(fc_foreign_place(&file), 0);
+    file = some_file(1);
+    file.end = UINT64_MAX;
+    assert_int_equal(fc_foreign_place(&file), 0);
+    file.end = file.base + (sizeof(void *) > 4 ? UINT64_C(2) << 30 : UINT64_C(32) << 20);
+    assert_int_equal(fc_foreign_place(&file), 0);
+    file = some_file(1);
+    file.path[0] = '.';
+    assert_int_equal(fc_foreign_place(&file), 0);
+    memset(file.path, '/', sizeof file.path);
+    assert_int_equal(fc_foreign_place(&file), 0);
+    assert_no_traces(before, true);
+}
+
+static void module_keeps_its_place_wherever_a_child_has_it(void **state)
+{
+    struct fc_mapped_file file = some_file(2);
+    struct fc_module_at module;
+    (void)state;
+    const uint64_t here = fc_foreign_place(&file);
+    assert_true(here != 0);
+    file.start += 0x5000000;
+    file.end += 0x5000000;
+    file.base += 0x5000000;
+    assert_int_equal(fc_foreign_place(&file), here);
+    assert_false(fc_foreign_is_code(here + 0xfff));
+    assert_true(fc_foreign_is_code(here + 0x1000));
+    assert_true(fc_foreign_is_code(here + 0x2fff));
+    assert_false(fc_foreign_is_code(here + 0x3000));
+    assert_true(fc_address_is_code(here + 0x1000));
+    assert_true(fc_address_find_module(here + 0x1234, &module));
+    assert_string_equal(module.path, "/lib/x?.so");
+    assert_int_equal(here + 0x1234 - module.bias, 0x1234);
+    file.inode++;
+    assert_int_not_equal(fc_foreign_place(&file), here);
+}
+
+/* The memory of the place is nobody's. */
+static void place_is_not_given_to_anything_else(void **state)
+{
+    const struct fc_mapped_file file = some_file(2);
+    const uint64_t here = fc_foreign_place(&file);
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        void *other = mmap(NULL, 0x3000, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_true(other != MAP_FAILED);
+        assert_false((uintptr_t)other - here < 0x3000 || here - (uintptr_t)other < 0x3000);
+    }
+}
+
+/* Runs last: from then on no module is remembered. */
+static void host_remembers_a_limited_number_of_modules(void **state)
+{
+    (void)state;
+    const struct fc_mapped_file known = some_file(2);
+    const uint64_t here = fc_foreign_place(&known);
+    for (uint64_t i = 0; i < FC_FOREIGN_MAX; i++) {
+        const struct fc_mapped_file file = some_file(100 + i);
+        (void)fc_foreign_place(&file);
+    }
+    const struct traces before = traces_now();
+    for (uint64_t i = 0; i < 100; i++) {
+        const struct fc_mapped_file file = some_file(1000 + i);
+        assert_int_equal(fc_foreign_place(&file), 0);
+    }
+    assert_no_traces(before, true);
+    assert_int_equal(fc_foreign_place(&known), here);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) == NULL ? -1 : 0;
+}
+
+static int remove_folder(void **state)
+{
+    static const char *const names[] = {"believed", "module", "young",  "everybody's", "another's",
+                                        "replaced", "fifo",   "target", "link"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        unlink(path_of(names[i]));
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#ifdef HAVE_FOREIGN_FILES
+        cmocka_unit_test_setup(file_of_the_host_is_opened_and_copied, believe_all_ages),
+        cmocka_unit_test_setup(file_that_a_child_may_have_written_is_not_opened, believe_all_ages),
+        cmocka_unit_test_setup(other_file_than_the_child_has_mapped_is_not_opened, believe_all_ages),
+        cmocka_unit_test_setup(only_a_plain_file_is_opened, believe_all_ages),
+        cmocka_unit_test_setup(file_system_that_may_not_answer_is_not_opened, believe_all_ages),
+        cmocka_unit_test_setup(limit_of_file_sizes_does_no_harm, believe_all_ages),
+#endif
+        cmocka_unit_test(module_that_cannot_be_gets_no_place),
+        cmocka_unit_test(module_keeps_its_place_wherever_a_child_has_it),
+        cmocka_unit_test(place_is_not_given_to_anything_else),
+        cmocka_unit_test(host_remembers_a_limited_number_of_modules),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
