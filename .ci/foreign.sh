@@ -12,6 +12,16 @@ debian_archive()
 # first job that needs them makes them.
 foreign_lists()
 {
+    local rc=0
+    exec {lists}>>"$CI_TMP/foreign.lock"
+    flock "$lists"
+    make_foreign_lists || rc=$?
+    exec {lists}>&-
+    return "$rc"
+}
+
+make_foreign_lists()
+{
     local root=$CI_TMP/foreign archive uri release
     [ -e "$root/ready" ] && return 0
     command -v apt-get >/dev/null || return 1
