@@ -25,8 +25,8 @@
 #define GROWTH 16U
 /* How long a grant should keep a child busy. */
 #define GRANT_NS 2000000U
-/* A message is worth its price for items that together take so long; and so long an idle child waits
- * for items that seem to take less. */
+/* A message is worth its price for items that together take so long; and so long an idle child
+ * waits for items that seem to take less. */
 #define SHORT_NS 100000U
 #define PATIENCE_MS 2
 /* A child wakes its host for many items at once. If somebody wants to hear of each, the host looks
@@ -232,7 +232,8 @@ static void end_worker(struct workers *workers, struct fc_map_worker *worker)
     workers->full = no_room;
 }
 
-/* A child could not even be tried: one item bears the error, unless another child may leave room. */
+/* A child could not even be tried: one item bears the error, unless another child may leave
+ * room. */
 static void not_started(struct workers *workers, struct fc_map_range range, int error, const char *step)
 {
     struct forkcall_report report = fc_map_not_started(workers->map, error);

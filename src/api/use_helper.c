@@ -17,7 +17,7 @@ static int use_helper(const char *path)
     if (r < 0 || !changed || !fc_helper_is_used())
         return r;
     fc_exec_self_served();         /* failures of another helper do not count */
-    (void)fc_library_id();         /* now rather than in the first call, which then takes no lock for it */
+    (void)fc_library_id();         /* now, so that the first call takes no lock for it */
     return forkcall_server_stop(); /* a server of another helper must not serve the next call */
 }
 

@@ -7,8 +7,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* As fstat(2). The C library names no file by an empty string of its own, which a forked child would
- * have to map first; this one lies beside what the child has. */
+/* As fstat(2). The C library names no file by an empty string of its own, which a forked child
+ * would have to map first; this one lies beside what the child has. */
 static int status_of(int fd, struct stat *file)
 {
 #ifdef AT_EMPTY_PATH

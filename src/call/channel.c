@@ -135,9 +135,9 @@ void fc_channel_set_keep(struct forkcall_call *call, bool keep, uint64_t may_gro
     call->task.may_grow = may_grow;
 }
 
-/* The region is the same descriptor on both sides, and stays. So does the reading end of the request
- * of a child that may be kept: it may have died when the next request is written, which must raise
- * no SIGPIPE. */
+/* The region is the same descriptor on both sides, and stays. So does the reading end of the
+ * request of a child that may be kept: it may have died when the next request is written, which
+ * must raise no SIGPIPE. */
 static void close_ends_of_child(struct forkcall_call *call)
 {
     fc_fds_lock();

@@ -32,7 +32,7 @@ struct fc_child {
     int code;
     const void *entry;
     struct forkcall_buf result;
-    uint64_t item;        /* the number of the item that is run, plus one; 0: the call serves no items */
+    uint64_t item;        /* the number of the item that is run, plus one; 0: no items */
     unsigned tool_errors; /* that valgrind had found before the function */
     size_t message_size;  /* how much of fc_message is the failure's message */
     struct fc_reports reports;

@@ -63,8 +63,8 @@ static struct {
 /* ---- The status ------------------------------------------------------------------------------ */
 
 /* True: the line tells what must stay: users, groups, umask, pending signals and their actions,
- * process group and session, capabilities, no_new_privs, seccomp, processors, memory nodes. Not the name, the state, the
- * tracer, nor numbers of memory and of the whole user. */
+ * process group and session, capabilities, no_new_privs, seccomp, processors, memory nodes. Not the
+ * name, the state, the tracer, nor numbers of memory and of the whole user. */
 static bool must_stay(const char *line)
 {
     switch (line[0]) {

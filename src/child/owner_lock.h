@@ -1,6 +1,6 @@
-/* CHILD: A spinlock that notes its owner. A signal handler may interrupt the owner at any instruction
- * and must not wait for it. The owner's number is the lock, so there is no moment at which it is
- * taken and nobody's. Async-signal-safe. */
+/* CHILD: A spinlock that notes its owner. A signal handler may interrupt the owner at any
+ * instruction and must not wait for it. The owner's number is the lock, so there is no moment at
+ * which it is taken and nobody's. Async-signal-safe. */
 #ifndef FC_CHILD_OWNER_LOCK_H
 #define FC_CHILD_OWNER_LOCK_H
 

@@ -255,8 +255,8 @@ void fc_child_prefault(const struct fc_task *task)
 {
     struct fc_usage used;
     struct iovec none = {.iov_base = &used, .iov_len = 0};
-    /* An exec'ed child looks into /proc for its usage. The kernel makes the files of a process there
-     * at its first look, which takes longer than the call. */
+    /* An exec'ed child looks into /proc for its usage. The kernel makes the files of a process
+     * there at its first look, which takes longer than the call. */
     (void)fc_usage_measure(&used, task->execed);
     (void)fc_poll_now(task->reply_fd, 0);
     (void)fc_write_all(task->reply_fd, &none, 1);
@@ -285,8 +285,8 @@ static void prepare_to_keep(const struct fc_task *task)
         fc_child.run_handlers = fc_exit_hooks_run_handlers_and_return;
 }
 
-/* The host has the trailer, and does not wait for this. Makes the process ready for another call and
- * tells the host so; or ends the process, if it is not as it was. */
+/* The host has the trailer, and does not wait for this. Makes the process ready for another call
+ * and tells the host so; or ends the process, if it is not as it was. */
 static void keep_process(void)
 {
     const struct fc_task task = fc_child.task;

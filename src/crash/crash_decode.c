@@ -30,8 +30,8 @@ static bool is_below_entry(const struct fc_crash_notice *notice)
            depth <= limit.rlim_cur + STACK_BELOW_LIMIT;
 }
 
-/* stack_size: how much of the stack could be read from the stack pointer upwards. Nothing at all can
- * be read there if the program has lost its stack pointer, which is no overflow. */
+/* stack_size: how much of the stack could be read from the stack pointer upwards. Nothing at all
+ * can be read there if the program has lost its stack pointer, which is no overflow. */
 static bool is_overflow(const struct fc_crash_notice *notice, size_t stack_size)
 {
     const uint64_t sp = notice->registers.sp;

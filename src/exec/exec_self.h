@@ -54,11 +54,12 @@ bool fc_exec_self_is_unfinished(void);
 /* True: forkcall_init() or forkcall_use_helper() was called, so a clean process can be started. */
 bool fc_exec_self_is_possible(void);
 
-/* Names a function for a re-executed program, as fc_module_name does, with one error more: -ENOTSUP:
- * fn lies in this program, which the helper does not have. */
+/* Names a function for a re-executed program, as fc_module_name does, with one error more:
+ * -ENOTSUP: fn lies in this program, which the helper does not have. */
 int fc_exec_self_name_function(forkcall_fn *fn, struct fc_module_function *name);
 
-/* Starts this program again, or the helper (exec/helper.h). fd: its end of a socket pair; the hello was written to the other end.
+/* Starts this program again, or the helper (exec/helper.h). fd: its end of a socket pair; the hello
+ * was written to the other end.
  *
  * Returns 0, or a negative errno with *why: the step that failed. -EPERM: the new process would
  * have other rights. -ENOEXEC, -ESTALE: re-executed programs have failed so often that no more is

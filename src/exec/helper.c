@@ -15,8 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The helpers that were ever noted, the last one first. None is freed, because another thread may be
- * about to start it. */
+/* The helpers that were ever noted, the last one first. None is freed, because another thread may
+ * be about to start it. */
 struct helper {
     struct helper *next;
     char path[];
@@ -28,8 +28,8 @@ static bool is_of_root_or_user(const struct stat *file)
     return file->st_uid == 0 || file->st_uid == geteuid();
 }
 
-/* True: nobody but root and this user can put other files into the directory, or take files away. In
- * a sticky directory nobody can take away what belongs to others. */
+/* True: nobody but root and this user can put other files into the directory, or take files away.
+ * In a sticky directory nobody can take away what belongs to others. */
 static bool is_safe_directory(const char *path)
 {
     struct stat dir;

@@ -1,5 +1,5 @@
-/* HOST: The helper: a small installed program that stands in for this one, in a process whose main()
- * does not call forkcall_init(). It has nothing of this program, so only functions of shared
+/* HOST: The helper: a small installed program that stands in for this one, in a process whose
+ * main() does not call forkcall_init(). It has nothing of this program, so only functions of shared
  * libraries can run in it. */
 #ifndef FC_EXEC_HELPER_H
 #define FC_EXEC_HELPER_H

@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Starts path with the name (argv[0]), NULL: that of this program; with descriptors 0 to 2 and fd, which becomes FC_EXEC_SELF_FD, and no others; every
- * signal at its default; no signal blocked except for exec/exec_mark.h; the environment of this
- * process and marker ("name=value").
+/* Starts path with the name (argv[0]), NULL: that of this program; with descriptors 0 to 2 and fd,
+ * which becomes FC_EXEC_SELF_FD, and no others; every signal at its default; no signal blocked
+ * except for exec/exec_mark.h; the environment of this process and marker ("name=value").
  *
  * Returns 0 or a negative errno. -EINVAL: fd is FC_EXEC_SELF_FD itself. Thread-safe. */
 int fc_spawn_self(const char *path, const char *name, const char *marker, int fd, bool own_group, pid_t *pid);

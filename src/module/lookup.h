@@ -66,8 +66,8 @@ struct fc_module_function {
     uint32_t path_size;         /* with the terminating 0, so at least 1 */
     /* The function lies in the program itself, which is found without path; path is then empty. */
     bool is_program;
-    /* The module is refused if a symbol is missing that it refers to. Else the loader fails only where
-     * the function needs that symbol, and ends the process. */
+    /* The module is refused if a symbol is missing that it refers to. Else the loader fails only
+     * where the function needs that symbol, and ends the process. */
     bool must_be_complete;
     /* An absolute path; or only a name, if the module's file is not known. */
     char path[FC_MODULE_PATH_MAX];

@@ -46,9 +46,9 @@ int fc_buf_error(const struct forkcall_buf *buf);
  * empty. Moves the memory if that saves copying. 0; -ENOMEM or -EFBIG with to empty. */
 int fc_buf_deliver(struct forkcall_buf *to, struct forkcall_buf *from);
 
-/* Each mapping makes the host's later forks slower by 2 us. So of results below this size, for which
- * a copy costs less than 100 us, only a few are mapped at the same time. True: one more may be.
- * Thread-safe. */
+/* Each mapping makes the host's later forks slower by 2 us. So of results below this size, for
+ * which a copy costs less than 100 us, only a few are mapped at the same time. True: one more may
+ * be. Thread-safe. */
 #define FC_BUF_SMALL_MAPPING ((size_t)256 << 10)
 bool fc_buf_small_mapping_is_free(void);
 

@@ -23,9 +23,10 @@ bool fc_region_keep_size(int fd);
  * it cannot; nothing has changed then. Sets *capacity. */
 void *fc_region_grow(int fd, size_t *capacity, size_t filled, size_t used);
 
-/* In the child: copies size bytes to the place at of the region, where no page exists yet: the kernel
- * makes the pages of what it copies, which takes half the time of zero pages and page faults. False:
- * the caller must copy, because pages exist there, or it would not be faster, or it failed. */
+/* In the child: copies size bytes to the place at of the region, where no page exists yet: the
+ * kernel makes the pages of what it copies, which takes half the time of zero pages and page
+ * faults. False: the caller must copy, because pages exist there, or it would not be faster, or it
+ * failed. */
 bool fc_region_write(int fd, size_t at, const void *data, size_t size);
 
 /* In the child, first. In that of a nested call it forgets the outer call's mapping, which still

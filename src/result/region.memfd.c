@@ -15,8 +15,8 @@
 /* From this size on a write to new pages is faster than a copy: 16 us in place of 28 for 64 KiB. */
 #define WRITE_MIN ((size_t)16 << 10)
 /* How much memory is made of huge pages ahead where nothing is known of earlier results: what the
- * function has only reserved must not cost much. 16 MiB cost up to 5 ms in this way, and three times
- * as much by small pages. */
+ * function has only reserved must not cost much. 16 MiB cost up to 5 ms in this way, and three
+ * times as much by small pages. */
 #define AHEAD ((size_t)16 << 20)
 
 static struct {

@@ -18,7 +18,7 @@
 #define MAP_MIN ((size_t)16 << 10)
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-/* ---- What earlier results took up -------------------------------------------------------------- */
+/* ---- What earlier results took up ------------------------------------------------------------ */
 
 /* A place for each of some functions. Two that share one lose what was noted of the other. */
 #define PLACES 16U
@@ -45,7 +45,7 @@ void fc_region_note(forkcall_fn *fn, size_t size)
     atomic_store(&places[place].fn, (uintptr_t)fn);
 }
 
-/* ---- Taking ------------------------------------------------------------------------------------ */
+/* ---- Taking ---------------------------------------------------------------------------------- */
 
 /* Seals the file. True: no process can change it any more, whatever descriptors it has. */
 static bool seal(int fd)

@@ -18,8 +18,8 @@ struct fc_shared_place {
     size_t huge, largest;
 };
 
-/* In the host, at the start of a call. Gets memory, if there is none yet, and notes that a call uses
- * the buffer. 0, and *place is filled in; or -ENOMEM. */
+/* In the host, at the start of a call. Gets memory, if there is none yet, and notes that a call
+ * uses the buffer. 0, and *place is filled in; or -ENOMEM. */
 int fc_shared_buf_claim(struct forkcall_buf *buf, struct fc_shared_place *place);
 /* The descriptor for a child that is no fork; -1: there is none, or the host has closed it. */
 int fc_shared_buf_fd(const struct forkcall_buf *buf);

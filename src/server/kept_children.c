@@ -119,8 +119,8 @@ bool fc_kept_is_allowed(const struct forkcall_call *call)
            memcmp(&o->limits, &none, sizeof none) == 0;
 }
 
-/* True: the function has returned, the child has lived to write its trailer, nothing was done to end
- * the call, and the host has all that it needs to use the child again. */
+/* True: the function has returned, the child has lived to write its trailer, nothing was done to
+ * end the call, and the host has all that it needs to use the child again. */
 static bool can_be_kept(const struct forkcall_call *call)
 {
     const struct fc_reply *reply = &call->reply;

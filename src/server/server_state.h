@@ -23,8 +23,8 @@ void fc_sigchld_drain(void);
 int fc_server_state_lifeline(void);
 
 /* For a child that the server has just forked: gives up the handler and the descriptors, which are
- * the server's, and two more of the server's (-1: none). SIGCHLD may stay blocked until the function
- * is called. */
+ * the server's, and two more of the server's (-1: none). SIGCHLD may stay blocked until the
+ * function is called. */
 void fc_server_state_leave(int control, int host);
 
 #endif

@@ -26,7 +26,7 @@ struct fc_task {
     /* From the options, or the capacity of a fixed buffer if that is less. */
     size_t max_result;
     size_t expected;                                /* see fc_region_expected */
-    struct fc_shared_place shared;                  /* where the result goes if it is a shared buffer */
+    struct fc_shared_place shared;                  /* where a result for a shared buffer goes */
     struct fc_fd_identity mark;                     /* of reply_fd */
     int reply_fd, go_fd, region_fd, out_fd, err_fd; /* -1: none */
     bool drop_result;

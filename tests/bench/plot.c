@@ -1,5 +1,5 @@
-/* Collects points in a file, because each group of rows runs in a process of its own, and has gnuplot
- * draw them as SVG. */
+/* Collects points in a file, because each group of rows runs in a process of its own, and has
+ * gnuplot draw them as SVG. */
 #include "plot.h"
 
 #include <errno.h>

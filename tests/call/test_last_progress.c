@@ -1,4 +1,5 @@
-/* Tests that the message of a call whose function has not returned says how far the function was. */
+/* Tests that the message of a call whose function has not returned says how far the function
+ * was. */
 #include "call/call.h"
 #include "support.h"
 

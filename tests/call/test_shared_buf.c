@@ -205,7 +205,7 @@ static void nothing_is_left_behind(void **state)
     }
 }
 
-/* ---- Calls that run ---------------------------------------------------------------------------- */
+/* ---- Calls that run -------------------------------------------------------------------------- */
 
 struct held_order {
     int fd; /* the child waits until it can read from there */
@@ -279,7 +279,7 @@ static void freed_while_a_call_runs_it_gets_no_result(void **state)
     assert_no_traces(before, false);
 }
 
-/* ---- Inside the function ------------------------------------------------------------------------ */
+/* ---- Inside the function --------------------------------------------------------------------- */
 
 static int child_frees_and_appends(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -320,7 +320,7 @@ static void a_nested_call_may_fill_it(void **state)
     forkcall_buf_free(&result);
 }
 
-/* ---- Other ways to a result ----------------------------------------------------------------------- */
+/* ---- Other ways to a result ------------------------------------------------------------------ */
 
 static void an_inline_call_fills_it(void **state)
 {
@@ -356,7 +356,7 @@ static void a_map_fills_one_for_each_item(void **state)
         forkcall_buf_free(&results[i]);
 }
 
-/* ---- Hosts -------------------------------------------------------------------------------------- */
+/* ---- Hosts ----------------------------------------------------------------------------------- */
 
 static int host_forks(void *context)
 {

@@ -1,5 +1,5 @@
-/* A plugin for a program that knows nothing of it: functions that run in forkcall-helper. The program
- * finds them by their names, and a static one through static_function(). */
+/* A plugin for a program that knows nothing of it: functions that run in forkcall-helper. The
+ * program finds them by their names, and a static one through static_function(). */
 #include <forkcall.h>
 
 #include <stdlib.h>

@@ -10,8 +10,9 @@
 extern const struct forkcall_options reuse; /* by SERVER, with reuse_child */
 extern const struct forkcall_options fresh; /* by SERVER, without */
 
-/* Makes a call, and waits until its child has looked at itself, and waits or has ended. Else a child
- * that a busy machine lets wait for its turn is passed by, and the next call has a fresh one. */
+/* Makes a call, and waits until its child has looked at itself, and waits or has ended. Else a
+ * child that a busy machine lets wait for its turn is passed by, and the next call has a fresh
+ * one. */
 struct forkcall_report run_settled(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result,
                                    const struct forkcall_options *options);
 

@@ -393,7 +393,7 @@ static void threads_that_call_at_once_get_their_own_answers(void **state)
     assert_int_equal(wrong, 0);
 }
 
-/* ---- Other children, maps and methods --------------------------------------------------------------------------- */
+/* ---- Other children, maps and methods -------------------------------------------------------- */
 
 static void other_methods_make_a_fresh_child(void **state)
 {

@@ -141,8 +141,8 @@ static void settings_are_those_of_each_caller(void **state)
     assert_int_equal(host_run(change_the_timer_slack, NULL), 0);
 }
 
-/* A process may lower its niceness, but not without a right to raise it again: a child that has done
- * so must not serve a caller that has not. */
+/* A process may lower its niceness, but not without a right to raise it again: a child that has
+ * done so must not serve a caller that has not. */
 static int be_nice_for_a_while(void *unused)
 {
     (void)unused;

@@ -94,7 +94,7 @@ void assert_no_traces(struct traces before, bool check_mappings)
     const struct traces after = traces_now();
     assert_int_equal(after.descriptors, before.descriptors);
     assert_int_equal(after.children, before.children);
-    if (check_mappings && !under_valgrind())                 /* valgrind maps memory for itself when it likes */
+    if (check_mappings && !under_valgrind())                 /* valgrind maps memory for itself */
         assert_in_range(after.mappings, 0, before.mappings); /* an allocator may give memory back */
 }
 

@@ -1,5 +1,5 @@
-/* Tests that items which a host takes back from a child are not begun by the child: the child's side
- * is a thread here. */
+/* Tests that items which a host takes back from a child are not begun by the child: the child's
+ * side is a thread here. */
 #include "api/map_worker.h"
 #include "support.h"
 
@@ -60,8 +60,8 @@ static void each_item_is_begun_or_taken_back(void **state)
     }
 }
 
-/* A child that denies having begun the item whose record is half taken must not get another child to
- * run that item: both would write its result. */
+/* A child that denies having begun the item whose record is half taken must not get another child
+ * to run that item: both would write its result. */
 static void item_whose_record_is_half_taken_is_not_given_to_another(void **state)
 {
     static struct fc_items_memory memory;

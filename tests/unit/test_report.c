@@ -21,8 +21,8 @@ static void names_of_every_status_and_of_none(void **state)
 }
 
 /* Checks that forkcall_explain() behaves like snprintf(3): it returns the length of the whole text,
- * and writes at most size bytes, including the terminating 0. To name the frames of a crash may take
- * tens of milliseconds, so not every size is tried then. */
+ * and writes at most size bytes, including the terminating 0. To name the frames of a crash may
+ * take tens of milliseconds, so not every size is tried then. */
 static void assert_cut_at_any_size(const struct forkcall_report *report)
 {
     char whole[4096];

@@ -1,6 +1,6 @@
 /* Tests children that do anything to a shared buffer, which is for functions that are trusted. They
- * may change its bytes, and nothing else: the host can read all of it at any time, the size is never
- * more than the capacity, and the outcome is the true one. */
+ * may change its bytes, and nothing else: the host can read all of it at any time, the size is
+ * never more than the capacity, and the outcome is the true one. */
 #include "forging_child.h"
 
 #include <errno.h>
