@@ -33,7 +33,7 @@ struct forkcall_call {
     struct forkcall_options options;
     struct forkcall_buf *result; /* the caller's; NULL: none wanted */
     uint64_t start_ns;
-    uint64_t number;    /* counts the calls of a process, and of the processes that it is a fork of */
+    uint64_t number;    /* counts the calls of a process and of those it was forked from */
     pid_t owner;        /* the process that started the call */
     bool async;         /* started by forkcall_start: forkcall_cancel may come from any thread */
     bool claims_result; /* the result is a shared buffer, which no other call may use meanwhile */

@@ -1,5 +1,5 @@
-/* HOST: Tells of each call's life: to the program (forkcall_set_trace), to a person (FORKCALL_DEBUG)
- * and to tools (probes of sys/sdt.h). */
+/* HOST: Tells of each call's life: to the program (forkcall_set_trace), to a person
+ * (FORKCALL_DEBUG) and to tools (probes of sys/sdt.h). */
 #include "call/call.h"
 
 #include "base/code_pointer.h"
