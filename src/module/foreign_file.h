@@ -6,21 +6,22 @@
 
 #include "module/foreign.h"
 
-/* Files that have changed in this second or later (CLOCK_REALTIME) are not believed. The time when this
- * process has loaded the library; only tests change it. */
+/* Files that have changed in this second or later (CLOCK_REALTIME) are not believed. The time when
+ * this process has loaded the library; only tests change it. */
 extern int64_t fc_foreign_believed_before;
 
-/* Opens the file for reading, if it may be believed: it is the very file that the child has told of, it is
- * regular, it belongs to root or to this process's user, not everybody may write to it, and it has not changed since
- * this process has loaded the library, so that no child of this process has written it. (Debug information is read by
- * a library that was not made for files of an enemy.) The path comes from the child, so it is only followed as far as
- * the kernel can do that without asking a device or another process, which may never answer; a
- * device, a FIFO and the like are not opened; and the file system must be one of this machine's.
- * Returns a descriptor that is closed on exec, or -1. Thread-safe. */
+/* Opens the file for reading, if it may be believed: it is the very file that the child has told
+ * of, it is regular, it belongs to root or to this process's user, not everybody may write to it,
+ * and it has not changed since this process has loaded the library, so that no child of this
+ * process has written it. (Debug information is read by a library that was not made for files of an
+ * enemy.) The path comes from the child, so it is only followed as far as the kernel can do that
+ * without asking a device or another process, which may never answer; a device, a FIFO and the like
+ * are not opened; and the file system must be one of this machine's. Returns a descriptor that is
+ * closed on exec, or -1. Thread-safe. */
 int fc_foreign_open(const struct fc_foreign *module);
 
-/* The same, but returns a copy of the file's bytes, which nobody can change or cut short while it is
- * mapped. -1 also if the file is larger than 64 MiB. */
+/* The same, but returns a copy of the file's bytes, which nobody can change or cut short while it
+ * is mapped. -1 also if the file is larger than 64 MiB. */
 int fc_foreign_open_copy(const struct fc_foreign *module);
 
 #endif

@@ -19,8 +19,9 @@ enum fc_abort_kind {
 
 /* The payload of the crash frame begins with this struct. Then come range_count times struct
  * fc_module_range, if the child is no fork of the host, and file_count times struct fc_mapped_file,
- * for the files that the addresses in registers and stack may lie in. The rest is the bytes of the stack
- * from stack_address on. The host unwinds this part of the stack, because a signal handler cannot. */
+ * for the files that the addresses in registers and stack may lie in. The rest is the bytes of the
+ * stack from stack_address on. The host unwinds this part of the stack, because a signal handler
+ * cannot. */
 struct fc_crash_notice {
     int32_t signal;
     int32_t si_code;
