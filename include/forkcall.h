@@ -370,7 +370,7 @@ struct forkcall_report {
     char message[256];
     /** The name of the function, if options.name gave it, without control characters; else "". */
     char name[64];
-    uint64_t reserved[8]; /**< Not used. */
+    uint64_t reserved[8]; /**< For forkcall_explain. */
 };
 
 /** Names a status. Safe in signal handlers.
@@ -379,9 +379,10 @@ struct forkcall_report {
 FORKCALL_PUBLIC const char *forkcall_status_name(enum forkcall_status status);
 
 /** Writes the whole story in a few lines: "parse_image was killed by SIGSEGV (address not mapped)
- * at 0x0 …", and the frames of a crash with function, file and line, found by libdw (elfutils).
- * The first call whose child crashes has loaded libdw, by dlopen(3); docs/outcomes.md says what is
- * told without it. Thread-safe.
+ * at 0x0 …", and the frames of a crash with function, file and line, found by libdw (elfutils);
+ * then the last lines of a captured standard_error, the child's own words. The first call whose
+ * child crashes has loaded libdw, by dlopen(3); docs/outcomes.md says what is told without it.
+ * Thread-safe.
  * @param report    the report of a call
  * @param text,size where the story goes, cut to this size with its terminating 0; NULL for size 0
  * @return the length of the whole story, as snprintf(3) does; -EINVAL: NULL */

@@ -5,6 +5,7 @@
 #include "base/report_message.h"
 #include "base/text.h"
 #include "base/tools.h"
+#include "call/last_words.h"
 #include "crash/symbol.h"
 
 #include <errno.h>
@@ -97,6 +98,39 @@ static void add_circumstances(struct fc_text *text, const struct forkcall_report
         add_hazards(text, report->hazards);
 }
 
+#define SHOWN_LINES 6
+#define SHOWN_LINE_SIZE 160U
+
+/* The start of the last lines, as many as are shown. */
+static char *find_last_lines(char *text)
+{
+    size_t length = strlen(text);
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == '\r'))
+        text[--length] = 0;
+    char *start = text + length;
+    for (int lines = 0; start > text; start--)
+        if (start[-1] == '\n' && ++lines == SHOWN_LINES)
+            break;
+    return start;
+}
+
+/* Adds the end of standard_error, marked as what the child has said: it may say what it likes. */
+static void add_last_words(struct fc_text *text, const struct forkcall_report *report)
+{
+    char words[FC_LAST_WORDS_SIZE];
+    char shown[SHOWN_LINE_SIZE];
+    fc_last_words_get(report->reserved[0], words);
+    char *rest = find_last_lines(words);
+    if (rest[0] == 0)
+        return;
+    fc_text_add(text, "\nThe child's last words on standard_error:");
+    for (const char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
+        (void)snprintf(shown, sizeof shown, "%s", line);
+        fc_report_clean(shown, sizeof shown);
+        fc_text_add(text, "\n  | %s", shown);
+    }
+}
+
 /* Writes the explanation with the names that are to be had. */
 static void explain(struct fc_text *text, const struct fc_symbols *symbols, const struct forkcall_report *report)
 {
@@ -112,6 +146,8 @@ static void explain(struct fc_text *text, const struct fc_symbols *symbols, cons
     }
     add_tool(text, report);
     add_hints(text, report->hints);
+    if (report->status != FORKCALL_OK)
+        add_last_words(text, report);
 }
 
 int forkcall_explain(const struct forkcall_report *report, char *to, size_t size)

@@ -25,7 +25,7 @@ static bool is_control(const unsigned char *text, size_t size)
 /* Makes the text one line without anything that a terminal would act on: control characters become
  * spaces, what is not UTF-8 becomes '?', a character that is cut at the end is left out. room: the
  * bytes that the line has room for; a line that fills them may have been cut. */
-static void clean(char *line, size_t room)
+void fc_report_clean(char *line, size_t room)
 {
     unsigned char *text = (unsigned char *)line;
     const size_t n = strlen(line);
@@ -49,7 +49,7 @@ static void clean(char *line, size_t room)
 void fc_report_vmessage(struct forkcall_report *report, const char *format, va_list arguments)
 {
     vsnprintf(report->message, sizeof report->message, format, arguments);
-    clean(report->message, sizeof report->message);
+    fc_report_clean(report->message, sizeof report->message);
 }
 
 void fc_report_name(struct forkcall_report *report, const char *name)
@@ -58,7 +58,7 @@ void fc_report_name(struct forkcall_report *report, const char *name)
     if (name == NULL)
         return;
     snprintf(report->name, sizeof report->name, "%s", name);
-    clean(report->name, sizeof report->name);
+    fc_report_clean(report->name, sizeof report->name);
 }
 
 void fc_report_message(struct forkcall_report *report, const char *format, ...)
@@ -76,7 +76,7 @@ void fc_report_append(struct forkcall_report *report, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(report->message + length, sizeof report->message - length, format, arguments);
     va_end(arguments);
-    clean(report->message, sizeof report->message);
+    fc_report_clean(report->message, sizeof report->message);
 }
 
 void fc_report_message_bytes(struct forkcall_report *report, const void *text, size_t size)
@@ -88,7 +88,7 @@ void fc_report_message_bytes(struct forkcall_report *report, const void *text, s
         if (report->message[i] == '\0')
             report->message[i] = ' ';
     report->message[n] = '\0';
-    clean(report->message, sizeof report->message);
+    fc_report_clean(report->message, sizeof report->message);
 }
 
 const char *forkcall_status_name(enum forkcall_status status)

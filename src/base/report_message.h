@@ -18,6 +18,10 @@ void fc_report_append(struct forkcall_report *report, const char *format, ...) F
 /* Sets the message from bytes that a child has sent. Unprintable characters become spaces. */
 void fc_report_message_bytes(struct forkcall_report *report, const void *text, size_t size);
 
+/* Makes the text one line without anything that a terminal would act on. room: the size of its
+ * buffer, in which it may have been cut. */
+void fc_report_clean(char *line, size_t room);
+
 /* Sets the name of the report's function, cut. NULL: none. */
 void fc_report_name(struct forkcall_report *report, const char *name);
 

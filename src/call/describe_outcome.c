@@ -159,7 +159,8 @@ static void find_reason(const struct fc_facts *facts, const struct forkcall_repo
     if (crash->signal == 0)
         return;
     if (crash->signal == SIGABRT && facts->reply->has_crash)
-        fc_crash_abort_reason(facts->reply->crash.data, reason, REASON_SIZE);
+        fc_crash_abort_reason(facts->reply->crash.data, facts->stderr_tail, facts->stderr_tail_size, reason,
+                              REASON_SIZE);
     if (reason[0] != 0)
         return;
     if (fc_signal_is_sent(crash->si_code))

@@ -7,6 +7,7 @@
 #include "base/report_message.h"
 #include "base/tools.h"
 #include "call/hazards.h"
+#include "call/last_words.h"
 #include "config.h"
 #include "crash/crash_decode.h"
 #include "exec/exec_self.h"
@@ -65,6 +66,8 @@ static struct fc_facts gather(const struct forkcall_call *call, const struct fc_
                              .has_server = call->process.remote != NULL,
                              .measured = call->task.measure,
                              .tools = fc_tools(),
+                             .stderr_tail = tail->data,
+                             .stderr_tail_size = tail->size,
                              .tool_line = line,
                              .tool_line_size = line_size,
                              .host_peak_bytes = host_peak_bytes(call),
@@ -91,6 +94,14 @@ static void count_instance(const struct forkcall_call *call, const struct fc_end
         fc_exec_self_failed(ending->wait_status);
 }
 
+/* The report has no room for what the child has said last. */
+static void keep_last_words(const struct forkcall_call *call, struct forkcall_report *report)
+{
+    const struct forkcall_buf *tail = &call->stderr_tail;
+    if (report->status != FORKCALL_OK && tail->size > 0)
+        report->reserved[0] = fc_last_words_keep(tail->data, tail->size);
+}
+
 void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending)
 {
     struct forkcall_report *report = &call->report;
@@ -103,6 +114,7 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     const enum fc_decided_by by = fc_outcome_decide(&facts, report);
     report->hints |= (uint16_t)fc_outcome_tool_hint(&facts, by, report);
     fc_outcome_describe(&facts, by, report);
+    keep_last_words(call, report);
     count_instance(call, ending, by);
     /* A library that makes a fork unsafe may explain a failure. A call that succeeds does not pay
      * for the search. */
@@ -136,6 +148,7 @@ void fc_call_report_item(const struct forkcall_call *call, const struct fc_trail
     report->elapsed_ns = fc_now_ns() - call->start_ns;
     const enum fc_decided_by by = fc_outcome_decide(&facts, report);
     fc_outcome_describe(&facts, by, report);
+    keep_last_words(call, report);
     if (report->status != FORKCALL_OK)
         report->hazards |= fc_hazard_of_libraries();
 }

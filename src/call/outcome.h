@@ -35,10 +35,12 @@ struct fc_facts {
     /* 0; -ENOMEM: the host has no memory for the result; -EPROTO: the child took it back. */
     int result_error;
     size_t max_result;
-    bool shares_addresses; /* the child had the host's modules, at the same addresses */
-    bool has_server;       /* a server reaps the child */
-    bool measured;         /* the child was asked for its usage */
-    unsigned tools;        /* that watch the host: base/tools.h */
+    bool shares_addresses;   /* the child had the host's modules, at the same addresses */
+    bool has_server;         /* a server reaps the child */
+    bool measured;           /* the child was asked for its usage */
+    unsigned tools;          /* that watch the host: base/tools.h */
+    const char *stderr_tail; /* the end of a captured standard_error */
+    size_t stderr_tail_size;
     /* The line in which a sanitizer tells its finding on a captured standard_error; NULL: there is
      * none. */
     const char *tool_line;

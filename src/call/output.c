@@ -3,7 +3,6 @@
 
 #include "base/io.h"
 #include "base/poll_fds.h"
-#include "base/tools.h"
 #include "base/utf8.h"
 #include "child/inline.h"
 #include "result/buf.h"
@@ -52,7 +51,7 @@ static size_t read_piece(struct forkcall_call *call, enum fc_fd which, char data
     const bool has_errors = which == FC_FD_ERR || call->options.standard_error == FORKCALL_STREAM_JOIN;
     if (has_errors)
         fc_hints_scan(&call->hint_scan, data, (size_t)n);
-    if (has_errors && (call->options.details != NULL || (fc_tools() & FC_TOOLS_SANITIZERS) != 0))
+    if (has_errors)
         keep_tail(&call->stderr_tail, data, (size_t)n);
     return (size_t)n;
 }

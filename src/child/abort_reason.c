@@ -5,6 +5,7 @@
 #endif
 #include "child/abort_reason.h"
 
+#include "child/exception_text.h"
 #include "os/memory_probe.h"
 
 #include <dlfcn.h>
@@ -41,18 +42,23 @@ __attribute__((constructor)) static void find_reasons(void)
     memcpy(&current_exception_type, &symbol, sizeof symbol);
 }
 
-/* Copies a text that a broken process may have written over. */
-static void copy(struct fc_crash_notice *notice, uint32_t kind, const char *text)
+/* Copies a text that a broken process may have written over. Returns its length. */
+static size_t copy(char *to, size_t size, const char *text)
 {
-    bool is_readable = fc_memory_is_readable(text);
+    bool is_readable = text != NULL && fc_memory_is_readable(text);
     size_t i = 0;
-    while (is_readable && i < sizeof notice->abort_text - 1 && text[i] != 0) {
-        notice->abort_text[i] = text[i];
+    while (is_readable && i < size - 1 && text[i] != 0) {
+        to[i] = text[i];
         i++;
         if ((uintptr_t)(text + i) % PAGE == 0)
             is_readable = fc_memory_is_readable(text + i);
     }
-    if (i > 0)
+    return i;
+}
+
+static void set_reason(struct fc_crash_notice *notice, uint32_t kind, const char *text)
+{
+    if (copy(notice->abort_text, sizeof notice->abort_text, text) > 0)
         notice->abort_kind = kind;
 }
 
@@ -71,8 +77,10 @@ void fc_abort_reason_get(struct fc_crash_notice *notice)
     /* A function that handles an exception may well fail an assertion, but not the other way
      * round. */
     if (abort_text != NULL && *abort_text != NULL)
-        copy(notice, FC_ABORT_TEXT, (*abort_text)->text);
+        set_reason(notice, FC_ABORT_TEXT, (*abort_text)->text);
     const char *name = notice->abort_kind == FC_ABORT_UNKNOWN ? exception_name() : NULL;
-    if (name != NULL)
-        copy(notice, FC_ABORT_EXCEPTION, name);
+    if (name == NULL)
+        return;
+    set_reason(notice, FC_ABORT_EXCEPTION, name);
+    (void)copy(notice->exception_text, sizeof notice->exception_text, fc_exception_text());
 }

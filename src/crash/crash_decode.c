@@ -130,10 +130,44 @@ static void copy_registers(struct forkcall_crash *crash, const struct fc_registe
     memcpy(crash->registers, registers->general, sizeof crash->registers);
 }
 
-void fc_crash_abort_reason(const void *notice, char *text, size_t size)
+/* The runtime of C++ says on standard_error what an exception is that nobody catches. Finds what()
+ * in the last such line of a text of *size bytes, and sets *size to its own; NULL: there is
+ * none. */
+static const char *find_what(const char *text, size_t *size)
+{
+    static const char before[] = "\n  what():  ";
+    const char *const end = text + *size;
+    const char *found = NULL;
+    for (const char *at = text; (size_t)(end - at) >= sizeof before - 1; at++)
+        if (memcmp(at, before, sizeof before - 1) == 0)
+            found = at + sizeof before - 1;
+    if (found == NULL)
+        return NULL;
+    const char *line_end = memchr(found, '\n', (size_t)(end - found));
+    *size = (size_t)((line_end == NULL ? end : line_end) - found);
+    return found;
+}
+
+static void describe_exception(struct fc_crash_notice *head, const char *tail, size_t tail_size, char *text,
+                               size_t size)
+{
+    char type[FC_ABORT_TEXT_SIZE];
+    const char *what = head->exception_text;
+    fc_symbol_type_name(head->abort_text, type, sizeof type);
+    head->exception_text[sizeof head->exception_text - 1] = 0;
+    head->exception_text[strcspn(head->exception_text, "\n")] = 0;
+    size_t length = strlen(what);
+    if (length == 0) {
+        length = tail_size;
+        what = find_what(tail, &length);
+    }
+    (void)snprintf(text, size, "C++ exception %s%s%.*s", type, what == NULL ? "" : ": ", what == NULL ? 0 : (int)length,
+                   what == NULL ? "" : what);
+}
+
+void fc_crash_abort_reason(const void *notice, const char *tail, size_t tail_size, char *text, size_t size)
 {
     struct fc_crash_notice head;
-    char type[FC_ABORT_TEXT_SIZE];
     memcpy(&head, notice, sizeof head);
     head.abort_text[sizeof head.abort_text - 1] = 0;
     text[0] = 0;
@@ -141,8 +175,7 @@ void fc_crash_abort_reason(const void *notice, char *text, size_t size)
         head.abort_text[strcspn(head.abort_text, "\n")] = 0;
         (void)snprintf(text, size, "%s", head.abort_text);
     } else if (head.abort_kind == FC_ABORT_EXCEPTION) {
-        fc_symbol_type_name(head.abort_text, type, sizeof type);
-        (void)snprintf(text, size, "C++ exception %s", type);
+        describe_exception(&head, tail, tail_size, text, size);
     }
 }
 

@@ -14,8 +14,9 @@
 void fc_crash_decode(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork);
 
 /* Why the child has aborted, as far as its libraries have noted a reason: "double free or
- * corruption (fasttop)", "C++ exception app::error"; "" where there is none. */
-void fc_crash_abort_reason(const void *notice, char *text, size_t size);
+ * corruption (fasttop)", "C++ exception app::error: no chunk 4"; "" where there is none. tail: the
+ * end of what it has written to standard_error, as far as it was captured. */
+void fc_crash_abort_reason(const void *notice, const char *tail, size_t tail_size, char *text, size_t size);
 
 /* The system call that a filter has refused by SIGSYS; -1: none, or not known. */
 int32_t fc_crash_system_call(const void *notice);

@@ -9,6 +9,7 @@
 
 /* With its terminating 0. A multiple of 8, so that the notice has no padding. */
 #define FC_ABORT_TEXT_SIZE 192U
+#define FC_EXCEPTION_TEXT_SIZE 128U
 
 /* What is known of an abort(3). */
 enum fc_abort_kind {
@@ -38,6 +39,7 @@ struct fc_crash_notice {
     uint32_t file_count;
     uint32_t unused;
     char abort_text[FC_ABORT_TEXT_SIZE];
+    char exception_text[FC_EXCEPTION_TEXT_SIZE]; /* what() of the exception; "": not known */
     struct fc_registers registers;
 };
 

@@ -529,6 +529,15 @@ static void message_of_an_abort_has_what_the_child_says_of_it(void **state)
     notice.abort_kind = FC_ABORT_EXCEPTION;
     snprintf(notice.abort_text, sizeof notice.abort_text, "?");
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (C++ exception ?)");
+    facts.stderr_tail = "terminate called\n  what():  old\nagain\n  what():  no chunk 4\nbye\n";
+    facts.stderr_tail_size = strlen(facts.stderr_tail);
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (C++ exception ?: no chunk 4)");
+    facts.stderr_tail_size -= strlen("k 4\nbye\n");
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (C++ exception ?: no chun)");
+    memset(notice.exception_text, 'y', sizeof notice.exception_text); /* has no end */
+    decide();
+    assert_int_equal(strspn(report.message + strlen("killed by SIGABRT (C++ exception ?: "), "y"),
+                     sizeof notice.exception_text - 1);
     notice.system_call = 41;
     ends_by(SIGSYS);
     report.crash = (struct forkcall_crash){.signal = SIGSYS, .si_code = 1};
