@@ -541,7 +541,8 @@ struct forkcall_options {
     /** How the child is made. */
     enum forkcall_method method;
     /** The deadline, from the start of the call, by the monotonic clock; 0: none. At the deadline
-     * the child's process group gets SIGKILL. Nothing else ends a function that never ends. */
+     * the child's process group gets SIGKILL. Nothing else ends a function that never ends. While
+     * gdb, lldb or rr debugs the program, the deadline waits: see docs/debugging.md. */
     int timeout_ms;
     /** Not 0: at the deadline or a cancel the group gets SIGTERM (and SIGCONT), and SIGKILL this
      * much later. A function that still answers in between has answered. */
@@ -558,9 +559,9 @@ struct forkcall_options {
      * see fork(2): setlocale, localtime, dlopen and exit() are known to hang. Set timeout_ms. */
     bool allow_unsafe_fork;
     /** Let the environment override, read by secure_getenv(3). FORKCALL_METHOD: fork, server, spawn
-     * or inline. FORKCALL_DEBUG=1: a line on stderr for each event in the life of the call
-     * (forkcall_set_trace), and every outcome but OK is explained there. Never makes an unsafe fork
-     * allowed. */
+     * or inline. FORKCALL_TIMEOUT=off: no timeout_ms counts, for debuggers. FORKCALL_DEBUG=1: a
+     * line on stderr for each event in the life of the call (forkcall_set_trace), and every outcome
+     * but OK is explained there. Never makes an unsafe fork allowed. */
     bool allow_env;
     /** FORK: the child has only descriptors 0 to 2 and keep_fds. By SERVER and SPAWN every child
      * has only these of the host's. */

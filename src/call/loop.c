@@ -7,6 +7,7 @@
 #include "call/output.h"
 #include "call/unreaped.h"
 #include "call/wakeup.h"
+#include "os/debugger.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,6 +17,8 @@
 
 /* How long a tool may take at the end of a process without a deadline. */
 #define TOOL_END_NS 30000000000U
+/* A deadline that comes while a debugger is attached comes again after that time. */
+#define LOOK_AGAIN_NS 1000000000U
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -51,7 +54,10 @@ static void deadline_passed(struct forkcall_call *call)
 {
     switch (call->stage) {
     case FC_STAGE_RUNNING:
-        fc_call_terminate(call, FC_CAUSE_TIMEOUT);
+        if (fc_debugger_is_attached(call->process.pid))
+            fc_call_move_deadline(call, fc_now_ns() + LOOK_AGAIN_NS);
+        else
+            fc_call_terminate(call, FC_CAUSE_TIMEOUT);
         break;
     case FC_STAGE_TERMINATING:
         fc_call_kill_all(call);
@@ -388,7 +394,7 @@ bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns)
             if (call->stage == stage)
                 deadline_passed(call);
         }
-        if (fc_call_is_late_for_ready(call, now))
+        if (fc_call_is_late_for_ready(call, now) && !fc_debugger_is_attached(call->process.pid))
             fc_call_terminate(call, FC_CAUSE_NOT_READY);
         fc_call_rearm(call, false);
         if (now >= until_ns && call->stage != FC_STAGE_DONE)

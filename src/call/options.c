@@ -98,11 +98,25 @@ const char *fc_options_check(forkcall_fn *fn, const void *args, size_t args_size
     return NULL;
 }
 
+static const char *timeout_from_environment(struct forkcall_options *options)
+{
+    const char *timeout = fc_getenv("FORKCALL_TIMEOUT");
+    if (timeout == NULL || *timeout == '\0')
+        return NULL;
+    if (strcmp(timeout, "off") != 0)
+        return "FORKCALL_TIMEOUT: in the environment, is not off";
+    options->timeout_ms = 0;
+    return NULL;
+}
+
 const char *fc_options_from_environment(struct forkcall_options *options)
 {
-    const char *method = options->allow_env ? fc_getenv("FORKCALL_METHOD") : NULL;
-    if (method == NULL || *method == '\0')
+    if (!options->allow_env)
         return NULL;
+    const char *wrong = timeout_from_environment(options);
+    const char *method = fc_getenv("FORKCALL_METHOD");
+    if (wrong != NULL || method == NULL || *method == '\0')
+        return wrong;
     static const struct {
         const char *name;
         enum forkcall_method method;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* Each module that is compiled for coverage has a runtime of its own. */
-#define MODULES_MAX 64
+#define MODULES_MAX 16
 
 /* The runtimes hide these functions in their modules, and only the tables of the files know them.
  * gcc's __gcov_exit writes as __gcov_dump does, which is there only if the program calls it. */

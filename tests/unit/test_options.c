@@ -1,6 +1,6 @@
 /* Tests options and arguments that are out of range or contradict each other: the call does not
  * start, names the field, and changes nothing. */
-#include "support.h"
+#include "children.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -263,6 +263,14 @@ static void values_at_the_edge_of_their_range(void **state)
 
 /* ---- The environment ------------------------------------------------------------------------- */
 
+static int child_sleeps(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args_size;
+    (void)result;
+    usleep(1000U * (useconds_t) * (const int *)args);
+    return 0;
+}
+
 static struct forkcall_report call_with(const char *method, bool allow_env, enum forkcall_method wanted)
 {
     const struct forkcall_options options = {.allow_env = allow_env, .method = wanted};
@@ -270,6 +278,31 @@ static struct forkcall_report call_with(const char *method, bool allow_env, enum
     const struct forkcall_report report = forkcall_run(child_returns_0, NULL, 0, NULL, &options);
     unsetenv("FORKCALL_METHOD");
     return report;
+}
+
+static void timeouts_are_turned_off_by_the_environment(void **state)
+{
+    static const char *const bad[] = {"OFF", "0", "on", "1000", "off "};
+    struct forkcall_options options = {.allow_env = true, .timeout_ms = short_timeout_ms()};
+    const int nap_ms = 3 * options.timeout_ms;
+    (void)state;
+    assert_int_equal(setenv("FORKCALL_TIMEOUT", "off", 1), 0);
+    struct forkcall_report report = run_tested(child_sleeps, &nap_ms, sizeof nap_ms, NULL, &options);
+    assert_status(report, FORKCALL_OK);
+    options.allow_env = false;
+    report = run_tested(child_hangs, NULL, 0, NULL, &options);
+    assert_status(report, FORKCALL_TIMED_OUT);
+    options.allow_env = true;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(setenv("FORKCALL_TIMEOUT", bad[i], 1), 0);
+        report = run_tested(child_returns_0, NULL, 0, NULL, &options);
+        assert_refusal(&report, "FORKCALL_TIMEOUT");
+    }
+    assert_int_equal(setenv("FORKCALL_TIMEOUT", "", 1), 0);
+    options.timeout_ms = 0;
+    report = run_tested(child_returns_0, NULL, 0, NULL, &options);
+    assert_status(report, FORKCALL_OK);
+    unsetenv("FORKCALL_TIMEOUT");
 }
 
 static void method_from_the_environment(void **state)
@@ -379,6 +412,7 @@ int main(void)
         cmocka_unit_test(fn_that_is_NULL_in_the_short_call),
         cmocka_unit_test(methods_that_need_forkcall_init),
         cmocka_unit_test(values_at_the_edge_of_their_range),
+        cmocka_unit_test(timeouts_are_turned_off_by_the_environment),
         cmocka_unit_test(method_from_the_environment),
         cmocka_unit_test(debugging_from_the_environment),
     };
