@@ -1,0 +1,12 @@
+# R, with children by fork (mclapply) and by exec: Rscript r_host.R MODULE HELPER
+arguments <- commandArgs(trailingOnly = TRUE)
+dyn.load(arguments[1])
+check <- function(said) if (said != "ok") stop(said)
+check(.Call("r_begin", arguments[2]))
+check(.Call("r_calls"))
+job <- parallel::mcparallel(sum(1:1000))
+check(.Call("r_calls"))
+stopifnot(identical(unlist(parallel::mclapply(1:4, function(i) i * i, mc.cores = 2)), c(1L, 4L, 9L, 16L)))
+stopifnot(parallel::mccollect(job)[[1]] == 500500)
+stopifnot(system("exit 3") == 3)
+check(.Call("r_end"))
