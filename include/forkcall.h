@@ -301,7 +301,8 @@ struct forkcall_crash {
     /** The number of frames. */
     uint32_t frame_count;
     /** Return addresses, innermost first; frames[0] is program_counter. A hint and no evidence:
-     * found by unwind tables where libdw is to be had, else by frame pointers. */
+     * found by unwind tables on x86-64 and arm64 and where libdw is to be had, else by frame
+     * pointers. */
     uint64_t frames[FORKCALL_CRASH_FRAMES];
     /** The process that sent the signal, as the child numbers it; pid itself for raise() and
      * abort(). 0: none, or the system does not tell. */

@@ -46,11 +46,11 @@ cp "$library" stripped.so
 strip stripped.so
 size=$(stat -c %s stripped.so)
 say "stripped: $size bytes"
-# It has 191,288; 141,304 before children were reused, maps had workers, buffers were shared,
-# crashes told their reasons, plugins had a helper, calls were traced and tools heard. It grows and
-# shrinks by whole pages. To be brought down, not up.
-[ "$size" -lt 192500 ] || die "libforkcall.so is $size bytes when stripped; 192,500 is too many"
-count_check "libforkcall.so is under 192.5 kB"
+# It has 195,384 with probes; 141,304 before children were reused, maps had workers, buffers were
+# shared, crashes told their reasons, plugins had a helper, calls were traced, tools heard, and
+# unwind tables read without libdw. It grows and shrinks by whole pages. To be brought down, not up.
+[ "$size" -lt 196600 ] || die "libforkcall.so is $size bytes when stripped; 196,600 is too many"
+count_check "libforkcall.so is under 196.6 kB"
 
 # No other job runs the library as it is shipped, optimised at link time.
 run_tests build --suite examples

@@ -168,12 +168,23 @@ size_t fc_unwind_frame_pointers(const struct fc_registers *registers, const void
     return count + walk(&current, &copy, frames + count, max - count);
 }
 
+size_t fc_unwind_without_libdw(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
+                               size_t stack_size, uint64_t *frames, size_t max)
+{
+#ifdef HAVE_EH_FRAME
+    const size_t count = fc_unwind_by_tables(registers, stack, stack_address, stack_size, frames, max);
+    if (count > 1)
+        return count;
+#endif
+    return fc_unwind_frame_pointers(registers, stack, stack_address, stack_size, frames, max);
+}
+
 #ifndef HAVE_LIBDW
 
 size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64_t stack_address, size_t stack_size,
                  uint64_t *frames, size_t max)
 {
-    return fc_unwind_frame_pointers(registers, stack, stack_address, stack_size, frames, max);
+    return fc_unwind_without_libdw(registers, stack, stack_address, stack_size, frames, max);
 }
 
 #endif

@@ -21,9 +21,32 @@
 size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64_t stack_address, size_t stack_size,
                  uint64_t *frames, size_t max);
 
+/* The same without libdw: by tables where this file's own reader knows the processor, else by frame
+ * pointers. */
+size_t fc_unwind_without_libdw(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
+                               size_t stack_size, uint64_t *frames, size_t max);
+
+/* The same by the tables in .eh_frame alone (HAVE_EH_FRAME). */
+size_t fc_unwind_by_tables(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
+                           size_t stack_size, uint64_t *frames, size_t max);
+
 /* The same by frame pointers alone. */
 size_t fc_unwind_frame_pointers(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
                                 size_t stack_size, uint64_t *frames, size_t max);
+
+/* A walk by tables. */
+struct fc_stack;
+struct fc_table_entry;
+struct fc_unwind_walk {
+    struct fc_registers registers;
+    const struct fc_stack *stack;
+    bool was_interrupted; /* the program counter is that of an instruction, and no return address */
+    bool found;           /* the registers are those of the caller now */
+};
+
+/* One frame, by the entry for the function that holds the program counter. of_walk: a struct
+ * fc_unwind_walk. */
+void fc_unwind_step(const struct fc_table_entry *entry, void *of_walk);
 
 /* Removes the signature that pointer authentication puts into return addresses. */
 uint64_t fc_unwind_strip(uint64_t address);

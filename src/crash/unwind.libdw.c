@@ -103,6 +103,6 @@ size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64
     /* The tables have led nowhere: there is code without tables, a processor that libdw does not
      * know, or no /proc. */
     if (walk.count < 2)
-        return fc_unwind_frame_pointers(registers, stack, stack_address, stack_size, frames, max);
+        return fc_unwind_without_libdw(registers, stack, stack_address, stack_size, frames, max);
     return walk.count;
 }

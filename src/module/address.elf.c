@@ -4,6 +4,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* dl_iterate_phdr */
 #endif
+#include "config.h"
+
 #include "module/address.h"
 
 #include "module/elf_module.h"
@@ -246,10 +248,9 @@ static bool is_known_header(const struct eh_frame_hdr *header, size_t size)
            header->count <= (size - sizeof *header) / sizeof header->table[0];
 }
 
-/* The last function that starts at or below address. */
-static uint64_t find_function(const void *table, size_t size, uintptr_t address)
+/* The number behind that of the last function that starts at or below address; 0: there is none. */
+static uint32_t find_entry(const struct eh_frame_hdr *header, size_t size, uintptr_t address)
 {
-    const struct eh_frame_hdr *header = table;
     const uintptr_t base = (uintptr_t)header;
     if (!is_known_header(header, size))
         return 0;
@@ -262,21 +263,40 @@ static uint64_t find_function(const void *table, size_t size, uintptr_t address)
         else
             high = middle;
     }
-    return low == 0 ? 0 : base + (uintptr_t)header->table[low - 1].function;
+    return low;
+}
+
+/* The last function that starts at or below address. */
+static uint64_t find_function(const void *table, size_t size, uintptr_t address)
+{
+    const struct eh_frame_hdr *header = table;
+    const uint32_t found = find_entry(header, size, address);
+    return found == 0 ? 0 : (uintptr_t)header + (uintptr_t)header->table[found - 1].function;
 }
 
 static const ElfW(Word) function_table = PT_GNU_EH_FRAME;
 
 #endif
 
+/* The table of functions of a module that can be read. NULL: it has none. */
+static const void *find_table(const struct fc_elf_module *module, size_t *size)
+{
+    for (ElfW(Half) i = 0; i < module->segment_count; i++) {
+        const ElfW(Phdr) *table = &module->segments[i];
+        const uintptr_t start = module->bias + table->p_vaddr;
+        *size = table->p_memsz;
+        if (table->p_type == function_table && start % sizeof(int32_t) == 0 && fc_elf_can_read(start, table->p_memsz))
+            return fc_elf_at(start);
+    }
+    return NULL;
+}
+
 static void visit_function_start(const struct search *search, void *out)
 {
-    for (ElfW(Half) i = 0; i < search->module.segment_count; i++) {
-        const ElfW(Phdr) *table = &search->module.segments[i];
-        const uintptr_t start = search->module.bias + table->p_vaddr;
-        if (table->p_type == function_table && start % sizeof(int32_t) == 0 && fc_elf_can_read(start, table->p_memsz))
-            *(uint64_t *)out = find_function(fc_elf_at(start), table->p_memsz, search->address);
-    }
+    size_t size;
+    const void *table = find_table(&search->module, &size);
+    if (table != NULL)
+        *(uint64_t *)out = find_function(table, size, search->address);
 }
 
 uint64_t fc_address_function_start(uint64_t address)
@@ -284,3 +304,37 @@ uint64_t fc_address_function_start(uint64_t address)
     uint64_t start = 0;
     return search_modules(address, visit_function_start, &start) ? start : 0;
 }
+
+#ifdef HAVE_EH_FRAME
+
+struct table_visit {
+    void (*visit)(const struct fc_table_entry *entry, void *out);
+    void *out;
+    bool found;
+};
+
+static void visit_table(const struct search *search, void *out)
+{
+    struct table_visit *visit = out;
+    size_t size;
+    const struct eh_frame_hdr *header = find_table(&search->module, &size);
+    const uint32_t found = header == NULL ? 0 : find_entry(header, size, search->address);
+    if (found == 0)
+        return;
+    const uintptr_t description = (uintptr_t)header + (uintptr_t)header->table[found - 1].description;
+    const ElfW(Phdr) *segment = fc_elf_find_segment(&search->module, description);
+    if (segment == NULL || (segment->p_flags & PF_R) == 0)
+        return;
+    const unsigned char *start = fc_elf_at(search->module.bias + segment->p_vaddr);
+    const struct fc_table_entry entry = {fc_elf_at(description), start, start + segment->p_memsz};
+    visit->visit(&entry, visit->out);
+    visit->found = true;
+}
+
+bool fc_address_visit_table(uint64_t address, void (*visit)(const struct fc_table_entry *entry, void *out), void *out)
+{
+    struct table_visit both = {visit, out, false};
+    return search_modules(address, visit_table, &both) && both.found;
+}
+
+#endif

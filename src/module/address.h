@@ -36,4 +36,14 @@ bool fc_address_can_be_asked(uint64_t address);
 /* The start of the function that holds the address; 0: not known. */
 uint64_t fc_address_function_start(uint64_t address);
 
+/* What the table of a module names for the last function that starts at or below an address. */
+struct fc_table_entry {
+    const unsigned char *description; /* its record in .eh_frame */
+    const unsigned char *start, *end; /* the segment that holds all records; it may be unreadable */
+};
+
+/* Calls visit, while the module cannot be unloaded, with the entry for the address. False: there is
+ * none. */
+bool fc_address_visit_table(uint64_t address, void (*visit)(const struct fc_table_entry *entry, void *out), void *out);
+
 #endif

@@ -87,11 +87,21 @@ static bool module_is_read(void)
 #endif
 }
 
+/* True: unwinding needs no frame pointers. */
+static bool has_tables(void)
+{
+#ifdef HAVE_EH_FRAME
+    return true;
+#else
+    return has_libdw;
+#endif
+}
+
 /* What of the names is missing in the explanation; NULL: nothing that this build can tell. */
 static const char *missing_name(const struct way *way, const char *text)
 {
-    const bool names =
-        (way->flags & (has_libdw ? NAMES : DIRECT)) != 0 && ((way->flags & MODULE) == 0 || module_is_read());
+    const bool names = (way->flags & (has_tables() ? NAMES : DIRECT)) != 0 &&
+                       (has_libdw || (way->flags & INLINED) == 0) && ((way->flags & MODULE) == 0 || module_is_read());
     char called[80];
     (void)snprintf(called, sizeof called, "call_%s", way->name);
     const size_t length = strlen(called);

@@ -21,6 +21,8 @@ enum way_flag {
     BEGINS = 32,
     /* It is a module that fails which only the child has loaded. */
     MODULE = 64,
+    /* The function that fails was inlined, which only debug information tells. */
+    INLINED = 128,
 };
 
 struct way {

@@ -214,7 +214,7 @@ CALLS(no_memory)
 
 const struct way memory_ways[] = {
     WAY(null, SIGNALED, "killed by SIGSEGV (address not mapped) at 0x0", NAMES | DIRECT),
-    WAY(inlined, SIGNALED, "killed by SIGSEGV (address not mapped) at 0x0", NAMES),
+    WAY(inlined, SIGNALED, "killed by SIGSEGV (address not mapped) at 0x0", NAMES | INLINED),
     WAY(overflow, SIGNALED, "killed by SIGSEGV (stack overflow) at 0x", NAMES | DIRECT | BEGINS),
     WAY(large_frame, SIGNALED, "killed by SIGSEGV (stack overflow) at 0x", NAMES | DIRECT | BEGINS),
 #if defined(__x86_64__) || defined(__i386__)

@@ -27,7 +27,13 @@
 #define FRAMES_MAX 32
 
 typedef size_t unwind_fn(const struct fc_registers *, const void *, uint64_t, size_t, uint64_t *, size_t);
-static unwind_fn *const unwinders[] = {fc_unwind, fc_unwind_frame_pointers};
+static unwind_fn *const unwinders[] = {
+    fc_unwind,
+    fc_unwind_frame_pointers,
+#ifdef HAVE_EH_FRAME
+    fc_unwind_by_tables,
+#endif
+};
 #define UNWINDERS (sizeof unwinders / sizeof unwinders[0])
 
 static size_t unwind_crash(unwind_fn *unwind, uint64_t *frames)
@@ -145,7 +151,7 @@ static void function_without_a_frame_does_not_hide_its_caller(void **state)
 
 /* Code that uses the frame pointer for something else, as most libraries do, ends the chain of
  * frame pointers. */
-#if defined(HAVE_LIBDW) && defined(__ELF__) && defined(__x86_64__)
+#if (defined(HAVE_LIBDW) || defined(HAVE_EH_FRAME)) && defined(__ELF__) && defined(__x86_64__)
 void call_without_frame(void (*function)(void));
 __asm__(".text\n"
         ".globl call_without_frame\n"
@@ -179,16 +185,20 @@ static void tables_lead_past_code_without_frames(void **state)
     (void)state;
     take_crash(read_null_without_frame);
     assert_in_range(unwind_crash(fc_unwind_frame_pointers, frames), 1, 3);
-    assert_in_range(unwind_crash(fc_unwind, frames), DEPTH + 4, FRAMES_MAX);
-    assert_int_equal(frames[0], crash.registers.pc);
-    assert_int_equal(frames[1], crash.returns[0]);
-    assert_memory_equal(frames + 4, crash.returns + 1, sizeof crash.returns - sizeof crash.returns[0]);
+    for (size_t i = 0; i < UNWINDERS; i++) {
+        if (unwinders[i] == fc_unwind_frame_pointers)
+            continue;
+        assert_in_range(unwind_crash(unwinders[i], frames), DEPTH + 4, FRAMES_MAX);
+        assert_int_equal(frames[0], crash.registers.pc);
+        assert_int_equal(frames[1], crash.returns[0]);
+        assert_memory_equal(frames + 4, crash.returns + 1, sizeof crash.returns - sizeof crash.returns[0]);
+    }
 }
 #else
 static void tables_lead_past_code_without_frames(void **state)
 {
     (void)state;
-    print_message("built without libdw, or not for x86-64: frame pointers alone\n");
+    print_message("not for x86-64: frame pointers alone, or other code\n");
     skip();
 }
 #endif
@@ -242,28 +252,30 @@ static void unfence(const struct fenced *fenced)
     (void)munmap(fenced->mapping, 3 * fenced->page);
 }
 
-/* The chain ends where the copy ends, so the frames are a part of the true chain. (Unwinding by
- * tables would give the same, but is slow for each of so many sizes.) */
-static void cut_copies_give_the_innermost_part_of_the_chain(void **state)
+static void assert_cut_copies_give_a_part(unwind_fn *unwind, size_t stride)
 {
     uint64_t all[FRAMES_MAX];
-    (void)state;
-    take_crash(read_null);
-    const size_t count = unwind_crash(fc_unwind_frame_pointers, all);
+    const size_t count = unwind_crash(unwind, all);
     size_t last = 1;
-    for (size_t size = 0; size <= crash.stack_size && size <= 2048; size++) {
+    for (size_t size = 0; size <= crash.stack_size && size <= 2048; size += stride) {
         uint64_t frames[FRAMES_MAX];
         const struct fenced copy = fence(crash.stack, size, true);
-        const size_t n =
-            fc_unwind_frame_pointers(&crash.registers, copy.bytes, crash.stack_address, size, frames, FRAMES_MAX);
+        const size_t n = unwind(&crash.registers, copy.bytes, crash.stack_address, size, frames, FRAMES_MAX);
+        unfence(&copy);
         assert_in_range(n, last, count);
         assert_memory_equal(frames, all, n * sizeof *frames);
         last = n;
-        if (size % 128 == 0)
-            assert_in_range(fc_unwind(&crash.registers, copy.bytes, crash.stack_address, size, frames, FRAMES_MAX), 1,
-                            FRAMES_MAX);
-        unfence(&copy);
     }
+}
+
+/* The chain ends where the copy ends, so the frames are a part of the true chain. (Unwinding by
+ * libdw is slow for each of so many sizes.) */
+static void cut_copies_give_the_innermost_part_of_the_chain(void **state)
+{
+    (void)state;
+    take_crash(read_null);
+    for (size_t i = 0; i < UNWINDERS; i++)
+        assert_cut_copies_give_a_part(unwinders[i], unwinders[i] == fc_unwind ? 128 : 1);
 }
 
 /* The last word that lies completely in the copy can be read. Words that extend past its end or
@@ -391,7 +403,152 @@ static void hostile_stacks_and_registers_do_no_harm(void **state)
         hostile_round(fc_unwind_frame_pointers);
     for (int i = 0; i < 200; i++)
         hostile_round(fc_unwind);
+#ifdef HAVE_EH_FRAME
+    for (int i = 0; i < 5000; i++)
+        hostile_round(fc_unwind_by_tables);
+#endif
 }
+
+/* ---- Forged tables ---- */
+
+#ifdef HAVE_EH_FRAME
+#if defined(__x86_64__)
+enum { RETURN_ADDRESS = 16, STACK_POINTER = 7 };
+#else
+enum { RETURN_ADDRESS = 30, STACK_POINTER = 31 };
+#endif
+
+/* A table for one function of 64 bytes, whose frame is 16 bytes deep from its third byte on. */
+#define COMMON_SIZE 24
+#define TABLE_SIZE 56
+static const unsigned char table[TABLE_SIZE] = {
+    20,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    1,
+    'z',
+    'R',
+    0,
+    1,
+    0x78,
+    RETURN_ADDRESS,
+    1,
+    0x1b, /* a common record */
+    0x0c,
+    STACK_POINTER,
+    8, /* the frame begins 8 above the stack pointer */
+    0x80 | RETURN_ADDRESS,
+    1, /* the return address lies 8 below */
+    0,
+    0, /* nothing */
+    28,
+    0,
+    0,
+    0,
+    28,
+    0,
+    0,
+    0, /* the record of the function, 28 behind the common one */
+    0,
+    0,
+    0,
+    0,
+    64,
+    0,
+    0,
+    0,
+    0, /* it begins here, and has no data */
+    0x42,
+    0x0e,
+    16, /* two bytes on: the frame begins 16 above */
+    0x0a,
+    0x44,
+    0x0e,
+    64,
+    0x0b, /* four bytes on: 64 above, which is taken back at once */
+    0x16,
+    3,
+    2,
+    0x77,
+    8,
+    0,
+    0, /* a register by an expression that is not known */
+};
+
+struct forged {
+    struct fenced memory;
+    struct fc_table_entry entry;
+    struct fc_unwind_walk walk;
+    struct fc_stack stack;
+    uintptr_t words[8];
+};
+
+/* Tells what the table says for the byte at offset of the function. */
+static void step_in(struct forged *forged, const unsigned char bytes[TABLE_SIZE], uint64_t offset)
+{
+    forged->memory = fence(bytes, TABLE_SIZE, true);
+    const unsigned char *function = forged->memory.bytes + COMMON_SIZE;
+    /* The segment is said to be larger than it is. */
+    forged->entry = (struct fc_table_entry){function, forged->memory.bytes, forged->memory.bytes + TABLE_SIZE + 8};
+    for (size_t i = 0; i < 8; i++)
+        forged->words[i] = 100 + i;
+    forged->stack = (struct fc_stack){(const unsigned char *)forged->words, 0x10000, sizeof forged->words};
+    forged->walk.stack = &forged->stack;
+    forged->walk.found = false;
+    forged->walk.was_interrupted = true;
+    forged->walk.registers.pc = (uint64_t)(uintptr_t)(function + 8) + offset;
+    fc_unwind_step(&forged->entry, &forged->walk);
+}
+
+static void good_registers(struct forged *forged)
+{
+    memset(forged, 0, sizeof *forged);
+    forged->walk.registers.count = STACK_POINTER + 1;
+    forged->walk.registers.sp = forged->walk.registers.general[STACK_POINTER] = 0x10000;
+}
+
+static void tables_are_followed_up_to_the_program_counter(void **state)
+{
+    struct forged forged;
+    (void)state;
+    for (uint64_t offset = 0; offset < 64; offset += 1) {
+        good_registers(&forged);
+        step_in(&forged, table, offset);
+        unfence(&forged.memory);
+        assert_true(forged.walk.found);
+        const uint64_t depth = offset < 2 ? 8 : 16;
+        assert_int_equal(forged.walk.registers.sp, 0x10000 + depth);
+        assert_int_equal(forged.walk.registers.pc, 100 + depth / 8 - 1);
+    }
+    good_registers(&forged);
+    step_in(&forged, table, 64);
+    unfence(&forged.memory);
+    assert_false(forged.walk.found);
+}
+
+static void forged_tables_do_no_harm(void **state)
+{
+    struct forged forged;
+    unsigned char bytes[TABLE_SIZE];
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        memcpy(bytes, table, sizeof bytes);
+        for (uint64_t changes = 1 + next_random() % 4; changes > 0; changes--)
+            bytes[next_random() % TABLE_SIZE] = (unsigned char)(next_random() >> 8);
+        good_registers(&forged);
+        for (size_t r = 0; next_random() % 2 == 0 && r < FC_REGISTERS_MAX; r++)
+            forged.walk.registers.general[r] = next_random() % 2 == 0 ? next_random() : 0x10000 + next_random() % 80;
+        step_in(&forged, bytes, next_random() % 70);
+        unfence(&forged.memory);
+        assert_true(!forged.walk.found || forged.walk.registers.general[STACK_POINTER] == forged.walk.registers.sp);
+    }
+}
+#endif
 
 static void empty_copy_gives_the_program_counter(void **state)
 {
@@ -463,6 +620,10 @@ int main(void)
         cmocka_unit_test(words_of_a_copy_are_read_up_to_its_last_byte),
         cmocka_unit_test(cycles_end),
         cmocka_unit_test(hostile_stacks_and_registers_do_no_harm),
+#ifdef HAVE_EH_FRAME
+        cmocka_unit_test(tables_are_followed_up_to_the_program_counter),
+        cmocka_unit_test(forged_tables_do_no_harm),
+#endif
         cmocka_unit_test(empty_copy_gives_the_program_counter),
         cmocka_unit_test(threads_unwind_at_once_and_leave_no_descriptor),
     };
