@@ -6,6 +6,7 @@
 #include "base/poll_fds.h"
 #include "base/report_message.h"
 #include "call/call.h"
+#include "exec/exec_self.h"
 #include "method/table.h"
 
 #include <errno.h>
@@ -435,7 +436,7 @@ static int make_team(struct fc_map_team *team, struct fc_map *map)
     lay_out(team);
     if (team->layout.size > PTRDIFF_MAX)
         return -ENOMEM;
-    return team->method == FORKCALL_FORK ? 0 : fc_module_name(map->fn, &team->name);
+    return team->method == FORKCALL_FORK ? 0 : fc_exec_self_name_function(map->fn, &team->name);
 }
 
 int fc_map_workers_run(struct fc_map *map)

@@ -159,7 +159,6 @@ static void calls_that_fail_have_one_end_and_no_result_that_never_came(void **st
         {child_hangs, {.timeout_ms = 1}, FORKCALL_TIMED_OUT, NULL},
         {child_returns_0, {.timeout_ms = -1}, FORKCALL_NOT_STARTED, "SE"},
         {NULL, {0}, FORKCALL_NOT_STARTED, "SE"},
-        {child_returns_0, {.limits = {.open_files = 1}}, FORKCALL_OK, "SRr=E"},
     };
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         struct forkcall_options options = ways[i].options;
