@@ -15,6 +15,7 @@
 #include "child/run.h"
 #include "exec/exec_self.h"
 #include "method/table.h"
+#include "os/oom_kills.h"
 #include "result/buf.h"
 #include "result/region.h"
 #include "result/shared_buf.h"
@@ -155,8 +156,10 @@ static void start_child(struct forkcall_call *call, const struct fc_method *meth
         fc_call_not_started(call, -r, "a descriptor to wait for");
     else
         method->start(call);
-    /* The child already runs, so this costs no time if it has a processor of its own. A call of
-     * forkcall_start that has ended keeps the descriptors that the host waits for. */
+    /* The child already runs, so this costs no time if it has a processor of its own: once in a
+     * process some files are read, to tell later whether a child was killed for lack of memory. */
+    call->oom_kills_before = fc_oom_kills_before();
+    /* A call of forkcall_start that has ended keeps the descriptors that the host waits for. */
     if (call->fds.listed && (call->stage == FC_STAGE_RUNNING || call->async))
         fc_fds_remember(&call->fds, FC_FD_REPLY, FC_FD_COUNT);
 }

@@ -62,6 +62,9 @@ struct forkcall_call {
     /* ---- call/channel.c, server/: descriptors ---- */
     struct fc_fds fds; /* most by the functions of base/descriptors.c */
 
+    /* ---- api/call.c: the start of the child ---- */
+    int64_t oom_kills_before; /* -1: not known */
+
     /* ---- call/channel.c: the start of the child ---- */
     int start_error;   /* the errno for which the child was not told to begin; 0: it was */
     size_t start_size; /* bytes of the request and the start byte that were written */

@@ -187,13 +187,31 @@ static bool has_address(const struct forkcall_report *report)
     }
 }
 
+/* Nobody tells why a process gets SIGKILL. The control group counts the processes that were killed
+ * for lack of memory, of which this one may be one. */
+static const char *possible_killer(const struct fc_facts *facts, const struct forkcall_report *report,
+                                   char text[REASON_SIZE])
+{
+    char peak[64] = "";
+    if (facts->oom_kills < 0)
+        return "by another process, or by the system, perhaps for want of memory";
+    if (facts->oom_kills == 0)
+        return "by another process, or by the system";
+    if (report->usage_known && report->max_rss_bytes > 0)
+        snprintf(peak, sizeof peak, "; its peak was %llu MiB", (unsigned long long)(report->max_rss_bytes >> 20));
+    snprintf(text, REASON_SIZE, "possibly for lack of memory, for which its cgroup has lost %lld process%s meanwhile%s",
+             (long long)facts->oom_kills, facts->oom_kills == 1 ? "" : "es", peak);
+    return text;
+}
+
 /* What a child could not tell, or nothing in the child can. */
-static const char *possible_reason(const struct fc_facts *facts, const struct forkcall_report *report)
+static const char *possible_reason(const struct fc_facts *facts, const struct forkcall_report *report,
+                                   char text[REASON_SIZE])
 {
     if (report->crash.signal != 0 || facts->cause != FC_CAUSE_NONE)
         return NULL;
     if (report->code == SIGKILL)
-        return "by another process, or by the system, perhaps for want of memory";
+        return possible_killer(facts, report, text);
     if (report->code == SIGSEGV && report->ran == FORKCALL_RAN_YES && !facts->options->no_crash_capture)
         return "perhaps the stack of a thread has run out";
     return NULL;
@@ -205,8 +223,9 @@ static void describe_crash(const struct fc_facts *facts, const char *name, struc
     const bool is_page = FC_FAULT_TELLS_PAGE_ONLY && (report->code == SIGSEGV || report->code == SIGBUS);
     const char *at = is_page ? "in the page at" : "at";
     const unsigned long long address = (unsigned long long)crash->address;
-    const char *possible = possible_reason(facts, report);
     char reason[REASON_SIZE];
+    char killer[REASON_SIZE];
+    const char *possible = possible_reason(facts, report, killer);
     find_reason(facts, report, reason);
     if ((crash->flags & FORKCALL_CRASH_STACK_OVERFLOW) != 0)
         fc_report_message(report, "killed by %s (stack overflow) %s 0x%llx", name, at, address);

@@ -11,12 +11,15 @@
 #include "config.h"
 #include "crash/crash_decode.h"
 #include "exec/exec_self.h"
+#include "os/oom_kills.h"
 #include "os/start_gate.h"
 #include "os/usage.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/wait.h>
 
 /* ---- A call that has begun ------------------------------------------------------------------- */
 
@@ -45,6 +48,14 @@ static const struct fc_last_progress *last_progress(const struct forkcall_call *
     return counts ? &call->reply.progress : NULL;
 }
 
+/* Read only where it may explain an end. */
+static int64_t oom_kills(const struct forkcall_call *call, const struct fc_ending *ending)
+{
+    const bool is_killed =
+        ending->status_known && WIFSIGNALED(ending->wait_status) && WTERMSIG(ending->wait_status) == SIGKILL;
+    return is_killed && call->cause == FC_CAUSE_NONE ? fc_oom_kills_since(call->oom_kills_before) : -1;
+}
+
 static struct fc_facts gather(const struct forkcall_call *call, const struct fc_ending *ending)
 {
     const struct forkcall_buf *tail = &call->stderr_tail;
@@ -66,6 +77,7 @@ static struct fc_facts gather(const struct forkcall_call *call, const struct fc_
                              .has_server = call->process.remote != NULL,
                              .measured = call->task.measure,
                              .tools = fc_tools(),
+                             .oom_kills = oom_kills(call, ending),
                              .stderr_tail = tail->data,
                              .stderr_tail_size = tail->size,
                              .tool_line = line,

@@ -36,6 +36,20 @@ LEAF(killed)
 }
 CALLS(killed)
 
+/* It is no abort(3). */
+LEAF(abort_from_outside)
+{
+    const pid_t function = getpid();
+    if (fork() == 0) {
+        kill(function, SIGABRT);
+        _exit(0);
+    }
+    while (zero == 0)
+        pause();
+    return n;
+}
+CALLS(abort_from_outside)
+
 LEAF(broken_pipe)
 {
     int ends[2];
@@ -119,14 +133,17 @@ CALLS(refused_system_call)
 
 #ifdef FC_SENDER_IS_TOLD
 #define BY_ITSELF " (sent by the function itself)"
+#define BY_ANOTHER " (sent by process "
 #else
+#define BY_ANOTHER ""
 #define BY_ITSELF ""
 #endif
 
 const struct way signal_ways[] = {
     WAY(raised, SIGNALED, "killed by SIGSEGV" BY_ITSELF, NAMES),
     WAY(terminated, SIGNALED, "killed by SIGTERM", 0),
-    WAY(killed, SIGNALED, "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)", 0),
+    WAY(killed, SIGNALED, "killed by SIGKILL (by another process, or by the system", BEGINS),
+    WAY(abort_from_outside, SIGNALED, "killed by SIGABRT" BY_ANOTHER, NAMES | BEGINS),
     WAY(broken_pipe, SIGNALED, "killed by SIGPIPE" BY_ITSELF, NAMES),
     WAY(alarm, SIGNALED, "killed by SIGALRM", NAMES | DIRECT),
     WAY_WITH(processor_time, SIGNALED, "killed by SIGXCPU: limits.cpu_seconds was reached", NAMES | DIRECT,

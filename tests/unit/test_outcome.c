@@ -424,8 +424,21 @@ static void message_of_a_signal_has_the_best_reason(void **state)
 {
     (void)state;
     ends_by(SIGKILL);
+    facts.oom_kills = -1;
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
            "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)");
+    facts.oom_kills = 0;
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL (by another process, or by the system)");
+    facts.oom_kills = 1;
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
+           "killed by SIGKILL (possibly for lack of memory, for which its cgroup has lost 1 process meanwhile)");
+    facts.oom_kills = 3;
+    ending.usage_known = true;
+    ending.max_rss_bytes = UINT64_C(61) << 20;
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
+           "killed by SIGKILL (possibly for lack of memory, for which its cgroup has lost 3 processes meanwhile; its "
+           "peak was 61 MiB)");
+    facts.oom_kills = -1;
     facts.cause = FC_CAUSE_MALFORMED; /* The library has sent SIGKILL. */
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL");
     reply.malformed = true;
@@ -434,8 +447,10 @@ static void message_of_a_signal_has_the_best_reason(void **state)
     facts.cause = FC_CAUSE_NONE;
     options.limits.cpu_seconds = 2;
     ending.user_ns = 1500000000U;
-    ending.system_ns = 500000000U;
+    ending.system_ns = 1400000000U; /* the signal comes a second after the limit */
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL: limits.cpu_seconds was reached");
+    ending.system_ns = 1300000000U;
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL: perhaps limits.cpu_seconds was reached");
     ending.system_ns = 0;
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
            "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)");
