@@ -81,7 +81,7 @@ need()
 
 need_build_tools()
 {
-    need gcc g++ libc6-dev meson ninja-build pkg-config libcmocka-dev libdw-dev
+    need gcc g++ libc6-dev meson ninja-build pkg-config libcmocka-dev libdw-dev systemtap-sdt-dev
 }
 
 # The libraries of tests/fork_unsafe_libs, which leaves out what it does not find.

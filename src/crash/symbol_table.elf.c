@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT */
 #include "crash/symbol.h"
 
+#include "base/descriptors.h"
 #include "module/address.h"
 #include "module/elf_module.h"
 #include "module/foreign_file.h"
@@ -208,12 +209,15 @@ void fc_symbols_find_named(const char *const *names, size_t count, void (*found)
 bool fc_symbol_find_in_file(uint64_t address, struct fc_symbol *symbol)
 {
     struct fc_module_at module;
-    if (!fc_address_find_module(address, &module))
+    struct fc_fds fds;
+    if (!fc_address_find_module(address, &module) || fc_fds_open(&fds) < 0)
         return false;
-    struct table table = {.fd = open_mapped_file(address)};
-    if (table.fd < 0)
-        return false;
-    const bool found = find_in_table(&table, address, module.bias, symbol);
-    close(table.fd);
+    /* No child is forked between the opening and the entry, so none keeps the descriptor. */
+    fc_fds_lock();
+    fds.fd[FC_FD_ARGS] = open_mapped_file(address);
+    fc_fds_unlock();
+    struct table table = {.fd = fds.fd[FC_FD_ARGS]};
+    const bool found = table.fd >= 0 && find_in_table(&table, address, module.bias, symbol);
+    fc_fds_close_all(&fds);
     return found;
 }

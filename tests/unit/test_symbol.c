@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +21,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #ifdef __ELF__
 #include <link.h>
@@ -423,6 +426,46 @@ static void no_descriptor_is_left_behind(void **state)
     assert_int_equal(count_descriptors(), before);
 }
 
+/* Takes the place of the C library's pread(2) in the library under test: the process forks while a
+ * file is read, as another thread may do. */
+#if defined(__GLIBC__) && defined(__LP64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+static bool forks_at_a_read;
+static int forks, forks_with_the_file;
+
+ssize_t pread64(int fd, void *to, size_t size, off_t offset) // NOLINT: the C library's declaration has other names
+{
+    int status = 0;
+    if (forks_at_a_read) {
+        forks_at_a_read = false;
+        const pid_t pid = fork();
+        if (pid == 0)
+            _exit(fcntl(fd, F_GETFD) >= 0);
+        forks += pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status);
+        forks_with_the_file += WEXITSTATUS(status);
+    }
+    return syscall(SYS_pread64, fd, to, size, offset);
+}
+
+static void file_that_is_read_is_not_in_a_fork(void **state)
+{
+    struct fc_symbol symbol;
+    (void)state;
+    forks = forks_with_the_file = 0;
+    forks_at_a_read = true;
+    (void)fc_symbol_find_in_file(address_of(static_pointer), &symbol);
+    forks_at_a_read = false;
+    assert_int_equal(forks, 1);
+    assert_int_equal(forks_with_the_file, 0);
+}
+#else
+static void file_that_is_read_is_not_in_a_fork(void **state)
+{
+    (void)state;
+    print_message("skipped: pread(2) cannot be replaced here\n");
+    skip();
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +485,7 @@ int main(void)
         cmocka_unit_test(start_of_a_function_is_found),
 #endif
         cmocka_unit_test(no_descriptor_is_left_behind),
+        cmocka_unit_test(file_that_is_read_is_not_in_a_fork),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     struct fc_symbols opened;
