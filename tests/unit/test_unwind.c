@@ -9,6 +9,7 @@
 #include "crash/unwind.h"
 #include "crashed_child.h"
 #include "module/address.h"
+#include "os/memory_probe.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -493,8 +494,9 @@ static void step_in(struct forged *forged, const unsigned char bytes[TABLE_SIZE]
 {
     forged->memory = fence(bytes, TABLE_SIZE, true);
     const unsigned char *function = forged->memory.bytes + COMMON_SIZE;
-    /* The segment is said to be larger than it is. */
-    forged->entry = (struct fc_table_entry){function, forged->memory.bytes, forged->memory.bytes + TABLE_SIZE + 8};
+    /* The segment is said to be larger than it is, where memory can be probed. */
+    const size_t more = fc_memory_is_readable(forged->memory.bytes + TABLE_SIZE) ? 0 : 8;
+    forged->entry = (struct fc_table_entry){function, forged->memory.bytes, forged->memory.bytes + TABLE_SIZE + more};
     for (size_t i = 0; i < 8; i++)
         forged->words[i] = 100 + i;
     forged->stack = (struct fc_stack){(const unsigned char *)forged->words, 0x10000, sizeof forged->words};
