@@ -82,6 +82,8 @@ const char *fc_tools_name(unsigned tools, char *to, size_t size)
         {FC_TOOL_LEAK, "LeakSanitizer"},       {FC_TOOL_VALGRIND, "valgrind"},
     };
     struct fc_text text = {.to = to, .size = size};
+    if (size > 0)
+        to[0] = '\0';
     if ((tools & FC_TOOL_ADDRESS) != 0)
         tools &= ~FC_TOOL_LEAK; /* a part of it */
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

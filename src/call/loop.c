@@ -218,10 +218,11 @@ static void conclude(struct forkcall_call *call)
 }
 
 /* False: a tool that watches the child may have something to say when the child ends, or before it
- * says that it is fit for another call. */
+ * says that it is fit for another call. Nobody tells its end where the host has closed the
+ * descriptor for that. */
 static bool answer_is_enough(const struct forkcall_call *call)
 {
-    return !fc_reply_tool_speaks_at_end(&call->reply) ||
+    return !fc_reply_tool_speaks_at_end(&call->reply) || call->process.fd < 0 ||
            (call->task.keep && call->reply.rest_size >= sizeof(struct fc_frame_header));
 }
 

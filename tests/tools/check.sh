@@ -66,6 +66,10 @@ address()
 {
     build watched -fsanitize=address
     unset ASAN_OPTIONS LSAN_OPTIONS
+    "$here/watched" fork fine >"$here/said" 2>&1 || {
+        cat "$here/said"
+        skip "AddressSanitizer does not run here"
+    }
     for method in fork server spawn; do
         told '^OK code 0 tool 0 wait 0: watched returned its result$' -- "$here/watched" $method fine
         told '^OK code 0 tool 1 wait 0x1700: .*exit status 23 .*LeakSanitizer' 'SUMMARY: AddressSanitizer: 1000 byte' \
@@ -135,6 +139,10 @@ leak()
 {
     build watched -fsanitize=leak
     unset LSAN_OPTIONS
+    "$here/watched" fork fine >"$here/said" 2>&1 || {
+        cat "$here/said"
+        skip "LeakSanitizer does not run here"
+    }
     for method in fork server spawn; do
         told '^OK code 0 tool 0 wait 0: ' -- "$here/watched" $method fine
         told '^OK code 0 tool 1 wait 0x1700: .*LeakSanitizer' -- "$here/watched" $method leak
@@ -146,6 +154,10 @@ valgrind_tool()
     needs valgrind
     build watched -O0
     watch='valgrind -q --trace-children=yes'
+    $watch "$here/watched" fork fine >"$here/said" 2>&1 || {
+        cat "$here/said"
+        skip "valgrind does not run such programs here"
+    }
     # Each process takes a second to start, and a call by SERVER has four.
     told '^OK code 0 tool 0 wait 0: ' -- $watch --error-exitcode=9 "$here/watched" fork fine
     for method in fork spawn; do
