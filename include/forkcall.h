@@ -286,9 +286,13 @@ enum forkcall_crash_flag {
 /** What a child could still say that was killed by SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
  * SIGSYS, SIGABRT, SIGXCPU, SIGXFSZ, SIGPIPE or SIGALRM, which children catch for this. By every
  * method, an address in a module is the address that the module has in the host; docs/outcomes.md
- * has the exceptions. */
+ * has the exceptions.
+ *
+ * For FORKCALL_TIMED_OUT and FORKCALL_CANCELED it says where the function was before SIGKILL:
+ * program_counter, frames, thread, registers and thread_count are set, as far as the child answered
+ * (it is asked by SIGURG, and has 50 ms), and signal is 0. */
 struct forkcall_crash {
-    /** The signal; 0 where the child could say nothing. */
+    /** The signal; 0 where the child could say nothing, or was ended by the library. */
     int32_t signal;
     /** As in siginfo_t, see sigaction(2). macOS: 0 for all but faults, whoever sent the signal. */
     int32_t si_code;
@@ -315,7 +319,10 @@ struct forkcall_crash {
     uint32_t register_count;
     /** The registers of the thread, by their DWARF numbers. */
     uint64_t registers[FORKCALL_CRASH_REGISTERS];
-    uint64_t reserved[8]; /**< Not used. */
+    /** How many threads the child had when it was ended for a timeout or a cancel; 0: not known. */
+    uint32_t thread_count;
+    uint32_t reserved_small; /**< Not used. */
+    uint64_t reserved[7];    /**< Not used. */
 };
 
 /** Bits of forkcall_report.hints: signs that a library was used on both sides of a fork, or that a
@@ -364,7 +371,7 @@ struct forkcall_report {
     uint64_t max_rss_bytes;
     /** The function of the call. */
     forkcall_fn *fn;
-    /** For FORKCALL_SIGNALED. */
+    /** For FORKCALL_SIGNALED, FORKCALL_TIMED_OUT and FORKCALL_CANCELED. */
     struct forkcall_crash crash;
     /** One line for a person, without control characters. Never empty unless the status is OK; then
      * it is, but for FORKCALL_HINT_TOOL. */
@@ -542,8 +549,9 @@ struct forkcall_options {
     /** How the child is made. */
     enum forkcall_method method;
     /** The deadline, from the start of the call, by the monotonic clock; 0: none. At the deadline
-     * the child's process group gets SIGKILL. Nothing else ends a function that never ends. While
-     * gdb, lldb or rr debugs the program, the deadline waits: see docs/debugging.md. */
+     * the child's process group gets SIGKILL, at most 50 ms later (struct forkcall_crash says why).
+     * Nothing else ends a function that never ends. While gdb, lldb or rr debugs the program, the
+     * deadline waits: see docs/debugging.md. */
     int timeout_ms;
     /** Not 0: at the deadline or a cancel the group gets SIGTERM (and SIGCONT), and SIGKILL this
      * much later. A function that still answers in between has answered. */

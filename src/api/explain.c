@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/tools.h"
 #include "call/last_words.h"
+#include "call/where.h"
 #include "crash/symbol.h"
 
 #include <errno.h>
@@ -13,7 +14,26 @@
 #include <string.h>
 #include <sys/wait.h>
 
-static void add_verdict(struct fc_text *text, const struct forkcall_report *report, const char *name)
+/* The message of a call that was ended, with file and line of the place that it names. */
+static void add_ended(struct fc_text *text, const struct fc_symbols *symbols, const struct forkcall_report *report)
+{
+    char words[300];
+    struct fc_symbol found[FC_SYMBOLS_AT_MAX];
+    uint64_t address;
+    fc_where_words(report, words, sizeof words);
+    const size_t length = strlen(report->message);
+    const size_t size = strlen(words);
+    const bool names_place = size > 0 && length > size && strcmp(report->message + length - size, words) == 0;
+    size_t count = 0;
+    fc_text_add(text, "%s", report->message);
+    if (names_place && fc_where_find(&report->crash, &address))
+        count = fc_symbols_find(symbols, address, found);
+    if (count > 0 && found[count - 1].line > 0)
+        fc_text_add(text, " at %s:%d", found[count - 1].file, found[count - 1].line);
+}
+
+static void add_verdict(struct fc_text *text, const struct fc_symbols *symbols, const struct forkcall_report *report,
+                        const char *name)
 {
     char number[32];
     switch (report->status) {
@@ -30,10 +50,14 @@ static void add_verdict(struct fc_text *text, const struct forkcall_report *repo
             fc_text_add(text, "%s", fc_signal_name(report->code, number));
         break;
     case FORKCALL_TIMED_OUT:
-        fc_text_add(text, "%s was ended: %s", name, report->message);
+        fc_text_add(text, "%s was ended: ", name);
+        add_ended(text, symbols, report);
+        break;
+    case FORKCALL_CANCELED:
+        fc_text_add(text, "%s: CANCELED: ", name);
+        add_ended(text, symbols, report);
         break;
     case FORKCALL_EXITED:
-    case FORKCALL_CANCELED:
     case FORKCALL_TOO_BIG:
     case FORKCALL_UNSAFE:
     case FORKCALL_NOT_STARTED:
@@ -85,7 +109,10 @@ static void add_hints(struct fc_text *text, unsigned hints)
 static void add_circumstances(struct fc_text *text, const struct forkcall_report *report)
 {
     if (report->crash.thread != 0 && report->crash.thread != report->pid)
-        fc_text_add(text, "\nThe crash was in another thread than the function's.");
+        fc_text_add(text, report->crash.signal != 0 ? "\nThe crash was in another thread than the function's."
+                                                    : "\nThese are the calls of another thread than the function's.");
+    if (report->crash.thread_count > 1)
+        fc_text_add(text, "\nThe child had %u threads.", report->crash.thread_count);
 #ifdef WCOREDUMP
     if (report->status == FORKCALL_SIGNALED && report->wait_status != -1 && WCOREDUMP(report->wait_status))
         fc_text_add(text, "\nThe system has written a core dump.");
@@ -139,7 +166,7 @@ static void explain(struct fc_text *text, const struct fc_symbols *symbols, cons
         (void)snprintf(name, sizeof name, "%.*s", (int)sizeof report->name, report->name);
     else if (report->fn != NULL)
         fc_symbols_function_name(symbols, fc_code_address(report->fn), name, sizeof name);
-    add_verdict(text, report, name);
+    add_verdict(text, symbols, report, name);
     if (report->status != FORKCALL_OK) {
         fc_explain_frames(text, symbols, &report->crash, name);
         add_circumstances(text, report);

@@ -8,6 +8,7 @@
 #include "call/reply_reader.h"
 #include "crash/symptoms.h"
 #include "os/process.h"
+#include "os/process_look.h"
 #include "wire/task.h"
 
 #include <forkcall.h>
@@ -19,7 +20,10 @@
 enum fc_stage {
     FC_STAGE_RUNNING,     /* deadline_ns is that of the options */
     FC_STAGE_TERMINATING, /* SIGTERM was sent; deadline_ns is the end of the grace */
-    FC_STAGE_ANSWERED,    /* the trailer has come; the process may take until deadline_ns to end */
+    /* SIGKILL comes next, for a timeout or a cancel. The child was asked where its function is, and
+     * may answer until deadline_ns. */
+    FC_STAGE_ASKED,
+    FC_STAGE_ANSWERED, /* the trailer has come; the process may take until deadline_ns to end */
     /* SIGKILL was sent, or nothing is left to wait for but the end of the process, until
      * deadline_ns. */
     FC_STAGE_KILLED,
@@ -84,6 +88,10 @@ struct forkcall_call {
     /* ---- call/terminate.c, call/run_inline.c: why the library ends the call ---- */
     enum fc_cause cause;
     atomic_bool cancel_requested; /* by forkcall_cancel, in any thread */
+
+    /* ---- call/ask_where.c: where the function was ---- */
+    struct fc_process_look look;
+    bool asked; /* the child itself */
 
     /* ---- call/trace.c: who hears of the call ---- */
     unsigned tracer; /* the number of the registration; 0: none */
@@ -202,12 +210,23 @@ void fc_call_lose_result(struct forkcall_call *call);
 /* Runs the task of a call by INLINE in this thread, and ends the call. */
 void fc_call_run_inline(struct forkcall_call *call);
 
+/* ---- call/ask_where.c ------------------------------------------------------------------------ */
+
+/* Looks at a child that is to be ended, which does not notice that. */
+void fc_call_look_where(struct forkcall_call *call);
+
+/* Asks a child that is to be killed where its function is, which does not go on from then on. True:
+ * the call is now in FC_STAGE_ASKED. False: there is nothing to wait for. */
+bool fc_call_ask_where(struct forkcall_call *call);
+
 /* ---- call/terminate.c ------------------------------------------------------------------------ */
 
 /* Ends a call that still runs. After a timeout or a cancel the child gets SIGTERM and the grace of
  * the options; else, and without a grace, SIGKILL at once. */
 void fc_call_terminate(struct forkcall_call *call, enum fc_cause cause);
-/* The same for FC_CAUSE_CANCEL. */
+/* The same in FC_STAGE_TERMINATING, whose time has passed. */
+void fc_call_end_grace(struct forkcall_call *call);
+/* fc_call_terminate for FC_CAUSE_CANCEL. */
 void fc_call_cancel(struct forkcall_call *call);
 /* Sends SIGKILL to the child and its group at once. */
 void fc_call_kill_all(struct forkcall_call *call);

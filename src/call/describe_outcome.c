@@ -337,4 +337,5 @@ void fc_outcome_describe(const struct fc_facts *facts, enum fc_decided_by by, st
         break;
     }
     fc_outcome_describe_progress(facts->progress, report);
+    fc_outcome_describe_where(facts->look, report);
 }

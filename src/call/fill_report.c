@@ -83,7 +83,8 @@ static struct fc_facts gather(const struct forkcall_call *call, const struct fc_
                              .tool_line = line,
                              .tool_line_size = line_size,
                              .host_peak_bytes = host_peak_bytes(call),
-                             .progress = last_progress(call)};
+                             .progress = last_progress(call),
+                             .look = &call->look};
 }
 
 static void set_crash(struct forkcall_call *call, const struct fc_ending *ending)
@@ -95,6 +96,26 @@ static void set_crash(struct forkcall_call *call, const struct fc_ending *ending
     fc_crash_decode(crash, notice->data, notice->size, call->child_shares_addresses);
     if (!fc_outcome_crash_is_true(crash, ending))
         memset(crash, 0, sizeof *crash);
+}
+
+/* What the child has told when it was asked. */
+static void set_where(struct forkcall_call *call)
+{
+    const struct forkcall_buf *notice = &call->reply.where;
+    struct forkcall_crash *crash = &call->report.crash;
+    if (call->report.status != FORKCALL_TIMED_OUT && call->report.status != FORKCALL_CANCELED)
+        return;
+    if (call->asked && call->reply.has_where) {
+        memset(crash, 0, sizeof *crash);
+        fc_crash_decode(crash, notice->data, notice->size, call->child_shares_addresses);
+        /* Only this is true of a function that was ended. */
+        crash->signal = crash->si_code = 0;
+        crash->address = 0;
+        crash->flags = 0;
+        crash->sender_pid = 0;
+        crash->sender_uid = 0;
+    }
+    crash->thread_count = call->look.threads;
 }
 
 /* SPAWN stops re-executing a program of which every instance ends before forkcall_init(). */
@@ -125,6 +146,7 @@ void fc_call_conclude(struct forkcall_call *call, const struct fc_ending *ending
     report->hints = fc_hints(&call->hint_scan, &report->crash);
     const enum fc_decided_by by = fc_outcome_decide(&facts, report);
     report->hints |= (uint16_t)fc_outcome_tool_hint(&facts, by, report);
+    set_where(call);
     fc_outcome_describe(&facts, by, report);
     keep_last_words(call, report);
     count_instance(call, ending, by);

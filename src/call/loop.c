@@ -60,6 +60,9 @@ static void deadline_passed(struct forkcall_call *call)
             fc_call_terminate(call, FC_CAUSE_TIMEOUT);
         break;
     case FC_STAGE_TERMINATING:
+        fc_call_end_grace(call);
+        break;
+    case FC_STAGE_ASKED:
         fc_call_kill_all(call);
         break;
     case FC_STAGE_ANSWERED:
@@ -104,6 +107,8 @@ static bool read_reply(struct forkcall_call *call)
         fc_call_terminate(call, FC_CAUSE_MALFORMED);
     } else if (call->reply.no_memory) {
         fc_call_terminate(call, FC_CAUSE_NO_MEMORY);
+    } else if (call->stage == FC_STAGE_ASKED && call->reply.has_where) {
+        fc_call_kill_all(call);
     } else if (call->reply.cancel) {
         fc_call_terminate(call, FC_CAUSE_CANCEL);
     } else if (r < 0 && call->task.keep) {

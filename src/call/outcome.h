@@ -4,7 +4,7 @@
 #define FC_CALL_OUTCOME_H
 
 #include "call/reply_reader.h"
-#include "os/process.h"
+#include "os/process_look.h"
 
 #include <forkcall.h>
 
@@ -51,6 +51,7 @@ struct fc_facts {
     /* Of the host, where the peak of its memory survives exec; 0: it does not. */
     uint64_t host_peak_bytes;
     const struct fc_last_progress *progress; /* NULL: none, or of another item */
+    const struct fc_process_look *look;      /* at a child that was ended; NULL: none */
 };
 
 /* Whose word decides. */
@@ -74,6 +75,10 @@ void fc_outcome_describe(const struct fc_facts *facts, enum fc_decided_by by, st
 /* Adds how far the function was, if it has not returned. progress: may be NULL
  * (describe_progress.c). */
 void fc_outcome_describe_progress(const struct fc_last_progress *progress, struct forkcall_report *report);
+
+/* Adds where the function was that was ended for a timeout or a cancel. look: may be NULL. report
+ * has the crash that is no crash (where.c). */
+void fc_outcome_describe_where(const struct fc_process_look *look, struct forkcall_report *report);
 
 /* The status is, or will be, OK or FAILED: then the processes that the function has started may go
  * on. */

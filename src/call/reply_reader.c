@@ -18,6 +18,7 @@ void fc_reply_free(struct fc_reply *reply)
     forkcall_buf_free(&reply->result);
     forkcall_buf_free(&reply->message);
     forkcall_buf_free(&reply->crash);
+    forkcall_buf_free(&reply->where);
 }
 
 /* Makes room in buf for the payload that comes next, and drops what was there. NULL: no memory. */
@@ -51,6 +52,9 @@ static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
         return room(&reply->message, size);
     case FC_FRAME_CRASH:
         return reply->has_crash ? NULL : room(&reply->crash, size);
+    case FC_FRAME_WHERE: /* the last one counts */
+        reply->has_where = false;
+        return room(&reply->where, size);
     case FC_FRAME_SETUP:
         return reply->setup_failed || reply->started ? NULL : &reply->setup;
     case FC_FRAME_ANSWER:
@@ -140,6 +144,9 @@ static bool take_frame(struct fc_reply *reply, const struct fc_reply_rules *rule
         return true;
     case FC_FRAME_CRASH:
         reply->has_crash = true;
+        return true;
+    case FC_FRAME_WHERE:
+        reply->has_where = true;
         return true;
     case FC_FRAME_ANSWER:
         reply->answered = trailer_is_valid(&reply->answer, reply, rules);

@@ -35,6 +35,7 @@ struct fc_reply {
     bool has_result;
     bool has_crash;
     bool has_progress;
+    bool has_where;
     bool answered; /* the next frame is the trailer, or there is none */
     bool done;
     bool no_memory; /* the host has no memory for the result */
@@ -48,6 +49,7 @@ struct fc_reply {
     struct forkcall_buf result;  /* what came through the pipe */
     struct forkcall_buf message; /* of the function, unchecked bytes */
     struct forkcall_buf crash;   /* struct fc_crash_notice, then stack bytes */
+    struct forkcall_buf where;   /* the same */
     /* Holds a result of up to that size, so that it needs no memory from the heap. */
     unsigned char small_result[256];
     union {

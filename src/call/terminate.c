@@ -21,20 +21,39 @@ static void send_both(const struct forkcall_call *call, int signal)
         fc_process_signal(&call->process, signal);
 }
 
+/* A child that is killed for a timeout or a cancel first tells where its function is. Before
+ * SIGTERM it is not asked: the function may still answer, and would notice the signal. */
+static void ask_and_kill(struct forkcall_call *call)
+{
+    if (!fc_call_ask_where(call))
+        fc_call_kill_all(call);
+}
+
 void fc_call_terminate(struct forkcall_call *call, enum fc_cause cause)
 {
     const bool patient = cause == FC_CAUSE_TIMEOUT || cause == FC_CAUSE_CANCEL;
-    if (call->stage != FC_STAGE_RUNNING && call->stage != FC_STAGE_TERMINATING)
+    if (call->stage > FC_STAGE_ASKED)
         return;
     if (call->cause == FC_CAUSE_NONE)
         call->cause = cause;
-    if (!patient || call->options.grace_ms == 0) {
+    if (!patient) {
         fc_call_kill_all(call);
     } else if (call->stage == FC_STAGE_RUNNING) {
+        fc_call_look_where(call);
+        if (call->options.grace_ms == 0) {
+            ask_and_kill(call);
+            return;
+        }
         send_both(call, SIGTERM);
         send_both(call, SIGCONT); /* a stopped process would never see SIGTERM */
         fc_call_set_stage(call, FC_STAGE_TERMINATING, fc_now_ns() + (uint64_t)call->options.grace_ms * 1000000U);
     }
+}
+
+void fc_call_end_grace(struct forkcall_call *call)
+{
+    fc_call_look_where(call);
+    ask_and_kill(call);
 }
 
 void fc_call_kill(struct forkcall_call *call, enum fc_cause cause)

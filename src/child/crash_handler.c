@@ -3,6 +3,7 @@
 
 #include "base/code_pointer.h"
 #include "base/memcheck.h"
+#include "base/poll_fds.h"
 #include "base/report_message.h"
 #include "child/abort_reason.h"
 #include "child/child_state.h"
@@ -15,6 +16,7 @@
 #include "os/memory_probe.h"
 #include "wire/frame.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -60,6 +62,11 @@ bool fc_crash_is_fatal(int signal)
 {
     return fc_crash_is_caught(signal) && signal != SIGXCPU && signal != SIGXFSZ && signal != SIGPIPE &&
            signal != SIGALRM;
+}
+
+bool fc_crash_has_handler(int signal)
+{
+    return signal == FC_WHERE_SIGNAL || fc_crash_is_caught(signal);
 }
 
 void fc_crash_note_modules(void)
@@ -146,38 +153,40 @@ static void note_system_call(struct fc_crash_notice *notice, const siginfo_t *in
 #endif
 }
 
-static void send_notice(int signal, const siginfo_t *info, const void *context)
+static void fill_reason(struct fc_crash_notice *notice, int signal, const siginfo_t *info)
 {
-    struct fc_crash_notice notice;
-    memset(&notice, 0, sizeof notice);
-    notice.signal = signal;
-    notice.si_code = info->si_code;
+    notice->signal = signal;
+    notice->si_code = info->si_code;
     if (fc_signal_is_fault(info->si_code) && (is_of_instruction(signal) || signal == SIGTRAP || signal == SIGSYS))
-        notice.address = (uint64_t)(uintptr_t)info->si_addr;
-    notice.thread = thread_number();
-    notice.entry_address = (uint64_t)(uintptr_t)fc_child_entry_frame();
-    note_sender(&notice, info);
-    note_system_call(&notice, info);
+        notice->address = (uint64_t)(uintptr_t)info->si_addr;
+    note_sender(notice, info);
+    note_system_call(notice, info);
     if (signal == SIGABRT)
-        fc_abort_reason_get(&notice);
-    fc_registers_get(&notice.registers, context);
-    const uint64_t sp = notice.registers.sp;
-    const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, &notice.stack_address) : 0;
-    notice.range_count = sends_ranges ? (uint32_t)range_count : 0;
-    const size_t ranges_size = notice.range_count * sizeof *fc_module_ranges;
-    fc_memcheck_define((const void *)(uintptr_t)notice.stack_address, size);
-    notice.file_count = (uint32_t)fc_mapped_files_list(&notice, size);
-    const size_t files_size = notice.file_count * sizeof *fc_mapped_files;
-    struct fc_frame_header header =
-        fc_child_frame_header(FC_FRAME_CRASH, sizeof notice + ranges_size + files_size + size);
+        fc_abort_reason_get(notice);
+}
+
+/* Sends a notice whose head is filled in, but for what the context tells. */
+static void send_notice(enum fc_frame_type type, struct fc_crash_notice *notice, const void *context)
+{
+    notice->thread = thread_number();
+    notice->entry_address = (uint64_t)(uintptr_t)fc_child_entry_frame();
+    fc_registers_get(&notice->registers, context);
+    const uint64_t sp = notice->registers.sp;
+    const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, &notice->stack_address) : 0;
+    notice->range_count = sends_ranges ? (uint32_t)range_count : 0;
+    const size_t ranges_size = notice->range_count * sizeof *fc_module_ranges;
+    fc_memcheck_define((const void *)(uintptr_t)notice->stack_address, size);
+    notice->file_count = (uint32_t)fc_mapped_files_list(notice, size);
+    const size_t files_size = notice->file_count * sizeof *fc_mapped_files;
+    struct fc_frame_header header = fc_child_frame_header(type, sizeof *notice + ranges_size + files_size + size);
     struct iovec parts[] = {
         {.iov_base = &header, .iov_len = sizeof header},
-        {.iov_base = &notice, .iov_len = sizeof notice},
+        {.iov_base = notice, .iov_len = sizeof *notice},
         {.iov_base = fc_module_ranges, .iov_len = ranges_size},
         {.iov_base = fc_mapped_files, .iov_len = files_size},
-        {.iov_base = (void *)(uintptr_t)notice.stack_address, .iov_len = size},
+        {.iov_base = (void *)(uintptr_t)notice->stack_address, .iov_len = size},
     };
-    fc_reply_write(parts, 5, false);
+    fc_reply_write(parts, 5, type == FC_FRAME_WHERE);
 }
 
 /* True: the instruction is executed again when the handler returns, and raises the signal again,
@@ -200,8 +209,11 @@ static void handler(int signal, siginfo_t *info, void *context)
 {
     if (fc_child_is_running()) {
         if (!atomic_flag_test_and_set(&crashing)) {
+            struct fc_crash_notice notice;
+            memset(&notice, 0, sizeof notice);
+            fill_reason(&notice, signal, info);
             fc_child_progress_flush();
-            send_notice(signal, info, context);
+            send_notice(FC_FRAME_CRASH, &notice, context);
             atomic_store(&was_sent, true);
         }
         while (!atomic_load(&was_sent)) /* another thread has crashed, and sends */
@@ -213,6 +225,46 @@ static void handler(int signal, siginfo_t *info, void *context)
     sigaction(signal, &action, NULL);
     if (!comes_again(signal, info->si_code))
         raise(signal); /* it is delivered when the handler returns */
+}
+
+/* True: the signal comes from the host of the call. */
+static bool is_question(const siginfo_t *info)
+{
+#ifdef HAVE_SIGQUEUE
+    return info->si_code == SI_QUEUE && info->si_value.sival_int == FC_WHERE_VALUE(fc_child.task.nonce);
+#else
+    (void)info;
+    return true;
+#endif
+}
+
+/* Waits for SIGKILL, or for the death of the host: the end of the go pipe. */
+_Noreturn static void await_the_end(void)
+{
+    struct pollfd go = {.fd = fc_child.task.go_fd, .events = 0};
+    for (;;) {
+        fc_poll_or_pause(&go, 1, -1);
+        if ((go.revents & POLLHUP) != 0)
+            _exit(1);
+        go.fd = -1; /* the function has closed the pipe */
+    }
+}
+
+/* Tells where the function is, which does not go on: else a sleep that the signal has cut short
+ * would let it return before SIGKILL comes, with a wrong answer. A thread that is just about to
+ * write the answer goes on. */
+static void where_handler(int signal, siginfo_t *info, void *context)
+{
+    const int error = errno;
+    (void)signal;
+    if (is_question(info) && fc_child_is_running() && !fc_reply_is_interrupted()) {
+        struct fc_crash_notice no_crash;
+        memset(&no_crash, 0, sizeof no_crash);
+        fc_child_progress_flush();
+        send_notice(FC_FRAME_WHERE, &no_crash, context);
+        await_the_end();
+    }
+    errno = error;
 }
 
 static void use_own_stack(void)
@@ -229,12 +281,17 @@ void fc_crash_prepare(bool by_fork)
     sends_ranges = !by_fork;
 }
 
+static void (*handler_of(int signal))(int, siginfo_t *, void *)
+{
+    return signal == FC_WHERE_SIGNAL ? where_handler : handler;
+}
+
 void fc_crash_catch(int signal, struct sigaction *old)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_sigaction = handler;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    action.sa_sigaction = handler_of(signal);
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | (signal == FC_WHERE_SIGNAL ? SA_RESTART : 0);
     sigfillset(&action.sa_mask); /* other signals wait: the handler must not run twice */
     sigaction(signal, &action, old);
 }
@@ -242,7 +299,8 @@ void fc_crash_catch(int signal, struct sigaction *old)
 bool fc_crash_is_ours(int signal)
 {
     struct sigaction now;
-    return sigaction(signal, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == handler;
+    return sigaction(signal, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+           now.sa_sigaction == handler_of(signal);
 }
 
 bool fc_crash_has_its_stack(void)
@@ -258,7 +316,7 @@ void fc_crash_release(void)
     memset(&action, 0, sizeof action);
     action.sa_handler = SIG_DFL;
     for (int signal = 1; signal < NSIG; signal++)
-        if (fc_crash_is_caught(signal) && fc_crash_is_ours(signal))
+        if (fc_crash_has_handler(signal) && fc_crash_is_ours(signal))
             sigaction(signal, &action, NULL);
     if (fc_crash_has_its_stack())
         sigaltstack(&none, NULL);
@@ -269,7 +327,7 @@ void fc_crash_take_back(void)
     struct sigaction old;
     stack_t stack;
     for (int signal = 1; signal < NSIG; signal++) {
-        if (!fc_crash_is_caught(signal))
+        if (!fc_crash_has_handler(signal))
             continue;
         fc_crash_catch(signal, &old);
         if ((old.sa_flags & SA_SIGINFO) != 0 || old.sa_handler != SIG_DFL)

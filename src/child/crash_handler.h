@@ -19,7 +19,7 @@ void fc_crash_note_function(forkcall_fn *fn);
  * not sent. */
 void fc_crash_prepare(bool by_fork);
 
-/* Installs the handler for a signal that a crash raises. It runs on a stack of its own. old: gets
+/* Installs the handler for a signal that has one. It runs on a stack of its own. old: gets
  * what was installed before. */
 void fc_crash_catch(int signal, struct sigaction *old);
 
@@ -33,6 +33,10 @@ bool fc_crash_has_its_stack(void);
 void fc_crash_release(void);
 /* After that: installs the handlers again where the default effect still stands. */
 void fc_crash_take_back(void);
+
+/* True: the signal has a handler of this file: one that a crash raises, or FC_WHERE_SIGNAL, at
+ * which the child tells where its function is. */
+bool fc_crash_has_handler(int signal);
 
 /* True: this is a signal that a crash raises, and that children catch. */
 bool fc_crash_is_caught(int signal);

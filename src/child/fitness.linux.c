@@ -146,7 +146,7 @@ static bool read_status(struct status *status)
 static bool crashes_are_caught(void)
 {
     for (int signal = 1; signal < NSIG; signal++)
-        if (fc_crash_is_caught(signal) && !fc_crash_is_ours(signal) && !fc_tool_has_signal(signal))
+        if (fc_crash_has_handler(signal) && !fc_crash_is_ours(signal) && !fc_tool_has_signal(signal))
             return false;
     return fc_crash_has_its_stack();
 }

@@ -82,6 +82,11 @@ bool fc_reply_write(struct iovec *parts, int count, bool wait)
     return written;
 }
 
+bool fc_reply_is_interrupted(void)
+{
+    return fc_owner_lock_is_mine(&writing) || fc_owner_lock_is_mine(&messaging);
+}
+
 void fc_reply_send_frame(enum fc_frame_type type, const void *payload, size_t size)
 {
     struct fc_frame_header header = fc_child_frame_header(type, size);

@@ -24,6 +24,10 @@ void fc_reply_writer_reset(void);
  * any more, or another thread has ended the call. wait false: also if another thread is writing. */
 bool fc_reply_write(struct iovec *parts, int count, bool wait);
 
+/* True: this very thread is writing, or has ended the call: this is a signal handler that has
+ * interrupted it. */
+bool fc_reply_is_interrupted(void);
+
 /* Writes one frame, waiting for other threads. */
 void fc_reply_send_frame(enum fc_frame_type type, const void *payload, size_t size);
 

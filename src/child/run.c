@@ -72,7 +72,7 @@ static void set_signals(bool keep_ignored, bool captures)
         struct sigaction old;
         if (fc_tool_has_signal(signal))
             continue;
-        if (captures && fc_crash_is_caught(signal))
+        if (captures && fc_crash_has_handler(signal))
             catch_crash(signal, keep_ignored);
         else if (fc_crash_is_fatal(signal) || signal == SIGKILL || signal == SIGSTOP ||
                  sigaction(signal, NULL, &old) < 0)

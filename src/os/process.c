@@ -42,6 +42,11 @@ void fc_process_signal(const struct fc_process *process, int signal)
         fc_waitpid_signal(process, signal);
 }
 
+int fc_process_queue(const struct fc_process *process, int signal, int value)
+{
+    return process->fd >= 0 ? fc_process_watch_queue(process, signal, value) : fc_waitpid_queue(process, signal, value);
+}
+
 void fc_process_signal_group(const struct fc_process *process, int signal)
 {
     if (!process->own_group)

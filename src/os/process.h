@@ -64,6 +64,10 @@ bool fc_process_has_ended(const struct fc_process *process, struct fc_ending *en
 /* Sends a signal to the process itself. */
 void fc_process_signal(const struct fc_process *process, int signal);
 
+/* Sends a signal to the process itself, with a value where the system has sigqueue(3). Returns 0 or
+ * a negative errno. */
+int fc_process_queue(const struct fc_process *process, int signal, int value);
+
 /* Sends a signal to the process's group, if it has one of its own. Must be called before
  * fc_process_has_ended returned true. Nothing is sent if another part of the host has reaped the
  * leader and the kernel cannot signal the group safely. */
@@ -87,6 +91,7 @@ int fc_process_watch_open(pid_t pid);
 bool fc_process_watch_is_over(const struct fc_process *process);
 bool fc_process_watch_has_ended(const struct fc_process *process, struct fc_ending *ending);
 void fc_process_watch_signal(const struct fc_process *process, int signal);
+int fc_process_watch_queue(const struct fc_process *process, int signal, int value);
 void fc_process_watch_signal_group(const struct fc_process *process, int signal);
 
 /* True: such a descriptor can be sent to another process (unix(7)). */
@@ -101,6 +106,7 @@ bool fc_process_watch_peek(pid_t pid, struct fc_ending *ending);
 bool fc_waitpid_is_over(const struct fc_process *process);
 bool fc_waitpid_has_ended(const struct fc_process *process, struct fc_ending *ending);
 void fc_waitpid_signal(const struct fc_process *process, int signal);
+int fc_waitpid_queue(const struct fc_process *process, int signal, int value);
 void fc_waitpid_signal_group(const struct fc_process *process, int signal);
 bool fc_waitpid_peek(pid_t pid, struct fc_ending *ending);
 /* The wait status for what waitid(2) has filled in. */

@@ -127,6 +127,20 @@ void fc_process_watch_signal(const struct fc_process *process, int signal)
         fc_waitpid_signal(process, signal);
 }
 
+int fc_process_watch_queue(const struct fc_process *process, int signal, int value)
+{
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    info.si_signo = signal;
+    info.si_code = SI_QUEUE;
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_int = value;
+    if (syscall(SYS_pidfd_send_signal, process->fd, signal, &info, 0) == 0)
+        return 0;
+    return errno == ESRCH ? -ESRCH : fc_waitpid_queue(process, signal, value);
+}
+
 void fc_process_watch_signal_group(const struct fc_process *process, int signal)
 {
     if (syscall(SYS_pidfd_send_signal, process->fd, signal, NULL, SIGNAL_PROCESS_GROUP) == 0 || errno == ESRCH)

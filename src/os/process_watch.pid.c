@@ -11,6 +11,11 @@ void fc_process_watch_signal(const struct fc_process *process, int signal)
     fc_waitpid_signal(process, signal);
 }
 
+int fc_process_watch_queue(const struct fc_process *process, int signal, int value)
+{
+    return fc_waitpid_queue(process, signal, value);
+}
+
 void fc_process_watch_signal_group(const struct fc_process *process, int signal)
 {
     fc_waitpid_signal_group(process, signal);

@@ -1,6 +1,8 @@
 /* HOST, SERVER: Any system: Children by number, with waitpid(2) and kill(2). The number of a child
  * that was not reaped cannot be another process's, so that is asked before each signal. If another
  * thread of the host reaps the child between the two steps, this file cannot notice. */
+#include "config.h"
+
 #include "os/process.h"
 
 #include "os/usage.h"
@@ -63,6 +65,19 @@ void fc_waitpid_signal(const struct fc_process *process, int signal)
 {
     if (is_ours(process))
         kill(process->pid, signal);
+}
+
+int fc_waitpid_queue(const struct fc_process *process, int signal, int value)
+{
+    if (!is_ours(process))
+        return -ESRCH;
+#ifdef HAVE_SIGQUEUE
+    const union sigval queued = {.sival_int = value};
+    return sigqueue(process->pid, signal, queued) < 0 ? -errno : 0;
+#else
+    (void)value;
+    return kill(process->pid, signal) < 0 ? -errno : 0;
+#endif
 }
 
 void fc_waitpid_signal_group(const struct fc_process *process, int signal)

@@ -7,6 +7,8 @@
 #include "os/registers.h"
 #include "wire/frame.h"
 
+#include <signal.h>
+
 /* With its terminating 0. A multiple of 8, so that the notice has no padding. */
 #define FC_ABORT_TEXT_SIZE 192U
 #define FC_EXCEPTION_TEXT_SIZE 128U
@@ -18,11 +20,18 @@ enum fc_abort_kind {
     FC_ABORT_EXCEPTION = 2, /* abort_text is the mangled type of the current C++ exception */
 };
 
-/* The payload of the crash frame begins with this struct. Then come range_count times struct
- * fc_module_range, if the child is no fork of the host, and file_count times struct fc_mapped_file,
- * for the files that the addresses in registers and stack may lie in. The rest is the bytes of the
- * stack from stack_address on. The host unwinds this part of the stack, because a signal handler
- * cannot. */
+/* The host asks a child by this signal, with the lower bits of the call's nonce as its value, where
+ * the function is. Processes ignore it by default, so it does no harm to a program that the
+ * function has become by exec, and whoever catches it for urgent data (socket(7)) must expect one
+ * too many. */
+#define FC_WHERE_SIGNAL SIGURG
+#define FC_WHERE_VALUE(nonce) ((int)((nonce)&0x7fffffffU))
+
+/* The payload of the frames CRASH and WHERE begins with this struct; in WHERE, signal is 0. Then
+ * come range_count times struct fc_module_range, if the child is no fork of the host, and
+ * file_count times struct fc_mapped_file, for the files that the addresses in registers and stack
+ * may lie in. The rest is the bytes of the stack from stack_address on. The host unwinds this part
+ * of the stack, because a signal handler cannot. */
 struct fc_crash_notice {
     int32_t signal;
     int32_t si_code;

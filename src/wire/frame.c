@@ -42,6 +42,7 @@ static bool size_is_plausible(const struct fc_frame_header *header)
     case FC_FRAME_SETUP:
         return size == sizeof(struct fc_setup_failure);
     case FC_FRAME_CRASH:
+    case FC_FRAME_WHERE:
         return size >= sizeof(struct fc_crash_notice) && size <= FC_CRASH_NOTICE_MAX;
     case FC_FRAME_ANSWER:
     case FC_FRAME_DONE:

@@ -2,9 +2,9 @@
  * the same build of the library on the same machine, so numbers are in the machine's byte order.
  * The functions only handle bytes.
  *
- * A reply is any number of READY, STARTED, PROGRESS, ITEMS and MESSAGE frames, at most one RESULT,
- * at most one of SETUP and CRASH, and the trailer DONE, before which there may be an ANSWER. The
- * host does not read what comes after the trailer. */
+ * A reply is any number of READY, STARTED, PROGRESS, ITEMS, MESSAGE and WHERE frames, at most one
+ * RESULT, at most one of SETUP and CRASH, and the trailer DONE, before which there may be an
+ * ANSWER. The host does not read what comes after the trailer. */
 #ifndef FC_WIRE_FRAME_H
 #define FC_WIRE_FRAME_H
 
@@ -33,6 +33,7 @@ enum fc_frame_type {
     /* No payload, and no part of a reply: a child that was told that it may be kept is as it was
      * handed out, and waits for another request. */
     FC_FRAME_FIT = 11,
+    FC_FRAME_WHERE = 12, /* as struct fc_crash_notice says: where the function is */
 };
 
 struct fc_frame_header {

@@ -33,7 +33,7 @@ static void a_time_limit_is_each_items_own(void **state)
             assert_status(work->reports[i], i % 20 == 5 ? FORKCALL_TIMED_OUT : FORKCALL_OK);
             assert_true(i % 20 == 5 || has_number(work, i));
         }
-        assert_string_equal(work->reports[5].message, "no answer within 60 ms");
+        assert_ptr_equal(strstr(work->reports[5].message, "no answer within 60 ms"), work->reports[5].message);
         assert_true(work->reports[25].elapsed_ns > 0);
         assert_each_ran_once(work);
         end_work(work);

@@ -23,6 +23,8 @@ enum way_flag {
     MODULE = 64,
     /* The function that fails was inlined, which only debug information tells. */
     INLINED = 128,
+    /* The function does not end. The message has these words behind its beginning, and goes on. */
+    HANGS = 256,
 };
 
 struct way {
@@ -35,8 +37,9 @@ struct way {
     void (*set)(struct forkcall_options *options);
 };
 
-extern const struct way memory_ways[], abort_ways[], signal_ways[], ending_ways[], module_ways[];
-extern const unsigned memory_way_count, abort_way_count, signal_way_count, ending_way_count, module_way_count;
+extern const struct way memory_ways[], abort_ways[], signal_ways[], ending_ways[], module_ways[], hanging_ways[];
+extern const unsigned memory_way_count, abort_way_count, signal_way_count, ending_way_count, module_way_count,
+    hanging_way_count;
 #ifdef HAS_CPLUSPLUS
 extern const struct way cplusplus_ways[];
 extern const unsigned cplusplus_way_count;

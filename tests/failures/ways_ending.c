@@ -69,19 +69,6 @@ LEAF(no_descriptors)
 }
 CALLS(no_descriptors)
 
-static void limit_time(struct forkcall_options *options)
-{
-    options->timeout_ms = 50;
-}
-
-LEAF(hangs)
-{
-    while (zero == 0)
-        sleep((unsigned)n);
-    return n;
-}
-CALLS(hangs)
-
 static void limit_result(struct forkcall_options *options)
 {
     options->max_result = 1000;
@@ -104,7 +91,6 @@ const struct way ending_ways[] = {
     WAY(fails, FAILED, "no chunk 4", 0),
     WAY(throws, FAILED, "no chunk 4", 0),
     WAY_WITH(no_descriptors, FAILED, "open: ", BEGINS, limit_open_files),
-    WAY_WITH(hangs, TIMED_OUT, "no answer within 50 ms", 0, limit_time),
     WAY_WITH(large_result, TOO_BIG, "the result is larger than 1000 bytes", 0, limit_result),
 };
 const unsigned ending_way_count = COUNT_OF(ending_ways);

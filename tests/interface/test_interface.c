@@ -62,7 +62,8 @@ static void layout_of_buf_limits_and_crash(void **state)
     OFFSET(forkcall_crash, thread, 296, 296, 296);
     OFFSET(forkcall_crash, register_count, 300, 300, 300);
     OFFSET(forkcall_crash, registers, 304, 304, 304);
-    OFFSET(forkcall_crash, reserved, 568, 568, 568);
+    OFFSET(forkcall_crash, thread_count, 568, 568, 568);
+    OFFSET(forkcall_crash, reserved, 576, 576, 576);
 }
 
 static void layout_of_options(void **state)

@@ -412,6 +412,89 @@ static void crash_in_files_that_keep_a_reader_for_ever(void **state)
 #endif
 }
 
+/* A place that the child has made up. kind: what is wrong with it. */
+static void forge_place(struct forkcall_buf *bytes, int kind)
+{
+    unsigned char notice[sizeof(struct fc_crash_notice) + 4000];
+    struct fc_crash_notice head = {.signal = SIGSEGV, .si_code = 1, .address = 42, .sender_pid = 1, .thread = 1};
+    memset(notice, kind * 37, sizeof notice);
+    if (kind == 1)
+        head.range_count = UINT32_MAX;
+    if (kind == 2) { /* code of the host, and a stack that leads in a circle */
+        head.registers.pc = (uint64_t)(uintptr_t)forkcall_explain;
+        head.registers.sp = head.registers.fp = head.stack_address = 0x10000;
+        head.registers.count = FC_REGISTERS_MAX;
+        memcpy(notice + sizeof head, &head.registers.fp, sizeof head.registers.fp);
+    }
+    if (kind < 3)
+        memcpy(notice, &head, sizeof head);
+    forge_frame(bytes, FC_FRAME_WHERE, notice, kind == 0 ? sizeof head : sizeof notice);
+}
+
+static int kind_of_place;
+
+static void tell_a_made_up_place(int signal)
+{
+    struct forkcall_buf bytes = FORKCALL_BUF_INIT;
+    (void)signal;
+    forge_place(&bytes, kind_of_place);
+    forge_say(&bytes);
+    for (;;)
+        pause();
+}
+
+/* Kinds from 10 on are told when nobody has asked. */
+static int child_makes_up_where_it_is(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct forkcall_buf bytes = FORKCALL_BUF_INIT;
+    kind_of_place = *(const int *)args;
+    (void)args_size;
+    (void)result;
+    (void)forge_nonce();
+    signal(FC_WHERE_SIGNAL, tell_a_made_up_place);
+    if (kind_of_place >= 10) {
+        signal(FC_WHERE_SIGNAL, SIG_IGN);
+        for (int i = 0; i < 1000; i++)
+            forge_place(&bytes, kind_of_place % 10);
+        forge_say(&bytes);
+    }
+    if (kind_of_place >= 20)
+        raise(SIGKILL);
+    for (;;)
+        pause();
+    return 0;
+}
+
+static void place_that_is_made_up_is_no_crash(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind <= 3; kind++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_options options = {.timeout_ms = short_timeout_ms()};
+        const struct forkcall_report report =
+            call_hostile(child_makes_up_where_it_is, &kind, sizeof kind, &result, &options);
+        char text[4096];
+        assert_status(report, FORKCALL_TIMED_OUT);
+        assert_true(report.crash.signal == 0 && report.crash.si_code == 0 && report.crash.sender_pid == 0);
+        assert_true(report.crash.address == 0 && report.crash.flags == 0);
+        assert_in_range(report.crash.frame_count, 0, FORKCALL_CRASH_FRAMES);
+        assert_true(forkcall_explain(&report, text, sizeof text) > 0);
+    }
+}
+
+static void place_that_nobody_has_asked_for_is_not_told(void **state)
+{
+    (void)state;
+    for (int kind = 10; kind < 30; kind += kind % 10 < 3 ? 1 : 7) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_options options = {.timeout_ms = kind < 20 ? short_timeout_ms() : PLENTY_MS};
+        const struct forkcall_report report =
+            call_hostile(child_makes_up_where_it_is, &kind, sizeof kind, &result, &options);
+        assert_status(report, kind < 20 ? FORKCALL_TIMED_OUT : FORKCALL_SIGNALED);
+        assert_true(report.crash.signal == 0 && report.crash.frame_count == 0);
+    }
+}
+
 int main(void)
 {
     forkcall_init();
@@ -429,6 +512,8 @@ int main(void)
         TEST(grandchild_that_floods_the_reply_after_the_end),
         TEST(crash_that_is_only_claimed),
         TEST(crash_in_files_that_keep_a_reader_for_ever),
+        TEST(place_that_is_made_up_is_no_crash),
+        TEST(place_that_nobody_has_asked_for_is_not_told),
     };
     return cmocka_run_group_tests_name("hostile", tests, set_up_group, tear_down_group);
 }

@@ -1,0 +1,74 @@
+/* HOST: Says in words where a function was that was ended. */
+#include "call/where.h"
+
+#include "base/path.h"
+#include "base/report_message.h"
+#include "call/outcome.h"
+#include "child/run.h"
+#include "crash/symbol.h"
+#include "module/address.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* True: the module is part of every program, and its functions only wait for what others ask of
+ * them. */
+static bool is_of_system(const char *path)
+{
+    static const char names[][12] = {"libc.",      "libc-",      "ld-",        "ld.",         "libpthread",
+                                     "linux-vdso", "linux-gate", "libsystem_", "libforkcall."};
+    const char *name = fc_path_last_part(path);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+bool fc_where_find(const struct forkcall_crash *crash, uint64_t *address)
+{
+    const uint32_t count = crash->frame_count < FORKCALL_CRASH_FRAMES ? crash->frame_count : FORKCALL_CRASH_FRAMES;
+    struct fc_module_at module;
+    for (uint32_t i = 0; i < count && !fc_child_entry_holds(crash->frames[i]); i++) {
+        *address = crash->frames[i] - (i > 0); /* a return address may lie behind its function */
+        if (fc_address_find_module(*address, &module) && !is_of_system(module.path))
+            return true;
+    }
+    *address = crash->frames[0];
+    return count > 0;
+}
+
+void fc_where_words(const struct forkcall_report *report, char *words, size_t size)
+{
+    struct fc_symbol found[FC_SYMBOLS_AT_MAX];
+    struct fc_module_at module;
+    uint64_t address;
+    words[0] = '\0';
+    if (!fc_where_find(&report->crash, &address) || !fc_address_find_module(address, &module))
+        return;
+    const size_t count = fc_symbols_find(&fc_symbols_tables, address, found);
+    if (count > 0)
+        (void)snprintf(words, size, ", in %s", found[count - 1].name);
+    else
+        (void)snprintf(words, size, ", in %s+0x%llx", fc_path_last_part(module.path),
+                       (unsigned long long)(address - module.bias));
+}
+
+void fc_outcome_describe_where(const struct fc_process_look *look, struct forkcall_report *report)
+{
+    char words[300];
+    if (look == NULL || (report->status != FORKCALL_TIMED_OUT && report->status != FORKCALL_CANCELED))
+        return;
+    fc_where_words(report, words, sizeof words);
+    if (words[0] != '\0')
+        fc_report_append(report, "%s", words);
+    else if (look->state == 'T')
+        fc_report_append(report, ", it was stopped");
+    else if (look->state == 't')
+        fc_report_append(report, ", it was stopped by a debugger");
+    else if (look->system_call != NULL)
+        fc_report_append(report, ", it was waiting in %s(2)", look->system_call);
+    else if (look->state == 'D')
+        fc_report_append(report, ", it could not be interrupted");
+    else if (look->state == 'R')
+        fc_report_append(report, ", it was running");
+}

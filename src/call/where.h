@@ -1,0 +1,20 @@
+/* HOST: Where a function was that was ended for a timeout or a cancel, told by the frames that
+ * stand in its report as those of a crash do. */
+#ifndef FC_CALL_WHERE_H
+#define FC_CALL_WHERE_H
+
+#include <forkcall.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Finds an address in the innermost function that is not of the C library, the loader or this
+ * library; if there is none, in the innermost of all. False: there are no frames. */
+bool fc_where_find(const struct forkcall_crash *crash, uint64_t *address);
+
+/* What the message of the report ends with, as the tables of the modules tell: ", in read_chunk";
+ * "" if nothing is known. */
+void fc_where_words(const struct forkcall_report *report, char *words, size_t size);
+
+#endif
