@@ -77,9 +77,9 @@ static int poll_by_select(struct pollfd *fds, nfds_t count, int timeout_ms)
         end = fds[i].fd >= end ? fds[i].fd + 1 : end;
     }
     const int r = select(end, &readable, &writable, NULL, timeout_ms < 0 ? NULL : &time);
-    if (r < 0 && errno == EBADF)
-        return find_closed(fds, count);
-    return r < 0 ? -1 : read_sets(fds, count, &readable, &writable);
+    if (r >= 0)
+        return read_sets(fds, count, &readable, &writable);
+    return errno == EBADF ? find_closed(fds, count) : -1;
 }
 
 static int poll_or_select(struct pollfd *fds, nfds_t count, int timeout_ms, bool *by_select)

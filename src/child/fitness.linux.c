@@ -308,10 +308,9 @@ bool fc_fitness_note(const struct fc_caller *caller)
 static bool read_status_of_one_thread(struct status *status)
 {
     for (int i = 0; i < THREAD_TRIES; i++) {
-        if (!read_status(status))
-            return false;
-        if (status->threads == 1)
-            return true;
+        const bool is_read = read_status(status);
+        if (!is_read || status->threads == 1)
+            return is_read;
         sched_yield();
     }
     return false;

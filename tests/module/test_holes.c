@@ -108,12 +108,73 @@ static void holes_are_not_among_the_placements(void **state)
     assert_int_equal(holds_data, 1);
 }
 
+static struct fc_module_range ranges[FC_MODULE_RANGES_MAX];
+static size_t range_count;
+
+static unsigned holders_of(uint64_t address)
+{
+    unsigned holders = 0;
+    for (size_t i = 0; i < range_count; i++)
+        holders += address - ranges[i].start < ranges[i].size;
+    return holders;
+}
+
+static bool one_ends_at(uint64_t end)
+{
+    for (size_t i = 0; i < range_count; i++)
+        if (ranges[i].start + ranges[i].size == end)
+            return true;
+    return false;
+}
+
+static int look_at_module(struct dl_phdr_info *info, size_t size, void *modules)
+{
+    uint64_t end = 0; /* of the module */
+    (void)size;
+    for (ElfW(Half) i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        const uint64_t start = (uintptr_t)(info->dlpi_addr + segment->p_vaddr);
+        if (segment->p_type != PT_LOAD || segment->p_memsz == 0)
+            continue;
+        assert_int_equal(holders_of(start), 1);
+        assert_int_equal(holders_of(start + segment->p_memsz - 1), 1);
+        end = start + segment->p_memsz;
+    }
+    assert_true(end == 0 || one_ends_at(end));
+    ++*(unsigned *)modules;
+    return 0;
+}
+
+static void modules_are_listed_to_their_last_byte_and_no_further(void **state)
+{
+    unsigned modules = 0;
+    (void)state;
+    range_count = fc_module_ranges_list(ranges, FC_MODULE_RANGES_MAX);
+    assert_int_equal(dl_iterate_phdr(look_at_module, &modules), 0);
+    assert_true(modules > 0);
+}
+
+static void no_more_is_listed_than_there_is_room_for(void **state)
+{
+    struct fc_module_range few[3] = {{0}};
+    (void)state;
+    range_count = fc_module_ranges_list(ranges, FC_MODULE_RANGES_MAX);
+    assert_int_equal(fc_module_ranges_list(few, 0), 0);
+    for (size_t room = 1; room < 3 && room < range_count; room++) {
+        assert_int_equal(fc_module_ranges_list(few, room), room);
+        assert_memory_equal(few, ranges, room * sizeof *few);
+        assert_true(few[room].size == 0);
+    }
+}
+
 int main(void)
 {
     forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fault_in_a_hole_is_told_as_it_is),
         cmocka_unit_test(holes_are_not_among_the_placements),
+        cmocka_unit_test(modules_are_listed_to_their_last_byte_and_no_further),
+        cmocka_unit_test(no_more_is_listed_than_there_is_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static void fill_credentials(struct state *s)
     } header = {0x20080522U, 0};
     getresuid(&s->uid, &s->euid, &s->saved_uid);
     getresgid(&s->gid, &s->egid, &s->saved_gid);
-    s->groups = getgroups(8, s->group);
+    s->groups = getgroups(sizeof s->group / sizeof *s->group, s->group);
     syscall(SYS_capget, &header, s->capabilities);
     s->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
     s->seccomp = prctl(PR_GET_SECCOMP);

@@ -29,7 +29,7 @@ struct state {
     uid_t uid, euid, saved_uid, file_uid;
     gid_t gid, egid, saved_gid, file_gid;
     int groups;
-    gid_t group[8];
+    gid_t group[40];
     struct place root, stream[3];
     char directory[4096], node[65];
     unsigned umask;

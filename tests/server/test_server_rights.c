@@ -74,6 +74,47 @@ static void host_that_takes_on_the_user_of_a_request(void **state)
     CHECK_CHANGE(take_user_of_request, .stays = true);
 }
 
+/* An order to the server has room for 32 groups (FC_GROUPS_MAX). */
+static int take_groups(size_t count)
+{
+    gid_t groups[33];
+    if (!is_root())
+        return NOT_HERE;
+    for (size_t i = 0; i < count; i++)
+        groups[i] = (gid_t)(1000 + i);
+    return done(setgroups(count, groups));
+}
+
+static int take_32_groups(void)
+{
+    return take_groups(32);
+}
+
+static void host_with_as_many_groups_as_are_told(void **state)
+{
+    CHECK_CHANGE(take_32_groups, .stays = true);
+}
+
+static int take_33_groups(void)
+{
+    return take_groups(33);
+}
+
+static void host_with_more_groups_than_are_told(void **state)
+{
+    CHECK_CHANGE(take_33_groups, .stays = false);
+}
+
+static int take_no_groups(void)
+{
+    return take_groups(0);
+}
+
+static void host_with_no_groups(void **state)
+{
+    CHECK_CHANGE(take_no_groups, .stays = true);
+}
+
 static int lower_effective(void)
 {
     struct capabilities has[2];
@@ -493,6 +534,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(host_with_another_effective_user),
         cmocka_unit_test(host_with_another_effective_group),
         cmocka_unit_test(host_that_takes_on_the_user_of_a_request),
+        cmocka_unit_test(host_with_as_many_groups_as_are_told),
+        cmocka_unit_test(host_with_more_groups_than_are_told),
+        cmocka_unit_test(host_with_no_groups),
         cmocka_unit_test(thread_without_effective_capabilities),
         cmocka_unit_test(thread_with_an_ambient_capability),
         cmocka_unit_test(thread_that_keeps_capabilities),

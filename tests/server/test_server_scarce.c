@@ -1,5 +1,6 @@
 /* Tests scarcity of descriptors, of room in a socket, and of other things that a server and its
  * host need: no call loses its server or its child by it. */
+#include "refuse_syscalls.h"
 #include "servers.h"
 
 #include <dlfcn.h>
@@ -104,6 +105,8 @@ static int rest_ms;
 static pid_t server_itself;
 /* The sockets made from now on hold only a few messages. */
 static bool sockets_are_small;
+/* So many pairs of sockets there are no descriptors for; and how many were asked for. */
+static int pairs_refused, pairs_wanted;
 
 #ifdef SANITIZED
 #define CAN_INTERPOSE false
@@ -121,6 +124,12 @@ __attribute__((constructor)) static void find_functions(void)
 // NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's names are reserved
 int socketpair(int domain, int type, int protocol, int ends[2])
 {
+    pairs_wanted++;
+    if (pairs_refused > 0) {
+        pairs_refused--;
+        errno = EMFILE;
+        return -1;
+    }
     const int r = real_socketpair(domain, type, protocol, ends);
     for (int i = 0; r == 0 && sockets_are_small && i < 2; i++)
         setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &(int){4096}, sizeof(int));
@@ -304,6 +313,74 @@ static void end_of_a_call_is_told_later_where_the_socket_is_full(void **state)
     assert_int_equal(host_run(end_a_call_while_the_socket_is_full, NULL), 0);
 }
 
+/* ---- Asking a server how a child has ended --------------------------------------------------- */
+
+/* So the kernel tells nobody but the parent how a process has ended, as before Linux 6.15. */
+static bool only_the_parent_is_told(void)
+{
+#ifdef SYS_ioctl
+    /* All requests of pidfds have this letter (PIDFS_IOCTL_MAGIC). */
+    const struct refusal of_pidfds = {SYS_ioctl, ENOTTY, 1, REFUSE_IF_MASKED_IS, 0xff00, 0xff00};
+    return refuse(&of_pidfds, 1);
+#else
+    return false;
+#endif
+}
+
+static int kill_a_child_whose_end_cannot_be_asked_for(void *unused)
+{
+    (void)unused;
+    if (!only_the_parent_is_told())
+        return NOT_HERE;
+    for (int refused = 0; refused <= 2; refused++) {
+        struct waiter waiter;
+        const pid_t server = server_pid();
+        CHECK(server > 0 && waiter_begin(&waiter) == 0);
+        pairs_refused = refused;
+        CHECK(kill(waiter.child, SIGKILL) == 0);
+        const struct forkcall_report report = forkcall_finish(waiter.call);
+        CHECK(ended(&report, FORKCALL_SIGNALED, FORKCALL_RAN_YES) && report.code == SIGKILL);
+        pairs_refused = 0;
+        CHECK(server_pid() == server);
+    }
+    return 0;
+}
+
+static void end_of_a_child_is_asked_for_until_there_are_descriptors_to_ask(void **state)
+{
+    (void)state;
+    if (!CAN_INTERPOSE)
+        SKIP("the tool interposes the same function");
+    const int status = host_run(kill_a_child_whose_end_cannot_be_asked_for, NULL);
+    if (status == NOT_HERE)
+        SKIP("no seccomp(2)");
+    assert_int_equal(status, 0);
+}
+
+static int kill_the_server_of_a_call(void *unused)
+{
+    struct waiter waiter;
+    int server = server_pid();
+    (void)unused;
+    CHECK(server > 0 && waiter_begin(&waiter) == 0);
+    CHECK(kill(server, SIGKILL) == 0 && wait_until(process_is_gone, &server));
+    /* On Linux the child dies with its server. */
+    CHECK(kill(waiter.child, SIGKILL) == 0 || errno == ESRCH);
+    pairs_wanted = 0;
+    const struct forkcall_report report = forkcall_finish(waiter.call);
+    CHECK(report.status == FORKCALL_SIGNALED || report.status == FORKCALL_LOST);
+    CHECK(report.ran == FORKCALL_RAN_YES && pairs_wanted <= 1);
+    return 0;
+}
+
+static void server_that_is_gone_is_not_asked_again(void **state)
+{
+    (void)state;
+    if (!CAN_INTERPOSE)
+        SKIP("the tool interposes the same function");
+    assert_int_equal(host_run(kill_the_server_of_a_call, NULL), 0);
+}
+
 /* ---- Descriptors in transit ------------------------------------------------------------------ */
 
 #define STRANGER 54321 /* a user who has no other process */
@@ -430,6 +507,8 @@ int main(void)
         cmocka_unit_test(keep_fds_go_on_to_a_child_that_is_there_before_all_are_sent),
         cmocka_unit_test(child_that_does_not_get_all_keep_fds_goes_back_to_the_server),
         cmocka_unit_test(end_of_a_call_is_told_later_where_the_socket_is_full),
+        cmocka_unit_test(end_of_a_child_is_asked_for_until_there_are_descriptors_to_ask),
+        cmocka_unit_test(server_that_is_gone_is_not_asked_again),
         cmocka_unit_test(too_many_descriptors_under_way_are_told_and_cost_no_server),
 #if defined SECCOMP_RET_ERRNO && defined SYS_fcntl
         cmocka_unit_test(server_that_would_block_where_it_must_not_does_not_serve),

@@ -255,6 +255,58 @@ static void environment_is_that_of_the_servers_start(void **state)
     assert_int_equal(host_run(change_environment, NULL), 0);
 }
 
+static int child_tells_the_variable(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const char *value = getenv(args);
+    (void)args_size;
+    return value == NULL ? 0 : forkcall_buf_append(result, value, strlen(value));
+}
+
+static bool child_has(const char *name, const char *value)
+{
+    char text[64];
+    return ask_text(FORKCALL_SPAWN, child_tells_the_variable, name, strlen(name) + 1, text, sizeof text) &&
+           strcmp(text, value) == 0;
+}
+
+/* The library gives the new process a variable FORKCALL_COPY. An older one, which the host has
+ * inherited, is replaced by it. */
+static int have_variables_of_like_names(void *context)
+{
+    char text[64];
+    const char *const own = "FORKCALL_COPY";
+    (void)context;
+    CHECK(setenv("FORKCALL_COPY_DIRECTORY", "longer", 1) == 0 && setenv("FORKCALL_COP", "shorter", 1) == 0);
+    CHECK(setenv(own, "1-0", 1) == 0 && setenv("FORKCALL_COPYING", "", 1) == 0);
+    CHECK(setenv("ZFORKCALL_COPY", "last", 1) == 0);
+    CHECK(child_has("FORKCALL_COPY_DIRECTORY", "longer") && child_has("FORKCALL_COP", "shorter"));
+    CHECK(child_has("ZFORKCALL_COPY", "last"));
+    CHECK(ask_text(FORKCALL_SPAWN, child_tells_the_variable, own, strlen(own) + 1, text, sizeof text));
+    CHECK(strcmp(text, "1-0") != 0);
+    CHECK(strcmp(getenv(own), "1-0") == 0); /* the host's own stays */
+    return 0;
+}
+
+static void variables_with_like_names_are_the_users(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(have_variables_of_like_names, NULL), 0);
+}
+
+static int have_no_environment(void *context)
+{
+    (void)context;
+    environ = NULL; /* as clearenv(3) does */
+    CHECK(child_has("PATH", ""));
+    return 0;
+}
+
+static void host_may_have_no_environment(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(have_no_environment, NULL), 0);
+}
+
 /* ---- Many calls ------------------------------------------------------------------------------ */
 
 #define AT_ONCE 64
@@ -362,6 +414,8 @@ int main(void)
         cmocka_unit_test(server_stopped_with_a_call_in_flight),
         cmocka_unit_test(server_stopped_leaves_nothing),
         cmocka_unit_test(environment_is_that_of_the_servers_start),
+        cmocka_unit_test(variables_with_like_names_are_the_users),
+        cmocka_unit_test(host_may_have_no_environment),
         cmocka_unit_test(more_calls_at_once_than_spares),
         cmocka_unit_test(two_thousand_calls_leave_nothing),
     };

@@ -357,6 +357,33 @@ static void ignored_failure_is_no_success(void **state)
     }
 }
 
+/* The buffer may be the result of an outer call, whose function copes with the failure. */
+static void delivery_that_fails_leaves_an_empty_buffer_without_an_error(void **state)
+{
+    char storage[21] = "more than fits there";
+    struct forkcall_buf buf = FORKCALL_BUF_INIT;
+    (void)state;
+    fc_buf_set_limit(&buf, 10);
+    for (int delivered = 0; delivered < 2; delivered++) {
+        struct forkcall_buf from = forkcall_buf_fixed(storage, sizeof storage);
+        fill(&from, sizeof storage, 5);
+        assert_int_equal(fc_buf_deliver(&buf, &from), -EFBIG);
+        assert_int_equal(buf.size, 0);
+        assert_int_equal(fc_buf_error(&buf), 0);
+        assert_int_equal(from.size, 0);
+        from = forkcall_buf_fixed(storage, sizeof storage);
+        fill(&from, 10, 6);
+        assert_int_equal(fc_buf_deliver(&buf, &from), 0);
+        assert_filled(&buf, 10, 6);
+    }
+    assert_int_equal(forkcall_buf_append(&buf, "x", 1), -EFBIG);
+    struct forkcall_buf none = FORKCALL_BUF_INIT;
+    assert_int_equal(fc_buf_deliver(&buf, &none), 0); /* an earlier error is gone, too */
+    assert_int_equal(buf.size, 0);
+    assert_int_equal(fc_buf_error(&buf), 0);
+    forkcall_buf_free(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +402,7 @@ int main(void)
         cmocka_unit_test(received_result_goes_on_growing),
         cmocka_unit_test(args_inside_the_result_buffer),
         cmocka_unit_test(ignored_failure_is_no_success),
+        cmocka_unit_test(delivery_that_fails_leaves_an_empty_buffer_without_an_error),
     };
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }

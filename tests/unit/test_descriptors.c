@@ -177,6 +177,33 @@ static void child_of_a_call_keeps_its_own_ends(void **state)
     }
 }
 
+/* The child's own table, wherever it stood in the list of the host. */
+static void numbers_of_a_table_that_a_child_of_a_call_has_closed_are_the_childs(void **state)
+{
+    (void)state;
+    for (int own = 0; own < 2; own++) {
+        struct fc_fds tables[2];
+        open_tables(tables);
+        struct fc_fds *mine = &tables[own];
+        const int childs = mine->fd[FC_FD_CHILD_REPLY];
+        const pid_t pid = fc_fds_fork(mine);
+        if (pid == 0) {
+            int status = -1;
+            fc_fds_close_all(mine);
+            /* What is left in the memory of the table. */
+            mine->fd[FC_FD_REPLY] = childs;
+            if (is_open(childs) || dup2(STDERR_FILENO, childs) < 0)
+                _exit(2);
+            const pid_t grandchild = fork();
+            if (grandchild == 0)
+                _exit(is_open(childs) ? 0 : 1);
+            _exit(waitpid(grandchild, &status, 0) == grandchild && status == 0 ? 0 : 3);
+        }
+        assert_int_equal(exit_status(pid), 0);
+        close_tables(tables);
+    }
+}
+
 /* Whichever of them is closed first. */
 static void numbers_of_closed_tables_are_the_hosts(void **state)
 {
@@ -253,6 +280,7 @@ int main(void)
         cmocka_unit_test(child_does_not_wait_for_the_lists_of_its_parent),
         cmocka_unit_test(child_of_the_host_keeps_nothing),
         cmocka_unit_test(child_of_a_call_keeps_its_own_ends),
+        cmocka_unit_test(numbers_of_a_table_that_a_child_of_a_call_has_closed_are_the_childs),
         cmocka_unit_test(numbers_of_closed_tables_are_the_hosts),
         cmocka_unit_test(number_that_stands_for_another_is_left_to_the_host),
     };
