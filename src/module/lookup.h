@@ -67,7 +67,8 @@ struct fc_module_function {
     /* The function lies in the program itself, which is found without path; path is then empty. */
     bool is_program;
     /* The module is refused if a symbol is missing that it refers to. Else the loader fails only
-     * where the function needs that symbol, and ends the process. */
+     * where the function needs that symbol, and ends the process. False, until exec/exec_self.c
+     * says otherwise. */
     bool must_be_complete;
     /* An absolute path; or only a name, if the module's file is not known. */
     char path[FC_MODULE_PATH_MAX];

@@ -228,6 +228,7 @@ static int complete(struct lookup *lookup)
     struct fc_mapping mapping;
     int r = fc_elf_identify_memory(&lookup->module, &name->id);
     name->is_program = lookup->module.is_program;
+    name->must_be_complete = false;
     name->file = (struct fc_module_file){0};
     if (name->is_program && r == 0)
         return 0;

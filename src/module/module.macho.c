@@ -98,6 +98,7 @@ int fc_module_name(forkcall_fn *fn, struct fc_module_function *name)
         return -ENOENT;
     name->offset = address - (uintptr_t)header;
     name->is_program = header->filetype == MH_EXECUTE;
+    name->must_be_complete = false;
     if (!is_code(header, name->offset) || !identify(header, &name->id))
         return -ENOENT;
     const int r = name->is_program || info.dli_fname == NULL ? fc_module_set_path(name, "")

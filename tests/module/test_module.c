@@ -38,7 +38,7 @@ static void function_has_a_name(void **state)
     struct fc_module_function name;
     (void)state;
     assert_int_equal(offsetof(struct fc_module_function, path),
-                     8 + sizeof name.id + sizeof name.file + 4 + 1); /* no padding */
+                     8 + sizeof name.id + sizeof name.file + 4 + 1 + 1); /* no padding */
     assert_int_equal(fc_module_name(static_function, &name), 0);
     assert_true(name.is_program);
     assert_int_equal(name.path_size, 1);
