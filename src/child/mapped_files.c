@@ -62,7 +62,7 @@ size_t fc_mapped_files_list(const struct fc_crash_notice *notice, size_t stack_s
     const uint64_t skipped = -notice->stack_address % sizeof(uintptr_t);
     if (stack_size > skipped) {
         listing.words = (const uintptr_t *)(uintptr_t)(notice->stack_address + skipped);
-        listing.word_count = (stack_size - skipped) / sizeof(uintptr_t);
+        listing.word_count = (size_t)(stack_size - skipped) / sizeof(uintptr_t);
     }
     (void)fc_maps_read(fc_line, sizeof fc_line, (struct fc_maps_visitor){.visit = visit, .arg = &listing});
     return listing.count;
