@@ -1,5 +1,7 @@
 /* HOST: Looks at a process by /proc/PID/status and /proc/PID/syscall (proc(5) of Linux), where there
  * are such files and they can be read. */
+#include "config.h"
+
 #include "os/process_look.h"
 
 #include "base/descriptors.h"
@@ -10,8 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+#ifdef HAVE_RAW_SYSCALLS
+#include <sys/syscall.h>
+#endif
+
+#ifdef HAVE_RAW_SYSCALLS
 
 /* The calls that a function may hang in. */
 static const char *name_of(long number)
@@ -107,6 +113,16 @@ static const char *name_of(long number)
             return calls[i].name;
     return NULL;
 }
+
+#else
+
+static const char *name_of(long number)
+{
+    (void)number;
+    return NULL;
+}
+
+#endif
 
 /* Reads the start of a file into a string. The descriptor lives only under the lock, so that no
  * child of another thread has it. */

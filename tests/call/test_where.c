@@ -1,5 +1,7 @@
 /* Tests that a call which is ended for a timeout or a cancel tells where its function was, in
  * bounded time whatever the function has done to its signals, and that nothing else notices. */
+#include "config.h"
+
 #include "call/call.h"
 #include "support.h"
 
@@ -301,7 +303,7 @@ static int child_gets_the_signal_from_elsewhere(const void *args, size_t args_si
     errno = 77;
     for (int i = 0; i < 100; i++)
         kill(getpid(), FC_WHERE_SIGNAL);
-#ifdef SI_QUEUE
+#ifdef HAVE_SIGQUEUE
     for (int i = 0; i < 100; i++)
         sigqueue(getpid(), FC_WHERE_SIGNAL, (union sigval){.sival_int = i});
 #endif
@@ -313,7 +315,7 @@ static void signal_of_others_is_as_good_as_ignored(void **state)
     (void)state;
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000};
-#ifdef __APPLE__
+#ifndef HAVE_SIGQUEUE
     SKIP("the system does not tell who sent a signal");
 #endif
     const struct forkcall_report report = run_tested(child_gets_the_signal_from_elsewhere, NULL, 0, &result, &options);
