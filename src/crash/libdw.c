@@ -57,7 +57,11 @@ static int find_no_debuginfo(Dwfl_Module *module, void **user, const char *modul
 static int find_debuginfo(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base,
                           const char *file_name, const char *link_file, GElf_Word link_crc, char **found)
 {
-    return libdw.dwfl_build_id_find_debuginfo(module, user, module_name, base, file_name, link_file, link_crc, found);
+    const int fd =
+        libdw.dwfl_build_id_find_debuginfo(module, user, module_name, base, file_name, link_file, link_crc, found);
+    if (fd >= 0)
+        *user = &libdw; /* see fc_libdw_has_separate_debuginfo */
+    return fd;
 }
 
 static int find_elf(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base, char **file_name,
@@ -196,6 +200,13 @@ void fc_libdw_close(struct fc_libdw_view *view)
 {
     view->libdw->dwfl_end(view->dwfl);
     unlock(view);
+}
+
+bool fc_libdw_has_separate_debuginfo(Dwfl_Module *module)
+{
+    void **user = NULL;
+    (void)libdw.dwfl_module_info(module, &user, NULL, NULL, NULL, NULL, NULL, NULL);
+    return user != NULL && *user != NULL;
 }
 
 bool fc_libdw_is_missing(void)

@@ -41,7 +41,10 @@
     X(dwfl_linux_proc_report)        \
     X(dwfl_module_addrdie)           \
     X(dwfl_module_addrinfo)          \
+    X(dwfl_module_build_id)          \
     X(dwfl_module_getdwarf)          \
+    X(dwfl_module_getelf)            \
+    X(dwfl_module_info)              \
     X(dwfl_module_nextcu)            \
     X(dwfl_pid)                      \
     X(dwfl_report_end)               \
@@ -72,6 +75,9 @@ enum fc_libdw_use {
  * stays after the view is closed, but libdw stays loaded. */
 int fc_libdw_open(struct fc_libdw_view *view, enum fc_libdw_use use);
 void fc_libdw_close(struct fc_libdw_view *view);
+
+/* True: debug information of the module was read from a file of its own. */
+bool fc_libdw_has_separate_debuginfo(Dwfl_Module *module);
 
 /* True: this machine has no libdw that the process can load. */
 bool fc_libdw_is_missing(void);

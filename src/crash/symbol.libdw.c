@@ -4,7 +4,9 @@
  * SPDX-License-Identifier: MIT */
 #include "crash/symbol.h"
 
+#include "base/hash.h"
 #include "base/path.h"
+#include "crash/symbol_cache.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,24 +124,66 @@ static size_t add_inlined(const struct question *question, Dwarf_Die *unit, stru
     return count + 1;
 }
 
+static size_t ask(struct question *question, struct fc_symbol found[FC_SYMBOLS_AT_MAX])
+{
+    GElf_Off offset = 0;
+    GElf_Sym entry;
+    const char *name =
+        question->libdw->dwfl_module_addrinfo(question->module, question->address, &offset, &entry, NULL, NULL, NULL);
+    if (name == NULL || name[0] == 0)
+        return 0;
+    found[0] = (struct fc_symbol){.start = question->address - offset};
+    fc_symbol_set_name(&found[0], name);
+    Dwarf_Die *unit = find_unit(question);
+    if (unit == NULL)
+        return 1;
+    find_line(question, unit, &found[0]);
+    return add_inlined(question, unit, found);
+}
+
+/* ---- Places that are asked for again --------------------------------------------------------- */
+
+/* False: the module has no build-id. */
+static bool find_place(const struct question *question, struct fc_symbol_place *place, Dwarf_Addr *base)
+{
+    const unsigned char *id = NULL;
+    GElf_Addr where;
+    (void)question->libdw->dwfl_module_getelf(question->module, &where); /* has the build-id */
+    const int size = question->libdw->dwfl_module_build_id(question->module, &id, &where);
+    if (size <= 0 ||
+        question->libdw->dwfl_module_info(question->module, NULL, base, NULL, NULL, NULL, NULL, NULL) == NULL)
+        return false;
+    *place = (struct fc_symbol_place){fc_hash(FC_HASH_START, id, (size_t)size), question->address - *base};
+    return true;
+}
+
+/* Inlined functions have no start. */
+static void move_starts(struct fc_symbol *found, size_t count, uint64_t by)
+{
+    for (size_t i = 0; i < count; i++)
+        found[i].start += found[i].is_inlined ? 0 : by;
+}
+
 size_t fc_symbol_find_by_libdw(const struct fc_libdw_view *view, uint64_t address,
                                struct fc_symbol found[FC_SYMBOLS_AT_MAX])
 {
-    const struct fc_libdw *libdw = view->libdw;
     struct question question = {
-        .libdw = libdw, .module = libdw->dwfl_addrmodule(view->dwfl, address), .address = address};
-    GElf_Off offset = 0;
-    GElf_Sym entry;
+        .libdw = view->libdw, .module = view->libdw->dwfl_addrmodule(view->dwfl, address), .address = address};
+    struct fc_symbol_place place;
+    Dwarf_Addr base = 0;
     if (question.module == NULL)
         return 0;
-    const char *name = libdw->dwfl_module_addrinfo(question.module, address, &offset, &entry, NULL, NULL, NULL);
-    if (name == NULL || name[0] == 0)
-        return 0;
-    found[0] = (struct fc_symbol){.start = address - offset};
-    fc_symbol_set_name(&found[0], name);
-    Dwarf_Die *unit = find_unit(&question);
-    if (unit == NULL)
-        return 1;
-    find_line(&question, unit, &found[0]);
-    return add_inlined(&question, unit, found);
+    const bool has_place = find_place(&question, &place, &base);
+    size_t count = has_place ? fc_symbol_cache_find(place, found) : 0;
+    if (count > 0) {
+        move_starts(found, count, base);
+        return count;
+    }
+    count = ask(&question, found);
+    if (has_place && count > 0 && fc_libdw_has_separate_debuginfo(question.module)) {
+        move_starts(found, count, -base);
+        fc_symbol_cache_add(place, found, count);
+        move_starts(found, count, base);
+    }
+    return count;
 }
