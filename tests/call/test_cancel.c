@@ -289,13 +289,14 @@ static void *write_later(void *fd)
     return n == 1 ? fd : NULL;
 }
 
-static int late_cancel_host(void *unused)
+static int late_cancel_host(void *as_input)
 {
     pthread_t thread;
     void *written = NULL;
     int ends[2];
-    (void)unused;
     CHECK(pipe(ends) == 0);
+    if (as_input != NULL)
+        CHECK(dup2(ends[0], STDIN_FILENO) == STDIN_FILENO && close(ends[0]) == 0 && (ends[0] = STDIN_FILENO) == 0);
     const struct forkcall_options options = {
         .cancel_fd_plus_one = ends[0] + 1, .timeout_ms = 20000, .allow_unsafe_fork = true};
     CHECK(pthread_create(&thread, NULL, write_later, &ends[1]) == 0);
@@ -309,6 +310,13 @@ static void cancel_fd_that_becomes_readable_later(void **state)
 {
     (void)state;
     assert_int_equal(host_run(late_cancel_host, NULL), 0);
+}
+
+static void cancel_fd_0_that_becomes_readable_later(void **state)
+{
+    int as_input = 1;
+    (void)state;
+    assert_int_equal(host_run(late_cancel_host, &as_input), 0);
 }
 
 static void cancel_fd_that_nobody_writes_to(void **state)
@@ -361,6 +369,7 @@ int main(void)
         cmocka_unit_test(canceled_from_the_callbacks),
         cmocka_unit_test(cancel_fd_of_every_kind),
         cmocka_unit_test(cancel_fd_that_becomes_readable_later),
+        cmocka_unit_test(cancel_fd_0_that_becomes_readable_later),
         cmocka_unit_test(cancel_fd_that_nobody_writes_to),
         cmocka_unit_test(cancel_fd_in_an_event_loop),
     };

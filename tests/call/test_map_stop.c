@@ -293,6 +293,31 @@ static void canceled_by_descriptor_in_the_middle(void **state)
         }
 }
 
+/* The only item that runs cancels the map by descriptor 0, whether each item has a child of its own
+ * or not. */
+static void canceled_by_descriptor_0(void **state)
+{
+    const int input = dup(STDIN_FILENO);
+    (void)state;
+    for (size_t m = 0; m < method_count; m++)
+        for (uint64_t per_child = 0; methods[m] != FORKCALL_INLINE && per_child <= 100; per_child += 100) {
+            struct job *job = new_job(methods[m]);
+            job->items[0].number = 2;
+            job->options.items_per_child = per_child;
+            job->options.call.cancel_fd_plus_one = STDIN_FILENO + 1;
+            assert_int_equal(dup2(job->ends[0], STDIN_FILENO), STDIN_FILENO);
+            run_job(job, child_writes_at_2, 1);
+            if (input >= 0)
+                dup2(input, STDIN_FILENO);
+            else
+                close(STDIN_FILENO);
+            assert_status(job->report, FORKCALL_CANCELED);
+            assert_status(job->reports[0], FORKCALL_CANCELED);
+            end_job(job);
+        }
+    close(input);
+}
+
 static void canceled_by_descriptor_before_it_began(void **state)
 {
     (void)state;
@@ -330,6 +355,7 @@ int main(void)
         cmocka_unit_test(cancel_after_the_last_item_failed),
         cmocka_unit_test(failure_leaves_the_grace_to_those_that_run),
         cmocka_unit_test(canceled_by_descriptor_in_the_middle),
+        cmocka_unit_test(canceled_by_descriptor_0),
         cmocka_unit_test(canceled_by_descriptor_before_it_began),
     };
     return cmocka_run_group_tests_name("map_stop", tests, NULL, stop_server);
