@@ -42,7 +42,7 @@ qemu_suite()
         reason=${beyond_qemu[$name]:-}
         case $name in
         *' server' | *' spawn' | *' reuse' | test_server_* | test_map* | test_reuse* | hello | map | server | openmp | frames | \
-            ten_thousand | test_auto | test_reexec_attacks | test_init | test_not_ready | test_rebuilt | test_spawn)
+            ten_thousand | test_auto | test_reexec_attacks | test_helper | test_init | test_not_ready | test_rebuilt | test_spawn)
             reason='starts itself where a copy of the program is started'
             ;;
         esac
