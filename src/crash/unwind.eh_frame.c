@@ -18,9 +18,9 @@
 #include <string.h>
 
 #if defined(__x86_64__)
-enum { STACK_POINTER = 7, RETURN_ADDRESS = 16, REGISTERS = 17 };
+enum { FRAME_POINTER = 6, STACK_POINTER = 7, RETURN_ADDRESS = 16, REGISTERS = 17 };
 #else /* arm64 */
-enum { STACK_POINTER = 31, RETURN_ADDRESS = 30, REGISTERS = 32 };
+enum { FRAME_POINTER = 29, STACK_POINTER = 31, RETURN_ADDRESS = 30, REGISTERS = 32 };
 #endif
 
 #define RECORD_MAX 65536U /* bytes of a record; compilers stay far below */
@@ -406,6 +406,7 @@ static bool apply(struct fc_unwind_walk *walk, const struct rules *rules)
     if (rules->rule[STACK_POINTER] == AT_EXPRESSION &&
         find_value(walk, rules, STACK_POINTER, cfa, &caller.general[STACK_POINTER]))
         caller.sp = caller.general[STACK_POINTER];
+    caller.fp = caller.general[FRAME_POINTER];
     walk->registers = caller;
     return true;
 }
@@ -428,6 +429,7 @@ void fc_unwind_step(const struct fc_table_entry *entry, void *of_walk)
     const uint64_t target = walk->registers.pc - (walk->was_interrupted ? 0 : 1);
     if ((common.encoding & 0xe0) != 0 || target - start >= size)
         return;
+    walk->is_covered = true;
     if (common.has_data)
         skip(&record, take_leb(&record, false));
     struct machine machine = {.common = &common, .location = start, .target = target, .failed = record.failed};
@@ -438,35 +440,44 @@ void fc_unwind_step(const struct fc_table_entry *entry, void *of_walk)
     walk->was_interrupted = common.is_signal;
 }
 
-size_t fc_unwind_by_tables(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
-                           size_t stack_size, uint64_t *frames, size_t max)
+/* Adds frames to the count that there are. Returns their number. */
+static size_t follow_tables(struct fc_unwind_walk *walk, uint64_t *frames, size_t count, size_t max)
 {
-    const struct fc_stack copy = {.bytes = stack, .address = stack_address, .size = stack_size};
-    struct fc_unwind_walk walk = {.registers = *registers, .stack = &copy, .was_interrupted = true};
+    while (count < max) {
+        const uint64_t sp = walk->registers.sp;
+        frames[count++] = walk->registers.pc;
+        walk->found = walk->is_covered = false;
+        (void)fc_address_visit_table(walk->registers.pc - (walk->was_interrupted ? 0 : 1), fc_unwind_step, walk);
+        if (!walk->found)
+            break;
+        /* Only the innermost function may have no frame. */
+        if (count > 1 && walk->registers.sp <= sp)
+            break;
+        if (!fc_address_is_code(walk->registers.pc))
+            break;
+    }
+    return count;
+}
+
+size_t fc_unwind_by_tables(const struct fc_registers *registers, const struct fc_stack *stack, uint64_t *frames,
+                           size_t max, struct fc_registers *rest)
+{
+    struct fc_unwind_walk walk = {.registers = *registers, .stack = stack, .was_interrupted = true, .is_covered = true};
     size_t count = 0;
+    *rest = (struct fc_registers){0};
     if (max == 0)
         return 0;
     if (registers->count < REGISTERS || registers->count > FC_REGISTERS_MAX) {
         frames[0] = registers->pc;
         return 1;
     }
-    if (fc_unwind_wild_jump(&walk.registers, &copy)) {
+    if (fc_unwind_wild_jump(&walk.registers, stack)) {
         frames[count++] = registers->pc;
         walk.was_interrupted = false;
     }
-    while (count < max) {
-        const uint64_t sp = walk.registers.sp;
-        frames[count++] = walk.registers.pc;
-        walk.found = false;
-        if (!fc_address_visit_table(walk.registers.pc - (walk.was_interrupted ? 0 : 1), fc_unwind_step, &walk) ||
-            !walk.found)
-            break;
-        /* Only the innermost function may have no frame. */
-        if (count > 1 && walk.registers.sp <= sp)
-            break;
-        if (!fc_address_is_code(walk.registers.pc))
-            break;
-    }
+    count = follow_tables(&walk, frames, count, max);
+    if (!walk.is_covered)
+        *rest = walk.registers;
     return count;
 }
 

@@ -172,7 +172,13 @@ size_t fc_unwind_without_libdw(const struct fc_registers *registers, const void 
                                size_t stack_size, uint64_t *frames, size_t max)
 {
 #ifdef HAVE_EH_FRAME
-    const size_t count = fc_unwind_by_tables(registers, stack, stack_address, stack_size, frames, max);
+    const struct fc_stack copy = {.bytes = stack, .address = stack_address, .size = stack_size};
+    struct fc_registers rest;
+    const size_t count = fc_unwind_by_tables(registers, &copy, frames, max, &rest);
+    /* musl and much code in assembler have no tables, nor has a program that the linker was not
+     * told to make a table of functions for. */
+    if (rest.count > 0)
+        return count + walk(&rest, &copy, frames + count, max - count);
     if (count > 1)
         return count;
 #endif

@@ -21,26 +21,33 @@
 size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64_t stack_address, size_t stack_size,
                  uint64_t *frames, size_t max);
 
-/* The same without libdw: by tables where this file's own reader knows the processor, else by frame
- * pointers. */
+/* The same without libdw: by tables where the library's own reader knows the processor, and by
+ * frame pointers from the first frame on that no table covers. */
 size_t fc_unwind_without_libdw(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
                                size_t stack_size, uint64_t *frames, size_t max);
-
-/* The same by the tables in .eh_frame alone (HAVE_EH_FRAME). */
-size_t fc_unwind_by_tables(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
-                           size_t stack_size, uint64_t *frames, size_t max);
 
 /* The same by frame pointers alone. */
 size_t fc_unwind_frame_pointers(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
                                 size_t stack_size, uint64_t *frames, size_t max);
 
+struct fc_stack {
+    const unsigned char *bytes;
+    uint64_t address;
+    size_t size;
+};
+
+/* The same by the tables in .eh_frame alone (HAVE_EH_FRAME). rest: the registers in the last of the
+ * frames if no table covers it; else its count is 0. */
+size_t fc_unwind_by_tables(const struct fc_registers *registers, const struct fc_stack *stack, uint64_t *frames,
+                           size_t max, struct fc_registers *rest);
+
 /* A walk by tables. */
-struct fc_stack;
 struct fc_table_entry;
 struct fc_unwind_walk {
     struct fc_registers registers;
     const struct fc_stack *stack;
     bool was_interrupted; /* the program counter is that of an instruction, and no return address */
+    bool is_covered;      /* there is a table for the program counter */
     bool found;           /* the registers are those of the caller now */
 };
 
@@ -50,12 +57,6 @@ void fc_unwind_step(const struct fc_table_entry *entry, void *of_walk);
 
 /* Removes the signature that pointer authentication puts into return addresses. */
 uint64_t fc_unwind_strip(uint64_t address);
-
-struct fc_stack {
-    const unsigned char *bytes;
-    uint64_t address;
-    size_t size;
-};
 
 /* Reads a word of the size of a pointer. False: it does not lie completely in the stack's bytes. */
 bool fc_stack_read(const struct fc_stack *stack, uint64_t address, uint64_t *value);

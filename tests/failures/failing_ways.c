@@ -5,6 +5,7 @@
 
 #include "children.h"
 #include "crash/symbol.h"
+#include "module/address.h"
 #include "support.h"
 #include "ways.h"
 
@@ -89,14 +90,14 @@ static bool module_is_read(void)
 #endif
 }
 
-/* True: unwinding needs no frame pointers. */
+/* True: unwinding needs no frame pointers. musl has no tables, nor have programs of musl-gcc. */
 static bool has_tables(void)
 {
 #ifdef HAVE_EH_FRAME
-    return true;
-#else
-    return has_libdw;
+    if (fc_address_function_start((uintptr_t)find_frame) != 0 && fc_address_function_start((uintptr_t)qsort) != 0)
+        return true;
 #endif
+    return has_libdw;
 }
 
 /* The first line has the function that hangs, and its line. */

@@ -28,14 +28,37 @@
 #define FRAMES_MAX 32
 
 typedef size_t unwind_fn(const struct fc_registers *, const void *, uint64_t, size_t, uint64_t *, size_t);
-static unwind_fn *const unwinders[] = {
-    fc_unwind,
-    fc_unwind_frame_pointers,
+
 #ifdef HAVE_EH_FRAME
-    fc_unwind_by_tables,
+static size_t unwind_by_tables(const struct fc_registers *registers, const void *stack, uint64_t address, size_t size,
+                               uint64_t *frames, size_t max)
+{
+    const struct fc_stack copy = {.bytes = stack, .address = address, .size = size};
+    struct fc_registers rest;
+    return fc_unwind_by_tables(registers, &copy, frames, max, &rest);
+}
+#endif
+
+static unwind_fn *const unwinders[] = {
+    fc_unwind, fc_unwind_without_libdw, fc_unwind_frame_pointers,
+#ifdef HAVE_EH_FRAME
+    unwind_by_tables, /* the last */
 #endif
 };
 #define UNWINDERS (sizeof unwinders / sizeof unwinders[0])
+
+/* The unwinders that lead through this program. The linker may not have made the table of functions
+ * that tables are found by; musl-gcc does not ask for it. */
+static size_t count_unwinders(void)
+{
+#ifdef HAVE_EH_FRAME
+    if (fc_address_function_start((uintptr_t)count_unwinders) == 0) {
+        print_message("this program is linked without a table of functions: not by tables alone\n");
+        return UNWINDERS - 1;
+    }
+#endif
+    return UNWINDERS;
+}
 
 static size_t unwind_crash(unwind_fn *unwind, uint64_t *frames)
 {
@@ -65,11 +88,12 @@ static void registers_of_a_crash_lie_in_the_function_and_its_stack(void **state)
 static void crash_is_unwound_to_every_caller(void **state)
 {
     uint64_t frames[FRAMES_MAX];
+    const size_t unwinder_count = count_unwinders();
     (void)state;
     take_crash(read_null);
     if (!registers_are_known())
         skip();
-    for (size_t i = 0; i < UNWINDERS; i++) {
+    for (size_t i = 0; i < unwinder_count; i++) {
         const size_t count = unwind_crash(unwinders[i], frames);
         assert_in_range(count, DEPTH + 2, FRAMES_MAX);
         assert_int_equal(frames[0], crash.registers.pc);
@@ -89,11 +113,12 @@ static void assert_called_by_level_1(const uint64_t *frames, size_t count)
 static void jump_to_null_names_the_caller(void **state)
 {
     uint64_t frames[FRAMES_MAX];
+    const size_t unwinder_count = count_unwinders();
     (void)state;
     take_crash(NULL);
     if (!registers_are_known())
         skip();
-    for (size_t i = 0; i < UNWINDERS; i++) {
+    for (size_t i = 0; i < unwinder_count; i++) {
         const size_t count = unwind_crash(unwinders[i], frames);
         assert_int_equal(frames[0], 0);
         assert_called_by_level_1(frames, count);
@@ -127,6 +152,7 @@ __asm__(".text\n"
 static void function_without_a_frame_does_not_hide_its_caller(void **state)
 {
     uint64_t frames[FRAMES_MAX];
+    const size_t unwinder_count = count_unwinders();
     (void)state;
     take_crash(leaf_without_frame);
 #if defined(__aarch64__)
@@ -135,7 +161,7 @@ static void function_without_a_frame_does_not_hide_its_caller(void **state)
         skip();
     }
 #endif
-    for (size_t i = 0; i < UNWINDERS; i++) {
+    for (size_t i = 0; i < unwinder_count; i++) {
         const size_t count = unwind_crash(unwinders[i], frames);
         assert_int_equal(frames[0], crash.registers.pc);
         assert_called_by_level_1(frames, count);
@@ -186,6 +212,8 @@ static void tables_lead_past_code_without_frames(void **state)
     (void)state;
     take_crash(read_null_without_frame);
     assert_in_range(unwind_crash(fc_unwind_frame_pointers, frames), 1, 3);
+    if (count_unwinders() < UNWINDERS)
+        skip();
     for (size_t i = 0; i < UNWINDERS; i++) {
         if (unwinders[i] == fc_unwind_frame_pointers)
             continue;
@@ -201,6 +229,50 @@ static void tables_lead_past_code_without_frames(void **state)
     (void)state;
     print_message("not for x86-64: frame pointers alone, or other code\n");
     skip();
+}
+#endif
+
+/* Code that has frames, but no tables, as whole libraries have it. */
+#ifdef HAVE_EH_FRAME
+void call_without_table(void (*function)(void));
+__asm__(".text\n"
+        ".globl call_without_table\n"
+        ".hidden call_without_table\n"
+        ".type call_without_table, %function\n"
+        "call_without_table:\n"
+#if defined(__x86_64__)
+        "    pushq %rbp\n"
+        "    movq %rsp, %rbp\n"
+        "    call *%rdi\n"
+        "    popq %rbp\n"
+#else
+        "    stp x29, x30, [sp, #-16]!\n"
+        "    mov x29, sp\n"
+        "    blr x0\n"
+        "    ldp x29, x30, [sp], #16\n"
+#endif
+        "    ret\n"
+        ".size call_without_table, . - call_without_table\n");
+
+static volatile int returned;
+
+NOINLINE static void read_null_without_table(void)
+{
+    call_without_table(read_null);
+    returned = 1;
+}
+
+static void frame_pointers_lead_on_where_tables_end(void **state)
+{
+    uint64_t frames[FRAMES_MAX];
+    (void)state;
+    take_crash(read_null_without_table);
+    if (count_unwinders() == UNWINDERS)
+        assert_int_equal(unwind_crash(unwind_by_tables, frames), 2);
+    assert_in_range(unwind_crash(fc_unwind_without_libdw, frames), DEPTH + 4, FRAMES_MAX);
+    assert_int_equal(frames[0], crash.registers.pc);
+    assert_int_equal(frames[1], crash.returns[0]);
+    assert_memory_equal(frames + 4, crash.returns + 1, sizeof crash.returns - sizeof crash.returns[0]);
 }
 #endif
 
@@ -406,7 +478,7 @@ static void hostile_stacks_and_registers_do_no_harm(void **state)
         hostile_round(fc_unwind);
 #ifdef HAVE_EH_FRAME
     for (int i = 0; i < 5000; i++)
-        hostile_round(fc_unwind_by_tables);
+        hostile_round(unwind_by_tables);
 #endif
 }
 
@@ -617,6 +689,9 @@ int main(void)
         cmocka_unit_test(jump_to_null_names_the_caller),
         cmocka_unit_test(function_without_a_frame_does_not_hide_its_caller),
         cmocka_unit_test(tables_lead_past_code_without_frames),
+#ifdef HAVE_EH_FRAME
+        cmocka_unit_test(frame_pointers_lead_on_where_tables_end),
+#endif
         cmocka_unit_test(no_more_frames_are_written_than_there_is_room_for),
         cmocka_unit_test(cut_copies_give_the_innermost_part_of_the_chain),
         cmocka_unit_test(words_of_a_copy_are_read_up_to_its_last_byte),
