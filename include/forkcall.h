@@ -696,13 +696,14 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * so has loaded it once. This process must use libforkcall as a shared library: the helper's.
  *
  * The helper is trusted with all that this process may do. So neither the helper nor a directory on
- * its path may belong to another user than root and the effective one, or be writable for others;
- * the file is looked at again before each start. Another path than before stops the server.
- * Thread-safe.
+ * its path may belong to another user than root and the real one (if that is the effective one,
+ * too), or be writable for others or a group; the file is looked at again before each start. A
+ * process has one helper: another path than before stops the server. Thread-safe.
  * @param path absolute; NULL: the helper that is installed with the library
  * @return 0. -EINVAL: no absolute path, or no regular file. -EACCES: others may change the file, or
- *         this user may not execute it. -EPERM: the program has more rights than its user. -ENOENT
- *         and others of stat(2); -ENOMEM */
+ *         this user may not execute it. -EPERM: the program has more rights than its user.
+ *         -ENOEXEC: this process was itself started by a file that was used as a helper. -ENOENT
+ *         and others of lstat(2); -ENOMEM */
 FORKCALL_PUBLIC int forkcall_use_helper(const char *path);
 
 /** The server: an instance that keeps spares ready. All zero: the defaults. A host has one server,

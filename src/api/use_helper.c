@@ -4,15 +4,17 @@
 #include "exec/library_id.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 static int use_helper(const char *path)
 {
     bool changed;
+    /* A constructor of a plugin, in an instance of the program or in the helper itself. */
     if (fc_exec_self_is_unfinished())
-        _exit(FC_EXIT_BEFORE_INIT);
+        return 0;
     if (fc_executable_is_privileged())
         return -EPERM;
+    if (fc_exec_self_is_started_by_helper())
+        return -ENOEXEC;
     const int r = fc_helper_use(path, &changed);
     if (r < 0 || !changed || !fc_helper_is_used())
         return r;

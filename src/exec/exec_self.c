@@ -61,6 +61,13 @@ int fc_exec_self_name_function(forkcall_fn *fn, struct fc_module_function *name)
     return r == 0 && helper && name->is_program ? -ENOTSUP : r;
 }
 
+bool fc_exec_self_is_started_by_helper(void)
+{
+    if (!fc_init_was_called() && (getenv(MARKER) != NULL || fc_exec_mark_take()))
+        atomic_store(&is_lost, true);
+    return atomic_load(&is_lost);
+}
+
 static int may_start(const char **why)
 {
     if (!atomic_load(&is_lost))
@@ -99,6 +106,8 @@ int fc_exec_self_start(int fd, uint64_t nonce, bool own_group, pid_t *pid, const
                : fc_executable_raises(&executable);
     if (*why != NULL) {
         r = -EPERM;
+        if (helper && !fc_executable_is_privileged())
+            *why = "the helper's file is set-user-id or has capabilities: a process of it would have other rights";
     } else {
         *why = helper ? "posix_spawn of the helper" : "posix_spawn of this program";
         r = spawn(&executable, nonce, fd, own_group, pid);
@@ -138,6 +147,11 @@ static pid_t maker_of(const struct hello *hello)
  * at, because descriptor 3 may be some other socket. */
 static bool has_hello(struct hello *hello)
 {
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    socklen_t size = sizeof address;
+    /* The error of a connection of the program's own would be taken away by recv(2). */
+    if (getsockname(FC_EXEC_SELF_FD, (struct sockaddr *)&address, &size) < 0 || address.ss_family != AF_UNIX)
+        return false;
     return recv(FC_EXEC_SELF_FD, hello, sizeof *hello, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof *hello &&
            hello->magic == HELLO_MAGIC;
 }

@@ -58,6 +58,10 @@ bool fc_exec_self_is_possible(void);
  * -ENOTSUP: fn lies in this program, which the helper does not have. */
 int fc_exec_self_name_function(forkcall_fn *fn, struct fc_module_function *name);
 
+/* True: this process has a mark of a re-executed program, but did not become one. So the file that
+ * is used as a helper starts this program, which must not start that file again. */
+bool fc_exec_self_is_started_by_helper(void);
+
 /* Starts this program again, or the helper (exec/helper.h). fd: its end of a socket pair; the hello
  * was written to the other end.
  *

@@ -15,17 +15,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The helpers that were ever noted, the last one first. None is freed, because another thread may
- * be about to start it. */
+/* The helpers that were ever noted. None is freed, because another thread may be about to start
+ * it. */
 struct helper {
     struct helper *next;
     char path[];
 };
-static _Atomic(struct helper *) noted;
+static _Atomic(struct helper *) all, used;
 
+/* The helper is started with the real user (exec/spawn_self.c). So a process that has only taken on
+ * the rights of another user for a while does not trust the files of that one. */
 static bool is_of_root_or_user(const struct stat *file)
 {
-    return file->st_uid == 0 || file->st_uid == geteuid();
+    return file->st_uid == 0 || (file->st_uid == getuid() && file->st_uid == geteuid());
 }
 
 /* True: nobody but root and this user can put other files into the directory, or take files away.
@@ -33,11 +35,12 @@ static bool is_of_root_or_user(const struct stat *file)
 static bool is_safe_directory(const char *path)
 {
     struct stat dir;
-    return stat(path, &dir) == 0 && is_of_root_or_user(&dir) &&
+    return lstat(path, &dir) == 0 && S_ISDIR(dir.st_mode) && is_of_root_or_user(&dir) &&
            ((dir.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (dir.st_mode & S_ISVTX) != 0);
 }
 
-/* Looks at each directory of an absolute path without links. */
+/* Looks at each directory of an absolute path without links. A link that has taken the place of a
+ * directory since then may lead elsewhere the next moment. */
 static bool are_safe_directories(const char *path)
 {
     char *part = strdup(path);
@@ -55,7 +58,7 @@ static bool are_safe_directories(const char *path)
 static int check(const char *path)
 {
     struct stat file;
-    if (stat(path, &file) < 0)
+    if (lstat(path, &file) < 0)
         return -errno;
     if (!S_ISREG(file.st_mode))
         return -EINVAL;
@@ -66,18 +69,20 @@ static int check(const char *path)
 
 static int note(const char *path, bool *changed)
 {
-    struct helper *old = atomic_load(&noted);
-    *changed = old == NULL || strcmp(old->path, path) != 0;
-    if (!*changed)
-        return 0;
-    const size_t size = strlen(path) + 1;
-    struct helper *new = malloc(sizeof *new + size);
-    if (new == NULL)
-        return -ENOMEM;
-    memcpy(new->path, path, size);
-    new->next = old;
-    while (!atomic_compare_exchange_weak(&noted, &new->next, new))
-        ;
+    struct helper *helper = atomic_load(&all);
+    while (helper != NULL && strcmp(helper->path, path) != 0)
+        helper = helper->next;
+    if (helper == NULL) {
+        const size_t size = strlen(path) + 1;
+        helper = malloc(sizeof *helper + size);
+        if (helper == NULL)
+            return -ENOMEM;
+        memcpy(helper->path, path, size);
+        helper->next = atomic_load(&all);
+        while (!atomic_compare_exchange_weak(&all, &helper->next, helper))
+            ;
+    }
+    *changed = atomic_exchange(&used, helper) != helper;
     return 0;
 }
 
@@ -102,19 +107,19 @@ int fc_helper_use(const char *path, bool *changed)
 
 bool fc_helper_is_used(void)
 {
-    return atomic_load(&noted) != NULL && !fc_init_was_called();
+    return atomic_load(&used) != NULL && !fc_init_was_called();
 }
 
 int fc_helper_get(struct fc_executable *executable)
 {
-    const struct helper *helper = atomic_load(&noted);
+    const struct helper *helper = atomic_load(&used);
     *executable = (struct fc_executable){.path = strdup(helper->path)};
     if (executable->path == NULL)
         return -ENOMEM;
     const int r = check(executable->path);
     if (r == -EACCES || r == -EINVAL)
-        executable->why = "the helper's file was changed: somebody but root and this user may write it, or this user "
-                          "may not execute it";
+        executable->why = "the helper's file can by now be changed by others than root and the user of this process, "
+                          "or this user may not execute it";
     else if (r < 0)
         executable->why = "the helper's file";
     return r;

@@ -1,5 +1,5 @@
-/* HOST: Finds the control groups of this process by /proc/self/cgroup, which names its group in each
- * hierarchy, and /proc/self/mountinfo, which tells where that group can be read. */
+/* HOST: Finds the control groups of this process by /proc/self/cgroup, which names its group in
+ * each hierarchy, and /proc/self/mountinfo, which tells where that group can be read. */
 #include "os/cgroup.h"
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* HOST: Looks at a process by /proc/PID/status and /proc/PID/syscall (proc(5) of Linux), where there
- * are such files and they can be read. */
+/* HOST: Looks at a process by /proc/PID/status and /proc/PID/syscall (proc(5) of Linux), where
+ * there are such files and they can be read. */
 #include "config.h"
 
 #include "os/process_look.h"

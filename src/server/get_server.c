@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/poll_fds.h"
 #include "exec/exec_self.h"
+#include "exec/helper.h"
 #include "os/process.h"
 #include "server/kept_children.h"
 #include "server/launch.h"
@@ -93,7 +94,8 @@ static bool has_current(void)
     struct fc_server *server = ref_current();
     if (server == NULL)
         return false;
-    const bool serves = !fc_server_is_lost(server) && !(atomic_load(&server->ready) && fc_server_is_dead(server));
+    const bool serves = !fc_server_is_lost(server) && server->is_helper == fc_helper_is_used() &&
+                        !(atomic_load(&server->ready) && fc_server_is_dead(server));
     if (!serves)
         fc_server_retire(server);
     fc_server_unref(server);
@@ -236,8 +238,9 @@ static int get(const struct fc_time_limit *time_limit, unsigned started, struct 
         *server = ref_current();
         if (*server != NULL) {
             const bool served = atomic_load(&(*server)->ready);
-            /* The host has closed its descriptors, so it counts as no server. */
-            if (fc_server_is_lost(*server)) {
+            /* The host has closed its descriptors, or has called forkcall_init() since: such a
+             * server counts as none. */
+            if (fc_server_is_lost(*server) || (*server)->is_helper != fc_helper_is_used()) {
                 fc_server_retire(*server);
                 fc_server_unref(*server);
                 continue;

@@ -6,6 +6,7 @@
 #include "base/poll_fds.h"
 #include "call/unreaped.h"
 #include "exec/exec_self.h"
+#include "exec/helper.h"
 #include "os/process.h"
 #include "server/send_order.h"
 #include "wire/request.h"
@@ -251,6 +252,7 @@ static int await_exec_self(struct fc_process *started, struct fc_fds *fds, const
         if (killed_ns == 0)
             r = fc_time_limit_left(time_limit);
         if (killed_ns == 0 && (r < 0 || now >= limit_ns)) {
+            fc_process_signal_group(started, SIGKILL);
             fc_process_signal(started, SIGKILL);
             killed_ns = now;
         } else if (killed_ns != 0 && now >= killed_ns + END_NS) {
@@ -287,6 +289,7 @@ static int start_exec_self(struct fc_server *server, const struct fc_time_limit 
         setup.spares = SPARES;
     setup.credentials = *fc_snapshot_credentials(server->snapshot);
     server->spares = setup.spares;
+    server->is_helper = fc_helper_is_used();
     server->fixed_identity = kept != NULL && kept->fixed_identity;
     server->calls_per_child = kept != NULL ? kept->calls_per_child : 0;
     server->child_memory_bytes = kept != NULL ? kept->child_memory_bytes : 0;
@@ -306,6 +309,7 @@ static int start_exec_self(struct fc_server *server, const struct fc_time_limit 
         return r;
     }
     fc_process_open(&started, pid, &server->fds);
+    started.own_group = true; /* a file that is no helper may have children by now */
     r = await_exec_self(&started, &server->fds, time_limit, why, why_size);
     fc_fds_close(&server->fds, FC_FD_PROCESS);
     return r;

@@ -40,6 +40,7 @@ struct fc_server {
     atomic_uint taken_sent;        /* the value of taken that was last sent to the server */
     atomic_uint waiting_for_spare; /* calls that wait for a spare and have not sent an ASK */
     unsigned spares;
+    bool is_helper;      /* it is forkcall-helper, which has nothing of the program */
     bool fixed_identity; /* the program has promised never to change what the snapshot holds */
     /* As struct forkcall_server_options has them; 0: the default. */
     uint32_t calls_per_child;

@@ -64,6 +64,13 @@ int tells_prepared(const void *args, size_t args_size, struct forkcall_buf *resu
     return forkcall_buf_append(result, &prepared, sizeof prepared);
 }
 
+#ifdef USE_HELPER_AT_LOAD
+__attribute__((constructor)) static void use_helper_at_load(void)
+{
+    (void)forkcall_use_helper("/bin/sh");
+}
+#endif
+
 #ifdef NEED_THE_PROGRAM
 extern int only_in_the_program(void);
 extern forkcall_fn asks_the_program;

@@ -10,14 +10,18 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,7 +29,7 @@
 #define PLENTY_MS 60000
 #define PATH_SIZE 4096
 
-static const char *helper, *plugin_path, *needy_path, *other_build;
+static const char *helper, *plugin_path, *needy_path, *early_path, *other_build, *program_path;
 static void *plugin;
 static char folder[] = "/tmp/forkcall-helper-XXXXXX";
 
@@ -137,6 +141,51 @@ static void a_helper_that_others_can_change_by_now_is_not_started(void **state)
     assert_refused(call(function(plugin, "twice"), FORKCALL_SPAWN, 21, &answer), EACCES, "the helper's file");
     assert_int_equal(unlink(path), 0);
     assert_refused(call(function(plugin, "twice"), FORKCALL_SPAWN, 21, &answer), ENOENT, "the helper's file");
+}
+
+/* The helper would be started with the real user. */
+static void a_file_of_a_user_whose_rights_are_taken_on_for_a_while_is_no_helper(void **state)
+{
+    char path[PATH_SIZE];
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    copy(helper, "of_nobody", 0755, path);
+    assert_int_equal(chown(path, 65534, (gid_t)-1), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(seteuid(65534), 0);
+    const int r = forkcall_use_helper(path);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(folder, 0700), 0);
+    assert_int_equal(r, -EACCES);
+}
+
+static void a_link_in_the_place_of_a_directory_is_not_followed(void **state)
+{
+    char directory[PATH_SIZE], moved[PATH_SIZE + 8], path[PATH_SIZE];
+    int answer;
+    (void)state;
+    snprintf(directory, sizeof directory, "%s/directory", folder);
+    snprintf(moved, sizeof moved, "%s.moved", directory);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    assert_int_equal(forkcall_use_helper(copy(helper, "directory/helper", 0700, path)), 0);
+    assert_int_equal(rename(directory, moved), 0);
+    assert_int_equal(symlink(moved, directory), 0);
+    assert_refused(call(function(plugin, "twice"), FORKCALL_SPAWN, 21, &answer), EACCES, "the helper's file");
+}
+
+/* A wrapper that starts its caller would be started by it again, and so on. */
+static void a_process_that_a_helper_has_started_starts_none(void **state)
+{
+    int status = -1;
+    (void)state;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        setenv("FORKCALL_COPY", "1-0000000000000000", 1);
+        _exit(forkcall_use_helper(helper) == -ENOEXEC ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
 }
 
 static void a_program_that_is_no_helper_is_told(void **state)
@@ -320,6 +369,76 @@ static void nothing_is_left_in_the_host(void **state)
     assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 }
 
+/* Runs this program again for one of the modes of main. */
+static int run_again(const char *mode)
+{
+    int status = -1;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        execl(program_path, program_path, helper, plugin_path, needy_path, early_path, other_build, mode, NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* In a process of its own: descriptor 3 is a socket of the program's. */
+static int keep_an_error_of_a_socket(void)
+{
+    const struct sockaddr_in nobody = {
+        .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int error = 0;
+    socklen_t size = sizeof error;
+    const int made = socket(AF_INET, SOCK_STREAM, 0);
+    if (made < 0 || (made != 3 && dup2(made, 3) < 0) || fcntl(3, F_SETFL, O_NONBLOCK) < 0)
+        return 2;
+    if (connect(3, (const struct sockaddr *)&nobody, sizeof nobody) == 0 || errno != EINPROGRESS)
+        return 77; /* refused at once, or somebody listens there */
+    struct pollfd end = {.fd = 3, .events = POLLOUT};
+    if (poll(&end, 1, PLENTY_MS) != 1 || forkcall_use_helper(helper) != 0)
+        return 3;
+    return getsockopt(3, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ECONNREFUSED ? 0 : 4;
+}
+
+static void an_error_of_the_programs_socket_stays_the_programs(void **state)
+{
+    (void)state;
+    const int r = run_again("socket");
+    if (r == 77)
+        skip();
+    assert_int_equal(r, 0);
+}
+
+static int call_init_late(void)
+{
+    int answer;
+    if (forkcall_use_helper(helper) != 0 ||
+        call(function(plugin, "twice"), FORKCALL_AUTO, 4, &answer).status != FORKCALL_OK)
+        return 2;
+    forkcall_init();
+    const struct forkcall_report report = call(is_of_the_program, FORKCALL_AUTO, 4, &answer);
+    if (report.status != FORKCALL_OK)
+        fprintf(stderr, "%s\n", report.message);
+    return report.status == FORKCALL_OK && forkcall_server_stop() == 0 ? 0 : 3;
+}
+
+static void a_program_that_calls_forkcall_init_later_gets_instances_of_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(run_again("late"), 0);
+}
+
+/* The helper has the environment of this process. */
+static void a_plugin_that_wants_a_helper_when_it_is_loaded_does_not_end_the_helper(void **state)
+{
+    int answer;
+    (void)state;
+    assert_int_equal(setenv("LD_PRELOAD", early_path, 1), 0);
+    const struct forkcall_report report = call(function(plugin, "twice"), FORKCALL_SPAWN, 21, &answer);
+    unsetenv("LD_PRELOAD");
+    assert_status(report, FORKCALL_OK);
+}
+
 /* ---- By hand --------------------------------------------------------------------------------- */
 
 /* Runs the helper with an argument. Returns its exit status, and what it has written. */
@@ -362,10 +481,19 @@ static int clean_up(void **state)
 
 int main(int argc, char **argv)
 {
+    if (argc == 1) { /* an instance of this program */
+        forkcall_init();
+        return 1;
+    }
 #define TEST(name) cmocka_unit_test_setup_teardown(name, use_helper, stop_server)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_that_others_can_change_is_no_helper),
         cmocka_unit_test(a_helper_that_others_can_change_by_now_is_not_started),
+        cmocka_unit_test(a_file_of_a_user_whose_rights_are_taken_on_for_a_while_is_no_helper),
+        cmocka_unit_test(a_link_in_the_place_of_a_directory_is_not_followed),
+        cmocka_unit_test(a_process_that_a_helper_has_started_starts_none),
+        cmocka_unit_test(an_error_of_the_programs_socket_stays_the_programs),
+        cmocka_unit_test(a_program_that_calls_forkcall_init_later_gets_instances_of_itself),
         cmocka_unit_test(a_program_that_is_no_helper_is_told),
         cmocka_unit_test(a_helper_with_another_build_of_the_library_is_told),
         TEST(functions_of_a_plugin_run_in_the_helper),
@@ -375,19 +503,26 @@ int main(int argc, char **argv)
         TEST(a_function_of_the_program_itself_is_refused),
         TEST(a_module_that_needs_the_program_is_refused_with_what_it_needs),
         TEST(a_module_that_was_replaced_or_deleted_is_refused),
+        TEST(a_plugin_that_wants_a_helper_when_it_is_loaded_does_not_end_the_helper),
         TEST(nothing_is_left_in_the_host),
         cmocka_unit_test(the_helper_says_what_it_is),
     };
 #undef TEST
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     pthread_t thread;
-    if (argc != 5 || mkdtemp(folder) == NULL)
+    if (argc < 6 || mkdtemp(folder) == NULL)
         return 1;
     helper = realpath(argv[1], NULL);
     plugin_path = realpath(argv[2], NULL);
     needy_path = realpath(argv[3], NULL);
-    other_build = realpath(argv[4], NULL);
+    early_path = realpath(argv[4], NULL);
+    other_build = realpath(argv[5], NULL);
+    program_path = realpath(argv[0], NULL);
     plugin = dlopen(plugin_path, RTLD_NOW | RTLD_LOCAL);
+    if (argc == 7) {
+        rmdir(folder);
+        return strcmp(argv[6], "late") == 0 ? call_init_late() : keep_an_error_of_a_socket();
+    }
     /* The host has another thread, so that no fork is safe. */
     if (plugin == NULL || pthread_mutex_lock(&lock) != 0 || pthread_create(&thread, NULL, waits, &lock) != 0)
         return 1;
