@@ -208,7 +208,7 @@ typedef int forkcall_fn(const void *args, size_t args_size, struct forkcall_buf 
 
 /* ---- 2. The outcome of a call ---------------------------------------------------------------- */
 
-/** How a child is made. */
+/** How a child is made. SERVER and SPAWN need forkcall_init() or forkcall_use_helper(). */
 enum forkcall_method {
     /** After forkcall_init() or forkcall_use_helper(): SERVER (on macOS SPAWN), but FORK with
      * FORKCALL_BY_POINTER and in a child of this library. Elsewhere: FORK. */
@@ -217,9 +217,9 @@ enum forkcall_method {
      * fork is not safe, see forkcall_hazards. The cost grows with the memory of the host. */
     FORKCALL_FORK = 1,
     /** A child that the server has made ahead: safe in any host, and the cost does not depend on
-     * the host. Needs forkcall_init(). See struct forkcall_server_options. */
+     * the host. See struct forkcall_server_options. */
     FORKCALL_SERVER = 2,
-    /** A new instance of the program, by posix_spawn(3), for each call. Needs forkcall_init(). */
+    /** A new instance of the program, or of the helper, by posix_spawn(3), for each call. */
     FORKCALL_SPAWN = 3,
     /** A direct call in the host, for debuggers. Result, code, message, progress,
      * max_result, details and allow_env work as in a child; other options are checked and have no
