@@ -1,7 +1,7 @@
 /* How do I make calls in a GLib main loop (GTK, GStreamer, GNOME)?
  *
- * A source watches the descriptor of forkcall_fd. The loop never blocks: a timer ticks
- * meanwhile. */
+ * A source watches the descriptor of forkcall_fd. The source must be destroyed before
+ * forkcall_finish closes the descriptor. The loop never blocks: a timer ticks meanwhile. */
 #include "jobs.h"
 
 #include <glib-unix.h>
@@ -11,9 +11,12 @@ static unsigned running, ticks;
 
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
 {
+    struct job *job = data;
     (void)fd, (void)condition;
-    if (!job_has_ended(data))
+    if (forkcall_wait(job->call, 0) == 0)
         return G_SOURCE_CONTINUE;
+    g_source_destroy(g_main_current_source());
+    job_has_ended(job);
     if (--running == 0)
         g_main_loop_quit(loop);
     return G_SOURCE_REMOVE;
