@@ -11,6 +11,7 @@
 #include "config.h"
 #include "crash/crash_decode.h"
 #include "exec/exec_self.h"
+#include "os/loader_lock.h"
 #include "os/oom_kills.h"
 #include "os/start_gate.h"
 #include "os/usage.h"
@@ -98,14 +99,15 @@ static void set_crash(struct forkcall_call *call, const struct fc_ending *ending
         memset(crash, 0, sizeof *crash);
 }
 
-/* What the child has told when it was asked. */
+/* What the child has told when it was asked. It is left out where the loader, which must be asked
+ * about the addresses, may not answer: a deadline does not wait for another thread. */
 static void set_where(struct forkcall_call *call)
 {
     const struct forkcall_buf *notice = &call->reply.where;
     struct forkcall_crash *crash = &call->report.crash;
     if (call->report.status != FORKCALL_TIMED_OUT && call->report.status != FORKCALL_CANCELED)
         return;
-    if (call->asked && call->reply.has_where) {
+    if (call->asked && call->reply.has_where && fc_loader_is_free()) {
         memset(crash, 0, sizeof *crash);
         fc_crash_decode(crash, notice->data, notice->size, call->child_shares_addresses);
         /* Only this is true of a function that was ended. */

@@ -45,9 +45,51 @@ static void calls_while_a_thread_holds_the_lock_of_the_loader(void **state)
     assert_int_equal(host_run(call_beside, NULL), 0);
 }
 
+/* The frames of a function that hangs. On a busy machine it may not tell them in time. */
+static uint32_t frames_of_a_hang(void)
+{
+    uint32_t count = 0;
+    for (int ms = 50; count == 0 && ms <= 1600; ms *= 2) {
+        const struct forkcall_options options = {.timeout_ms = ms, .allow_unsafe_fork = true};
+        count = run_tested(child_hangs, NULL, 0, NULL, &options).crash.frame_count;
+    }
+    return count;
+}
+
+static void *wait_for_ever(void *unused)
+{
+    hang();
+    return unused;
+}
+
+static int hang_beside(void *unused)
+{
+    pthread_t thread;
+    (void)unused;
+    if (frames_of_a_hang() == 0)
+        return NOT_HERE;
+    CHECK(pthread_create(&thread, NULL, wait_for_ever, NULL) == 0);
+    CHECK(frames_of_a_hang() > 0);
+    return 0;
+}
+
+static void place_of_a_hang_is_told_beside_other_threads(void **state)
+{
+    (void)state;
+    if (under_emulator())
+        SKIP("qemu-user refuses a fork without a signal, by which the locks are tried");
+    const int r = host_run(hang_beside, NULL);
+    if (r == NOT_HERE)
+        SKIP("a function does not tell here where it hangs");
+    assert_int_equal(r, 0);
+}
+
 int main(void)
 {
     forkcall_init();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(calls_while_a_thread_holds_the_lock_of_the_loader)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_while_a_thread_holds_the_lock_of_the_loader),
+        cmocka_unit_test(place_of_a_hang_is_told_beside_other_threads),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
