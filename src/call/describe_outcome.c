@@ -151,6 +151,12 @@ static void say_fault(const struct fc_facts *facts, const struct forkcall_report
         snprintf(reason, REASON_SIZE, "%s", why == NULL ? "" : why);
 }
 
+/* False: another process has sent the signal, whatever the function was doing. */
+static bool may_be_abort(const struct forkcall_report *report)
+{
+    return report->crash.sender_pid == 0 || report->crash.sender_pid == report->pid;
+}
+
 /* Finds out why the signal came, as far as the child could tell; "": no more is known. */
 static void find_reason(const struct fc_facts *facts, const struct forkcall_report *report, char reason[REASON_SIZE])
 {
@@ -158,7 +164,7 @@ static void find_reason(const struct fc_facts *facts, const struct forkcall_repo
     reason[0] = 0;
     if (crash->signal == 0)
         return;
-    if (crash->signal == SIGABRT && facts->reply->has_crash)
+    if (crash->signal == SIGABRT && facts->reply->has_crash && may_be_abort(report))
         fc_crash_abort_reason(facts->reply->crash.data, facts->stderr_tail, facts->stderr_tail_size, reason,
                               REASON_SIZE);
     if (reason[0] != 0)
@@ -199,7 +205,8 @@ static const char *possible_killer(const struct fc_facts *facts, const struct fo
         return "by another process, or by the system";
     if (report->usage_known && report->max_rss_bytes > 0)
         snprintf(peak, sizeof peak, "; its peak was %llu MiB", (unsigned long long)(report->max_rss_bytes >> 20));
-    snprintf(text, REASON_SIZE, "possibly for lack of memory, for which its cgroup has lost %lld process%s meanwhile%s",
+    snprintf(text, REASON_SIZE,
+             "possibly for lack of memory, for which its cgroup has lost %lld process%s since an earlier call%s",
              (long long)facts->oom_kills, facts->oom_kills == 1 ? "" : "es", peak);
     return text;
 }

@@ -45,8 +45,9 @@ struct fc_facts {
      * none. */
     const char *tool_line;
     size_t tool_line_size;
-    /* How many processes the kernel has killed meanwhile for lack of memory, in the control group
-     * of the host; -1: not known. Looked at only where SIGKILL has ended the child. */
+    /* How many processes the kernel has killed for lack of memory, in the control group of the
+     * host, since the count was last read, which may be long before the call; -1: not known. Looked
+     * at only where SIGKILL has ended the child. */
     int64_t oom_kills;
     /* Of the host, where the peak of its memory survives exec; 0: it does not. */
     uint64_t host_peak_bytes;

@@ -130,19 +130,30 @@ static void copy_registers(struct forkcall_crash *crash, const struct fc_registe
     memcpy(crash->registers, registers->general, sizeof crash->registers);
 }
 
-/* The runtime of C++ says on standard_error what an exception is that nobody catches. Finds what()
- * in the last such line of a text of *size bytes, and sets *size to its own; NULL: there is
- * none. */
-static const char *find_what(const char *text, size_t *size)
+/* Finds the end of the last such string in a text; NULL: there is none. */
+static const char *find_behind_last(const char *text, const char *end, const char *string)
 {
-    static const char before[] = "\n  what():  ";
-    const char *const end = text + *size;
+    const size_t length = strlen(string);
     const char *found = NULL;
-    for (const char *at = text; (size_t)(end - at) >= sizeof before - 1; at++)
-        if (memcmp(at, before, sizeof before - 1) == 0)
-            found = at + sizeof before - 1;
-    if (found == NULL)
+    for (const char *at = text; (size_t)(end - at) >= length; at++)
+        if (memcmp(at, string, length) == 0)
+            found = at + length;
+    return found;
+}
+
+/* The runtime of C++ says on standard_error what an exception is that nobody catches. Finds what()
+ * of one of that type in a text of *size bytes, and sets *size to its own; NULL: there is none. The
+ * last exception told of must be of that type: the program itself, another process, or an exception
+ * before may have written such lines, too. */
+static const char *find_what(const char *text, size_t *size, const char *type)
+{
+    char rest[FC_ABORT_TEXT_SIZE + 32];
+    const char *const end = text + *size;
+    const char *found = find_behind_last(text, end, "terminate called after throwing an instance of '");
+    const size_t length = (size_t)snprintf(rest, sizeof rest, "%s'\n  what():  ", type);
+    if (found == NULL || (size_t)(end - found) < length || memcmp(found, rest, length) != 0)
         return NULL;
+    found += length;
     const char *line_end = memchr(found, '\n', (size_t)(end - found));
     *size = (size_t)((line_end == NULL ? end : line_end) - found);
     return found;
@@ -159,7 +170,7 @@ static void describe_exception(struct fc_crash_notice *head, const char *tail, s
     size_t length = strlen(what);
     if (length == 0) {
         length = tail_size;
-        what = find_what(tail, &length);
+        what = find_what(tail, &length, type);
     }
     (void)snprintf(text, size, "C++ exception %s%s%.*s", type, what == NULL ? "" : ": ", what == NULL ? 0 : (int)length,
                    what == NULL ? "" : what);

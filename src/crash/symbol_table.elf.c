@@ -18,6 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The most bytes of a section. A file may have holes, so that a section of terabytes takes no room
+ * on the disk, and reading it takes for ever. */
+#define SECTION_MAX ((uint64_t)256 << 20)
+
 /* Symbols that are read at once. */
 #define SYMBOLS_AT_ONCE 128U
 
@@ -64,7 +68,23 @@ static bool read_section(int fd, const ElfW(Ehdr) * header, uint32_t index, ElfW
            read_at(fd, section, sizeof *section, header->e_shoff + (uint64_t)index * sizeof *section);
 }
 
-/* Finds the two sections. False: the file has no table, as after strip(1). */
+/* False: the section is too large, or goes beyond the end of the file. */
+static bool is_modest(const ElfW(Shdr) * section, const struct stat *file)
+{
+    const uint64_t size = (uint64_t)file->st_size;
+    return section->sh_size <= SECTION_MAX && section->sh_offset <= size &&
+           section->sh_size <= size - section->sh_offset;
+}
+
+static bool find_names(struct table *table, const ElfW(Ehdr) * header)
+{
+    struct stat file;
+    return read_section(table->fd, header, table->symbols.sh_link, &table->names) && fstat(table->fd, &file) == 0 &&
+           is_modest(&table->symbols, &file) && is_modest(&table->names, &file);
+}
+
+/* Finds the two sections. False: the file has no table, as after strip(1), or one that cannot
+ * be. */
 static bool find_table(struct table *table)
 {
     ElfW(Ehdr) header;
@@ -73,7 +93,7 @@ static bool find_table(struct table *table)
         return false;
     for (uint32_t i = 0; read_section(table->fd, &header, i, &table->symbols); i++)
         if (table->symbols.sh_type == SHT_SYMTAB)
-            return read_section(table->fd, &header, table->symbols.sh_link, &table->names);
+            return find_names(table, &header);
     return false;
 }
 
@@ -142,8 +162,6 @@ static bool find_in_table(struct table *table, uint64_t address, uint64_t bias, 
 
 /* ---- By name --------------------------------------------------------------------------------- */
 
-#define NAMES_MAX ((uint64_t)1 << 28) /* bytes of the names of one file */
-
 struct search {
     const char *const *names;
     size_t count;
@@ -153,7 +171,7 @@ struct search {
 static char *read_names(const struct table *table)
 {
     const uint64_t size = table->names.sh_size;
-    char *names = size > 0 && size <= NAMES_MAX ? malloc((size_t)size) : NULL;
+    char *names = size > 0 ? malloc((size_t)size) : NULL;
     if (names == NULL || (read_at(table->fd, names, (size_t)size, table->names.sh_offset) && names[size - 1] == '\0'))
         return names;
     free(names);

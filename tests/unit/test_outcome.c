@@ -431,13 +431,15 @@ static void message_of_a_signal_has_the_best_reason(void **state)
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL (by another process, or by the system)");
     facts.oom_kills = 1;
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
-           "killed by SIGKILL (possibly for lack of memory, for which its cgroup has lost 1 process meanwhile)");
+           "killed by SIGKILL (possibly for lack of memory, for which its cgroup has lost 1 process since an earlier "
+           "call)");
     facts.oom_kills = 3;
     ending.usage_known = true;
     ending.max_rss_bytes = UINT64_C(61) << 20;
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
-           "killed by SIGKILL (possibly for lack of memory, for which its cgroup has lost 3 processes meanwhile; its "
-           "peak was 61 MiB)");
+           "killed by SIGKILL (possibly for lack of memory, for which its cgroup has lost 3 processes since an earlier "
+           "call; "
+           "its peak was 61 MiB)");
     facts.oom_kills = -1;
     facts.cause = FC_CAUSE_MALFORMED; /* The library has sent SIGKILL. */
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL");
@@ -524,10 +526,16 @@ static void message_of_a_signal_that_was_sent_names_the_sender(void **state)
 #endif
 }
 
+#define THROWN(type) "terminate called after throwing an instance of '" type "'\n"
+
 /* What the child's notice says in words is looked at only if there is a notice. */
 static void message_of_an_abort_has_what_the_child_says_of_it(void **state)
 {
     struct fc_crash_notice notice;
+    /* Lines of a log, and of another process or an exception before. */
+    static const char *const others[] = {"a reply:\n  what():  hello\n", THROWN("other") "  what():  hello\n",
+                                         THROWN("?") "  what():  hello\n" THROWN("?") "bye\n",
+                                         THROWN("?") "a line\n  what():  hello\n"};
     (void)state;
     memset(&notice, 0, sizeof notice);
     notice.abort_kind = FC_ABORT_TEXT;
@@ -544,11 +552,23 @@ static void message_of_an_abort_has_what_the_child_says_of_it(void **state)
     notice.abort_kind = FC_ABORT_EXCEPTION;
     snprintf(notice.abort_text, sizeof notice.abort_text, "?");
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (C++ exception ?)");
-    facts.stderr_tail = "terminate called\n  what():  old\nagain\n  what():  no chunk 4\nbye\n";
+    facts.stderr_tail = THROWN("?") "  what():  old\n" THROWN("?") "  what():  no chunk 4\nbye\n";
     facts.stderr_tail_size = strlen(facts.stderr_tail);
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (C++ exception ?: no chunk 4)");
     facts.stderr_tail_size -= strlen("k 4\nbye\n");
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (C++ exception ?: no chun)");
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        facts.stderr_tail = others[i];
+        facts.stderr_tail_size = strlen(others[i]);
+        expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (C++ exception ?)");
+    }
+    report.crash.sender_pid = report.pid;
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (C++ exception ?)");
+    report.crash.si_code = SI_USER;
+    report.crash.sender_pid = 5; /* while the function handled that exception */
+    decide();
+    assert_null(strstr(report.message, "exception"));
+    report.crash = (struct forkcall_crash){.signal = SIGABRT};
     memset(notice.exception_text, 'y', sizeof notice.exception_text); /* has no end */
     decide();
     assert_int_equal(strspn(report.message + strlen("killed by SIGABRT (C++ exception ?: "), "y"),
