@@ -27,6 +27,9 @@
 
 static struct fc_libdw libdw;
 
+/* What the copies of files may still take in the view that is open. */
+static uint64_t room_for_copies;
+
 /* Guards libdw and what it does: libdw is not thread-safe. */
 static pthread_mutex_t libdw_mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -70,7 +73,7 @@ static int find_elf(Dwfl_Module *module, void **user, const char *module_name, D
     const struct fc_foreign *foreign = fc_foreign_find(base);
     if (foreign == NULL)
         return libdw.dwfl_linux_proc_find_elf(module, user, module_name, base, file_name, elf);
-    const int fd = fc_foreign_open_copy(foreign);
+    const int fd = fc_foreign_open_copy(foreign, &room_for_copies);
     *file_name = fd < 0 ? NULL : strdup(foreign->file.path);
     return fd;
 }
@@ -165,6 +168,7 @@ static bool report_foreign(Dwfl *dwfl)
 
 static bool report_process(struct fc_libdw_view *view, enum fc_libdw_use use)
 {
+    room_for_copies = FC_FOREIGN_ROOM;
     view->libdw = &libdw;
     view->dwfl = libdw.dwfl_begin(use == FC_LIBDW_UNWIND ? &for_unwinding : &for_names);
     return view->dwfl != NULL && libdw.dwfl_linux_proc_report(view->dwfl, getpid()) == 0 &&

@@ -9,9 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The largest part of the addresses that a module gets: a child may say what it likes. */
-#define SIZE_MAX_64 (UINT64_C(1) << 30)
-#define SIZE_MAX_32 (UINT64_C(1) << 24)
+/* The addresses that all modules get together, for good: a child may say what it likes. */
+#define ROOM ((size_t)(sizeof(void *) > 4 ? 256 : 32) << 20)
 
 /* Entries are added and never change. No lock: a fork may find it locked. */
 static _Atomic(struct fc_foreign *) modules[FC_FOREIGN_MAX];
@@ -23,9 +22,8 @@ const struct fc_foreign *fc_foreign_get(size_t i)
 
 static bool is_possible(const struct fc_mapped_file *file)
 {
-    const uint64_t limit = sizeof(void *) > 4 ? SIZE_MAX_64 : SIZE_MAX_32;
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    return file->base <= file->start && file->start < file->end && file->end - file->base <= limit &&
+    return file->base <= file->start && file->start < file->end && file->end - file->base <= ROOM &&
            file->base % page == 0 && file->path[0] == '/' && memchr(file->path, 0, sizeof file->path) != NULL;
 }
 
@@ -37,11 +35,24 @@ static bool is_same(const struct fc_foreign *one, const struct fc_mapped_file *o
            strcmp(one->file.path, other->path) == 0;
 }
 
+static _Atomic(size_t) taken;
+
+static bool take_room(size_t size)
+{
+    size_t before = atomic_load(&taken);
+    while (size <= ROOM - before)
+        if (atomic_compare_exchange_weak(&taken, &before, before + size))
+            return true;
+    return false;
+}
+
 static struct fc_foreign *make(const struct fc_mapped_file *file)
 {
     struct fc_foreign *module = malloc(sizeof *module);
-    if (module == NULL)
+    if (module == NULL || !take_room((size_t)(file->end - file->base))) {
+        free(module);
         return NULL;
+    }
     module->file = *file;
     module->size = file->end - file->base;
     void *here = mmap(NULL, (size_t)module->size, PROT_NONE,
@@ -52,6 +63,7 @@ static struct fc_foreign *make(const struct fc_mapped_file *file)
                       ,
                       -1, 0);
     if (here == MAP_FAILED) {
+        atomic_fetch_sub(&taken, (size_t)module->size);
         free(module);
         return NULL;
     }
@@ -62,6 +74,7 @@ static struct fc_foreign *make(const struct fc_mapped_file *file)
 static void drop(struct fc_foreign *module)
 {
     munmap((void *)(uintptr_t)module->here, (size_t)module->size);
+    atomic_fetch_sub(&taken, (size_t)module->size);
     free(module);
 }
 

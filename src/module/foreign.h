@@ -29,7 +29,8 @@ struct fc_mapped_file {
 
 /* Remembers a module. Returns where the start of its file lies in this process's addresses, which
  * is the same each time, or 0: there is no room, or what the child says cannot be. Nothing else can
- * be mapped there, and the memory cannot be read. A process remembers FC_FOREIGN_MAX modules.
+ * be mapped there, and the memory cannot be read. A process remembers FC_FOREIGN_MAX modules, of
+ * 256 MiB together (32 MiB in a program of 32 bits).
  * Thread-safe. */
 uint64_t fc_foreign_place(const struct fc_mapped_file *file);
 

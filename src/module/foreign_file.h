@@ -16,12 +16,15 @@ extern int64_t fc_foreign_believed_before;
  * process has written it. (Debug information is read by a library that was not made for files of an
  * enemy.) The path comes from the child, so it is only followed as far as the kernel can do that
  * without asking a device or another process, which may never answer; a device, a FIFO and the like
- * are not opened; and the file system must be one of this machine's. Returns a descriptor that is
- * closed on exec, or -1. Thread-safe. */
+ * are not opened; and the file system must be one on a disk of this machine's. Returns a
+ * descriptor that is closed on exec, or -1. Thread-safe. */
 int fc_foreign_open(const struct fc_foreign *module);
 
 /* The same, but returns a copy of the file's bytes, which nobody can change or cut short while it
- * is mapped. -1 also if the file is larger than 64 MiB. */
-int fc_foreign_open_copy(const struct fc_foreign *module);
+ * is mapped. -1 also if the file has more than *room bytes; else takes its size from *room: a child
+ * may tell of one file as many modules. */
+int fc_foreign_open_copy(const struct fc_foreign *module, uint64_t *room);
+
+#define FC_FOREIGN_ROOM ((uint64_t)64 << 20) /* for all copies at a time */
 
 #endif

@@ -31,8 +31,6 @@ struct how {
 #define STATX_MNT_ID 0x1000U
 #endif
 
-#define COPIED_MAX ((uint64_t)64 << 20)
-
 int64_t fc_foreign_believed_before = 0;
 
 __attribute__((constructor)) static void note_time(void)
@@ -44,11 +42,11 @@ __attribute__((constructor)) static void note_time(void)
 
 /* ---- The file system ------------------------------------------------------------------------- */
 
-/* Those that answer by themselves: no server and no process of a user has to. */
+/* Those that answer by themselves, without a server or a process of a user, and note the time of a
+ * change: those in memory (tmpfs, ramfs) do not, where the file is mapped and written there. */
 static bool is_local(const char *type)
 {
-    static const char locals[] =
-        " ext2 ext3 ext4 xfs btrfs f2fs bcachefs zfs jfs overlay tmpfs ramfs rootfs squashfs erofs ";
+    static const char locals[] = " ext2 ext3 ext4 xfs btrfs f2fs bcachefs zfs jfs overlay squashfs erofs ";
     const char *found = strstr(locals, type);
     const size_t length = strlen(type);
     return length > 0 && found != NULL && found > locals && found[-1] == ' ' && found[length] == ' ';
@@ -134,10 +132,10 @@ static bool copy(int from, int to, uint64_t size)
 }
 
 /* True: a file of this size can be made without SIGXFSZ. */
-static bool is_within_limits(uint64_t size)
+static bool is_within_limits(uint64_t size, uint64_t room)
 {
     struct rlimit limit;
-    return size <= COPIED_MAX && getrlimit(RLIMIT_FSIZE, &limit) == 0 && size <= limit.rlim_cur;
+    return size <= room && getrlimit(RLIMIT_FSIZE, &limit) == 0 && size <= limit.rlim_cur;
 }
 
 static bool is_unchanged(const struct statx *before, const struct statx *after)
@@ -146,7 +144,7 @@ static bool is_unchanged(const struct statx *before, const struct statx *after)
            before->stx_ctime.tv_nsec == after->stx_ctime.tv_nsec;
 }
 
-int fc_foreign_open_copy(const struct fc_foreign *module)
+int fc_foreign_open_copy(const struct fc_foreign *module, uint64_t *room)
 {
     struct statx before;
     struct statx after;
@@ -154,7 +152,7 @@ int fc_foreign_open_copy(const struct fc_foreign *module)
     int made = -1;
     if (fd < 0)
         return -1;
-    if (get_status(fd, &before) && is_within_limits(before.stx_size))
+    if (get_status(fd, &before) && is_within_limits(before.stx_size, *room))
         made = memfd_create("forkcall-module", MFD_CLOEXEC);
     const bool is_whole =
         made >= 0 && copy(fd, made, before.stx_size) && get_status(fd, &after) && is_unchanged(&before, &after);
@@ -163,5 +161,7 @@ int fc_foreign_open_copy(const struct fc_foreign *module)
         close(made);
         made = -1;
     }
+    if (made >= 0)
+        *room -= before.stx_size;
     return made;
 }

@@ -11,8 +11,9 @@ int fc_foreign_open(const struct fc_foreign *module)
     return -1;
 }
 
-int fc_foreign_open_copy(const struct fc_foreign *module)
+int fc_foreign_open_copy(const struct fc_foreign *module, uint64_t *room)
 {
     (void)module;
+    (void)room;
     return -1;
 }

@@ -74,7 +74,7 @@ static void skip_if_nothing_is_opened(void)
 {
     const char *path = make_file("believed", 0644);
     if (!opens(path, inode_of(path)))
-        SKIP("this system cannot look a path up without waiting, or /tmp is not a file system of this machine's");
+        SKIP("this system cannot look a path up without waiting, or /tmp is not on a disk of this machine's");
 }
 
 static int believe_all_ages(void **state)
@@ -91,8 +91,12 @@ static void file_of_the_host_is_opened_and_copied(void **state)
     skip_if_nothing_is_opened();
     const char *path = make_file("module", 0644);
     const struct fc_foreign module = foreign(path, inode_of(path));
-    const int copy = fc_foreign_open_copy(&module);
+    uint64_t room = 12;
+    const int copy = fc_foreign_open_copy(&module, &room);
     assert_true(copy >= 0);
+    assert_int_equal(room, 4); /* not enough for another copy */
+    assert_int_equal(fc_foreign_open_copy(&module, &room), -1);
+    assert_int_equal(room, 4);
     assert_int_equal(truncate(path, 0), 0);
     assert_int_equal(pread(copy, bytes, sizeof bytes, 0), 8);
     assert_string_equal(bytes, "a module");
@@ -171,12 +175,28 @@ static void file_system_that_may_not_answer_is_not_opened(void **state)
     assert_false(is_opened);
 }
 
+/* Its time of change does not tell of a child that has mapped the file and written there. */
+static void file_in_memory_is_not_opened(void **state)
+{
+    char path[] = "/dev/shm/forkcall-foreign-XXXXXX";
+    (void)state;
+    skip_if_nothing_is_opened();
+    const int fd = is_mounted(" /dev/shm tmpfs ") ? mkstemp(path) : -1;
+    if (fd < 0)
+        SKIP("/dev/shm is not in memory, or may not be written to");
+    const bool is_opened = fchmod(fd, 0644) < 0 || opens(path, inode_of(path));
+    close(fd);
+    unlink(path);
+    assert_false(is_opened);
+}
+
 static int host_with_a_limit(void *path)
 {
     const struct rlimit limit = {4, 4};
     const struct fc_foreign module = foreign(path, inode_of(path));
     CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-    CHECK(fc_foreign_open_copy(&module) < 0);
+    uint64_t room = FC_FOREIGN_ROOM;
+    CHECK(fc_foreign_open_copy(&module, &room) < 0);
     return 0;
 }
 
@@ -282,6 +302,30 @@ static void host_remembers_a_limited_number_of_modules(void **state)
     assert_int_equal(fc_foreign_place(&known), here);
 }
 
+/* A child may tell of many large ones. */
+static int host_of_large_modules(void *unused)
+{
+    const uint64_t large = UINT64_C(20) << 20;
+    const uint64_t most = sizeof(void *) > 4 ? 256 : 32;
+    uint64_t sum = 0;
+    (void)unused;
+    for (uint64_t i = 0; i < FC_FOREIGN_MAX; i++) {
+        struct fc_mapped_file file = some_file(100 + i);
+        file.end = file.base + large;
+        sum += fc_foreign_place(&file) != 0 ? 20 : 0;
+    }
+    CHECK(sum > 0 && sum <= most);
+    const struct fc_mapped_file small = some_file(1);
+    CHECK(fc_foreign_place(&small) != 0);
+    return 0;
+}
+
+static void modules_do_not_take_the_addresses_of_the_host(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_of_large_modules, NULL), 0);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -307,11 +351,13 @@ int main(void)
         cmocka_unit_test_setup(other_file_than_the_child_has_mapped_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(only_a_plain_file_is_opened, believe_all_ages),
         cmocka_unit_test_setup(file_system_that_may_not_answer_is_not_opened, believe_all_ages),
+        cmocka_unit_test_setup(file_in_memory_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(limit_of_file_sizes_does_no_harm, believe_all_ages),
 #endif
         cmocka_unit_test(module_that_cannot_be_gets_no_place),
         cmocka_unit_test(module_keeps_its_place_wherever_a_child_has_it),
         cmocka_unit_test(place_is_not_given_to_anything_else),
+        cmocka_unit_test(modules_do_not_take_the_addresses_of_the_host),
         cmocka_unit_test(host_remembers_a_limited_number_of_modules),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
