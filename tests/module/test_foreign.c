@@ -237,7 +237,7 @@ static void module_that_cannot_be_gets_no_place(void **state)
     file = some_file(1);
     file.end = UINT64_MAX;
     assert_int_equal(fc_foreign_place(&file), 0);
-    file.end = file.base + (sizeof(void *) > 4 ? UINT64_C(2) << 30 : UINT64_C(32) << 20);
+    file.end = file.base + (sizeof(void *) > 4 ? UINT64_C(2) << 30 : UINT64_C(64) << 20);
     assert_int_equal(fc_foreign_place(&file), 0);
     file = some_file(1);
     file.path[0] = '.';
