@@ -73,7 +73,7 @@ struct forkcall_call {
     int start_error;   /* the errno for which the child was not told to begin; 0: it was */
     size_t start_size; /* bytes of the request and the start byte that were written */
 
-    /* ---- call/loop.c, call/run_inline.c: what the child says, and the wait for it ---- */
+    /* ---- call/loop.c, call/run_inline.c, call/ask_where.c: what the child says ---- */
     struct fc_reply reply; /* by call/reply_reader.c */
     uint64_t armed_ns;     /* the deadline that the wake-up timer is set to */
     unsigned polls;        /* how often a process without a descriptor was asked */

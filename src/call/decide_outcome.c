@@ -57,6 +57,10 @@ static bool trailer_counts(const struct fc_reply *reply, enum fc_cause cause)
 {
     const bool ended_by_us = cause == FC_CAUSE_TIMEOUT || cause == FC_CAUSE_CANCEL;
     const uint32_t end = reply->trailer.end;
+    /* A signal handler of the function's may have ended what it waited for when it was asked where
+     * it is: its answer is none. */
+    if (reply->asked)
+        return false;
     return reply->done && (!ended_by_us || end == FC_END_RETURNED || end == FC_END_TOO_BIG || end == FC_END_NO_MEMORY);
 }
 

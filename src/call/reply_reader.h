@@ -35,6 +35,7 @@ struct fc_reply {
     bool has_result;
     bool has_crash;
     bool has_progress;
+    bool asked; /* the child was asked where its function is: what it answers now is no result */
     bool has_where;
     bool answered; /* the next frame is the trailer, or there is none */
     bool done;

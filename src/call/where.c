@@ -65,8 +65,8 @@ void fc_outcome_describe_where(const struct fc_process_look *look, struct forkca
         fc_report_append(report, ", it was stopped");
     else if (look->state == 't')
         fc_report_append(report, ", it was stopped by a debugger");
-    else if (look->system_call != NULL)
-        fc_report_append(report, ", it was waiting in %s(2)", look->system_call);
+    else if (look->state == 'S')
+        fc_report_append(report, ", it was waiting");
     else if (look->state == 'D')
         fc_report_append(report, ", it could not be interrupted");
     else if (look->state == 'R')

@@ -238,13 +238,16 @@ static bool is_question(const siginfo_t *info)
 #endif
 }
 
-/* Waits for SIGKILL, or for the death of the host: the end of the go pipe. */
+#define LAST_WAIT_MS 1000
+
+/* Waits for SIGKILL, or for the death of the host: the end of the go pipe. If the function has
+ * closed the pipe, nothing tells of that death, so the wait is short. */
 _Noreturn static void await_the_end(void)
 {
     struct pollfd go = {.fd = fc_child.task.go_fd, .events = 0};
     for (;;) {
-        fc_poll_or_pause(&go, 1, -1);
-        if ((go.revents & POLLHUP) != 0)
+        fc_poll_or_pause(&go, 1, go.fd >= 0 ? -1 : LAST_WAIT_MS);
+        if ((go.revents & POLLHUP) != 0 || go.fd < 0)
             _exit(1);
         go.fd = -1; /* the function has closed the pipe */
     }
@@ -257,7 +260,9 @@ static void where_handler(int signal, siginfo_t *info, void *context)
 {
     const int error = errno;
     (void)signal;
-    if (is_question(info) && fc_child_is_running() && !fc_reply_is_interrupted()) {
+    /* A crash of another thread uses the same memory. */
+    if (is_question(info) && fc_child_is_running() && !fc_reply_is_interrupted() &&
+        !atomic_flag_test_and_set(&crashing)) {
         struct fc_crash_notice no_crash;
         memset(&no_crash, 0, sizeof no_crash);
         fc_child_progress_flush();

@@ -61,6 +61,7 @@ bool fc_debugger_is_attached(pid_t child)
     const pid_t of_child = child > 0 ? tracer_of(child) : 0;
     if (of_child == 0 || !is_debugger(of_child))
         return false;
-    const uint64_t start = start_of(child);
+    /* Not a process that a child has left behind to trace the next one. */
+    const uint64_t start = start_of(getpid());
     return start != UINT64_MAX && start_of(of_child) < start;
 }

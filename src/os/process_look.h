@@ -13,7 +13,6 @@ struct fc_process_look {
     bool catches; /* the signal that was asked about */
     bool blocks;  /* in its first thread */
     unsigned threads;
-    const char *system_call; /* that the first thread is in: "read"; NULL: none, or not known */
 };
 
 /* Looks at a process, as far as /proc tells. signal: which is asked about. What is seen is surely

@@ -3,6 +3,7 @@
 #include "children.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 struct evidence {
     atomic_int target; /* the process to trace */
     atomic_int traced; /* 1: the tracer has attached; -1: it may not */
-    atomic_int release;
+    atomic_int release, released;
 };
 
 static struct evidence *evidence(void)
@@ -23,7 +24,7 @@ static struct evidence *evidence(void)
     return shared_memory();
 }
 
-enum target { TARGET_HOST, TARGET_CHILD, TARGET_CHILD_OF_ITS_OWN };
+enum target { TARGET_HOST, TARGET_CHILD, TARGET_CHILD_OF_LATER, TARGET_CHILD_OF_ITS_OWN };
 
 struct scene {
     char tracer[16]; /* its name */
@@ -53,6 +54,7 @@ static _Noreturn void trace(const char *name)
             ptrace(PTRACE_CONT, pid, NULL, (long)(status >> 16 == 0 ? WSTOPSIG(status) : 0));
         usleep(1000);
     }
+    evidence()->released = 1;
     _exit(0);
 }
 
@@ -80,12 +82,14 @@ static int host_of_a_call(void *context)
     const struct scene *scene = context;
     const struct forkcall_options options = {.timeout_ms = scene->timeout_ms};
     struct forkcall_call *call;
-    pid_t tracer = 0;
     be_traceable();
-    if (scene->target != TARGET_CHILD_OF_ITS_OWN)
-        tracer = start_tracer(scene->tracer);
-    usleep(30000); /* the tracer is older than the child, also as the kernel counts time */
-    CHECK(tracer >= 0 && warm_up());
+    /* As a process does that an earlier call has left behind. */
+    if (scene->target == TARGET_CHILD_OF_LATER) {
+        usleep(30000);
+        CHECK(start_tracer(scene->tracer) >= 0);
+        usleep(30000); /* the tracer is older than the child, also as the kernel counts time */
+    }
+    CHECK(warm_up());
     if (scene->target == TARGET_HOST) {
         evidence()->target = getpid();
         CHECK(wait_until(is_set, &evidence()->traced));
@@ -108,7 +112,7 @@ static int host_of_a_call(void *context)
     }
     if (scene->waits) { /* also if it has come too late: the deadline waits from then on */
         evidence()->release = 1;
-        CHECK(waitpid(tracer, NULL, 0) == tracer);
+        CHECK(wait_until(is_set, &evidence()->released));
     }
     const struct forkcall_report r = forkcall_finish(call);
     CHECK(r.status == FORKCALL_TIMED_OUT);
@@ -127,7 +131,16 @@ static void run_scene(struct scene scene, const char *name)
 #endif
     for (scene.timeout_ms = short_timeout_ms(); r == 43 && scene.timeout_ms < 5000; scene.timeout_ms *= 3) {
         clear_shared_memory();
+        const bool has_older_tracer = scene.target == TARGET_HOST || scene.target == TARGET_CHILD;
+        const pid_t tracer = has_older_tracer ? start_tracer(scene.tracer) : 0;
+        assert_true(tracer >= 0);
+        usleep(30000); /* the tracer is older than the host, also as the kernel counts time */
         r = host_run(host_of_a_call, &scene);
+        evidence()->release = 1;
+        if (tracer > 0) {
+            kill(tracer, SIGKILL); /* it waits for a process to trace, if there was none */
+            assert_int_equal(waitpid(tracer, NULL, 0), tracer);
+        }
     }
     if (r == NOT_HERE) {
         print_message("skipped %s: a process may not trace another here\n", name);
@@ -155,6 +168,12 @@ static void deadline_comes_under_other_tracers(void **state)
     run_scene((struct scene){.tracer = "strace", .target = TARGET_CHILD}, __func__);
 }
 
+static void process_of_an_earlier_call_cannot_play_the_debugger(void **state)
+{
+    (void)state;
+    run_scene((struct scene){.tracer = "gdb", .target = TARGET_CHILD_OF_LATER}, __func__);
+}
+
 static void function_cannot_end_its_deadline_by_tracing_itself(void **state)
 {
     (void)state;
@@ -169,6 +188,7 @@ int main(void)
         TEST(deadline_waits_while_a_debugger_traces_the_host),
         TEST(deadline_waits_while_a_debugger_traces_the_child),
         TEST(deadline_comes_under_other_tracers),
+        TEST(process_of_an_earlier_call_cannot_play_the_debugger),
         TEST(function_cannot_end_its_deadline_by_tracing_itself),
     };
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);

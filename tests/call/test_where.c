@@ -27,7 +27,7 @@ static void *sleep_in_a_thread(void *unused)
 
 static void own_handler(int signal)
 {
-    never = signal - signal;
+    (void)signal;
 }
 
 static void close_all(void)
@@ -252,6 +252,29 @@ static void question_does_not_wake_the_function(void **state)
     }
 }
 
+static int child_is_woken_by_the_question(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const struct sigaction action = {.sa_handler = own_handler};
+    (void)args;
+    (void)args_size;
+    sigaction(SIGURG, &action, NULL);
+    poll(NULL, 0, 100000);
+    return forkcall_buf_append(result, "woken", 5);
+}
+
+static void what_the_question_makes_a_function_return_is_no_answer(void **state)
+{
+    const struct forkcall_options options = {.timeout_ms = 50};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_report report = run_tested(child_is_woken_by_the_question, NULL, 0, &result, &options);
+        assert_status(report, FORKCALL_TIMED_OUT);
+        assert_int_equal(result.size, 0);
+        forkcall_buf_free(&result);
+    }
+}
+
 /* Within the grace the function may still answer, so it must not notice anything but SIGTERM. */
 static int child_ignores_SIGTERM_and_sleeps(const void *args, size_t args_size, struct forkcall_buf *result)
 {
@@ -366,6 +389,7 @@ int main(void)
         cmocka_unit_test(stopped_child_is_told_as_such),
         cmocka_unit_test(wait_does_not_wait_for_the_answer),
         cmocka_unit_test(question_does_not_wake_the_function),
+        cmocka_unit_test(what_the_question_makes_a_function_return_is_no_answer),
         cmocka_unit_test(function_is_not_asked_as_long_as_it_may_answer),
         cmocka_unit_test(function_that_outlives_the_grace_tells_where_it_is),
         cmocka_unit_test(signal_of_others_is_as_good_as_ignored),

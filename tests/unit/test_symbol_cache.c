@@ -40,10 +40,10 @@ static void oldest_place_is_forgotten(void **state)
 {
     struct fc_symbol found[FC_SYMBOLS_AT_MAX];
     (void)state;
-    for (uint64_t i = 0; i < 3 * FC_SYMBOL_CACHE_MAX; i++)
+    for (uint64_t i = 0; i < UINT64_C(3) * FC_SYMBOL_CACHE_MAX; i++)
         add(7, i, "many");
-    for (uint64_t i = 0; i < 3 * FC_SYMBOL_CACHE_MAX; i++)
-        assert_int_equal(find(7, i, found), i < 2 * FC_SYMBOL_CACHE_MAX ? 0 : 2);
+    for (uint64_t i = 0; i < UINT64_C(3) * FC_SYMBOL_CACHE_MAX; i++)
+        assert_int_equal(find(7, i, found), i < UINT64_C(2) * FC_SYMBOL_CACHE_MAX ? 0 : 2);
 }
 
 int main(void)
