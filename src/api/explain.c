@@ -5,6 +5,7 @@
 #include "base/report_message.h"
 #include "base/text.h"
 #include "base/tools.h"
+#include "call/kept_notices.h"
 #include "call/last_words.h"
 #include "call/where.h"
 #include "crash/symbol.h"
@@ -14,7 +15,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* The message of a call that was ended, with file and line of the place that it names. */
+/* The message of a call that was ended, with its place where that was read only now, and with file
+ * and line of the place. */
 static void add_ended(struct fc_text *text, const struct fc_symbols *symbols, const struct forkcall_report *report)
 {
     char words[300];
@@ -23,10 +25,11 @@ static void add_ended(struct fc_text *text, const struct fc_symbols *symbols, co
     fc_where_words(report, words, sizeof words);
     const size_t length = strlen(report->message);
     const size_t size = strlen(words);
+    const bool is_read_now = report->reserved[1] != 0;
     const bool names_place = size > 0 && length > size && strcmp(report->message + length - size, words) == 0;
     size_t count = 0;
-    fc_text_add(text, "%s", report->message);
-    if (names_place && fc_where_find(&report->crash, &address))
+    fc_text_add(text, "%s%s", report->message, is_read_now ? words : "");
+    if ((names_place || is_read_now) && fc_where_find(&report->crash, &address))
         count = fc_symbols_find(symbols, address, found);
     if (count > 0 && found[count - 1].line > 0)
         fc_text_add(text, " at %s:%d", found[count - 1].file, found[count - 1].line);
@@ -108,9 +111,11 @@ static void add_hints(struct fc_text *text, unsigned hints)
 
 static void add_circumstances(struct fc_text *text, const struct forkcall_report *report)
 {
-    if (report->crash.thread != 0 && report->crash.thread != report->pid)
-        fc_text_add(text, report->crash.signal != 0 ? "\nThe crash was in another thread than the function's."
-                                                    : "\nThese are the calls of another thread than the function's.");
+    const bool is_other_thread = report->crash.thread != 0 && report->crash.thread != report->pid;
+    if (is_other_thread && report->crash.signal != 0)
+        fc_text_add(text, "\nThe crash was in another thread than the function's.");
+    else if (is_other_thread && report->crash.frame_count > 0)
+        fc_text_add(text, "\nThese are the calls of another thread than the function's.");
     if (report->crash.thread_count > 1)
         fc_text_add(text, "\nThe child had %u threads.", report->crash.thread_count);
 #ifdef WCOREDUMP
@@ -177,15 +182,38 @@ static void explain(struct fc_text *text, const struct fc_symbols *symbols, cons
         add_last_words(text, report);
 }
 
+static bool was_ended(const struct forkcall_report *report)
+{
+    return report->status == FORKCALL_TIMED_OUT || report->status == FORKCALL_CANCELED;
+}
+
+/* Reads where the function of a call was that was ended beside other threads. */
+static void read_place(struct forkcall_report *report)
+{
+    struct forkcall_buf notice = FORKCALL_BUF_INIT;
+    const uint32_t thread_count = report->crash.thread_count;
+    bool by_fork = false;
+    if (fc_notice_get(report->reserved[1], report->pid, &notice, &by_fork))
+        fc_where_decode(&report->crash, &notice, by_fork);
+    report->crash.thread_count = thread_count;
+    forkcall_buf_free(&notice);
+}
+
 int forkcall_explain(const struct forkcall_report *report, char *to, size_t size)
 {
     struct fc_text text = {.to = to, .size = size};
+    struct forkcall_report whole;
     struct fc_symbols symbols;
     if (report == NULL || (to == NULL && size > 0))
         return -EINVAL;
     const int error = errno;
     if (size > 0)
         to[0] = '\0';
+    if (was_ended(report) && report->reserved[1] != 0) {
+        whole = *report;
+        read_place(&whole);
+        report = &whole;
+    }
     if (report->status != FORKCALL_OK && report->crash.frame_count > 0) {
         fc_symbols_open(&symbols);
         explain(&text, &symbols, report);

@@ -7,13 +7,15 @@
 #include "base/report_message.h"
 #include "base/tools.h"
 #include "call/hazards.h"
+#include "call/kept_notices.h"
 #include "call/last_words.h"
+#include "call/where.h"
 #include "config.h"
 #include "crash/crash_decode.h"
 #include "exec/exec_self.h"
-#include "os/loader_lock.h"
 #include "os/oom_kills.h"
 #include "os/start_gate.h"
+#include "os/threads.h"
 #include "os/usage.h"
 
 #include <errno.h>
@@ -99,23 +101,22 @@ static void set_crash(struct forkcall_call *call, const struct fc_ending *ending
         memset(crash, 0, sizeof *crash);
 }
 
-/* What the child has told when it was asked. It is left out where the loader, which must be asked
- * about the addresses, may not answer: a deadline does not wait for another thread. */
+/* What the child has told when it was asked. To read it takes the loader's lock, which another
+ * thread may hold for any time: then no deadline would end the call. Where there may be another
+ * thread, forkcall_explain reads it later. */
 static void set_where(struct forkcall_call *call)
 {
-    const struct forkcall_buf *notice = &call->reply.where;
+    struct forkcall_buf *notice = &call->reply.where;
     struct forkcall_crash *crash = &call->report.crash;
     if (call->report.status != FORKCALL_TIMED_OUT && call->report.status != FORKCALL_CANCELED)
         return;
-    if (call->asked && call->reply.has_where && fc_loader_is_free()) {
+    if (call->asked && call->reply.has_where) {
         memset(crash, 0, sizeof *crash);
-        fc_crash_decode(crash, notice->data, notice->size, call->child_shares_addresses);
-        /* Only this is true of a function that was ended. */
-        crash->signal = crash->si_code = 0;
-        crash->address = 0;
-        crash->flags = 0;
-        crash->sender_pid = 0;
-        crash->sender_uid = 0;
+        crash->thread = fc_crash_thread(notice->data);
+        if (fc_may_have_other_threads())
+            call->report.reserved[1] = fc_notice_keep(notice, call->report.pid, call->child_shares_addresses);
+        else
+            fc_where_decode(crash, notice, call->child_shares_addresses);
     }
     crash->thread_count = call->look.threads;
 }

@@ -5,6 +5,7 @@
 #include "base/report_message.h"
 #include "call/outcome.h"
 #include "child/run.h"
+#include "crash/crash_decode.h"
 #include "crash/symbol.h"
 #include "module/address.h"
 
@@ -22,6 +23,18 @@ static bool is_of_system(const char *path)
         if (strncmp(name, names[i], strlen(names[i])) == 0)
             return true;
     return false;
+}
+
+void fc_where_decode(struct forkcall_crash *crash, const struct forkcall_buf *notice, bool by_fork)
+{
+    memset(crash, 0, sizeof *crash);
+    fc_crash_decode(crash, notice->data, notice->size, by_fork);
+    /* Only this is true of a function that was ended. */
+    crash->signal = crash->si_code = 0;
+    crash->address = 0;
+    crash->flags = 0;
+    crash->sender_pid = 0;
+    crash->sender_uid = 0;
 }
 
 bool fc_where_find(const struct forkcall_crash *crash, uint64_t *address)

@@ -13,6 +13,10 @@
  * library; if there is none, in the innermost of all. False: there are no frames. */
 bool fc_where_find(const struct forkcall_crash *crash, uint64_t *address);
 
+/* Reads the notice of a function that was ended, which is not trusted, into a crash that is no
+ * crash. by_fork: as in fc_crash_decode. Takes the loader's lock. */
+void fc_where_decode(struct forkcall_crash *crash, const struct forkcall_buf *notice, bool by_fork);
+
 /* What the message of the report ends with, as the tables of the modules tell: ", in read_chunk";
  * "" if nothing is known. */
 void fc_where_words(const struct forkcall_report *report, char *words, size_t size);

@@ -197,6 +197,13 @@ int32_t fc_crash_system_call(const void *notice)
     return head.system_call;
 }
 
+int32_t fc_crash_thread(const void *notice)
+{
+    struct fc_crash_notice head;
+    memcpy(&head, notice, sizeof head);
+    return head.thread;
+}
+
 void fc_crash_decode(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork)
 {
     struct parts parts;

@@ -21,4 +21,7 @@ void fc_crash_abort_reason(const void *notice, const char *tail, size_t tail_siz
 /* The system call that a filter has refused by SIGSYS; -1: none, or not known. */
 int32_t fc_crash_system_call(const void *notice);
 
+/* The thread that has sent the notice; 0: not known. */
+int32_t fc_crash_thread(const void *notice);
+
 #endif

@@ -104,9 +104,12 @@ static struct forkcall_report end_until(enum way way, struct forkcall_options op
     }
 }
 
+/* Beside other threads, which a tool may have begun, forkcall_explain alone tells them. */
 static bool has_frames(const struct forkcall_report *report)
 {
-    return report->crash.frame_count > 0;
+    char text[8192];
+    forkcall_explain(report, text, sizeof text);
+    return strstr(text, "\n  #0 ") != NULL;
 }
 
 static bool has_begun(const struct forkcall_report *report)
@@ -130,7 +133,7 @@ static void timeout_tells_the_calls_of_the_function(void **state)
         return;
     for (enum way way = SLEEPS; way <= SPINS; way++) {
         const struct forkcall_report report = end_until(way, (struct forkcall_options){0}, has_frames);
-        assert_true(report.crash.frame_count > 0);
+        assert_true(has_frames(&report));
         assert_int_equal(report.crash.frames[0], report.crash.program_counter);
         assert_true(report.crash.thread == 0 || report.crash.thread == report.pid);
         assert_true(WIFSIGNALED(report.wait_status) && WTERMSIG(report.wait_status) == SIGKILL);
@@ -152,11 +155,11 @@ static void cancel_tells_the_calls_of_the_function(void **state)
     struct forkcall_report report = {.status = FORKCALL_OK};
     if (!can_tell())
         return;
-    for (int tries = 0; tries < 50 && report.crash.frame_count == 0; tries++) {
+    for (int tries = 0; tries < 50 && !has_frames(&report); tries++) {
         report = end(SLEEPS, (struct forkcall_options){.progress = cancel});
         assert_status(report, FORKCALL_CANCELED);
     }
-    assert_true(report.crash.frame_count > 0);
+    assert_true(has_frames(&report));
     assert_int_equal(report.crash.signal, 0);
 }
 
@@ -185,7 +188,7 @@ static void child_that_does_not_answer_is_ended_all_the_same(void **state)
     for (enum way way = CLOSES_REPLY; way <= FORKS; way++) {
         const struct forkcall_report report = end_until(way, (struct forkcall_options){0}, has_begun);
         assert_true(has_begun(&report));
-        assert_true(way == FORKS || report.crash.frame_count == 0);
+        assert_true(way == FORKS || !has_frames(&report));
         if (report.wait_status != -1)
             assert_true(WIFSIGNALED(report.wait_status) && WTERMSIG(report.wait_status) == SIGKILL);
     }
@@ -312,12 +315,12 @@ static void function_that_outlives_the_grace_tells_where_it_is(void **state)
     struct forkcall_report report = {.status = FORKCALL_OK};
     if (!can_tell())
         return;
-    for (int ms = 20; report.crash.frame_count == 0 && ms < 5000; ms *= 2) {
+    for (int ms = 20; !has_frames(&report) && ms < 5000; ms *= 2) {
         const struct forkcall_options options = {.timeout_ms = ms, .grace_ms = ms};
         report = run_tested(child_ignores_SIGTERM, &way, sizeof way, NULL, &options);
         assert_status(report, FORKCALL_TIMED_OUT);
     }
-    assert_true(report.crash.frame_count > 0);
+    assert_true(has_frames(&report));
 }
 
 /* Urgent data, and what others send, are nothing that the child answers. */
@@ -347,6 +350,38 @@ static void signal_of_others_is_as_good_as_ignored(void **state)
     assert_status(report, FORKCALL_OK);
     assert_int_equal(result.size, 4);
     forkcall_buf_free(&result);
+}
+
+/* Nothing is read at the deadline, because a thread may hold a lock that this takes. */
+static int host_has_a_thread(void *unused)
+{
+    pthread_t thread;
+    char text[8192], again[8192];
+    int others = 0;
+    (void)unused;
+    CHECK(pthread_create(&thread, NULL, sleep_in_a_thread, NULL) == 0);
+    const struct forkcall_options options = {.timeout_ms = 30, .allow_unsafe_fork = true};
+    struct forkcall_report report = end_until(SPINS, options, has_frames);
+    CHECK(has_frames(&report) && report.crash.frame_count == 0 && report.crash.program_counter == 0);
+    forkcall_explain(&report, text, sizeof text);
+    CHECK(strstr(text, ", in ") != NULL && strstr(text, "child_hangs_so") != NULL);
+    for (; others < 200 && has_frames(&report); others++) {
+        forkcall_explain(&report, again, sizeof again);
+        CHECK(strcmp(text, again) == 0);
+        CHECK(end(SPINS, options).status == FORKCALL_TIMED_OUT);
+    }
+    CHECK(others >= 4 && others < 200);
+    report.crash.thread = 1;
+    forkcall_explain(&report, text, sizeof text);
+    CHECK(strstr(text, "These are the calls") == NULL);
+    return 0;
+}
+
+static void place_beside_other_threads_is_told_by_explain_for_the_last_four_calls(void **state)
+{
+    (void)state;
+    if (can_tell())
+        assert_int_equal(host_run(host_has_a_thread, NULL), 0);
 }
 
 static volatile sig_atomic_t host_got;
@@ -393,6 +428,7 @@ int main(void)
         cmocka_unit_test(function_is_not_asked_as_long_as_it_may_answer),
         cmocka_unit_test(function_that_outlives_the_grace_tells_where_it_is),
         cmocka_unit_test(signal_of_others_is_as_good_as_ignored),
+        cmocka_unit_test(place_beside_other_threads_is_told_by_explain_for_the_last_four_calls),
         cmocka_unit_test(handler_of_the_host_is_left_alone),
     };
     return cmocka_run_group_tests_name("where", tests, NULL, NULL);

@@ -1,10 +1,11 @@
 /* Tests a host whose other thread holds the loader's lock for as long as it likes (a profiler or
  * an unwinder in dl_iterate_phdr()): a call of the program's own function still ends at its
- * deadline, and its answer is not lost. */
+ * deadline or by a cancel, and its answer is not lost. */
 #include "outcomes.h"
 
 #include <link.h>
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 static int held[2];
@@ -25,6 +26,21 @@ static void *hold_the_lock(void *unused)
     return NULL;
 }
 
+static int child_reports_and_hangs(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    forkcall_progress(1, 1, "there");
+    return child_hangs(args, args_size, result);
+}
+
+static int cancel(void *user, double done, double total, const char *note)
+{
+    (void)user;
+    (void)done;
+    (void)total;
+    (void)note;
+    return 1;
+}
+
 static int call_beside(void *unused)
 {
     pthread_t thread;
@@ -33,6 +49,9 @@ static int call_beside(void *unused)
     CHECK(pipe(held) == 0 && pthread_create(&thread, NULL, hold_the_lock, NULL) == 0 && read(held[0], &byte, 1) == 1);
     const struct forkcall_options late = {.timeout_ms = 50, .allow_unsafe_fork = true};
     CHECK(run_tested(child_hangs, NULL, 0, NULL, &late).status == FORKCALL_TIMED_OUT);
+    const struct forkcall_options canceled = {
+        .timeout_ms = DEADLINE_S * 1000, .progress = cancel, .allow_unsafe_fork = true};
+    CHECK(run_tested(child_reports_and_hangs, NULL, 0, NULL, &canceled).status == FORKCALL_CANCELED);
     const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000, .allow_unsafe_fork = true};
     CHECK(run_tested(child_returns_0, NULL, 0, NULL, &options).status == FORKCALL_OK);
     CHECK(run_tested(child_fails_7, NULL, 0, NULL, &options).status == FORKCALL_FAILED);
@@ -45,15 +64,16 @@ static void calls_while_a_thread_holds_the_lock_of_the_loader(void **state)
     assert_int_equal(host_run(call_beside, NULL), 0);
 }
 
-/* The frames of a function that hangs. On a busy machine it may not tell them in time. */
-static uint32_t frames_of_a_hang(void)
+/* A function that hangs is told with its frames. On a busy machine it may not tell them in time. */
+static bool hang_is_told(void)
 {
-    uint32_t count = 0;
-    for (int ms = 50; count == 0 && ms <= 1600; ms *= 2) {
+    char text[8192] = "";
+    for (int ms = 50; strstr(text, "\n  #0 ") == NULL && ms <= 1600; ms *= 2) {
         const struct forkcall_options options = {.timeout_ms = ms, .allow_unsafe_fork = true};
-        count = run_tested(child_hangs, NULL, 0, NULL, &options).crash.frame_count;
+        const struct forkcall_report report = run_tested(child_hangs, NULL, 0, NULL, &options);
+        forkcall_explain(&report, text, sizeof text);
     }
-    return count;
+    return strstr(text, "\n  #0 ") != NULL;
 }
 
 static void *wait_for_ever(void *unused)
@@ -66,18 +86,16 @@ static int hang_beside(void *unused)
 {
     pthread_t thread;
     (void)unused;
-    if (frames_of_a_hang() == 0)
+    if (!hang_is_told())
         return NOT_HERE;
     CHECK(pthread_create(&thread, NULL, wait_for_ever, NULL) == 0);
-    CHECK(frames_of_a_hang() > 0);
+    CHECK(hang_is_told());
     return 0;
 }
 
 static void place_of_a_hang_is_told_beside_other_threads(void **state)
 {
     (void)state;
-    if (under_emulator())
-        SKIP("qemu-user refuses a fork without a signal, by which the locks are tried");
     const int r = host_run(hang_beside, NULL);
     if (r == NOT_HERE)
         SKIP("a function does not tell here where it hangs");
