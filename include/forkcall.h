@@ -989,14 +989,16 @@ struct forkcall_trace {
 typedef void forkcall_trace_fn(void *user, const struct forkcall_trace *trace);
 
 /** Has a function called for each event of all calls that this process starts from now on, in all
- * threads. Of calls that run already, and were told to an earlier fn, nobody hears any more. A map
+ * threads. There is one fn in a process: another one replaces it, also where other code has set it.
+ * Of calls that run already, and were told to an earlier fn, nobody hears any more. A map
  * with items_per_child makes a call for each process that serves items; else each item is a call.
  * Forks of the process, children too, are not traced until they call this themselves. Without an
  * fn a call costs one look at a variable more; with one the child writes one message more.
  * docs/tracing.md tells of probes for bpftrace and perf.
  *
  * When forkcall_set_trace returns, no earlier fn runs or will run, and its user may be freed; so it
- * waits for those that run. Within fn itself it does not wait: fn may go on in other threads then.
+ * waits for those that run. Hold no lock here that fn takes: each would wait for the other.
+ * Within fn itself it does not wait: fn may go on in other threads then.
  * Leaves errno as it was. Thread-safe; not for signal handlers.
  * @param fn   the function; NULL: none
  * @param user handed to fn */

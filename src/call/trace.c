@@ -97,6 +97,8 @@ static _Atomic(void *) trace_user;
 /* How many threads are in, or about to enter, the callback of a registration: that of number n in
  * the element n % COUNTERS. */
 static atomic_uint inside[COUNTERS];
+/* How often a number got that counter when nobody was inside. */
+static atomic_uint uses[COUNTERS];
 /* The process that changes the registration now; 0: none. That of another process died with the
  * thread that it belonged to, at the fork. */
 static atomic_int setter;
@@ -128,28 +130,54 @@ static void take_over(pid_t self)
 static unsigned next_number(void)
 {
     for (unsigned tries = 0; tries < COUNTERS; tries++)
-        if (++last != 0 && atomic_load(&inside[last % COUNTERS]) == 0)
+        if (++last != 0 && atomic_load(&inside[last % COUNTERS]) == 0) {
+            atomic_fetch_add(&uses[last % COUNTERS], 1);
             break;
+        }
     return last != 0 ? last : ++last;
+}
+
+/* The callbacks of earlier registrations that ran when a new one began. */
+struct earlier {
+    bool runs[COUNTERS];
+    unsigned use[COUNTERS];
+};
+
+/* Called before the new registration is in force: whoever enters later is not of an earlier one. */
+static void find_earlier(struct earlier *earlier)
+{
+    for (unsigned i = 0; i < COUNTERS; i++) {
+        earlier->runs[i] = atomic_load(&inside[i]) > 0;
+        earlier->use[i] = atomic_load(&uses[i]);
+    }
+}
+
+/* A counter that has a new use was 0 in between. Without that, the wait might go on for ever where
+ * registrations follow each other fast. */
+static void await_earlier(const struct earlier *earlier)
+{
+    for (unsigned i = 0; i < COUNTERS; i++)
+        while (earlier->runs[i] && atomic_load(&inside[i]) > 0 && atomic_load(&uses[i]) == earlier->use[i])
+            fc_pause();
 }
 
 void forkcall_set_trace(forkcall_trace_fn *fn, void *user)
 {
     const pid_t self = getpid();
     const int error = errno;
+    struct earlier earlier;
     lock(self);
     atomic_store(&registration, 0);
     take_over(self);
     atomic_store(&trace_fn, fn);
     atomic_store(&trace_user, user);
     const unsigned number = next_number();
+    find_earlier(&earlier);
     atomic_store(&registration, fn != NULL ? number : 0);
     atomic_store(&setter, 0);
     /* A callback that waited here for itself, or for one that waits for it, would wait for ever. */
-    const unsigned own = fn != NULL ? number % COUNTERS : COUNTERS;
-    for (unsigned i = 0; telling != self && i < COUNTERS; i++)
-        while (i != own && atomic_load(&inside[i]) > 0)
-            fc_pause();
+    if (telling != self)
+        await_earlier(&earlier);
     errno = error;
 }
 
@@ -163,8 +191,9 @@ static bool look_up(unsigned number, forkcall_trace_fn **fn, void **user)
     return atomic_load(&registration) == number; /* else the two may be of another */
 }
 
-/* True: the callback was called. */
-static bool tell(unsigned number, const struct forkcall_trace *trace)
+/* True: the callback was called. In a fork that the callback has made, it returns as well: there
+ * the counter is another one, which forkcall_set_trace sets to 0. */
+static bool tell(pid_t self, unsigned number, const struct forkcall_trace *trace)
 {
     forkcall_trace_fn *fn;
     void *user;
@@ -173,13 +202,14 @@ static bool tell(unsigned number, const struct forkcall_trace *trace)
     const bool told = look_up(number, &fn, &user);
     if (told) {
         const pid_t before = telling;
-        telling = getpid();
+        telling = self;
         fc_callback_enter();
         fn(user, trace);
         (void)fc_callback_leave();
         telling = before;
     }
-    atomic_fetch_sub(counter, 1);
+    if (!told || getpid() == self)
+        atomic_fetch_sub(counter, 1);
     return told;
 }
 
@@ -228,7 +258,7 @@ void fc_call_trace(struct forkcall_call *call, enum forkcall_trace_event event)
     if (call->debugs)
         print(call, &trace);
     const bool has_channel = event != FORKCALL_TRACE_START && event != FORKCALL_TRACE_END && call->fds.listed;
-    if (call->tracer != 0 && tell(call->tracer, &trace) && has_channel)
+    if (call->tracer != 0 && tell(call->owner, call->tracer, &trace) && has_channel)
         fc_call_come_back(call);
     errno = error;
 }

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -433,7 +434,143 @@ static void fork_sets_a_trace_though_a_callback_ran_in_its_parent(void **state)
     assert_int_equal(r, 0);
 }
 
+static int forked_by_the_callback = -1; /* what fork() returned */
+
+static void forks_once(void *unused, const struct forkcall_trace *trace)
+{
+    (void)unused;
+    if (trace->event != FORKCALL_TRACE_START)
+        return;
+    forked_by_the_callback = fork();
+    if (forked_by_the_callback == 0)
+        forkcall_set_trace(NULL, NULL); /* takes the trace over from its parent */
+}
+
+static int host_forks_in_its_callback(void *unused)
+{
+    unsigned events = 0;
+    int status = -1;
+    (void)unused;
+    alarm(DEADLINE_S);
+    forkcall_set_trace(forks_once, NULL);
+    calls_once(NULL);
+    if (forked_by_the_callback == 0) {
+        alarm(DEADLINE_S);
+        for (int i = 0; i < 32; i++) /* one of them gets the number's counter again */
+            forkcall_set_trace(counts, &events);
+        calls_once(NULL);
+        forkcall_set_trace(NULL, NULL);
+        _exit(events == 4 ? 0 : 1);
+    }
+    forkcall_set_trace(NULL, NULL);
+    CHECK(waitpid(forked_by_the_callback, &status, 0) == forked_by_the_callback);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return 0;
+}
+
+static void fork_that_a_callback_has_made_may_set_a_trace_there_and_later(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_forks_in_its_callback, NULL), 0);
+}
+
 /* ---- Threads --------------------------------------------------------------------------------- */
+
+/* Set one after the other: the first callback waits, the second is only heard, and somebody is
+ * inside the third all the time. */
+static atomic_bool first_is_in, first_may_go, second_is_heard, second_has_returned, third_must_end;
+static atomic_uint third_count;
+
+static bool is_true(void *what)
+{
+    return atomic_load((atomic_bool *)what);
+}
+
+static void first_callback(void *user, const struct forkcall_trace *trace)
+{
+    (void)user;
+    (void)trace;
+    if (atomic_exchange(&first_is_in, true))
+        return; /* a call of second_hears, before the second is set */
+    while (!atomic_load(&first_may_go))
+        usleep(1000);
+}
+
+static void second_callback(void *user, const struct forkcall_trace *trace)
+{
+    (void)user;
+    (void)trace;
+    atomic_store(&second_is_heard, true);
+}
+
+/* Returns when another thread has come in. */
+static void third_callback(void *user, const struct forkcall_trace *trace)
+{
+    (void)user;
+    (void)trace;
+    const unsigned mine = atomic_fetch_add(&third_count, 1);
+    while (atomic_load(&third_count) == mine + 1 && !atomic_load(&third_must_end))
+        usleep(200);
+}
+
+static void *sets_the_second(void *unused)
+{
+    (void)unused;
+    forkcall_set_trace(second_callback, NULL);
+    atomic_store(&second_has_returned, true);
+    return NULL;
+}
+
+static void *sets_the_third(void *unused)
+{
+    (void)unused;
+    forkcall_set_trace(third_callback, NULL);
+    return NULL;
+}
+
+static void *calls_until_the_third_ends(void *unused)
+{
+    while (!atomic_load(&third_must_end))
+        calls_once(unused);
+    return NULL;
+}
+
+static bool second_hears(void *unused)
+{
+    calls_once(unused);
+    return atomic_load(&second_is_heard);
+}
+
+static bool third_runs(void *unused)
+{
+    (void)unused;
+    return atomic_load(&third_count) > 4;
+}
+
+static void setter_waits_for_callbacks_of_earlier_traces_alone(void **state)
+{
+    pthread_t threads[5];
+    (void)state;
+    forkcall_set_trace(first_callback, NULL);
+    assert_int_equal(pthread_create(&threads[0], NULL, calls_once, NULL), 0);
+    bool right = wait_until(is_true, &first_is_in);
+    assert_int_equal(pthread_create(&threads[1], NULL, sets_the_second, NULL), 0);
+    right = wait_until(second_hears, NULL) && right;
+    assert_int_equal(pthread_create(&threads[2], NULL, sets_the_third, NULL), 0);
+    for (int i = 3; i < 5; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, calls_until_the_third_ends, NULL), 0);
+    right = wait_until(third_runs, NULL) && right;
+    const bool waits = !atomic_load(&second_has_returned);
+    atomic_store(&first_may_go, true);
+    const bool returns = wait_until(is_true, &second_has_returned);
+    atomic_store(&third_must_end, true);
+    for (int i = 0; i < 5; i++)
+        pthread_join(threads[i], NULL);
+    forkcall_set_trace(NULL, NULL);
+    assert_true(right);
+    assert_true(waits);
+    assert_true(returns);
+}
 
 #define THREADS 4
 #define ROUNDS 50
@@ -518,6 +655,8 @@ int main(void)
         TEST(callback_may_close_the_descriptors_of_the_call),
         TEST(no_fork_of_the_process_is_traced_until_it_says_so),
         TEST(fork_sets_a_trace_though_a_callback_ran_in_its_parent),
+        TEST(fork_that_a_callback_has_made_may_set_a_trace_there_and_later),
+        TEST(setter_waits_for_callbacks_of_earlier_traces_alone),
         TEST(user_of_a_trace_may_be_freed_when_another_is_set),
     };
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
