@@ -11,16 +11,17 @@
 #endif
 
 /* Each function is one that the tool's documentation offers, or that compilers call. The last two
- * are variables, which the counters of gcc and of clang bring. */
-#define FOR_EACH_NAME(DO)                              \
-    DO(FC_TOOL_ADDRESS, __asan_init)                   \
-    DO(FC_TOOL_LEAK, __lsan_do_recoverable_leak_check) \
-    DO(FC_TOOL_THREAD, __tsan_init)                    \
-    DO(FC_TOOL_MEMORY, __msan_init)                    \
-    DO(FC_TOOL_UNDEFINED, __ubsan_default_options)     \
-    DO(FC_TOOL_VALGRIND, _vgnU_freeres)                \
-    DO(FC_TOOL_COVERAGE, __gcov_dump)                  \
-    DO(FC_TOOL_COVERAGE, __gcov_master)                \
+ * are variables, which the counters of gcc and of clang bring. None is a name that programs define
+ * for a tool that may be there (__asan_default_options and the like). */
+#define FOR_EACH_NAME(DO)                                     \
+    DO(FC_TOOL_ADDRESS, __asan_init)                          \
+    DO(FC_TOOL_LEAK, __lsan_do_recoverable_leak_check)        \
+    DO(FC_TOOL_THREAD, __tsan_init)                           \
+    DO(FC_TOOL_MEMORY, __msan_init)                           \
+    DO(FC_TOOL_UNDEFINED, __ubsan_handle_builtin_unreachable) \
+    DO(FC_TOOL_VALGRIND, _vgnU_freeres)                       \
+    DO(FC_TOOL_COVERAGE, __gcov_dump)                         \
+    DO(FC_TOOL_COVERAGE, __gcov_master)                       \
     DO(FC_TOOL_COVERAGE, __llvm_profile_filename)
 
 #ifdef HAVE_WEAK_REFERENCES
@@ -99,26 +100,71 @@ bool fc_tools_find_leaks(void)
     return find_leaks != NULL && find_leaks() != 0;
 }
 
-/* Finds the last place of what in the text. */
-static const char *find_last(const char *text, size_t size, const char *what)
+/* A text of which the front is taken off. */
+struct rest {
+    const char *at, *end;
+};
+
+static bool take_text(struct rest *rest, const char *what)
 {
     const size_t length = strlen(what);
-    for (const char *at = text + size; at-- > text;)
-        if ((size_t)(text + size - at) >= length && memcmp(at, what, length) == 0)
-            return at;
-    return NULL;
+    if ((size_t)(rest->end - rest->at) < length || memcmp(rest->at, what, length) != 0)
+        return false;
+    rest->at += length;
+    return true;
+}
+
+static bool take_digits(struct rest *rest)
+{
+    const char *const first = rest->at;
+    while (rest->at < rest->end && *rest->at >= '0' && *rest->at <= '9')
+        rest->at++;
+    return rest->at > first;
+}
+
+/* "file.c:7:13: runtime error: ": other programs have runtime errors, too. */
+static bool is_undefined_behaviour(struct rest line)
+{
+    for (; line.at < line.end; line.at++) {
+        struct rest rest = line;
+        if (take_text(&rest, ":") && take_digits(&rest) && take_text(&rest, ":") && take_digits(&rest) &&
+            take_text(&rest, ": runtime error: "))
+            return true;
+    }
+    return false;
+}
+
+/* "SUMMARY: NAME: ", "==7==ERROR: NAME: ", "==7==WARNING: NAME: " */
+static bool is_summary(struct rest line)
+{
+    static const char *const names[] = {"AddressSanitizer: ", "LeakSanitizer: ", "ThreadSanitizer: ",
+                                        "MemorySanitizer: ", "UndefinedBehaviorSanitizer: "};
+    if (!take_text(&line, "SUMMARY: ")) {
+        if (!take_text(&line, "==") || !take_digits(&line) || !take_text(&line, "=="))
+            return false;
+        if (!take_text(&line, "ERROR: "))
+            (void)take_text(&line, "WARNING: ");
+    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (take_text(&line, names[i]))
+            return true;
+    return false;
 }
 
 const char *fc_tools_find_report(const char *text, size_t size, size_t *line_size)
 {
-    const char *line = size == 0 ? NULL : find_last(text, size, ": runtime error: ");
-    if (line == NULL && size > 0)
-        line = find_last(text, size, "Sanitizer: ");
-    if (line == NULL)
-        return NULL;
-    while (line > text && line[-1] != '\n')
-        line--;
-    const char *end = memchr(line, '\n', (size_t)(text + size - line));
-    *line_size = (size_t)((end == NULL ? text + size : end) - line);
-    return line;
+    const char *found = NULL;
+    bool found_undefined = false;
+    for (const char *at = text; size > 0 && at < text + size;) {
+        const char *newline = memchr(at, '\n', (size_t)(text + size - at));
+        const struct rest line = {.at = at, .end = newline == NULL ? text + size : newline};
+        const bool is_undefined = is_undefined_behaviour(line);
+        if (is_undefined || (!found_undefined && is_summary(line))) {
+            found = line.at;
+            found_undefined = is_undefined;
+            *line_size = (size_t)(line.end - line.at);
+        }
+        at = line.end + 1;
+    }
+    return found;
 }

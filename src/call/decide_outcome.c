@@ -10,6 +10,7 @@
 #include "os/start_gate.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 /* ---- Did the function run? ------------------------------------------------------------------- */
@@ -159,6 +160,10 @@ unsigned fc_outcome_tool_hint(const struct fc_facts *facts, enum fc_decided_by b
     /* The function may have done so itself. */
     if (!has_spoken && by == FC_DECIDED_BY_KERNEL && report->status == FORKCALL_EXITED)
         has_spoken = (facts->tools & FC_TOOLS_SANITIZERS) != 0 && report->code != 0;
+    /* Their option abort_on_error=1 ends the process so. */
+    const unsigned aborting = FC_TOOL_ADDRESS | FC_TOOL_MEMORY | FC_TOOL_THREAD;
+    if (!has_spoken && by == FC_DECIDED_BY_KERNEL && report->status == FORKCALL_SIGNALED)
+        has_spoken = (facts->tools & aborting) != 0 && report->code == SIGABRT;
     return has_spoken ? FORKCALL_HINT_TOOL : 0;
 }
 

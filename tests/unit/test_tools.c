@@ -50,6 +50,20 @@ static bool has_hint(void)
     return report.hints == FORKCALL_HINT_TOOL;
 }
 
+/* As programs have it that may be built with the sanitizer or without. */
+const char *__ubsan_default_options(void); // NOLINT: the sanitizer's own name
+const char *__ubsan_default_options(void)  // NOLINT
+{
+    return "";
+}
+
+/* Another sanitizer brings that one along. */
+static void options_for_a_sanitizer_do_not_make_one(void **state)
+{
+    (void)state;
+    assert_int_equal(fc_tools() & FC_TOOL_UNDEFINED, 0);
+}
+
 static void end_that_the_library_makes_is_no_finding(void **state)
 {
     static const struct {
@@ -119,6 +133,20 @@ static void exit_before_the_answer_may_be_the_sanitizer(void **state)
     assert_null(strstr(report.message, "perhaps"));
 }
 
+static void abort_before_the_answer_may_be_the_sanitizer(void **state)
+{
+    (void)state;
+    facts.tools = FC_TOOL_ADDRESS | FC_TOOL_LEAK;
+    ends_by(SIGABRT);
+    assert_true(has_hint());
+    assert_status(report, FORKCALL_SIGNALED);
+    ends_by(SIGKILL);
+    assert_false(has_hint());
+    facts.tools = FC_TOOL_UNDEFINED | FC_TOOL_VALGRIND;
+    ends_by(SIGABRT);
+    assert_false(has_hint());
+}
+
 static void line_of_a_report_is_found_in_standard_error(void **state)
 {
     static const struct {
@@ -132,7 +160,23 @@ static void line_of_a_report_is_found_in_standard_error(void **state)
         {"a\nSUMMARY: AddressSanitizer: x\nb\n", "SUMMARY: AddressSanitizer: x"},
         {"==1==ERROR: AddressSanitizer: x\n\nSUMMARY: AddressSanitizer: y\n", "SUMMARY: AddressSanitizer: y"},
         {"a.c:1:2: runtime error: x\nSUMMARY: UndefinedBehaviorSanitizer: y\n", "a.c:1:2: runtime error: x"},
-        {": runtime error: ", ": runtime error: "},
+        {"a.c:1:2: runtime error: x\nb.c:3:4: runtime error: y\n\n", "b.c:3:4: runtime error: y"},
+        {"SUMMARY: ThreadSanitizer: x\na.c:10:20: runtime error: y", "a.c:10:20: runtime error: y"},
+        {"==12==WARNING: MemorySanitizer: x\n", "==12==WARNING: MemorySanitizer: x"},
+        {"==12==LeakSanitizer: x\n", "==12==LeakSanitizer: x"},
+        /* What other programs say. */
+        {": runtime error: ", NULL},
+        {"panic: runtime error: index out of range\n", NULL},
+        {"script.lua:3: runtime error: x\n", NULL},
+        {"at :1:: runtime error: x\n", NULL},
+        {"1:\n2:3: runtime error: x\n:4\n:5: runtime error: y\n", NULL},
+        {"HtmlSanitizer: removed\n", NULL},
+        {"AddressSanitizer: removed\n", NULL},
+        {"SUMMARY: HtmlSanitizer: removed\n", NULL},
+        {"the SUMMARY: AddressSanitizer: x\n", NULL},
+        {"==ERROR: AddressSanitizer: x\n", NULL},
+        {"==1=", NULL},
+        {"a.c:1:2: runtime error:", NULL},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -179,11 +223,13 @@ int main(void)
     forkcall_init();
 #define TEST(name) cmocka_unit_test_setup(name, begin_anew)
     const struct CMUnitTest tests[] = {
+        TEST(options_for_a_sanitizer_do_not_make_one),
         TEST(end_that_the_library_makes_is_no_finding),
         TEST(other_end_is_told_with_the_name_of_the_tool),
         TEST(nothing_is_said_of_a_child_without_tools),
         TEST(end_that_nobody_has_seen_is_no_finding),
         TEST(exit_before_the_answer_may_be_the_sanitizer),
+        TEST(abort_before_the_answer_may_be_the_sanitizer),
         TEST(line_of_a_report_is_found_in_standard_error),
         TEST(line_of_a_report_is_the_message),
         TEST(names_are_those_of_the_tools),
