@@ -117,6 +117,13 @@ static bool has_begun(const struct forkcall_report *report)
     return strstr(report->message, "there") != NULL;
 }
 
+/* The function says that it has begun before it becomes one that cannot answer, so on a busy
+ * machine it may be asked in between. */
+static bool has_begun_and_is_silent(const struct forkcall_report *report)
+{
+    return has_begun(report) && !has_frames(report);
+}
+
 /* No handler runs in time, or knows the processor. */
 static bool can_tell(void)
 {
@@ -186,7 +193,8 @@ static void child_that_does_not_answer_is_ended_all_the_same(void **state)
 {
     (void)state;
     for (enum way way = CLOSES_REPLY; way <= FORKS; way++) {
-        const struct forkcall_report report = end_until(way, (struct forkcall_options){0}, has_begun);
+        const struct forkcall_report report =
+            end_until(way, (struct forkcall_options){0}, way == FORKS ? has_begun : has_begun_and_is_silent);
         assert_true(has_begun(&report));
         assert_true(way == FORKS || !has_frames(&report));
         if (report.wait_status != -1)
