@@ -56,6 +56,9 @@ void fc_where_words(const struct forkcall_report *report, char *words, size_t si
     struct fc_module_at module;
     uint64_t address;
     words[0] = '\0';
+    /* Another thread may idle, whatever the function does. */
+    if (report->crash.thread != 0 && report->crash.thread != report->pid)
+        return;
     if (!fc_where_find(&report->crash, &address) || !fc_address_find_module(address, &module))
         return;
     const size_t count = fc_symbols_find(&fc_symbols_tables, address, found);
