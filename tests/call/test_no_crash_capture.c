@@ -237,6 +237,9 @@ static bool is_served_again(void *context)
 static void kept_child_changes_between_capture_and_none(void **state)
 {
     (void)state;
+#ifdef TEST_PORTABLE
+    SKIP("no child is kept");
+#endif
     if (!tested_calls_reuse_children() || has_musl())
         SKIP("no child is kept");
     if (under_sanitizer() || under_emulator())
