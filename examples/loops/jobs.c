@@ -38,7 +38,15 @@ struct job jobs[JOBS] = {
 int job_start(struct job *job)
 {
     job->result = forkcall_buf_fixed(&job->answer, sizeof job->answer);
-    return forkcall_start(&job->call, job->fn, NULL, 0, &job->result, &job->options);
+    const int r = forkcall_start(&job->call, job->fn, NULL, 0, &job->result, &job->options);
+    /* Rare systems have none. There a timer must call forkcall_wait, as in eventloop.c. */
+    if (r == 0 && forkcall_fd(job->call) < 0) {
+        fputs("there is no descriptor to watch here\n", stderr);
+        (void)forkcall_cancel(job->call);
+        (void)forkcall_finish(job->call);
+        exit(77); /* skipped */
+    }
+    return r;
 }
 
 bool job_has_ended(struct job *job)
