@@ -148,6 +148,8 @@ static const char *find_behind_last(const char *text, const char *end, const cha
 static const char *find_what(const char *text, size_t *size, const char *type)
 {
     char rest[FC_ABORT_TEXT_SIZE + 32];
+    if (*size == 0)
+        return NULL;
     const char *const end = text + *size;
     const char *found = find_behind_last(text, end, "terminate called after throwing an instance of '");
     const size_t length = (size_t)snprintf(rest, sizeof rest, "%s'\n  what():  ", type);

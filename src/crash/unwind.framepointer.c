@@ -2,9 +2,8 @@
  * -fno-omit-frame-pointer and needs no tables.
  *
  * SPDX-License-Identifier: MIT */
-#include "config.h"
-
 #include "crash/unwind.h"
+
 #include "module/address.h"
 
 #include <string.h>
@@ -134,7 +133,8 @@ static uint64_t find_unsaved_return_address(const struct fc_registers *registers
     return fc_address_is_return_address(return_address) ? return_address : 0;
 }
 
-static size_t walk(const struct fc_registers *registers, const struct fc_stack *stack, uint64_t *frames, size_t max)
+size_t fc_unwind_follow_frame_pointers(const struct fc_registers *registers, const struct fc_stack *stack,
+                                       uint64_t *frames, size_t max)
 {
     uint64_t fp = registers->fp;
     uint64_t next = 0;
@@ -165,32 +165,5 @@ size_t fc_unwind_frame_pointers(const struct fc_registers *registers, const void
     frames[count++] = registers->pc;
     if (count < max && fc_unwind_wild_jump(&current, &copy))
         frames[count++] = current.pc;
-    return count + walk(&current, &copy, frames + count, max - count);
+    return count + fc_unwind_follow_frame_pointers(&current, &copy, frames + count, max - count);
 }
-
-size_t fc_unwind_without_libdw(const struct fc_registers *registers, const void *stack, uint64_t stack_address,
-                               size_t stack_size, uint64_t *frames, size_t max)
-{
-#ifdef HAVE_EH_FRAME
-    const struct fc_stack copy = {.bytes = stack, .address = stack_address, .size = stack_size};
-    struct fc_registers rest;
-    const size_t count = fc_unwind_by_tables(registers, &copy, frames, max, &rest);
-    /* musl and much code in assembler have no tables, nor has a program that the linker was not
-     * told to make a table of functions for. */
-    if (rest.count > 0)
-        return count + walk(&rest, &copy, frames + count, max - count);
-    if (count > 1)
-        return count;
-#endif
-    return fc_unwind_frame_pointers(registers, stack, stack_address, stack_size, frames, max);
-}
-
-#ifndef HAVE_LIBDW
-
-size_t fc_unwind(const struct fc_registers *registers, const void *stack, uint64_t stack_address, size_t stack_size,
-                 uint64_t *frames, size_t max)
-{
-    return fc_unwind_without_libdw(registers, stack, stack_address, stack_size, frames, max);
-}
-
-#endif

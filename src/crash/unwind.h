@@ -41,6 +41,10 @@ struct fc_stack {
 size_t fc_unwind_by_tables(const struct fc_registers *registers, const struct fc_stack *stack, uint64_t *frames,
                            size_t max, struct fc_registers *rest);
 
+/* Goes on from a frame by frame pointers: the frames of its callers alone. */
+size_t fc_unwind_follow_frame_pointers(const struct fc_registers *registers, const struct fc_stack *stack,
+                                       uint64_t *frames, size_t max);
+
 /* A walk by tables. */
 struct fc_table_entry;
 struct fc_unwind_walk {
