@@ -2,6 +2,8 @@
 . "$CI_DIR/lib.sh"
 need_build_tools
 try_fork_unsafe_libraries
+# A python3 in root's home, which may come first in the path, is not for this user.
+export PATH=$CI_TMP/bin:/usr/sbin:/usr/bin:/sbin:/bin
 CC=gcc setup build "${strict[@]}"
 compile build
 if [ "$(id -u)" = 0 ]; then
