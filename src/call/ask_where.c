@@ -34,9 +34,8 @@ bool fc_call_ask_where(struct forkcall_call *call)
 {
     if (call->task.no_crash_capture || !is_in_function(call) || !may_answer(&call->look))
         return false;
-    call->asked = fc_process_queue(&call->process, FC_WHERE_SIGNAL, FC_WHERE_VALUE(call->task.nonce)) == 0;
-    call->reply.asked = call->asked;
-    if (call->asked)
+    call->reply.asked = fc_process_queue(&call->process, FC_WHERE_SIGNAL, FC_WHERE_VALUE(call->task.nonce)) == 0;
+    if (call->reply.asked)
         fc_call_set_stage(call, FC_STAGE_ASKED, fc_now_ns() + ANSWER_NS);
-    return call->asked;
+    return call->reply.asked;
 }

@@ -91,7 +91,6 @@ struct forkcall_call {
 
     /* ---- call/ask_where.c: where the function was ---- */
     struct fc_process_look look;
-    bool asked; /* the child itself */
 
     /* ---- call/trace.c: who hears of the call ---- */
     unsigned tracer; /* the number of the registration; 0: none */

@@ -110,7 +110,7 @@ static void set_where(struct forkcall_call *call)
     struct forkcall_crash *crash = &call->report.crash;
     if (call->report.status != FORKCALL_TIMED_OUT && call->report.status != FORKCALL_CANCELED)
         return;
-    if (call->asked && call->reply.has_where) {
+    if (call->reply.asked && call->reply.has_where) {
         memset(crash, 0, sizeof *crash);
         crash->thread = fc_crash_thread(notice->data);
         if (fc_may_have_other_threads())
