@@ -3,14 +3,10 @@
  * SPDX-License-Identifier: MIT */
 #include "call/kept_notices.h"
 
-#include "base/io.h"
+#include "base/brief_lock.h"
 #include "wire/crash_notice.h"
 
 #include <stdatomic.h>
-
-/* How often a thread tries to get the lock: in a process that was forked while another thread had
- * it, it stays locked. */
-#define TRIES 1000
 
 static struct kept {
     uint64_t number;
@@ -22,19 +18,9 @@ static struct kept {
 static uint64_t last_number;
 static atomic_flag is_locked = ATOMIC_FLAG_INIT;
 
-static bool lock(void)
-{
-    for (int i = 0; i < TRIES; i++) {
-        if (!atomic_flag_test_and_set(&is_locked))
-            return true;
-        fc_yield();
-    }
-    return false;
-}
-
 uint64_t fc_notice_keep(struct forkcall_buf *notice, int64_t pid, bool by_fork)
 {
-    if (!lock())
+    if (!fc_brief_lock(&is_locked))
         return 0;
     const uint64_t number = ++last_number;
     struct kept *kept = &all_kept[number % FC_KEPT_NOTICES_MAX];
@@ -51,7 +37,7 @@ bool fc_notice_get(uint64_t number, int64_t pid, struct forkcall_buf *copy, bool
     const struct kept *kept = &all_kept[number % FC_KEPT_NOTICES_MAX];
     bool is_copied = false;
     /* The memory is had before the lock. Pages that are not used cost nothing. */
-    if (number == 0 || forkcall_buf_extend(copy, FC_CRASH_NOTICE_MAX) == NULL || !lock())
+    if (number == 0 || forkcall_buf_extend(copy, FC_CRASH_NOTICE_MAX) == NULL || !fc_brief_lock(&is_locked))
         return false;
     forkcall_buf_truncate(copy, 0);
     if (kept->number == number && kept->pid == pid) {

@@ -3,16 +3,12 @@
  * SPDX-License-Identifier: MIT */
 #include "call/last_words.h"
 
-#include "base/io.h"
+#include "base/brief_lock.h"
 #include "base/large_storage.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
-
-/* How often a thread tries to get the lock: in a process that was forked while another thread had
- * it, it stays locked. */
-#define TRIES 1000
 
 static FC_LARGE_STORAGE struct words {
     uint64_t number;
@@ -22,20 +18,10 @@ static FC_LARGE_STORAGE struct words {
 static uint64_t last_number;
 static atomic_flag is_locked = ATOMIC_FLAG_INIT;
 
-static bool lock(void)
-{
-    for (int i = 0; i < TRIES; i++) {
-        if (!atomic_flag_test_and_set(&is_locked))
-            return true;
-        fc_yield();
-    }
-    return false;
-}
-
 uint64_t fc_last_words_keep(const void *text, size_t size)
 {
     const size_t n = size < FC_LAST_WORDS_SIZE ? size : FC_LAST_WORDS_SIZE - 1;
-    if (n == 0 || !lock())
+    if (n == 0 || !fc_brief_lock(&is_locked))
         return 0;
     const uint64_t number = ++last_number;
     struct words *words = &kept[number % FC_LAST_WORDS_MAX];
@@ -50,7 +36,7 @@ void fc_last_words_get(uint64_t number, char text[FC_LAST_WORDS_SIZE])
 {
     const struct words *words = &kept[number % FC_LAST_WORDS_MAX];
     text[0] = 0;
-    if (number == 0 || !lock())
+    if (number == 0 || !fc_brief_lock(&is_locked))
         return;
     if (words->number == number)
         memcpy(text, words->text, FC_LAST_WORDS_SIZE);
