@@ -1,9 +1,8 @@
 /* HOST: Linux: /proc tells who traces a process. */
 #include "os/debugger.h"
 
-#include "base/io.h"
+#include "base/small_file.h"
 
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +18,7 @@ static bool read_file(pid_t pid, const char *name, char *text, size_t size)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const ssize_t n = fd < 0 ? -1 : fc_read(fd, text, size - 1);
-    if (fd >= 0)
-        close(fd);
-    text[n < 0 ? 0 : n] = '\0';
-    return n > 0;
+    return fc_small_file_read(path, text, size);
 }
 
 /* 0: nobody. */

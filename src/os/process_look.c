@@ -4,31 +4,12 @@
  * server). */
 #include "os/process_look.h"
 
-#include "base/descriptors.h"
-#include "base/io.h"
+#include "base/small_file.h"
 
-#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* Reads the start of a file into a string. The descriptor lives only under the lock, so that no
- * child of another thread has it. */
-static bool read_file(const char *path, char *text, size_t size)
-{
-    ssize_t n = -1;
-    fc_fds_lock();
-    const int fd = fc_fd_above_streams(open(path, O_RDONLY | O_CLOEXEC));
-    if (fd >= 0) {
-        n = fc_read(fd, text, size - 1);
-        close(fd);
-    }
-    fc_fds_unlock();
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0;
-}
 
 /* What stands behind the name of a line; NULL: there is no such line. */
 static const char *find(const char *text, const char *name)
@@ -47,7 +28,7 @@ static void look_at_status(struct fc_process_look *look, pid_t pid, int signal)
 {
     char path[40], text[4096];
     (void)snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
-    if (!read_file(path, text, sizeof text))
+    if (!fc_small_file_read(path, text, sizeof text))
         return;
     const char *state = find(text, "\nState:");
     const char *threads = find(text, "\nThreads:");
