@@ -16,6 +16,12 @@ unsigned fc_hazards_to_refuse(void)
     return hazards;
 }
 
+unsigned fc_hazards_that_last(unsigned hazards)
+{
+    const bool ended = (hazards & FORKCALL_HAZARD_THREADS) != 0 && !fc_other_threads_go_on();
+    return ended ? hazards & ~(unsigned)FORKCALL_HAZARD_THREADS : hazards;
+}
+
 unsigned fc_hazard_of_libraries(void)
 {
     return !forkcall_in_child() && fc_has_hostile_library(false) ? FORKCALL_HAZARD_LIBRARY : 0;
@@ -23,7 +29,7 @@ unsigned fc_hazard_of_libraries(void)
 
 unsigned forkcall_hazards(void)
 {
-    unsigned hazards = fc_hazards_to_refuse();
+    unsigned hazards = fc_hazards_that_last(fc_hazards_to_refuse());
     /* Not in a child, where the loader's lock may be held for ever by a thread of the host. */
     if (!forkcall_in_child() && fc_has_hostile_library(true))
         hazards |= FORKCALL_HAZARD_LIBRARY;

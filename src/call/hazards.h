@@ -9,5 +9,7 @@ unsigned fc_hazard_of_libraries(void);
 
 /* The bits of forkcall_hazards that a call may be refused for. */
 unsigned fc_hazards_to_refuse(void);
+/* Leaves out threads that are only ending, as those that were just joined. */
+unsigned fc_hazards_that_last(unsigned hazards);
 
 #endif

@@ -27,8 +27,11 @@ static const char *remedy(void)
 static bool refuses(struct forkcall_call *call)
 {
     struct forkcall_report *report = &call->report;
+    if ((report->hazards & FORKCALL_HAZARDS_REFUSE) == 0 || call->options.allow_unsafe_fork)
+        return false;
+    report->hazards = fc_hazards_that_last(report->hazards);
     const unsigned bits = report->hazards & FORKCALL_HAZARDS_REFUSE;
-    if (bits == 0 || call->options.allow_unsafe_fork)
+    if (bits == 0)
         return false;
     const char *what = (bits & FORKCALL_HAZARD_THREADS) != 0 ? fc_other_threads_in_words()
                                                              : "this process was forked and has not exec'ed";

@@ -1,10 +1,16 @@
 /* ANY: Linux: Asks glibc, unshare(2) and /proc/self/task, in this order. */
 #include "os/threads.h"
 
+#include "base/descriptors.h"
+#include "base/small_file.h"
 #include "config.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,6 +52,62 @@ bool fc_has_other_threads(void)
         return tasks.st_nlink > 3; /* ".", "..", and one for each thread */
     return true;
 }
+
+/* ---- Threads that are ending ----------------------------------------------------------------- */
+
+enum { MANY_TASKS = 16 };
+
+/* Lists the other threads. -1: there are too many, or no list is to be had. */
+static int list_others(long ids[MANY_TASKS])
+{
+    int count = 0;
+    fc_fds_lock();
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *entry;
+    while (tasks != NULL && count >= 0 && (entry = readdir(tasks)) != NULL) {
+        const long id = strtol(entry->d_name, NULL, 10);
+        if (id <= 0 || id == syscall(SYS_gettid))
+            continue;
+        if (count == MANY_TASKS)
+            count = -1;
+        else
+            ids[count++] = id;
+    }
+    if (tasks != NULL)
+        closedir(tasks);
+    fc_fds_unlock();
+    return tasks != NULL ? count : -1;
+}
+
+/* A thread that ends has PF_EXITING among its flags, the ninth word of its line (proc(5)), before
+ * pthread_join returns in another thread. From then on it runs no code of the program. */
+static bool is_ending(long id)
+{
+    enum { PF_EXITING = 4 };
+    char path[60], line[600], state;
+    unsigned flags;
+    (void)snprintf(path, sizeof path, "/proc/self/task/%ld/stat", id);
+    if (!fc_small_file_read(path, line, sizeof line))
+        return true; /* it has ended */
+    const char *name_end = strrchr(line, ')');
+    if (name_end == NULL || sscanf(name_end + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+        return false;
+    return state == 'Z' || state == 'X' || (flags & PF_EXITING) != 0;
+}
+
+bool fc_other_threads_go_on(void)
+{
+    long ids[MANY_TASKS];
+    if (!fc_has_other_threads())
+        return false;
+    const int count = list_others(ids);
+    for (int i = 0; i < count; i++)
+        if (!is_ending(ids[i]))
+            return true;
+    return count < 0;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
 
 const char *fc_other_threads_in_words(void)
 {

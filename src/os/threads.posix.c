@@ -11,6 +11,11 @@ bool fc_has_other_threads(void)
     return false;
 }
 
+bool fc_other_threads_go_on(void)
+{
+    return fc_has_other_threads();
+}
+
 const char *fc_other_threads_in_words(void)
 {
     return "other threads run, or have run, in this process";

@@ -247,7 +247,7 @@ _Noreturn void fc_server_main(int control)
     if (r < 0)
         _exit(FC_EXIT_REFUSED);
     control_fd = control;
-    bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_EXECED || fc_has_other_threads();
+    bool exec_spares = prepare.setup.exec_spares || FC_SPARES_ARE_EXECED || fc_other_threads_go_on();
     leave_host(getppid());
     r = fc_credentials_take_on(&prepare.setup.credentials);
     /* The host compares itself with the server by kcmp(2), which the kernel allows only if the
@@ -259,7 +259,7 @@ _Noreturn void fc_server_main(int control)
         r = run_prepare(why, sizeof why);
         /* The function prepare has started threads, which a fork would not have: children are
          * exec'ed instead. */
-        exec_spares = fc_has_other_threads();
+        exec_spares = fc_other_threads_go_on();
     }
     /* Else each child would write again what constructors and prepare have written to stdio. */
     fflush(NULL);

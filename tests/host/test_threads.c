@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -257,12 +258,6 @@ static void *wait_for_byte(void *go)
     return NULL;
 }
 
-static bool is_alone(void *unused)
-{
-    (void)unused;
-    return (forkcall_hazards() & FORKCALL_HAZARD_THREADS) == 0;
-}
-
 static int refuse_with_threads(void *unused)
 {
     static const enum forkcall_method refusing[] = {FORKCALL_AUTO, FORKCALL_FORK};
@@ -293,8 +288,7 @@ static int refuse_with_threads(void *unused)
     pthread_join(thread, NULL);
     if (under_sanitizer()) /* the thread sanitizer has a thread of its own */
         return 0;
-    /* The kernel may need a moment to release the thread. */
-    CHECK(wait_until(is_alone, NULL));
+    CHECK((forkcall_hazards() & FORKCALL_HAZARD_THREADS) == 0);
     CHECK(forkcall_run(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
     return 0;
 }
@@ -305,6 +299,42 @@ static void fork_is_refused_while_threads_run_and_not_afterwards(void **state)
     if (!method_shares_memory())
         SKIP("others do not fork this process");
     assert_int_equal(host_run(refuse_with_threads, NULL), 0);
+}
+
+/* The kernel closes the descriptors of such a thread after it has let pthread_join return. */
+static void *returns_with_its_own_descriptors(void *nothing)
+{
+#ifdef CLONE_FILES
+    int ends[2];
+    if (unshare(CLONE_FILES) == 0)
+        for (int i = 0; i < 400 && pipe(ends) == 0; i++)
+            ;
+#endif
+    return nothing;
+}
+
+/* The kernel counts a thread that was joined until it is done with the thread, a moment later. */
+static int fork_after_joining(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < 30; i++) {
+        pthread_t threads[4];
+        for (int k = 0; k < 4; k++)
+            CHECK(pthread_create(&threads[k], NULL, returns_with_its_own_descriptors, NULL) == 0);
+        for (int k = 0; k < 4; k++)
+            pthread_join(threads[k], NULL);
+        CHECK((forkcall_hazards() & FORKCALL_HAZARD_THREADS) == 0);
+        CHECK(forkcall_run(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
+    }
+    return 0;
+}
+
+static void threads_that_were_joined_are_no_reason_to_refuse(void **state)
+{
+    (void)state;
+    if (!method_shares_memory() || under_sanitizer())
+        SKIP("others do not fork this process, and the thread sanitizer has a thread of its own");
+    assert_int_equal(host_run(fork_after_joining, NULL), 0);
 }
 
 static int allow_with_threads(void *unused)
@@ -409,6 +439,7 @@ int main(void)
         forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fork_is_refused_while_threads_run_and_not_afterwards),
+        cmocka_unit_test(threads_that_were_joined_are_no_reason_to_refuse),
         cmocka_unit_test(other_methods_are_not_refused_while_threads_run),
         cmocka_unit_test(thirty_two_threads_call_at_once),
         cmocka_unit_test(call_started_in_one_thread_and_finished_in_another),
