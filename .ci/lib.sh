@@ -106,6 +106,13 @@ compile()
     ninja -C "$1" -j "$jobs_at_once" "${@:2}"
 }
 
+# count_tests TESTLOG.JSON: counts the tests, and names those that failed; fails if there is none.
+count_tests()
+{
+    [ -s "$1" ] || die "no test was run"
+    python3 "$CI_DIR/testlog.py" "$1" "$CI_RESULTS/$CI_JOB"
+}
+
 # run_tests DIRECTORY [argument of meson test …]: fails if a test fails, or if none was run.
 run_tests()
 {
@@ -115,8 +122,7 @@ run_tests()
     rm -f "$dir"/meson-logs/testlog*.json
     meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes "$tests_at_once" "$@" || rc=$?
     for log in "$dir"/meson-logs/testlog*.json; do
-        [ -s "$log" ] || die "no test was run"
-        python3 "$CI_DIR/testlog.py" "$log" "$CI_RESULTS/$CI_JOB" || rc=1
+        count_tests "$log" || rc=1
     done
     return "$rc"
 }

@@ -1,4 +1,4 @@
-"""Reads Meson's testlog.json: prints what was skipped and why, and adds the counts to a job's result file.
+"""Reads Meson's testlog.json: prints what was skipped and why, and adds counts and names to a job's result file.
 
 A test program that tells its cases, in cmocka's own format or in TAP, counts as these; any other as one.
 """
@@ -66,6 +66,14 @@ def count(test):
     return 1, 0, []
 
 
+def places_of_failure(test):
+    """Name, cases and lines of a test that failed, in one line."""
+    out, err = test.get("stdout") or "", test.get("stderr") or ""
+    cases = re.findall(r"^\[  FAILED  \] (\w+)$", out, re.MULTILINE)
+    lines = re.findall(r"^\[   LINE   \] --- (?:\.\./)*(?:tree/)?(\S+?:\d+)", err, re.MULTILINE)
+    return " ".join([test["name"].split(" / ")[-1], test["result"], *cases, *lines])
+
+
 def main(log, results):
     with open(log, encoding="utf-8") as file:
         tests = [json.loads(line) for line in file if line.strip()]
@@ -77,6 +85,8 @@ def main(log, results):
             for name, reason in skipped:
                 print(f"skipped: {name}: {reason}")
                 print(f"skip {name}: {reason}", file=out)
+            if failed or test["result"] not in PASSED | SKIPPED:
+                print("fail", places_of_failure(test), file=out)
         print("tests", *total, file=out)
     print(f"{len(tests)} test programs: {total[0]} cases ok, {total[1]} failed, {total[2]} skipped")
     return 1 if total[1] or not tests else 0
