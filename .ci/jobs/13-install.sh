@@ -28,8 +28,39 @@ for program in shared-c shared-cxx static-c static-cxx; do
     count_check "the installed library in the program $program"
 done
 
+# The same by CMake, from a copy of the installed tree at another place.
+need cmake
+cp -R "$prefix" moved
+cmake_consumer()
+{
+    cmake -S "$consumer" -B "$1" -G Ninja "-DCMAKE_PREFIX_PATH=$PWD/moved" "-DCMAKE_C_FLAGS=$warnings" \
+        "-DCMAKE_CXX_FLAGS=$warnings" "-DWANTED=$2" --log-level=NOTICE
+}
+version=$(pkg-config --modversion forkcall)
+cmake_consumer cmake "$version"
+cmake --build cmake -j "$jobs_at_once"
+(cd cmake && timeout 300 ctest --output-on-failure)
+for program in shared static; do
+    count=$(readelf -d "cmake/cmake-$program-c" | grep -c 'NEEDED.*libforkcall\.so\.[0-9]' || true)
+    [ "$count" = "$([ "$program" = shared ] && echo 1 || echo 0)" ] || die "cmake-$program-c is linked with the wrong library"
+done
+! grep -rlF "$prefix" cmake --include='*.ninja' || die "the CMake config file names where the library was installed first"
+count_check "programs by CMake, shared and static, from a tree that was moved"
+IFS=. read -r major minor patch <<<"$version"
+for wanted in "$major" "$major.$minor" "$major.$minor...$major.$((minor + 7))"; do
+    cmake_consumer cmake-accepted "$wanted" >accepted.log 2>&1 || { cat accepted.log; die "CMake refuses $version as $wanted"; }
+    rm -r cmake-accepted
+done
+for wanted in "$major.$minor.$((patch + 1))" "$major.$((minor + 1))" "$((major + 1))" "$((major + 1)).0...$((major + 2))" \
+    "0.0.1"; do
+    ! cmake_consumer cmake-refused "$wanted" >refused.log 2>&1 || die "CMake takes $version for $wanted"
+    grep -q "version: $version" refused.log || { cat refused.log; die "CMake refuses $wanted for another reason"; }
+    rm -r cmake-refused
+done
+count_check "CMake is told which versions $version can stand for"
+
 # A plugin in a program that is not its own, with the installed helper.
-"$prefix/libexec/forkcall/forkcall-helper" --version | grep -q '^forkcall-helper (libforkcall) [0-9.]*$' ||
+"$(pkg-config --variable=helper forkcall)" --version | grep -q '^forkcall-helper (libforkcall) [0-9.]*$' ||
     die "the installed forkcall-helper does not run"
 # shellcheck disable=SC2086
 gcc -std=c11 -shared -fPIC -fopenmp $warnings $cflags "$CI_SRC/examples/python/parallel_sum.c" -o parallel_sum.so $libs
