@@ -51,7 +51,7 @@ void fc_child_addresses_init(struct fc_child_addresses *addresses, struct fc_rel
 
 bool fc_child_addresses_differ(const struct fc_child_addresses *addresses)
 {
-    return addresses->relocation != NULL || fc_foreign_get(0) != NULL;
+    return addresses->relocation != NULL || fc_foreign_is_any();
 }
 
 bool fc_child_address_find(const struct fc_child_addresses *addresses, uint64_t *address)

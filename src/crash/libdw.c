@@ -159,10 +159,12 @@ static bool is_loaded(void)
 /* Adds the modules that only a child had loaded. Their files are opened when they are asked for. */
 static bool report_foreign(Dwfl *dwfl)
 {
-    const struct fc_foreign *module;
-    for (size_t i = 0; (module = fc_foreign_get(i)) != NULL; i++)
-        if (libdw.dwfl_report_module(dwfl, module->file.path, module->here, module->here + module->size) == NULL)
+    for (size_t i = 0; i < FC_FOREIGN_MAX; i++) {
+        const struct fc_foreign *module = fc_foreign_get(i);
+        if (module != NULL &&
+            libdw.dwfl_report_module(dwfl, module->file.path, module->here, module->here + module->size) == NULL)
             return false;
+    }
     return true;
 }
 

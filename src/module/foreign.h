@@ -27,22 +27,28 @@ struct fc_mapped_file {
 /* The most files that a child tells of. */
 #define FC_MAPPED_FILES_MAX 16U
 
-/* Remembers a module. Returns where the start of its file lies in this process's addresses, which
- * is the same each time, or 0: there is no room, or what the child says cannot be. Nothing else can
- * be mapped there, and the memory cannot be read. A process remembers FC_FOREIGN_MAX modules, of
- * 256 MiB together (32 MiB in a program of 32 bits).
- * Thread-safe. */
+/* Remembers a module. Returns where the start of its file lies in this process's addresses, or 0:
+ * there is no room, or what the child says cannot be. Nothing else can be mapped there, and the
+ * memory cannot be read. A process remembers FC_FOREIGN_TRUE_MAX files that may be believed
+ * (foreign_file.h), each once, and beside them FC_FOREIGN_OTHERS_MAX modules that children have
+ * told of; both kinds get 256 MiB (32 MiB in a program of 32 bits). So nothing that a child makes
+ * up keeps a true file from its place. Opens a descriptor for a moment. Thread-safe. */
 uint64_t fc_foreign_place(const struct fc_mapped_file *file);
 
-#define FC_FOREIGN_MAX 32U
+#define FC_FOREIGN_TRUE_MAX 256U
+#define FC_FOREIGN_OTHERS_MAX 32U
+#define FC_FOREIGN_MAX (FC_FOREIGN_TRUE_MAX + FC_FOREIGN_OTHERS_MAX)
 
 struct fc_foreign {
     uint64_t here, size;        /* its place in this process's addresses */
     struct fc_mapped_file file; /* path has a terminating 0 */
 };
 
-/* The i-th module; NULL: there is none. */
+/* The module of a number below FC_FOREIGN_MAX; NULL: it has none. */
 const struct fc_foreign *fc_foreign_get(size_t i);
+
+/* True: there is a module. */
+bool fc_foreign_is_any(void);
 
 /* The module that holds the address; NULL: none does. */
 const struct fc_foreign *fc_foreign_find(uint64_t address);

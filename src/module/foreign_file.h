@@ -20,9 +20,14 @@ extern int64_t fc_foreign_believed_before;
  * descriptor that is closed on exec, or -1. Thread-safe. */
 int fc_foreign_open(const struct fc_foreign *module);
 
-/* The same, but returns a copy of the file's bytes, which nobody can change or cut short while it
- * is mapped. -1 also if the file has more than *room bytes; else takes its size from *room: a child
- * may tell of one file as many modules. */
+/* True: the file may be believed, and is a module that has such code at such a place. Replaces what
+ * the child has told by what the file says: its device and inode, and the range of all its code.
+ * Called with the lock of descriptors (base/descriptors.h). */
+bool fc_foreign_check(struct fc_mapped_file *file);
+
+/* The same as fc_foreign_open, but returns a copy of the file's bytes, which nobody can change or
+ * cut short while it is mapped. -1 also if the file has more than *room bytes; else takes its size
+ * from *room: a child may tell of one file as many modules. */
 int fc_foreign_open_copy(const struct fc_foreign *module, uint64_t *room);
 
 #define FC_FOREIGN_ROOM ((uint64_t)64 << 20) /* for all copies at a time */

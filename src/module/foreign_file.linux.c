@@ -10,6 +10,7 @@
 #include "base/lines.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,12 +84,11 @@ static bool is_on_local_file_system(uint64_t mount_id)
 /* ---- The file -------------------------------------------------------------------------------- */
 
 /* The device is not compared: file systems with several layers tell different ones. */
-static bool may_be_believed(const struct statx *status, const struct fc_foreign *module)
+static bool may_be_believed(const struct statx *status, const struct fc_mapped_file *file)
 {
     const unsigned wanted = STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO | STATX_SIZE | STATX_CTIME | STATX_MNT_ID;
-    return (status->stx_mask & wanted) == wanted && S_ISREG(status->stx_mode) &&
-           status->stx_ino == module->file.inode && (status->stx_mode & S_IWOTH) == 0 &&
-           (status->stx_uid == 0 || status->stx_uid == geteuid()) &&
+    return (status->stx_mask & wanted) == wanted && S_ISREG(status->stx_mode) && status->stx_ino == file->inode &&
+           (status->stx_mode & S_IWOTH) == 0 && (status->stx_uid == 0 || status->stx_uid == geteuid()) &&
            status->stx_ctime.tv_sec < fc_foreign_believed_before && is_on_local_file_system(status->stx_mnt_id);
 }
 
@@ -104,16 +105,80 @@ static int open_again(int fd)
     return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-int fc_foreign_open(const struct fc_foreign *module)
+static int open_believed(const struct fc_mapped_file *file, struct statx *status)
 {
     const struct how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = CACHED | NO_SYMLINKS};
-    struct statx status;
-    const int named = (int)syscall(SYS_openat2, AT_FDCWD, module->file.path, &how, sizeof how);
+    const int named = (int)syscall(SYS_openat2, AT_FDCWD, file->path, &how, sizeof how);
     if (named < 0)
         return -1;
-    const int fd = get_status(named, &status) && may_be_believed(&status, module) ? open_again(named) : -1;
+    const int fd = get_status(named, status) && may_be_believed(status, file) ? open_again(named) : -1;
     close(named);
     return fd;
+}
+
+int fc_foreign_open(const struct fc_foreign *module)
+{
+    struct statx status;
+    return open_believed(&module->file, &status);
+}
+
+/* ---- Its code -------------------------------------------------------------------------------- */
+
+#define SEGMENTS_MAX 32U /* linkers make a dozen */
+
+static size_t read_segments(int fd, ElfW(Phdr) segments[SEGMENTS_MAX])
+{
+    ElfW(Ehdr) header;
+    if (pread(fd, &header, sizeof header, 0) != (ssize_t)sizeof header ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof segments[0] ||
+        header.e_phnum > SEGMENTS_MAX || header.e_phoff > INT32_MAX)
+        return 0;
+    const size_t size = header.e_phnum * sizeof segments[0];
+    return pread(fd, segments, size, (off_t)header.e_phoff) == (ssize_t)size ? header.e_phnum : 0;
+}
+
+/* Widens the range that a child has told of to that of all the code. False: the module has no such
+ * code there. */
+static bool widen(struct fc_mapped_file *file, const ElfW(Phdr) * segments, size_t count)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const ElfW(Phdr) *first = NULL;
+    struct fc_mapped_file whole = *file;
+    bool is_there = false;
+    whole.end = 0;
+    for (size_t i = 0; i < count; i++) {
+        const ElfW(Phdr) *segment = &segments[i];
+        if (segment->p_type != PT_LOAD)
+            continue;
+        first = first == NULL ? segment : first;
+        if ((segment->p_flags & PF_X) == 0 || segment->p_vaddr < first->p_vaddr || first->p_offset >= page)
+            continue;
+        const uint64_t offset = segment->p_offset / page * page;
+        const uint64_t start = file->base + (segment->p_vaddr / page - first->p_vaddr / page) * page;
+        const uint64_t end = start + (segment->p_vaddr % page + segment->p_filesz + page - 1) / page * page;
+        if (whole.end == 0) {
+            whole.start = start;
+            whole.offset = offset;
+        }
+        whole.end = end > whole.end ? end : whole.end;
+        is_there |= file->start >= start && file->end <= end && file->offset - offset == file->start - start;
+    }
+    *file = is_there ? whole : *file;
+    return is_there;
+}
+
+bool fc_foreign_check(struct fc_mapped_file *file)
+{
+    ElfW(Phdr) segments[SEGMENTS_MAX];
+    struct statx status;
+    const int fd = open_believed(file, &status);
+    if (fd < 0)
+        return false;
+    const bool is_true = widen(file, segments, read_segments(fd, segments));
+    close(fd);
+    if (is_true)
+        file->device = (uint64_t)makedev(status.stx_dev_major, status.stx_dev_minor);
+    return is_true;
 }
 
 /* ---- A copy ---------------------------------------------------------------------------------- */

@@ -11,6 +11,12 @@ int fc_foreign_open(const struct fc_foreign *module)
     return -1;
 }
 
+bool fc_foreign_check(struct fc_mapped_file *file)
+{
+    (void)file;
+    return false;
+}
+
 int fc_foreign_open_copy(const struct fc_foreign *module, uint64_t *room)
 {
     (void)module;

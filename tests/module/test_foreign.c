@@ -1,6 +1,6 @@
 /* Tests what the host believes of a child that tells of modules which only the child has loaded: it
- * opens no file that may keep it waiting or that a child can have written, and remembers no module
- * that cannot be.
+ * opens no file that may keep it waiting or that a child can have written, remembers no module that
+ * cannot be, and has room for true ones whatever a child makes up.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"
@@ -11,6 +11,9 @@
 #include "module/foreign_file.h"
 
 #include <fcntl.h>
+#ifdef HAVE_FOREIGN_FILES
+#include <link.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +213,117 @@ static void limit_of_file_sizes_does_no_harm(void **state)
     assert_int_equal(host_run(host_with_a_limit, path), 0);
 }
 
+/* ---- True files ------------------------------------------------------------------------------ */
+
+/* Makes a module whose code lies from its second page on, two pages long. */
+static const char *make_module(const char *name)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    struct {
+        ElfW(Ehdr) header;
+        ElfW(Phdr) segments[2];
+    } module = {.header = {.e_ident = ELFMAG, .e_phentsize = sizeof(ElfW(Phdr)), .e_phnum = 2}};
+    module.header.e_phoff = offsetof(__typeof__(module), segments);
+    module.segments[0] = (ElfW(Phdr)){.p_type = PT_LOAD, .p_flags = PF_R, .p_filesz = sizeof module};
+    module.segments[1] = (ElfW(Phdr)){.p_type = PT_LOAD, .p_flags = PF_R | PF_X};
+    module.segments[1].p_offset = module.segments[1].p_vaddr = (ElfW(Addr))page;
+    module.segments[1].p_filesz = (ElfW(Addr))(page + 1);
+    const char *path = make_file(name, 0644);
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, &module, sizeof module), sizeof module);
+    close(fd);
+    return path;
+}
+
+/* What a child tells of that module. */
+static struct fc_mapped_file told(const char *path)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    struct fc_mapped_file file = {.base = 0x70000000, .offset = page, .device = 7, .inode = inode_of(path)};
+    file.start = file.base + page;
+    file.end = file.start + 2 * page;
+    (void)snprintf(file.path, sizeof file.path, "%s", path);
+    return file;
+}
+
+static size_t count_true_files(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < FC_FOREIGN_TRUE_MAX; i++)
+        count += fc_foreign_get(i) != NULL;
+    return count;
+}
+
+/* Makes up files, large ones, too, and lies about a true one. */
+static void tell_lies(const char *of_true_file)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    for (uint64_t i = 1; i <= 2 * FC_FOREIGN_MAX; i++) {
+        struct fc_mapped_file lie = told(of_true_file);
+        lie.inode += i;
+        lie.end = lie.base + (UINT64_C(20) << 20);
+        (void)fc_foreign_place(&lie);
+        lie = told(of_true_file);
+        lie.offset += i * page;
+        (void)fc_foreign_place(&lie);
+        lie = told(of_true_file);
+        lie.start += 2 * i * page; /* behind all code */
+        lie.end += 2 * i * page;
+        (void)fc_foreign_place(&lie);
+        lie = told(of_true_file);
+        lie.end += i * page;
+        (void)fc_foreign_place(&lie);
+    }
+}
+
+static int host_that_is_lied_to(void *unused)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    char first[sizeof folder + 32];
+    struct fc_mapped_file file;
+    (void)unused;
+    (void)snprintf(first, sizeof first, "%s", path_of("module"));
+    tell_lies(first);
+    CHECK(count_true_files() == 0);
+    file = told(first);
+    const uint64_t here = fc_foreign_place(&file);
+    CHECK(here != 0 && count_true_files() == 1);
+    CHECK(!fc_foreign_is_code(here + page - 1) && fc_foreign_is_code(here + page));
+    CHECK(fc_foreign_is_code(here + 3 * page - 1) && !fc_foreign_is_code(here + 3 * page));
+    /* Once for each file: wherever it lies, by whatever path, device and part of its code. */
+    for (uint64_t i = 1; i <= 2 * FC_FOREIGN_MAX; i++) {
+        file = told(first);
+        file.base += i * page;
+        file.start += i * page;
+        file.end += i * page;
+        file.device += i;
+        (void)snprintf(file.path, sizeof file.path, "%.*s%s", (int)(i % 100),
+                       "//////////////////////////////////////////"
+                       "//////////////////////////////////////////////////////////////",
+                       first);
+        CHECK(fc_foreign_place(&file) == here);
+        file.start += page;
+        file.offset += page;
+        CHECK(fc_foreign_place(&file) == here);
+    }
+    CHECK(count_true_files() == 1);
+    file = told(path_of("another module"));
+    const uint64_t there = fc_foreign_place(&file);
+    CHECK(there != 0 && there != here && count_true_files() == 2);
+    return 0;
+}
+
+/* What a child makes up takes only the places of what is made up. */
+static void lies_keep_no_true_file_from_its_place(void **state)
+{
+    (void)state;
+    skip_if_nothing_is_opened();
+    (void)make_module("module");
+    (void)make_module("another module");
+    assert_int_equal(host_run(host_that_is_lied_to, NULL), 0);
+}
+
 #endif
 
 /* ---- Places ---------------------------------------------------------------------------------- */
@@ -335,7 +449,7 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     static const char *const names[] = {"believed", "module", "young",  "everybody's", "another's",
-                                        "replaced", "fifo",   "target", "link"};
+                                        "replaced", "fifo",   "target", "link",        "another module"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         unlink(path_of(names[i]));
@@ -353,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup(file_system_that_may_not_answer_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(file_in_memory_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(limit_of_file_sizes_does_no_harm, believe_all_ages),
+        cmocka_unit_test_setup(lies_keep_no_true_file_from_its_place, believe_all_ages),
 #endif
         cmocka_unit_test(module_that_cannot_be_gets_no_place),
         cmocka_unit_test(module_keeps_its_place_wherever_a_child_has_it),
