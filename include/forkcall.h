@@ -25,12 +25,14 @@
  * Contents
  *  1. The function and its result   forkcall_fn, struct forkcall_buf
  *  2. The outcome of a call         struct forkcall_report, enum forkcall_status, forkcall_explain
- *  3. The call                      run_in_forked_process, forkcall_run, FORKCALL_WRAP
+ *  3. The call                      run_in_forked_process, forkcall_run, FORKCALL_WRAP,
+ *                                   FORKCALL_WRAP_WITH
  *  4. Inside the function           forkcall_fail, forkcall_throw, forkcall_progress
  *  5. Options                       struct forkcall_options: deadline, streams, limits, callbacks
  *  6. Calls that are safe anywhere  forkcall_init, forkcall_use_helper, forkcall_server_start,
  *                                   forkcall_hazards
- *  7. Several calls at once         forkcall_start, forkcall_fd, forkcall_wait, forkcall_finish
+ *  7. Several calls at once         forkcall_start, forkcall_fd, forkcall_wait, forkcall_wait_any,
+ *                                   forkcall_finish
  *  8. One function over many items  forkcall_map
  *  9. Watching calls                forkcall_set_trace
  *
@@ -70,6 +72,9 @@
 #include <sys/types.h>
 
 #ifdef __cplusplus
+#if __cplusplus >= 201103L
+#include <type_traits>
+#endif
 extern "C" {
 #endif
 
@@ -435,33 +440,59 @@ FORKCALL_PUBLIC struct forkcall_report forkcall_run(forkcall_fn *fn, const void 
 
 /** The decorator. With its semicolon, FORKCALL_WRAP(name, fn, args_type, result_type); defines
  * static struct forkcall_report name(const args_type *args, result_type *result), which runs
- * int fn(const args_type *, result_type *) in a child with default options. Both types must be
- * complete, trivially copyable and free of pointers. *result changes only on FORKCALL_OK; fn finds
- * its own *result all zero. */
-#define FORKCALL_WRAP(name, fn, args_type, result_type)                                         \
-    static int name##_forkcall_child(const void *args, size_t args_size,                        \
-                                     struct forkcall_buf *result)                               \
-    {                                                                                           \
-        result_type *value = (result_type *)forkcall_buf_extend(result, sizeof(result_type));   \
-        (void)args_size;                                                                        \
-        if (value == NULL)                                                                      \
-            return 12; /* ENOMEM: sticks to the result in any case */                           \
-        memset((void *)value, 0, sizeof *value);                                                \
-        return fn((const args_type *)args, value);                                              \
-    }                                                                                           \
-    FORKCALL_UNUSED static inline struct forkcall_report name(const args_type *args,            \
-                                                              result_type *result)              \
-    {                                                                                           \
-        struct forkcall_buf forkcall_answer = FORKCALL_BUF_INIT;                                \
-        const struct forkcall_options forkcall_named = forkcall_options_named_private(#fn);     \
-        const struct forkcall_report forkcall_outcome = forkcall_run(                           \
-            name##_forkcall_child, args, sizeof(args_type), &forkcall_answer, &forkcall_named); \
-        if (forkcall_outcome.status == FORKCALL_OK && result != NULL)                           \
-            memcpy((void *)result, forkcall_answer.data, sizeof(result_type));                  \
-        forkcall_buf_free(&forkcall_answer);                                                    \
-        return forkcall_outcome;                                                                \
-    }                                                                                           \
+ * int fn(const args_type *, result_type *) in a child with default options, so without a deadline.
+ * Both types must be complete, trivially copyable and free of pointers; C++ refuses the others, but
+ * for pointers inside a type. *result changes only on FORKCALL_OK; NULL: the answer is dropped. fn
+ * finds its own *result all zero. Messages name the function fn. */
+#define FORKCALL_WRAP(name, fn, args_type, result_type)                                        \
+    FORKCALL_WRAP_CHILD_PRIVATE(name, fn, args_type, result_type)                              \
+    FORKCALL_UNUSED static inline struct forkcall_report name(const args_type *args,           \
+                                                              result_type *result)             \
+    {                                                                                          \
+        return forkcall_run_typed_private(name##_forkcall_child, #fn, args, sizeof(args_type), \
+                                          result, sizeof(result_type), NULL);                  \
+    }                                                                                          \
     struct forkcall_report name(const args_type *args, result_type *result)
+
+/** As FORKCALL_WRAP, with options: it defines static struct forkcall_report name(const args_type
+ * *args, result_type *result, const struct forkcall_options *options). options may be NULL, and are
+ * those of forkcall_run: a deadline, a method, allow_env, a name to use in place of fn's. */
+#define FORKCALL_WRAP_WITH(name, fn, args_type, result_type)                                   \
+    FORKCALL_WRAP_CHILD_PRIVATE(name, fn, args_type, result_type)                              \
+    FORKCALL_UNUSED static inline struct forkcall_report name(                                 \
+        const args_type *args, result_type *result, const struct forkcall_options *options)    \
+    {                                                                                          \
+        return forkcall_run_typed_private(name##_forkcall_child, #fn, args, sizeof(args_type), \
+                                          result, sizeof(result_type), options);               \
+    }                                                                                          \
+    struct forkcall_report name(const args_type *args, result_type *result,                    \
+                                const struct forkcall_options *options)
+
+/** @cond private */
+#if defined(__cplusplus) && __cplusplus >= 201103L
+#define FORKCALL_CHECK_TYPE_PRIVATE(type)                                                     \
+    static_assert(std::is_trivially_copyable<type>::value && !std::is_pointer<type>::value && \
+                      !std::is_reference<type>::value,                                        \
+                  "forkcall: " #type " must be trivially copyable and no pointer")
+#else
+#define FORKCALL_CHECK_TYPE_PRIVATE(type) (void)sizeof(type)
+#endif
+
+/* What the child runs. */
+#define FORKCALL_WRAP_CHILD_PRIVATE(name, fn, args_type, result_type)                         \
+    static int name##_forkcall_child(const void *args, size_t args_size,                      \
+                                     struct forkcall_buf *result)                             \
+    {                                                                                         \
+        result_type *value = (result_type *)forkcall_buf_extend(result, sizeof(result_type)); \
+        FORKCALL_CHECK_TYPE_PRIVATE(args_type);                                               \
+        FORKCALL_CHECK_TYPE_PRIVATE(result_type);                                             \
+        (void)args_size;                                                                      \
+        if (value == NULL)                                                                    \
+            return 12; /* ENOMEM: sticks to the result in any case */                         \
+        memset((void *)value, 0, sizeof *value);                                              \
+        return fn((const args_type *)args, value);                                            \
+    }
+/** @endcond */
 
 /* ---- 4. Inside the function, from any depth and any of its threads --------------------------- */
 
@@ -654,14 +685,29 @@ struct forkcall_options {
 };
 
 /** @cond private */
-/* For FORKCALL_WRAP, which has a parameter of that name. */
-FORKCALL_UNUSED static inline struct forkcall_options
-forkcall_options_named_private(const char *function)
+/* For FORKCALL_WRAP and FORKCALL_WRAP_WITH. */
+FORKCALL_UNUSED static inline struct forkcall_report
+forkcall_run_typed_private(forkcall_fn *fn, const char *name, const void *args, size_t args_size,
+                           void *result, size_t result_size, const struct forkcall_options *options)
 {
-    struct forkcall_options options;
-    memset(&options, 0, sizeof options);
-    options.name = function;
-    return options;
+    static const char other_size[] = "the child sent a result of another size than its type has";
+    struct forkcall_buf answer = FORKCALL_BUF_INIT;
+    struct forkcall_options named;
+    struct forkcall_report report;
+    memset(&named, 0, sizeof named);
+    if (options != NULL)
+        named = *options;
+    if (named.name == NULL)
+        named.name = name;
+    report = forkcall_run(fn, args, args_size, &answer, &named);
+    if (report.status == FORKCALL_OK && answer.size != result_size) {
+        report.status = FORKCALL_LOST; /* only a child that sets out to deceive does so */
+        memcpy(report.message, other_size, sizeof other_size);
+    } else if (report.status == FORKCALL_OK && result != NULL) {
+        memcpy(result, answer.data, result_size);
+    }
+    forkcall_buf_free(&answer);
+    return report;
 }
 /** @endcond */
 
@@ -839,6 +885,21 @@ FORKCALL_PUBLIC int forkcall_fd(struct forkcall_call *call);
  * @return 1: done; 0: not yet. -EINVAL: NULL, or timeout_ms below -1. -EPERM: started in another
  *         process */
 FORKCALL_PUBLIC int forkcall_wait(struct forkcall_call *call, int timeout_ms);
+
+/** Waits until one of several calls is done, and moves all of them on meanwhile: delivers their
+ * progress and output, and acts at their deadlines. Works on every system, by every method, and
+ * needs no descriptor of forkcall_fd. Finish the call that is done, and put NULL or another call in
+ * its place; else the next forkcall_wait_any tells the same index. Of several that are done, the
+ * one that was done first is told. Like forkcall_wait, signals do not interrupt it. A callback of
+ * one of the calls may only cancel them all: not wait for any of them, and not finish any.
+ * @param calls,count the calls, which no other thread uses meanwhile; NULL elements are left out
+ * @param timeout_ms  how long at most; 0: only look; -1: for ever
+ * @return the index of a call that is done. -ETIMEDOUT: none yet. -ECHILD: there is no call: count
+ *         is 0, or all elements are NULL. -EINVAL: calls is NULL, count above INT_MAX, or
+ *         timeout_ms below -1. -EPERM: one was started in another process. -ENOMEM: no memory, for
+ *         more than 8 elements */
+FORKCALL_PUBLIC int forkcall_wait_any(struct forkcall_call *const *calls, size_t count,
+                                      int timeout_ms);
 
 /** Asks for the call to end as FORKCALL_CANCELED, with the grace of its options. The thread that
  * waits carries the cancel out, or the next forkcall_wait or forkcall_finish. Has no effect on a

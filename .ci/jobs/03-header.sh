@@ -19,6 +19,7 @@ static int add(const numbers *args, int *result)
     return 0;
 }
 FORKCALL_WRAP(add_in_child, add, numbers, int);
+FORKCALL_WRAP_WITH(add_with_options, add, numbers, int);
 
 int main()
 {
@@ -29,7 +30,10 @@ int main()
     options.timeout_ms = 1000;
     forkcall_report report = forkcall_run(add_in_child_forkcall_child, &args, sizeof args, &buf, &options);
     forkcall_buf_free(&buf);
-    return report.status == FORKCALL_OK && add_in_child(&args, &sum).status == FORKCALL_OK ? 0 : 1;
+    return report.status == FORKCALL_OK && add_in_child(&args, &sum).status == FORKCALL_OK &&
+                   add_with_options(&args, &sum, &options).status == FORKCALL_OK
+               ? 0
+               : 1;
 }
 CODE
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I "$CI_SRC/include")

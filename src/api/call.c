@@ -1,6 +1,7 @@
 /* HOST: forkcall_run, forkcall_start and what is called for a started call. */
 #include "api/call.h"
 
+#include "api/kept.h"
 #include "base/fd_message.h"
 #include "base/io.h"
 #include "base/poll_fds.h"
@@ -22,7 +23,6 @@
 #include "server/take_child.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,36 +267,16 @@ static void end(struct forkcall_call *call)
 
 /* ---- The public functions -------------------------------------------------------------------- */
 
-/* What a public function restores in its thread before it returns. */
-struct kept {
-    int cancel_state, error;
-};
-
-/* poll(2) and others are cancellation points. A thread that is cancelled inside a call would leak
- * the call's child, so cancellation is off meanwhile. */
-static struct kept keep(void)
-{
-    struct kept kept = {.cancel_state = PTHREAD_CANCEL_ENABLE, .error = errno};
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &kept.cancel_state);
-    return kept;
-}
-
-static void restore(struct kept kept)
-{
-    pthread_setcancelstate(kept.cancel_state, NULL);
-    errno = kept.error;
-}
-
 struct forkcall_report forkcall_run(forkcall_fn *fn, const void *args, size_t args_size, struct forkcall_buf *result,
                                     const struct forkcall_options *options)
 {
     struct forkcall_call call;
     fc_child_check_escape(__builtin_frame_address(0));
-    const struct kept kept = keep();
+    const struct fc_kept kept = fc_keep();
     fc_call_init(&call, fn, result, options, false);
     begin(&call, fn, args, args_size);
     end(&call);
-    restore(kept);
+    fc_restore(kept);
     return call.report;
 }
 
@@ -312,14 +292,14 @@ int fc_call_start_as(forkcall_fn *reported, struct forkcall_call **call, forkcal
     if (call == NULL)
         return -EINVAL;
     fc_child_check_escape(__builtin_frame_address(0));
-    const struct kept kept = keep();
+    const struct fc_kept kept = fc_keep();
     *call = malloc(sizeof **call);
     const int r = *call == NULL ? -ENOMEM : 0;
     if (r == 0) {
         fc_call_init(*call, reported, result, options, true);
         begin(*call, fn, args, args_size);
     }
-    restore(kept);
+    fc_restore(kept);
     return r;
 }
 
@@ -356,10 +336,10 @@ int forkcall_fd(struct forkcall_call *call)
         return -EINVAL;
     if (call->owner != getpid())
         return -EPERM;
-    const struct kept kept = keep();
+    const struct fc_kept kept = fc_keep();
     fc_call_come_back(call);
     const int fd = open_loop(call);
-    restore(kept);
+    fc_restore(kept);
     return fd;
 }
 
@@ -370,10 +350,10 @@ int forkcall_wait(struct forkcall_call *call, int timeout_ms)
     if (call->owner != getpid())
         return -EPERM;
     const uint64_t until = timeout_ms < 0 ? UINT64_MAX : fc_now_ns() + (uint64_t)timeout_ms * 1000000U;
-    const struct kept kept = keep();
+    const struct fc_kept kept = fc_keep();
     fc_call_come_back(call);
     const bool done = fc_call_loop(call, until);
-    restore(kept);
+    fc_restore(kept);
     return done ? 1 : 0;
 }
 
@@ -383,11 +363,11 @@ int forkcall_cancel(struct forkcall_call *call)
         return -EINVAL;
     if (call->owner != getpid())
         return -EPERM;
-    const struct kept kept = keep();
+    const struct fc_kept kept = fc_keep();
     atomic_store(&call->cancel_requested, true);
     if (call->fds.listed && call->async && fc_fds_has(&call->fds, FC_FD_WAKE))
         fc_wakeup_wake(&call->fds);
-    restore(kept);
+    fc_restore(kept);
     return 0;
 }
 
@@ -403,12 +383,12 @@ struct forkcall_report forkcall_finish(struct forkcall_call *call)
         fc_report_message(&report, "call: is NULL");
         return report;
     }
-    const struct kept kept = keep();
+    const struct fc_kept kept = fc_keep();
     if (call->owner == getpid())
         fc_call_come_back(call);
     end(call);
     report = call->report;
     free(call);
-    restore(kept);
+    fc_restore(kept);
     return report;
 }

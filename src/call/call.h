@@ -13,6 +13,7 @@
 
 #include <forkcall.h>
 
+#include <poll.h>
 #include <stdatomic.h>
 
 /* A call moves on from its stage to a later one, and to no other: fc_call_set_stage does nothing
@@ -240,6 +241,21 @@ void fc_call_come_back(struct forkcall_call *call);
 
 /* Moves a started call on until it is done (true), or until_ns has passed (false). */
 bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns);
+
+/* One turn of that, for several calls under one poll(2): each that is not done fills its slots,
+ * fc_call_poll polls them all, and each call takes a step. */
+#define FC_CALL_SLOTS 6
+void fc_call_fill_slots(const struct forkcall_call *call, struct pollfd slots[FC_CALL_SLOTS]);
+/* How long that call lets the others wait, until until_ns at most; -1: for ever. */
+int fc_call_poll_ms(struct forkcall_call *call, uint64_t until_ns);
+/* used: room for all slots of all calls. */
+void fc_call_poll(struct pollfd *slots, struct pollfd *used, size_t calls, int ms);
+/* Whether there is something to do for the call. */
+bool fc_call_is_due(const struct forkcall_call *call, const struct pollfd slots[FC_CALL_SLOTS]);
+/* Does that. Returns the time, if the call is not done now. */
+uint64_t fc_call_step(struct forkcall_call *call, const struct pollfd slots[FC_CALL_SLOTS]);
+/* Called after that: the descriptor of a call that is done stays readable. */
+void fc_call_wake_done(const struct forkcall_call *call);
 
 /* What the child has left in memory that it shares with the host is nothing that the library
  * writes: the reply counts as malformed. */

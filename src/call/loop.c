@@ -243,6 +243,7 @@ static void conclude_by_answer(struct forkcall_call *call)
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
 enum slot { SLOT_REPLY, SLOT_PROCESS, SLOT_OUT, SLOT_ERR, SLOT_CANCEL, SLOT_WAKE, SLOT_COUNT };
+_Static_assert(SLOT_COUNT == FC_CALL_SLOTS, "those of call/call.h");
 
 static bool is_ending(const struct forkcall_call *call)
 {
@@ -251,11 +252,11 @@ static bool is_ending(const struct forkcall_call *call)
 
 /* Polls only the slots that have a descriptor, because poll(2) refuses more entries than
  * RLIMIT_NOFILE. */
-static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
+void fc_call_poll(struct pollfd *slots, struct pollfd *used, size_t calls, int ms)
 {
-    struct pollfd used[SLOT_COUNT];
+    const size_t slot_count = calls * SLOT_COUNT;
     nfds_t count = 0;
-    for (int i = 0; i < SLOT_COUNT; i++)
+    for (size_t i = 0; i < slot_count; i++)
         if (slots[i].fd >= 0)
             used[count++] = slots[i];
     const int r = fc_poll(used, count, ms);
@@ -263,18 +264,18 @@ static void poll_slots(struct pollfd slots[SLOT_COUNT], int ms)
      * a pause. */
     if (r < 0 && errno != EINTR) {
         fc_pause();
-        for (int i = 0; i < SLOT_COUNT; i++)
-            if (slots[i].fd >= 0 && i != SLOT_CANCEL)
+        for (size_t i = 0; i < slot_count; i++)
+            if (slots[i].fd >= 0 && i % SLOT_COUNT != SLOT_CANCEL)
                 slots[i].revents = POLLIN; /* reading never waits, so a wrong guess costs nothing */
         return;
     }
     count = 0;
-    for (int i = 0; i < SLOT_COUNT; i++)
+    for (size_t i = 0; i < slot_count; i++)
         if (slots[i].fd >= 0 && r > 0)
             slots[i].revents = used[count++].revents;
 }
 
-static void fill_slots(const struct forkcall_call *call, struct pollfd slots[SLOT_COUNT])
+void fc_call_fill_slots(const struct forkcall_call *call, struct pollfd slots[FC_CALL_SLOTS])
 {
     const int fds[SLOT_COUNT] = {
         [SLOT_REPLY] = call->fds.fd[FC_FD_REPLY],
@@ -303,9 +304,14 @@ static bool has_to_ask(const struct forkcall_call *call)
     return call->process.fd < 0 || call->unreapable;
 }
 
-static int timeout_ms(struct forkcall_call *call, uint64_t until_ns)
+static uint64_t next_deadline(const struct forkcall_call *call)
 {
-    const uint64_t first = earlier(until_ns, earlier(call->deadline_ns, call->ready_by_ns));
+    return earlier(call->deadline_ns, call->ready_by_ns);
+}
+
+int fc_call_poll_ms(struct forkcall_call *call, uint64_t until_ns)
+{
+    const uint64_t first = earlier(until_ns, next_deadline(call));
     int ms = to_ms(fc_now_ns(), first);
     if (has_to_ask(call)) {
         const int backoff = fc_process_backoff_ms(call->polls++);
@@ -317,7 +323,7 @@ static int timeout_ms(struct forkcall_call *call, uint64_t until_ns)
 /* The time at which the descriptor for an event loop becomes readable though nothing has come. */
 static uint64_t next_look(const struct forkcall_call *call)
 {
-    const uint64_t deadline = earlier(call->deadline_ns, call->ready_by_ns);
+    const uint64_t deadline = next_deadline(call);
     if (!has_to_ask(call))
         return deadline;
     return earlier(deadline, fc_now_ns() + (uint64_t)fc_process_backoff_ms(call->polls) * 1000000U);
@@ -333,6 +339,14 @@ void fc_call_rearm(struct forkcall_call *call, bool woken)
     /* Re-arming may have taken back a wake-up of forkcall_cancel that came at the same time. */
     if (call->stage == FC_STAGE_RUNNING && atomic_load(&call->cancel_requested))
         fc_wakeup_wake(&call->fds);
+}
+
+bool fc_call_is_due(const struct forkcall_call *call, const struct pollfd slots[FC_CALL_SLOTS])
+{
+    for (int i = 0; i < SLOT_COUNT; i++)
+        if (slots[i].revents != 0)
+            return true;
+    return has_to_ask(call) || atomic_load(&call->cancel_requested) || fc_now_ns() >= next_deadline(call);
 }
 
 static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_COUNT])
@@ -383,30 +397,49 @@ void fc_call_read_all(struct forkcall_call *call)
         fc_output_rest(call, FC_FD_ERR);
 }
 
+static void look_at_deadlines(struct forkcall_call *call, uint64_t now_ns)
+{
+    if (now_ns >= call->deadline_ns) {
+        const enum fc_stage stage = call->stage;
+        /* If trailer and deadline come together, the trailer counts. */
+        read_waiting_reply(call);
+        if (call->stage == stage)
+            deadline_passed(call);
+    }
+    if (fc_call_is_late_for_ready(call, now_ns) && !fc_debugger_is_attached(call->process.pid))
+        fc_call_terminate(call, FC_CAUSE_NOT_READY);
+}
+
+uint64_t fc_call_step(struct forkcall_call *call, const struct pollfd slots[FC_CALL_SLOTS])
+{
+    uint64_t now = 0;
+    if (call->stage != FC_STAGE_DONE)
+        handle(call, slots);
+    if (call->stage != FC_STAGE_DONE) {
+        now = fc_now_ns();
+        look_at_deadlines(call, now);
+        fc_call_rearm(call, false);
+    }
+    return now;
+}
+
+void fc_call_wake_done(const struct forkcall_call *call)
+{
+    if (call->stage == FC_STAGE_DONE && call->async && call->fds.listed)
+        fc_wakeup_wake(&call->fds);
+}
+
 bool fc_call_loop(struct forkcall_call *call, uint64_t until_ns)
 {
     while (call->stage != FC_STAGE_DONE) {
         struct pollfd slots[SLOT_COUNT];
-        fill_slots(call, slots);
-        poll_slots(slots, timeout_ms(call, until_ns));
-        handle(call, slots);
-        if (call->stage == FC_STAGE_DONE)
-            break;
-        const uint64_t now = fc_now_ns();
-        if (now >= call->deadline_ns) {
-            const enum fc_stage stage = call->stage;
-            /* If trailer and deadline come together, the trailer counts. */
-            read_waiting_reply(call);
-            if (call->stage == stage)
-                deadline_passed(call);
-        }
-        if (fc_call_is_late_for_ready(call, now) && !fc_debugger_is_attached(call->process.pid))
-            fc_call_terminate(call, FC_CAUSE_NOT_READY);
-        fc_call_rearm(call, false);
+        struct pollfd used[SLOT_COUNT];
+        fc_call_fill_slots(call, slots);
+        fc_call_poll(slots, used, 1, fc_call_poll_ms(call, until_ns));
+        const uint64_t now = fc_call_step(call, slots);
         if (now >= until_ns && call->stage != FC_STAGE_DONE)
             return false;
     }
-    if (call->async && call->fds.listed)
-        fc_wakeup_wake(&call->fds); /* the descriptor of a finished call stays readable */
+    fc_call_wake_done(call);
     return true;
 }

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -318,6 +319,77 @@ static void result_of_a_wrapped_function_changes_only_on_OK(void **state)
     assert_memory_equal(&total, &before, sizeof total);
 }
 
+/* ---- The decorator with options -------------------------------------------------------------- */
+
+static int tells_its_process(const int *hang, pid_t *pid)
+{
+    while (*hang)
+        pause();
+    *pid = getpid();
+    return 0;
+}
+
+FORKCALL_WRAP_WITH(told_process, tells_its_process, int, pid_t);
+
+static void wrapped_function_goes_by_the_callers_options(void **state)
+{
+    (void)state;
+    const int yes = 1, no = 0;
+    pid_t pid = 0;
+    struct forkcall_report report = told_process(&no, &pid, NULL);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(pid, report.pid);
+    assert_string_equal(report.name, "tells_its_process");
+    const struct forkcall_options own_name = {.method = FORKCALL_INLINE, .name = "another"};
+    report = told_process(&no, &pid, &own_name);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(pid, getpid());
+    assert_string_equal(report.name, "another");
+    const struct forkcall_options hurried = {.timeout_ms = 20};
+    pid = -1;
+    report = told_process(&yes, &pid, &hurried);
+    assert_status(report, FORKCALL_TIMED_OUT);
+    assert_int_equal(pid, -1);
+    const struct forkcall_options small = {.max_result = sizeof pid - 1};
+    report = told_process(&no, &pid, &small);
+    assert_status(report, FORKCALL_TOO_BIG);
+    assert_int_equal(pid, -1);
+    assert_null(hurried.name); /* The caller's options are as they were. */
+}
+
+static void environment_chooses_the_method_of_a_wrapped_function_only_where_options_allow_it(void **state)
+{
+    (void)state;
+    const struct forkcall_options allowed = {.allow_env = true};
+    const struct forkcall_options refused = {.allow_env = false};
+    const int no = 0;
+    pid_t pid = 0;
+    assert_int_equal(setenv("FORKCALL_METHOD", "inline", 1), 0);
+    struct forkcall_report report = told_process(&no, &pid, &allowed);
+    assert_status(report, FORKCALL_OK);
+    assert_int_equal(pid, getpid());
+    report = told_process(&no, &pid, &refused);
+    assert_status(report, FORKCALL_OK);
+    assert_int_not_equal(pid, getpid());
+    assert_int_equal(unsetenv("FORKCALL_METHOD"), 0);
+}
+
+/* A child that sets out to deceive may send what it likes. The host reads no byte that is not
+ * there. */
+static void result_of_another_size_is_none_for_a_wrapped_function(void **state)
+{
+    (void)state;
+    const char args = 'a';
+    int value = 5;
+    struct forkcall_report report =
+        forkcall_run_typed_private(child_returns_0, "short", &args, 1, &value, sizeof value, NULL);
+    assert_status(report, FORKCALL_LOST);
+    assert_string_equal(report.message, "the child sent a result of another size than its type has");
+    report = forkcall_run_typed_private(child_echoes, "short", &args, 1, &value, sizeof value, NULL);
+    assert_status(report, FORKCALL_LOST);
+    assert_int_equal(value, 5);
+}
+
 static void function_called_directly(void **state)
 {
     (void)state;
@@ -346,6 +418,9 @@ int main(void)
         cmocka_unit_test(wrapped_functions),
         cmocka_unit_test(wrapped_function_is_told_by_its_own_name),
         cmocka_unit_test(result_of_a_wrapped_function_changes_only_on_OK),
+        cmocka_unit_test(wrapped_function_goes_by_the_callers_options),
+        cmocka_unit_test(environment_chooses_the_method_of_a_wrapped_function_only_where_options_allow_it),
+        cmocka_unit_test(result_of_another_size_is_none_for_a_wrapped_function),
         cmocka_unit_test(function_called_directly),
     };
     return cmocka_run_group_tests_name("interface", tests, NULL, NULL);
