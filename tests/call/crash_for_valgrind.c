@@ -1,5 +1,7 @@
 /* A program for valgrind.sh: its calls' functions crash or answer. Apart from the crashes they do
  * nothing that valgrind reports. */
+#include "time_factor.h"
+
 #include <forkcall.h>
 
 #include <signal.h>

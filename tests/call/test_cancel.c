@@ -298,7 +298,7 @@ static int late_cancel_host(void *as_input)
     if (as_input != NULL)
         CHECK(dup2(ends[0], STDIN_FILENO) == STDIN_FILENO && close(ends[0]) == 0 && (ends[0] = STDIN_FILENO) == 0);
     const struct forkcall_options options = {
-        .cancel_fd_plus_one = ends[0] + 1, .timeout_ms = 20000, .allow_unsafe_fork = true};
+        .cancel_fd_plus_one = ends[0] + 1, .timeout_ms = PLENTY_MS, .allow_unsafe_fork = true};
     CHECK(pthread_create(&thread, NULL, write_later, &ends[1]) == 0);
     const struct forkcall_report report = run_tested(child_hangs, NULL, 0, NULL, &options);
     CHECK(pthread_join(thread, &written) == 0 && written != NULL);

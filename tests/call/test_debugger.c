@@ -129,7 +129,8 @@ static void run_scene(struct scene scene, const char *name)
 #ifdef TEST_PORTABLE
     scene.waits = false;
 #endif
-    for (scene.timeout_ms = short_timeout_ms(); r == 43 && scene.timeout_ms < 5000; scene.timeout_ms *= 3) {
+    for (scene.timeout_ms = short_timeout_ms(); r == 43 && scene.timeout_ms < 5000 * time_factor();
+         scene.timeout_ms *= 3) {
         clear_shared_memory();
         const bool has_older_tracer = scene.target == TARGET_HOST || scene.target == TARGET_CHILD;
         const pid_t tracer = has_older_tracer ? start_tracer(scene.tracer) : 0;

@@ -86,7 +86,7 @@ static void end_is_told_with_the_last_progress(void **state)
                                            .limits.core_bytes = FORKCALL_LIMIT_ZERO};
         struct forkcall_report report = run((struct course){ends[i / 2].end, 0}, &options);
         /* On a busy machine a child may not come to its report in time. */
-        for (; hangs && !tells_the_last(&report) && options.timeout_ms < 10000; options.timeout_ms *= 2)
+        for (; hangs && !tells_the_last(&report) && options.timeout_ms < 10000 * time_factor(); options.timeout_ms *= 2)
             report = run((struct course){HANGS, 0}, &options);
         assert_status(report, ends[i / 2].status);
         if (!tells_the_last(&report))
@@ -100,7 +100,7 @@ static void canceled_call_is_told_with_the_last_progress(void **state)
     const struct course course = {HANGS, 0};
     const struct forkcall_options options = {.timeout_ms = DEADLINE_S * 1000};
     struct forkcall_report report = {.status = FORKCALL_OK};
-    for (int ms = 30; !tells_the_last(&report) && ms < 10000; ms *= 2) {
+    for (int ms = 30; !tells_the_last(&report) && ms < 10000 * time_factor(); ms *= 2) {
         struct forkcall_call *call;
         assert_int_equal(start_tested(&call, child_reports_and_ends, &course, sizeof course, NULL, &options), 0);
         assert_int_equal(forkcall_wait(call, ms), 0);

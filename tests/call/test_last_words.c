@@ -34,8 +34,9 @@ static int drop(void *user, int stream, const char *data, size_t size)
     return 0;
 }
 
-static const struct forkcall_options captured = {
-    .timeout_ms = PLENTY_MS, .standard_error = FORKCALL_STREAM_CAPTURE, .output = drop};
+static struct forkcall_options captured = {/* timeout_ms is set in main() */
+                                           .standard_error = FORKCALL_STREAM_CAPTURE,
+                                           .output = drop};
 static const char mark[] = "\nThe child's last words on standard_error:";
 
 static void assert_explained(const struct forkcall_report *report, const char *end)
@@ -93,7 +94,7 @@ static void lines_are_few_short_and_clean(void **state)
 
 static void nothing_is_told_where_nothing_was_captured(void **state)
 {
-    static const struct forkcall_options nowhere = {.timeout_ms = PLENTY_MS, .standard_error = FORKCALL_STREAM_NULL};
+    const struct forkcall_options nowhere = {.timeout_ms = PLENTY_MS, .standard_error = FORKCALL_STREAM_NULL};
     (void)state;
     const struct forkcall_report unheard = speak("unheard\n", &nowhere);
     assert_not_explained(&unheard);
@@ -124,6 +125,7 @@ static void words_of_one_call_are_not_told_as_those_of_another(void **state)
 int main(void)
 {
     forkcall_init();
+    captured.timeout_ms = PLENTY_MS;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(last_lines_stand_in_the_explanation),
         cmocka_unit_test(lines_are_few_short_and_clean),

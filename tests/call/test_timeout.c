@@ -268,7 +268,7 @@ static void grace_is_for_the_whole_process_group(void **state)
 
 static void deadline_that_is_not_reached_changes_nothing(void **state)
 {
-    static const int times[][2] = {{LONG_MS, 0}, {LONG_MS, LONG_MS}, {INT32_MAX, INT32_MAX}};
+    const int times[][2] = {{LONG_MS, 0}, {LONG_MS, LONG_MS}, {INT32_MAX, INT32_MAX}};
     (void)state;
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         const struct forkcall_options options = {.timeout_ms = times[i][0], .grace_ms = times[i][1]};

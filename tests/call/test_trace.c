@@ -409,7 +409,7 @@ static int host_forks_during_a_callback(void *unused)
 {
     unsigned events = 0;
     (void)unused;
-    alarm(DEADLINE_S); /* if it waits for a thread that it does not have */
+    alarm((unsigned)DEADLINE_S); /* if it waits for a thread that it does not have */
     forkcall_set_trace(counts, &events);
     calls_once(NULL);
     forkcall_set_trace(NULL, NULL);
@@ -451,11 +451,11 @@ static int host_forks_in_its_callback(void *unused)
     unsigned events = 0;
     int status = -1;
     (void)unused;
-    alarm(DEADLINE_S);
+    alarm((unsigned)DEADLINE_S);
     forkcall_set_trace(forks_once, NULL);
     calls_once(NULL);
     if (forked_by_the_callback == 0) {
-        alarm(DEADLINE_S);
+        alarm((unsigned)DEADLINE_S);
         for (int i = 0; i < 32; i++) /* one of them gets the number's counter again */
             forkcall_set_trace(counts, &events);
         calls_once(NULL);

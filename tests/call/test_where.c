@@ -99,7 +99,7 @@ static struct forkcall_report end_until(enum way way, struct forkcall_options op
         assert_status(report, FORKCALL_TIMED_OUT);
         assert_int_equal(report.crash.signal, 0);
         assert_int_equal(report.crash.address, 0);
-        if (is_told(&report) || options.timeout_ms > 5000)
+        if (is_told(&report) || options.timeout_ms > 5000 * time_factor())
             return report;
     }
 }
@@ -323,7 +323,7 @@ static void function_that_outlives_the_grace_tells_where_it_is(void **state)
     struct forkcall_report report = {.status = FORKCALL_OK};
     if (!can_tell())
         return;
-    for (int ms = 20; !has_frames(&report) && ms < 5000; ms *= 2) {
+    for (int ms = 20; !has_frames(&report) && ms < 5000 * time_factor(); ms *= 2) {
         const struct forkcall_options options = {.timeout_ms = ms, .grace_ms = ms};
         report = run_tested(child_ignores_SIGTERM, &way, sizeof way, NULL, &options);
         assert_status(report, FORKCALL_TIMED_OUT);

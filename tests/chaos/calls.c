@@ -1,4 +1,6 @@
 /* The calls of the chaos test: their functions, and the judgement of how they ended. */
+#include "time_factor.h"
+
 #include "calls.h"
 
 #include <errno.h>
@@ -18,7 +20,7 @@
 #else
 #define TOLD_STATUS OWN_STATUS
 #endif
-#define PLENTY_MS 20000 /* a deadline that a call only reaches if something stops it */
+#define PLENTY_MS (20000 * time_factor()) /* reached only if something stops the call */
 #define LARGE (1U << 20)
 
 struct order {

@@ -1,4 +1,6 @@
 /* HOST: the threads that call, and what the host does to itself meanwhile. */
+#include "time_factor.h"
+
 #include "host.h"
 
 #include <errno.h>
@@ -102,7 +104,7 @@ static void fork_a_caller(struct board *board)
     const pid_t pid = fork();
     if (pid == 0) {
         const struct forkcall_options options = {
-            .method = FORKCALL_FORK, .allow_unsafe_fork = true, .timeout_ms = 10000};
+            .method = FORKCALL_FORK, .allow_unsafe_fork = true, .timeout_ms = 10000 * time_factor()};
         const struct forkcall_report report = forkcall_run(answer_7, NULL, 0, NULL, &options);
         _exit(report.status == FORKCALL_OK || (report.status == FORKCALL_FAILED && report.code != 7) ? 1 : 0);
     }

@@ -185,7 +185,8 @@ static bool fails_as_told(const struct way *way)
     static char text[TEXT_MAX];
     struct forkcall_report report;
     const char *missing = fail_so(way, 0, &report, text);
-    for (int ms = 100; (way->flags & HANGS) != 0 && (missing != NULL || !is_told(way, &report)) && ms < 4000; ms *= 2)
+    for (int ms = 100;
+         (way->flags & HANGS) != 0 && (missing != NULL || !is_told(way, &report)) && ms < 4000 * time_factor(); ms *= 2)
         missing = fail_so(way, ms, &report, text);
     if (!is_told(way, &report))
         print_error("%s: %s: %s\n  wanted: %s\n", way->name, forkcall_status_name(report.status), report.message,

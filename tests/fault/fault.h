@@ -3,10 +3,12 @@
 #ifndef FAULT_H
 #define FAULT_H
 
+#include "time_factor.h"
+
 #include <stdbool.h>
 
 /* The time in which a call must end, whatever fails. */
-#define BOUND_MS 20000
+#define BOUND_MS (20000 * time_factor())
 
 enum fault {
     FAULT_PIPE,

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 /* The timeout of calls that do not end by themselves. */
-#define SOON_MS 1500
+#define SOON_MS (1500 * time_factor())
 #define NO_MEMORY_TO_NOTE 98 /* the error code of the function */
 
 /* What is lost by the refusal itself, whatever the library does. */

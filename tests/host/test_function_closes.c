@@ -106,7 +106,7 @@ static bool leave_a_process(int file, int asks, int tells)
     const pid_t pid = fork();
     if (pid == 0) {
         struct stat status = {.st_blocks = 0};
-        alarm(4 * DEADLINE_S);
+        alarm((unsigned)(4 * DEADLINE_S));
         if (setsid() < 0 || write(tells, &byte, 1) != 1 || read(asks, &byte, 1) != 1)
             _exit(1);
         fstat(held, &status);

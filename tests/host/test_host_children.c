@@ -238,7 +238,7 @@ static int share_a_group(void *unused)
     const pid_t foreign = fork_foreign(false);
     (void)unused;
     for (int i = 0; i < 3; i++) {
-        struct forkcall_options options = {.share_group = true, .timeout_ms = 60000};
+        struct forkcall_options options = {.share_group = true, .timeout_ms = PLENTY_MS};
         pid_t group = 0;
         struct forkcall_buf result = forkcall_buf_fixed(&group, sizeof group);
         const struct forkcall_report told = run_tested(child_tells_its_group, NULL, 0, &result, &options);

@@ -67,7 +67,7 @@ static pid_t start_host(struct stage *stage)
     assert_true(host >= 0);
     if (host == 0) {
         signal(SIGSEGV, SIG_DFL);
-        alarm(4 * DEADLINE_S);
+        alarm((unsigned)(4 * DEADLINE_S));
         close(stage->ready[0]);
         const int r = stage->body(stage);
         fflush(NULL);

@@ -325,7 +325,7 @@ static void host_with_a_low_RLIMIT_AS(void **state)
 static int check_no_process(bool async)
 {
     const struct surroundings around = {.async = async};
-    const struct forkcall_options options = {.timeout_ms = 10000};
+    const struct forkcall_options options = {.timeout_ms = PLENTY_MS};
     const struct forkcall_report report = run_in(&around, child_returns_0, NULL, 0, NULL, &options);
     CHECK(report.status == FORKCALL_NOT_STARTED && report.code == EAGAIN && report.ran == FORKCALL_RAN_NO);
     CHECK(strstr(report.message, method_shares_memory() ? "fork" : "posix_spawn") != NULL && report.pid == 0);
@@ -405,7 +405,7 @@ static int limit_processes_of_the_server(void *unused)
     const struct rlimit limit = {16, 16};
     const int kept = STDERR_FILENO + 1;
     const struct forkcall_options options = {
-        .method = FORKCALL_SERVER, .timeout_ms = 60000, .keep_fds = &kept, .keep_fds_count = 1};
+        .method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS, .keep_fds = &kept, .keep_fds_count = 1};
     pid_t pids[20];
     int refused = 0;
     (void)unused;

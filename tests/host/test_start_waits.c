@@ -56,7 +56,7 @@ __attribute__((constructor)) static void act_in_a_copy(void)
         return;
     if (strcmp(does, "ends") == 0)
         _exit(0);
-    alarm(2 * DEADLINE_S);
+    alarm((unsigned)(2 * DEADLINE_S));
     for (;;)
         pause();
 }

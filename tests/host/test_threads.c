@@ -55,7 +55,7 @@ static int child_counts_descriptors(const void *args, size_t args_size, struct f
  * hang. */
 #ifdef __SANITIZE_THREAD__
 #define MAY_HANG true
-#define FORK_MS 5000
+#define FORK_MS (5000 * time_factor())
 #else
 #define MAY_HANG false
 #define FORK_MS CROWD_MS

@@ -1,3 +1,5 @@
+#include "time_factor.h"
+
 #include "real_host.h"
 
 #include <forkcall.h>
@@ -8,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PLENTY_MS 60000
+#define PLENTY_MS (60000 * time_factor())
 #define SHORT_MS 100
 #define POLLS 1000
 #define POLL_US 10000

@@ -213,7 +213,7 @@ static int run_trial(void *arg)
     const struct trial *trial = arg;
     char path[128];
     forkcall_fn *(*get)(void) = NULL;
-    const struct forkcall_options options = {.timeout_ms = 20000};
+    const struct forkcall_options options = {.timeout_ms = PLENTY_MS};
     snprintf(path, sizeof path, "%s/plugin.so", directory);
     CHECK(copy_file(trial->from, path));
     void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);

@@ -1,5 +1,7 @@
 /* A plugin that makes calls. It is linked with the library, shared or static, or (LOAD) loads the
  * library itself. */
+#include "time_factor.h"
+
 #include <forkcall.h>
 
 #include <errno.h>
@@ -89,7 +91,7 @@ int plugin_use(const char *path)
 {
     const int number = 21;
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    const struct forkcall_options options = {.timeout_ms = 60000, .allow_unsafe_fork = true};
+    const struct forkcall_options options = {.timeout_ms = 60000 * time_factor(), .allow_unsafe_fork = true};
     int r = open_library(path);
     if (r != 0)
         return r;

@@ -1,6 +1,8 @@
 /* Tests forkcall_use_helper: a program with threads that does not call forkcall_init() calls the
  * functions of a plugin. This program uses the shared library, as the helper does, so it cannot use
  * the helpers of other tests, which have a copy of the library of their own. */
+#include "time_factor.h"
+
 #include <forkcall.h>
 
 #include <setjmp.h>
@@ -34,7 +36,7 @@
 #define HAS_ADDRESS_SANITIZER
 #endif
 
-#define PLENTY_MS 60000
+#define PLENTY_MS (60000 * time_factor())
 #define PATH_SIZE 4096
 
 static const char *helper, *plugin_path, *needy_path, *early_path, *other_build, *program_path;

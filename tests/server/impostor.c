@@ -1,6 +1,8 @@
 /* Helper program: has the marks of a re-executed program without being one. The argument chooses
  * which marks. The program execs itself with them, and prints "main" if main goes on after
  * forkcall_init(). */
+#include "time_factor.h"
+
 #include "exec/exec_mark.h"
 #include "exec/exec_self.h"
 
@@ -79,7 +81,8 @@ static int returns_0(const void *args, size_t args_size, struct forkcall_buf *re
 static bool starts_copies(bool lost)
 {
     for (int method = FORKCALL_SERVER; method <= FORKCALL_SPAWN; method++) {
-        const struct forkcall_options options = {.method = (enum forkcall_method)method, .timeout_ms = 20000};
+        const struct forkcall_options options = {.method = (enum forkcall_method)method,
+                                                 .timeout_ms = 20000 * time_factor()};
         const struct forkcall_report report = forkcall_run(returns_0, NULL, 0, NULL, &options);
         printf("method %d: %s\n", method, report.message);
         if (lost ? report.status != FORKCALL_NOT_STARTED || report.code != ENOEXEC ||

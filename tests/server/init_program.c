@@ -13,6 +13,8 @@
  * place of forkcall_init(): calls, starts, recurses, exits, crashes, hangs. SUBJECT_LOG names a
  * file: each process adds a line "main" to it, and a line "after" once it has passed
  * forkcall_init(). SUBJECT_TIMEOUT is the timeout of the calls in milliseconds. */
+#include "time_factor.h"
+
 #include <forkcall.h>
 
 #include <fcntl.h>
@@ -66,8 +68,8 @@ static int tells_environment(const void *args, size_t args_size, struct forkcall
 static void call(enum forkcall_method method, const char *name, forkcall_fn *fn)
 {
     const char *timeout = getenv("SUBJECT_TIMEOUT");
-    const struct forkcall_options options = {.method = method,
-                                             .timeout_ms = timeout == NULL ? 60000 : (int)strtol(timeout, NULL, 10)};
+    const struct forkcall_options options = {
+        .method = method, .timeout_ms = timeout == NULL ? 60000 * time_factor() : (int)strtol(timeout, NULL, 10)};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     fflush(NULL);
     const struct forkcall_report report = forkcall_run(fn, NULL, 0, &result, &options);

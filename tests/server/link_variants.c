@@ -3,6 +3,7 @@
  * with odd constructors. The argument says what to do. Without an argument it does all of that,
  * each in a program of its own. */
 #include "not_here.h"
+#include "time_factor.h"
 
 #include <forkcall.h>
 
@@ -80,7 +81,7 @@ static int answers_large(const void *args, size_t args_size, struct forkcall_buf
 
 static struct forkcall_report run(enum forkcall_method method, forkcall_fn *fn, struct forkcall_buf *result)
 {
-    const struct forkcall_options options = {.method = method, .timeout_ms = 60000};
+    const struct forkcall_options options = {.method = method, .timeout_ms = 60000 * time_factor()};
     return forkcall_run(fn, "abc", 3, result, &options);
 }
 
@@ -302,7 +303,7 @@ int main(int argc, char **argv)
         printf("skipped: the emulator does not exec the program's own image\n");
         return NOT_HERE;
     }
-    alarm(200);
+    alarm(200 * (unsigned)time_factor());
     if (mkdtemp(directory) == NULL || chmod(directory, 0755) < 0)
         return 1;
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)

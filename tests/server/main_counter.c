@@ -3,6 +3,8 @@
  * byte to the file COUNT beside the program. Each that passes forkcall_init() adds one to the file
  * AFTER. A process that finds too many bytes in COUNT ends at once: without the library's guard,
  * processes would start each other endlessly. The argument is the number of rounds of calls. */
+#include "time_factor.h"
+
 #include <forkcall.h>
 
 #include <fcntl.h>
@@ -40,7 +42,7 @@ static void call(enum forkcall_method method, const char *name)
 {
     static const int args[2] = {20, 22};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    const struct forkcall_options options = {.method = method, .timeout_ms = 20000};
+    const struct forkcall_options options = {.method = method, .timeout_ms = 20000 * time_factor()};
     const struct forkcall_report report = forkcall_run(adds, args, sizeof args, &result, &options);
     const bool right = report.status == FORKCALL_OK && result.size == sizeof(int) && *(int *)result.data == 42;
     printf("%s: %s %d%s: %s\n", name, forkcall_status_name(report.status), report.code, right ? " right" : "",
@@ -51,7 +53,7 @@ static void call(enum forkcall_method method, const char *name)
 
 int main(int argc, char **argv)
 {
-    alarm(60);
+    alarm(60 * (unsigned)time_factor());
     if (count("count") > TOO_MANY)
         _exit(66);
     forkcall_init();

@@ -14,6 +14,7 @@
  *   cut            forkcall_server_start() in a thread that is cancelled meanwhile
  * Exit status NOT_HERE: the system cannot do this. */
 #include "not_here.h"
+#include "time_factor.h"
 
 #include <forkcall.h>
 
@@ -109,7 +110,7 @@ static void show(const char *name, const struct forkcall_report *report)
 static void call(enum forkcall_method method, const char *name, int cancel_fd)
 {
     const struct forkcall_options options = {
-        .method = method, .timeout_ms = 20000, .cancel_fd_plus_one = cancel_fd + 1};
+        .method = method, .timeout_ms = 20000 * time_factor(), .cancel_fd_plus_one = cancel_fd + 1};
     const struct forkcall_report report = forkcall_run(tells_sigpipe, NULL, 0, NULL, &options);
     show(name, &report);
 }

@@ -4,8 +4,13 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-const struct forkcall_options reuse = {.method = FORKCALL_SERVER, .reuse_child = true, .timeout_ms = PLENTY_MS};
-const struct forkcall_options fresh = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
+struct forkcall_options reuse = {.method = FORKCALL_SERVER, .reuse_child = true};
+struct forkcall_options fresh = {.method = FORKCALL_SERVER};
+
+__attribute__((constructor)) static void set_time_limits(void)
+{
+    reuse.timeout_ms = fresh.timeout_ms = PLENTY_MS;
+}
 
 static bool has_settled(void *pid)
 {

@@ -7,8 +7,8 @@
 
 #include "call/call.h"
 
-extern const struct forkcall_options reuse; /* by SERVER, with reuse_child */
-extern const struct forkcall_options fresh; /* by SERVER, without */
+extern struct forkcall_options reuse; /* by SERVER, with reuse_child */
+extern struct forkcall_options fresh; /* by SERVER, without */
 
 /* Makes a call, and waits until its child has looked at itself, and waits or has ended. Else a
  * child that a busy machine lets wait for its turn is passed by, and the next call has a fresh

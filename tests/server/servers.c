@@ -103,7 +103,7 @@ int child_writes_and_hangs(const void *args, size_t args_size, struct forkcall_b
     (void)result;
     if (write(*(const int *)args, "r", 1) != 1)
         return errno;
-    alarm(4 * DEADLINE_S);
+    alarm((unsigned)(4 * DEADLINE_S));
     for (;;)
         pause();
 }

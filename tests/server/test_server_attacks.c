@@ -111,7 +111,7 @@ static int child_leaves_a_worker(const void *args, size_t args_size, struct fork
     const pid_t worker = fork();
     if (worker == 0) {
         byte = ptrace(PTRACE_SEIZE, self, NULL, PTRACE_O_TRACEEXIT) < 0 ? 'n' : 'y';
-        alarm(4 * DEADLINE_S);
+        alarm((unsigned)(4 * DEADLINE_S));
         if (write(ready[1], &byte, 1) == 1)
             for (;;)
                 pause();
@@ -306,7 +306,7 @@ static int prepare_never_ends(const void *args, size_t args_size, struct forkcal
     (void)args;
     (void)args_size;
     (void)result;
-    alarm(4 * DEADLINE_S);
+    alarm((unsigned)(4 * DEADLINE_S));
     while (pause() < 0) {
     }
     return 1;

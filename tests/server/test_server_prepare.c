@@ -180,7 +180,7 @@ static int end_badly(const void *args, size_t args_size, struct forkcall_buf *re
         raise(SIGTRAP); /* sanitizers catch other signals */
         break;
     case END_HANG:
-        alarm(4 * DEADLINE_S);
+        alarm((unsigned)(4 * DEADLINE_S));
         for (;;)
             pause();
     }
@@ -273,7 +273,7 @@ static int tell_and_hang(const void *args, size_t args_size, struct forkcall_buf
     (void)result;
     if (write(STDOUT_FILENO, &pid, sizeof pid) != (ssize_t)sizeof pid)
         return errno;
-    alarm(4 * DEADLINE_S);
+    alarm((unsigned)(4 * DEADLINE_S));
     for (;;)
         pause();
 }

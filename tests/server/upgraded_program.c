@@ -7,6 +7,8 @@
  *   change, back          puts the file at UPGRADE_NEW or UPGRADE_OLD in the place of the
  *                         library's file, UPGRADE_LIBRARY
  * Each process that reaches main adds a byte to UPGRADE_COUNT. */
+#include "time_factor.h"
+
 #include <forkcall.h>
 
 #include <fcntl.h>
@@ -50,7 +52,8 @@ static void call(enum forkcall_method method, const char *name)
 {
     static const int args[2] = {20, 22};
     struct forkcall_buf result = FORKCALL_BUF_INIT;
-    const struct forkcall_options options = {.method = method, .timeout_ms = 20000, .progress = count_progress};
+    const struct forkcall_options options = {
+        .method = method, .timeout_ms = 20000 * time_factor(), .progress = count_progress};
     const struct forkcall_report report = forkcall_run(adds, args, sizeof args, &result, &options);
     const bool right = report.status == FORKCALL_OK && result.size == sizeof(int) && *(int *)result.data == 42;
     printf("%s: %s ran %d code %d%s: %s\n", name, forkcall_status_name(report.status), (int)report.ran, report.code,
@@ -77,7 +80,7 @@ static void start_exec(void)
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"auto", "fork", "server", "spawn"};
-    alarm(60);
+    alarm(60 * (unsigned)time_factor());
     count();
     forkcall_init();
     for (int i = 1; i < argc; i++) {

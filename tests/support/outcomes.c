@@ -80,7 +80,7 @@ void hang(void)
 {
     signal(SIGTERM, SIG_IGN);
     signal(SIGALRM, SIG_DFL);
-    alarm(4 * DEADLINE_S);
+    alarm((unsigned)(4 * DEADLINE_S));
     for (;;)
         pause();
 }

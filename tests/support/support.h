@@ -4,6 +4,7 @@
 #define SUPPORT_H
 
 #include "not_here.h"
+#include "time_factor.h"
 
 #include <forkcall.h>
 
@@ -17,9 +18,9 @@
 
 /* The longest time that a test waits, in seconds. A test that passes takes milliseconds, and only
  * one that fails takes this long. */
-#define DEADLINE_S 30
+#define DEADLINE_S (30 * time_factor())
 /* A time limit for calls that must succeed even on a very busy machine. */
-#define PLENTY_MS 60000
+#define PLENTY_MS (60000 * time_factor())
 
 /* A monotonic time in seconds. */
 double now_s(void);

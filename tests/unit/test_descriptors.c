@@ -60,7 +60,7 @@ static void handlers_of_forks_are_registered_once_when_there_is_memory(void **st
 /* One of many forks: on a busy machine each may take long. */
 static bool forks_without_waiting(void)
 {
-    const uint64_t until_ns = fc_now_ns() + DEADLINE_S * UINT64_C(500000000);
+    const uint64_t until_ns = fc_now_ns() + (unsigned)DEADLINE_S * UINT64_C(500000000);
     uint64_t took_ns;
     do {
         const uint64_t start_ns = fc_now_ns();

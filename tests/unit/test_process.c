@@ -35,7 +35,7 @@ static pid_t start_child(void)
     const pid_t pid = fork();
     if (pid == 0) {
         setpgid(0, 0);
-        alarm(10); /* in case no signal comes */
+        alarm((unsigned)DEADLINE_S); /* in case no signal comes */
         if (write(ready[1], "r", 1) != 1)
             _exit(1);
         for (;;)

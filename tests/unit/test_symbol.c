@@ -8,6 +8,7 @@
 
 #include "crash/symbol.h"
 #include "module/address.h"
+#include "time_factor.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -507,7 +508,7 @@ static bool give_table_of_nothing(int fd)
 static int look_for_a_name(void)
 {
     char text[TEXT_MAX];
-    (void)alarm(20);
+    (void)alarm(20 * (unsigned)time_factor());
     (void)fc_symbols_describe(from, address_of(static_pointer), false, text, sizeof text);
     return 0;
 }

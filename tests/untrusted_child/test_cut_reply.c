@@ -42,7 +42,7 @@ static int child_says_a_part(const void *args, size_t args_size, struct forkcall
 
 static struct forkcall_report call_cut_at(size_t cut, struct forkcall_buf *result)
 {
-    const struct forkcall_options options = {.timeout_ms = 20000};
+    const struct forkcall_options options = {.timeout_ms = PLENTY_MS};
     plan.cut = cut;
     return forge_run(child_says_a_part, &plan, sizeof plan, result, &options);
 }

@@ -25,7 +25,7 @@ static struct forkcall_report call_hostile(forkcall_fn *fn, const void *args, si
     return report;
 }
 
-static const struct forkcall_options patient = {.timeout_ms = 20000};
+static struct forkcall_options patient; /* set in main() */
 
 static size_t peak_rss(void)
 {
@@ -115,7 +115,7 @@ static void announced_result_of_a_tebibyte(void **state)
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     const size_t before = peak_rss();
     for (size_t max_result = 0; max_result <= 1 << 20; max_result += 1 << 20) {
-        const struct forkcall_options options = {.timeout_ms = 20000, .max_result = max_result};
+        const struct forkcall_options options = {.timeout_ms = PLENTY_MS, .max_result = max_result};
         const struct forkcall_report report = call_hostile(child_announces_a_tebibyte, NULL, 0, &result, &options);
         assert_int_not_equal(report.status, FORKCALL_OK);
         assert_int_not_equal(report.status, FORKCALL_TIMED_OUT);
@@ -280,7 +280,7 @@ static void child_that_puts_a_file_in_place_of_its_reply(void **state)
     FILE *other = tmpfile();
     assert_non_null(other);
     const int fd = fileno(other);
-    const struct forkcall_options options = {.timeout_ms = 20000, .keep_fds = &fd, .keep_fds_count = 1};
+    const struct forkcall_options options = {.timeout_ms = PLENTY_MS, .keep_fds = &fd, .keep_fds_count = 1};
     const struct forkcall_report report =
         call_hostile(child_puts_a_file_in_place_of_its_reply, &fd, sizeof fd, &result, &options);
     assert_status(report, status_of_closed_channel());
@@ -498,6 +498,7 @@ static void place_that_nobody_has_asked_for_is_not_told(void **state)
 int main(void)
 {
     forkcall_init();
+    patient.timeout_ms = PLENTY_MS;
 #define TEST(name) cmocka_unit_test_setup(name, set_up_test)
     const struct CMUnitTest tests[] = {
         TEST(random_bytes_as_a_reply),

@@ -165,7 +165,7 @@ static void attack_a_map(enum attack attack, uint32_t seed)
     const struct traces before = traces_now();
     const struct forkcall_map_options options = {.call = {.method = tested_method(),
                                                           .max_result = 1000,
-                                                          .timeout_ms = 20000,
+                                                          .timeout_ms = PLENTY_MS,
                                                           .allow_unsafe_fork = under_sanitizer()},
                                                  .processes = 2,
                                                  .items_per_child = 1000};
@@ -216,7 +216,7 @@ static void an_attacker_that_ends_is_the_only_item_that_fails(void **state)
         struct forkcall_buf results[COUNT];
         const struct forkcall_map_options options = {.call = {.method = tested_method(),
                                                               .max_result = 1000,
-                                                              .timeout_ms = 20000,
+                                                              .timeout_ms = PLENTY_MS,
                                                               .allow_unsafe_fork = under_sanitizer()},
                                                      .processes = 1,
                                                      .items_per_child = 1000};

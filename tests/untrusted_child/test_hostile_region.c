@@ -46,7 +46,7 @@ static unsigned char *fill_region(size_t size)
 static struct forkcall_report call_hostile(forkcall_fn *fn, const void *args, size_t args_size,
                                            struct forkcall_buf *result, size_t max_result)
 {
-    const struct forkcall_options options = {.timeout_ms = 20000, .max_result = max_result};
+    const struct forkcall_options options = {.timeout_ms = PLENTY_MS, .max_result = max_result};
     const struct forkcall_report report = forge_run(fn, args, args_size, result, &options);
     assert_true(report.status == FORKCALL_OK || result->size == 0);
     assert_true(report.status == FORKCALL_OK || report.message[0] != '\0');

@@ -40,7 +40,7 @@ static void say_shared(uint64_t size)
 static struct forkcall_report call_hostile(forkcall_fn *fn, const void *args, size_t args_size,
                                            struct forkcall_buf *result)
 {
-    const struct forkcall_options options = {.timeout_ms = 20000};
+    const struct forkcall_options options = {.timeout_ms = PLENTY_MS};
     const struct forkcall_report report = forge_run(fn, args, args_size, result, &options);
     assert_true(report.status == FORKCALL_OK || result->size == 0);
     assert_true(report.status == FORKCALL_OK || report.message[0] != '\0');
@@ -66,7 +66,7 @@ static int child_answers_honestly(const void *args, size_t args_size, struct for
 
 static void assert_next_call_is_right(struct forkcall_buf *result, unsigned char byte)
 {
-    const struct forkcall_options options = {.timeout_ms = 20000};
+    const struct forkcall_options options = {.timeout_ms = PLENTY_MS};
     const struct forkcall_report report = run_tested(child_answers_honestly, &byte, 1, result, &options);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(result->size, SIZE);
