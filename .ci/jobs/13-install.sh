@@ -5,7 +5,8 @@
 need_build_tools
 need g++ binutils
 prefix=$PWD/prefix
-CC=gcc setup build --prefix "$prefix" --libdir lib -Dbuildtype=release -Ddefault_library=both -Dtests=disabled
+# -g is for the comparison of the binary interface.
+CC=gcc setup build --prefix "$prefix" --libdir lib -Dbuildtype=release -Ddebug=true -Ddefault_library=both -Dtests=disabled
 compile build
 meson install -C build --no-rebuild
 
@@ -88,12 +89,24 @@ count_check "libforkcall.so is under 208.9 kB"
 run_tests build --suite examples
 
 # Exported: what the header declares, no more and no less.
-nm -D --defined-only "$library" | awk '{ print $3 }' | sed 's/@.*//' | sort -u >exported
+nm -D --defined-only "$library" | awk '{ print $3 }' | sed 's/@.*//' | grep -v '^FORKCALL_' | sort -u >exported
 printf '#include <forkcall.h>\n' >header.c
 gcc -std=c11 -fsyntax-only -aux-info prototypes -I "$prefix/include" header.c
 grep -F "$prefix/include/forkcall.h" prototypes | grep -w extern | sed 's/ (.*//; s/.*[ *]//' | sort -u >declared
 diff declared exported || die "exported is not what forkcall.h declares (< declared, > exported)"
 count_check "exported are the $(wc -l <exported) functions of the header"
+
+! awk '/ FUNC / && $8 ~ /^(forkcall_|run_in_)/ && $8 !~ /@@FORKCALL_/ { print $8 }' <(readelf --dyn-syms -W "$library") | grep . ||
+    die "exported without a version"
+count_check "what is exported has a version"
+if [ "$(uname -m)" != x86_64 ]; then
+    skip_part "packaging/abi has the binary interface for x86-64 alone: it is not compared"
+elif try_install abigail-tools; then
+    bash "$CI_DIR/abi.sh" check "$library"
+    count_check "the binary interface is that of the last release, and a break of it would be seen"
+else
+    skip_part "abigail-tools cannot be installed: the binary interface is not compared with the last release's"
+fi
 
 readelf -d "$library" >dynamic
 grep NEEDED dynamic
