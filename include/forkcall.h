@@ -248,7 +248,7 @@ enum forkcall_status {
     FORKCALL_SIGNALED = 3,
     /** The deadline came first, and the child was killed. */
     FORKCALL_TIMED_OUT = 4,
-    /** A callback, cancel_fd_plus_one or forkcall_cancel has cancelled the call. */
+    /** A callback, cancel_fd_plus_one or forkcall_cancel has canceled the call. */
     FORKCALL_CANCELED = 5,
     /** The result is larger than the fixed buffer or max_result allows (code EFBIG), or than the
      * host has memory for (code ENOMEM). */
@@ -381,7 +381,7 @@ struct forkcall_report {
     /** For FORKCALL_SIGNALED, FORKCALL_TIMED_OUT and FORKCALL_CANCELED. */
     struct forkcall_crash crash;
     /** One line for a person, without control characters. Never empty unless the status is OK; then
-     * it is, but for FORKCALL_HINT_TOOL. */
+     * it is, but for FORKCALL_HINT_TOOL. docs/messages.md has them all. */
     char message[256];
     /** The name of the function, if options.name gave it, without control characters; else "". */
     char name[64];
@@ -589,7 +589,7 @@ struct forkcall_options {
     /** Not 0: at the deadline or a cancel the group gets SIGTERM (and SIGCONT), and SIGKILL this
      * much later. A function that still answers in between has answered. */
     int grace_ms;
-    /** 0: none; else a descriptor plus one (so that 0 can be the default). The call is cancelled
+    /** 0: none; else a descriptor plus one (so that 0 can be the default). The call is canceled
      * when the descriptor is readable, at end of file or in error (POLLHUP, POLLERR); nobody reads
      * it. A host that ends its work early (statement timeout, interrupt) makes the descriptor
      * readable: nothing else reaches a thread that is inside forkcall_run. */
@@ -903,7 +903,7 @@ FORKCALL_PUBLIC int forkcall_wait_any(struct forkcall_call *const *calls, size_t
 
 /** Asks for the call to end as FORKCALL_CANCELED, with the grace of its options. The thread that
  * waits carries the cancel out, or the next forkcall_wait or forkcall_finish. Has no effect on a
- * call that is done or cancelled. Safe in signal handlers.
+ * call that is done or canceled. Safe in signal handlers.
  * @param call the call
  * @return 0. -EINVAL: NULL. -EPERM: started in another process */
 FORKCALL_PUBLIC int forkcall_cancel(struct forkcall_call *call);
@@ -981,7 +981,7 @@ struct forkcall_map_options {
  * order (with items_per_child: see there); INLINE runs them one after another. An item that finds
  * no room (EMFILE, ENFILE, EAGAIN, ENOMEM) while others run is tried again when one of them has
  * ended; so fewer than processes may run. An item that was not tried, because the map was stopped
- * or cancelled, is reported as FORKCALL_NOT_STARTED, ECANCELED. Descriptors: for each process those
+ * or canceled, is reported as FORKCALL_NOT_STARTED, ECANCELED. Descriptors: for each process those
  * of forkcall_start. Thread-safe; not for signal handlers.
  * @param fn              the function
  * @param items,item_size item i is the item_size bytes at (char *)items + i * item_size; NULL is
@@ -991,7 +991,7 @@ struct forkcall_map_options {
  * @param results,reports arrays of count elements, for item i at index i; either may be NULL
  * @param options         NULL: the defaults
  * @return OK: every item ended so, or there was none. CANCELED: a callback or the descriptor has
- *         cancelled the map. NOT_STARTED with a message that begins with the name of an argument or
+ *         canceled the map. NOT_STARTED with a message that begins with the name of an argument or
  *         field (EINVAL) or with "memory for the map" (ENOMEM): nothing was done or changed. Else
  *         the outcome of the item that was the first, in time, not to end as OK; message ends with
  *         its index. docs/outcomes.md tells the other fields */

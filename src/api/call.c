@@ -190,13 +190,11 @@ static void start(struct forkcall_call *call, const struct fc_method *method, fo
  * stay as they are. */
 static bool check(struct forkcall_call *call, forkcall_fn *fn, const void *args, size_t args_size)
 {
-    const char *wrong = fc_options_from_environment(&call->options);
-    if (wrong == NULL)
-        wrong = fc_options_check(fn, args, args_size, call->result, &call->options);
-    if (wrong == NULL)
+    if (fc_options_from_environment(&call->options, &call->report) &&
+        fc_options_check(fn, args, args_size, call->result, &call->options, &call->report))
         return true;
     fc_call_set_method(call, call->options.method, false);
-    fc_call_end_early(call, FORKCALL_NOT_STARTED, EINVAL, "%s", wrong);
+    fc_call_end_early(call, FORKCALL_NOT_STARTED, EINVAL, NULL); /* the message is there */
     call->result = NULL;
     call->options.details = NULL;
     return false;

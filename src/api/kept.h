@@ -9,7 +9,7 @@ struct fc_kept {
     int cancel_state, error;
 };
 
-/* poll(2) and others are cancellation points. A thread that is cancelled inside a call would leak
+/* poll(2) and others are cancellation points. A thread that is canceled inside a call would leak
  * the call's child, so cancellation is off meanwhile. */
 static inline struct fc_kept fc_keep(void)
 {

@@ -15,29 +15,27 @@
 #include <string.h>
 
 /* Prepares the options that the calls of all items share, and checks them. */
-static const char *prepare_call(struct fc_map *map)
+static bool prepare_call(struct fc_map *map, struct forkcall_report *report)
 {
     struct forkcall_options *call = &map->options.call;
     /* During the check, this buffer stands for the details of any item. */
     struct forkcall_buf any = FORKCALL_BUF_INIT;
     fc_map_calls_set_callbacks(map);
     call->details = map->options.details != NULL ? &any : NULL;
-    const char *wrong = fc_options_check(map->fn, NULL, 0, NULL, call);
-    if (wrong == NULL)
-        wrong = fc_options_from_environment(call);
-    if (wrong == NULL && map->item_size == FORKCALL_BY_POINTER &&
+    bool right = fc_options_check(map->fn, NULL, 0, NULL, call, report) && fc_options_from_environment(call, report);
+    if (right && map->item_size == FORKCALL_BY_POINTER &&
         (call->method == FORKCALL_SERVER || call->method == FORKCALL_SPAWN))
-        wrong = "item_size: FORKCALL_BY_POINTER means nothing to another program's memory";
+        right = fc_report_wrong(report, "item_size" FC_BY_POINTER_NEEDS);
     map->cancel_fd = call->cancel_fd_plus_one - 1;
     call->cancel_fd_plus_one = 0;
     call->details = NULL;
-    return wrong;
+    return right;
 }
 
-static const char *check(struct fc_map *map)
+static bool check(struct fc_map *map, struct forkcall_report *report)
 {
-    const char *wrong = fc_map_check(map->items, map->item_size, map->count, map->results, &map->options);
-    return wrong != NULL ? wrong : prepare_call(map);
+    return fc_map_check(map->items, map->item_size, map->count, map->results, &map->options, report) &&
+           prepare_call(map, report);
 }
 
 static struct forkcall_report report_of_all(const struct fc_map *map)
@@ -74,12 +72,9 @@ static int run_items(struct fc_map *map)
 
 static struct forkcall_report run_checked(struct fc_map *map)
 {
-    struct forkcall_report report;
-    const char *wrong = check(map);
-    if (wrong != NULL) {
-        report = fc_map_not_started(map, EINVAL);
+    struct forkcall_report report = fc_map_not_started(map, EINVAL);
+    if (!check(map, &report)) {
         report.elapsed_ns = fc_now_ns() - map->start_ns;
-        fc_report_message(&report, "%s", wrong);
         return report;
     }
     const size_t processes = map->options.processes > 0 ? map->options.processes : fc_cpus_count();
@@ -119,7 +114,7 @@ struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t i
     map.total.fn = fn;
     fc_report_name(&map.total, map.options.call.name);
     map.first = map.total;
-    /* A thread that is cancelled inside a map would leak its children. */
+    /* A thread that is canceled inside a map would leak its children. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     const struct forkcall_report report = run_checked(&map);
     pthread_setcancelstate(state, NULL);

@@ -5,8 +5,8 @@
 #include <forkcall.h>
 
 /* All that a map does not share with a single call: fn and options->call are checked with
- * fc_options_check. NULL; or what is wrong, in words. */
-const char *fc_map_check(const void *items, size_t item_size, size_t count, const struct forkcall_buf *results,
-                         const struct forkcall_map_options *options);
+ * fc_options_check. False: the report's message says what is wrong. */
+bool fc_map_check(const void *items, size_t item_size, size_t count, const struct forkcall_buf *results,
+                  const struct forkcall_map_options *options, struct forkcall_report *report);
 
 #endif

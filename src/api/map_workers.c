@@ -295,7 +295,7 @@ static void start_workers(struct workers *workers)
     }
 }
 
-/* The items that run are cancelled, and what waits is not begun. */
+/* The items that run are canceled, and what waits is not begun. */
 static void cancel_running(struct fc_map *map)
 {
     struct workers *workers = map->runner;

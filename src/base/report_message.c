@@ -69,6 +69,15 @@ void fc_report_message(struct forkcall_report *report, const char *format, ...)
     va_end(arguments);
 }
 
+bool fc_report_wrong(struct forkcall_report *report, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fc_report_vmessage(report, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
 void fc_report_append(struct forkcall_report *report, const char *format, ...)
 {
     const size_t length = strlen(report->message);

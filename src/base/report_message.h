@@ -12,6 +12,9 @@
 void fc_report_vmessage(struct forkcall_report *report, const char *format, va_list arguments) FORKCALL_PRINTF(2, 0);
 void fc_report_message(struct forkcall_report *report, const char *format, ...) FORKCALL_PRINTF(2, 3);
 
+/* The same. Returns false: what is checked is wrong, and the message says why. */
+bool fc_report_wrong(struct forkcall_report *report, const char *format, ...) FORKCALL_PRINTF(2, 3);
+
 /* Adds to the message. */
 void fc_report_append(struct forkcall_report *report, const char *format, ...) FORKCALL_PRINTF(2, 3);
 

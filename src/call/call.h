@@ -146,7 +146,7 @@ bool fc_call_is_late_for_ready(struct forkcall_call *call, uint64_t now_ns);
  * this way. */
 struct fc_time_limit fc_call_time_limit(const struct forkcall_call *call, uint64_t limit_ns);
 
-/* A callback may be called: neither the deadline has passed nor is the call to be cancelled. Asked
+/* A callback may be called: neither the deadline has passed nor is the call to be canceled. Asked
  * before each one, because each may take long: at most one is running when the deadline passes. */
 bool fc_call_may_call_back(const struct forkcall_call *call);
 

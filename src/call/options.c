@@ -2,6 +2,7 @@
 #include "call/options.h"
 
 #include "base/environment.h"
+#include "base/report_message.h"
 #include "result/buf.h"
 #include "result/shared_buf.h"
 
@@ -15,108 +16,115 @@ static bool is_open(int fd)
     return fd >= 0 && fcntl(fd, F_GETFD) >= 0;
 }
 
-static const char *check_arguments(forkcall_fn *fn, const void *args, size_t args_size,
-                                   const struct forkcall_buf *result)
+static bool check_arguments(forkcall_fn *fn, const void *args, size_t args_size, const struct forkcall_buf *result,
+                            struct forkcall_report *report)
 {
     if (fn == NULL)
-        return "fn: is NULL";
+        return fc_report_wrong(report, "fn: is NULL");
     if (args_size != FORKCALL_BY_POINTER && args_size > PTRDIFF_MAX)
-        return "args_size: more than any object has";
+        return fc_report_wrong(report, "args_size: %zu bytes are more than any object has", args_size);
     if (args_size != FORKCALL_BY_POINTER && args_size > 0 && args == NULL)
-        return "args: is NULL, but args_size is not 0";
+        return fc_report_wrong(report, "args: is NULL, but args_size is %zu", args_size);
     if (result != NULL && !fc_buf_is_valid(result))
-        return "result: was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is NULL";
+        return fc_report_wrong(report, "result" FC_NOT_INITIALISED);
     if (result != NULL && fc_shared_buf_is_claimed(result))
-        return "result: is a shared buffer that another call uses";
-    return NULL;
+        return fc_report_wrong(report, "result: is a shared buffer that another call uses");
+    return true;
 }
 
-static const char *check_streams(const struct forkcall_options *o)
+static bool check_streams(const struct forkcall_options *o, struct forkcall_report *report)
 {
     const bool out = o->standard_output == FORKCALL_STREAM_CAPTURE;
     const bool err = o->standard_error == FORKCALL_STREAM_CAPTURE;
     if ((unsigned)o->standard_input > FORKCALL_STREAM_NULL)
-        return "standard_input: neither FORKCALL_STREAM_INHERIT nor FORKCALL_STREAM_NULL";
+        return fc_report_wrong(report, "standard_input: %d is neither FORKCALL_STREAM_INHERIT nor FORKCALL_STREAM_NULL",
+                               (int)o->standard_input);
     if ((unsigned)o->standard_output > FORKCALL_STREAM_CAPTURE)
-        return "standard_output: none of FORKCALL_STREAM_INHERIT, FORKCALL_STREAM_NULL and FORKCALL_STREAM_CAPTURE";
+        return fc_report_wrong(report,
+                               "standard_output: %d is none of FORKCALL_STREAM_INHERIT, FORKCALL_STREAM_NULL and "
+                               "FORKCALL_STREAM_CAPTURE",
+                               (int)o->standard_output);
     if ((unsigned)o->standard_error > FORKCALL_STREAM_JOIN)
-        return "standard_error: no enum forkcall_stream";
+        return fc_report_wrong(report, "standard_error: %d is no enum forkcall_stream", (int)o->standard_error);
     if (o->standard_error == FORKCALL_STREAM_JOIN && !out)
-        return "standard_error: FORKCALL_STREAM_JOIN, but standard_output is not captured";
+        return fc_report_wrong(report, "standard_error: FORKCALL_STREAM_JOIN needs FORKCALL_STREAM_CAPTURE as "
+                                       "standard_output");
     if (out && o->output == NULL)
-        return "standard_output: captured, but output is NULL";
+        return fc_report_wrong(report, "standard_output: FORKCALL_STREAM_CAPTURE needs output, which is NULL");
     if (err && o->output == NULL && o->details == NULL)
-        return "standard_error: captured, but output and details are NULL";
+        return fc_report_wrong(report,
+                               "standard_error: FORKCALL_STREAM_CAPTURE needs output or details, which are NULL");
     if (o->output != NULL && !out && !err)
-        return "output: given, but no stream is captured";
-    return NULL;
+        return fc_report_wrong(report, "output: needs FORKCALL_STREAM_CAPTURE as standard_output or standard_error");
+    return true;
 }
 
-static const char *check_keep_fds(const struct forkcall_options *o)
+static bool check_keep_fds(const struct forkcall_options *o, struct forkcall_report *report)
 {
     if (o->keep_fds_count > KEEP_FDS_MAX)
-        return "keep_fds_count: more than 65536";
+        return fc_report_wrong(report, "keep_fds_count: %zu is more than 65536", o->keep_fds_count);
     if (o->keep_fds_count > 0 && o->keep_fds == NULL)
-        return "keep_fds: is NULL, but keep_fds_count is not 0";
+        return fc_report_wrong(report, "keep_fds: is NULL, but keep_fds_count is %zu", o->keep_fds_count);
     for (size_t i = 0; i < o->keep_fds_count; i++)
         if (!is_open(o->keep_fds[i]))
-            return "keep_fds: holds what is no open descriptor";
-    return NULL;
+            return fc_report_wrong(report, "keep_fds: %d is no open descriptor", o->keep_fds[i]);
+    return true;
 }
 
-static const char *check_fields(const struct forkcall_options *o)
+static bool check_fields(const struct forkcall_options *o, struct forkcall_report *report)
 {
     static const uint64_t zero[sizeof o->reserved / sizeof *o->reserved];
+    const int cancel_fd = o->cancel_fd_plus_one - 1;
     if ((unsigned)o->method > FORKCALL_INLINE)
-        return "method: no enum forkcall_method";
+        return fc_report_wrong(report, "method: %d is no enum forkcall_method", (int)o->method);
     if (o->timeout_ms < 0)
-        return "timeout_ms: is negative";
+        return fc_report_wrong(report, "timeout_ms: %d is negative (0: no deadline)", o->timeout_ms);
     if (o->grace_ms < 0)
-        return "grace_ms: is negative";
-    if (o->cancel_fd_plus_one < 0 || (o->cancel_fd_plus_one > 0 && !is_open(o->cancel_fd_plus_one - 1)))
-        return "cancel_fd_plus_one: no open descriptor plus one";
+        return fc_report_wrong(report, "grace_ms: %d is negative", o->grace_ms);
+    if (o->cancel_fd_plus_one < 0)
+        return fc_report_wrong(report, "cancel_fd_plus_one: %d is negative (0: none)", o->cancel_fd_plus_one);
+    if (o->cancel_fd_plus_one > 0 && !is_open(cancel_fd))
+        return fc_report_wrong(report, "cancel_fd_plus_one: is %d, but %d is no open descriptor", o->cancel_fd_plus_one,
+                               cancel_fd);
     if (memcmp(o->reserved, zero, sizeof zero) != 0 || memcmp(o->reserved_small, zero, sizeof o->reserved_small) != 0)
-        return "reserved: is not all 0";
-    const char *wrong = check_streams(o);
-    return wrong != NULL ? wrong : check_keep_fds(o);
+        return fc_report_wrong(report, "reserved: is not all 0; options begin as {0}");
+    return check_streams(o, report) && check_keep_fds(o, report);
 }
 
-const char *fc_options_check(forkcall_fn *fn, const void *args, size_t args_size, const struct forkcall_buf *result,
-                             const struct forkcall_options *options)
+bool fc_options_check(forkcall_fn *fn, const void *args, size_t args_size, const struct forkcall_buf *result,
+                      const struct forkcall_options *options, struct forkcall_report *report)
 {
-    const char *wrong = check_arguments(fn, args, args_size, result);
-    if (wrong == NULL)
-        wrong = check_fields(options);
-    if (wrong != NULL)
-        return wrong;
+    if (!check_arguments(fn, args, args_size, result, report) || !check_fields(options, report))
+        return false;
     if (options->details != NULL && options->details == result)
-        return "details: is the same buffer as result";
+        return fc_report_wrong(report, "details: is the same buffer as result");
     if (options->details != NULL && !fc_buf_is_valid(options->details))
-        return "details: was not initialised by FORKCALL_BUF_INIT or forkcall_buf_fixed, or its storage is NULL";
+        return fc_report_wrong(report, "details" FC_NOT_INITIALISED);
     if (args_size == FORKCALL_BY_POINTER && (options->method == FORKCALL_SERVER || options->method == FORKCALL_SPAWN))
-        return "args_size: FORKCALL_BY_POINTER means nothing to another program's memory";
-    return NULL;
+        return fc_report_wrong(report, "args_size" FC_BY_POINTER_NEEDS);
+    return true;
 }
 
-static const char *timeout_from_environment(struct forkcall_options *options)
+static bool timeout_from_environment(struct forkcall_options *options, struct forkcall_report *report)
 {
     const char *timeout = fc_getenv("FORKCALL_TIMEOUT");
     if (timeout == NULL || *timeout == '\0')
-        return NULL;
+        return true;
     if (strcmp(timeout, "off") != 0)
-        return "FORKCALL_TIMEOUT: in the environment, is not off";
+        return fc_report_wrong(report, "FORKCALL_TIMEOUT: in the environment is %.40s, which is not off", timeout);
     options->timeout_ms = 0;
-    return NULL;
+    return true;
 }
 
-const char *fc_options_from_environment(struct forkcall_options *options)
+bool fc_options_from_environment(struct forkcall_options *options, struct forkcall_report *report)
 {
     if (!options->allow_env)
-        return NULL;
-    const char *wrong = timeout_from_environment(options);
+        return true;
+    if (!timeout_from_environment(options, report))
+        return false;
     const char *method = fc_getenv("FORKCALL_METHOD");
-    if (wrong != NULL || method == NULL || *method == '\0')
-        return wrong;
+    if (method == NULL || *method == '\0')
+        return true;
     static const struct {
         const char *name;
         enum forkcall_method method;
@@ -126,9 +134,11 @@ const char *fc_options_from_environment(struct forkcall_options *options)
         if (strcmp(method, known[i].name) != 0)
             continue;
         options->method = known[i].method;
-        return NULL;
+        return true;
     }
-    return "FORKCALL_METHOD: in the environment, is none of fork, server, spawn and inline";
+    return fc_report_wrong(
+        report, "FORKCALL_METHOD: in the environment is %.40s, which is none of fork, server, spawn and inline",
+        method);
 }
 
 bool fc_options_debug(const struct forkcall_options *options)

@@ -188,7 +188,7 @@ int fc_libdw_open(struct fc_libdw_view *view, enum fc_libdw_use use)
     view->dwfl = NULL;
     if (!proc_shows_us())
         return -1;
-    /* A thread that was cancelled in between would leave mutex, memory and descriptors behind. */
+    /* A thread that was canceled in between would leave mutex, memory and descriptors behind. */
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &view->cancel_state);
     if (!lock()) {
         (void)pthread_setcancelstate(view->cancel_state, NULL);

@@ -351,7 +351,7 @@ static int stop(void)
     return 0;
 }
 
-/* A thread that was cancelled here would leave starter set, and other threads would wait for it for
+/* A thread that was canceled here would leave starter set, and other threads would wait for it for
  * ever. So cancellation is off meanwhile. */
 int forkcall_server_start(const struct forkcall_server_options *options)
 {

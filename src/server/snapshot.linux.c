@@ -41,7 +41,7 @@ struct extra {
     uint32_t user, network, ipc, uts, cgroup, mounts; /* namespaces */
 };
 
-_Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "room for the snapshot");
+_Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "memory to compare this process with its server");
 
 /* The first read of a status file. Each of up to 65536 groups takes up to 11 bytes of it. */
 #define STATUS_SIZE 4096

@@ -10,7 +10,7 @@ struct extra {
     ino_t root, directory;
 };
 
-_Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "room for the snapshot");
+_Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "memory to compare this process with its server");
 
 bool fc_snapshot_can_ptrace(pid_t process)
 {

@@ -295,7 +295,7 @@ static void canceled_by_a_callback(void **state)
     }
 }
 
-/* With a grace a function may answer although the map is cancelled; the child begins no more. */
+/* With a grace a function may answer although the map is canceled; the child begins no more. */
 static volatile sig_atomic_t terminated;
 
 static void note_term(int signal)

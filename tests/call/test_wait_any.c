@@ -312,7 +312,7 @@ static int child_speaks_and_hangs(const void *args, size_t args_size, struct for
     return child_hangs(args, args_size, result);
 }
 
-static void others_are_heard_and_may_be_cancelled_by_a_callback(void **state)
+static void others_are_heard_and_may_be_canceled_by_a_callback(void **state)
 {
     (void)state;
     struct held held;
@@ -493,7 +493,7 @@ int main(void)
         cmocka_unit_test(deadline_of_a_call_acts_whatever_the_others_do),
         cmocka_unit_test(the_earlier_of_two_deadlines_comes_first),
         cmocka_unit_test(signals_do_not_interrupt_and_their_handler_may_cancel),
-        cmocka_unit_test(others_are_heard_and_may_be_cancelled_by_a_callback),
+        cmocka_unit_test(others_are_heard_and_may_be_canceled_by_a_callback),
         cmocka_unit_test(descriptor_of_every_call_that_is_done_is_readable),
         cmocka_unit_test(no_descriptor_is_needed),
         cmocka_unit_test(calls_whose_descriptors_the_host_has_closed_end),

@@ -54,7 +54,7 @@ Datum host_hang(PG_FUNCTION_ARGS)
     forkcall_cancel(call);
     const struct forkcall_report report = forkcall_finish(call);
     if (report.status != FORKCALL_CANCELED)
-        elog(ERROR, "not cancelled: %s", report.message);
+        elog(ERROR, "not canceled: %s", report.message);
     CHECK_FOR_INTERRUPTS();
     return text_of("the call has ended by itself");
 }

@@ -11,7 +11,7 @@
  *   replaced FILE  makes all names of the program lead to FILE
  *   spawn, server, auto   a call by that method
  *   cancel         a call whose cancel descriptor is readable
- *   cut            forkcall_server_start() in a thread that is cancelled meanwhile
+ *   cut            forkcall_server_start() in a thread that is canceled meanwhile
  * Exit status NOT_HERE: the system cannot do this. */
 #include "not_here.h"
 #include "time_factor.h"
@@ -138,7 +138,7 @@ static void cut(void)
     await_file(getenv("REEXEC_BEGUN"));
     pthread_cancel(thread);
     clock_gettime(CLOCK_REALTIME, &soon);
-    soon.tv_sec++; /* a thread that can be cancelled has been cancelled by then */
+    soon.tv_sec++; /* a thread that can be canceled has been canceled by then */
     const bool ended = pthread_timedjoin_np(thread, NULL, &soon) == 0;
     close(open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     if (!ended)

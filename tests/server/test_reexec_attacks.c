@@ -206,7 +206,7 @@ static void run_waiting(const char *command, bool release)
     assert_int_equal(status, 0);
 }
 
-static void thread_cancelled_while_the_copy_starts(void **state)
+static void thread_canceled_while_the_copy_starts(void **state)
 {
     (void)state;
     run_waiting("cut", true);
@@ -234,7 +234,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(root_with_another_file_by_the_programs_name),
         cmocka_unit_test(other_files_by_the_names_of_a_deleted_program),
         cmocka_unit_test(emulated_program_that_was_replaced),
-        cmocka_unit_test(thread_cancelled_while_the_copy_starts),
+        cmocka_unit_test(thread_canceled_while_the_copy_starts),
         cmocka_unit_test(call_canceled_while_the_copy_starts),
     };
     forkcall_init();

@@ -26,7 +26,7 @@ static int child_exits_5(const void *args, size_t args_size, struct forkcall_buf
     _exit(5);
 }
 
-/* ---- Cancelled threads ----------------------------------------------------------------------- */
+/* ---- Canceled threads ----------------------------------------------------------------------- */
 
 struct cut {
     struct forkcall_call *call; /* the call to cancel */
@@ -86,7 +86,7 @@ static int cut_all(void *context)
     return 0;
 }
 
-static void cancelled_threads_end_nothing_in_the_middle(void **state)
+static void canceled_threads_end_nothing_in_the_middle(void **state)
 {
     (void)state;
     assert_int_equal(host_run(cut_all, NULL), 0);
@@ -458,7 +458,7 @@ static void server_that_has_answered_is_given_time_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cancelled_threads_end_nothing_in_the_middle),
+        cmocka_unit_test(canceled_threads_end_nothing_in_the_middle),
         cmocka_unit_test(what_a_function_left_running_when_its_host_ends),
         cmocka_unit_test(what_a_function_left_running_when_its_server_is_stopped),
         cmocka_unit_test(prepare_that_blocks_signals),

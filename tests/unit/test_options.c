@@ -202,6 +202,45 @@ static void buffers_that_were_not_initialised(void **state)
     assert_refusal(&report, "details");
 }
 
+/* The reader sees the value that is wrong, and what would be right. */
+static void messages_name_the_wrong_value(void **state)
+{
+    (void)state;
+    static const int no_fd[] = {0, 987654};
+    const struct {
+        struct forkcall_options options;
+        const char *message;
+    } wrong[] = {
+        {{.method = (enum forkcall_method)7}, "method: 7 is no enum forkcall_method"},
+        {{.timeout_ms = -30}, "timeout_ms: -30 is negative (0: no deadline)"},
+        {{.grace_ms = -1}, "grace_ms: -1 is negative"},
+        {{.keep_fds = no_fd, .keep_fds_count = 2}, "keep_fds: 987654 is no open descriptor"},
+        {{.keep_fds_count = 3}, "keep_fds: is NULL, but keep_fds_count is 3"},
+        {{.cancel_fd_plus_one = 987655}, "cancel_fd_plus_one: is 987655, but 987654 is no open descriptor"},
+        {{.standard_error = (enum forkcall_stream)9}, "standard_error: 9 is no enum forkcall_stream"},
+        {{.standard_input = FORKCALL_STREAM_CAPTURE},
+         "standard_input: 2 is neither FORKCALL_STREAM_INHERIT nor FORKCALL_STREAM_NULL"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &wrong[i].options);
+        assert_string_equal(report.message, wrong[i].message);
+    }
+    const struct forkcall_options server = {.method = FORKCALL_SERVER};
+    struct forkcall_report report = run_tested(child_returns_0, NULL, FORKCALL_BY_POINTER, NULL, &server);
+    assert_string_equal(
+        report.message,
+        "args_size: FORKCALL_BY_POINTER needs the method FORKCALL_FORK, FORKCALL_INLINE or FORKCALL_AUTO");
+    report = run_tested(child_returns_0, NULL, 5, NULL, NULL);
+    assert_string_equal(report.message, "args: is NULL, but args_size is 5");
+    const struct forkcall_map_options map = {.processes = 70000};
+    report = forkcall_map(child_returns_0, NULL, 0, 1, NULL, NULL, &map);
+    assert_string_equal(report.message, "processes: 70000 is more than 65536");
+    struct forkcall_buf results[2] = {FORKCALL_BUF_INIT, FORKCALL_BUF_INIT};
+    memset(&results[1], 0xa5, sizeof results[1]);
+    report = forkcall_map(child_returns_0, NULL, 0, 2, results, NULL, NULL);
+    assert_non_null(strstr(report.message, "results: element 1: was not initialised by FORKCALL_BUF_INIT"));
+}
+
 static void fn_that_is_NULL_in_the_short_call(void **state)
 {
     (void)state;
@@ -316,6 +355,7 @@ static void method_from_the_environment(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct forkcall_report report = call_with(bad[i], true, FORKCALL_AUTO);
         assert_refusal(&report, "FORKCALL_METHOD");
+        assert_non_null(strstr(report.message, bad[i]));
         report = call_with(bad[i], false, FORKCALL_AUTO);
         assert_status(report, FORKCALL_OK);
     }
@@ -409,6 +449,7 @@ int main(void)
         cmocka_unit_test(descriptors_that_are_not_open),
         cmocka_unit_test(arguments_that_make_no_sense),
         cmocka_unit_test(buffers_that_were_not_initialised),
+        cmocka_unit_test(messages_name_the_wrong_value),
         cmocka_unit_test(fn_that_is_NULL_in_the_short_call),
         cmocka_unit_test(methods_that_need_forkcall_init),
         cmocka_unit_test(values_at_the_edge_of_their_range),
