@@ -79,10 +79,10 @@ extern "C" {
 #endif
 
 #define FORKCALL_VERSION_MAJOR 0 /**< This header's version, first number. */
-#define FORKCALL_VERSION_MINOR 1 /**< This header's version, second number. */
+#define FORKCALL_VERSION_MINOR 2 /**< This header's version, second number. */
 #define FORKCALL_VERSION_PATCH 0 /**< This header's version, third number. */
 /** The version as one number to compare: (major * 1000 + minor) * 1000 + patch. */
-#define FORKCALL_VERSION 1000
+#define FORKCALL_VERSION 2000
 
 /** @cond private */
 #if defined(__GNUC__) || defined(__clang__)

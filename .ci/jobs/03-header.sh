@@ -84,3 +84,21 @@ CONF
 else
     skip_part "doxygen cannot be installed: the header's comments are not looked at"
 fi
+
+# The manual pages.
+need python3
+python3 "$CI_DIR/manual.py" check || die "the manual pages and the header do not agree"
+count_check "manual pages, their links and the header agree"
+python3 "$CI_DIR/manual.py" code manual
+for file in manual/*.c; do
+    gcc -std=c11 -D_GNU_SOURCE "${warnings[@]}" -Wno-unused-variable -fsyntax-only "$file" ||
+        die "the code of a manual page cannot be compiled: $file"
+    count_check "$file compiles"
+done
+if try_install mandoc; then
+    # References to pages of the system are found only where these are installed.
+    mandoc -T lint -W warning "$CI_SRC"/docs/man/*.[1-9] || die "mandoc finds faults in the manual pages"
+    count_check "the manual pages with mandoc -T lint"
+else
+    skip_part "mandoc cannot be installed: the manual pages are not looked at by it"
+fi

@@ -60,6 +60,16 @@ for wanted in "$major.$minor.$((patch + 1))" "$major.$((minor + 1))" "$((major +
 done
 count_check "CMake is told which versions $version can stand for"
 
+# The examples of the manual that are programs.
+python3 "$CI_DIR/manual.py" code manual
+for file in $(grep -l '^main(void)' manual/*.c); do
+    # shellcheck disable=SC2086
+    gcc -std=c11 $warnings $cflags "$file" -o example $libs
+    LD_LIBRARY_PATH=$prefix/lib timeout 60 ./example >example.txt 2>&1 || { cat example.txt; die "$file does not work"; }
+    count_check "the example of the manual $file works"
+done
+[ -e "$prefix/share/man/man3/forkcall_wait.3" ] || die "forkcall_wait has no manual page"
+
 # A plugin in a program that is not its own, with the installed helper.
 "$(pkg-config --variable=helper forkcall)" --version | grep -q '^forkcall-helper (libforkcall) [0-9.]*$' ||
     die "the installed forkcall-helper does not run"
