@@ -1,4 +1,5 @@
-# The README's two commands on a Debian 12 with nothing installed, made here by debootstrap.
+# The README's two commands on a Debian 12 with nothing installed, made here by debootstrap; then
+# Debian packages, which are built, installed and used there.
 . "$CI_DIR/lib.sh"
 . "$CI_DIR/foreign.sh"
 . "$CI_DIR/readme.sh"
@@ -44,3 +45,52 @@ for command in example-command test-command; do
 done
 count_tests "$(find root/test-command -name testlog.json | head -n 1)"
 [ "$rc" = 0 ] || die "a command of the README failed in the fresh system"
+
+# The packages. packaging/debian lies where dpkg-buildpackage looks for it.
+cp -R "$CI_SRC" root/package
+cp -R "$CI_SRC/packaging/debian" root/package/debian
+cat >root/package/command.sh <<'CODE'
+export DEB_BUILD_OPTIONS="nocheck parallel=2" DEB_BUILD_PROFILES=nocheck
+apt-get install --no-install-recommends build-essential >/dev/null
+apt-get build-dep --no-install-recommends ./ >/dev/null
+dpkg-buildpackage -b -us -uc
+CODE
+say "dpkg-buildpackage in the fresh system"
+in_fresh_system package >package.log 2>&1 || { tail -n 60 package.log; die "the Debian packages cannot be built"; }
+count_check "the Debian packages are built in a fresh system"
+
+# What autopkgtest would do: install the packages and what the test needs, and run the test in the
+# tree. Then a program that has the library as a Meson subproject.
+mkdir root/use root/use/subprojects
+cp "$CI_SRC/tests/consumer/consumer.c" root/use/
+cp -R "$CI_SRC" root/use/subprojects/forkcall
+cat >root/use/meson.build <<'CODE'
+project('use', 'c', default_options: ['c_std=c11', 'buildtype=plain'])
+executable('use', 'consumer.c', dependencies: subproject('forkcall').get_variable('forkcall_dep'))
+CODE
+cat >root/use/command.sh <<'CODE'
+apt-get install --no-install-recommends /libforkcall0_*.deb /libforkcall-dev_*.deb /forkcall-helper_*.deb \
+    /libforkcall-doc_*.deb >/dev/null
+apt-get install --no-install-recommends $(sed -n 's/^Depends: //p' /package/debian/tests/control |
+    tr , '\n' | grep -vE 'forkcall') >/dev/null
+mkdir /use/autopkgtest
+(cd /package && AUTOPKGTEST_TMP=/use/autopkgtest sh debian/tests/build)
+test -s /usr/share/doc/libforkcall-doc/html/forkcall_run.3.html
+rm -rf /package/obj-*
+meson setup build && ninja -C build use && build/use
+echo "by Meson subproject: ok"
+CODE
+say "the packages in use in the fresh system"
+in_fresh_system use >use.log 2>&1 || { tail -n 60 use.log; die "the Debian packages cannot be used"; }
+for way in 'by pkg-config' 'by CMake' 'the manual' 'by Meson subproject'; do
+    grep -qx "$way: ok" use.log || die "no word of: $way"
+    count_check "a fresh system with the packages: $way"
+done
+
+# There is no request for these packages at Debian's that a changelog could close.
+if try_install lintian; then
+    lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs root/*.changes
+    count_check "the packages with lintian"
+else
+    skip_part "lintian cannot be installed: the Debian packages are not looked at by it"
+fi
