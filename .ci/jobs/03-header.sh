@@ -102,3 +102,31 @@ if try_install mandoc; then
 else
     skip_part "mandoc cannot be installed: the manual pages are not looked at by it"
 fi
+
+# The version, wherever it stands.
+version=$(awk '/define FORKCALL_VERSION_/ { v = v s $3; s = "." } END { print v }' "$CI_SRC/include/forkcall.h")
+has_version()
+{
+    local found
+    found=$(sed -nE "s/$2/\\1/p" "$CI_SRC/$1" | head -n 1)
+    [ "$found" = "${3:-$version}" ] || die "$1 has the version '$found', and the header ${3:-$version}"
+}
+has_version meson.build "^ *version: '([0-9.]+)',"
+has_version CHANGELOG.md '^## \[([0-9.]+)\].*'
+has_version docs/install.md '^find_package\(forkcall ([0-9.]+) .*' "${version%.*}"
+has_version packaging/debian/changelog '^libforkcall \(([0-9.]+)-.*'
+has_version packaging/homebrew/forkcall.rb '.*\/forkcall-([0-9.]+)\.tar\.xz"'
+has_version packaging/vcpkg/forkcall/vcpkg.json '.*"version": "([0-9.]+)".*'
+has_version packaging/conan/conanfile.py ' *version = "([0-9.]+)"'
+count_check "$version is the version everywhere"
+
+# The recipes that nothing runs here are at least of their languages.
+python3 -m json.tool "$CI_SRC/packaging/vcpkg/forkcall/vcpkg.json" >/dev/null
+python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' "$CI_SRC/packaging/conan/conanfile.py"
+count_check "the recipes for vcpkg and Conan can be read"
+if try_install ruby; then
+    ruby -c "$CI_SRC/packaging/homebrew/forkcall.rb"
+    count_check "the formula can be read by ruby"
+else
+    skip_part "ruby cannot be installed: the formula is not looked at"
+fi
