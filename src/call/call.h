@@ -54,6 +54,10 @@ struct forkcall_call {
     uint64_t callbacks_until_ns; /* the deadline of the options, then the end of the grace */
     uint64_t ready_by_ns;        /* UINT64_MAX: none, or the child is ready */
 
+    /* ---- server/early_module.c: which child it can use ---- */
+    uint32_t module;   /* the number of the function's module */
+    bool drops_spares; /* it takes none, and gives back those that lie ready */
+
     /* ---- api/call.c: what the child may say ---- */
     struct fc_reply_rules rules;
     int *keep_fds; /* owned */

@@ -308,6 +308,24 @@ static void keep_process(void)
         fc_child_leave(0);
 }
 
+/* The module's constructors find what they find when the module is loaded for a call. What they
+ * send or break shows to the host, which then takes another child. The process that a constructor
+ * has forked ends here. */
+void fc_child_load_early(const struct fc_task *ready, const struct fc_module_function *name)
+{
+    _Alignas(max_align_t) unsigned char unused[FC_REPLY_HEAD + FIRST_RESULT + FC_REPLY_TAIL];
+    const struct fc_fd_identity request = fc_fd_identity_take(ready->go_fd);
+    forkcall_fn *fn;
+    char why[512];
+    become_child(ready, unused + FC_REPLY_HEAD);
+    if (fc_module_find(name, &fn, why, sizeof why) == 0)
+        fc_crash_note_function(fn);
+    if (!fc_child_is_running() || !fc_fd_identity_holds(ready->reply_fd, &ready->mark) ||
+        !fc_fd_identity_holds(ready->go_fd, &request))
+        _exit(1);
+    memset(&fc_child, 0, sizeof fc_child);
+}
+
 FC_ENTRY_CODE void fc_child_run_or_keep(struct fc_task *task)
 {
     _Alignas(max_align_t) unsigned char first_result[FC_REPLY_HEAD + FIRST_RESULT + FC_REPLY_TAIL];

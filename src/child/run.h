@@ -38,6 +38,10 @@ void fc_child_install_handlers(void);
  * forked. */
 void fc_child_prefault(const struct fc_task *task);
 
+/* Loads the module of a function before there is a call for it. Ends the process if a constructor
+ * has closed the channel of the child. Called after fc_child_prefault, with the same task. */
+void fc_child_load_early(const struct fc_task *ready, const struct fc_module_function *name);
+
 /* Makes this process ready, runs the task and ends the process. */
 _Noreturn void fc_child_run(struct fc_task *task);
 

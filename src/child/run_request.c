@@ -118,7 +118,8 @@ static void run_one(const struct fc_task *ready, int args_fd, int shared_fd)
     fc_child_run_or_keep(&task);
 }
 
-_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed)
+_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed,
+                              const struct fc_module_function *early)
 {
     struct fc_task task = {.reply_fd = own[FC_OWN_REPLY],
                            .go_fd = own[FC_OWN_REQUEST],
@@ -140,6 +141,10 @@ _Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const ch
             send_ready(task.reply_fd);
         fc_crash_note_modules(); /* a fork of the server has the server's notes */
     }
+    if (early != NULL) {
+        fc_child_load_early(&task, early);
+        send_ready(task.reply_fd);
+    }
     run_one(&task, own[FC_OWN_ARGS], own[FC_OWN_SHARED]);
     for (;;)
         run_one(&task, -1, -1);
@@ -152,5 +157,5 @@ _Noreturn void fc_run_request_main(int socket)
     const int r = fc_fd_list_receive(socket, own);
     if (own[FC_OWN_REQUEST] < 0 || own[FC_OWN_REPLY] < 0)
         _exit(FC_EXIT_REFUSED);
-    fc_run_request(own, true, r < 0 ? FC_KEEP_FDS_FAILED : NULL);
+    fc_run_request(own, true, r < 0 ? FC_KEEP_FDS_FAILED : NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #ifndef FC_CHILD_RUN_REQUEST_H
 #define FC_CHILD_RUN_REQUEST_H
 
+#include "module/lookup.h"
 #include "wire/fd_list.h"
 
 /* What a report says if the list of descriptors cannot be received. */
@@ -15,7 +16,9 @@ _Noreturn void fc_run_request_main(int socket);
 
 /* Waits for the request and runs it. own: see wire/fd_list.h. execed: this process was exec'ed;
  * else a server that has called fc_child_install_handlers has forked it. failed: why it can run
- * nothing, in words; NULL: it can. */
-_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed);
+ * nothing, in words; NULL: it can. early: a function whose module is loaded before the request
+ * comes; NULL: none. */
+_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed,
+                              const struct fc_module_function *early);
 
 #endif

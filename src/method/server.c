@@ -71,7 +71,7 @@ static void start(struct forkcall_call *call)
     call->task.measure = true;
     for (int i = 0; i < TRIES; i++) {
         char why[200] = "";
-        r = fc_server_take_child(call, why, sizeof why);
+        r = fc_server_take_child(call, &name, why, sizeof why);
         if (r < 0) {
             not_taken(call, r, why);
             return;

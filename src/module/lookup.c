@@ -97,6 +97,12 @@ static int load_and_search(const struct fc_module_function *name, forkcall_fn **
                   why_size);
 }
 
+bool fc_module_is_loaded(const struct fc_module_function *name)
+{
+    forkcall_fn *fn;
+    return is_well_formed(name) && fc_module_search(name, &fn);
+}
+
 int fc_module_find(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size)
 {
     if (!is_well_formed(name)) {

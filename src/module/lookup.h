@@ -104,6 +104,19 @@ void fc_module_prefault(void);
  * file or build. After an error why is a text for a person, cut to why_size bytes. */
 int fc_module_find(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size);
 
+/* True: the function's module is loaded, so that fc_module_find loads nothing for it. name may have
+ * any content. */
+bool fc_module_is_loaded(const struct fc_module_function *name);
+
+/* True: both are functions of the same module. */
+static inline bool fc_module_is_same(const struct fc_module_function *a, const struct fc_module_function *b)
+{
+    const size_t start = offsetof(struct fc_module_function, id);
+    return a->path_size == b->path_size &&
+           memcmp((const char *)a + start, (const char *)b + start,
+                  offsetof(struct fc_module_function, path) - start + a->path_size) == 0;
+}
+
 /* Sets the path. 0 or -ENAMETOOLONG. */
 static inline int fc_module_set_path(struct fc_module_function *name, const char *path)
 {

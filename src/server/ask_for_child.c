@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/poll_fds.h"
 #include "call/channel.h"
+#include "server/early_module.h"
 #include "server/get_server.h"
 #include "server/send_order.h"
 #include "wire/fd_list.h"
@@ -53,12 +54,13 @@ static void note_answer(struct fc_server *server)
     server->silent_ns = 0;
 }
 
-/* Takes a message with a child from one of the server's sockets.
+/* Takes a message with a child from one of the server's sockets. Sets *module to the number of the
+ * module that a spare loads early.
  *
  * Returns 0; -EAGAIN: there is no message; -ECONNRESET: the other end is closed; a positive errno:
  * the server's answer that it could make no child; or another negative errno: the message is taken,
  * and its child is lost. */
-static int take(struct forkcall_call *call, int socket)
+static int take(struct forkcall_call *call, int socket, uint32_t *module)
 {
     struct fc_server *server = call->process.server;
     struct fc_server_handover handover = {.pid = 0};
@@ -77,6 +79,7 @@ static int take(struct forkcall_call *call, int socket)
     else
         for (size_t i = 0; i < count; i++)
             close(fds[i]);
+    *module = handover.module;
     if (r != -EAGAIN && r != -ECONNRESET)
         note_answer(server);
     fc_fds_unlock();
@@ -109,23 +112,33 @@ static bool spare_is_dead(const struct forkcall_call *call)
     return fds[1].revents != 0 || (has_pidfd ? fds[0].revents != 0 : (fds[0].revents & POLLHUP) != 0);
 }
 
-/* Takes the first spare that lives. An exec'ed spare is replaced once only: if every re-executed
- * program fails, the call gets one whose end tells why.
+/* Gives back a spare that the call has taken. kill_group: with what a constructor has started. */
+static void give_back_spare(struct forkcall_call *call, bool kill_group)
+{
+    struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
+    unused.kill_group = kill_group;
+    if (!fc_order_send_or_keep(call->process.server, &unused))
+        fc_server_reap(call->process.server, unused.pid, false, &call->fds);
+    fc_ask_drop_child(call);
+}
+
+/* Takes the first spare that lives and fits. An exec'ed spare is replaced once only: if every
+ * re-executed program fails, the call gets one whose end tells why.
  *
  * Returns 0; -EAGAIN: there is no spare; -ECONNRESET: the server is gone; or another negative
  * errno. */
 static int take_spare(struct forkcall_call *call)
 {
+    uint32_t module;
     for (bool replaced = false;; replaced = true) {
-        const int r = take(call, call->process.server->fds.fd[FC_FD_SOCKET]);
+        const int r = take(call, call->process.server->fds.fd[FC_FD_SOCKET], &module);
         if (r != 0)
             return r > 0 ? -EPROTO : r; /* answers do not come through the control socket */
-        if ((replaced && call->awaits_ready) || !spare_is_dead(call))
+        if (((replaced && call->awaits_ready) || module != 0 || !spare_is_dead(call)) && fc_early_fits(call, module))
             return 0;
-        struct fc_server_order dead = fc_order_make(FC_ORDER_DONE, call->process.pid);
-        if (!fc_order_send_or_keep(call->process.server, &dead))
-            fc_server_reap(call->process.server, dead.pid, false, &call->fds);
-        fc_ask_drop_child(call);
+        give_back_spare(call, module != 0);
+        if (call->drops_spares)
+            return -EAGAIN;
     }
 }
 
@@ -187,17 +200,23 @@ static int send_some(struct ask *ask)
     return 0;
 }
 
-/* Looks for an answer. 0: the call has a child; -EAGAIN: nothing has come yet; a positive errno:
- * the server's answer; or another negative errno. */
+/* Looks for an answer. 0: the call has a child; -EAGAIN: nothing has come yet; -ESTALE: the answer
+ * was a child that does not fit; a positive errno: the server's answer; or another negative
+ * errno. */
 static int look_for_answer(struct ask *ask)
 {
     struct forkcall_call *call = ask->call;
-    int r = ask->asked ? take(call, call->fds.fd[FC_FD_SOCKET]) : -EAGAIN;
+    uint32_t module = 0;
+    int r = ask->asked ? take(call, call->fds.fd[FC_FD_SOCKET], &module) : -EAGAIN;
     if (r != -EAGAIN)
         ask->answered = true;
+    if (r == 0 && module != 0 && !fc_early_fits(call, module)) {
+        give_back_spare(call, true);
+        return -ESTALE;
+    }
     if (r == -ECONNRESET && !fc_server_is_dead(call->process.server))
         return EMFILE; /* the server had no descriptor left for the socket */
-    if (r == -EAGAIN && ask->count == 0)
+    if (r == -EAGAIN && ask->count == 0 && !call->drops_spares)
         r = take_spare(call);
     return r;
 }
@@ -308,20 +327,53 @@ static int refused(int error, char *why, size_t why_size)
     return -error;
 }
 
+/* Gives back all spares that lie ready. */
+static void drop_spares(struct fc_server *server)
+{
+    struct fc_server_handover handover;
+    int fds[FC_HANDOVER_FDS];
+    size_t count;
+    for (;;) {
+        fc_fds_lock();
+        const int r = fc_fd_message_receive(server->fds.fd[FC_FD_SOCKET], &handover, sizeof handover, fds,
+                                            FC_HANDOVER_FDS, &count, 0);
+        for (size_t i = 0; i < count; i++)
+            close(fds[i]);
+        if (r == 0)
+            atomic_fetch_add(&server->taken, 1);
+        fc_fds_unlock();
+        if (r < 0)
+            return;
+        struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, handover.pid);
+        unused.kill_group = handover.module != 0;
+        fc_order_send_or_keep(server, &unused);
+    }
+}
+
 /* Gets a child. A call with a list cannot use a spare, because only a child made for it reads the
  * list. If the server has no room, a spare that has come meanwhile takes up the room: a call
  * without a list uses it, and another gives it back with its next ASK. */
 static int get(struct forkcall_call *call, const struct fc_fd_list_item *list, size_t count,
                const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
+    const bool takes_spares = count == 0 && !call->drops_spares;
+    bool dropped = false;
     pid_t in_exchange = 0;
-    int r = count == 0 ? take_spare(call) : -EAGAIN;
-    if (r == -EAGAIN && count == 0)
+    int r = takes_spares ? take_spare(call) : -EAGAIN;
+    if (r == -EAGAIN && takes_spares && !call->drops_spares)
         r = wait_for_spare(call);
     if (r != -EAGAIN)
         return r;
-    while ((r = ask(call, list, count, in_exchange, time_limit)) > 0) {
+    while ((r = ask(call, list, count, in_exchange, time_limit)) > 0 || r == -ESTALE) {
         const int error = r;
+        in_exchange = 0;
+        if (error == -ESTALE)
+            continue;
+        if (call->drops_spares && !dropped) {
+            drop_spares(call->process.server);
+            dropped = true;
+            continue;
+        }
         r = take_spare(call);
         if (r < 0)
             return r == -EAGAIN ? refused(error, why, why_size) : r;
@@ -338,14 +390,18 @@ static int get(struct forkcall_call *call, const struct fc_fd_list_item *list, s
     return r;
 }
 
-int fc_ask_for_child(struct forkcall_call *call, const struct fc_time_limit *time_limit, char *why, size_t why_size)
+int fc_ask_for_child(struct forkcall_call *call, const struct fc_module_function *function,
+                     const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
     struct fc_fd_list_item *list;
     size_t count;
     int r = fc_channel_list_fds(call, false, &list, &count);
     if (r < 0)
         return r;
+    fc_early_note(call, count == 0 ? function : NULL);
     r = get(call, list, count, time_limit, why, why_size);
+    if (call->drops_spares)
+        drop_spares(call->process.server);
     free(list);
     return r;
 }

@@ -10,7 +10,8 @@
  * Returns 0; -ECONNRESET: the server is gone; -ETIMEDOUT; -EINTR if the caller cancels; or another
  * negative errno with why, a text that may be empty. Whatever it returns, the server learns whether
  * the child that it has made for this call was taken. */
-int fc_ask_for_child(struct forkcall_call *call, const struct fc_time_limit *time_limit, char *why, size_t why_size);
+int fc_ask_for_child(struct forkcall_call *call, const struct fc_module_function *function,
+                     const struct fc_time_limit *time_limit, char *why, size_t why_size);
 
 /* Closes the call's descriptors of its child. */
 void fc_ask_drop_child(struct forkcall_call *call);

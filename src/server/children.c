@@ -4,6 +4,7 @@
 #include "base/descriptors.h"
 #include "base/fd_message.h"
 #include "base/io.h"
+#include "base/large_storage.h"
 #include "base/poll_fds.h"
 #include "os/process.h"
 #include "os/process_tree.h"
@@ -57,6 +58,10 @@ void fc_children_open(int control, const struct fc_prepare *exec_with, unsigned 
     children.exec_with = exec_with;
     children.spares = spares;
 }
+
+/* The module that spares load, and its number; 0: none. */
+static FC_LARGE_STORAGE struct fc_module_function early;
+static uint32_t early_number;
 
 static bool lacks_spares(void)
 {
@@ -263,12 +268,13 @@ void fc_children_kill_all(void)
 
 /* ---- The beginning of a child ---------------------------------------------------------------- */
 
-static int hand_over(struct fc_new_child *new, int socket)
+static int hand_over(struct fc_new_child *new, int socket, uint32_t module)
 {
     struct fc_server_handover handover;
     memset(&handover, 0, sizeof handover); /* the padding is sent to another process, too */
     handover.pid = (int32_t) new->pid;
     handover.execed = children.exec_with != NULL;
+    handover.module = module;
     int fds[FC_HANDOVER_FDS] = {new->request[1], new->request[0], new->reply[0]};
     size_t count = 3;
     if (new->pidfd < 0 && fc_process_watch_is_passable())
@@ -291,13 +297,14 @@ static void adopt_in_place_of_host(void)
 }
 
 /* Makes a child and enters it as the last of the list. It is not sent to the host yet. extra: a
- * socket with the call's descriptors for it; -1: none. 0 or a negative errno. */
-static int make(struct fc_new_child *new, int extra)
+ * socket with the call's descriptors for it; -1: none. module: what it loads at once; NULL:
+ * nothing. 0 or a negative errno. */
+static int make(struct fc_new_child *new, int extra, const struct fc_module_function *module)
 {
     if (!make_room())
         return -ENOMEM;
     adopt_in_place_of_host();
-    const int r = fc_make_child(new, children.exec_with, extra, children.leave_in_child);
+    const int r = fc_make_child(new, children.exec_with, extra, children.leave_in_child, module);
     if (r == 0)
         children.list[children.count++] =
             (struct child){.pid = new->pid, .status_socket = -1, .kill_at_ns = UINT64_MAX};
@@ -312,9 +319,9 @@ static void end_last(void)
     release(child, false);
 }
 
-static int hand_over_as_spare(struct fc_new_child *new)
+static int hand_over_as_spare(struct fc_new_child *new, uint32_t module)
 {
-    const int r = hand_over(new, children.control);
+    const int r = hand_over(new, children.control, module);
     if (r == 0)
         children.sent++;
     return r;
@@ -322,15 +329,16 @@ static int hand_over_as_spare(struct fc_new_child *new)
 
 int fc_children_make_for(int socket, uint32_t ask, bool has_fds)
 {
+    const uint32_t module = has_fds ? 0 : early_number;
     struct fc_new_child new;
-    int r = make(&new, has_fds ? socket : -1);
+    int r = make(&new, has_fds ? socket : -1, module != 0 ? &early : NULL);
     if (r < 0)
         return r;
-    r = hand_over(&new, socket);
+    r = hand_over(&new, socket, module);
     if (r == 0)
         children.list[children.count - 1].ask = ask;
     else if (r == -EPIPE && !has_fds && lacks_spares())
-        r = hand_over_as_spare(&new) == 0 ? 0 : -EPIPE;
+        r = hand_over_as_spare(&new, module) == 0 ? 0 : -EPIPE;
     if (r < 0)
         end_last();
     fc_new_child_close(&new);
@@ -352,14 +360,22 @@ void fc_children_refill_soon(void)
     children.refill_at_ns = 0;
 }
 
+void fc_children_load_early(uint32_t number, int socket)
+{
+    size_t count;
+    const bool named = number != 0 && socket >= 0 && children.exec_with == NULL &&
+                       fc_fd_message_receive(socket, &early, sizeof early, NULL, 0, &count, 0) == 0;
+    early_number = named && !fc_module_is_loaded(&early) ? number : 0;
+}
+
 void fc_children_refill(void)
 {
     struct fc_new_child new;
     if (!lacks_spares() || fc_now_ns() < children.refill_at_ns)
         return;
-    int r = make(&new, -1);
+    int r = make(&new, -1, early_number != 0 ? &early : NULL);
     if (r == 0) {
-        r = hand_over_as_spare(&new);
+        r = hand_over_as_spare(&new, early_number);
         if (r < 0)
             end_last();
         fc_new_child_close(&new);

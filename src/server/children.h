@@ -28,6 +28,11 @@ void fc_children_refill(void);
  * since. */
 void fc_children_refill_soon(void);
 
+/* Spares made from now on, and children for an ASK without descriptors, load a module, whose name
+ * the socket holds, and are handed over with that number. No spare does if the number is 0, if the
+ * server has the module itself, or if spares are exec'ed. */
+void fc_children_load_early(uint32_t number, int socket);
+
 /* Makes a child for the ASK of that number and sends it through the socket. has_fds: the child also
  * takes the call's descriptors from the socket.
  *

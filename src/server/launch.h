@@ -12,6 +12,17 @@
 
 #include <stdatomic.h>
 
+/* Which module calls were for lately: server/early_module.c. Protected by fc_fds_lock. */
+struct fc_early {
+    struct fc_module_function *function; /* of the last call; NULL: there was none */
+    uint32_t number;                     /* of its module */
+    uint32_t told;                       /* the module that spares load; 0: none */
+    unsigned in_row;                     /* how many calls for it have followed each other */
+    unsigned more;                       /* how many more in a row are needed than at first */
+    unsigned plain;                      /* how many spares that load nothing may still come */
+    bool is_off;                         /* the program does not want it */
+};
+
 struct fc_server {
     /* FC_FD_SOCKET is the control socket. FC_FD_PROCESS is a pidfd of the server, where the system
      * has pidfds, once the server is ready. */
@@ -54,6 +65,7 @@ struct fc_server {
     /* Orders for which the control socket had no room. Changed under fc_fds_lock by
      * server/send_order.c. */
     _Atomic(struct fc_owed *) owed;
+    struct fc_early early;
 };
 
 /* Starts a server and returns it with one reference. The server is not ready yet. options NULL:

@@ -54,11 +54,14 @@ void fc_new_child_close(const struct fc_new_child *child)
 
 /* ---- By fork --------------------------------------------------------------------------------- */
 
-_Noreturn static void run_forked(const struct fc_new_child *child, pid_t server, int extra, void (*leave_in_child)(int))
+_Noreturn static void run_forked(const struct fc_new_child *child, pid_t server, int extra, void (*leave_in_child)(int),
+                                 const struct fc_module_function *early)
 {
     int own[FC_OWN_COUNT];
     int of_host[] = {child->request[1], child->reply[0]};
     fc_end_with_parent(server);
+    if (early != NULL)
+        setpgid(0, 0);         /* what a constructor starts belongs to the group, too */
     fc_sched_batch_set(false); /* a child gets the host's scheduling policy back */
     leave_in_child(extra);
     fc_close_list(of_host, sizeof of_host / sizeof *of_host);
@@ -70,18 +73,20 @@ _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server,
     own[FC_OWN_REGION] = child->region;
     own[FC_OWN_LIFELINE] = child->lifeline;
     const int r = extra >= 0 ? fc_fd_list_receive(extra, own) : 0;
-    fc_run_request(own, false, r < 0 ? FC_KEEP_FDS_FAILED : NULL);
+    fc_run_request(own, false, r < 0 ? FC_KEEP_FDS_FAILED : NULL, early);
 }
 
-static int by_fork(struct fc_new_child *child, int extra, void (*leave_in_child)(int))
+static int by_fork(struct fc_new_child *child, int extra, void (*leave_in_child)(int),
+                   const struct fc_module_function *early)
 {
     const pid_t server = getpid();
     child->pid = fork();
     if (child->pid == 0)
-        run_forked(child, server, extra, leave_in_child);
+        run_forked(child, server, extra, leave_in_child, early);
     if (child->pid < 0)
         return -errno;
-    /* The child need not do it as well: nobody knows of it before this process tells the host. */
+    /* A child that waits for its request need not do it as well: nobody knows of it before this
+     * process tells the host. */
     setpgid(child->pid, child->pid);
     return 0;
 }
@@ -123,11 +128,12 @@ static int by_exec(struct fc_new_child *child, const struct fc_prepare *prepare,
     return r;
 }
 
-int fc_make_child(struct fc_new_child *child, const struct fc_prepare *prepare, int extra, void (*leave_in_child)(int))
+int fc_make_child(struct fc_new_child *child, const struct fc_prepare *prepare, int extra, void (*leave_in_child)(int),
+                  const struct fc_module_function *early)
 {
     int r = open_channel(child);
     if (r == 0)
-        r = prepare != NULL ? by_exec(child, prepare, extra) : by_fork(child, extra, leave_in_child);
+        r = prepare != NULL ? by_exec(child, prepare, extra) : by_fork(child, extra, leave_in_child, early);
     if (r < 0)
         fc_new_child_close(child);
     return r;

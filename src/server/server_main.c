@@ -69,6 +69,9 @@ static void carry_out(const struct fc_server_order *order, int socket)
         if (socket >= 0)
             fc_children_send_ending(order->pid, socket);
         return;
+    case FC_ORDER_LOAD:
+        fc_children_load_early(order->ask, socket);
+        break;
     }
     fc_children_refill_soon();
     if (socket >= 0)
@@ -237,7 +240,7 @@ _Noreturn void fc_server_child_main(int socket)
     const int r = fc_prepare_run(&prepare, why, sizeof why);
     fflush(NULL);
     fc_module_warm_up();
-    fc_run_request(own, true, r < 0 ? why : NULL);
+    fc_run_request(own, true, r < 0 ? why : NULL, NULL);
 }
 
 _Noreturn void fc_server_main(int control)

@@ -126,19 +126,21 @@ static bool is_for_want_of_room(int r)
     return r == -EAGAIN || r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
-static int take_new(struct forkcall_call *call, const struct fc_time_limit *time_limit, char *why, size_t why_size)
+static int take_new(struct forkcall_call *call, const struct fc_module_function *function,
+                    const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
     fc_channel_set_mark(call, 0);
-    const int r = fc_ask_for_child(call, time_limit, why, why_size);
+    const int r = fc_ask_for_child(call, function, time_limit, why, why_size);
     return r == 0 ? adopt(call, time_limit) : r;
 }
 
-static int take_from(struct forkcall_call *call, const struct fc_time_limit *time_limit, char *why, size_t why_size)
+static int take_from(struct forkcall_call *call, const struct fc_module_function *function,
+                     const struct fc_time_limit *time_limit, char *why, size_t why_size)
 {
-    int r = take_new(call, time_limit, why, why_size);
+    int r = take_new(call, function, time_limit, why, why_size);
     /* Kept children take up the room of a process, and descriptors of this one. */
     if (is_for_want_of_room(r) && fc_kept_end_all(call->process.server))
-        r = take_new(call, time_limit, why, why_size);
+        r = take_new(call, function, time_limit, why, why_size);
     if (r == 0)
         return 0;
     if ((r == -ETIMEDOUT || r == -EINTR) && is_silent(call->process.server))
@@ -148,7 +150,8 @@ static int take_from(struct forkcall_call *call, const struct fc_time_limit *tim
     return r;
 }
 
-int fc_server_take_child(struct forkcall_call *call, char *why, size_t why_size)
+int fc_server_take_child(struct forkcall_call *call, const struct fc_module_function *function, char *why,
+                         size_t why_size)
 {
     const uint64_t limit_ns = fc_now_ns() + CHILD_NS;
     const struct fc_time_limit whole = {.deadline_ns = call->deadline_ns,
@@ -162,7 +165,7 @@ int fc_server_take_child(struct forkcall_call *call, char *why, size_t why_size)
             call->process.server = NULL;
             return r;
         }
-        r = take_kept(call) ? 0 : take_from(call, &of_child, why, why_size);
+        r = take_kept(call) ? 0 : take_from(call, function, &of_child, why, why_size);
         if (r == 0) {
             allow_keeping(call);
             break;

@@ -10,7 +10,8 @@
  *
  * Returns 0; -ETIMEDOUT; -EINTR if the caller cancels; or another negative errno with why, a text
  * that may be empty. */
-int fc_server_take_child(struct forkcall_call *call, char *why, size_t why_size);
+int fc_server_take_child(struct forkcall_call *call, const struct fc_module_function *function, char *why,
+                         size_t why_size);
 
 /* Compares what the call's server has inherited with what the calling thread has, and writes the
  * thread's credentials to *now. */

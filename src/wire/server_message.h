@@ -35,8 +35,8 @@ struct fc_server_ready {
     struct fc_server_rights has;
 };
 
-/* An order: what the host tells the server to do. docs/server-protocol.md explains why these four
- * are enough. */
+/* An order: what the host tells the server to do. docs/server-protocol.md explains why these are
+ * enough. */
 enum fc_server_order_kind {
     /* Make a child for a call. Carries a socket, through which the server answers once: with a
      * child, or with an error. */
@@ -49,13 +49,17 @@ enum fc_server_order_kind {
     /* Tell how this child ends. Carries a socket, through which the server sends the ending once it
      * knows it. */
     FC_ORDER_STATUS = 4,
+    /* Let spares made from now on load a module before there is a call for it. Carries a socket in
+     * which a struct fc_module_function lies that names a function of the module. Number 0: let
+     * them load none. */
+    FC_ORDER_LOAD = 5,
 };
 
 struct fc_server_order {
     uint32_t kind;
     /* DONE, STATUS: the child. ASK: a spare that the host gives back to make room; 0: none. */
     int32_t pid;
-    uint32_t ask; /* ASK, DROP: the number of the ASK; never 0 */
+    uint32_t ask; /* ASK, DROP: the number of the ASK; never 0. LOAD: the module's number */
     /* In every order: how many messages with spares the host has taken from the control socket so
      * far, modulo 2^32. The number only grows, so the next order makes up for one that is late or
      * lost. */
@@ -76,6 +80,9 @@ struct fc_server_handover {
     int32_t pid;
     bool has_pidfd, has_region;
     bool execed; /* the child was exec'ed, and sends FC_FRAME_READY */
+    /* The module that the spare loads before it sends FC_FRAME_READY, by the number of the order
+     * LOAD; 0: none. */
+    uint32_t module;
 };
 #define FC_HANDOVER_FDS 5
 

@@ -30,7 +30,7 @@ static int try_bad_options(void *context)
         {.prepare = prepare_nothing, .prepare_args = "a", .prepare_args_size = 32 * 1024 + 1},
         {.prepare = prepare_nothing, .prepare_args = "a", .prepare_args_size = SIZE_MAX},
         {.reserved = {0, 0, 0, 0, 0, 1}},
-        {.reserved_small = {0, 0, 0, 1}},
+        {.reserved_small = {0, 0, 1}},
     };
     (void)context;
     for (int i = 0; i < 2; i++) {

@@ -1,0 +1,151 @@
+/* HOST: Which module spares load early, and whether a spare has loaded it.
+ *
+ * A constructor may crash, hang, end the process, or wait for what another process of the module
+ * has. So a spare is used only once it has said that it is ready. If one is not, or if a call needs
+ * another kind of child, the call asks for a child, and gives back all spares that the server has
+ * made before it answers, so that none keeps from calls what it has. More calls must follow each
+ * other then before spares load a module again. */
+#include "server/early_module.h"
+
+#include "base/fd_message.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
+#include "server/send_order.h"
+#include "wire/frame.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How many calls for one module in a row let spares load it, at first. Twice as many are needed
+ * each time that this was of no use. */
+#define IN_ROW 2U
+#define IN_ROW_MAX 1024U
+/* How long a call waits for a spare to be ready. */
+#define READY_MS 100
+
+/* Enters the module of a call; NULL: of one that takes no spare. False: there is no memory. The
+ * caller holds fc_fds_lock. */
+static bool enter(struct fc_early *early, const struct fc_module_function *function)
+{
+    early->in_row = 0;
+    if (function == NULL)
+        return true;
+    struct fc_module_function *copy = calloc(1, sizeof *copy);
+    if (copy == NULL)
+        return false;
+    memcpy(copy, function, offsetof(struct fc_module_function, path) + function->path_size);
+    free(early->function);
+    early->function = copy;
+    do
+        early->number++;
+    while (early->number == 0);
+    return true;
+}
+
+/* The caller holds fc_fds_lock. */
+static void want_more(struct fc_early *early)
+{
+    early->in_row = 0;
+    if (early->more < IN_ROW_MAX)
+        early->more = early->more * 2 + IN_ROW;
+}
+
+/* Tells the server the module of that number; 0: none. False: there is no room for that now. */
+static bool tell(struct forkcall_call *call, const struct fc_module_function *function, uint32_t number)
+{
+    struct fc_server_order order = fc_order_make(FC_ORDER_LOAD, 0);
+    order.ask = number;
+    if (number == 0)
+        return fc_order_send(call->process.server, &order, -1) == 0;
+    int r = fc_fd_message_pair_in(&call->fds);
+    if (r == 0)
+        r = fc_fd_message_send(call->fds.fd[FC_FD_SOCKET], function, sizeof *function, NULL, 0);
+    if (r == 0)
+        r = fc_order_send(call->process.server, &order, call->fds.fd[FC_FD_PEER_SOCKET]);
+    fc_fds_close(&call->fds, FC_FD_PEER_SOCKET);
+    fc_fds_close(&call->fds, FC_FD_SOCKET);
+    return r == 0;
+}
+
+/* Lets spares load nothing from now on. */
+static void stop(struct forkcall_call *call)
+{
+    struct fc_early *early = &call->process.server->early;
+    fc_fds_lock();
+    want_more(early);
+    early->told = 0;
+    fc_fds_unlock();
+    call->drops_spares = true;
+    (void)tell(call, NULL, 0);
+}
+
+static void begin(struct forkcall_call *call, const struct fc_module_function *function)
+{
+    struct fc_server *server = call->process.server;
+    const bool told = tell(call, function, call->module);
+    fc_fds_lock();
+    if (told) {
+        server->early.told = call->module;
+        server->early.plain = server->spares;
+    } else {
+        want_more(&server->early);
+    }
+    fc_fds_unlock();
+}
+
+void fc_early_note(struct forkcall_call *call, const struct fc_module_function *function)
+{
+    struct fc_early *early = &call->process.server->early;
+    call->drops_spares = false;
+    fc_fds_lock();
+    const bool is_same = function != NULL && early->function != NULL && fc_module_is_same(early->function, function);
+    call->module = (is_same || enter(early, function)) && function != NULL ? early->number : 0;
+    if (early->in_row <= 2 * IN_ROW_MAX + IN_ROW)
+        early->in_row++;
+    const bool is_wanted = call->module != 0 && !function->is_program && !early->is_off && early->told == 0 &&
+                           early->in_row >= IN_ROW + early->more;
+    const bool is_unwanted = early->told != 0 && early->told != call->module;
+    fc_fds_unlock();
+    if (is_unwanted)
+        stop(call);
+    if (is_wanted)
+        begin(call, function);
+}
+
+/* True: the spare lives and has said that it is ready, and nothing else. */
+static bool is_ready(const struct forkcall_call *call)
+{
+    const struct fc_frame_header ready = fc_frame_header_make(FC_FRAME_READY, 0);
+    struct fc_frame_header said;
+    struct pollfd fds[] = {{.fd = call->fds.fd[FC_FD_REPLY], .events = POLLIN},
+                           {.fd = call->process.fd, .events = POLLIN},
+                           {.fd = call->process.server->fds.fd[FC_FD_PROCESS], .events = POLLIN},
+                           {.fd = call->options.cancel_fd_plus_one - 1, .events = POLLIN}};
+    const uint64_t now = fc_now_ns();
+    const bool is_over = call->deadline_ns < now + READY_MS * (uint64_t)1000000;
+    const int wait_ms = !is_over ? READY_MS : call->deadline_ns <= now ? 0 : (int)((call->deadline_ns - now) / 1000000);
+    return fc_poll(fds, 4, wait_ms) > 0 && fds[0].revents == POLLIN && fds[1].revents == 0 && fds[2].revents == 0 &&
+           fc_read(fds[0].fd, &said, sizeof said) == (ssize_t)sizeof said && memcmp(&said, &ready, sizeof said) == 0;
+}
+
+/* False: the spare was made before the server was told of the module that spares load. */
+static bool plain_fits(struct forkcall_call *call)
+{
+    struct fc_early *early = &call->process.server->early;
+    fc_fds_lock();
+    const bool fits = early->told == 0 || early->plain == 0;
+    if (!fits)
+        early->plain--;
+    fc_fds_unlock();
+    return fits;
+}
+
+bool fc_early_fits(struct forkcall_call *call, uint32_t module)
+{
+    if (module == 0)
+        return plain_fits(call);
+    if (module == call->module && is_ready(call))
+        return true;
+    stop(call);
+    return false;
+}

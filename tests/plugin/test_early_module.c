@@ -1,0 +1,376 @@
+/* Tests that spares load the module for which calls come, that a function sees nothing of it but
+ * the time, and that a constructor can break no more than its own calls. */
+#include "constructor_plugin.h"
+
+#include <forkcall.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PLENTY_MS 60000
+#define DEADLINE_NS 30000000000U
+#define PATH_SIZE 4096
+#define CALLS 12
+
+static const char *helper, *plugin_path, *other_path;
+static forkcall_fn *plugin, *other, *is_loaded;
+static char folder[] = "/tmp/forkcall-early-XXXXXX";
+static char runs_path[PATH_SIZE];
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* Long enough for a spare to be made, mostly. */
+static void rest(void)
+{
+    const struct timespec pause = {.tv_nsec = 2000000};
+    nanosleep(&pause, NULL);
+}
+
+static forkcall_fn *load(const char *path, const char *name)
+{
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    forkcall_fn *fn = NULL;
+    if (module != NULL)
+        *(void **)&fn = dlsym(module, name);
+    assert_non_null(fn);
+    return fn;
+}
+
+static struct forkcall_report call(forkcall_fn *fn, int timeout_ms, struct loaded *loaded)
+{
+    const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = timeout_ms};
+    struct forkcall_buf result = forkcall_buf_fixed(loaded, sizeof *loaded);
+    return forkcall_run(fn, NULL, 0, &result, &options);
+}
+
+static void assert_status(struct forkcall_report report, enum forkcall_status status)
+{
+    if (report.status != status)
+        fail_msg("%s: %s", forkcall_status_name(report.status), report.message);
+}
+
+/* Calls once, and tells whether the module was loaded before the call. */
+static bool was_early(forkcall_fn *fn)
+{
+    struct loaded loaded;
+    const uint64_t start_ns = now_ns();
+    assert_status(call(fn, PLENTY_MS, &loaded), FORKCALL_OK);
+    assert_int_equal(loaded.calls, 1);
+    assert_int_equal(loaded.by, loaded.runs_in);
+    return loaded.at_ns < start_ns;
+}
+
+/* Calls until a spare has loaded the module. False: none does. */
+static bool becomes_early(forkcall_fn *fn)
+{
+    const uint64_t end_ns = now_ns() + DEADLINE_NS;
+    while (!was_early(fn)) {
+        if (now_ns() > end_ns)
+            return false;
+        rest();
+    }
+    return true;
+}
+
+/* Reads the runs of the constructor. */
+static size_t read_runs(struct run *runs, size_t max)
+{
+    const int fd = open(runs_path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    const ssize_t n = read(fd, runs, max * sizeof *runs);
+    close(fd);
+    assert_true(n >= 0);
+    return (size_t)n / sizeof *runs;
+}
+
+static bool spares_are_forked(void)
+{
+#ifdef __APPLE__
+    return false;
+#else
+    return true;
+#endif
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    if (forkcall_use_helper(helper) != 0 || unsetenv("FORKCALL_TEST_CONSTRUCTOR") != 0)
+        return -1;
+    const int fd = open(runs_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int end(void **state)
+{
+    static struct run runs[1000];
+    (void)state;
+    forkcall_server_stop();
+    const struct forkcall_server_options none = {.spares = 0};
+    int r = forkcall_server_start(&none);
+    if (r != 0)
+        print_error("forkcall_server_start: %s\n", strerror(-r));
+    else
+        r = forkcall_server_stop();
+    const size_t count = read_runs(runs, 1000);
+    for (size_t i = 0; i < count; i++)
+        if (runs[i].child > 0)
+            kill(runs[i].child, SIGKILL);
+    return r;
+}
+
+/* From now on the constructor does this, in processes of a server that is started anew. */
+static void constructor_does(const char *what)
+{
+    assert_int_equal(setenv("FORKCALL_TEST_CONSTRUCTOR", what, 1), 0);
+    assert_int_equal(setenv("FORKCALL_TEST_RUNS", runs_path, 1), 0);
+    assert_int_equal(forkcall_server_stop(), 0);
+}
+
+/* ---- What a function sees -------------------------------------------------------------------- */
+
+static void a_spare_loads_the_module_before_the_call_comes(void **state)
+{
+    (void)state;
+    if (!spares_are_forked()) {
+        print_message("skipped %s: spares are exec'ed here\n", __func__);
+        skip();
+    }
+    assert_true(becomes_early(plugin));
+}
+
+static void no_spare_loads_a_module_if_the_program_does_not_want_it(void **state)
+{
+    const struct forkcall_server_options late = {.load_late = true};
+    (void)state;
+    assert_int_equal(forkcall_server_stop(), 0);
+    assert_int_equal(forkcall_server_start(&late), 0);
+    for (int i = 0; i < CALLS; i++) {
+        assert_false(was_early(plugin));
+        rest();
+    }
+}
+
+static void no_function_runs_where_another_module_was_loaded_early(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4 * CALLS; i++) {
+        struct loaded loaded;
+        for (int j = 0; j < i % 5; j++)
+            (void)was_early(plugin);
+        rest();
+        /* Looks for the path of the other plugin in its own process. */
+        const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
+        struct forkcall_buf result = forkcall_buf_fixed(&loaded, sizeof loaded);
+        const struct forkcall_report report =
+            forkcall_run(is_loaded, plugin_path, strlen(plugin_path) + 1, &result, &options);
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(loaded.calls, 0);
+        (void)was_early(other);
+    }
+    if (spares_are_forked())
+        assert_true(becomes_early(plugin)); /* at last */
+}
+
+static void a_module_that_was_deleted_or_replaced_since_it_was_loaded_early_is_refused(void **state)
+{
+    char command[3 * PATH_SIZE], path[PATH_SIZE];
+    struct loaded loaded;
+    (void)state;
+    snprintf(path, sizeof path, "%s/plugin.so", folder);
+    snprintf(command, sizeof command, "cp '%s' '%s'", plugin_path, path);
+    assert_int_equal(system(command), 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test's own command
+    forkcall_fn *fn = load(path, "tells_how_it_was_loaded");
+    if (spares_are_forked())
+        assert_true(becomes_early(fn));
+    rest();
+    assert_int_equal(unlink(path), 0);
+    assert_status(call(fn, PLENTY_MS, &loaded), FORKCALL_NOT_STARTED);
+    snprintf(command, sizeof command, "cp '%s' '%s'", other_path, path);
+    assert_int_equal(system(command), 0); // NOLINT(cert-env33-c,concurrency-mt-unsafe): a test's own command
+    assert_status(call(fn, PLENTY_MS, &loaded), FORKCALL_NOT_STARTED);
+    unlink(path);
+}
+
+/* ---- Constructors ---------------------------------------------------------------------------- */
+
+/* Each call ends as it does without spares, and the constructor runs no more often than for a few
+ * spares besides the calls. */
+static void assert_each_call(const char *what, enum forkcall_status status, int timeout_ms)
+{
+    static struct run runs[1000];
+    struct loaded loaded;
+    constructor_does(what);
+    for (int i = 0; i < CALLS; i++) {
+        const struct forkcall_report report = call(plugin, timeout_ms, &loaded);
+        assert_status(report, status);
+        if (status != FORKCALL_OK && status != FORKCALL_EXITED)
+            assert_int_equal(report.ran, FORKCALL_RAN_NO);
+        rest();
+    }
+    assert_int_equal(forkcall_server_stop(), 0);
+    const size_t count = read_runs(runs, 1000);
+    assert_true(count >= CALLS || status == FORKCALL_TIMED_OUT); /* those may end before it runs */
+    assert_true(count <= 3 * CALLS);
+}
+
+static void a_constructor_that_crashes_breaks_its_own_calls_alone(void **state)
+{
+    (void)state;
+    assert_each_call("crashes", FORKCALL_SIGNALED, PLENTY_MS);
+    assert_int_equal(unsetenv("FORKCALL_TEST_CONSTRUCTOR"), 0);
+    (void)was_early(plugin);
+}
+
+static void a_constructor_that_exits_breaks_its_own_calls_alone(void **state)
+{
+    (void)state;
+    assert_each_call("exits", FORKCALL_EXITED, PLENTY_MS);
+}
+
+static void a_constructor_that_hangs_breaks_its_own_calls_alone(void **state)
+{
+    (void)state;
+    assert_each_call("hangs", FORKCALL_TIMED_OUT, 30);
+}
+
+static void a_constructor_that_must_be_alone_finds_its_turn(void **state)
+{
+    (void)state;
+    assert_each_call("locks", FORKCALL_OK, PLENTY_MS);
+}
+
+static void a_constructor_that_starts_threads_breaks_nothing(void **state)
+{
+    (void)state;
+    assert_each_call("threads", FORKCALL_OK, PLENTY_MS);
+}
+
+static void a_constructor_that_closes_descriptors_hurts_no_other_call(void **state)
+{
+    struct loaded loaded;
+    (void)state;
+    constructor_does("closes");
+    for (int i = 0; i < CALLS; i++) {
+        assert_int_not_equal(call(plugin, 1000, &loaded).status, FORKCALL_OK);
+        rest();
+    }
+}
+
+/* The answer is the call's own, or there is none. */
+static void assert_whole(const struct forkcall_report *report, const struct loaded *loaded)
+{
+    if (report->status == FORKCALL_OK)
+        assert_true(loaded->calls == 1 && loaded->runs_in > 0);
+    else
+        assert_true(report->status != FORKCALL_UNSAFE && report->message[0] != '\0');
+}
+
+/* Both processes come out of the constructor. */
+static void a_constructor_that_forks_this_process_breaks_its_own_calls_alone(void **state)
+{
+    static const int plenty = PLENTY_MS;
+    struct loaded loaded;
+    (void)state;
+    constructor_does("doubles");
+    for (int i = 0; i < CALLS; i++) {
+        const struct forkcall_report report = call(plugin, plenty, &loaded);
+        assert_whole(&report, &loaded);
+        rest();
+    }
+}
+
+static void what_a_constructor_writes_to_the_call_is_not_believed(void **state)
+{
+    struct loaded loaded;
+    (void)state;
+    constructor_does("writes");
+    for (int i = 0; i < CALLS; i++) {
+        const struct forkcall_report report = call(plugin, 1000, &loaded);
+        assert_whole(&report, &loaded);
+        rest();
+    }
+}
+
+/* What the constructor of a spare has started that served no call ends with the spare. */
+static void what_an_unused_spare_has_started_ends_with_it(void **state)
+{
+    static struct run runs[1000];
+    static struct loaded loaded[CALLS];
+    (void)state;
+    constructor_does("forks");
+    for (int i = 0; i < CALLS; i++) {
+        assert_status(call(plugin, PLENTY_MS, &loaded[i]), FORKCALL_OK);
+        rest();
+    }
+    assert_int_equal(forkcall_server_stop(), 0);
+    const uint64_t end_ns = now_ns() + DEADLINE_NS;
+    const size_t count = read_runs(runs, 1000);
+    for (size_t i = 0; i < count; i++) {
+        bool served = false;
+        for (int j = 0; j < CALLS; j++)
+            served = served || loaded[j].by == runs[i].pid;
+        while (!served && kill(runs[i].child, 0) == 0 && now_ns() < end_ns)
+            rest();
+        assert_true(served || kill(runs[i].child, 0) < 0);
+    }
+}
+
+static int clean_up(void **state)
+{
+    (void)state;
+    unlink(runs_path);
+    return rmdir(folder);
+}
+
+int main(int argc, char **argv)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(a_spare_loads_the_module_before_the_call_comes),
+        TEST(no_spare_loads_a_module_if_the_program_does_not_want_it),
+        TEST(no_function_runs_where_another_module_was_loaded_early),
+        TEST(a_module_that_was_deleted_or_replaced_since_it_was_loaded_early_is_refused),
+        TEST(a_constructor_that_crashes_breaks_its_own_calls_alone),
+        TEST(a_constructor_that_exits_breaks_its_own_calls_alone),
+        TEST(a_constructor_that_hangs_breaks_its_own_calls_alone),
+        TEST(a_constructor_that_must_be_alone_finds_its_turn),
+        TEST(a_constructor_that_starts_threads_breaks_nothing),
+        TEST(a_constructor_that_closes_descriptors_hurts_no_other_call),
+        TEST(a_constructor_that_forks_this_process_breaks_its_own_calls_alone),
+        TEST(what_a_constructor_writes_to_the_call_is_not_believed),
+        TEST(what_an_unused_spare_has_started_ends_with_it),
+    };
+#undef TEST
+    if (argc < 4 || mkdtemp(folder) == NULL)
+        return 1;
+    helper = realpath(argv[1], NULL);
+    plugin_path = realpath(argv[2], NULL);
+    other_path = realpath(argv[3], NULL);
+    snprintf(runs_path, sizeof runs_path, "%s/runs", folder);
+    plugin = load(plugin_path, "tells_how_it_was_loaded");
+    other = load(other_path, "tells_how_it_was_loaded");
+    is_loaded = load(other_path, "looks_for_a_module");
+    return cmocka_run_group_tests(tests, NULL, clean_up);
+}
