@@ -1,8 +1,22 @@
-# The library as a subproject of another Meson project, with nothing installed.
+# A release by meson dist, and the library of that release as a subproject of another Meson project,
+# with nothing installed.
 . "$CI_DIR/lib.sh"
 need_build_tools
+need git xz-utils
+# meson dist packs what git has. The tests of the tree are other jobs; a release is the same files.
+cp -R "$CI_SRC" tree
+git -C tree init -q
+git -C tree add -A
+git -C tree -c user.name=ci -c user.email=ci@localhost commit -qm tree
+meson setup build-dist tree -Dtests=disabled -Dexamples=false
+meson dist -C build-dist --no-tests --formats xztar
+(cd build-dist/meson-dist && sha256sum -c ./*.sha256sum)
+tar -xJf build-dist/meson-dist/forkcall-*.tar.xz
+diff -r --exclude=.git tree forkcall-[0-9]* || die "a release lacks files of the tree, or has others"
+count_check "meson dist packs the whole tree"
+
 mkdir -p host/subprojects
-cp -R "$CI_SRC" host/subprojects/forkcall
+mv forkcall-[0-9]* host/subprojects/forkcall
 cp "$CI_SRC/tests/consumer/consumer.c" host/
 cat >host/meson.build <<'CODE'
 project('host', 'c', default_options: ['c_std=c99', 'warning_level=3', 'werror=true'])

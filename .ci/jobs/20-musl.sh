@@ -44,5 +44,7 @@ for name in linux asm-generic; do
 done
 ln -s "/usr/include/$(gcc -print-multiarch)/asm" kernel/
 sed "s,'musl-gcc',['musl-gcc'\, '-idirafter'\, '$PWD/kernel']," musl.ini >musl-kernel.ini
-build_and_test with-kernel-headers --native-file musl-kernel.ini "${strict[@]}" "${tests[@]}"
+# As Alpine builds its packages (default.conf of its abuild).
+CFLAGS="-Os -fstack-clash-protection -Wformat -Werror=format-security" LDFLAGS="-Wl,--as-needed,-O1,--sort-common" \
+    build_and_test alpine-flags --native-file musl-kernel.ini "${strict[@]}" -Dbuildtype=plain "${tests[@]}"
 build_and_test without-kernel-headers --native-file musl.ini "${strict[@]}" -Dbuildtype=release "${tests[@]}"
