@@ -141,7 +141,7 @@ int forkcall_wait_any(struct forkcall_call *const *calls, size_t count, int time
     const struct fc_kept kept = fc_keep();
     int r = check(calls, count);
     if (r == 0) {
-        struct pollfd *more = count > FEW ? calloc(count, 2 * FC_CALL_SLOTS * sizeof *more) : NULL;
+        struct pollfd *more = count > FEW ? calloc(count, sizeof *more * 2 * FC_CALL_SLOTS) : NULL;
         struct pollfd *slots = count > FEW ? more : few;
         struct waiting w = {.calls = calls, .count = count, .slots = slots, .stale = true};
         if (slots != NULL)

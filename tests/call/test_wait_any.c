@@ -174,11 +174,11 @@ static int polls;
 
 #ifdef SYS_ppoll
 /* Stands in front of the C library's function, and counts. */
-int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+int poll(struct pollfd *fds, nfds_t nfds, int timeout)
 {
-    const struct timespec time = {.tv_sec = timeout_ms / 1000, .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
+    const struct timespec time = {.tv_sec = timeout / 1000, .tv_nsec = (long)(timeout % 1000) * 1000000};
     polls++;
-    return ppoll(fds, count, timeout_ms < 0 ? NULL : &time, NULL);
+    return ppoll(fds, nfds, timeout < 0 ? NULL : &time, NULL);
 }
 #endif
 
