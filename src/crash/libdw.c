@@ -6,8 +6,9 @@
 #endif
 #include "crash/libdw.h"
 
+#include "base/descriptors.h"
 #include "config.h"
-#include "module/foreign_file.h"
+#include "module/module_file.h"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -27,8 +28,15 @@
 
 static struct fc_libdw libdw;
 
-/* What the copies of files may still take in the view that is open. */
+/* What the copies of files may still take in the view that is open: a child may tell of one file as
+ * many modules. */
+#define COPIES_MAX ((uint64_t)64 << 20)
 static uint64_t room_for_copies;
+
+/* The descriptors of the view that is open, so that no child of another thread keeps any. Those
+ * from FIRST_OF_LIBDW on are libdw's, which closes them. */
+static struct fc_fds files;
+#define FIRST_OF_LIBDW (FC_FD_COUNT - 4)
 
 /* Guards libdw and what it does: libdw is not thread-safe. */
 static pthread_mutex_t libdw_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -38,6 +46,13 @@ static enum { NOT_TRIED, LOADED, MISSING } state;
 /* How long a thread waits for the mutex. In a process that was forked while another thread had it,
  * it stays locked for ever, and reading a file from a dead file server may take long. */
 static const time_t lock_patience_seconds = 1;
+
+static int find_entry(int first, int end)
+{
+    while (first < end && files.fd[first] >= 0)
+        first++;
+    return first < end ? first : -1;
+}
 
 /* Finds nothing: unwinding needs only the tables in the modules themselves, and unpacking the
  * debug information of a C library takes tens of milliseconds. */
@@ -60,22 +75,90 @@ static int find_no_debuginfo(Dwfl_Module *module, void **user, const char *modul
 static int find_debuginfo(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base,
                           const char *file_name, const char *link_file, GElf_Word link_crc, char **found)
 {
+    fc_fds_lock();
     const int fd =
         libdw.dwfl_build_id_find_debuginfo(module, user, module_name, base, file_name, link_file, link_crc, found);
+    const int entry = find_entry(FIRST_OF_LIBDW, FC_FD_COUNT);
+    if (fd >= 0 && entry >= 0)
+        files.fd[entry] = fd;
+    fc_fds_unlock();
     if (fd >= 0)
         *user = &libdw; /* see fc_libdw_has_separate_debuginfo */
     return fd;
 }
 
+/* ---- The files of modules -------------------------------------------------------------------- */
+
+/* Opens the file of the module at the address. Returns its entry in the table; -1: there is
+ * none. */
+static int open_file(uint64_t address, struct fc_opened_file *file)
+{
+    fc_fds_lock();
+    const int entry = find_entry(0, FIRST_OF_LIBDW);
+    const bool is_open = entry >= 0 && fc_module_file_open(address, file);
+    if (is_open)
+        files.fd[entry] = file->fd;
+    fc_fds_unlock();
+    return is_open ? entry : -1;
+}
+
+/* True: nothing in the file makes libdw open another one by its path, or unpack more than there
+ * is. */
+static bool is_harmless(Elf *elf)
+{
+    size_t names;
+    GElf_Shdr section;
+    if (libdw.elf_getshdrstrndx(elf, &names) != 0)
+        return false;
+    for (Elf_Scn *at = libdw.elf_nextscn(elf, NULL); at != NULL; at = libdw.elf_nextscn(elf, at)) {
+        const char *name =
+            libdw.gelf_getshdr(at, &section) == NULL ? NULL : libdw.elf_strptr(elf, names, section.sh_name);
+        if (name == NULL || (section.sh_flags & SHF_COMPRESSED) != 0 || strncmp(name, ".zdebug", 7) == 0 ||
+            strcmp(name, ".gnu_debugaltlink") == 0)
+            return false;
+    }
+    return true;
+}
+
+/* True: libdw reads the file while it looks at it. One that nobody can change is mapped instead,
+ * and one that a child may write to is copied before anything in it is looked at. */
+static bool is_read_later(const struct fc_opened_file *file)
+{
+    return file->may_be_cut && !file->may_be_forged && file->foreign == NULL;
+}
+
+static Elf *read_file(const struct fc_opened_file *file)
+{
+    const bool is_copied = file->may_be_cut && !is_read_later(file);
+    if (is_copied && file->size > room_for_copies)
+        return NULL;
+    Elf *elf = libdw.elf_begin(file->fd, file->may_be_cut ? ELF_C_READ : ELF_C_READ_MMAP_PRIVATE, NULL);
+    if (elf == NULL || is_read_later(file))
+        return elf;
+    room_for_copies -= is_copied ? file->size : 0;
+    if (libdw.elf_cntl(elf, ELF_C_FDREAD) == 0 && (!is_copied || fc_module_file_is_unchanged(file)) &&
+        (!file->may_be_forged || is_harmless(elf)))
+        return elf;
+    (void)libdw.elf_end(elf);
+    return NULL;
+}
+
 static int find_elf(Dwfl_Module *module, void **user, const char *module_name, Dwarf_Addr base, char **file_name,
                     Elf **elf)
 {
-    const struct fc_foreign *foreign = fc_foreign_find(base);
-    if (foreign == NULL)
-        return libdw.dwfl_linux_proc_find_elf(module, user, module_name, base, file_name, elf);
-    const int fd = fc_foreign_open_copy(foreign, &room_for_copies);
-    *file_name = fd < 0 ? NULL : strdup(foreign->file.path);
-    return fd;
+    struct fc_opened_file file;
+    if (module_name[0] != '/') { /* it lies in memory alone, as the kernel's part of each process */
+        fc_fds_lock();
+        const int fd = libdw.dwfl_linux_proc_find_elf(module, user, module_name, base, file_name, elf);
+        fc_fds_unlock();
+        return fd;
+    }
+    const int entry = open_file(base, &file);
+    *elf = entry < 0 ? NULL : read_file(&file);
+    *file_name = *elf == NULL ? NULL : strdup(module_name); /* libdw opens a name without a file */
+    if (entry >= 0 && (*elf == NULL || !is_read_later(&file)))
+        fc_fds_close(&files, (enum fc_fd)entry);
+    return -1;
 }
 
 static const Dwfl_Callbacks for_unwinding = {.find_elf = find_elf, .find_debuginfo = find_no_debuginfo};
@@ -143,9 +226,11 @@ static bool load(void)
 #define FIND(name) all = find_function(library, #name, &libdw.name) && all;
     FC_LIBDW_FUNCTIONS(FIND)
 #undef FIND
-    if (!all)
+    if (!all || libdw.elf_version(EV_CURRENT) == EV_NONE) {
         dlclose(library);
-    return all;
+        return false;
+    }
+    return true;
 }
 
 /* Called with the mutex. */
@@ -170,11 +255,26 @@ static bool report_foreign(Dwfl *dwfl)
 
 static bool report_process(struct fc_libdw_view *view, enum fc_libdw_use use)
 {
-    room_for_copies = FC_FOREIGN_ROOM;
+    room_for_copies = COPIES_MAX;
     view->libdw = &libdw;
     view->dwfl = libdw.dwfl_begin(use == FC_LIBDW_UNWIND ? &for_unwinding : &for_names);
-    return view->dwfl != NULL && libdw.dwfl_linux_proc_report(view->dwfl, getpid()) == 0 &&
-           report_foreign(view->dwfl) && libdw.dwfl_report_end(view->dwfl, NULL, NULL) == 0;
+    if (view->dwfl == NULL)
+        return false;
+    fc_fds_lock(); /* it opens files of /proc for a moment */
+    const bool is_reported = libdw.dwfl_linux_proc_report(view->dwfl, getpid()) == 0;
+    fc_fds_unlock();
+    return is_reported && report_foreign(view->dwfl) && libdw.dwfl_report_end(view->dwfl, NULL, NULL) == 0;
+}
+
+static void end_report(const struct fc_libdw_view *view)
+{
+    fc_fds_lock();
+    for (int i = FIRST_OF_LIBDW; i < FC_FD_COUNT; i++)
+        files.fd[i] = -1; /* libdw closes them now */
+    if (view->dwfl != NULL)
+        libdw.dwfl_end(view->dwfl);
+    fc_fds_unlock();
+    fc_fds_close_all(&files);
 }
 
 static void unlock(const struct fc_libdw_view *view)
@@ -194,17 +294,18 @@ int fc_libdw_open(struct fc_libdw_view *view, enum fc_libdw_use use)
         (void)pthread_setcancelstate(view->cancel_state, NULL);
         return -1;
     }
-    if (is_loaded() && report_process(view, use))
-        return 0;
-    if (view->dwfl != NULL)
-        libdw.dwfl_end(view->dwfl);
+    if (is_loaded() && fc_fds_open(&files) == 0) {
+        if (report_process(view, use))
+            return 0;
+        end_report(view);
+    }
     unlock(view);
     return -1;
 }
 
 void fc_libdw_close(struct fc_libdw_view *view)
 {
-    view->libdw->dwfl_end(view->dwfl);
+    end_report(view);
     unlock(view);
 }
 

@@ -11,7 +11,7 @@
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 
-/* The functions of libdw that the library calls. */
+/* The functions of libdw, and of libelf, which it brings with it, that the library calls. */
 #define FC_LIBDW_FUNCTIONS(X)        \
     X(dwarf_attr)                    \
     X(dwarf_attr_integrate)          \
@@ -50,7 +50,15 @@
     X(dwfl_report_end)               \
     X(dwfl_report_module)            \
     X(dwfl_thread_state_register_pc) \
-    X(dwfl_thread_state_registers)
+    X(dwfl_thread_state_registers)   \
+    X(elf_begin)                     \
+    X(elf_cntl)                      \
+    X(elf_end)                       \
+    X(elf_getshdrstrndx)             \
+    X(elf_nextscn)                   \
+    X(elf_strptr)                    \
+    X(elf_version)                   \
+    X(gelf_getshdr)
 
 /* libdw as it was loaded: libdw->dwfl_begin(…). */
 struct fc_libdw {

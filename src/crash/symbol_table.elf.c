@@ -9,10 +9,8 @@
 #include "base/descriptors.h"
 #include "module/address.h"
 #include "module/elf_module.h"
-#include "module/foreign_file.h"
-#include "module/proc_maps.h"
+#include "module/module_file.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,31 +33,21 @@ static bool read_at(int fd, void *to, size_t size, uint64_t offset)
     return offset <= INT64_MAX && pread(fd, to, size, (off_t)offset) == (ssize_t)size;
 }
 
-static bool opens_file(int fd, const struct fc_mapping *mapping)
+/* Opens the very file that is mapped at the address, into an empty table. False: it cannot be
+ * opened. */
+static bool open_mapped_file(uint64_t address, struct fc_fds *fds)
 {
-    struct stat status;
-    return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == mapping->inode;
-}
-
-/* Opens the very file that is mapped at the address. -1: another file has taken its place, or the
- * system does not tell. */
-static int open_mapped_file(uint64_t address)
-{
-    struct fc_mapping mapping;
-    const struct fc_foreign *foreign = fc_foreign_find(address);
-    if (foreign != NULL)
-        return fc_foreign_open(foreign);
-    if (fc_mapping_find(address, &mapping) < 0)
-        return -1;
-    const char *const paths[] = {mapping.path, "/proc/self/exe"};
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        const int fd = open(paths[i], O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        if (opens_file(fd, &mapping))
-            return fd;
-        if (fd >= 0)
-            close(fd);
-    }
-    return -1;
+    struct fc_opened_file file;
+    if (fc_fds_open(fds) < 0)
+        return false;
+    /* No child is forked between the opening and the entry, so none keeps the descriptor. */
+    fc_fds_lock();
+    if (fc_module_file_open(address, &file))
+        fds->fd[FC_FD_ARGS] = file.fd;
+    fc_fds_unlock();
+    if (fds->fd[FC_FD_ARGS] < 0)
+        fc_fds_close_all(fds);
+    return fds->fd[FC_FD_ARGS] >= 0;
 }
 
 static bool read_section(int fd, const ElfW(Ehdr) * header, uint32_t index, ElfW(Shdr) * section)
@@ -203,18 +191,20 @@ static void search_table(const struct search *search, const struct table *table,
 
 static int search_module(struct dl_phdr_info *info, size_t size, void *search)
 {
-    struct table table = {.fd = -1};
+    struct fc_fds fds = {.listed = false};
+    bool is_open = false;
     (void)size;
-    for (ElfW(Half) i = 0; i < info->dlpi_phnum && table.fd < 0; i++)
+    for (ElfW(Half) i = 0; i < info->dlpi_phnum && !is_open; i++)
         if (info->dlpi_phdr[i].p_type == PT_LOAD)
-            table.fd = open_mapped_file(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-    if (table.fd < 0)
+            is_open = open_mapped_file(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr, &fds);
+    if (!is_open)
         return 0;
+    struct table table = {.fd = fds.fd[FC_FD_ARGS]};
     char *names = find_table(&table) ? read_names(&table) : NULL;
     if (names != NULL)
         search_table(search, &table, names, info->dlpi_addr);
     free(names);
-    close(table.fd);
+    fc_fds_close_all(&fds);
     return 0;
 }
 
@@ -228,14 +218,10 @@ bool fc_symbol_find_in_file(uint64_t address, struct fc_symbol *symbol)
 {
     struct fc_module_at module;
     struct fc_fds fds;
-    if (!fc_address_find_module(address, &module) || fc_fds_open(&fds) < 0)
+    if (!fc_address_find_module(address, &module) || !open_mapped_file(address, &fds))
         return false;
-    /* No child is forked between the opening and the entry, so none keeps the descriptor. */
-    fc_fds_lock();
-    fds.fd[FC_FD_ARGS] = open_mapped_file(address);
-    fc_fds_unlock();
     struct table table = {.fd = fds.fd[FC_FD_ARGS]};
-    const bool found = table.fd >= 0 && find_in_table(&table, address, module.bias, symbol);
+    const bool found = find_in_table(&table, address, module.bias, symbol);
     fc_fds_close_all(&fds);
     return found;
 }

@@ -1,4 +1,4 @@
-/* HOST: Opens the file of a module that only a child had loaded.
+/* HOST: Opens the files of modules, above all of those that only a child had loaded.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef FC_MODULE_FOREIGN_FILE_H
@@ -20,16 +20,15 @@ extern int64_t fc_foreign_believed_before;
  * descriptor that is closed on exec, or -1. Thread-safe. */
 int fc_foreign_open(const struct fc_foreign *module);
 
+/* Opens for reading what lies by now at the path of a module of this process, which was mapped from
+ * that device. Where the system can do that (Linux 5.12), follows no symbolic link, and waits for
+ * no process that may never answer, as those behind FUSE. -1: there is none, or it may not be
+ * opened. */
+int fc_own_file_open(const char *path, uint64_t device);
+
 /* True: the file may be believed, and is a module that has such code at such a place. Replaces what
  * the child has told by what the file says: its device and inode, and the range of all its code.
  * Called with the lock of descriptors (base/descriptors.h). */
 bool fc_foreign_check(struct fc_mapped_file *file);
-
-/* The same as fc_foreign_open, but returns a copy of the file's bytes, which nobody can change or
- * cut short while it is mapped. -1 also if the file has more than *room bytes; else takes its size
- * from *room: a child may tell of one file as many modules. */
-int fc_foreign_open_copy(const struct fc_foreign *module, uint64_t *room);
-
-#define FC_FOREIGN_ROOM ((uint64_t)64 << 20) /* for all copies at a time */
 
 #endif

@@ -1,21 +1,20 @@
-/* HOST: Linux 5.12 and later: Opens the file of a module that only a child had loaded.
+/* HOST: Linux: Opens the files of modules, above all (Linux 5.12) of those that only a child had
+ * loaded.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* O_PATH, statx, memfd_create */
+#define _GNU_SOURCE /* O_PATH, statx */
 #endif
 #include "module/foreign_file.h"
 
-#include "base/io.h"
 #include "base/lines.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -54,31 +53,76 @@ static bool is_local(const char *type)
     return length > 0 && found != NULL && found > locals && found[-1] == ' ' && found[length] == ' ';
 }
 
+/* A process answers for it, which may be a child of this one. */
+static bool is_of_a_process(const char *type)
+{
+    return strncmp(type, "fuse", 4) == 0;
+}
+
 struct mount {
-    uint64_t id;
-    bool is_local;
+    uint64_t id;      /* it is this one */
+    const char *path; /* or one that the path may lead through; NULL: the number counts */
+    bool (*is_wanted)(const char *type);
+    uint64_t unwanted_device;
+    bool was_wanted;
 };
 
-/* Looks at a line of mountinfo: "id parent … - type source options". */
+/* True: the path leads through the mount point, which is written with \040 for a space. */
+static bool leads_through(const char *path, const char *point)
+{
+    while (*point != ' ' && *point != 0) {
+        if (*point != '\\' && *point != *path)
+            return false;
+        point += *point == '\\' ? strnlen(point, 4) : 1;
+        path++;
+    }
+    return path[-1] == '/' || *path == '/' || *path == 0;
+}
+
+/* The text behind count spaces. */
+static const char *skip_fields(const char *line, int count)
+{
+    for (; count > 0 && line != NULL; count--) {
+        line = strchr(line, ' ');
+        line = line == NULL ? NULL : line + 1;
+    }
+    return line;
+}
+
+/* The device of a line, "98:0". */
+static uint64_t device_of(const char *line)
+{
+    const char *device = skip_fields(line, 2);
+    char *end = NULL;
+    const unsigned long first = device == NULL ? 0 : strtoul(device, &end, 10);
+    return end == NULL || *end != ':' ? 0 : (uint64_t)makedev((unsigned)first, (unsigned)strtoul(end + 1, NULL, 10));
+}
+
+/* Looks at a line of mountinfo: "id parent device root point … - type source options". */
 static bool visit_mount(char *line, void *arg)
 {
     struct mount *mount = arg;
-    if (strtoull(line, NULL, 10) != mount->id)
-        return true;
     char *type = strstr(line, " - ");
-    if (type != NULL) {
-        type += 3;
-        type[strcspn(type, " ")] = 0;
-        mount->is_local = is_local(type);
-    }
-    return false;
+    const char *point = skip_fields(line, 4);
+    if (type == NULL || point == NULL ||
+        (mount->path == NULL ? strtoull(line, NULL, 10) != mount->id : !leads_through(mount->path, point)))
+        return true;
+    type += 3;
+    type[strcspn(type, " ")] = 0;
+    mount->was_wanted |= mount->is_wanted(type) && device_of(line) != mount->unwanted_device;
+    return mount->path != NULL && !mount->was_wanted;
+}
+
+static bool read_mounts(struct mount *mount)
+{
+    char buffer[4096];
+    return fc_lines_read("/proc/self/mountinfo", buffer, sizeof buffer, visit_mount, mount);
 }
 
 static bool is_on_local_file_system(uint64_t mount_id)
 {
-    char buffer[4096];
-    struct mount mount = {.id = mount_id};
-    return fc_lines_read("/proc/self/mountinfo", buffer, sizeof buffer, visit_mount, &mount) && mount.is_local;
+    struct mount mount = {.id = mount_id, .is_wanted = is_local};
+    return read_mounts(&mount) && mount.was_wanted;
 }
 
 /* ---- The file -------------------------------------------------------------------------------- */
@@ -105,10 +149,16 @@ static int open_again(int fd)
     return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-static int open_believed(const struct fc_mapped_file *file, struct statx *status)
+/* Opens a descriptor that only names the file, without waiting. */
+static int name(const char *path)
 {
     const struct how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = CACHED | NO_SYMLINKS};
-    const int named = (int)syscall(SYS_openat2, AT_FDCWD, file->path, &how, sizeof how);
+    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+}
+
+static int open_believed(const struct fc_mapped_file *file, struct statx *status)
+{
+    const int named = name(file->path);
     if (named < 0)
         return -1;
     const int fd = get_status(named, status) && may_be_believed(status, file) ? open_again(named) : -1;
@@ -120,6 +170,41 @@ int fc_foreign_open(const struct fc_foreign *module)
 {
     struct statx status;
     return open_believed(&module->file, &status);
+}
+
+/* ---- A file of this process's own ------------------------------------------------------------ */
+
+/* A path may lead to a process by now, for whose answer the host would wait for ever. The file
+ * system of the device that the module was mapped from has answered before. */
+
+/* Where the kernel would have to ask a file system, or cannot do without. (A process that takes the
+ * place of one in between is not noticed.) */
+static int open_after_waiting(const char *path, uint64_t device)
+{
+    struct mount mount = {.path = path, .is_wanted = is_of_a_process, .unwanted_device = device};
+    if (!read_mounts(&mount) || mount.was_wanted)
+        return -1;
+    return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+/* Only a file system without a device is a process's: one with a device (fuseblk) needs root. */
+static bool is_answered_by_a_process(const struct statx *status, uint64_t device)
+{
+    struct mount mount = {.id = status->stx_mnt_id, .is_wanted = is_of_a_process, .unwanted_device = device};
+    return status->stx_dev_major == 0 && (!read_mounts(&mount) || mount.was_wanted);
+}
+
+int fc_own_file_open(const char *path, uint64_t device)
+{
+    struct statx status;
+    const int named = name(path);
+    if (named < 0)
+        return errno == ENOENT || errno == ELOOP || errno == EACCES ? -1 : open_after_waiting(path, device);
+    const bool is_safe =
+        get_status(named, &status) && S_ISREG(status.stx_mode) && !is_answered_by_a_process(&status, device);
+    const int fd = is_safe ? open_again(named) : -1;
+    close(named);
+    return fd;
 }
 
 /* ---- Its code -------------------------------------------------------------------------------- */
@@ -179,54 +264,4 @@ bool fc_foreign_check(struct fc_mapped_file *file)
     if (is_true)
         file->device = (uint64_t)makedev(status.stx_dev_major, status.stx_dev_minor);
     return is_true;
-}
-
-/* ---- A copy ---------------------------------------------------------------------------------- */
-
-static bool copy(int from, int to, uint64_t size)
-{
-    char bytes[4096];
-    while (size > 0) {
-        const ssize_t n = fc_read(from, bytes, size < sizeof bytes ? (size_t)size : sizeof bytes);
-        struct iovec part = fc_part(bytes, n > 0 ? (size_t)n : 0);
-        if (n <= 0 || fc_write_all(to, &part, 1) < 0)
-            return false;
-        size -= (uint64_t)n;
-    }
-    return true;
-}
-
-/* True: a file of this size can be made without SIGXFSZ. */
-static bool is_within_limits(uint64_t size, uint64_t room)
-{
-    struct rlimit limit;
-    return size <= room && getrlimit(RLIMIT_FSIZE, &limit) == 0 && size <= limit.rlim_cur;
-}
-
-static bool is_unchanged(const struct statx *before, const struct statx *after)
-{
-    return before->stx_size == after->stx_size && before->stx_ctime.tv_sec == after->stx_ctime.tv_sec &&
-           before->stx_ctime.tv_nsec == after->stx_ctime.tv_nsec;
-}
-
-int fc_foreign_open_copy(const struct fc_foreign *module, uint64_t *room)
-{
-    struct statx before;
-    struct statx after;
-    const int fd = fc_foreign_open(module);
-    int made = -1;
-    if (fd < 0)
-        return -1;
-    if (get_status(fd, &before) && is_within_limits(before.stx_size, *room))
-        made = memfd_create("forkcall-module", MFD_CLOEXEC);
-    const bool is_whole =
-        made >= 0 && copy(fd, made, before.stx_size) && get_status(fd, &after) && is_unchanged(&before, &after);
-    close(fd);
-    if (made >= 0 && !is_whole) {
-        close(made);
-        made = -1;
-    }
-    if (made >= 0)
-        *room -= before.stx_size;
-    return made;
 }

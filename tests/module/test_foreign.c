@@ -87,26 +87,6 @@ static int believe_all_ages(void **state)
     return 0;
 }
 
-static void file_of_the_host_is_opened_and_copied(void **state)
-{
-    char bytes[9] = {0};
-    (void)state;
-    skip_if_nothing_is_opened();
-    const char *path = make_file("module", 0644);
-    const struct fc_foreign module = foreign(path, inode_of(path));
-    uint64_t room = 12;
-    const int copy = fc_foreign_open_copy(&module, &room);
-    assert_true(copy >= 0);
-    assert_int_equal(room, 4); /* not enough for another copy */
-    assert_int_equal(fc_foreign_open_copy(&module, &room), -1);
-    assert_int_equal(room, 4);
-    assert_int_equal(truncate(path, 0), 0);
-    assert_int_equal(pread(copy, bytes, sizeof bytes, 0), 8);
-    assert_string_equal(bytes, "a module");
-    close(copy);
-    assert_true(opens(path, inode_of(path)));
-}
-
 static void file_that_a_child_may_have_written_is_not_opened(void **state)
 {
     (void)state;
@@ -191,26 +171,6 @@ static void file_in_memory_is_not_opened(void **state)
     close(fd);
     unlink(path);
     assert_false(is_opened);
-}
-
-static int host_with_a_limit(void *path)
-{
-    const struct rlimit limit = {4, 4};
-    const struct fc_foreign module = foreign(path, inode_of(path));
-    CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-    uint64_t room = FC_FOREIGN_ROOM;
-    CHECK(fc_foreign_open_copy(&module, &room) < 0);
-    return 0;
-}
-
-/* The signal of a file that grows too large would end the host. */
-static void limit_of_file_sizes_does_no_harm(void **state)
-{
-    char path[sizeof folder + 32];
-    (void)state;
-    skip_if_nothing_is_opened();
-    (void)snprintf(path, sizeof path, "%s", make_file("module", 0644));
-    assert_int_equal(host_run(host_with_a_limit, path), 0);
 }
 
 /* ---- True files ------------------------------------------------------------------------------ */
@@ -460,13 +420,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #ifdef HAVE_FOREIGN_FILES
-        cmocka_unit_test_setup(file_of_the_host_is_opened_and_copied, believe_all_ages),
         cmocka_unit_test_setup(file_that_a_child_may_have_written_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(other_file_than_the_child_has_mapped_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(only_a_plain_file_is_opened, believe_all_ages),
         cmocka_unit_test_setup(file_system_that_may_not_answer_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(file_in_memory_is_not_opened, believe_all_ages),
-        cmocka_unit_test_setup(limit_of_file_sizes_does_no_harm, believe_all_ages),
         cmocka_unit_test_setup(lies_keep_no_true_file_from_its_place, believe_all_ages),
 #endif
         cmocka_unit_test(module_that_cannot_be_gets_no_place),

@@ -1,0 +1,30 @@
+/* HOST: Opens the file of a module that is loaded here, or that a child has told of.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef FC_MODULE_MODULE_FILE_H
+#define FC_MODULE_MODULE_FILE_H
+
+#include "module/foreign.h"
+
+struct fc_opened_file {
+    int fd;
+    uint64_t size;
+    int64_t changed_s, changed_ns;
+    const struct fc_foreign *foreign; /* NULL: the module is loaded here */
+    /* Somebody but root may cut the file short: who has mapped it then may be ended by SIGBUS. */
+    bool may_be_cut;
+    /* A child of this process may have written it. */
+    bool may_be_forged;
+};
+
+/* Opens for reading the very file that is mapped at the address. Children of the same user may have
+ * put anything in its place: a device, a FIFO and the like are not opened, no symbolic link is
+ * followed (Linux 5.12), and no process is waited for (FUSE). False: another file has taken
+ * its place, or the system does not tell. Called with the lock of descriptors
+ * (base/descriptors.h). */
+bool fc_module_file_open(uint64_t address, struct fc_opened_file *file);
+
+/* True: nobody has changed it since it was opened. */
+bool fc_module_file_is_unchanged(const struct fc_opened_file *file);
+
+#endif
