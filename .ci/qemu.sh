@@ -41,8 +41,9 @@ qemu_suite()
     while IFS= read -r name; do
         reason=${beyond_qemu[$name]:-}
         case $name in
-        *' server' | *' spawn' | *' reuse' | test_server_* | test_map* | test_reuse* | hello | map | server | openmp | frames | snippets | flexible | \
-            descriptor | cplusplus | msgpack | cbor |             ten_thousand | test_auto | test_reexec_attacks | test_helper | test_init | test_not_ready | test_rebuilt | test_spawn)
+        *' server' | *' spawn' | *' reuse' | test_server_* | test_map* | test_reuse* | hello | map | server | openmp | frames | \
+            snippets | flexible | descriptor | cplusplus | msgpack | cbor | \
+            ten_thousand | test_auto | test_reexec_attacks | test_helper | test_init | test_not_ready | test_rebuilt | test_spawn)
             reason='starts itself where a copy of the program is started'
             ;;
         esac

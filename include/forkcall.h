@@ -454,9 +454,8 @@ FORKCALL_PUBLIC struct forkcall_report forkcall_run(forkcall_fn *fn, const void 
     }                                                                                          \
     struct forkcall_report name(const args_type *args, result_type *result)
 
-/** As FORKCALL_WRAP, with options: it defines static struct forkcall_report name(const args_type
- * *args, result_type *result, const struct forkcall_options *options). options may be NULL, and are
- * those of forkcall_run: a deadline, a method, allow_env, a name to use in place of fn's. */
+/** As FORKCALL_WRAP, but with a third parameter: name(args, result, options). The options are those
+ * of forkcall_run: a deadline, a method, allow_env, a name in place of fn's; NULL: the defaults. */
 #define FORKCALL_WRAP_WITH(name, fn, args_type, result_type)                                   \
     FORKCALL_WRAP_CHILD_PRIVATE(name, fn, args_type, result_type)                              \
     FORKCALL_UNUSED static inline struct forkcall_report name(                                 \
