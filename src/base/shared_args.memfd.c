@@ -1,6 +1,7 @@
 /* ANY: Arguments in a memfd, which the host fills piece by piece and the child maps. */
 #include "base/shared_args.h"
 
+#include "base/memory_file.h"
 #include "base/rlimits.h"
 #include "base/time_limit.h"
 
@@ -27,8 +28,7 @@ static int fill(int fd, const char *data, size_t size, const struct fc_time_limi
 
 int fc_shared_args_open(void)
 {
-    const int fd = memfd_create("forkcall-args", MFD_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    return fc_memory_file_open("forkcall-args", MFD_CLOEXEC);
 }
 
 int fc_shared_args_fill(int fd, const void *data, size_t size, const struct fc_time_limit *time_limit)

@@ -2,6 +2,7 @@
 #include "result/region.h"
 
 #include "base/descriptors.h"
+#include "base/memory_file.h"
 #include "base/rlimits.h"
 #include "result/pages.h"
 
@@ -29,8 +30,7 @@ static struct {
 
 int fc_region_open(void)
 {
-    const int fd = memfd_create("forkcall", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    return fd < 0 ? -errno : fd;
+    return fc_memory_file_open("forkcall", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 }
 
 bool fc_region_keep_size(int fd)

@@ -1,14 +1,19 @@
 /* Taking over the memory that a child has left its result in: what stays in use, and what is
  * believed of the child's word. */
+#include "base/shared_args.h"
+#include "base/shared_memory.h"
 #include "result/buf.h"
 #include "result/pages.h"
 #include "result/region.h"
 
+#include "refuse_syscalls.h"
 #include "support.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A region of the size, with a byte at the end of the first used ones. */
@@ -118,6 +123,30 @@ static void buffer_that_keeps_its_place_gets_the_bytes_there(void **state)
     close(fd);
 }
 
+/* The system refuses files that do not say that they cannot be executed: vm.memfd_noexec is 2. */
+static int where_files_must_not_be_executed(void *unused)
+{
+    const struct refusal rule = {SYS_memfd_create, EACCES, 1, REFUSE_UNLESS_MASKED_IS, 8, 8};
+    (void)unused;
+    const int probe = memfd_create("probe", MFD_CLOEXEC | 8);
+    if (probe < 0 || !refuse(&rule, 1))
+        return NOT_HERE;
+    CHECK(memfd_create("refused", MFD_CLOEXEC) < 0 && errno == EACCES);
+    CHECK(fc_region_open() >= 0);
+    CHECK(fc_shared_args_open() >= 0);
+    CHECK(fc_shared_memory_open(4096) >= 0);
+    return 0;
+}
+
+static void memory_is_shared_where_the_system_wants_no_files_that_can_be_executed(void **state)
+{
+    (void)state;
+    const int r = host_run(where_files_must_not_be_executed, NULL);
+    if (r == NOT_HERE)
+        SKIP("the kernel does not know MFD_NOEXEC_SEAL (Linux 6.3), or there are no filters of system calls");
+    assert_int_equal(r, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +154,7 @@ int main(void)
         cmocka_unit_test(result_is_out_of_the_childs_reach),
         cmocka_unit_test(result_that_is_not_all_there_is_refused),
         cmocka_unit_test(buffer_that_keeps_its_place_gets_the_bytes_there),
+        cmocka_unit_test(memory_is_shared_where_the_system_wants_no_files_that_can_be_executed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
