@@ -184,7 +184,8 @@ static int all_is_well(void *unused)
 
 /* What a program with the library needs: its own files, its instances, sockets between them. The
  * one capability makes the permitted set differ from the bounding set, as exec sees it. */
-static const char tight[] = "profile tight {\n"
+static const char tight[] = "abi <kernel>,\n"
+                            "profile tight {\n"
                             "  capability setuid,\n"
                             "%s"
                             "  signal peer=tight,\n"
