@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -64,7 +65,7 @@ struct mount {
     const char *path; /* or one that the path may lead through; NULL: the number counts */
     bool (*is_wanted)(const char *type);
     uint64_t unwanted_device;
-    bool was_wanted;
+    bool was_wanted, was_listed;
 };
 
 /* True: the path leads through the mount point, which is written with \040 for a space. */
@@ -109,6 +110,7 @@ static bool visit_mount(char *line, void *arg)
         return true;
     type += 3;
     type[strcspn(type, " ")] = 0;
+    mount->was_listed = true;
     mount->was_wanted |= mount->is_wanted(type) && device_of(line) != mount->unwanted_device;
     return mount->path != NULL && !mount->was_wanted;
 }
@@ -119,10 +121,35 @@ static bool read_mounts(struct mount *mount)
     return fc_lines_read("/proc/self/mountinfo", buffer, sizeof buffer, visit_mount, mount);
 }
 
+/* After chroot(2) to a folder, the mount that the folder lies in is not listed: the numbers of the
+ * same types (statfs(2)). Asking does not wait for anybody who did not have to answer for "/"
+ * before. */
+static bool is_in_root_and_local(uint64_t mount_id)
+{
+    static const uint32_t locals[] = {
+        0x0000EF53, /* ext2, ext3, ext4 */
+        0x58465342, /* xfs */
+        0x9123683E, /* btrfs */
+        0xF2F52010, /* f2fs */
+        0x794C7630, /* overlay */
+        0x73717368, /* squashfs */
+        0xE0F5E1E2, /* erofs */
+    };
+    struct statx root;
+    struct statfs system;
+    if (statx(AT_FDCWD, "/", AT_STATX_DONT_SYNC, STATX_MNT_ID, &root) < 0 || (root.stx_mask & STATX_MNT_ID) == 0 ||
+        root.stx_mnt_id != mount_id || statfs("/", &system) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof locals / sizeof *locals; i++)
+        if ((uint32_t)system.f_type == locals[i])
+            return true;
+    return false;
+}
+
 static bool is_on_local_file_system(uint64_t mount_id)
 {
     struct mount mount = {.id = mount_id, .is_wanted = is_local};
-    return read_mounts(&mount) && mount.was_wanted;
+    return read_mounts(&mount) && (mount.was_wanted || (!mount.was_listed && is_in_root_and_local(mount_id)));
 }
 
 /* ---- The file -------------------------------------------------------------------------------- */

@@ -14,10 +14,12 @@
 #ifdef HAVE_FOREIGN_FILES
 #include <link.h>
 #endif
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -85,6 +87,33 @@ static int believe_all_ages(void **state)
     (void)state;
     fc_foreign_believed_before = (int64_t)time(NULL) + 1000;
     return 0;
+}
+
+static int opens_in_its_root(void *unused)
+{
+    char proc[sizeof folder + 32];
+    (void)unused;
+    (void)snprintf(proc, sizeof proc, "%s", path_of("proc"));
+    const uint64_t inode = inode_of(make_file("module", 0644));
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mkdir(proc, 0700) < 0 ||
+        mount("/proc", proc, NULL, MS_BIND | MS_REC, NULL) < 0)
+        return NOT_HERE;
+    CHECK(chroot(folder) == 0 && chdir("/") == 0);
+    CHECK(opens("/module", inode));
+    CHECK(!opens("/module", inode + 1));
+    return 0;
+}
+
+/* The list of mounts lacks the one that the folder lies in. */
+static void file_in_a_folder_that_became_the_root_is_opened(void **state)
+{
+    (void)state;
+    skip_if_nothing_is_opened();
+    const int status = host_run(opens_in_its_root, NULL);
+    (void)rmdir(path_of("proc"));
+    if (status == NOT_HERE)
+        SKIP("only root can change the root");
+    assert_int_equal(status, 0);
 }
 
 static void file_that_a_child_may_have_written_is_not_opened(void **state)
@@ -420,6 +449,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #ifdef HAVE_FOREIGN_FILES
+        cmocka_unit_test_setup(file_in_a_folder_that_became_the_root_is_opened, believe_all_ages),
         cmocka_unit_test_setup(file_that_a_child_may_have_written_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(other_file_than_the_child_has_mapped_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(only_a_plain_file_is_opened, believe_all_ages),
