@@ -98,14 +98,14 @@ static int use_in_plain_child(void)
 }
 
 /* True: this version of the library works in a child of a plain fork(2). */
-static bool survives_plain_fork(void)
+static bool survives_plain_fork(int wait_ms)
 {
     int status = -1;
     const pid_t pid = fork();
     if (pid == 0)
         _exit(use_in_plain_child());
     pid_t ended = 0;
-    for (int ms = 0; pid > 0 && ended == 0 && ms < HANG_MS; ms++) {
+    for (int ms = 0; pid > 0 && ended == 0 && ms < wait_ms; ms++) {
         ended = waitpid(pid, &status, WNOHANG);
         sleep_ms(1);
     }
@@ -159,7 +159,7 @@ static int fork_after_use(void *unused)
     int answer;
     (void)unused;
     CHECK(use_here() == 0);
-    if (survives_plain_fork())
+    if (survives_plain_fork(HANG_MS))
         return NOT_HERE; /* the library survives a fork */
     CHECK(settle() == 0);
 
@@ -190,6 +190,32 @@ static void FORK_after_the_caller_has_used_it_fails_and_says_so(void **state)
     if (r == NOT_HERE)
         SKIP("the library survives a plain fork here");
     assert_int_equal(r, 0);
+}
+
+/* Such a library is refused beside its threads, as any is, and works where that is allowed. */
+static int fork_of_a_survivor(void *unused)
+{
+    const struct forkcall_options careful = {.method = FORKCALL_FORK, .timeout_ms = PLENTY_MS};
+    const struct forkcall_options careless = {
+        .method = FORKCALL_FORK, .timeout_ms = PLENTY_MS, .allow_unsafe_fork = true};
+    int answer;
+    (void)unused;
+    CHECK(use_here() == 0);
+    CHECK(survives_plain_fork(PLENTY_MS));
+    CHECK((forkcall_hazards() & FORKCALL_HAZARD_LIBRARY) != 0 || !library->is_listed);
+    if (library->has_threads)
+        CHECK(call(&careful, &answer).status == FORKCALL_UNSAFE);
+    else
+        CHECK(answers(&careful) == 0);
+    CHECK(answers(&careless) == 0);
+    CHECK(answers_here() == 0);
+    return 0;
+}
+
+static void a_plain_fork_and_FORK_work_after_the_caller_has_used_it(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(fork_of_a_survivor, NULL), 0);
 }
 
 /* ---- By SERVER and SPAWN --------------------------------------------------------------------- */
@@ -243,6 +269,11 @@ int unsafe_library_main(const struct unsafe_library *unsafe)
         cmocka_unit_test(FORK_before_the_caller_has_used_it),
         cmocka_unit_test(FORK_after_the_caller_has_used_it_fails_and_says_so),
     };
+    const struct CMUnitTest with_survivor[] = {
+        cmocka_unit_test(used_twice_in_one_process),
+        cmocka_unit_test(FORK_before_the_caller_has_used_it),
+        cmocka_unit_test(a_plain_fork_and_FORK_work_after_the_caller_has_used_it),
+    };
     const struct CMUnitTest with_cure[] = {
         cmocka_unit_test(used_twice_in_one_process),
         cmocka_unit_test(first_called_before_the_caller_has_used_it),
@@ -250,6 +281,8 @@ int unsafe_library_main(const struct unsafe_library *unsafe)
     };
     library = unsafe;
     method = tested_method();
+    if (method == FORKCALL_FORK && library->survives)
+        return cmocka_run_group_tests(with_survivor, NULL, NULL);
     if (method == FORKCALL_FORK)
         return cmocka_run_group_tests(with_fork, NULL, NULL);
     return cmocka_run_group_tests(with_cure, NULL, NULL);

@@ -15,6 +15,7 @@ struct unsafe_library {
     int (*settle)(void);
     bool has_threads; /* has threads once it was used: a fork is then refused by default */
     bool is_listed;   /* forkcall_hazards() knows the library by name */
+    bool survives;    /* works after a fork, although it may have threads */
     /* The outcome of a call that is forked nevertheless. */
     enum forkcall_status status;
     int code;
