@@ -8,6 +8,7 @@ declare -A beyond_qemu=(
     [test_capture]='has its own messages on stderr at a crash'
     [test_crash]='does not pass MADV_DONTFORK on'
     [test_details]='has its own messages on stderr at a crash'
+    [test_early_module]='starts itself where a copy of the program is started'
     [test_escape]='may lay other stacks above that of the first thread'
     [test_fault]='takes minutes for it'
     [test_host_death]='has threads of its own once the program had one'

@@ -6,7 +6,10 @@ try_host()
 {
     try_install "$@" || skip_part "cannot install one of $*: its host is left out"
 }
-try_host python3
+try_host python3 python3-dev
+try_host libseccomp-dev
+try_host bubblewrap
+try_host firejail
 try_host lua5.4 liblua5.4-dev
 try_host golang-go
 try_host r-base-core
@@ -37,6 +40,13 @@ done < <(sed -n 's/^Message: tests\/\(hosts_real\|fork_unsafe_libs\/more\): //p'
 mapfile -t targets < <(ninja -C build -t targets all | sed -n 's/^\(tests\/hosts_real\/[^:]*\(\.so\|\.class\|_host\)\|forkcall-helper\):.*/\1/p;s/^\(tests\/fork_unsafe_libs\/more\/\(libmore_[^:]*\.so\|fork_unsafe_[^.:\/]*\)\):.*/\1/p')
 compile build "${targets[@]}"
 run_tests build --suite hosts_real --suite fork_unsafe_more
+# What the sandboxes and the promise in Python have said.
+while IFS= read -r line; do
+    case $line in
+    skipped*) skip_part "sandbox: ${line#skipped }" ;;
+    *) say "$line" ;;
+    esac
+done < <(grep -E '^(skipped|ok) |right answers' build/meson-logs/testlog.txt)
 if [ -n "$uv" ]; then
     compile build examples/loop_libuv
     run_tests build loop_libuv

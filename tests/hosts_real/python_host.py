@@ -1,8 +1,16 @@
-"""CPython with threads and children of its own: python_host.py LIBRARY HELPER"""
+"""CPython with threads and children of its own: python_host.py LIBRARY HELPER
+
+Also run by embed_host.c, a program that embeds CPython; its module is named program.
+"""
 import ctypes
 import subprocess
 import sys
 import threading
+
+try:
+    import program
+except ImportError:
+    program = None
 
 real = ctypes.CDLL(sys.argv[1])
 for name in "begin", "calls", "end":
@@ -25,6 +33,8 @@ def has_children():
 
 check(real.real_host_begin(sys.argv[2].encode()))
 threads = [threading.Thread(target=lambda: check(real.real_host_calls())) for _ in range(2)]
+if program:
+    threads.append(threading.Thread(target=lambda: [check(program.double(n)) for n in range(200)]))
 threads.append(threading.Thread(target=has_children))
 for thread in threads:
     thread.start()

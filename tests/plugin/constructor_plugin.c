@@ -56,7 +56,7 @@ static void start_a_sleeper(void)
 static void lock_a_file(void)
 {
     const char *path = getenv("FORKCALL_TEST_RUNS"); // NOLINT(concurrency-mt-unsafe): no other thread yet
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0 || flock(fd, LOCK_EX) < 0)
         abort();
 }

@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,7 +107,7 @@ static size_t read_runs(struct run *runs, size_t max)
 
 static bool spares_are_forked(void)
 {
-#ifdef __APPLE__
+#ifdef SPARES_ARE_EXECED
     return false;
 #else
     return true;
@@ -193,6 +194,38 @@ static void no_function_runs_where_another_module_was_loaded_early(void **state)
         assert_true(becomes_early(plugin)); /* at last */
 }
 
+/* Calls for one module, or for the other one, and counts the answers that are wrong. */
+static void *calls_for(void *fn)
+{
+    const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
+    const bool for_other = *(forkcall_fn **)fn == is_loaded;
+    static _Thread_local uintptr_t wrong;
+    for (int i = 0; i < 10 * CALLS; i++) {
+        struct loaded loaded;
+        struct forkcall_buf result = forkcall_buf_fixed(&loaded, sizeof loaded);
+        const struct forkcall_report report =
+            forkcall_run(*(forkcall_fn **)fn, plugin_path, strlen(plugin_path) + 1, &result, &options);
+        wrong += report.status != FORKCALL_OK || loaded.calls != (for_other ? 0 : 1);
+        if (i % 20 > 10)
+            rest();
+    }
+    return (void *)wrong; // NOLINT(performance-no-int-to-ptr): a number
+}
+
+static void threads_that_call_for_different_modules_do_not_see_each_others(void **state)
+{
+    forkcall_fn *fns[] = {plugin, is_loaded, plugin};
+    pthread_t threads[3];
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, calls_for, &fns[i]), 0);
+    for (int i = 0; i < 3; i++) {
+        void *wrong;
+        assert_int_equal(pthread_join(threads[i], &wrong), 0);
+        assert_null(wrong);
+    }
+}
+
 static void a_module_that_was_deleted_or_replaced_since_it_was_loaded_early_is_refused(void **state)
 {
     char command[3 * PATH_SIZE], path[PATH_SIZE];
@@ -232,7 +265,7 @@ static void assert_each_call(const char *what, enum forkcall_status status, int 
     assert_int_equal(forkcall_server_stop(), 0);
     const size_t count = read_runs(runs, 1000);
     assert_true(count >= CALLS || status == FORKCALL_TIMED_OUT); /* those may end before it runs */
-    assert_true(count <= 3 * CALLS);
+    assert_true(count <= (size_t)3 * CALLS);
 }
 
 static void a_constructor_that_crashes_breaks_its_own_calls_alone(void **state)
@@ -351,6 +384,7 @@ int main(int argc, char **argv)
         TEST(a_spare_loads_the_module_before_the_call_comes),
         TEST(no_spare_loads_a_module_if_the_program_does_not_want_it),
         TEST(no_function_runs_where_another_module_was_loaded_early),
+        TEST(threads_that_call_for_different_modules_do_not_see_each_others),
         TEST(a_module_that_was_deleted_or_replaced_since_it_was_loaded_early_is_refused),
         TEST(a_constructor_that_crashes_breaks_its_own_calls_alone),
         TEST(a_constructor_that_exits_breaks_its_own_calls_alone),
