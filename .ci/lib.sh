@@ -82,6 +82,9 @@ need()
 need_build_tools()
 {
     need gcc g++ libc6-dev meson ninja-build pkg-config libcmocka-dev libdw-dev systemtap-sdt-dev
+    if try_install ccache; then
+        PATH=/usr/lib/ccache:$PATH
+    fi
 }
 
 # The libraries of tests/fork_unsafe_libs, which leaves out what it does not find.

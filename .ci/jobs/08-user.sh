@@ -3,7 +3,7 @@
 need_build_tools
 try_fork_unsafe_libraries
 # A python3 in root's home, which may come first in the path, is not for this user.
-export PATH=$CI_TMP/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH=/usr/lib/ccache:$CI_TMP/bin:/usr/sbin:/usr/bin:/sbin:/bin
 CC=gcc setup build "${strict[@]}"
 compile build
 if [ "$(id -u)" = 0 ]; then
@@ -12,7 +12,7 @@ if [ "$(id -u)" = 0 ]; then
     user=54321
     mkdir home
     chown -R "$user:$user" build home
-    export HOME=$PWD/home TMPDIR=$PWD/home
+    export HOME=$PWD/home TMPDIR=$PWD/home CCACHE_DIR=$PWD/home/ccache
     as_user=(setpriv "--reuid=$user" "--regid=$user" --clear-groups --no-new-privs --inh-caps=-all)
     meson()
     {

@@ -3,7 +3,7 @@
 . "$CI_DIR/lib.sh"
 need_build_tools
 try_fork_unsafe_libraries
-CC=gcc setup build -Dbuildtype=debugoptimized
+CC=gcc setup build "${strict[@]}" -Dbuildtype=debugoptimized
 compile build
 load=()
 stop_load()
