@@ -1,10 +1,10 @@
-# Chosen tests on the kernel of Debian 12, which qemu emulates.
+# Chosen tests on the kernels of Debian 12 for amd64 and for arm64, which qemu emulates.
 #
 # CI_KERNELS='6.1 arm64 rt 6.12 5.10' names others, CI_KERNELS_ALL=1 runs every test there.
 . "$CI_DIR/lib.sh"
 . "$CI_DIR/foreign.sh"
 . "$CI_DIR/kernels/guest.sh"
-read -ra guests <<<"${CI_KERNELS:-6.1}"
+read -ra guests <<<"${CI_KERNELS:-6.1 arm64}"
 chosen=("$CI_DIR/kernels/chosen")
 only_amd64=("$CI_DIR/kernels/chosen-amd64")
 if [ -n "${CI_KERNELS_ALL:-}" ]; then
