@@ -2,7 +2,10 @@
  * each hierarchy, and /proc/self/mountinfo, which tells where that group can be read. */
 #include "os/cgroup.h"
 
+#include "base/small_file.h"
+
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,12 +32,12 @@ static char *join(const char *first, const char *second, const char *third)
     return whole;
 }
 
-FILE *fc_cgroup_open(const char *root, const char *directory, const char *name)
+char *fc_cgroup_read(const char *root, const char *directory, const char *name)
 {
     char *path = join(root, directory, name);
-    FILE *file = path != NULL ? fopen(path, "re") : NULL;
+    char *text = path != NULL ? fc_whole_file_read(path) : NULL;
     free(path);
-    return file;
+    return text;
 }
 
 /* The part of a group's path below the mounted group; NULL: the group does not lie below it. */
@@ -90,11 +93,9 @@ static void keep(char **group, const char *path)
 /* Lines of /proc/self/cgroup: "4:cpu,cpuacct:/some/group"; for version 2 "0::/some/group". */
 static void find_groups(const struct search *search, struct groups *groups)
 {
-    FILE *file = fc_cgroup_open(search->root, "/proc/self", "/cgroup");
-    char *line = NULL;
-    size_t room = 0;
-    while (file != NULL && getline(&line, &room, file) > 0) {
-        line[strcspn(line, "\n")] = '\0';
+    char *text = fc_cgroup_read(search->root, "/proc/self", "/cgroup");
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
         char *controllers = strchr(line, ':');
         char *path = controllers != NULL ? strchr(controllers + 1, ':') : NULL;
         if (path == NULL)
@@ -104,9 +105,7 @@ static void find_groups(const struct search *search, struct groups *groups)
         else if (path == controllers + 1 && strncmp(line, "0:", 2) == 0)
             keep(&groups->of_version_2, path + 1);
     }
-    free(line);
-    if (file != NULL)
-        fclose(file);
+    free(text);
 }
 
 /* Splits the next field off a line of mountinfo; "": there is none. */
@@ -161,17 +160,14 @@ void fc_cgroup_visit(const char *root, const char *controller, fc_cgroup_look *l
     const struct search search = {.root = root, .controller = controller, .look = look, .arg = arg};
     struct groups groups = {NULL, NULL};
     find_groups(&search, &groups);
-    FILE *file = groups.of_version_1 != NULL || groups.of_version_2 != NULL
-                     ? fc_cgroup_open(root, "/proc/self", "/mountinfo")
+    char *text = groups.of_version_1 != NULL || groups.of_version_2 != NULL
+                     ? fc_cgroup_read(root, "/proc/self", "/mountinfo")
                      : NULL;
-    char *line = NULL;
-    size_t room = 0;
-    while (file != NULL && getline(&line, &room, file) > 0)
+    char *rest = text;
+    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n"))
         if (strstr(line, "cgroup") != NULL)
             look_at_mount(&search, &groups, line);
-    free(line);
+    free(text);
     free(groups.of_version_1);
     free(groups.of_version_2);
-    if (file != NULL)
-        fclose(file);
 }

@@ -2,8 +2,6 @@
 #ifndef FC_OS_CGROUP_H
 #define FC_OS_CGROUP_H
 
-#include <stdio.h>
-
 /* Called with a group's directory, and the version of its hierarchy. */
 typedef void fc_cgroup_look(void *arg, int version, const char *directory);
 
@@ -12,7 +10,7 @@ typedef void fc_cgroup_look(void *arg, int version, const char *directory);
  * files, or there is no memory. root: a prefix of all paths; "" except in tests. Thread-safe. */
 void fc_cgroup_visit(const char *root, const char *controller, fc_cgroup_look *look, void *arg);
 
-/* Opens the file of that name in a directory, for reading. NULL: there is none. */
-FILE *fc_cgroup_open(const char *root, const char *directory, const char *name);
+/* The content of the file of that name in a directory, to be freed. NULL: there is none. */
+char *fc_cgroup_read(const char *root, const char *directory, const char *name);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,20 +25,17 @@ static void count_quota(struct quota *quota, long long time, long long period)
 
 /* ---- One group ------------------------------------------------------------------------------- */
 
-/* Reads count numbers from the beginning of the file's first line. False: there are fewer. */
+/* Reads count numbers from the beginning of the file. False: there are fewer. */
 static bool read_numbers(const char *root, const char *group, const char *name, long long *numbers, int count)
 {
-    char line[64]; /* two numbers of any size */
-    FILE *file = fc_cgroup_open(root, group, name);
-    if (file == NULL)
-        return false;
-    const char *at = fgets(line, sizeof line, file);
-    fclose(file);
+    char *text = fc_cgroup_read(root, group, name);
+    const char *at = text;
     for (int i = 0; at != NULL && i < count; i++) {
         char *end;
         numbers[i] = strtoll(at, &end, 10);
         at = end != at ? end : NULL;
     }
+    free(text);
     return at != NULL;
 }
 

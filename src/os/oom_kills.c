@@ -24,15 +24,14 @@ static void look(void *arg, int version, const char *group)
 {
     static const char name[] = "oom_kill ";
     struct search *search = arg;
-    char line[80];
     if (search->count >= 0)
         return;
-    FILE *file = fc_cgroup_open(search->root, group, version == 2 ? "/memory.events" : "/memory.oom_control");
-    while (file != NULL && search->count < 0 && fgets(line, sizeof line, file) != NULL)
+    char *text = fc_cgroup_read(search->root, group, version == 2 ? "/memory.events" : "/memory.oom_control");
+    char *rest = text;
+    for (const char *line = strsep(&rest, "\n"); line != NULL && search->count < 0; line = strsep(&rest, "\n"))
         if (strncmp(line, name, sizeof name - 1) == 0)
             search->count = strtoll(line + sizeof name - 1, NULL, 10);
-    if (file != NULL)
-        (void)fclose(file);
+    free(text);
 }
 
 int64_t fc_oom_kills_read(const char *root)

@@ -1,12 +1,12 @@
 /* Tests that a child which the kernel has killed for lack of memory is told so, and no other: in
  * made-up trees of files, and in a real control group. */
+#include "made_up_groups.h"
 #include "support.h"
 
 #include "os/oom_kills.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,81 +17,37 @@
 
 /* ---- Made-up trees --------------------------------------------------------------------------- */
 
-static char tree[] = "/tmp/forkcall-oom-XXXXXX";
-
-static int make_tree(void **state)
-{
-    (void)state;
-    memcpy(tree + sizeof tree - sizeof "XXXXXX", "XXXXXX", sizeof "XXXXXX");
-    return mkdtemp(tree) == NULL ? -1 : 0;
-}
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(path);
-}
-
-static int remove_tree(void **state)
-{
-    (void)state;
-    return nftw(tree, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* Writes a file of the tree, and makes the directories above it. */
-static void put(const char *path, const char *text)
-{
-    char whole[512];
-    snprintf(whole, sizeof whole, "%s%s", tree, path);
-    for (char *slash = strchr(whole + strlen(tree) + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        assert_true(mkdir(whole, 0755) == 0 || errno == EEXIST);
-        *slash = '/';
-    }
-    FILE *file = fopen(whole, "w");
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-}
-
 #define MEMORY_MOUNT "33 31 0:30 / /cg/memory rw,relatime - cgroup cgroup rw,memory\n"
 #define UNIFIED_MOUNT "41 31 0:38 / /cg rw,nosuid shared:4 - cgroup2 cgroup rw,nsdelegate\n"
-
-static void put_groups(const char *of_process, const char *mounts)
-{
-    put("/proc/self/cgroup", of_process);
-    put("/proc/self/mountinfo", mounts);
-}
 
 static void count_is_not_known_where_nothing_tells(void **state)
 {
     (void)state;
-    assert_int_equal(fc_oom_kills_read(tree), -1);
-    put_groups("4:memory:/a\n0::/\n", MEMORY_MOUNT UNIFIED_MOUNT);
-    assert_int_equal(fc_oom_kills_read(tree), -1);
-    put("/cg/memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");
-    assert_int_equal(fc_oom_kills_read(tree), -1);
+    assert_int_equal(fc_oom_kills_read(groups_tree()), -1);
+    groups_put_process("4:memory:/a\n0::/\n", MEMORY_MOUNT UNIFIED_MOUNT);
+    assert_int_equal(fc_oom_kills_read(groups_tree()), -1);
+    groups_put("/cg/memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\n");
+    assert_int_equal(fc_oom_kills_read(groups_tree()), -1);
 }
 
 static void count_of_version_1(void **state)
 {
     (void)state;
-    put_groups("4:memory:/a\n0::/\n", MEMORY_MOUNT UNIFIED_MOUNT);
-    put("/cg/memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n");
-    put("/cg/memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 9\n");
-    assert_int_equal(fc_oom_kills_read(tree), 7);
+    groups_put_process("4:memory:/a\n0::/\n", MEMORY_MOUNT UNIFIED_MOUNT);
+    groups_put("/cg/memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 7\n");
+    groups_put("/cg/memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 9\n");
+    assert_int_equal(fc_oom_kills_read(groups_tree()), 7);
 }
 
 static void count_of_version_2(void **state)
 {
     (void)state;
-    put_groups("0::/a/b\n", UNIFIED_MOUNT);
-    put("/cg/a/memory.events", "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\noom_group_kill 5\n");
-    assert_int_equal(fc_oom_kills_read(tree), 4); /* the group below has no controller of memory */
-    put("/cg/a/b/memory.events", "low 0\nhigh 1\nmax 2\noom 3\noom_kill 0\n");
-    assert_int_equal(fc_oom_kills_read(tree), 0);
+    groups_put_process("0::/a/b\n", UNIFIED_MOUNT);
+    groups_put("/cg/a/memory.events", "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\noom_group_kill 5\n");
+    /* The group below has no controller of memory. */
+    assert_int_equal(fc_oom_kills_read(groups_tree()), 4);
+    groups_put("/cg/a/b/memory.events", "low 0\nhigh 1\nmax 2\noom 3\noom_kill 0\n");
+    assert_int_equal(fc_oom_kills_read(groups_tree()), 0);
 }
 
 /* ---- A real group ---------------------------------------------------------------------------- */
@@ -110,25 +66,15 @@ static int child_takes_memory(const void *args, size_t args_size, struct forkcal
     return 0;
 }
 
-static bool put_real(const char *directory, const char *name, const char *text)
-{
-    char path[300];
-    snprintf(path, sizeof path, "%s/%s", directory, name);
-    const int fd = open(path, O_WRONLY | O_CLOEXEC);
-    const bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    if (fd >= 0)
-        close(fd);
-    return written;
-}
-
 /* Limits a group to so much memory that a host has enough: by version 1 of control groups, or else
  * by version 2. */
 static bool limit_real(const char *group)
 {
     const bool is_limited =
-        put_real(group, "memory.limit_in_bytes", "33554432") || put_real(group, "memory.max", "33554432");
+        groups_put_real(group, "memory.limit_in_bytes", "33554432") || groups_put_real(group, "memory.max", "33554432");
     /* Without swap, as far as it is counted. */
-    (void)(put_real(group, "memory.memsw.limit_in_bytes", "33554432") || put_real(group, "memory.swap.max", "0"));
+    (void)(groups_put_real(group, "memory.memsw.limit_in_bytes", "33554432") ||
+           groups_put_real(group, "memory.swap.max", "0"));
     return is_limited;
 }
 
@@ -142,7 +88,7 @@ static int host_in_a_group_with_little_memory(void *argument)
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     char self[20];
     snprintf(self, sizeof self, "%d", (int)getpid());
-    if (!limit_real(group) || !put_real(group, "cgroup.procs", self) || fc_oom_kills_read("") < 0)
+    if (!limit_real(group) || !groups_put_real(group, "cgroup.procs", self) || fc_oom_kills_read("") < 0)
         return NOT_HERE;
     for (int i = 0; i < 2; i++) {
         struct forkcall_report report = run_tested(child_takes_memory, NULL, 0, &result, &options);
@@ -183,7 +129,7 @@ static void child_that_the_kernel_kills_for_lack_of_memory(void **state)
 
 int main(void)
 {
-#define TREE(name) cmocka_unit_test_setup_teardown(name, make_tree, remove_tree)
+#define TREE(name) cmocka_unit_test_setup_teardown(name, groups_make_tree, groups_remove_tree)
     const struct CMUnitTest tests[] = {
         TREE(count_is_not_known_where_nothing_tells),
         TREE(count_of_version_1),

@@ -428,6 +428,29 @@ static void no_descriptor_is_left_behind(void **state)
     assert_int_equal(count_descriptors(), before);
 }
 
+/* A child that another thread forks while addresses are described. */
+static void open_symbols_are_not_in_a_fork(void **state)
+{
+    char text[TEXT_MAX];
+    struct fc_symbols symbols;
+    int status = 0;
+    (void)state;
+    const size_t before = count_descriptors();
+    fc_symbols_open(&symbols);
+    (void)fc_symbols_describe(&symbols, address_of(static_pointer), false, text, sizeof text);
+    (void)fc_symbols_describe(&symbols, (uintptr_t)dlsym(RTLD_DEFAULT, "qsort"), false, text, sizeof text);
+    (void)fc_symbols_describe(&symbols, (uintptr_t)dlsym(RTLD_DEFAULT, "_cmocka_run_group_tests"), false, text,
+                              sizeof text);
+    const pid_t pid = fork();
+    if (pid == 0)
+        _exit(count_descriptors() > before);
+    fc_symbols_close(&symbols);
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(count_descriptors(), before);
+}
+
 /* Takes the place of the C library's pread(2) in the library under test: the process forks while a
  * file is read, as another thread may do. */
 #if defined(__GLIBC__) && defined(__LP64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -567,6 +590,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(table_that_is_terabytes_of_nothing_is_not_read),
 #endif
         cmocka_unit_test(no_descriptor_is_left_behind),
+        cmocka_unit_test(open_symbols_are_not_in_a_fork),
         cmocka_unit_test(file_that_is_read_is_not_in_a_fork),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
