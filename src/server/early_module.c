@@ -13,6 +13,7 @@
 #include "server/send_order.h"
 #include "wire/frame.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,15 @@
 /* How long a call waits for a spare to be ready. */
 #define READY_MS 100
 
+/* A copy without what lies behind the path, which is not initialised. NULL: there is no memory. */
+static struct fc_module_function *copy_name(const struct fc_module_function *function)
+{
+    struct fc_module_function *copy = calloc(1, sizeof *copy);
+    if (copy != NULL)
+        memcpy(copy, function, offsetof(struct fc_module_function, path) + function->path_size);
+    return copy;
+}
+
 /* Enters the module of a call; NULL: of one that takes no spare. False: there is no memory. The
  * caller holds fc_fds_lock. */
 static bool enter(struct fc_early *early, const struct fc_module_function *function)
@@ -30,10 +40,9 @@ static bool enter(struct fc_early *early, const struct fc_module_function *funct
     early->in_row = 0;
     if (function == NULL)
         return true;
-    struct fc_module_function *copy = calloc(1, sizeof *copy);
+    struct fc_module_function *copy = copy_name(function);
     if (copy == NULL)
         return false;
-    memcpy(copy, function, offsetof(struct fc_module_function, path) + function->path_size);
     free(early->function);
     early->function = copy;
     do
@@ -57,9 +66,11 @@ static bool tell(struct forkcall_call *call, const struct fc_module_function *fu
     order.ask = number;
     if (number == 0)
         return fc_order_send(call->process.server, &order, -1) == 0;
-    int r = fc_fd_message_pair_in(&call->fds);
+    struct fc_module_function *copy = copy_name(function);
+    int r = copy != NULL ? fc_fd_message_pair_in(&call->fds) : -ENOMEM;
     if (r == 0)
-        r = fc_fd_message_send(call->fds.fd[FC_FD_SOCKET], function, sizeof *function, NULL, 0);
+        r = fc_fd_message_send(call->fds.fd[FC_FD_SOCKET], copy, sizeof *copy, NULL, 0);
+    free(copy);
     if (r == 0)
         r = fc_order_send(call->process.server, &order, call->fds.fd[FC_FD_PEER_SOCKET]);
     fc_fds_close(&call->fds, FC_FD_PEER_SOCKET);
