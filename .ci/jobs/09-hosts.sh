@@ -46,7 +46,7 @@ while IFS= read -r line; do
     skipped*) skip_part "sandbox: ${line#skipped }" ;;
     *) say "$line" ;;
     esac
-done < <(grep -E '^(skipped|ok) |right answers' build/meson-logs/testlog.txt)
+done < <(grep -E '^(skipped|ok) (bubblewrap|firejail|systemd-run)|right answers' build/meson-logs/testlog.txt)
 if [ -n "$uv" ]; then
     compile build examples/loop_libuv
     run_tests build loop_libuv
