@@ -428,6 +428,16 @@ static void no_descriptor_is_left_behind(void **state)
     assert_int_equal(count_descriptors(), before);
 }
 
+/* Modules that are open. A tool may open files of its own in each process. */
+static int count_open_modules(void)
+{
+    char magic[4];
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++)
+        count += pread(fd, magic, sizeof magic, 0) == sizeof magic && memcmp(magic, "\177ELF", sizeof magic) == 0;
+    return count;
+}
+
 /* A child that another thread forks while addresses are described. */
 static void open_symbols_are_not_in_a_fork(void **state)
 {
@@ -435,7 +445,7 @@ static void open_symbols_are_not_in_a_fork(void **state)
     struct fc_symbols symbols;
     int status = 0;
     (void)state;
-    const size_t before = count_descriptors();
+    const int before = count_open_modules();
     fc_symbols_open(&symbols);
     (void)fc_symbols_describe(&symbols, address_of(static_pointer), false, text, sizeof text);
     (void)fc_symbols_describe(&symbols, (uintptr_t)dlsym(RTLD_DEFAULT, "qsort"), false, text, sizeof text);
@@ -443,12 +453,12 @@ static void open_symbols_are_not_in_a_fork(void **state)
                               sizeof text);
     const pid_t pid = fork();
     if (pid == 0)
-        _exit(count_descriptors() > before);
+        _exit(count_open_modules() > before);
     fc_symbols_close(&symbols);
     assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
-    assert_int_equal(count_descriptors(), before);
+    assert_int_equal(count_open_modules(), before);
 }
 
 /* Takes the place of the C library's pread(2) in the library under test: the process forks while a
