@@ -2,7 +2,7 @@
  * forbids it, closes what /proc lists. */
 #include "child/close_fds.h"
 
-#include "child/dirent64.h"
+#include "base/dirent64.h"
 #include "config.h"
 
 #include <errno.h>

@@ -3,12 +3,12 @@
 #include "child/fitness.h"
 
 #include "base/descriptors.h"
+#include "base/dirent64.h"
 #include "base/hash.h"
 #include "base/io.h"
 #include "base/rlimits.h"
 #include "child/child_state.h"
 #include "child/crash_handler.h"
-#include "child/dirent64.h"
 #include "child/run.h"
 #include "child/tool_handlers.h"
 

@@ -2,11 +2,12 @@
 #include "os/threads.h"
 
 #include "base/descriptors.h"
+#include "base/dirent64.h"
 #include "base/small_file.h"
 #include "config.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,30 +58,42 @@ bool fc_has_other_threads(void)
 
 enum { MANY_TASKS = 16 };
 
-/* Lists the other threads. -1: there are too many, or no list is to be had. */
-static int list_others(long ids[MANY_TASKS])
+/* Takes the other threads of some entries. -1: there are too many. */
+static int take_others(const char *entries, long size, long ids[MANY_TASKS], int count)
 {
-    int count = 0;
-    fc_fds_lock();
-    DIR *tasks = opendir("/proc/self/task");
-    const struct dirent *entry;
-    while (tasks != NULL && count >= 0 && (entry = readdir(tasks)) != NULL) {
-        const long id = strtol(entry->d_name, NULL, 10);
+    const struct fc_dirent64 *entry;
+    for (long at = 0; at < size; at += entry->size) {
+        entry = (const struct fc_dirent64 *)(const void *)(entries + at);
+        const long id = strtol(entry->name, NULL, 10);
         if (id <= 0 || id == syscall(SYS_gettid))
             continue;
         if (count == MANY_TASKS)
-            count = -1;
-        else
-            ids[count++] = id;
+            return -1;
+        ids[count++] = id;
     }
-    if (tasks != NULL)
-        closedir(tasks);
+    return count;
+}
+
+/* Lists the other threads, without memory of the heap, whose lock a thread that forks may hold.
+ * -1: there are too many, or no list is to be had. */
+static int list_others(long ids[MANY_TASKS])
+{
+    _Alignas(struct fc_dirent64) char entries[1024];
+    int count = 0;
+    long size;
+    fc_fds_lock();
+    const int fd = fc_fd_above_streams(open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    while (count >= 0 && (size = fd < 0 ? -1 : syscall(SYS_getdents64, fd, entries, sizeof entries)) != 0)
+        count = size < 0 ? -1 : take_others(entries, size, ids, count);
+    if (fd >= 0)
+        close(fd);
     fc_fds_unlock();
-    return tasks != NULL ? count : -1;
+    return count;
 }
 
 /* A thread that ends has PF_EXITING among its flags, the ninth word of its line (proc(5)), before
- * pthread_join returns in another thread. From then on it runs no code of the program. */
+ * pthread_join returns in another thread. From then on it runs no code of the program. What cannot
+ * be read says nothing of the thread. */
 static bool is_ending(long id)
 {
     enum { PF_EXITING = 4 };
@@ -88,7 +101,7 @@ static bool is_ending(long id)
     unsigned flags;
     (void)snprintf(path, sizeof path, "/proc/self/task/%ld/stat", id);
     if (!fc_small_file_read(path, line, sizeof line))
-        return true; /* it has ended */
+        return syscall(SYS_tgkill, getpid(), id, 0) < 0 && errno == ESRCH;
     const char *name_end = strrchr(line, ')');
     if (name_end == NULL || sscanf(name_end + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
         return false;

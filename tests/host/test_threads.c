@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -337,6 +338,53 @@ static void threads_that_were_joined_are_no_reason_to_refuse(void **state)
     assert_int_equal(host_run(fork_after_joining, NULL), 0);
 }
 
+/* ---- A thread that cannot be looked at ------------------------------------------------------- */
+
+#ifdef SANITIZED
+#define CAN_INTERPOSE false
+#else
+#define CAN_INTERPOSE true
+static bool tasks_are_hidden;
+
+// NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the C library's names are reserved
+int open(const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    const mode_t mode = (flags & O_CREAT) != 0 ? (mode_t)va_arg(list, unsigned) : 0;
+    va_end(list);
+    if (tasks_are_hidden && strstr(path, "/stat") != NULL) {
+        errno = EMFILE;
+        return -1;
+    }
+    return openat(AT_FDCWD, path, flags, mode);
+}
+#endif
+
+static int ask_while_tasks_are_hidden(void *unused)
+{
+    pthread_t thread;
+    int go[2];
+    (void)unused;
+    CHECK(pipe(go) == 0 && pthread_create(&thread, NULL, wait_for_byte, &go[0]) == 0);
+#ifndef SANITIZED
+    tasks_are_hidden = true;
+#endif
+    CHECK((forkcall_hazards() & FORKCALL_HAZARD_THREADS) != 0);
+    CHECK(write(go[1], "g", 1) == 1);
+    pthread_join(thread, NULL);
+    return 0;
+}
+
+/* What cannot be read of a thread does not say that the thread has ended. */
+static void thread_that_cannot_be_looked_at_runs(void **state)
+{
+    (void)state;
+    if (!method_shares_memory() || !CAN_INTERPOSE)
+        SKIP("others do not fork this process, and a tool interposes the same function");
+    assert_int_equal(host_run(ask_while_tasks_are_hidden, NULL), 0);
+}
+
 static int allow_with_threads(void *unused)
 {
     const enum forkcall_method allowing[] = {FORKCALL_AUTO, tested_method()};
@@ -440,6 +488,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fork_is_refused_while_threads_run_and_not_afterwards),
         cmocka_unit_test(threads_that_were_joined_are_no_reason_to_refuse),
+        cmocka_unit_test(thread_that_cannot_be_looked_at_runs),
         cmocka_unit_test(other_methods_are_not_refused_while_threads_run),
         cmocka_unit_test(thirty_two_threads_call_at_once),
         cmocka_unit_test(call_started_in_one_thread_and_finished_in_another),

@@ -1,6 +1,6 @@
-/* CHILD: An entry of a directory as getdents64(2) gives it: opendir(3) would allocate memory. */
-#ifndef FC_CHILD_DIRENT64_H
-#define FC_CHILD_DIRENT64_H
+/* ANY: An entry of a directory as getdents64(2) gives it: opendir(3) allocates memory. */
+#ifndef FC_BASE_DIRENT64_H
+#define FC_BASE_DIRENT64_H
 
 #include <stdint.h>
 
