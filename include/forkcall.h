@@ -73,7 +73,9 @@
 
 #ifdef __cplusplus
 #if __cplusplus >= 201103L
+extern "C++" { /* also where this header is included inside extern "C" */
 #include <type_traits>
+}
 #endif
 extern "C" {
 #endif

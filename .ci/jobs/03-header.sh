@@ -36,6 +36,8 @@ int main()
                : 1;
 }
 CODE
+# As some C++ programs include every header of C.
+printf 'extern "C" {\n#include <forkcall.h>\n}\n' >as_c_header.cc
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -I "$CI_SRC/include")
 
 as_c()
@@ -53,6 +55,7 @@ as_cxx()
     shift
     for std in "$@"; do
         "$cxx" "-std=$std" "${warnings[@]}" -fsyntax-only uses.cc
+        "$cxx" "-std=$std" "${warnings[@]}" -fsyntax-only as_c_header.cc
         count_check "the header with $cxx -std=$std"
     done
 }
