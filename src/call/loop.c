@@ -260,13 +260,15 @@ void fc_call_poll(struct pollfd *slots, struct pollfd *used, size_t calls, int m
         if (slots[i].fd >= 0)
             used[count++] = slots[i];
     const int r = fc_poll(used, count, ms);
-    /* poll(2) itself failed (ENOMEM, RLIMIT_NOFILE 0): every descriptor is taken for ready after
-     * a pause. */
+    /* poll(2) itself failed (ENOMEM, RLIMIT_NOFILE below the number of descriptors): each is taken
+     * for ready after a pause. */
     if (r < 0 && errno != EINTR) {
         fc_pause();
         for (size_t i = 0; i < slot_count; i++)
             if (slots[i].fd >= 0 && i % SLOT_COUNT != SLOT_CANCEL)
                 slots[i].revents = POLLIN; /* reading never waits, so a wrong guess costs nothing */
+            else if (slots[i].fd >= 0)
+                (void)fc_poll(&slots[i], 1, 0); /* may be possible for one, and no guess will do */
         return;
     }
     count = 0;

@@ -398,6 +398,44 @@ static void no_descriptor_is_needed(void **state)
 }
 
 /* What the host has opened by the numbers of a call's descriptors is silent. */
+#define BEYOND_SELECT 1030
+
+static int host_lowers_its_limit(void *unused)
+{
+    struct rlimit limit;
+    struct held held[4];
+    int ends[2], byte = 1;
+    (void)unused;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= BEYOND_SELECT)
+        return NOT_HERE;
+    CHECK(pipe(ends) == 0 && dup2(ends[0], BEYOND_SELECT) == BEYOND_SELECT);
+    for (int i = 0; i < 4; i++)
+        CHECK(hold(&held[i], (struct forkcall_options){.cancel_fd_plus_one = BEYOND_SELECT + 1,
+                                                       .allow_unsafe_fork = under_sanitizer()}));
+    /* Fewer than all the calls have together, so poll(2) fails with EINVAL. */
+    limit.rlim_cur = 4;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0 && write(ends[1], &byte, 1) == 1);
+    for (int i = 0; i < 4; i++) {
+        struct forkcall_call *calls[4];
+        for (int k = 0; k < 4; k++)
+            calls[k] = held[k].call;
+        const int done = forkcall_wait_any(calls, 4, DEADLINE_S * 1000);
+        CHECK(done >= 0 && done < 4);
+        CHECK(drop(&held[done]).status == FORKCALL_CANCELED);
+        held[done].call = NULL;
+    }
+    return 0;
+}
+
+static void canceling_descriptors_are_seen_though_poll_fails(void **state)
+{
+    (void)state;
+    const int status = host_run(host_lowers_its_limit, NULL);
+    if (status == NOT_HERE)
+        SKIP("so many descriptors are not allowed here");
+    assert_int_equal(status, 0);
+}
+
 static int host_closes_all(void *unused)
 {
     struct held held[2];
@@ -496,6 +534,7 @@ int main(void)
         cmocka_unit_test(others_are_heard_and_may_be_canceled_by_a_callback),
         cmocka_unit_test(descriptor_of_every_call_that_is_done_is_readable),
         cmocka_unit_test(no_descriptor_is_needed),
+        cmocka_unit_test(canceling_descriptors_are_seen_though_poll_fails),
         cmocka_unit_test(calls_whose_descriptors_the_host_has_closed_end),
         cmocka_unit_test(calls_of_another_process_are_refused),
         cmocka_unit_test(want_of_memory_is_told_and_changes_nothing),
