@@ -560,8 +560,8 @@ typedef int forkcall_output_fn(void *user, int fd, const char *data, size_t size
 #define FORKCALL_LIMIT_ZERO UINT64_MAX
 
 /** Resource limits of the child, soft and hard, see getrlimit(2). 0: as the host's. A limit above
- * the host's own hard limit ends the call as FORKCALL_NOT_STARTED, EPERM, unless the host is
- * privileged. */
+ * the host's own hard limit ends the call as FORKCALL_NOT_STARTED, EPERM, unless the host has
+ * CAP_SYS_RESOURCE. */
 struct forkcall_limits {
     /** RLIMIT_AS, counted with all that the child has of the host. The function sees ENOMEM. */
     uint64_t address_space_bytes;

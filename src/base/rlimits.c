@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 #define CPU_TOLERANCE_NS 100000000U
 
@@ -12,29 +14,55 @@ static rlim_t to_limit(uint64_t value)
     return value == FORKCALL_LIMIT_ZERO ? 0 : (rlim_t)value;
 }
 
-static int set(fc_resource resource, uint64_t value, rlim_t more)
+static const struct {
+    const char *field;
+    size_t offset;
+    fc_resource resource;
+    rlim_t more; /* of the hard limit than of the soft one */
+} known[] = {
+    /* SIGXCPU comes one second before SIGKILL, and can be told from other ends. */
+    {"cpu_seconds", offsetof(struct forkcall_limits, cpu_seconds), RLIMIT_CPU, 1},
+    {"file_size_bytes", offsetof(struct forkcall_limits, file_size_bytes), RLIMIT_FSIZE, 0},
+    {"core_bytes", offsetof(struct forkcall_limits, core_bytes), RLIMIT_CORE, 0},
+    {"processes", offsetof(struct forkcall_limits, processes), RLIMIT_NPROC, 0},
+    {"open_files", offsetof(struct forkcall_limits, open_files), RLIMIT_NOFILE, 0},
+    {"address_space_bytes", offsetof(struct forkcall_limits, address_space_bytes), RLIMIT_AS, 0},
+};
+
+#define KNOWN (sizeof known / sizeof *known)
+
+/* 0: as the host's. */
+static uint64_t field_of(const struct forkcall_limits *limits, size_t i)
 {
-    if (value == 0)
-        return 0;
-    const struct rlimit limit = {.rlim_cur = to_limit(value), .rlim_max = to_limit(value) + more};
-    return setrlimit(resource, &limit) < 0 ? -errno : 0;
+    uint64_t value;
+    memcpy(&value, (const char *)limits + known[i].offset, sizeof value);
+    return value;
 }
 
 int fc_limits_set(const struct forkcall_limits *limits)
 {
-    /* SIGXCPU comes one second before SIGKILL, and can be told from other ends. */
-    int r = set(RLIMIT_CPU, limits->cpu_seconds, 1);
-    if (r == 0)
-        r = set(RLIMIT_FSIZE, limits->file_size_bytes, 0);
-    if (r == 0)
-        r = set(RLIMIT_CORE, limits->core_bytes, 0);
-    if (r == 0)
-        r = set(RLIMIT_NPROC, limits->processes, 0);
-    if (r == 0)
-        r = set(RLIMIT_NOFILE, limits->open_files, 0);
-    if (r == 0)
-        r = set(RLIMIT_AS, limits->address_space_bytes, 0);
-    return r;
+    for (size_t i = 0; i < KNOWN; i++) {
+        const uint64_t value = field_of(limits, i);
+        const struct rlimit limit = {.rlim_cur = to_limit(value), .rlim_max = to_limit(value) + known[i].more};
+        if (value != 0 && setrlimit(known[i].resource, &limit) < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+const char *fc_limits_refused(const struct forkcall_limits *limits, char *text, size_t size)
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < KNOWN && text[0] == '\0'; i++) {
+        const uint64_t value = field_of(limits, i);
+        struct rlimit own;
+        if (value != 0 && getrlimit(known[i].resource, &own) == 0 && own.rlim_max != RLIM_INFINITY &&
+            to_limit(value) + known[i].more > own.rlim_max)
+            snprintf(text, size, "limits.%s: %llu is %s this process's hard limit of %llu", known[i].field,
+                     (unsigned long long)to_limit(value), known[i].more > 0 ? "not below" : "above",
+                     (unsigned long long)own.rlim_max);
+    }
+    return text;
 }
 
 const char *fc_limits_reason(const struct forkcall_limits *limits, int signal, uint64_t cpu_ns)

@@ -17,6 +17,10 @@ typedef int fc_resource;
 /* In the child: sets the limits. 0 or a negative errno. Async-signal-safe. */
 int fc_limits_set(const struct forkcall_limits *limits);
 
+/* In the host, after fc_limits_set has failed: the first limit that is above the hard limit of this
+ * process, in words; "": none is. */
+const char *fc_limits_refused(const struct forkcall_limits *limits, char *text, size_t size);
+
 /* The reason, in words, if a limit has surely ended a child that was killed by this signal after so
  * much processor time; else NULL. */
 const char *fc_limits_reason(const struct forkcall_limits *limits, int signal, uint64_t cpu_ns);

@@ -304,9 +304,14 @@ static void describe_not_ready(const struct fc_facts *facts, struct forkcall_rep
 static void describe_not_started(const struct fc_facts *facts, enum fc_decided_by by, struct forkcall_report *report)
 {
     const uint32_t step = facts->start_error != 0 ? FC_SETUP_GO : facts->reply->setup.step;
+    char limit[160];
     if (by == FC_DECIDED_BY_NOT_READY)
         describe_not_ready(facts, report);
-    else if (!say_its_own(&facts->reply->message, report) || report->message[0] == '\0')
+    else if (say_its_own(&facts->reply->message, report) && report->message[0] != '\0')
+        return;
+    else if (step == FC_SETUP_LIMITS && *fc_limits_refused(&facts->options->limits, limit, sizeof limit) != '\0')
+        fc_report_message(report, "%s", limit);
+    else
         fc_report_message(report, "%s: %s", step_name(step), strerror(report->code));
 }
 
