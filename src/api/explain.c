@@ -122,7 +122,9 @@ static void add_circumstances(struct fc_text *text, const struct forkcall_report
     if (report->status == FORKCALL_SIGNALED && report->wait_status != -1 && WCOREDUMP(report->wait_status))
         fc_text_add(text, "\nThe system has written a core dump.");
 #endif
-    if (report->ran == FORKCALL_RAN_NO)
+    if (report->ran == FORKCALL_RAN_NO && report->status == FORKCALL_NOT_STARTED && report->code == EINVAL)
+        fc_text_add(text, "\nThe function did not run.");
+    else if (report->ran == FORKCALL_RAN_NO)
         fc_text_add(text, "\nThe function did not run: a retry is safe.");
     else if (report->ran == FORKCALL_RAN_UNKNOWN)
         fc_text_add(text, "\nWhether the function ran is not known.");

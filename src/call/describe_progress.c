@@ -10,14 +10,30 @@
 /* How much of a note a message has room for, beside what else it must say. */
 #define NOTE_MAX 100U
 
+#define NUMBER_SIZE 24
+#define WHOLE_MAX 9007199254740992.0 /* 2^53: up to it, a double can count */
+
+/* A count of bytes is not rounded, nor is it written as 1.5e+06. */
+static const char *say_number(char text[NUMBER_SIZE], double number)
+{
+    const bool fits = number >= -WHOLE_MAX && number <= WHOLE_MAX; /* false for NAN */
+    const long long whole = fits ? (long long)number : 0;
+    if (fits && number >= (double)whole && number <= (double)whole)
+        snprintf(text, NUMBER_SIZE, "%lld", whole); /* -0 becomes 0 */
+    else
+        snprintf(text, NUMBER_SIZE, "%g", number);
+    return text;
+}
+
 static void say_numbers(char text[64], double done, double total)
 {
+    char number[NUMBER_SIZE], of[NUMBER_SIZE];
     if (total > 0 && done >= 0 && done <= total)
         snprintf(text, 64, "%d %%", (int)(done / total * 100));
     else if (total != 0)
-        snprintf(text, 64, "%g of %g", done + 0.0, total);
+        snprintf(text, 64, "%s of %s", say_number(number, done), say_number(of, total));
     else
-        snprintf(text, 64, "%g", done + 0.0); /* -0 becomes 0 */
+        snprintf(text, 64, "%s", say_number(number, done));
 }
 
 static bool has_not_returned(enum forkcall_status status)

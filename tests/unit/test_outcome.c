@@ -8,6 +8,7 @@
 #include "os/start_gate.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -672,6 +673,12 @@ static void message_says_how_far_the_function_was(void **state)
         {5, 5, "", "at 100 %"},
         {1e300, 1e308, "", "at 0 %"},
         {12, 0, "chunks", "at 12: chunks"},
+        {1500000, 0, "bytes", "at 1500000: bytes"},
+        {9007199254740992.0, 0, "", "at 9007199254740992"},
+        {-9007199254740992.0, 9007199254740991.0, "", "at -9007199254740992 of 9007199254740991"},
+        {0.5, 0, "", "at 0.5"},
+        {1e300, 0, "", "at 1e+300"},
+        {-HUGE_VAL, 1500000, "", "at -inf of 1500000"},
         {-0.0, -0.0, "", "at 0"},
         {7, 5, "", "at 7 of 5"},
         {-1, 5, "", "at -1 of 5"},

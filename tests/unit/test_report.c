@@ -151,6 +151,13 @@ static void explanation_says_whether_a_retry_is_safe(void **state)
     report.ran = FORKCALL_RAN_NO;
     forkcall_explain(&report, text, sizeof text);
     assert_non_null(strstr(text, "retry is safe"));
+    report.code = EINVAL; /* the same call is refused again */
+    forkcall_explain(&report, text, sizeof text);
+    assert_non_null(strstr(text, "The function did not run."));
+    assert_null(strstr(text, "retry is safe"));
+    report.status = FORKCALL_UNSAFE;
+    forkcall_explain(&report, text, sizeof text);
+    assert_non_null(strstr(text, "retry is safe"));
     report.status = FORKCALL_LOST;
     report.ran = FORKCALL_RAN_UNKNOWN;
     forkcall_explain(&report, text, sizeof text);
