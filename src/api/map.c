@@ -22,10 +22,15 @@ static bool prepare_call(struct fc_map *map, struct forkcall_report *report)
     struct forkcall_buf any = FORKCALL_BUF_INIT;
     fc_map_calls_set_callbacks(map);
     call->details = map->options.details != NULL ? &any : NULL;
-    bool right = fc_options_check(map->fn, NULL, 0, NULL, call, report) && fc_options_from_environment(call, report);
+    bool right = fc_options_check(map->fn, NULL, 0, NULL, call, report);
+    if (!right)
+        fc_map_name_field(report);
+    right = right && fc_options_from_environment(call, report);
     if (right && map->item_size == FORKCALL_BY_POINTER &&
-        (call->method == FORKCALL_SERVER || call->method == FORKCALL_SPAWN))
+        (call->method == FORKCALL_SERVER || call->method == FORKCALL_SPAWN)) {
         right = fc_report_wrong(report, "item_size" FC_BY_POINTER_NEEDS);
+        fc_options_blame_environment(call, report);
+    }
     map->cancel_fd = call->cancel_fd_plus_one - 1;
     call->cancel_fd_plus_one = 0;
     call->details = NULL;

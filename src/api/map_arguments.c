@@ -58,6 +58,14 @@ static bool check_options(const struct forkcall_map_options *o, struct forkcall_
     return true;
 }
 
+void fc_map_name_field(struct forkcall_report *report)
+{
+    char message[sizeof report->message];
+    memcpy(message, report->message, sizeof message);
+    if (strncmp(message, "fn:", 3) != 0 && strncmp(message, "output:", 7) != 0)
+        fc_report_message(report, "call.%s", message);
+}
+
 bool fc_map_check(const void *items, size_t item_size, size_t count, const struct forkcall_buf *results,
                   const struct forkcall_map_options *options, struct forkcall_report *report)
 {

@@ -9,4 +9,8 @@
 bool fc_map_check(const void *items, size_t item_size, size_t count, const struct forkcall_buf *results,
                   const struct forkcall_map_options *options, struct forkcall_report *report);
 
+/* The message of fc_options_check about the options of the items' calls: makes it name the field as
+ * the caller of forkcall_map knows it. fn and output are the map's own. */
+void fc_map_name_field(struct forkcall_report *report);
+
 #endif

@@ -86,7 +86,9 @@ static bool check_fields(const struct forkcall_options *o, struct forkcall_repor
     if (o->cancel_fd_plus_one > 0 && !is_open(cancel_fd))
         return fc_report_wrong(report, "cancel_fd_plus_one: is %d, but %d is no open descriptor", o->cancel_fd_plus_one,
                                cancel_fd);
-    if (memcmp(o->reserved, zero, sizeof zero) != 0 || memcmp(o->reserved_small, zero, sizeof o->reserved_small) != 0)
+    if (memcmp(o->reserved_small, zero, sizeof o->reserved_small) != 0)
+        return fc_report_wrong(report, "reserved_small: is not all 0; options begin as {0}");
+    if (memcmp(o->reserved, zero, sizeof zero) != 0)
         return fc_report_wrong(report, "reserved: is not all 0; options begin as {0}");
     return check_streams(o, report) && check_keep_fds(o, report);
 }
@@ -100,8 +102,11 @@ bool fc_options_check(forkcall_fn *fn, const void *args, size_t args_size, const
         return fc_report_wrong(report, "details: is the same buffer as result");
     if (options->details != NULL && !fc_buf_is_valid(options->details))
         return fc_report_wrong(report, "details" FC_NOT_INITIALISED);
-    if (args_size == FORKCALL_BY_POINTER && (options->method == FORKCALL_SERVER || options->method == FORKCALL_SPAWN))
-        return fc_report_wrong(report, "args_size" FC_BY_POINTER_NEEDS);
+    if (args_size == FORKCALL_BY_POINTER && (options->method == FORKCALL_SERVER || options->method == FORKCALL_SPAWN)) {
+        fc_report_message(report, "args_size" FC_BY_POINTER_NEEDS);
+        fc_options_blame_environment(options, report);
+        return false;
+    }
     return true;
 }
 
@@ -116,14 +121,28 @@ static bool timeout_from_environment(struct forkcall_options *options, struct fo
     return true;
 }
 
+/* NULL: the environment says nothing, or is not asked. */
+static const char *method_from_environment(const struct forkcall_options *options)
+{
+    const char *method = options->allow_env ? fc_getenv("FORKCALL_METHOD") : NULL;
+    return method != NULL && *method != '\0' ? method : NULL;
+}
+
+void fc_options_blame_environment(const struct forkcall_options *options, struct forkcall_report *report)
+{
+    const char *method = method_from_environment(options);
+    if (method != NULL)
+        fc_report_append(report, "; the environment has FORKCALL_METHOD=%.40s", method);
+}
+
 bool fc_options_from_environment(struct forkcall_options *options, struct forkcall_report *report)
 {
     if (!options->allow_env)
         return true;
     if (!timeout_from_environment(options, report))
         return false;
-    const char *method = fc_getenv("FORKCALL_METHOD");
-    if (method == NULL || *method == '\0')
+    const char *method = method_from_environment(options);
+    if (method == NULL)
         return true;
     static const struct {
         const char *name;

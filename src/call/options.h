@@ -18,6 +18,9 @@ bool fc_options_check(forkcall_fn *fn, const void *args, size_t args_size, const
  * above. */
 bool fc_options_from_environment(struct forkcall_options *options, struct forkcall_report *report);
 
+/* Adds to a message about the method that the environment has chosen it, if it has. */
+void fc_options_blame_environment(const struct forkcall_options *options, struct forkcall_report *report);
+
 /* FORKCALL_DEBUG=1 is set, and the options allow the environment. */
 bool fc_options_debug(const struct forkcall_options *options);
 

@@ -3,6 +3,7 @@
 #include "method/exec_common.h"
 
 #include "base/report_message.h"
+#include "call/options.h"
 #include "exec/exec_self.h"
 #include "exec/helper.h"
 
@@ -12,6 +13,7 @@ static void refuse(struct forkcall_call *call, int error, const char *why)
 {
     fc_call_not_started(call, error, "method");
     fc_report_message(&call->report, "%s", why);
+    fc_options_blame_environment(&call->options, &call->report);
 }
 
 bool fc_exec_is_allowed(struct forkcall_call *call)

@@ -5,6 +5,7 @@
 #include "base/report_message.h"
 #include "call/channel.h"
 #include "call/hazards.h"
+#include "call/options.h"
 #include "child/exit_hooks.h"
 #include "child/run.h"
 #include "child/streams.h"
@@ -45,6 +46,7 @@ static bool refuses(struct forkcall_call *call)
     else
         fc_report_message(report, "a fork is not safe now: %s (%s, or set allow_unsafe_fork and a timeout)", what,
                           remedy());
+    fc_options_blame_environment(&call->options, report);
     return true;
 }
 

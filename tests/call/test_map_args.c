@@ -318,16 +318,19 @@ static void bad_options_change_nothing(void **state)
     assert_refused(bad, "processes");
     bad = good();
     bad.options.call.reserved[5] = 1;
-    assert_refused(bad, "reserved");
+    assert_refused(bad, "call.reserved");
+    bad = good();
+    bad.options.call.reserved_small[0] = 1;
+    assert_refused(bad, "call.reserved_small");
     bad = good();
     bad.options.call.timeout_ms = -1;
-    assert_refused(bad, "timeout_ms");
+    assert_refused(bad, "call.timeout_ms");
     bad = good();
     bad.options.call.method = (enum forkcall_method)99;
-    assert_refused(bad, "method");
+    assert_refused(bad, "call.method");
     bad = good();
     bad.options.call.cancel_fd_plus_one = 987654;
-    assert_refused(bad, "cancel_fd_plus_one");
+    assert_refused(bad, "call.cancel_fd_plus_one");
     bad = good();
     bad.options.call.progress = any_progress;
     assert_refused(bad, "call.progress");
@@ -342,7 +345,7 @@ static void bad_options_change_nothing(void **state)
     assert_refused(bad, "call.details");
     bad = good();
     bad.options.call.standard_output = FORKCALL_STREAM_CAPTURE; /* no callback for the output */
-    assert_refused(bad, "standard_output");
+    assert_refused(bad, "call.standard_output");
     bad.options.call.standard_output = FORKCALL_STREAM_INHERIT;
     bad.options.output = any_map_output; /* no stream for the callback */
     assert_refused(bad, "output");

@@ -108,7 +108,7 @@ static void fields_out_of_range(void **state)
     REFUSED("keep_fds_count", .keep_fds_count = 65537, .keep_fds = too_many);
     REFUSED("keep_fds_count", .keep_fds_count = SIZE_MAX, .keep_fds = &(const int){0});
     for (size_t i = 0; i < sizeof((struct forkcall_options *)0)->reserved_small; i++) {
-        struct refusal small = {.fn = child_answers_42, .field = "reserved"};
+        struct refusal small = {.fn = child_answers_42, .field = "reserved_small"};
         small.options.reserved_small[i] = 1;
         assert_refused(&small);
     }
@@ -344,6 +344,33 @@ static void timeouts_are_turned_off_by_the_environment(void **state)
     unsetenv("FORKCALL_TIMEOUT");
 }
 
+/* What the program has not written must not be said to be its mistake. */
+static void message_says_that_the_environment_has_chosen_the_method(void **state)
+{
+    (void)state;
+    static const char words[] = "; the environment has FORKCALL_METHOD=server";
+    struct forkcall_map_options map = {.call = {.method = FORKCALL_FORK, .allow_env = true}};
+    int item = 0;
+    assert_int_equal(setenv("FORKCALL_METHOD", "server", 1), 0);
+    struct forkcall_report report = forkcall_run(child_returns_0, &item, FORKCALL_BY_POINTER, NULL, &map.call);
+    assert_refusal(&report, "args_size");
+    assert_non_null(strstr(report.message, words));
+    report = forkcall_map(child_returns_0, &item, FORKCALL_BY_POINTER, 1, NULL, NULL, &map);
+    assert_refusal(&report, "item_size");
+    assert_non_null(strstr(report.message, words));
+    if (method_shares_memory()) { /* else forkcall_init() was called */
+        report = forkcall_run(child_returns_0, NULL, 0, NULL, &map.call);
+        assert_status(report, FORKCALL_NOT_STARTED);
+        assert_non_null(strstr(report.message, words));
+    }
+    map.call.method = FORKCALL_SERVER;
+    map.call.allow_env = false;
+    report = forkcall_run(child_returns_0, &item, FORKCALL_BY_POINTER, NULL, &map.call);
+    assert_refusal(&report, "args_size");
+    assert_null(strstr(report.message, "environment"));
+    unsetenv("FORKCALL_METHOD");
+}
+
 static void method_from_the_environment(void **state)
 {
     (void)state;
@@ -454,6 +481,7 @@ int main(void)
         cmocka_unit_test(methods_that_need_forkcall_init),
         cmocka_unit_test(values_at_the_edge_of_their_range),
         cmocka_unit_test(timeouts_are_turned_off_by_the_environment),
+        cmocka_unit_test(message_says_that_the_environment_has_chosen_the_method),
         cmocka_unit_test(method_from_the_environment),
         cmocka_unit_test(debugging_from_the_environment),
     };
