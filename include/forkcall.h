@@ -741,9 +741,9 @@ FORKCALL_PUBLIC void forkcall_init(void);
  * arguments and descriptors 0 to 2. The function must lie in a shared library or plugin, which the
  * process loads by its path with the libraries that it names. FORKCALL_NOT_STARTED says so where
  * the function lies in the program itself (ENOTSUP), or its module needs symbols of the program.
- * The module is loaded for each call, mostly before the call comes (see spares in struct
- * forkcall_server_options); unless prepare lies in it, too, and so has loaded it once. This process
- * must use libforkcall as a shared library: the helper's.
+ * The module is loaded for each call, when the call has come (unless load_early is set in struct
+ * forkcall_server_options, or prepare lies in the module, too, and so has loaded it once). This
+ * process must use libforkcall as a shared library: the helper's.
  *
  * The helper is trusted with all that this process may do. So neither the helper nor a directory on
  * its path may belong to another user than root and the real one (if that is the effective one,
@@ -768,11 +768,7 @@ FORKCALL_PUBLIC int forkcall_use_helper(const char *path);
  * for a server that does not answer. */
 struct forkcall_server_options {
     /** How many spares are kept ready, and besides how many kept children there may be; at most
-     * 200; 0: 2. While calls are for functions of one plugin or library that the server has not
-     * loaded (with the helper: of any), spares load it before the next call comes, which saves more
-     * than half of the call's time. Its constructors then run before a call is made, and more often
-     * than there are calls; load_late prevents that. No spare runs functions of another module than
-     * it has loaded. */
+     * 200; 0: 2. */
     uint32_t spares;
     /** How long forkcall_server_start may take; 0: as long as prepare takes, which may be for ever.
      * A call that starts the server waits for prepare until the call's deadline or cancel. */
@@ -805,8 +801,17 @@ struct forkcall_server_options {
     /** How many calls with reuse_child one child serves at most; 0: 1,000; 1: none is used
      * again. */
     uint32_t calls_per_child;
-    /** A spare loads no module before there is a call for it (see spares). */
-    bool load_late;
+    /** Speed for modules whose constructors do nothing but set up their own memory. While calls are
+     * for functions of one plugin or library that the server has not loaded (with the helper: of
+     * any), spares load it before the next call comes, which saves more than half of the call's
+     * time. **Its constructors then run before the call, in a process that waits, perhaps for
+     * hours, and more often than there are calls**: a lock that they take is held meanwhile, so
+     * that others wait for it as long, or the function of another call does not get it; a file, a
+     * clock or an environment that they read is old when the function runs; threads, timers and
+     * processes that they start run on meanwhile. No spare runs functions of another module than it
+     * has loaded. Where spares are exec'ed they load nothing early. false: a module is loaded once
+     * its call has come. */
+    bool load_early;
     uint8_t reserved_small[3]; /**< Must be 0. */
     uint64_t reserved[6];      /**< Must be 0. */
 };

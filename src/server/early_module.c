@@ -1,4 +1,5 @@
-/* HOST: Which module spares load early, and whether a spare has loaded it.
+/* HOST: Which module spares load early, and whether a spare has loaded it: only if the program has
+ * set load_early. Else nothing is noted, nothing is sent, and every spare fits every call.
  *
  * A constructor may crash, hang, end the process, or wait for what another process of the module
  * has. So a spare is used only once it has said that it is ready. If one is not, or if a call needs
@@ -108,13 +109,16 @@ void fc_early_note(struct forkcall_call *call, const struct fc_module_function *
 {
     struct fc_early *early = &call->process.server->early;
     call->drops_spares = false;
+    call->module = 0;
+    if (!early->is_on)
+        return;
     fc_fds_lock();
     const bool is_same = function != NULL && early->function != NULL && fc_module_is_same(early->function, function);
     call->module = (is_same || enter(early, function)) && function != NULL ? early->number : 0;
     if (early->in_row <= 2 * IN_ROW_MAX + IN_ROW)
         early->in_row++;
-    const bool is_wanted = call->module != 0 && !function->is_program && !early->is_off && early->told == 0 &&
-                           early->in_row >= IN_ROW + early->more;
+    const bool is_wanted =
+        call->module != 0 && !function->is_program && early->told == 0 && early->in_row >= IN_ROW + early->more;
     const bool is_unwanted = early->told != 0 && early->told != call->module;
     fc_fds_unlock();
     if (is_unwanted)
@@ -143,6 +147,8 @@ static bool is_ready(const struct forkcall_call *call)
 static bool plain_fits(struct forkcall_call *call)
 {
     struct fc_early *early = &call->process.server->early;
+    if (!early->is_on)
+        return true;
     fc_fds_lock();
     const bool fits = early->told == 0 || early->plain == 0;
     if (!fits)

@@ -32,7 +32,7 @@
 /* The options of the last start. A server that is started again gets the same. */
 struct kept {
     struct fc_server_setup setup;
-    bool fixed_identity, load_late;
+    bool fixed_identity, load_early;
     uint32_t calls_per_child;
     uint64_t child_memory_bytes;
     struct fc_module_function prepare;
@@ -71,7 +71,7 @@ static int keep_options(const struct forkcall_server_options *o)
                                           .has_prepare_args = o->prepare_args != NULL,
                                           .prepare_args_size = (uint32_t)o->prepare_args_size};
     new->fixed_identity = o->fixed_identity;
-    new->load_late = o->load_late;
+    new->load_early = o->load_early;
     new->calls_per_child = o->calls_per_child;
     new->child_memory_bytes = o->child_memory_bytes;
     if (o->prepare_args != NULL && o->prepare_args_size > 0)
@@ -293,7 +293,7 @@ static int start_exec_self(struct fc_server *server, const struct fc_time_limit 
     setup.credentials = *fc_snapshot_credentials(server->snapshot);
     server->spares = setup.spares;
     server->is_helper = fc_helper_is_used();
-    server->early.is_off = setup.exec_spares || FC_SPARES_ARE_EXECED || (kept != NULL && kept->load_late);
+    server->early.is_on = kept != NULL && kept->load_early && !setup.exec_spares && !FC_SPARES_ARE_EXECED;
     server->fixed_identity = kept != NULL && kept->fixed_identity;
     server->calls_per_child = kept != NULL ? kept->calls_per_child : 0;
     server->child_memory_bytes = kept != NULL ? kept->child_memory_bytes : 0;

@@ -12,7 +12,8 @@
 
 #include <stdatomic.h>
 
-/* Which module calls were for lately: server/early_module.c. Protected by fc_fds_lock. */
+/* Which module calls were for lately: server/early_module.c. Protected by fc_fds_lock, but for
+ * is_on, which never changes once the server has started. */
 struct fc_early {
     struct fc_module_function *function; /* of the last call; NULL: there was none */
     uint32_t number;                     /* of its module */
@@ -20,7 +21,7 @@ struct fc_early {
     unsigned in_row;                     /* how many calls for it have followed each other */
     unsigned more;                       /* how many more in a row are needed than at first */
     unsigned plain;                      /* how many spares that load nothing may still come */
-    bool is_off;                         /* the program does not want it */
+    bool is_on;                          /* false: nothing else here is used */
 };
 
 struct fc_server {

@@ -1,8 +1,8 @@
 """The whole promise in a Python program: article.py LIBRARY HELPER COPY [CALLS]
 
 LIBRARY is examples/python/parallel_sum.c, whose OpenMP hangs after a fork. This program has threads
-and has used OpenMP itself. CALLS times it gets the right sum by forkcall-helper, with the library's
-default options. Beside it runs COPY, a C program that does the same with forkcall_init(), so by a
+and has used OpenMP itself. CALLS times it gets the right sum by forkcall-helper, whose spares
+load the library before the call (load_early). Beside it runs COPY, a C program that does the same with forkcall_init(), so by a
 copy of itself; both take turns, and the times of a call are printed. They are not judged, because
 other programs run as well. Exit status 0: every answer was right.
 """
@@ -53,6 +53,8 @@ def main():
         sys.exit("a fork was not refused beside threads")
     if library.use_helper(sys.argv[2].encode()) != 0:
         sys.exit("no helper")
+    if library.start_server() != 0:
+        sys.exit("no server")
     for rest_s, count in (0, calls), (REST_S, calls // 20):
         by_helper, by_copy = [], []
         for _ in range(ROUNDS):

@@ -126,7 +126,7 @@ static void layout_of_server_options(void **state)
     OFFSET(forkcall_server_options, fixed_identity, 33, 21, 21);
     OFFSET(forkcall_server_options, child_memory_bytes, 40, 24, 24);
     OFFSET(forkcall_server_options, calls_per_child, 48, 32, 32);
-    OFFSET(forkcall_server_options, load_late, 52, 36, 36);
+    OFFSET(forkcall_server_options, load_early, 52, 36, 36);
     OFFSET(forkcall_server_options, reserved_small, 53, 37, 37);
     OFFSET(forkcall_server_options, reserved, 56, 40, 40);
 }

@@ -14,7 +14,7 @@
 
 forkcall_fn tells_how_it_was_loaded, looks_for_a_module;
 
-static struct loaded loaded;
+static struct loaded loaded = {.read = -1};
 
 static uint64_t now_ns(void)
 {
@@ -61,6 +61,19 @@ static void lock_a_file(void)
         abort();
 }
 
+/* Keeps the lock if nobody has it, and reads the first byte, as of a configuration. */
+static void try_lock_and_read(void)
+{
+    const char *path = getenv("FORKCALL_TEST_CONFIGURATION"); // NOLINT(concurrency-mt-unsafe): no other thread yet
+    const int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    unsigned char byte;
+    if (fd < 0)
+        abort();
+    loaded.got_lock = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (read(fd, &byte, 1) == 1)
+        loaded.read = byte;
+}
+
 static void close_all(void)
 {
     for (int fd = 3; fd < 1024; fd++)
@@ -89,6 +102,8 @@ __attribute__((constructor)) static void constructor(void)
         (void)idles(NULL);
     if (strcmp(what, "locks") == 0)
         lock_a_file();
+    if (strcmp(what, "reads") == 0)
+        try_lock_and_read();
     if (strcmp(what, "closes") == 0)
         close_all();
     if (strcmp(what, "threads") == 0)

@@ -12,6 +12,8 @@ struct loaded {
     pid_t by;       /* in which process */
     pid_t runs_in;  /* where the function runs */
     int calls;      /* of the function, in this process */
+    int got_lock;   /* 1: its constructor got the lock that it did not wait for; 0: it did not */
+    int read;       /* what its constructor read from the file; -1: nothing */
 };
 
 /* A run of the constructor. */

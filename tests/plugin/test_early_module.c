@@ -1,5 +1,6 @@
-/* Tests that spares load the module for which calls come, that a function sees nothing of it but
- * the time, and that a constructor can break no more than its own calls. */
+/* Tests that spares load the module for which calls come if the program wants that and only then,
+ * that no function of another module sees it, and that a constructor can break no more than its own
+ * calls. */
 #include "constructor_plugin.h"
 
 #include <forkcall.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,7 +34,7 @@
 static const char *helper, *plugin_path, *other_path;
 static forkcall_fn *plugin, *other, *is_loaded;
 static char folder[] = "/tmp/forkcall-early-XXXXXX";
-static char runs_path[PATH_SIZE];
+static char runs_path[PATH_SIZE], configuration_path[PATH_SIZE];
 
 static uint64_t now_ns(void)
 {
@@ -114,26 +116,32 @@ static bool spares_are_forked(void)
 #endif
 }
 
+static int start_server(bool load_early)
+{
+    const struct forkcall_server_options options = {.load_early = load_early};
+    const int r = forkcall_server_start(&options);
+    if (r != 0)
+        print_error("forkcall_server_start: %s\n", strerror(-r));
+    return r;
+}
+
 static int begin(void **state)
 {
     (void)state;
     if (forkcall_use_helper(helper) != 0 || unsetenv("FORKCALL_TEST_CONSTRUCTOR") != 0)
         return -1;
     const int fd = open(runs_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    return fd < 0 ? -1 : close(fd);
+    if (fd < 0 || close(fd) < 0)
+        return -1;
+    forkcall_server_stop();
+    return start_server(true);
 }
 
 static int end(void **state)
 {
     static struct run runs[1000];
     (void)state;
-    forkcall_server_stop();
-    const struct forkcall_server_options none = {.spares = 0};
-    int r = forkcall_server_start(&none);
-    if (r != 0)
-        print_error("forkcall_server_start: %s\n", strerror(-r));
-    else
-        r = forkcall_server_stop();
+    const int r = forkcall_server_stop();
     const size_t count = read_runs(runs, 1000);
     for (size_t i = 0; i < count; i++)
         if (runs[i].child > 0)
@@ -141,7 +149,8 @@ static int end(void **state)
     return r;
 }
 
-/* From now on the constructor does this, in processes of a server that is started anew. */
+/* From now on the constructor does this, in processes of a server that is started anew, with the
+ * same options. */
 static void constructor_does(const char *what)
 {
     assert_int_equal(setenv("FORKCALL_TEST_CONSTRUCTOR", what, 1), 0);
@@ -161,15 +170,51 @@ static void a_spare_loads_the_module_before_the_call_comes(void **state)
     assert_true(becomes_early(plugin));
 }
 
-static void no_spare_loads_a_module_if_the_program_does_not_want_it(void **state)
+static void no_spare_loads_a_module_that_the_program_has_not_asked_for(void **state)
 {
-    const struct forkcall_server_options late = {.load_late = true};
     (void)state;
     assert_int_equal(forkcall_server_stop(), 0);
-    assert_int_equal(forkcall_server_start(&late), 0);
+    assert_int_equal(start_server(false), 0);
     for (int i = 0; i < CALLS; i++) {
         assert_false(was_early(plugin));
         rest();
+    }
+}
+
+static void write_configuration(unsigned char byte)
+{
+    const int fd = open(configuration_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, &byte, 1), 1);
+    assert_int_equal(close(fd), 0);
+}
+
+/* Fails if a process has the lock, but for the child of the call before, which may end now. */
+static void assert_nobody_keeps_the_lock(void)
+{
+    const uint64_t end_ns = now_ns() + DEADLINE_NS;
+    const int fd = open(configuration_path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    while (flock(fd, LOCK_EX | LOCK_NB) < 0 && now_ns() < end_ns)
+        rest();
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(close(fd), 0);
+}
+
+static void by_default_no_idle_process_has_a_constructors_lock_or_what_it_read_before(void **state)
+{
+    (void)state;
+    constructor_does("reads");
+    assert_int_equal(setenv("FORKCALL_TEST_CONFIGURATION", configuration_path, 1), 0);
+    assert_int_equal(start_server(false), 0);
+    for (int i = 0; i < CALLS; i++) {
+        struct loaded loaded;
+        write_configuration((unsigned char)i);
+        assert_status(call(plugin, PLENTY_MS, &loaded), FORKCALL_OK);
+        assert_int_equal(loaded.got_lock, 1);
+        assert_int_equal(loaded.read, i);
+        rest();
+        assert_nobody_keeps_the_lock();
     }
 }
 
@@ -374,6 +419,7 @@ static int clean_up(void **state)
 {
     (void)state;
     unlink(runs_path);
+    unlink(configuration_path);
     return rmdir(folder);
 }
 
@@ -382,7 +428,8 @@ int main(int argc, char **argv)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(a_spare_loads_the_module_before_the_call_comes),
-        TEST(no_spare_loads_a_module_if_the_program_does_not_want_it),
+        TEST(no_spare_loads_a_module_that_the_program_has_not_asked_for),
+        TEST(by_default_no_idle_process_has_a_constructors_lock_or_what_it_read_before),
         TEST(no_function_runs_where_another_module_was_loaded_early),
         TEST(threads_that_call_for_different_modules_do_not_see_each_others),
         TEST(a_module_that_was_deleted_or_replaced_since_it_was_loaded_early_is_refused),
@@ -403,6 +450,7 @@ int main(int argc, char **argv)
     plugin_path = realpath(argv[2], NULL);
     other_path = realpath(argv[3], NULL);
     snprintf(runs_path, sizeof runs_path, "%s/runs", folder);
+    snprintf(configuration_path, sizeof configuration_path, "%s/configuration", folder);
     plugin = load(plugin_path, "tells_how_it_was_loaded");
     other = load(other_path, "tells_how_it_was_loaded");
     is_loaded = load(other_path, "looks_for_a_module");
