@@ -248,7 +248,7 @@ static size_t count_true_files(void)
 static void tell_lies(const char *of_true_file)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    for (uint64_t i = 1; i <= 2 * FC_FOREIGN_MAX; i++) {
+    for (uint64_t i = 1; i <= UINT64_C(2) * FC_FOREIGN_MAX; i++) {
         struct fc_mapped_file lie = told(of_true_file);
         lie.inode += i;
         lie.end = lie.base + (UINT64_C(20) << 20);
@@ -281,7 +281,7 @@ static int host_that_is_lied_to(void *unused)
     CHECK(!fc_foreign_is_code(here + page - 1) && fc_foreign_is_code(here + page));
     CHECK(fc_foreign_is_code(here + 3 * page - 1) && !fc_foreign_is_code(here + 3 * page));
     /* Once for each file: wherever it lies, by whatever path, device and part of its code. */
-    for (uint64_t i = 1; i <= 2 * FC_FOREIGN_MAX; i++) {
+    for (uint64_t i = 1; i <= UINT64_C(2) * FC_FOREIGN_MAX; i++) {
         file = told(first);
         file.base += i * page;
         file.start += i * page;
