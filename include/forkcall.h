@@ -19,8 +19,9 @@
  * forkcall_buf_free(&result);
  * @endcode
  *
- * Whatever the function does (return, exit, crash, hang), the call ends in exactly one outcome of
- * enum forkcall_status, and the calling process stays as it was.
+ * Whatever the function does (return, exit, crash or, with timeout_ms, hang), the call ends in
+ * exactly one outcome of enum forkcall_status, and the calling process stays as it was, but for the
+ * server that is kept for later calls (struct forkcall_server_options).
  *
  * Contents
  *  1. The function and its result   forkcall_fn, struct forkcall_buf
@@ -363,7 +364,8 @@ struct forkcall_report {
     pid_t pid;
     /** The method that was used. */
     enum forkcall_method method;
-    /** FORKCALL_HAZARD_ bits at the start; FORKCALL_HAZARD_LIBRARY unless the status is OK. */
+    /** FORKCALL_HAZARD_ bits at the start; FORKCALL_HAZARD_LIBRARY is looked for only if the status
+     * is not OK. */
     unsigned hazards;
     /** Whether user_ns, system_ns and max_rss_bytes are known. elapsed_ns always is. */
     bool usage_known;
@@ -544,11 +546,12 @@ enum forkcall_stream {
 /** Called in the host with what the function gives to forkcall_progress. done and total are finite;
  * note is never NULL. Returns 0; any other value cancels the call.
  *
- * For all callbacks: the thread that is inside forkcall_run, forkcall_wait, forkcall_finish or
- * forkcall_map calls them (INLINE: the thread that reports). A callback may call every function of
- * this library except those on the same call, where only forkcall_cancel is allowed. A callback
- * must return, and not end by longjmp(), an exception or forkcall_throw. What a callback gets is
- * valid until the callback returns. The deadline does not end a callback: docs/limits.md. */
+ * For all callbacks: the thread that is inside forkcall_run, forkcall_wait, forkcall_wait_any,
+ * forkcall_finish or forkcall_map calls them (INLINE: the thread that reports). A callback may call
+ * every function of this library except those on the same call, where only forkcall_cancel is
+ * allowed. A callback must return, and not end by longjmp(), an exception or forkcall_throw. What a
+ * callback gets is valid until the callback returns. The deadline does not end a callback:
+ * docs/limits.md. */
 typedef int forkcall_progress_fn(void *user, double done, double total, const char *note);
 
 /** Called in the host with size > 0 bytes of a captured stream as they come, not by lines. fd: 1
@@ -604,7 +607,9 @@ struct forkcall_options {
     /** Let the environment override, read by secure_getenv(3). FORKCALL_METHOD: fork, server, spawn
      * or inline. FORKCALL_TIMEOUT=off: no timeout_ms counts, for debuggers. FORKCALL_DEBUG=1: a
      * line on stderr for each event in the life of the call (forkcall_set_trace), and every outcome
-     * but OK is explained there. Never makes an unsafe fork allowed. */
+     * but OK is explained there. An empty value counts as unset. Another value of the first two
+     * ends the call as FORKCALL_NOT_STARTED, EINVAL; of FORKCALL_DEBUG it does nothing. Never makes
+     * an unsafe fork allowed. */
     bool allow_env;
     /** FORK: the child has only descriptors 0 to 2 and keep_fds. By SERVER and SPAWN every child
      * has only these of the host's. */
@@ -790,7 +795,7 @@ struct forkcall_server_options {
      * process, changes what a call else compares with the server each time: users, groups and
      * capabilities, sandboxes and namespaces, root, directory and umask, resource limits, session,
      * and the files behind descriptors 0 to 2. Then nothing is compared, which makes a call to a
-     * child that waits some 10 us cheaper. **A program that breaks the promise is not told**: its
+     * child that waits some 10 µs cheaper. **A program that breaks the promise is not told**: its
      * calls run with what the server had at its start, so also with rights that the program has
      * given up since. Not for a program that drops privileges after the start of the server, or
      * whose threads differ in any of this. false: what was given up stays given up. */
@@ -820,10 +825,11 @@ struct forkcall_server_options {
  * again (after forkcall_server_stop, or because it was killed or has what the host has given up)
  * has the options of the last start. Thread-safe; not for signal handlers.
  * @param options NULL: the defaults
- * @return 0. -EINVAL: options. -ENOTSUP: neither forkcall_init() nor forkcall_use_helper(); or
- *         prepare lies in this program, which the helper does not have. -EALREADY: there is a
- *         server, or a thread starts one. -ECANCELED: prepare failed. -ECONNRESET: prepare has
- *         ended the server.
+ * @return 0. -EINVAL: spares above 200, timeout_ms below 0, prepare_args_size above 32 KiB,
+ *         prepare_args without prepare, prepare_args_size without prepare_args, or a reserved field
+ *         that is not 0. -ENOTSUP: neither forkcall_init() nor forkcall_use_helper(); or prepare
+ *         lies in this program, which the helper does not have. -EALREADY: there is a server, or a
+ *         thread starts one. -ECANCELED: prepare failed. -ECONNRESET: prepare has ended the server.
  *         -ETIMEDOUT: the server is given up; the next call that needs one starts another with the
  *         same options (until a later start has others), and so runs prepare again. -EPERM: the
  *         program is set-user-id or would be, or the server would have more rights than the calling
@@ -864,8 +870,8 @@ FORKCALL_PUBLIC unsigned forkcall_hazards(void);
 /** A call that was started. One thread at a time may use a call; forkcall_cancel may come from any
  * thread, but not during forkcall_finish. result and what options points to stay the caller's, must
  * live until forkcall_finish and are not touched before. options itself and args may be reused at
- * once. The deadline acts inside forkcall_wait and forkcall_finish, and makes the descriptor of
- * forkcall_fd readable.
+ * once. The deadline acts inside forkcall_wait, forkcall_wait_any and forkcall_finish, and makes
+ * the descriptor of forkcall_fd readable.
  *
  * Every call must be finished, in the process that started it. A fork child of the host may only
  * finish the call, to free the memory (FORKCALL_LOST). A host that closes all descriptors
@@ -915,8 +921,8 @@ FORKCALL_PUBLIC int forkcall_wait_any(struct forkcall_call *const *calls, size_t
                                       int timeout_ms);
 
 /** Asks for the call to end as FORKCALL_CANCELED, with the grace of its options. The thread that
- * waits carries the cancel out, or the next forkcall_wait or forkcall_finish. Has no effect on a
- * call that is done or canceled. Safe in signal handlers.
+ * waits carries the cancel out, or the next forkcall_wait, forkcall_wait_any or forkcall_finish.
+ * Has no effect on a call that is done or canceled. Safe in signal handlers.
  * @param call the call
  * @return 0. -EINVAL: NULL. -EPERM: started in another process */
 FORKCALL_PUBLIC int forkcall_cancel(struct forkcall_call *call);
@@ -1058,8 +1064,9 @@ struct forkcall_trace {
 };
 
 /** Called for each event, in the thread that is inside forkcall_run, forkcall_start, forkcall_wait,
- * forkcall_finish or forkcall_map. The rules are those of forkcall_progress_fn: it may make calls,
- * which are not traced themselves, and must return. What trace points to is valid until then. */
+ * forkcall_wait_any, forkcall_finish or forkcall_map. The rules are those of forkcall_progress_fn:
+ * it may make calls, which are not traced themselves, and must return. What trace points to is
+ * valid until then. */
 typedef void forkcall_trace_fn(void *user, const struct forkcall_trace *trace);
 
 /** Has a function called for each event of all calls that this process starts from now on, in all

@@ -117,6 +117,9 @@ has_version()
 has_version meson.build "^ *version: '([0-9.]+)',"
 has_version CHANGELOG.md '^## \[([0-9.]+)\].*'
 has_version docs/install.md '^find_package\(forkcall ([0-9.]+) .*' "${version%.*}"
+for page in "$CI_SRC"/docs/man/*.[1-9]; do
+    has_version "${page#"$CI_SRC"/}" '^\.Os "libforkcall ([0-9.]+)"$'
+done
 has_version packaging/debian/changelog '^libforkcall \(([0-9.]+)-.*'
 has_version packaging/homebrew/forkcall.rb '.*\/forkcall-([0-9.]+)\.tar\.xz"'
 has_version packaging/vcpkg/forkcall/vcpkg.json '.*"version": "([0-9.]+)".*'
