@@ -207,7 +207,7 @@ static int have_foreign_children(void *unused)
     CHECK(zombie > 0 && living > 0);
     CHECK(wait_until(is_zombie, &zombie));
     CHECK(check_outcomes_both_ways(around) == 0);
-    /* The living child was neither signalled nor reaped. */
+    /* The living child was neither signaled nor reaped. */
     CHECK(waitpid(living, NULL, WNOHANG) == 0);
     CHECK(waitpid(zombie, &status, WNOHANG) == zombie);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 23);
