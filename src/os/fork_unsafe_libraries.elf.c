@@ -2,11 +2,11 @@
 #include "os/fork_unsafe_libraries.h"
 
 #include "base/descriptors.h"
+#include "base/lines.h"
 #include "base/path.h"
 
 #include <link.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Libraries that are known to hang or to fail in a forked child of a process that has used them.
@@ -32,20 +32,20 @@ static int look(struct dl_phdr_info *info, size_t size, void *found)
     return *(bool *)found;
 }
 
+static bool look_at_line(char *line, void *found)
+{
+    *(bool *)found = is_hostile(line);
+    return !*(bool *)found;
+}
+
 /* Looks at what the kernel has mapped, because another thread of the host may hold the loader's
  * lock for any time. */
 static bool is_mapped(void)
 {
-    char line[512];
+    char buffer[4096 + 128]; /* a path and what stands before it */
     bool found = false;
     fc_fds_lock(); /* a child that another thread forks must not inherit the file */
-    FILE *maps = fopen("/proc/self/maps", "re");
-    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        found = is_hostile(line);
-    }
-    if (maps != NULL)
-        fclose(maps);
+    (void)fc_lines_read("/proc/self/maps", buffer, sizeof buffer, look_at_line, &found);
     fc_fds_unlock();
     return found;
 }

@@ -2,9 +2,10 @@
 #include "server/snapshot.h"
 
 #include "base/descriptors.h"
+#include "base/dirent64.h"
 #include "base/hash.h"
+#include "base/io.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -47,50 +48,42 @@ _Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "memory to compare thi
 #define STATUS_SIZE 4096
 #define STATUS_MAX (1U << 22)
 
-/* Reads fd to its end. Free the text. NULL: it cannot be read completely. A part would not do,
- * because the lines about a sandbox stand behind the groups. */
-static char *read_all(int fd)
+/* Reads as much of a file as there is room for. -1: it cannot be read. The descriptor lives under
+ * the lock of descriptors, and no memory of the heap is asked for meanwhile: a thread that forks
+ * may hold the lock of the heap and wait for this one. */
+static ssize_t read_file(const char *path, char *text, size_t size)
 {
-    size_t size = STATUS_SIZE;
     size_t used = 0;
-    char *text = malloc(size);
-    while (text != NULL) {
-        const ssize_t n = read(fd, text + used, size - 1 - used);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n == 0 && used > 0) {
-            text[used] = '\0';
-            return text;
-        }
-        used += n > 0 ? (size_t)n : 0;
-        char *larger = text;
-        if (used == size - 1) {
-            size *= 2;
-            larger = size <= STATUS_MAX ? realloc(text, size) : NULL;
-        }
-        if (n <= 0 || larger == NULL)
-            break;
-        text = larger;
-    }
-    free(text);
-    return NULL;
-}
-
-/* Reads the status of a task. task: its directory in /proc. Free the text. NULL: it cannot be read
- * completely. */
-static char *read_status(const char *task)
-{
-    char path[TASK_SIZE + 8];
-    char *text = NULL;
-    snprintf(path, sizeof path, "%s/status", task);
+    ssize_t n = -1;
     fc_fds_lock();
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
-        text = read_all(fd);
+        while (used < size && (n = fc_read(fd, text + used, size - used)) > 0)
+            used += (size_t)n;
         close(fd);
     }
     fc_fds_unlock();
-    return text;
+    return n < 0 ? -1 : (ssize_t)used;
+}
+
+/* Reads the status of a task. task: its directory in /proc. Free the text. NULL: it cannot be read
+ * completely. A part would not do, because the lines about a sandbox stand behind the groups. */
+static char *read_status(const char *task)
+{
+    char path[TASK_SIZE + 8];
+    snprintf(path, sizeof path, "%s/status", task);
+    for (size_t size = STATUS_SIZE; size <= STATUS_MAX; size *= 2) {
+        char *text = malloc(size);
+        const ssize_t n = text != NULL ? read_file(path, text, size) : -1;
+        if (n > 0 && (size_t)n < size) {
+            text[n] = '\0';
+            return text;
+        }
+        free(text);
+        if (n <= 0)
+            break;
+    }
+    return NULL;
 }
 
 /* The text behind the name of a line; NULL: there is no such line. */
@@ -352,35 +345,37 @@ struct tasks {
     size_t count, room;
 };
 
-static bool add_task(struct tasks *tasks, long id)
+/* Takes the other threads of some entries of /proc/self/task, as far as there is room. */
+static void take_tasks(struct tasks *tasks, const char *entries, long size)
 {
-    if (tasks->count == tasks->room) {
-        const size_t room = tasks->room * 2 + 16;
-        long *larger = realloc(tasks->id, room * sizeof *larger);
-        if (larger == NULL)
-            return false;
-        tasks->id = larger;
-        tasks->room = room;
+    const struct fc_dirent64 *entry;
+    for (long at = 0; at < size; at += entry->size) {
+        entry = (const struct fc_dirent64 *)(const void *)(entries + at);
+        const long id = strtol(entry->name, NULL, 10);
+        if (id > 0 && id != syscall(SYS_gettid) && tasks->count < tasks->room)
+            tasks->id[tasks->count++] = id;
     }
-    tasks->id[tasks->count++] = id;
-    return true;
 }
 
 /* Lists the other threads of this process, as many as there is memory for. */
 static struct tasks list_tasks(void)
 {
+    _Alignas(struct fc_dirent64) char entries[1024];
+    struct stat status;
     struct tasks tasks = {.id = NULL};
-    bool more = true;
+    long size;
+    /* ".", "..", one for each thread, and some for threads that begin now. */
+    const size_t room = stat("/proc/self/task", &status) == 0 ? (size_t)status.st_nlink + 16 : 0;
+    tasks.id = room > 0 ? malloc(room * sizeof *tasks.id) : NULL;
+    if (tasks.id == NULL)
+        return tasks;
+    tasks.room = room;
     fc_fds_lock();
-    DIR *directory = opendir("/proc/self/task");
-    const struct dirent *entry;
-    while (directory != NULL && more && (entry = readdir(directory)) != NULL) {
-        const long id = strtol(entry->d_name, NULL, 10);
-        if (id > 0 && id != syscall(SYS_gettid))
-            more = add_task(&tasks, id);
-    }
-    if (directory != NULL)
-        closedir(directory);
+    const int fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (fd >= 0 && (size = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
+        take_tasks(&tasks, entries, size);
+    if (fd >= 0)
+        close(fd);
     fc_fds_unlock();
     return tasks;
 }

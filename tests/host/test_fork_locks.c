@@ -79,11 +79,111 @@ static void calls_beside_forks_of_the_host(void **state)
     assert_int_equal(host_run(call_in_threads, &forks), 0);
 }
 
+/* ---- An allocator with a lock of its own ----------------------------------------------------- */
+
+#if defined(__GLIBC__) && !defined(SANITIZED)
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void __libc_free(void *old);
+
+static pthread_mutex_t heap = PTHREAD_MUTEX_INITIALIZER;
+static bool heap_is_locked;
+
+static void lock_heap(void)
+{
+    if (heap_is_locked)
+        pthread_mutex_lock(&heap);
+}
+
+static void unlock_heap(void)
+{
+    if (heap_is_locked)
+        pthread_mutex_unlock(&heap);
+}
+
+void *malloc(size_t size)
+{
+    lock_heap();
+    void *memory = __libc_malloc(size);
+    unlock_heap();
+    return memory;
+}
+
+void *calloc(size_t count, size_t size)
+{
+    lock_heap();
+    void *memory = __libc_calloc(count, size);
+    unlock_heap();
+    return memory;
+}
+
+void *realloc(void *old, size_t size)
+{
+    lock_heap();
+    void *memory = __libc_realloc(old, size);
+    unlock_heap();
+    return memory;
+}
+
+void free(void *old)
+{
+    lock_heap();
+    __libc_free(old);
+    unlock_heap();
+}
+
+static void *call_and_fail(void *unused)
+{
+    const struct forkcall_options options = {.allow_unsafe_fork = true, .timeout_ms = DEADLINE_S * 1000};
+    for (int i = 0; i < CALLS; i++)
+        good += run_tested(child_fails_7, NULL, 0, NULL, &options).status == FORKCALL_FAILED;
+    calling--;
+    return unused;
+}
+
+/* The handlers before a fork run in the reverse order of their registration, so the lock of the
+ * heap is taken before those of the library. */
+static int call_beside_a_locked_heap(void *unused)
+{
+    pthread_t threads[THREADS], beside;
+    (void)unused;
+    CHECK(run_tested(child_returns_0, NULL, 0, NULL, NULL).status == FORKCALL_OK);
+    CHECK(pthread_atfork(lock_heap, unlock_heap, unlock_heap) == 0);
+    heap_is_locked = true;
+    calling = THREADS;
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&threads[i], NULL, call_and_fail, NULL) == 0);
+    CHECK(pthread_create(&beside, NULL, fork_beside, NULL) == 0);
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(pthread_join(beside, NULL) == 0);
+    CHECK(good == THREADS * CALLS);
+    return 0;
+}
+
+static void calls_beside_forks_that_lock_the_heap(void **state)
+{
+    (void)state;
+    if (under_valgrind())
+        SKIP("the tool has a heap of its own");
+    assert_int_equal(host_run(call_beside_a_locked_heap, NULL), 0);
+}
+#else
+static void calls_beside_forks_that_lock_the_heap(void **state)
+{
+    (void)state;
+    SKIP("the heap cannot be wrapped here");
+}
+#endif
+
 int main(void)
 {
+    forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_beside_each_other),
         cmocka_unit_test(calls_beside_forks_of_the_host),
+        cmocka_unit_test(calls_beside_forks_that_lock_the_heap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
