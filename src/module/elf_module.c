@@ -9,6 +9,7 @@
 #include "module/elf_module.h"
 
 #include "base/hash.h"
+#include "module/path_status.h"
 #include "os/memory_probe.h"
 
 #include <errno.h>
@@ -222,14 +223,20 @@ int fc_elf_find_mapping(const struct fc_elf_module *module, struct fc_mapping *m
 
 bool fc_is_mapped_file(const char *path, const struct fc_mapping *mapping, struct stat *status)
 {
-    return stat(path, status) == 0 && status->st_ino == mapping->inode;
+    return fc_path_status(path, mapping->device, status) == 0 && status->st_ino == mapping->inode;
+}
+
+/* The system's own link to the program leads through no folder. */
+static bool is_mapped_program(const struct fc_mapping *mapping, struct stat *status)
+{
+    return stat("/proc/self/exe", status) == 0 && status->st_ino == mapping->inode;
 }
 
 int fc_elf_identify_file(const struct fc_elf_module *module, const struct fc_mapping *mapping, struct fc_module_id *id)
 {
     struct stat status;
     if (mapping == NULL || (!fc_is_mapped_file(mapping->path, mapping, &status) &&
-                            !(module->is_program && fc_is_mapped_file("/proc/self/exe", mapping, &status))))
+                            !(module->is_program && is_mapped_program(mapping, &status))))
         return -ESTALE;
     if (status.st_dev != mapping->device)
         return -ESTALE;

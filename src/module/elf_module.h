@@ -63,7 +63,8 @@ int fc_elf_find_mapping(const struct fc_elf_module *module, struct fc_mapping *m
 
 bool fc_module_id_is_equal(const struct fc_module_id *a, const struct fc_module_id *b);
 
-/* True: path leads to the mapped file, and not to another that has taken its place. */
+/* True: path leads to the mapped file, and not to another that has taken its place. Asks no process
+ * that may never answer. Opens a descriptor for a moment. */
 bool fc_is_mapped_file(const char *path, const struct fc_mapping *mapping, struct stat *status);
 
 #endif

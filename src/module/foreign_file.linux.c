@@ -7,7 +7,7 @@
 #endif
 #include "module/foreign_file.h"
 
-#include "base/lines.h"
+#include "module/path_status.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,13 +21,6 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
-
-/* As in linux/openat2.h, which not every C library brings. */
-struct how {
-    uint64_t flags, mode, resolve;
-};
-#define NO_SYMLINKS 0x04U /* /proc tells the path without any */
-#define CACHED 0x20U      /* fails where a file system would have to be asked */
 
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0x1000U
@@ -52,73 +45,6 @@ static bool is_local(const char *type)
     const char *found = strstr(locals, type);
     const size_t length = strlen(type);
     return length > 0 && found != NULL && found > locals && found[-1] == ' ' && found[length] == ' ';
-}
-
-/* A process answers for it, which may be a child of this one. */
-static bool is_of_a_process(const char *type)
-{
-    return strncmp(type, "fuse", 4) == 0;
-}
-
-struct mount {
-    uint64_t id;      /* it is this one */
-    const char *path; /* or one that the path may lead through; NULL: the number counts */
-    bool (*is_wanted)(const char *type);
-    uint64_t unwanted_device;
-    bool was_wanted, was_listed;
-};
-
-/* True: the path leads through the mount point, which is written with \040 for a space. */
-static bool leads_through(const char *path, const char *point)
-{
-    while (*point != ' ' && *point != 0) {
-        if (*point != '\\' && *point != *path)
-            return false;
-        point += *point == '\\' ? strnlen(point, 4) : 1;
-        path++;
-    }
-    return path[-1] == '/' || *path == '/' || *path == 0;
-}
-
-/* The text behind count spaces. */
-static const char *skip_fields(const char *line, int count)
-{
-    for (; count > 0 && line != NULL; count--) {
-        line = strchr(line, ' ');
-        line = line == NULL ? NULL : line + 1;
-    }
-    return line;
-}
-
-/* The device of a line, "98:0". */
-static uint64_t device_of(const char *line)
-{
-    const char *device = skip_fields(line, 2);
-    char *end = NULL;
-    const unsigned long first = device == NULL ? 0 : strtoul(device, &end, 10);
-    return end == NULL || *end != ':' ? 0 : (uint64_t)makedev((unsigned)first, (unsigned)strtoul(end + 1, NULL, 10));
-}
-
-/* Looks at a line of mountinfo: "id parent device root point … - type source options". */
-static bool visit_mount(char *line, void *arg)
-{
-    struct mount *mount = arg;
-    char *type = strstr(line, " - ");
-    const char *point = skip_fields(line, 4);
-    if (type == NULL || point == NULL ||
-        (mount->path == NULL ? strtoull(line, NULL, 10) != mount->id : !leads_through(mount->path, point)))
-        return true;
-    type += 3;
-    type[strcspn(type, " ")] = 0;
-    mount->was_listed = true;
-    mount->was_wanted |= mount->is_wanted(type) && device_of(line) != mount->unwanted_device;
-    return mount->path != NULL && !mount->was_wanted;
-}
-
-static bool read_mounts(struct mount *mount)
-{
-    char buffer[4096];
-    return fc_lines_read("/proc/self/mountinfo", buffer, sizeof buffer, visit_mount, mount);
 }
 
 /* After chroot(2) to a folder, the mount that the folder lies in is not listed: the numbers of the
@@ -148,8 +74,8 @@ static bool is_in_root_and_local(uint64_t mount_id)
 
 static bool is_on_local_file_system(uint64_t mount_id)
 {
-    struct mount mount = {.id = mount_id, .is_wanted = is_local};
-    return read_mounts(&mount) && (mount.was_wanted || (!mount.was_listed && is_in_root_and_local(mount_id)));
+    struct fc_mount mount = {.id = mount_id, .is_wanted = is_local};
+    return fc_mounts_read(&mount) && (mount.was_wanted || (!mount.was_listed && is_in_root_and_local(mount_id)));
 }
 
 /* ---- The file -------------------------------------------------------------------------------- */
@@ -176,16 +102,9 @@ static int open_again(int fd)
     return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-/* Opens a descriptor that only names the file, without waiting. */
-static int name(const char *path)
-{
-    const struct how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = CACHED | NO_SYMLINKS};
-    return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-}
-
 static int open_believed(const struct fc_mapped_file *file, struct statx *status)
 {
-    const int named = name(file->path);
+    const int named = fc_path_name(file->path, 0);
     if (named < 0)
         return -1;
     const int fd = get_status(named, status) && may_be_believed(status, file) ? open_again(named) : -1;
@@ -201,34 +120,24 @@ int fc_foreign_open(const struct fc_foreign *module)
 
 /* ---- A file of this process's own ------------------------------------------------------------ */
 
-/* A path may lead to a process by now, for whose answer the host would wait for ever. The file
- * system of the device that the module was mapped from has answered before. */
-
-/* Where the kernel would have to ask a file system, or cannot do without. (A process that takes the
- * place of one in between is not noticed.) */
-static int open_after_waiting(const char *path, uint64_t device)
-{
-    struct mount mount = {.path = path, .is_wanted = is_of_a_process, .unwanted_device = device};
-    if (!read_mounts(&mount) || mount.was_wanted)
-        return -1;
-    return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
-}
-
-/* Only a file system without a device is a process's: one with a device (fuseblk) needs root. */
-static bool is_answered_by_a_process(const struct statx *status, uint64_t device)
-{
-    struct mount mount = {.id = status->stx_mnt_id, .is_wanted = is_of_a_process, .unwanted_device = device};
-    return status->stx_dev_major == 0 && (!read_mounts(&mount) || mount.was_wanted);
-}
-
 int fc_own_file_open(const char *path, uint64_t device)
 {
     struct statx status;
-    const int named = name(path);
+    struct stat walked;
+    int named = fc_path_name(path, 0);
+    if (named == -EAGAIN || fc_path_cannot_name(named)) {
+        if (fc_path_walk(path, 0, device, &walked) < 0 || !S_ISREG(walked.st_mode))
+            return -1;
+        named = fc_path_name(path, 0); /* what the walk has met is in the kernel's memory now */
+    }
+    /* A kernel that cannot do without waiting. (A process that takes the place of a folder after
+     * the walk is not noticed.) */
+    if (named == -EAGAIN || fc_path_cannot_name(named))
+        return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
     if (named < 0)
-        return errno == ENOENT || errno == ELOOP || errno == EACCES ? -1 : open_after_waiting(path, device);
+        return -1;
     const bool is_safe =
-        get_status(named, &status) && S_ISREG(status.stx_mode) && !is_answered_by_a_process(&status, device);
+        get_status(named, &status) && S_ISREG(status.stx_mode) && !fc_path_is_of_a_process(&status, device);
     const int fd = is_safe ? open_again(named) : -1;
     close(named);
     return fd;

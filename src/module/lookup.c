@@ -1,6 +1,8 @@
 /* ANY: Finds a function by its name: the part that is equal on all platforms. */
 #include "module/lookup.h"
 
+#include "module/path_status.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -22,12 +24,18 @@ static bool is_well_formed(const struct fc_module_function *name)
            memchr(name->path, 0, name->path_size) == name->path + name->path_size - 1;
 }
 
+/* Looks at the file, on whose device the host has found the module. */
+static int get_status(const struct fc_module_function *name, struct stat *status)
+{
+    return fc_path_status(name->path, name->file.inode != 0 ? name->file.device : name->file.mapped_device, status);
+}
+
 /* True: path is not a regular file. The loader would wait for a pipe to be opened at its other
  * end. */
-static bool is_special_file(const char *path)
+static bool is_special_file(const struct fc_module_function *name)
 {
     struct stat status;
-    return stat(path, &status) == 0 && !S_ISREG(status.st_mode);
+    return get_status(name, &status) == 0 && !S_ISREG(status.st_mode);
 }
 
 /* True: another file has taken the place of the caller's. Such a file must not be loaded even to
@@ -37,9 +45,10 @@ static bool was_replaced(const struct fc_module_function *name)
 {
     const struct fc_module_file *file = &name->file;
     struct stat status;
-    if (stat(name->path, &status) < 0)
-        return false;
-    if (file->inode == 0) /* the caller itself did not find its file by this path */
+    const int r = get_status(name, &status);
+    if (r < 0)
+        return r == -EREMOTE; /* a process answers for what lies there now, or does not */
+    if (file->inode == 0)     /* the caller itself did not find its file by this path */
         return file->mapped_inode != 0;
     return (uint64_t)status.st_ino != file->inode || (uint64_t)status.st_dev != file->device;
 }
@@ -82,7 +91,7 @@ static int load_and_search(const struct fc_module_function *name, forkcall_fn **
                       why_size);
     if (dlopen == NULL)
         return refuse(name, -ENOENT, "cannot load the module ", ": this program is static", why, why_size);
-    if (is_special_file(name->path))
+    if (is_special_file(name))
         return refuse(name, -ENOENT, "cannot load the module ", ": not a regular file", why, why_size);
     if (was_replaced(name))
         return refuse(name, -ESTALE, "the file of the module ", " was replaced after the caller had loaded it", why,

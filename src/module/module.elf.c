@@ -9,6 +9,7 @@
 #include "base/descriptors.h"
 #include "base/large_storage.h"
 #include "module/elf_module.h"
+#include "module/path_status.h"
 #include "module/proc_maps.h"
 
 #include <dlfcn.h>
@@ -216,10 +217,23 @@ static void note_file(struct fc_module_function *name, const struct fc_mapping *
         name->file.mapped_device = mapping->device;
         name->file.mapped_inode = mapping->inode;
     }
-    if (mapping != NULL ? !fc_is_mapped_file(name->path, mapping, &status) : stat(name->path, &status) < 0)
+    if (mapping != NULL ? !fc_is_mapped_file(name->path, mapping, &status) : fc_path_status(name->path, 0, &status) < 0)
         return;
     name->file.device = (uint64_t)status.st_dev;
     name->file.inode = (uint64_t)status.st_ino;
+}
+
+/* Chooses the path, and notes the file. mapped: what fc_elf_find_mapping has returned. */
+static int choose_file(struct fc_module_function *name, int mapped, const struct fc_mapping *mapping)
+{
+    int r = 0;
+    if (mapped == -ENOENT)
+        improve_path_unmapped(name);
+    else
+        r = mapped < 0 ? mapped : improve_path(name, mapping);
+    if (r == 0)
+        note_file(name, mapped == 0 ? mapping : NULL);
+    return r;
 }
 
 static int complete(struct lookup *lookup)
@@ -232,19 +246,13 @@ static int complete(struct lookup *lookup)
     name->file = (struct fc_module_file){0};
     if (name->is_program && r == 0)
         return 0;
-    fc_fds_lock();
+    fc_fds_lock(); /* files are open meanwhile, which no child is to have */
     const int mapped = fc_elf_find_mapping(&lookup->module, &mapping);
-    fc_fds_unlock();
     if (r == -ENODATA)
         r = fc_elf_identify_file(&lookup->module, mapped == 0 ? &mapping : NULL, &name->id);
-    if (r < 0 || name->is_program)
-        return r;
-    if (mapped == -ENOENT)
-        improve_path_unmapped(name);
-    else
-        r = mapped < 0 ? mapped : improve_path(name, &mapping);
-    if (r == 0)
-        note_file(name, mapped == 0 ? &mapping : NULL);
+    if (r == 0 && !name->is_program)
+        r = choose_file(name, mapped, &mapping);
+    fc_fds_unlock();
     return r;
 }
 
@@ -266,14 +274,17 @@ static int explain_nowhere(const struct lookup *lookup)
     return is_in_other_namespace(lookup->address) ? -EXDEV : -ENOENT;
 }
 
-/* True: the module's path still leads to its file. Otherwise the module is named again. */
+/* True: the module's path still leads to its file. Otherwise the module is named again. Here a
+ * child may have led the path to a process that never answers. */
 static bool is_still_there(const struct fc_module_function *name)
 {
     struct stat status;
     if (name->is_program || name->file.inode == 0)
         return true;
-    return stat(name->path, &status) == 0 && (uint64_t)status.st_ino == name->file.inode &&
-           (uint64_t)status.st_dev == name->file.device;
+    fc_fds_lock();
+    const int r = fc_path_status(name->path, name->file.device, &status);
+    fc_fds_unlock();
+    return r == 0 && (uint64_t)status.st_ino == name->file.inode && (uint64_t)status.st_dev == name->file.device;
 }
 
 static int look_up(uintptr_t address, struct fc_module_function *name)

@@ -2,6 +2,7 @@
 #include "module/proc_maps.h"
 
 #include "base/lines.h"
+#include "module/path_status.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -96,7 +97,7 @@ static void cut_deleted(struct fc_mapping *mapping)
     const size_t length = strlen(mapping->path);
     if (length < sizeof mark || strcmp(mapping->path + length - (sizeof mark - 1), mark) != 0)
         return;
-    if (stat(mapping->path, &status) != 0 || status.st_ino != mapping->inode)
+    if (fc_path_status(mapping->path, mapping->device, &status) != 0 || status.st_ino != mapping->inode)
         mapping->path[length - (sizeof mark - 1)] = 0;
 }
 

@@ -8,6 +8,7 @@
 #include "crash/symbol.h"
 #include "crash_chain.h"
 #include "module/foreign_file.h"
+#include "module/lookup.h"
 #include "module/module_file.h"
 
 #include <dlfcn.h>
@@ -147,6 +148,77 @@ static void only_the_file_that_is_loaded_is_opened(void **state)
     assert_int_equal(r, 0);
 }
 
+/* Paths that a child may have led to a process that never answers (FUSE). */
+static const char *paths_of_a_child;
+static unsigned waits;
+
+/* Stands for the system's. */
+int stat(const char *restrict path, struct stat *restrict status) // NOLINT
+{
+    waits += paths_of_a_child != NULL && strncmp(path, paths_of_a_child, strlen(paths_of_a_child)) == 0;
+    return fstatat(AT_FDCWD, path, status, 0);
+}
+
+static int host_of_a_module_that_is_gone(void *unused)
+{
+    struct fc_opened_file file;
+    const uint64_t address = (uintptr_t)find("plugin_outer");
+    (void)unused;
+    CHECK(address != 0 && fc_module_file_open(address, &file));
+    close(file.fd);
+    CHECK(unlink(copy_path) == 0);
+    paths_of_a_child = directory;
+    CHECK(!fc_module_file_open(address, &file));
+    CHECK(waits == 0);
+    return 0;
+}
+
+static void no_path_is_followed_to_a_process_for_a_deleted_file(void **state)
+{
+#ifndef HAVE_FOREIGN_FILES
+    SKIP("this system cannot look a path up without waiting");
+#endif
+    (void)state;
+    assert_true(copy_plugin(plugin_path));
+    const int r = host_run(host_of_a_module_that_is_gone, NULL);
+    unlink(copy_path);
+    assert_int_equal(r, 0);
+}
+
+static int host_that_names_a_function_of_a_module_that_is_gone(void *unused)
+{
+    struct fc_module_function name;
+    forkcall_fn *fn = NULL;
+    char why[256];
+    (void)unused;
+    *(void **)&fn = find("plugin_outer");
+    CHECK(fn != NULL);
+    paths_of_a_child = directory;
+    CHECK(fc_module_name(fn, &name) == 0);
+    CHECK(name.file.inode != 0 && strcmp(name.path, copy_path) == 0);
+    CHECK(fc_module_name(fn, &name) == 0);
+    CHECK(unlink(copy_path) == 0);
+    CHECK(fc_module_name(fn, &name) == 0);
+    CHECK(name.file.inode == 0 && name.file.mapped_inode != 0 && strcmp(name.path, copy_path) == 0);
+    name.offset++; /* no function of a loaded module */
+    name.id.bytes[0]++;
+    CHECK(fc_module_find(&name, &fn, why, sizeof why) < 0);
+    CHECK(waits == 0);
+    return 0;
+}
+
+static void naming_a_function_follows_no_path_to_a_process(void **state)
+{
+#ifndef HAVE_FOREIGN_FILES
+    SKIP("this system cannot look a path up without waiting");
+#endif
+    (void)state;
+    assert_true(copy_plugin(plugin_path));
+    const int r = host_run(host_that_names_a_function_of_a_module_that_is_gone, NULL);
+    unlink(copy_path);
+    assert_int_equal(r, 0);
+}
+
 /* ---- While it is read ------------------------------------------------------------------------ */
 
 #ifdef HAVE_LIBDW
@@ -254,6 +326,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crash_in_a_module_whose_file_was_spoiled_is_told),
         cmocka_unit_test(only_the_file_that_is_loaded_is_opened),
+        cmocka_unit_test(no_path_is_followed_to_a_process_for_a_deleted_file),
+        cmocka_unit_test(naming_a_function_follows_no_path_to_a_process),
 #ifdef HAVE_LIBDW
         cmocka_unit_test(file_that_is_cut_while_it_is_read_does_no_harm),
         cmocka_unit_test(packed_lines_of_a_file_that_a_child_may_have_written_are_not_read),

@@ -9,7 +9,9 @@
 
 #include "module/address.h"
 #include "module/foreign_file.h"
+#include "module/path_status.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #ifdef HAVE_FOREIGN_FILES
 #include <link.h>
@@ -200,6 +202,55 @@ static void file_in_memory_is_not_opened(void **state)
     close(fd);
     unlink(path);
     assert_false(is_opened);
+}
+
+/* ---- Paths ----------------------------------------------------------------------------------- */
+
+static void mount_point_is_read_with_its_escapes(void **state)
+{
+    char path[] = "/mnt/my"; /* on the stack, so that a sanitizer sees a step over the end */
+    (void)state;
+    assert_false(fc_path_leads_through(path, "/mnt/my\\040big\\040disk - "));
+    assert_true(fc_path_leads_through("/mnt/my big disk/x.so", "/mnt/my\\040big\\040disk rw - "));
+    assert_false(fc_path_leads_through("/mnt/my_big disk/x.so", "/mnt/my\\040big\\040disk rw - "));
+    assert_false(fc_path_leads_through("/mnt/my big disk2/x.so", "/mnt/my\\040big\\040disk rw - "));
+    assert_true(fc_path_leads_through("/mnt/a\\b", "/mnt/a\\134b"));
+    assert_false(fc_path_leads_through("/mnt/a", "/mnt/a\\"));
+    assert_false(fc_path_leads_through("/mnt/a", "/mnt/a\\04"));
+    assert_false(fc_path_leads_through("", "/mnt"));
+    assert_true(fc_path_leads_through(path, "/ rw - "));
+    assert_true(fc_path_leads_through(path, "/mnt rw - "));
+    assert_true(fc_path_leads_through(path, "/mnt/my"));
+}
+
+/* The walk finds what stat(2) finds. */
+static void walk_ends_where_the_path_leads(void **state)
+{
+    char target[sizeof folder + 32], through[sizeof folder + 64];
+    struct stat status;
+    (void)state;
+    (void)snprintf(target, sizeof target, "%s", make_file("target", 0644));
+    (void)unlink(path_of("link"));
+    assert_int_equal(symlink("../tmp/./", path_of("link")), 0);
+    assert_int_equal(fc_path_walk(target, 0, 0, &status), 0);
+    assert_true(status.st_ino == inode_of(target) && S_ISREG(status.st_mode) && status.st_size == 8);
+    (void)snprintf(through, sizeof through, "%s/../.%s/%s", folder, folder + 4, "link");
+    assert_int_equal(fc_path_walk(through, 0, 0, &status), -ELOOP);
+    assert_int_equal(unlink(path_of("link")), 0);
+    assert_int_equal(symlink(folder, path_of("link")), 0);
+    (void)snprintf(through, sizeof through, "%s/../.%s/%s", folder, folder + 4, "link//link/./target");
+    assert_int_equal(fc_path_walk(through, 0, 0, &status), -ELOOP);
+    assert_int_equal(fc_path_walk(through, FC_PATH_FOLLOW, 0, &status), 0);
+    assert_true(status.st_ino == inode_of(target));
+    assert_int_equal(fc_path_status(through, 0, &status), 0);
+    assert_true(status.st_ino == inode_of(target));
+    assert_int_equal(unlink(path_of("link")), 0);
+    assert_int_equal(symlink("link", path_of("link")), 0);
+    assert_int_equal(fc_path_walk(through, FC_PATH_FOLLOW, 0, &status), -ELOOP);
+    assert_int_equal(unlink(path_of("link")), 0);
+    assert_int_equal(fc_path_walk(through, FC_PATH_FOLLOW, 0, &status), -ENOENT);
+    assert_int_equal(fc_path_status(through, 0, &status), -ENOENT);
+    assert_int_equal(fc_path_walk("relative", FC_PATH_FOLLOW, 0, &status), -ENOENT);
 }
 
 /* ---- True files ------------------------------------------------------------------------------ */
@@ -455,6 +506,8 @@ int main(void)
         cmocka_unit_test_setup(only_a_plain_file_is_opened, believe_all_ages),
         cmocka_unit_test_setup(file_system_that_may_not_answer_is_not_opened, believe_all_ages),
         cmocka_unit_test_setup(file_in_memory_is_not_opened, believe_all_ages),
+        cmocka_unit_test(mount_point_is_read_with_its_escapes),
+        cmocka_unit_test(walk_ends_where_the_path_leads),
         cmocka_unit_test_setup(lies_keep_no_true_file_from_its_place, believe_all_ages),
 #endif
         cmocka_unit_test(module_that_cannot_be_gets_no_place),
