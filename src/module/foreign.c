@@ -149,9 +149,9 @@ uint64_t fc_foreign_place(const struct fc_mapped_file *file)
     if (known != 0)
         return known;
     fc_fds_lock(); /* a file is open meanwhile, which no child is to have */
-    const bool is_true = fc_foreign_check(&whole);
+    const bool is_true = fc_foreign_check(&whole) && is_possible(&whole);
     fc_fds_unlock();
-    return place_in(&tables[is_true ? TRUE_FILES : OTHERS], &whole);
+    return is_true ? place_in(&tables[TRUE_FILES], &whole) : place_in(&tables[OTHERS], file);
 }
 
 static const struct fc_foreign *find_in(const struct table *table, uint64_t address)

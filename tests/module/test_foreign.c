@@ -287,6 +287,28 @@ static struct fc_mapped_file told(const char *path)
     return file;
 }
 
+/* Makes a module that has the same code, and before it such as goes round all addresses. */
+static const char *make_impossible_module(const char *name)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const char *path = make_module(name);
+    struct {
+        ElfW(Ehdr) header;
+        ElfW(Phdr) segments[3];
+    } module;
+    const int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &module, sizeof module - sizeof module.segments[0], 0),
+                     sizeof module - sizeof module.segments[0]);
+    module.header.e_phnum = 3;
+    module.segments[2] = module.segments[1];
+    module.segments[1].p_vaddr = (ElfW(Addr))(5 * page);
+    module.segments[1].p_filesz = (ElfW(Addr))(0 - 3 * page);
+    assert_int_equal(pwrite(fd, &module, sizeof module, 0), sizeof module);
+    close(fd);
+    return path;
+}
+
 static size_t count_true_files(void)
 {
     size_t count = 0;
@@ -352,6 +374,24 @@ static int host_that_is_lied_to(void *unused)
     const uint64_t there = fc_foreign_place(&file);
     CHECK(there != 0 && there != here && count_true_files() == 2);
     return 0;
+}
+
+static int host_of_an_impossible_module(void *unused)
+{
+    const struct fc_mapped_file file = told(path_of("module"));
+    (void)unused;
+    const uint64_t here = fc_foreign_place(&file);
+    CHECK(count_true_files() == 0);
+    CHECK(here != 0 && fc_foreign_find(here)->file.start < fc_foreign_find(here)->file.end);
+    return 0;
+}
+
+static void file_whose_code_cannot_be_is_no_true_one(void **state)
+{
+    (void)state;
+    skip_if_nothing_is_opened();
+    (void)make_impossible_module("module");
+    assert_int_equal(host_run(host_of_an_impossible_module, NULL), 0);
 }
 
 /* What a child makes up takes only the places of what is made up. */
@@ -508,6 +548,7 @@ int main(void)
         cmocka_unit_test_setup(file_in_memory_is_not_opened, believe_all_ages),
         cmocka_unit_test(mount_point_is_read_with_its_escapes),
         cmocka_unit_test(walk_ends_where_the_path_leads),
+        cmocka_unit_test_setup(file_whose_code_cannot_be_is_no_true_one, believe_all_ages),
         cmocka_unit_test_setup(lies_keep_no_true_file_from_its_place, believe_all_ages),
 #endif
         cmocka_unit_test(module_that_cannot_be_gets_no_place),
