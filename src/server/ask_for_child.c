@@ -85,6 +85,7 @@ static int take(struct forkcall_call *call, int socket, uint32_t *module)
     fc_fds_unlock();
     if (r < 0 && handover.pid > 0) { /* this process had no room for the child's descriptors */
         struct fc_server_order lost = fc_order_make(FC_ORDER_DONE, handover.pid);
+        lost.kill_group = handover.module != 0;
         fc_order_send_or_keep(server, &lost);
     }
     return r;
@@ -302,6 +303,7 @@ static int ask(struct forkcall_call *call, const struct fc_fd_list_item *list, s
     fc_fds_close(&call->fds, FC_FD_SOCKET);
     struct fc_server_order end = fc_order_make(ask.asked ? FC_ORDER_DROP : FC_ORDER_DONE, in_exchange);
     end.ask = ask.order.ask;
+    end.kill_group = true; /* nobody has called the function in it */
     if (ask.asked ? !ask.answered : in_exchange != 0)
         fc_order_send_or_keep(call->process.server, &end);
     if (r < 0 && ask.has_child) { /* it has not got all of its list */
@@ -327,22 +329,24 @@ static int refused(int error, char *why, size_t why_size)
     return -error;
 }
 
-/* Gives back all spares that lie ready. */
+/* Gives back all spares that lie ready. A message is taken also if this process has no room for its
+ * descriptors. */
 static void drop_spares(struct fc_server *server)
 {
-    struct fc_server_handover handover;
     int fds[FC_HANDOVER_FDS];
     size_t count;
     for (;;) {
+        struct fc_server_handover handover = {.pid = 0};
         fc_fds_lock();
         const int r = fc_fd_message_receive(server->fds.fd[FC_FD_SOCKET], &handover, sizeof handover, fds,
                                             FC_HANDOVER_FDS, &count, 0);
         for (size_t i = 0; i < count; i++)
             close(fds[i]);
-        if (r == 0)
+        const bool is_taken = r == 0 || handover.pid > 0;
+        if (is_taken)
             atomic_fetch_add(&server->taken, 1);
         fc_fds_unlock();
-        if (r < 0)
+        if (!is_taken)
             return;
         struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, handover.pid);
         unused.kill_group = handover.module != 0;
@@ -369,12 +373,12 @@ static int get(struct forkcall_call *call, const struct fc_fd_list_item *list, s
         in_exchange = 0;
         if (error == -ESTALE)
             continue;
-        if (call->drops_spares && !dropped) {
+        r = call->drops_spares && !dropped ? -EAGAIN : take_spare(call);
+        if (r == -EAGAIN && call->drops_spares && !dropped) { /* these make room */
             drop_spares(call->process.server);
             dropped = true;
             continue;
         }
-        r = take_spare(call);
         if (r < 0)
             return r == -EAGAIN ? refused(error, why, why_size) : r;
         if (count == 0)
@@ -384,6 +388,7 @@ static int get(struct forkcall_call *call, const struct fc_fd_list_item *list, s
         if (fc_time_limit_left(time_limit) == 0)
             continue;
         struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, in_exchange);
+        unused.kill_group = true;
         fc_order_send_or_keep(call->process.server, &unused);
         return fc_time_limit_left(time_limit);
     }

@@ -201,7 +201,7 @@ void fc_children_drop(uint32_t ask)
 {
     for (size_t i = children.count; i-- > 0;)
         if (children.list[i].ask == ask) {
-            release(&children.list[i], false);
+            release(&children.list[i], true);
             return;
         }
 }
@@ -316,7 +316,7 @@ static void end_last(void)
 {
     struct child *child = &children.list[children.count - 1];
     kill(child->pid, SIGKILL);
-    release(child, false);
+    release(child, true);
 }
 
 static int hand_over_as_spare(struct fc_new_child *new, uint32_t module)

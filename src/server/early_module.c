@@ -22,7 +22,7 @@
  * each time that this was of no use. */
 #define IN_ROW 2U
 #define IN_ROW_MAX 1024U
-/* How long a call waits for a spare to be ready. */
+/* How long a call of forkcall_run waits for a spare to be ready. */
 #define READY_MS 100
 
 /* A copy without what lies behind the path, which is not initialised. NULL: there is no memory. */
@@ -127,6 +127,25 @@ void fc_early_note(struct forkcall_call *call, const struct fc_module_function *
         begin(call, function);
 }
 
+/* How long the call waits for the spare to be ready. forkcall_start() does not wait for what a
+ * constructor does. */
+static uint64_t ready_until_ns(const struct forkcall_call *call)
+{
+    const uint64_t until_ns = fc_now_ns() + READY_MS * (uint64_t)1000000;
+    return call->async ? 0 : call->deadline_ns < until_ns ? call->deadline_ns : until_ns;
+}
+
+/* As fc_poll, until then, also if a signal comes. */
+static int poll_until(struct pollfd *fds, nfds_t count, uint64_t until_ns)
+{
+    int r;
+    do {
+        const uint64_t now = fc_now_ns();
+        r = fc_poll(fds, count, until_ns > now ? (int)((until_ns - now) / 1000000) : 0);
+    } while (r < 0 && errno == EINTR);
+    return r;
+}
+
 /* True: the spare lives and has said that it is ready, and nothing else. */
 static bool is_ready(const struct forkcall_call *call)
 {
@@ -136,11 +155,9 @@ static bool is_ready(const struct forkcall_call *call)
                            {.fd = call->process.fd, .events = POLLIN},
                            {.fd = call->process.server->fds.fd[FC_FD_PROCESS], .events = POLLIN},
                            {.fd = call->options.cancel_fd_plus_one - 1, .events = POLLIN}};
-    const uint64_t now = fc_now_ns();
-    const bool is_over = call->deadline_ns < now + READY_MS * (uint64_t)1000000;
-    const int wait_ms = !is_over ? READY_MS : call->deadline_ns <= now ? 0 : (int)((call->deadline_ns - now) / 1000000);
-    return fc_poll(fds, 4, wait_ms) > 0 && fds[0].revents == POLLIN && fds[1].revents == 0 && fds[2].revents == 0 &&
-           fc_read(fds[0].fd, &said, sizeof said) == (ssize_t)sizeof said && memcmp(&said, &ready, sizeof said) == 0;
+    return poll_until(fds, 4, ready_until_ns(call)) > 0 && fds[0].revents == POLLIN && fds[1].revents == 0 &&
+           fds[2].revents == 0 && fc_read(fds[0].fd, &said, sizeof said) == (ssize_t)sizeof said &&
+           memcmp(&said, &ready, sizeof said) == 0;
 }
 
 /* False: the spare was made before the server was told of the module that spares load. */

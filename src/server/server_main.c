@@ -54,7 +54,7 @@ static void carry_out(const struct fc_server_order *order, int socket)
     switch ((enum fc_server_order_kind)order->kind) {
     case FC_ORDER_ASK:
         if (order->pid != 0)
-            fc_children_release(order->pid, false);
+            fc_children_release(order->pid, true);
         if (socket >= 0)
             fc_waiting_calls_add(socket, order->ask, order->has_fds);
         return;

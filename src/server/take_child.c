@@ -86,6 +86,7 @@ static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_li
     if (r == 0)
         return 0;
     struct fc_server_order unused = fc_order_make(FC_ORDER_DONE, call->process.pid);
+    unused.kill_group = true; /* nobody has called the function in it */
     call->process.remote = NULL;
     fc_order_send_or_keep(call->process.server, &unused);
     fc_ask_drop_child(call);

@@ -74,6 +74,14 @@ static void try_lock_and_read(void)
         loaded.read = byte;
 }
 
+/* Hangs once the file says so. */
+static void hang_if_told(void)
+{
+    try_lock_and_read();
+    if (loaded.read == 1)
+        (void)idles(NULL);
+}
+
 static void close_all(void)
 {
     for (int fd = 3; fd < 1024; fd++)
@@ -104,6 +112,8 @@ __attribute__((constructor)) static void constructor(void)
         lock_a_file();
     if (strcmp(what, "reads") == 0)
         try_lock_and_read();
+    if (strcmp(what, "hangs if told") == 0)
+        hang_if_told();
     if (strcmp(what, "closes") == 0)
         close_all();
     if (strcmp(what, "threads") == 0)

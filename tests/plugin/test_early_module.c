@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -30,11 +31,14 @@
 #define DEADLINE_NS 30000000000U
 #define PATH_SIZE 4096
 #define CALLS 12
+#define FULL 64 /* descriptors */
 
 static const char *helper, *plugin_path, *other_path;
 static forkcall_fn *plugin, *other, *is_loaded;
 static char folder[] = "/tmp/forkcall-early-XXXXXX";
 static char runs_path[PATH_SIZE], configuration_path[PATH_SIZE];
+static pid_t served[1000]; /* the processes in which functions have run since begin */
+static size_t served_count;
 
 static uint64_t now_ns(void)
 {
@@ -64,7 +68,10 @@ static struct forkcall_report call(forkcall_fn *fn, int timeout_ms, struct loade
 {
     const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = timeout_ms};
     struct forkcall_buf result = forkcall_buf_fixed(loaded, sizeof *loaded);
-    return forkcall_run(fn, NULL, 0, &result, &options);
+    const struct forkcall_report report = forkcall_run(fn, NULL, 0, &result, &options);
+    if (report.status == FORKCALL_OK && served_count < sizeof served / sizeof *served)
+        served[served_count++] = loaded->runs_in;
+    return report;
 }
 
 static void assert_status(struct forkcall_report report, enum forkcall_status status)
@@ -133,6 +140,7 @@ static int begin(void **state)
     const int fd = open(runs_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || close(fd) < 0)
         return -1;
+    served_count = 0;
     forkcall_server_stop();
     return start_server(true);
 }
@@ -391,28 +399,158 @@ static void what_a_constructor_writes_to_the_call_is_not_believed(void **state)
     }
 }
 
-/* What the constructor of a spare has started that served no call ends with the spare. */
-static void what_an_unused_spare_has_started_ends_with_it(void **state)
+static bool has_served(pid_t pid)
+{
+    bool has = false;
+    for (size_t i = 0; i < served_count; i++)
+        has = has || served[i] == pid;
+    return has;
+}
+
+/* Fails unless all that constructors have started ends, but for those of the processes that served
+ * a call. */
+static void assert_what_the_unused_have_started_ends(void)
 {
     static struct run runs[1000];
-    static struct loaded loaded[CALLS];
-    (void)state;
-    constructor_does("forks");
-    for (int i = 0; i < CALLS; i++) {
-        assert_status(call(plugin, PLENTY_MS, &loaded[i]), FORKCALL_OK);
-        rest();
-    }
-    assert_int_equal(forkcall_server_stop(), 0);
     const uint64_t end_ns = now_ns() + DEADLINE_NS;
     const size_t count = read_runs(runs, 1000);
     for (size_t i = 0; i < count; i++) {
-        bool served = false;
-        for (int j = 0; j < CALLS; j++)
-            served = served || loaded[j].by == runs[i].pid;
-        while (!served && kill(runs[i].child, 0) == 0 && now_ns() < end_ns)
+        while (!has_served(runs[i].pid) && kill(runs[i].child, 0) == 0 && now_ns() < end_ns)
             rest();
-        assert_true(served || kill(runs[i].child, 0) < 0);
+        assert_true(has_served(runs[i].pid) || kill(runs[i].child, 0) < 0);
     }
+}
+
+/* What the constructor of a spare has started that served no call ends with the spare. */
+static void what_an_unused_spare_has_started_ends_with_it(void **state)
+{
+    struct loaded loaded;
+    (void)state;
+    constructor_does("forks");
+    for (int i = 0; i < CALLS; i++) {
+        assert_status(call(plugin, PLENTY_MS, &loaded), FORKCALL_OK);
+        rest();
+    }
+    assert_int_equal(forkcall_server_stop(), 0);
+    assert_what_the_unused_have_started_ends();
+}
+
+/* ---- Too few descriptors --------------------------------------------------------------------- */
+
+/* Calls while this process has room for so many descriptors and no more. */
+static struct forkcall_report call_with_room(forkcall_fn *fn, int room)
+{
+    struct loaded loaded;
+    struct rlimit before;
+    int fds[FULL], count = 0;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit low = {.rlim_cur = FULL, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    while (count < FULL && (fds[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        count++;
+    assert_true(count > room);
+    for (int i = 0; i < room; i++)
+        close(fds[--count]);
+    const struct forkcall_report report = call(fn, PLENTY_MS, &loaded);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    while (count > 0)
+        close(fds[--count]);
+    return report;
+}
+
+/* Waits until no process is left in which a constructor has run, but for the spare. */
+static void assert_no_process_stays_but_the_spare(void)
+{
+    static struct run runs[1000];
+    const uint64_t end_ns = now_ns() + DEADLINE_NS;
+    int alive;
+    do {
+        const size_t count = read_runs(runs, 1000);
+        alive = 0;
+        for (size_t i = 0; i < count; i++)
+            alive += kill(runs[i].pid, 0) == 0;
+        rest();
+    } while (alive > 1 && now_ns() < end_ns);
+    assert_in_range(alive, 0, 1);
+}
+
+static void after_descriptors_were_short_spares_load_again_and_no_process_stays(void **state)
+{
+    const struct forkcall_server_options one = {.load_early = true, .spares = 1};
+    (void)state;
+    if (!spares_are_forked()) {
+        print_message("skipped %s: spares are exec'ed here\n", __func__);
+        skip();
+    }
+    for (int room = 3; room <= 12; room++) {
+        constructor_does("is noted");
+        assert_int_equal(forkcall_server_start(&one), 0);
+        assert_true(becomes_early(plugin));
+        rest();
+        (void)call_with_room(other, room);
+        assert_true(becomes_early(plugin));
+        assert_no_process_stays_but_the_spare();
+    }
+}
+
+static void what_a_spare_has_started_for_which_descriptors_are_short_ends_with_it(void **state)
+{
+    (void)state;
+    for (int room = 0; room <= 8; room++) {
+        constructor_does("forks");
+        if (spares_are_forked())
+            assert_true(becomes_early(plugin));
+        rest();
+        (void)call_with_room(plugin, room);
+    }
+    assert_int_equal(forkcall_server_stop(), 0);
+    assert_what_the_unused_have_started_ends();
+}
+
+/* ---- Started calls --------------------------------------------------------------------------- */
+
+/* Starts a call, cancels it, and returns how long forkcall_start has taken. */
+static uint64_t start_and_cancel(void)
+{
+    const struct forkcall_options options = {.method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS};
+    struct forkcall_call *started;
+    const uint64_t start_ns = now_ns();
+    assert_int_equal(forkcall_start(&started, plugin, NULL, 0, NULL, &options), 0);
+    const uint64_t took_ns = now_ns() - start_ns;
+    forkcall_cancel(started);
+    (void)forkcall_finish(started);
+    return took_ns;
+}
+
+/* How long it takes to start two calls where one spare is ready and the other hangs. */
+static uint64_t start_where_a_spare_hangs(void)
+{
+    static struct run runs[1000];
+    struct loaded loaded;
+    constructor_does("hangs if told");
+    write_configuration(0);
+    if (spares_are_forked())
+        assert_true(becomes_early(plugin));
+    rest();
+    write_configuration(1);
+    const size_t before = read_runs(runs, 1000);
+    (void)call(plugin, 100, &loaded);
+    const uint64_t end_ns = now_ns() + DEADLINE_NS;
+    while (read_runs(runs, 1000) == before && now_ns() < end_ns)
+        rest();
+    const uint64_t first = start_and_cancel(), second = start_and_cancel();
+    return first > second ? first : second;
+}
+
+/* It would take 100 ms each time. On a busy machine it may take as long for other reasons. */
+static void starting_a_call_does_not_wait_for_a_constructor(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("FORKCALL_TEST_CONFIGURATION", configuration_path, 1), 0);
+    int tries = 20;
+    while (start_where_a_spare_hangs() > 90000000U && tries > 0)
+        tries--;
+    assert_true(tries > 0);
 }
 
 static int clean_up(void **state)
@@ -442,6 +580,9 @@ int main(int argc, char **argv)
         TEST(a_constructor_that_forks_this_process_breaks_its_own_calls_alone),
         TEST(what_a_constructor_writes_to_the_call_is_not_believed),
         TEST(what_an_unused_spare_has_started_ends_with_it),
+        TEST(after_descriptors_were_short_spares_load_again_and_no_process_stays),
+        TEST(what_a_spare_has_started_for_which_descriptors_are_short_ends_with_it),
+        TEST(starting_a_call_does_not_wait_for_a_constructor),
     };
 #undef TEST
     if (argc < 4 || mkdtemp(folder) == NULL)
