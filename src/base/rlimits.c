@@ -15,7 +15,7 @@ static rlim_t to_limit(uint64_t value)
 }
 
 static const struct {
-    const char *field;
+    char field[20]; /* no pointer: nothing to relocate */
     size_t offset;
     fc_resource resource;
     rlim_t more; /* of the hard limit than of the soft one */
