@@ -80,8 +80,7 @@ static void print_end(const struct job *job)
     if (job->report.status == FORKCALL_OK)
         printf("%-26s %ld\n", job->name, job->count);
     else
-        printf("%-26s %s: %.40s\n", /* one line of a terminal */
-               job->name, forkcall_status_name(job->report.status), job->report.message);
+        printf("%-26s %s: %s\n", job->name, forkcall_status_name(job->report.status), job->report.message);
 }
 
 /* On a terminal: draws one line for each job, over the lines drawn before. */
@@ -95,7 +94,10 @@ static void draw_bars(const struct job *jobs, bool again)
         const int full = job->total > 0 ? (int)(job->done / job->total * BAR_WIDTH) : 0;
         printf("\r\033[K");
         if (job->call == NULL) {
-            print_end(job);
+            if (job->report.status == FORKCALL_OK)
+                print_end(job);
+            else /* the message may be longer than a line of the terminal: run_all() prints it */
+                printf("%-26s %s\n", job->name, forkcall_status_name(job->report.status));
             continue;
         }
         memset(bar, job->total > 0 ? '.' : '?', BAR_WIDTH);
@@ -173,6 +175,9 @@ static bool run_all(struct job *jobs)
         else
             print_quarters(jobs);
     }
+    for (int i = 0; terminal && i < JOBS; i++)
+        if (jobs[i].report.status != FORKCALL_OK)
+            print_end(&jobs[i]);
     return true;
 }
 
