@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -371,6 +372,33 @@ static void message_says_that_the_environment_has_chosen_the_method(void **state
     unsetenv("FORKCALL_METHOD");
 }
 
+static void *reads_until_end(void *fd)
+{
+    char byte;
+    return read(*(int *)fd, &byte, 1) < 0 ? fd : NULL;
+}
+
+/* Beside another thread the environment has chosen a fork. */
+static int threads_host(void *unused)
+{
+    int ends[2];
+    pthread_t thread;
+    (void)unused;
+    CHECK(pipe(ends) == 0);
+    CHECK(pthread_create(&thread, NULL, reads_until_end, &ends[0]) == 0);
+    const struct forkcall_report report = call_with("fork", true, FORKCALL_AUTO);
+    CHECK(report.status == FORKCALL_UNSAFE);
+    CHECK(strstr(report.message, "; the environment has FORKCALL_METHOD=fork") != NULL);
+    close(ends[1]);
+    return pthread_join(thread, NULL);
+}
+
+static void refused_fork_is_told_to_be_the_environments(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(threads_host, NULL), 0);
+}
+
 static void method_from_the_environment(void **state)
 {
     (void)state;
@@ -482,6 +510,7 @@ int main(void)
         cmocka_unit_test(values_at_the_edge_of_their_range),
         cmocka_unit_test(timeouts_are_turned_off_by_the_environment),
         cmocka_unit_test(message_says_that_the_environment_has_chosen_the_method),
+        cmocka_unit_test(refused_fork_is_told_to_be_the_environments),
         cmocka_unit_test(method_from_the_environment),
         cmocka_unit_test(debugging_from_the_environment),
     };
