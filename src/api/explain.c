@@ -35,14 +35,25 @@ static void add_ended(struct fc_text *text, const struct fc_symbols *symbols, co
         fc_text_add(text, " at %s:%d", found[count - 1].file, found[count - 1].line);
 }
 
+static void add_ok(struct fc_text *text, const struct forkcall_report *report, const char *name)
+{
+    const uint64_t items = report->reserved[2]; /* of a map, plus one; 0: of no map */
+    if (items == 0)
+        fc_text_add(text, "%s returned its result", name);
+    else if (items == 1)
+        fc_text_add(text, "%s had no items", name);
+    else
+        fc_text_add(text, "all items of %s ended OK (%llu)", name, (unsigned long long)items - 1);
+    fc_text_add(text, "%s%s", report->message[0] != '\0' ? ", but: " : "", report->message);
+}
+
 static void add_verdict(struct fc_text *text, const struct fc_symbols *symbols, const struct forkcall_report *report,
                         const char *name)
 {
     char number[32];
     switch (report->status) {
     case FORKCALL_OK:
-        fc_text_add(text, "%s returned its result%s%s", name, report->message[0] != '\0' ? ", but: " : "",
-                    report->message);
+        add_ok(text, report, name);
         break;
     case FORKCALL_FAILED:
         fc_text_add(text, "%s failed with code %d: %s", name, report->code, report->message);

@@ -52,8 +52,10 @@ static struct forkcall_report report_of_all(const struct fc_map *map)
         fc_report_message(&report, "canceled by the caller");
     }
     report.hints |= map->total.hints;
-    if (report.status == FORKCALL_OK)
+    if (report.status == FORKCALL_OK) {
         memcpy(report.message, map->total.message, sizeof report.message);
+        report.reserved[2] = (uint64_t)map->count + 1; /* for forkcall_explain */
+    }
     report.ran = map->total.ran;
     report.method = map->total.method;
     report.hazards = map->total.hazards;

@@ -2,6 +2,7 @@
 #include "map_methods.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,14 @@ static struct forkcall_map_options options_of(enum forkcall_method method)
 
 /* ---- Items ----------------------------------------------------------------------------------- */
 
+static void assert_explained(const struct forkcall_report *report, const char *words)
+{
+    char text[1024];
+    assert_in_range(forkcall_explain(report, text, sizeof text), 1, sizeof text - 1);
+    if (strstr(text, words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", text, words);
+}
+
 static void no_items(void **state)
 {
     (void)state;
@@ -26,8 +35,10 @@ static void no_items(void **state)
         assert_status(report, FORKCALL_OK);
         assert_int_equal(report.ran, FORKCALL_RAN_NO);
         assert_string_equal(report.message, "");
+        assert_explained(&report, " had no items");
         report = forkcall_map(child_fails_7, NULL, FORKCALL_BY_POINTER, 0, NULL, NULL, NULL);
         assert_status(report, FORKCALL_OK);
+        assert_explained(&report, " had no items");
         assert_no_traces(before, !under_sanitizer());
     }
 }
@@ -371,6 +382,11 @@ static void good_arguments_are_taken(void **state)
         forkcall_map(bad.fn, bad.items, bad.item_size, bad.count, bad.results, reports, &bad.options);
     assert_status(report, FORKCALL_OK);
     assert_int_equal(calls, 2 * COUNT);
+    char words[40];
+    snprintf(words, sizeof words, " ended OK (%d)", (int)COUNT);
+    assert_explained(&report, words);
+    for (int i = 0; i < COUNT; i++)
+        assert_explained(&reports[i], " returned its result");
 }
 
 int main(void)
