@@ -4,7 +4,7 @@
 #include "base/descriptors.h"
 #include "base/dirent64.h"
 #include "base/hash.h"
-#include "base/io.h"
+#include "base/small_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,46 +44,13 @@ struct extra {
 
 _Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "memory to compare this process with its server");
 
-/* The first read of a status file. Each of up to 65536 groups takes up to 11 bytes of it. */
-#define STATUS_SIZE 4096
-#define STATUS_MAX (1U << 22)
-
-/* Reads as much of a file as there is room for. -1: it cannot be read. The descriptor lives under
- * the lock of descriptors, and no memory of the heap is asked for meanwhile: a thread that forks
- * may hold the lock of the heap and wait for this one. */
-static ssize_t read_file(const char *path, char *text, size_t size)
-{
-    size_t used = 0;
-    ssize_t n = -1;
-    fc_fds_lock();
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        while (used < size && (n = fc_read(fd, text + used, size - used)) > 0)
-            used += (size_t)n;
-        close(fd);
-    }
-    fc_fds_unlock();
-    return n < 0 ? -1 : (ssize_t)used;
-}
-
 /* Reads the status of a task. task: its directory in /proc. Free the text. NULL: it cannot be read
  * completely. A part would not do, because the lines about a sandbox stand behind the groups. */
 static char *read_status(const char *task)
 {
     char path[TASK_SIZE + 8];
     snprintf(path, sizeof path, "%s/status", task);
-    for (size_t size = STATUS_SIZE; size <= STATUS_MAX; size *= 2) {
-        char *text = malloc(size);
-        const ssize_t n = text != NULL ? read_file(path, text, size) : -1;
-        if (n > 0 && (size_t)n < size) {
-            text[n] = '\0';
-            return text;
-        }
-        free(text);
-        if (n <= 0)
-            break;
-    }
-    return NULL;
+    return fc_whole_file_read(path);
 }
 
 /* The text behind the name of a line; NULL: there is no such line. */
