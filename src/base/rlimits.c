@@ -15,18 +15,18 @@ static rlim_t to_limit(uint64_t value)
 }
 
 static const struct {
-    char field[20]; /* no pointer: nothing to relocate */
     size_t offset;
-    fc_resource resource;
     rlim_t more; /* of the hard limit than of the soft one */
+    fc_resource resource;
+    char field[20]; /* no pointer: nothing to relocate */
 } known[] = {
     /* SIGXCPU comes one second before SIGKILL, and can be told from other ends. */
-    {"cpu_seconds", offsetof(struct forkcall_limits, cpu_seconds), RLIMIT_CPU, 1},
-    {"file_size_bytes", offsetof(struct forkcall_limits, file_size_bytes), RLIMIT_FSIZE, 0},
-    {"core_bytes", offsetof(struct forkcall_limits, core_bytes), RLIMIT_CORE, 0},
-    {"processes", offsetof(struct forkcall_limits, processes), RLIMIT_NPROC, 0},
-    {"open_files", offsetof(struct forkcall_limits, open_files), RLIMIT_NOFILE, 0},
-    {"address_space_bytes", offsetof(struct forkcall_limits, address_space_bytes), RLIMIT_AS, 0},
+    {offsetof(struct forkcall_limits, cpu_seconds), 1, RLIMIT_CPU, "cpu_seconds"},
+    {offsetof(struct forkcall_limits, file_size_bytes), 0, RLIMIT_FSIZE, "file_size_bytes"},
+    {offsetof(struct forkcall_limits, core_bytes), 0, RLIMIT_CORE, "core_bytes"},
+    {offsetof(struct forkcall_limits, processes), 0, RLIMIT_NPROC, "processes"},
+    {offsetof(struct forkcall_limits, open_files), 0, RLIMIT_NOFILE, "open_files"},
+    {offsetof(struct forkcall_limits, address_space_bytes), 0, RLIMIT_AS, "address_space_bytes"},
 };
 
 #define KNOWN (sizeof known / sizeof *known)

@@ -97,15 +97,14 @@ static int list_others(long ids[MANY_TASKS])
 static bool is_ending(long id)
 {
     enum { PF_EXITING = 4 };
-    char path[60], line[600], state;
-    unsigned flags;
+    char path[60], line[600];
     (void)snprintf(path, sizeof path, "/proc/self/task/%ld/stat", id);
     if (!fc_small_file_read(path, line, sizeof line))
         return syscall(SYS_tgkill, getpid(), id, 0) < 0 && errno == ESRCH;
-    const char *name_end = strrchr(line, ')');
-    if (name_end == NULL || sscanf(name_end + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
-        return false;
-    return state == 'Z' || state == 'X' || (flags & PF_EXITING) != 0;
+    const char *word = strrchr(line, ')'); /* ends the second word, which may have spaces */
+    for (int i = 2; word != NULL && i < 9; i++)
+        word = strchr(word + 1, ' ');
+    return word != NULL && (strtoul(word, NULL, 10) & PF_EXITING) != 0;
 }
 
 bool fc_other_threads_go_on(void)

@@ -74,7 +74,7 @@ static void no_item_pays_for_the_time_of_another(void **state)
     for (size_t m = 0; m < method_count; m++) {
         size_t late = 1;
         for (int scale = 1; scale <= 32 && late > 0; scale *= 2)
-            late = count_late(methods[m], 30U * (unsigned)scale, 40 * scale);
+            late = count_late(methods[m], (size_t)30 * (unsigned)scale, 40 * scale);
         assert_int_equal(late, 0);
     }
 }

@@ -102,6 +102,7 @@ static void unlock_heap(void)
         pthread_mutex_unlock(&heap);
 }
 
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the C library's names are reserved
 void *malloc(size_t size)
 {
     lock_heap();
@@ -132,6 +133,8 @@ void free(void *old)
     __libc_free(old);
     unlock_heap();
 }
+
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
 
 static void *call_and_fail(void *unused)
 {

@@ -449,7 +449,7 @@ static struct forkcall_report call_with_room(forkcall_fn *fn, int room)
     while (count < FULL && (fds[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
         count++;
     assert_true(count > room);
-    for (int i = 0; i < room; i++)
+    for (int i = 0; i < room && count > 0; i++)
         close(fds[--count]);
     const struct forkcall_report report = call(fn, PLENTY_MS, &loaded);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
