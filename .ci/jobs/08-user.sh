@@ -9,7 +9,7 @@ compile build
 if [ "$(id -u)" = 0 ]; then
     need util-linux
     # A user that has no other processes, so that limits on their number concern these tests alone.
-    user=54321
+    user=54322 # not the user whose descriptors test_server_scarce counts
     mkdir home
     chown -R "$user:$user" build home
     export HOME=$PWD/home TMPDIR=$PWD/home CCACHE_DIR=$PWD/home/ccache
