@@ -238,12 +238,22 @@ static int take_name(struct walk *walk)
     return 1;
 }
 
+/* For a path that is longer than those that are walked: looks at the mounts that it names. */
+static int look_at_once(const char *path, unsigned flags, uint64_t trusted_device, struct stat *status)
+{
+    if (leads_to_a_process(path, trusted_device))
+        return -EREMOTE;
+    if (((flags & FC_PATH_FOLLOW) != 0 ? stat(path, status) : lstat(path, status)) < 0)
+        return -errno;
+    return S_ISLNK(status->st_mode) ? -ELOOP : 0;
+}
+
 int fc_path_walk(const char *path, unsigned flags, uint64_t trusted_device, struct stat *status)
 {
     struct walk walk = {.trusted_device = trusted_device};
     int r = path[0] == '/' ? 1 : -ENOENT;
-    if (strlen(path) >= sizeof walk.rest)
-        return -ENAMETOOLONG;
+    if (r > 0 && strlen(path) >= sizeof walk.rest)
+        return look_at_once(path, flags, trusted_device, status);
     memcpy(walk.rest, path, strlen(path) + 1);
     *status = (struct stat){0};
     while (r >= 0 && (r = take_name(&walk)) > 0) {

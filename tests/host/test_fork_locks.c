@@ -2,6 +2,7 @@
  * locks of the C library and of this library are taken in one order. The test also runs with
  * preload_old_fork_locks.c, which takes the locks of older versions of glibc. */
 #include "outcomes.h"
+#include "sanitized.h"
 
 #include <dlfcn.h>
 #include <pthread.h>

@@ -1,6 +1,7 @@
 /* Tests threads: many calls at once, calls that are started, waited for and finished by different
  * threads, and the refusal to fork while other threads run. */
 #include "outcomes.h"
+#include "sanitized.h"
 
 #include <dirent.h>
 #include <errno.h>

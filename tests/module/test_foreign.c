@@ -251,6 +251,11 @@ static void walk_ends_where_the_path_leads(void **state)
     assert_int_equal(fc_path_walk(through, FC_PATH_FOLLOW, 0, &status), -ENOENT);
     assert_int_equal(fc_path_status(through, 0, &status), -ENOENT);
     assert_int_equal(fc_path_walk("relative", FC_PATH_FOLLOW, 0, &status), -ENOENT);
+    char slashes[2000 + sizeof folder + 32];
+    memset(slashes, '/', 2000);
+    (void)snprintf(slashes + 2000, sizeof slashes - 2000, "%s", target);
+    assert_int_equal(fc_path_walk(slashes, 0, 0, &status), 0);
+    assert_true(status.st_ino == inode_of(target));
 }
 
 /* ---- True files ------------------------------------------------------------------------------ */

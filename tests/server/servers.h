@@ -3,18 +3,10 @@
 #ifndef SERVERS_H
 #define SERVERS_H
 
+#include "sanitized.h"
 #include "support.h"
 
 #include <sys/types.h>
-
-/* Thread sanitizer interposes functions of the C library that some tests interpose. */
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#elif defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
-#define SANITIZED
-#endif
 
 /* Calls with a long timeout. True: the call was OK, and its answer has that size. Else the report
  * is printed to stderr. */

@@ -149,14 +149,6 @@ static void fork_while_large_arguments_are_passed(void **state)
 static _Thread_local int unlocks_left;
 static atomic_bool is_held, other_is_done;
 
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#elif defined __SANITIZE_THREAD__ || defined __SANITIZE_ADDRESS__
-#define SANITIZED
-#endif
-
 #ifndef SANITIZED /* the sanitizer interposes the same function */
 static int (*real_unlock)(pthread_mutex_t *);
 
