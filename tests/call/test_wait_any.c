@@ -498,13 +498,15 @@ static int host_without_memory(void *unused)
 {
     enum { MANY = 1 << 22 };
     static struct forkcall_call *calls[MANY];
-    const struct rlimit little = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
+    struct rlimit before;
     struct held held;
     (void)unused;
-    CHECK(hold(&held, (struct forkcall_options){0}));
+    CHECK(hold(&held, (struct forkcall_options){0}) && getrlimit(RLIMIT_AS, &before) == 0);
     calls[MANY - 1] = held.call;
+    const struct rlimit little = {.rlim_cur = 1 << 20, .rlim_max = before.rlim_max};
     CHECK(setrlimit(RLIMIT_AS, &little) == 0);
     CHECK(forkcall_wait_any(calls, MANY, -1) == -ENOMEM);
+    CHECK(setrlimit(RLIMIT_AS, &before) == 0); /* the result needs memory, too */
     CHECK(let_go(&held, 'x') && forkcall_wait_any(&held.call, 1, -1) == 0);
     CHECK(drop(&held).status == FORKCALL_OK);
     return 0;
