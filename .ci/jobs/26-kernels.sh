@@ -16,7 +16,7 @@ fi
 # How much slower than a processor an emulated one is, beside another job.
 factor=8
 # One guest, in seconds.
-limit=600
+limit=900
 [ -z "${CI_KERNELS_ALL:-}" ] || limit=7200
 need_build_tools
 need qemu-system-x86 busybox-static cpio binutils python3
