@@ -8,20 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-bool fc_small_file_read(const char *path, char *text, size_t size)
-{
-    ssize_t n = -1;
-    fc_fds_lock();
-    const int fd = fc_fd_above_streams(open(path, O_RDONLY | O_CLOEXEC));
-    if (fd >= 0) {
-        n = fc_read(fd, text, size - 1);
-        close(fd);
-    }
-    fc_fds_unlock();
-    text[n > 0 ? n : 0] = '\0';
-    return n > 0;
-}
-
 /* Reads as much as there is room for. -1: the file cannot be read. */
 static ssize_t read_start(const char *path, char *text, size_t size)
 {
@@ -36,6 +22,13 @@ static ssize_t read_start(const char *path, char *text, size_t size)
     }
     fc_fds_unlock();
     return n < 0 ? -1 : (ssize_t)used;
+}
+
+bool fc_small_file_read(const char *path, char *text, size_t size)
+{
+    const ssize_t n = read_start(path, text, size - 1);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
 }
 
 /* No memory of the heap is asked for under the lock of descriptors: a thread that forks may hold

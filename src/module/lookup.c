@@ -30,27 +30,17 @@ static int get_status(const struct fc_module_function *name, struct stat *status
     return fc_path_status(name->path, name->file.inode != 0 ? name->file.device : name->file.mapped_device, status);
 }
 
-/* True: path is not a regular file. The loader would wait for a pipe to be opened at its other
- * end. */
-static bool is_special_file(const struct fc_module_function *name)
-{
-    struct stat status;
-    return get_status(name, &status) == 0 && !S_ISREG(status.st_mode);
-}
-
 /* True: another file has taken the place of the caller's. Such a file must not be loaded even to
  * look at it, because its constructors would run. A missing file is left to the loader, which
  * describes the error best. */
-static bool was_replaced(const struct fc_module_function *name)
+static bool was_replaced(const struct fc_module_function *name, int looked, const struct stat *status)
 {
     const struct fc_module_file *file = &name->file;
-    struct stat status;
-    const int r = get_status(name, &status);
-    if (r < 0)
-        return r == -EREMOTE; /* a process answers for what lies there now, or does not */
-    if (file->inode == 0)     /* the caller itself did not find its file by this path */
+    if (looked < 0)
+        return looked == -EREMOTE; /* a process answers for what lies there now, or does not */
+    if (file->inode == 0)          /* the caller itself did not find its file by this path */
         return file->mapped_inode != 0;
-    return (uint64_t)status.st_ino != file->inode || (uint64_t)status.st_dev != file->device;
+    return (uint64_t)status->st_ino != file->inode || (uint64_t)status->st_dev != file->device;
 }
 
 static void *load(const struct fc_module_function *name)
@@ -86,14 +76,17 @@ static int refuse_unloadable(const struct fc_module_function *name, char *why, s
 
 static int load_and_search(const struct fc_module_function *name, forkcall_fn **fn, char *why, size_t why_size)
 {
+    struct stat status;
     if (name->path[0] != '/')
         return refuse(name, -ENOENT, "the module ", " is not loaded in the new process, and its file is not known", why,
                       why_size);
     if (dlopen == NULL)
         return refuse(name, -ENOENT, "cannot load the module ", ": this program is static", why, why_size);
-    if (is_special_file(name))
+    const int looked = get_status(name, &status);
+    /* The loader would wait for a pipe to be opened at its other end. */
+    if (looked == 0 && !S_ISREG(status.st_mode))
         return refuse(name, -ENOENT, "cannot load the module ", ": not a regular file", why, why_size);
-    if (was_replaced(name))
+    if (was_replaced(name, looked, &status))
         return refuse(name, -ESTALE, "the file of the module ", " was replaced after the caller had loaded it", why,
                       why_size);
     void *module = load(name);

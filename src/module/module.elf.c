@@ -226,11 +226,7 @@ static void note_file(struct fc_module_function *name, const struct fc_mapping *
 /* Chooses the path, and notes the file. mapped: what fc_elf_find_mapping has returned. */
 static int choose_file(struct fc_module_function *name, int mapped, const struct fc_mapping *mapping)
 {
-    int r = 0;
-    if (mapped == -ENOENT)
-        improve_path_unmapped(name);
-    else
-        r = mapped < 0 ? mapped : improve_path(name, mapping);
+    const int r = mapped == 0 ? improve_path(name, mapping) : mapped == -ENOENT ? 0 : mapped;
     if (r == 0)
         note_file(name, mapped == 0 ? mapping : NULL);
     return r;
@@ -248,6 +244,10 @@ static int complete(struct lookup *lookup)
         return 0;
     fc_fds_lock(); /* files are open meanwhile, which no child is to have */
     const int mapped = fc_elf_find_mapping(&lookup->module, &mapping);
+    fc_fds_unlock();
+    if (mapped == -ENOENT && !name->is_program)
+        improve_path_unmapped(name); /* by realpath(3), which asks for memory of the heap */
+    fc_fds_lock();
     if (r == -ENODATA)
         r = fc_elf_identify_file(&lookup->module, mapped == 0 ? &mapping : NULL, &name->id);
     if (r == 0 && !name->is_program)

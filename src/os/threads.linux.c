@@ -58,37 +58,25 @@ bool fc_has_other_threads(void)
 
 enum { MANY_TASKS = 16 };
 
-/* Takes the other threads of some entries. -1: there are too many. */
-static int take_others(const char *entries, long size, long ids[MANY_TASKS], int count)
-{
-    const struct fc_dirent64 *entry;
-    for (long at = 0; at < size; at += entry->size) {
-        entry = (const struct fc_dirent64 *)(const void *)(entries + at);
-        const long id = strtol(entry->name, NULL, 10);
-        if (id <= 0 || id == syscall(SYS_gettid))
-            continue;
-        if (count == MANY_TASKS)
-            return -1;
-        ids[count++] = id;
-    }
-    return count;
-}
-
-/* Lists the other threads, without memory of the heap, whose lock a thread that forks may hold.
- * -1: there are too many, or no list is to be had. */
-static int list_others(long ids[MANY_TASKS])
+long fc_thread_list(long *ids, size_t room)
 {
     _Alignas(struct fc_dirent64) char entries[1024];
-    int count = 0;
-    long size;
+    const long self = syscall(SYS_gettid);
+    long count = 0, size;
     fc_fds_lock();
     const int fd = fc_fd_above_streams(open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    while (count >= 0 && (size = fd < 0 ? -1 : syscall(SYS_getdents64, fd, entries, sizeof entries)) != 0)
-        count = size < 0 ? -1 : take_others(entries, size, ids, count);
+    while ((size = fd < 0 ? -1 : syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
+        for (long at = 0; at < size;) {
+            const struct fc_dirent64 *entry = (const struct fc_dirent64 *)(const void *)(entries + at);
+            const long id = strtol(entry->name, NULL, 10);
+            if (id > 0 && id != self && (size_t)count++ < room)
+                ids[count - 1] = id;
+            at += entry->size;
+        }
     if (fd >= 0)
         close(fd);
     fc_fds_unlock();
-    return count;
+    return size < 0 ? -1 : count;
 }
 
 /* A thread that ends has PF_EXITING among its flags, the ninth word of its line (proc(5)), before
@@ -112,11 +100,11 @@ bool fc_other_threads_go_on(void)
     long ids[MANY_TASKS];
     if (!fc_has_other_threads())
         return false;
-    const int count = list_others(ids);
-    for (int i = 0; i < count; i++)
+    const long count = fc_thread_list(ids, MANY_TASKS);
+    for (long i = 0; i < count && i < MANY_TASKS; i++)
         if (!is_ending(ids[i]))
             return true;
-    return count < 0;
+    return count < 0 || count > MANY_TASKS;
 }
 
 /* ---------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
-/* HOST: Spares load the module for which calls come, before the next of them comes. Loading takes
- * longer than all the rest of a call. A spare that has loaded a module serves only calls for that
- * module, so that a function never sees what another module's constructors have done. */
+/* HOST: Where the program has set load_early, spares load the module for which calls come, before
+ * the next of them comes. Loading takes longer than all the rest of a call. A spare that has loaded
+ * a module serves only calls for that module, so that a function never sees what another module's
+ * constructors have done. */
 #ifndef FC_SERVER_EARLY_MODULE_H
 #define FC_SERVER_EARLY_MODULE_H
 

@@ -2,9 +2,9 @@
 #include "server/snapshot.h"
 
 #include "base/descriptors.h"
-#include "base/dirent64.h"
 #include "base/hash.h"
 #include "base/small_file.h"
+#include "os/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -307,58 +307,30 @@ static bool task_fits(const char *task, const struct extra *then, const struct f
     return memcmp(&e, then, sizeof e) == 0;
 }
 
-struct tasks {
-    long *id;
-    size_t count, room;
-};
-
-/* Takes the other threads of some entries of /proc/self/task, as far as there is room. */
-static void take_tasks(struct tasks *tasks, const char *entries, long size)
+/* Lists the other threads of this process, as many as there is memory for. Free the list. */
+static size_t list_tasks(long **ids)
 {
-    const struct fc_dirent64 *entry;
-    for (long at = 0; at < size; at += entry->size) {
-        entry = (const struct fc_dirent64 *)(const void *)(entries + at);
-        const long id = strtol(entry->name, NULL, 10);
-        if (id > 0 && id != syscall(SYS_gettid) && tasks->count < tasks->room)
-            tasks->id[tasks->count++] = id;
-    }
-}
-
-/* Lists the other threads of this process, as many as there is memory for. */
-static struct tasks list_tasks(void)
-{
-    _Alignas(struct fc_dirent64) char entries[1024];
     struct stat status;
-    struct tasks tasks = {.id = NULL};
-    long size;
     /* ".", "..", one for each thread, and some for threads that begin now. */
-    const size_t room = stat("/proc/self/task", &status) == 0 ? (size_t)status.st_nlink + 16 : 0;
-    tasks.id = room > 0 ? malloc(room * sizeof *tasks.id) : NULL;
-    if (tasks.id == NULL)
-        return tasks;
-    tasks.room = room;
-    fc_fds_lock();
-    const int fd = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (fd >= 0 && (size = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
-        take_tasks(&tasks, entries, size);
-    if (fd >= 0)
-        close(fd);
-    fc_fds_unlock();
-    return tasks;
+    const size_t room = 16 + (stat("/proc/self/task", &status) == 0 ? (size_t)status.st_nlink : 0);
+    *ids = malloc(room * sizeof **ids);
+    const long count = *ids != NULL ? fc_thread_list(*ids, room) : 0;
+    return count < 0 ? 0 : (size_t)count < room ? (size_t)count : room;
 }
 
 bool fc_snapshot_fits_other(const void *extra, const struct fc_credentials *then, unsigned umask)
 {
     struct extra e;
     bool fits = false;
-    const struct tasks tasks = list_tasks();
+    long *ids;
+    const size_t count = list_tasks(&ids);
     memcpy(&e, extra, sizeof e);
-    for (size_t i = 0; i < tasks.count && !fits; i++) {
+    for (size_t i = 0; i < count && !fits; i++) {
         char task[TASK_SIZE];
-        snprintf(task, sizeof task, "/proc/self/task/%ld", tasks.id[i]);
+        snprintf(task, sizeof task, "/proc/self/task/%ld", ids[i]);
         fits = task_fits(task, &e, then, umask);
     }
-    free(tasks.id);
+    free(ids);
     return fits;
 }
 
