@@ -1,13 +1,11 @@
 /* ANY: Linux: Asks glibc, unshare(2) and /proc/self/task, in this order. */
 #include "os/threads.h"
 
-#include "base/descriptors.h"
-#include "base/dirent64.h"
 #include "base/small_file.h"
 #include "config.h"
+#include "os/thread_list.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,27 +55,6 @@ bool fc_has_other_threads(void)
 /* ---- Threads that are ending ----------------------------------------------------------------- */
 
 enum { MANY_TASKS = 16 };
-
-long fc_thread_list(long *ids, size_t room)
-{
-    _Alignas(struct fc_dirent64) char entries[1024];
-    const long self = syscall(SYS_gettid);
-    long count = 0, size;
-    fc_fds_lock();
-    const int fd = fc_fd_above_streams(open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    while ((size = fd < 0 ? -1 : syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
-        for (long at = 0; at < size;) {
-            const struct fc_dirent64 *entry = (const struct fc_dirent64 *)(const void *)(entries + at);
-            const long id = strtol(entry->name, NULL, 10);
-            if (id > 0 && id != self && (size_t)count++ < room)
-                ids[count - 1] = id;
-            at += entry->size;
-        }
-    if (fd >= 0)
-        close(fd);
-    fc_fds_unlock();
-    return size < 0 ? -1 : count;
-}
 
 /* A thread that ends has PF_EXITING among its flags, the ninth word of its line (proc(5)), before
  * pthread_join returns in another thread. From then on it runs no code of the program. What cannot

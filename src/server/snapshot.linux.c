@@ -4,7 +4,7 @@
 #include "base/descriptors.h"
 #include "base/hash.h"
 #include "base/small_file.h"
-#include "os/threads.h"
+#include "os/thread_list.h"
 
 #include <errno.h>
 #include <fcntl.h>
