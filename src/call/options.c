@@ -74,7 +74,6 @@ static bool check_keep_fds(const struct forkcall_options *o, struct forkcall_rep
 static bool check_fields(const struct forkcall_options *o, struct forkcall_report *report)
 {
     static const uint64_t zero[sizeof o->reserved / sizeof *o->reserved];
-    const int cancel_fd = o->cancel_fd_plus_one - 1;
     if ((unsigned)o->method > FORKCALL_INLINE)
         return fc_report_wrong(report, "method: %d is no enum forkcall_method", (int)o->method);
     if (o->timeout_ms < 0)
@@ -83,9 +82,9 @@ static bool check_fields(const struct forkcall_options *o, struct forkcall_repor
         return fc_report_wrong(report, "grace_ms: %d is negative", o->grace_ms);
     if (o->cancel_fd_plus_one < 0)
         return fc_report_wrong(report, "cancel_fd_plus_one: %d is negative (0: none)", o->cancel_fd_plus_one);
-    if (o->cancel_fd_plus_one > 0 && !is_open(cancel_fd))
+    if (o->cancel_fd_plus_one > 0 && !is_open(o->cancel_fd_plus_one - 1))
         return fc_report_wrong(report, "cancel_fd_plus_one: is %d, but %d is no open descriptor", o->cancel_fd_plus_one,
-                               cancel_fd);
+                               o->cancel_fd_plus_one - 1);
     if (memcmp(o->reserved_small, zero, sizeof o->reserved_small) != 0)
         return fc_report_wrong(report, "reserved_small: is not all 0; options begin as {0}");
     if (memcmp(o->reserved, zero, sizeof zero) != 0)
