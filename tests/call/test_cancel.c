@@ -90,12 +90,14 @@ static void canceled_by_another_thread_while_one_waits(void **state)
 /* ---- Grace ----------------------------------------------------------------------------------- */
 
 static int stream; /* in the child: writing end of a pipe to the test */
+static volatile sig_atomic_t is_asked_to_end;
 
 static void catch_SIGTERM(int signal)
 {
     (void)signal;
     const ssize_t n = write(stream, "t", 1);
     (void)n;
+    is_asked_to_end = 1;
 }
 
 static int child_cleans_up(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -104,7 +106,8 @@ static int child_cleans_up(const void *args, size_t args_size, struct forkcall_b
     stream = *(const int *)args;
     signal(SIGTERM, catch_SIGTERM);
     forkcall_progress(1, 1, "ready");
-    pause();
+    while (!is_asked_to_end) /* pause() would not see a signal that comes before it. */
+        usleep(1000);
     return forkcall_buf_append(result, "clean", 5);
 }
 

@@ -96,9 +96,22 @@ struct traces traces_now(void)
     return (struct traces){count_descriptors(), count_children(), count_mappings()};
 }
 
+static void print_descriptors(void)
+{
+    char path[64], target[256];
+    for (int fd = 0; fd < 1024; fd++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        const ssize_t size = readlink(path, target, sizeof target);
+        if (size > 0)
+            print_error("descriptor %d: %.*s\n", fd, (int)size, target);
+    }
+}
+
 void assert_no_traces(struct traces before, bool check_mappings)
 {
     const struct traces after = traces_now();
+    if (after.descriptors != before.descriptors)
+        print_descriptors();
     assert_int_equal(after.descriptors, before.descriptors);
     assert_int_equal(after.children, before.children);
     if (check_mappings && !under_valgrind())                 /* valgrind maps memory for itself */
