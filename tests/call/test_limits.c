@@ -336,7 +336,7 @@ static int child_uses_time_and_memory(const void *args, size_t args_size, struct
         return 1;
     for (size_t i = 0; i < 64 * MIB; i += 512)
         ((volatile char *)memory)[i] = 1;
-    /* On a slow processor the memory alone may take that long, and nearly all of it in the kernel. */
+    /* On a slow processor the memory alone may take that long, nearly all of it in the kernel. */
     const clock_t end = clock() + (clock_t)(CLOCKS_PER_SEC / 5);
     while (clock() < end)
         for (volatile int i = 0; i < 1000000; i++)
