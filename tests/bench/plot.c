@@ -29,7 +29,7 @@ static const struct {
     [PICTURE_MEMORY] = {"cost-by-memory", "A trivial call", "memory of the caller, touched in pages of 4 KiB [MiB]",
                         "microseconds per call", "set logscale y"},
     [PICTURE_RESULT] = {"cost-by-result", "A call with a result that is filled and read", "size of the result [KiB]",
-                        "microseconds per call", "set logscale xy"},
+                        "microseconds per call", "set logscale xy; set format x \"%g\""},
     [PICTURE_RATE] = {"rate-by-threads", "Trivial calls from many threads", "threads", "calls per second",
                       "set logscale x 2; set yrange [0:*]"},
 };
@@ -92,8 +92,9 @@ static bool write_script(const char *path, enum picture picture, const struct li
     if (file == NULL)
         return false;
     fprintf(file,
-            "set terminal svg size 840,520 dynamic background rgb 'white'\nset output '%s.svg'\n"
-            "set title \"%s\"\nset xlabel \"%s\"\nset ylabel \"%s\"\n%s\nset grid\nset key outside below\n",
+            "set terminal svg size 960,440 dynamic background rgb 'white' linewidth 1.5\nset output '%s.svg'\n"
+            "set title \"%s\"\nset xlabel \"%s\"\nset ylabel \"%s\"\n%s\nset grid\n"
+            "set format y \"%%g\"\nset colorsequence podo\nset key outside right top\n",
             pictures[picture].file, pictures[picture].title, pictures[picture].x, pictures[picture].y,
             pictures[picture].settings);
     for (size_t i = 0; i < lines->count; i++) {
