@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: MIT */
 #include "crash/child_address.h"
 
-#include "base/descriptors.h"
 #include "crash/unwind.h"
 #include "module/newest.h"
 #include "module/proc_maps.h"
@@ -35,13 +34,11 @@ void fc_child_addresses_init(struct fc_child_addresses *addresses, struct fc_rel
     for (size_t i = 0; i < count; i++)
         mapped[i].address = get(files, i).start;
     if (relocation == NULL && count > 0) {
-        fc_fds_lock(); /* a file is open meanwhile */
         fc_mapping_list(mapped, count);
-        fc_fds_unlock();
-    }
-    /* A child by FORK has looked for a new module, and there may be one of this process's own. */
-    if (relocation == NULL && count > 0)
+        /* A child by FORK has looked for a new module, and there may be one of this process's
+         * own. */
         fc_newest_module_note();
+    }
     addresses->relocation = relocation;
     addresses->code_count = 0;
     for (size_t i = 0; i < count; i++) {

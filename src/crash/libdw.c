@@ -93,13 +93,8 @@ static int find_debuginfo(Dwfl_Module *module, void **user, const char *module_n
  * none. */
 static int open_file(uint64_t address, struct fc_opened_file *file)
 {
-    fc_fds_lock();
     const int entry = find_entry(0, FIRST_OF_LIBDW);
-    const bool is_open = entry >= 0 && fc_module_file_open(address, file);
-    if (is_open)
-        files.fd[entry] = file->fd;
-    fc_fds_unlock();
-    return is_open ? entry : -1;
+    return entry >= 0 && fc_module_file_open(address, &files, (enum fc_fd)entry, file) ? entry : -1;
 }
 
 /* True: nothing in the file makes libdw open another one by its path, or unpack more than there

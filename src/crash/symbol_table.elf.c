@@ -40,14 +40,10 @@ static bool open_mapped_file(uint64_t address, struct fc_fds *fds)
     struct fc_opened_file file;
     if (fc_fds_open(fds) < 0)
         return false;
-    /* No child is forked between the opening and the entry, so none keeps the descriptor. */
-    fc_fds_lock();
-    if (fc_module_file_open(address, &file))
-        fds->fd[FC_FD_ARGS] = file.fd;
-    fc_fds_unlock();
-    if (fds->fd[FC_FD_ARGS] < 0)
-        fc_fds_close_all(fds);
-    return fds->fd[FC_FD_ARGS] >= 0;
+    if (fc_module_file_open(address, fds, FC_FD_ARGS, &file))
+        return true;
+    fc_fds_close_all(fds);
+    return false;
 }
 
 static bool read_section(int fd, const ElfW(Ehdr) * header, uint32_t index, ElfW(Shdr) * section)

@@ -4,7 +4,6 @@
  * every program the path that it was started by (getauxval(3), AT_EXECFN), and no other program is
  * started by this one. PID is the maker's number, not "self": if a wrapper executes the path in a
  * process of its own, "self" would be the wrapper's program. */
-#include "base/descriptors.h"
 #include "exec/exec_self.h"
 #include "module/proc_maps.h"
 #include "os/credentials.h"
@@ -111,12 +110,8 @@ static uint64_t mapped_inode(void)
 {
     static atomic_uint_fast64_t known;
     struct fc_mapping mapping;
-    if (atomic_load(&known) == 0) {
-        fc_fds_lock();
-        if (fc_mapping_find(getauxval(AT_PHDR), &mapping) == 0)
-            atomic_store(&known, mapping.inode);
-        fc_fds_unlock();
-    }
+    if (atomic_load(&known) == 0 && fc_mapping_find(getauxval(AT_PHDR), &mapping) == 0)
+        atomic_store(&known, mapping.inode);
     return atomic_load(&known);
 }
 

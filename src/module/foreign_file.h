@@ -17,14 +17,15 @@ extern int64_t fc_foreign_believed_before;
  * enemy.) The path comes from the child, so it is only followed as far as the kernel can do that
  * without asking a device or another process, which may never answer; a device, a FIFO and the like
  * are not opened; and the file system must be one on a disk of this machine's. Returns a
- * descriptor that is closed on exec, or -1. Thread-safe. */
+ * descriptor that is closed on exec, or -1. Thread-safe; called with the lock of descriptors. */
 int fc_foreign_open(const struct fc_foreign *module);
 
 /* Opens for reading what lies by now at the path of a module of this process, which was mapped from
  * that device. Where the system can do that (Linux 5.12), follows no symbolic link, and waits for
- * no process that may never answer, as those behind FUSE. -1: there is none, or it may not be
- * opened. */
-int fc_own_file_open(const char *path, uint64_t device);
+ * no process that may never answer, as those behind FUSE. Sets *fd, which stands in a table, with
+ * the lock of descriptors. May wait for a file system, but not with the lock. A negative *fd, or
+ * none: there is no file, or it may not be opened. */
+void fc_own_file_open(const char *path, uint64_t device, int *fd);
 
 /* True: the file may be believed, and is a module that has such code at such a place. Replaces what
  * the child has told by what the file says: its device and inode, and the range of all its code.

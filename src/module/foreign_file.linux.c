@@ -7,6 +7,7 @@
 #endif
 #include "module/foreign_file.h"
 
+#include "base/descriptors.h"
 #include "module/path_status.h"
 
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,7 +63,7 @@ static bool is_in_root_and_local(uint64_t mount_id)
     };
     struct statx root;
     struct statfs system;
-    if (statx(AT_FDCWD, "/", AT_STATX_DONT_SYNC, STATX_MNT_ID, &root) < 0 || (root.stx_mask & STATX_MNT_ID) == 0 ||
+    if (fc_path_ask(AT_FDCWD, "/", 0, &root) < 0 || (root.stx_mask & STATX_MNT_ID) == 0 ||
         root.stx_mnt_id != mount_id || statfs("/", &system) < 0)
         return false;
     for (size_t i = 0; i < sizeof locals / sizeof *locals; i++)
@@ -91,7 +91,7 @@ static bool may_be_believed(const struct statx *status, const struct fc_mapped_f
 
 static bool get_status(int fd, struct statx *status)
 {
-    return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID, status) == 0;
+    return fc_path_ask(fd, "", AT_EMPTY_PATH, status) == 0;
 }
 
 /* Opens for reading what fd only names. */
@@ -120,27 +120,39 @@ int fc_foreign_open(const struct fc_foreign *module)
 
 /* ---- A file of this process's own ------------------------------------------------------------ */
 
-int fc_own_file_open(const char *path, uint64_t device)
+static int open_at_once(const char *path, uint64_t device)
 {
     struct statx status;
-    struct stat walked;
-    int named = fc_path_name(path, 0);
-    if (named == -EAGAIN || fc_path_cannot_name(named)) {
-        if (fc_path_walk(path, 0, device, &walked) < 0 || !S_ISREG(walked.st_mode))
-            return -1;
-        named = fc_path_name(path, 0); /* what the walk has met is in the kernel's memory now */
-    }
-    /* A kernel that cannot do without waiting. (A process that takes the place of a folder after
-     * the walk is not noticed.) */
-    if (named == -EAGAIN || fc_path_cannot_name(named))
-        return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
+    const int named = fc_path_name(path, 0);
     if (named < 0)
-        return -1;
+        return named;
     const bool is_safe =
         get_status(named, &status) && S_ISREG(status.stx_mode) && !fc_path_is_of_a_process(&status, device);
-    const int fd = is_safe ? open_again(named) : -1;
+    const int fd = is_safe ? open_again(named) : -ENOENT;
     close(named);
     return fd;
+}
+
+/* False: the path must be walked first, which may wait. */
+static bool is_decided_at_once(const char *path, uint64_t device, int *fd)
+{
+    fc_fds_lock();
+    *fd = open_at_once(path, device);
+    fc_fds_unlock();
+    return !fc_path_must_walk(*fd);
+}
+
+void fc_own_file_open(const char *path, uint64_t device, int *fd)
+{
+    struct stat walked;
+    if (is_decided_at_once(path, device, fd) || fc_path_walk(path, 0, device, &walked) < 0 ||
+        !S_ISREG(walked.st_mode) || is_decided_at_once(path, device, fd))
+        return; /* what the walk has met is in the kernel's memory the second time */
+    /* A kernel that cannot do without waiting. (A process that takes the place of a folder after
+     * the walk is not noticed.) */
+    fc_fds_lock();
+    *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW);
+    fc_fds_unlock();
 }
 
 /* ---- Its code -------------------------------------------------------------------------------- */

@@ -3,7 +3,10 @@
  * SPDX-License-Identifier: MIT */
 #include "module/foreign_file.h"
 
+#include "base/descriptors.h"
+
 #include <fcntl.h>
+#include <sys/stat.h>
 
 int64_t fc_foreign_believed_before = 0;
 
@@ -13,10 +16,16 @@ int fc_foreign_open(const struct fc_foreign *module)
     return -1;
 }
 
-int fc_own_file_open(const char *path, uint64_t device)
+/* A file system that does not answer keeps stat(2) waiting, without the lock. */
+void fc_own_file_open(const char *path, uint64_t device, int *fd)
 {
+    struct stat status;
     (void)device;
-    return open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (stat(path, &status) < 0 || !S_ISREG(status.st_mode))
+        return;
+    fc_fds_lock();
+    *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    fc_fds_unlock();
 }
 
 bool fc_foreign_check(struct fc_mapped_file *file)

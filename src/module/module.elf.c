@@ -6,7 +6,6 @@
 #endif
 #include "module/lookup.h"
 
-#include "base/descriptors.h"
 #include "base/large_storage.h"
 #include "module/elf_module.h"
 #include "module/path_status.h"
@@ -242,17 +241,13 @@ static int complete(struct lookup *lookup)
     name->file = (struct fc_module_file){0};
     if (name->is_program && r == 0)
         return 0;
-    fc_fds_lock(); /* files are open meanwhile, which no child is to have */
     const int mapped = fc_elf_find_mapping(&lookup->module, &mapping);
-    fc_fds_unlock();
     if (mapped == -ENOENT && !name->is_program)
-        improve_path_unmapped(name); /* by realpath(3), which asks for memory of the heap */
-    fc_fds_lock();
+        improve_path_unmapped(name);
     if (r == -ENODATA)
         r = fc_elf_identify_file(&lookup->module, mapped == 0 ? &mapping : NULL, &name->id);
     if (r == 0 && !name->is_program)
         r = choose_file(name, mapped, &mapping);
-    fc_fds_unlock();
     return r;
 }
 
@@ -281,10 +276,8 @@ static bool is_still_there(const struct fc_module_function *name)
     struct stat status;
     if (name->is_program || name->file.inode == 0)
         return true;
-    fc_fds_lock();
-    const int r = fc_path_status(name->path, name->file.device, &status);
-    fc_fds_unlock();
-    return r == 0 && (uint64_t)status.st_ino == name->file.inode && (uint64_t)status.st_dev == name->file.device;
+    return fc_path_status(name->path, name->file.device, &status) == 0 && (uint64_t)status.st_ino == name->file.inode &&
+           (uint64_t)status.st_dev == name->file.device;
 }
 
 static int look_up(uintptr_t address, struct fc_module_function *name)

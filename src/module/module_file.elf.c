@@ -26,10 +26,11 @@ static int open_program(const struct fc_mapping *mapping)
 
 /* True: the descriptor is that file. Notes what is known of it. The device is not compared: file
  * systems with several layers tell different ones. */
-static bool is_file(struct fc_opened_file *file, uint64_t inode, bool is_program)
+static bool is_file(struct fc_opened_file *file, int fd, uint64_t inode, bool is_program)
 {
     struct stat status;
-    if (file->fd < 0 || fstat(file->fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_ino != inode)
+    file->fd = fd;
+    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_ino != inode)
         return false;
     const bool is_roots = status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
     file->size = (uint64_t)status.st_size;
@@ -40,30 +41,29 @@ static bool is_file(struct fc_opened_file *file, uint64_t inode, bool is_program
     return true;
 }
 
-static void close_file(const struct fc_opened_file *file)
-{
-    if (file->fd >= 0)
-        close(file->fd);
-}
-
-bool fc_module_file_open(uint64_t address, struct fc_opened_file *file)
+bool fc_module_file_open(uint64_t address, struct fc_fds *fds, enum fc_fd entry, struct fc_opened_file *file)
 {
     struct fc_mapping mapping;
-    *file = (struct fc_opened_file){.fd = -1, .foreign = fc_foreign_find(address)};
+    int *fd = &fds->fd[entry];
+    *file = (struct fc_opened_file){.foreign = fc_foreign_find(address)};
     if (file->foreign != NULL) {
-        file->fd = fc_foreign_open(file->foreign);
-        if (is_file(file, file->foreign->file.inode, false))
+        fc_fds_lock();
+        *fd = fc_foreign_open(file->foreign);
+        fc_fds_unlock();
+        if (is_file(file, *fd, file->foreign->file.inode, false))
             return true;
     } else if (fc_mapping_find(address, &mapping) == 0) {
-        file->fd = open_program(&mapping);
-        if (is_file(file, mapping.inode, true))
+        fc_fds_lock();
+        *fd = open_program(&mapping);
+        fc_fds_unlock();
+        if (is_file(file, *fd, mapping.inode, true))
             return true;
-        close_file(file);
-        file->fd = fc_own_file_open(mapping.path, mapping.device);
-        if (is_file(file, mapping.inode, false))
+        fc_fds_close(fds, entry);
+        fc_own_file_open(mapping.path, mapping.device, fd);
+        if (is_file(file, *fd, mapping.inode, false))
             return true;
     }
-    close_file(file);
+    fc_fds_close(fds, entry);
     return false;
 }
 

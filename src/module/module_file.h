@@ -4,6 +4,7 @@
 #ifndef FC_MODULE_MODULE_FILE_H
 #define FC_MODULE_MODULE_FILE_H
 
+#include "base/descriptors.h"
 #include "module/foreign.h"
 
 struct fc_opened_file {
@@ -19,10 +20,11 @@ struct fc_opened_file {
 
 /* Opens for reading the very file that is mapped at the address. Children of the same user may have
  * put anything in its place: a device, a FIFO and the like are not opened, no symbolic link is
- * followed (Linux 5.12), and no process is waited for (FUSE). False: another file has taken
- * its place, or the system does not tell. Called with the lock of descriptors
- * (base/descriptors.h). */
-bool fc_module_file_open(uint64_t address, struct fc_opened_file *file);
+ * followed (Linux 5.12), and no process is waited for (FUSE). The descriptor stands in the table,
+ * at an entry that was empty, from the moment when it is opened, so no child keeps it. False:
+ * another file has taken its place, or the system does not tell; the entry is empty. Called without
+ * the lock of descriptors, because the file system of the host's own module may keep it waiting. */
+bool fc_module_file_open(uint64_t address, struct fc_fds *fds, enum fc_fd entry, struct fc_opened_file *file);
 
 /* True: nobody has changed it since it was opened. */
 bool fc_module_file_is_unchanged(const struct fc_opened_file *file);

@@ -6,6 +6,7 @@
 #endif
 #include "module/path_status.h"
 
+#include "base/descriptors.h"
 #include "base/lines.h"
 
 #include <errno.h>
@@ -119,7 +120,10 @@ bool fc_mounts_read(struct fc_mount *mount)
 static bool leads_to_a_process(const char *path, uint64_t trusted_device)
 {
     struct fc_mount mount = {.path = path, .is_wanted = is_of_a_process, .unwanted_device = trusted_device};
-    return fc_mounts_read(&mount) && mount.was_wanted;
+    fc_fds_lock();
+    const bool is_read = fc_mounts_read(&mount);
+    fc_fds_unlock();
+    return is_read && mount.was_wanted;
 }
 
 bool fc_path_is_of_a_process(const struct statx *status, uint64_t trusted_device)
@@ -145,10 +149,10 @@ int fc_path_name(const char *path, unsigned flags)
     return fd < 0 ? -errno : fd;
 }
 
-/* A kernel before 5.12, or a filter of system calls. */
-bool fc_path_cannot_name(int error)
+/* The latter three: a kernel before 5.12, or a filter of system calls. */
+bool fc_path_must_walk(int error)
 {
-    return error == -EINVAL || error == -ENOSYS || error == -EPERM;
+    return error == -EAGAIN || error == -EINVAL || error == -ENOSYS || error == -EPERM;
 }
 
 static void translate(const struct statx *from, struct stat *to)
@@ -161,7 +165,7 @@ static void translate(const struct statx *from, struct stat *to)
 }
 
 /* Not by the C library, which asks the file system in place of a kernel that has no such call. */
-static int ask_kernel(int folder, const char *path, int flags, struct statx *status)
+int fc_path_ask(int folder, const char *path, int flags, struct statx *status)
 {
     flags |= AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC;
     return syscall(SYS_statx, folder, path, flags, STATX_BASIC_STATS | STATX_MNT_ID, status) == 0 ? 0 : -errno;
@@ -171,7 +175,7 @@ static int ask_kernel(int folder, const char *path, int flags, struct statx *sta
 static int take_status(int fd, uint64_t trusted_device, struct stat *status)
 {
     struct statx told;
-    const int r = ask_kernel(fd, "", AT_EMPTY_PATH, &told);
+    const int r = fc_path_ask(fd, "", AT_EMPTY_PATH, &told);
     if (r < 0)
         return r;
     translate(&told, status);
@@ -191,7 +195,7 @@ struct walk {
 static int look(struct walk *walk, struct stat *status)
 {
     struct statx told;
-    const int r = ask_kernel(AT_FDCWD, walk->done, 0, &told);
+    const int r = fc_path_ask(AT_FDCWD, walk->done, 0, &told);
     if (r == 0) {
         translate(&told, status);
         const bool is_new = (uint64_t)status->st_dev != walk->device && told.stx_dev_major == 0;
@@ -266,11 +270,11 @@ int fc_path_walk(const char *path, unsigned flags, uint64_t trusted_device, stru
 
 int fc_path_status(const char *path, uint64_t trusted_device, struct stat *status)
 {
+    fc_fds_lock();
     const int fd = fc_path_name(path, FC_PATH_FOLLOW);
-    if (fd < 0)
-        return fd == -EAGAIN || fc_path_cannot_name(fd) ? fc_path_walk(path, FC_PATH_FOLLOW, trusted_device, status)
-                                                        : fd;
-    const int r = take_status(fd, trusted_device, status);
-    close(fd);
-    return r;
+    const int r = fd < 0 ? fd : take_status(fd, trusted_device, status);
+    if (fd >= 0)
+        close(fd);
+    fc_fds_unlock();
+    return fc_path_must_walk(r) ? fc_path_walk(path, FC_PATH_FOLLOW, trusted_device, status) : r;
 }

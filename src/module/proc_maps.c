@@ -1,6 +1,7 @@
 /* ANY: Reads /proc/self/maps line by line. */
 #include "module/proc_maps.h"
 
+#include "base/descriptors.h"
 #include "base/lines.h"
 #include "module/path_status.h"
 
@@ -73,11 +74,15 @@ bool fc_maps_read(char *buffer, size_t size, struct fc_maps_visitor visitor)
     return fc_lines_read("/proc/self/maps", buffer, size, visit_line, &visitor);
 }
 
-/* Calls visit for each line until it returns false. Returns false if there is no list. */
+/* Calls visit for each line until it returns false. Returns false if there is no list. No child is
+ * forked meanwhile, so none gets the descriptor. */
 static bool read_lines(bool (*visit)(const struct fc_maps_line *line, void *arg), void *arg)
 {
     char buffer[FC_MAPPING_PATH_MAX + 256];
-    return fc_maps_read(buffer, sizeof buffer, (struct fc_maps_visitor){.visit = visit, .arg = arg});
+    fc_fds_lock();
+    const bool is_read = fc_maps_read(buffer, sizeof buffer, (struct fc_maps_visitor){.visit = visit, .arg = arg});
+    fc_fds_unlock();
+    return is_read;
 }
 
 /* ---- One address ----------------------------------------------------------------------------- */
@@ -110,7 +115,6 @@ static int take(struct fc_mapping *mapping, const struct fc_maps_line *line)
     mapping->device = line->device;
     mapping->inode = line->inode;
     memcpy(mapping->path, line->path, strlen(line->path) + 1);
-    cut_deleted(mapping);
     return 0;
 }
 
@@ -126,7 +130,11 @@ static bool visit_find(const struct fc_maps_line *line, void *arg)
 int fc_mapping_find(uint64_t address, struct fc_mapping *mapping)
 {
     struct search search = {.address = address, .mapping = mapping, .result = -ENOENT};
-    return read_lines(visit_find, &search) ? search.result : -ENOENT;
+    if (!read_lines(visit_find, &search))
+        return -ENOENT;
+    if (search.result == 0)
+        cut_deleted(mapping);
+    return search.result;
 }
 
 /* ---- Many addresses -------------------------------------------------------------------------- */

@@ -28,11 +28,12 @@ struct fc_mapped {
     uint64_t device, inode; /* inode 0: no file is mapped there, or the system does not tell */
 };
 
-/* Finds the file that is mapped at the address. Opens a descriptor for a moment. 0; -ENOENT: no
- * file is mapped there, or the system does not tell; -ENAMETOOLONG. */
+/* Finds the file that is mapped at the address. Thread-safe; opens descriptors for a moment, with
+ * the lock of descriptors (base/descriptors.h). 0; -ENOENT: no file is mapped there, or the system
+ * does not tell; -ENAMETOOLONG. */
 int fc_mapping_find(uint64_t address, struct fc_mapping *mapping);
 
-/* Fills in device and inode for count addresses at once. Opens a descriptor for a moment. */
+/* Fills in device and inode for count addresses at once. Thread-safe, as fc_mapping_find. */
 void fc_mapping_list(struct fc_mapped *mapped, size_t count);
 
 /* A line of the list of the process's mappings. */

@@ -119,22 +119,25 @@ static void crash_in_a_module_whose_file_was_spoiled_is_told(void **state)
 static int host_of_a_module_that_changes(void *unused)
 {
     struct fc_opened_file file;
+    struct fc_fds fds;
     const uint64_t address = (uintptr_t)find("plugin_outer");
     (void)unused;
+    CHECK(fc_fds_open(&fds) == 0);
     fc_foreign_believed_before = (int64_t)time(NULL) + 1000;
-    CHECK(address != 0 && fc_module_file_open(address, &file));
+    CHECK(address != 0 && fc_module_file_open(address, &fds, FC_FD_ARGS, &file));
+    CHECK(fds.fd[FC_FD_ARGS] == file.fd);
     CHECK(file.may_be_cut && !file.may_be_forged && fc_module_file_is_unchanged(&file));
     const int fd = open(copy_path, O_WRONLY | O_APPEND | O_CLOEXEC);
     CHECK(fd >= 0 && write(fd, "", 1) == 1);
     CHECK(!fc_module_file_is_unchanged(&file));
-    close(file.fd);
+    fc_fds_close(&fds, FC_FD_ARGS);
     fc_foreign_believed_before = 0;
-    CHECK(fc_module_file_open(address, &file));
+    CHECK(fc_module_file_open(address, &fds, FC_FD_ARGS, &file));
     CHECK(file.may_be_cut && file.may_be_forged);
-    close(file.fd);
+    fc_fds_close(&fds, FC_FD_ARGS);
     CHECK(copy_plugin(plugin_path)); /* another file of the same name */
-    CHECK(!fc_module_file_open(address, &file));
-    CHECK(fc_module_file_open((uintptr_t)child_spoils_a_module_and_crashes_in_it, &file));
+    CHECK(!fc_module_file_open(address, &fds, FC_FD_ARGS, &file) && fds.fd[FC_FD_ARGS] < 0);
+    CHECK(fc_module_file_open((uintptr_t)child_spoils_a_module_and_crashes_in_it, &fds, FC_FD_ARGS, &file));
     CHECK(!file.may_be_cut && !file.may_be_forged); /* the program that runs */
     return 0;
 }
@@ -162,13 +165,15 @@ int stat(const char *restrict path, struct stat *restrict status) // NOLINT
 static int host_of_a_module_that_is_gone(void *unused)
 {
     struct fc_opened_file file;
+    struct fc_fds fds;
     const uint64_t address = (uintptr_t)find("plugin_outer");
     (void)unused;
-    CHECK(address != 0 && fc_module_file_open(address, &file));
-    close(file.fd);
+    CHECK(fc_fds_open(&fds) == 0);
+    CHECK(address != 0 && fc_module_file_open(address, &fds, FC_FD_ARGS, &file));
+    fc_fds_close(&fds, FC_FD_ARGS);
     CHECK(unlink(copy_path) == 0);
     paths_of_a_child = directory;
-    CHECK(!fc_module_file_open(address, &file));
+    CHECK(!fc_module_file_open(address, &fds, FC_FD_ARGS, &file));
     CHECK(waits == 0);
     return 0;
 }
