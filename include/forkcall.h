@@ -332,7 +332,7 @@ struct forkcall_crash {
     /** How many threads the child had when it was ended for a timeout or a cancel; 0: not known. */
     uint32_t thread_count;
     uint32_t reserved_small; /**< Not used. */
-    uint64_t reserved[7];    /**< Not used. */
+    uint64_t reserved[7];    /**< For forkcall_explain. */
 };
 
 /** Bits of forkcall_report.hints: signs that a library was used on both sides of a fork, or that a

@@ -2,7 +2,9 @@
 #include "api/explain_frames.h"
 
 #include "child/run.h"
+#include "module/foreign.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A chain of calls that repeats itself is shown this often before its repeats are only counted. */
@@ -13,9 +15,10 @@
 struct chain {
     const uint64_t *frames;
     uint32_t count;
-    bool is_whole;       /* the chain leads to the frame that calls the function */
-    bool shows_function; /* a line names the called function */
-    unsigned number;     /* of the next line */
+    bool is_whole;         /* the chain leads to the frame that calls the function */
+    bool shows_function;   /* a line names the called function */
+    unsigned number;       /* of the next line */
+    uint64_t places_given; /* fc_foreign_count() when the frames were noted */
 };
 
 /* The frames without those of the library, which lie below the function's. */
@@ -57,6 +60,9 @@ static void add_frame(struct fc_text *text, struct chain *chain, const struct fc
     const size_t length = strlen(function);
     char *rest = lines;
     fc_symbols_describe(symbols, chain->frames[at], at > 0, lines, sizeof lines);
+    /* The module that the frame lies in was forgotten, perhaps by another thread meanwhile. */
+    if (fc_foreign_is_later(chain->frames[at] - (at > 0), chain->places_given))
+        (void)snprintf(lines, sizeof lines, "0x%llx", (unsigned long long)chain->frames[at]);
     for (const char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
         fc_text_add(text, "\n  #%u %s", chain->number++, line);
         if (strncmp(line, function, length) == 0 && (line[length] == '+' || line[length] == ' '))
@@ -68,6 +74,7 @@ void fc_explain_frames(struct fc_text *text, const struct fc_symbols *symbols, c
                        const char *function)
 {
     struct chain chain = function_frames(crash);
+    chain.places_given = crash->reserved[0];
     for (uint32_t i = 0; i < chain.count;) {
         const uint32_t hidden = count_hidden(&chain, i);
         if (hidden > 0) {

@@ -52,7 +52,7 @@ void fc_child_addresses_init(struct fc_child_addresses *addresses, struct fc_rel
 
 bool fc_child_addresses_differ(const struct fc_child_addresses *addresses)
 {
-    return addresses->relocation != NULL || fc_foreign_is_any();
+    return addresses->relocation != NULL || fc_foreign_count() != 0;
 }
 
 bool fc_child_address_find(const struct fc_child_addresses *addresses, uint64_t *address)
@@ -71,9 +71,10 @@ bool fc_child_address_find(const struct fc_child_addresses *addresses, uint64_t 
 uint64_t fc_child_address_of_code(const struct fc_child_addresses *addresses, uint64_t address)
 {
     uint64_t stripped = fc_unwind_strip(address);
+    struct fc_foreign foreign;
     if (fc_child_address_find(addresses, &stripped))
         return stripped;
-    if (fc_foreign_find(stripped) != NULL)
+    if (fc_foreign_find(stripped, &foreign))
         return 0;
     return addresses->relocation != NULL && fc_relocation_is_ours(addresses->relocation, stripped) ? 0 : address;
 }

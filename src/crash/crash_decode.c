@@ -224,6 +224,7 @@ void fc_crash_decode(struct forkcall_crash *crash, void *notice, size_t size, bo
     crash->address = parts.head.address;
     if (!is_known)
         return;
+    crash->reserved[0] = fc_foreign_count();
     crash->program_counter = parts.head.registers.pc;
     copy_registers(crash, &parts.head.registers);
     crash->frame_count = (uint32_t)fc_unwind(&parts.head.registers, parts.stack, parts.head.stack_address,

@@ -119,7 +119,7 @@ static bool is_harmless(Elf *elf)
  * and one that a child may write to is copied before anything in it is looked at. */
 static bool is_read_later(const struct fc_opened_file *file)
 {
-    return file->may_be_cut && !file->may_be_forged && file->foreign == NULL;
+    return file->may_be_cut && !file->may_be_forged && !file->is_foreign;
 }
 
 static Elf *read_file(const struct fc_opened_file *file)
@@ -240,9 +240,9 @@ static bool is_loaded(void)
 static bool report_foreign(Dwfl *dwfl)
 {
     for (size_t i = 0; i < FC_FOREIGN_MAX; i++) {
-        const struct fc_foreign *module = fc_foreign_get(i);
-        if (module != NULL &&
-            libdw.dwfl_report_module(dwfl, module->file.path, module->here, module->here + module->size) == NULL)
+        struct fc_foreign module;
+        if (fc_foreign_get(i, &module) &&
+            libdw.dwfl_report_module(dwfl, module.file.path, module.here, module.here + module.size) == NULL)
             return false;
     }
     return true;

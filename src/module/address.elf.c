@@ -84,11 +84,11 @@ static void visit_find(const struct search *search, void *out)
 
 static bool find_foreign(uint64_t address, struct fc_module_at *module)
 {
-    const struct fc_foreign *foreign = fc_foreign_find(address);
-    if (foreign == NULL)
+    struct fc_foreign foreign;
+    if (!fc_foreign_find(address, &foreign))
         return false;
-    module->bias = foreign->here;
-    set_path(module, foreign->file.path);
+    module->bias = foreign.here;
+    set_path(module, foreign.file.path);
     return true;
 }
 

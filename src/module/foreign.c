@@ -4,43 +4,44 @@
 #include "module/foreign.h"
 
 #include "base/descriptors.h"
+#include "base/large_storage.h"
 #include "module/foreign_file.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The addresses that all modules of one table get together, for good: a child may say what it
- * likes. */
+/* The addresses that all modules of one table get together: a child may say what it likes. */
 #define ROOM ((size_t)(sizeof(void *) > 4 ? 256 : 32) << 20)
 
-/* Modules whose files are what the child has told of them have places of their own, one for each
- * file, so that nothing that a child makes up can take one. Entries are added and never change. No
- * lock: a fork may find it locked. */
+/* Modules whose files are what the child has told of them have a table of their own, so that
+ * nothing that a child makes up can take a place from one. Places are given in turn, in both
+ * tables: when all are taken, those that were given first are forgotten. So no child can take them
+ * for good. Protected by the lock of descriptors, which no fork finds locked. */
 struct table {
-    _Atomic(struct fc_foreign *) *modules;
-    size_t max;
-    _Atomic(size_t) taken;
+    struct fc_foreign *modules;
+    size_t max, next;   /* next: the entry that is given next, counted on and on */
+    uint64_t start;     /* of the addresses, which are never given to anything else */
+    size_t size, given; /* of the addresses: how many there are, and were given in this turn */
 };
 
-static _Atomic(struct fc_foreign *) of_true_files[FC_FOREIGN_TRUE_MAX];
-static _Atomic(struct fc_foreign *) others[FC_FOREIGN_OTHERS_MAX];
+static FC_LARGE_STORAGE struct fc_foreign of_true_files[FC_FOREIGN_TRUE_MAX];
+static FC_LARGE_STORAGE struct fc_foreign others[FC_FOREIGN_OTHERS_MAX];
 static struct table tables[] = {{.modules = of_true_files, .max = FC_FOREIGN_TRUE_MAX},
                                 {.modules = others, .max = FC_FOREIGN_OTHERS_MAX}};
 enum { TRUE_FILES, OTHERS };
 
-const struct fc_foreign *fc_foreign_get(size_t i)
+static atomic_size_t places_given;
+
+size_t fc_foreign_count(void)
 {
-    if (i < FC_FOREIGN_TRUE_MAX)
-        return atomic_load(&of_true_files[i]);
-    return i < FC_FOREIGN_MAX ? atomic_load(&others[i - FC_FOREIGN_TRUE_MAX]) : NULL;
+    return atomic_load(&places_given);
 }
 
-bool fc_foreign_is_any(void)
+static size_t count_entries(const struct table *table)
 {
-    return atomic_load(&of_true_files[0]) != NULL || atomic_load(&others[0]) != NULL;
+    return table->next < table->max ? table->next : table->max;
 }
 
 static bool is_possible(const struct fc_mapped_file *file)
@@ -57,48 +58,39 @@ static bool is_same_code(const struct fc_mapped_file *one, const struct fc_mappe
            one->start - one->base == other->start - other->base && one->end - one->base == other->end - other->base;
 }
 
-static bool take_room(struct table *table, size_t size)
+/* False: there are no addresses, under a limit (RLIMIT_AS). */
+static bool reserve(struct table *table)
 {
-    size_t before = atomic_load(&table->taken);
-    while (size <= ROOM - before)
-        if (atomic_compare_exchange_weak(&table->taken, &before, before + size))
-            return true;
-    return false;
-}
-
-static struct fc_foreign *make(struct table *table, const struct fc_mapped_file *file)
-{
-    const uint64_t size = file->end - file->base;
-    struct fc_foreign *module = size <= ROOM ? malloc(sizeof *module) : NULL;
-    if (module == NULL || !take_room(table, (size_t)size)) {
-        free(module);
-        return NULL;
-    }
-    module->file = *file;
-    module->size = size;
-    void *here = mmap(NULL, (size_t)module->size, PROT_NONE,
-                      MAP_PRIVATE | MAP_ANONYMOUS
+    for (size_t size = ROOM; table->size == 0 && size >= ROOM / 16; size /= 2) {
+        void *start = mmap(NULL, size, PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS
 #ifdef MAP_NORESERVE
-                          | MAP_NORESERVE
+                               | MAP_NORESERVE
 #endif
-                      ,
-                      -1, 0);
-    if (here == MAP_FAILED) {
-        atomic_fetch_sub(&table->taken, (size_t)module->size);
-        free(module);
-        return NULL;
+                           ,
+                           -1, 0);
+        if (start == MAP_FAILED)
+            continue;
+        table->start = (uintptr_t)start;
+        table->size = size;
     }
-    module->here = (uintptr_t)here;
-    return module;
+    return table->size != 0;
 }
 
-static void drop(struct table *table, struct fc_foreign *module)
+/* Takes addresses for a module, from the start again if there are not enough behind those that were
+ * given last, and forgets the modules that had them. */
+static uint64_t take_addresses(struct table *table, size_t size)
 {
-    if (module == NULL)
-        return;
-    munmap((void *)(uintptr_t)module->here, (size_t)module->size);
-    atomic_fetch_sub(&table->taken, (size_t)module->size);
-    free(module);
+    if (size > table->size - table->given)
+        table->given = 0;
+    const uint64_t here = table->start + table->given;
+    table->given += size;
+    for (size_t i = 0; i < count_entries(table); i++) {
+        struct fc_foreign *module = &table->modules[i];
+        if (module->here < here + size && here < module->here + module->size)
+            module->size = 0;
+    }
+    return here;
 }
 
 /* The same module of a table. A true file is the same by whatever path a child tells of it. */
@@ -111,30 +103,27 @@ static bool is_same(const struct table *table, const struct fc_mapped_file *one,
 /* The place of a module in the table, where it is added unless it is there. 0: there is no room. */
 static uint64_t place_in(struct table *table, const struct fc_mapped_file *file)
 {
-    struct fc_foreign *made = NULL;
-    for (size_t i = 0; i < table->max; i++) {
-        struct fc_foreign *there = atomic_load(&table->modules[i]);
-        if (there == NULL && made == NULL && (made = make(table, file)) == NULL)
-            return 0;
-        if (there == NULL && atomic_compare_exchange_strong(&table->modules[i], &there, made))
-            return made->here;
-        if (is_same(table, &there->file, file)) {
-            drop(table, made); /* another thread was faster */
-            return there->here;
-        }
-    }
-    drop(table, made);
-    return 0;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t size = ((size_t)(file->end - file->base) + page - 1) / page * page;
+    for (size_t i = 0; i < count_entries(table); i++)
+        if (table->modules[i].size != 0 && is_same(table, &table->modules[i].file, file))
+            return table->modules[i].here;
+    if (!reserve(table) || size > table->size)
+        return 0;
+    const uint64_t here = take_addresses(table, size);
+    table->modules[table->next % table->max] = (struct fc_foreign){
+        .here = here, .size = size, .number = atomic_fetch_add(&places_given, 1) + 1, .file = *file};
+    table->next++;
+    return here;
 }
 
 /* The place of a true file that is known by this path. Its device may have been told otherwise. */
 static uint64_t find_true_file(const struct fc_mapped_file *file)
 {
-    for (size_t i = 0; i < FC_FOREIGN_TRUE_MAX; i++) {
-        const struct fc_foreign *module = atomic_load(&of_true_files[i]);
-        if (module == NULL)
-            break;
-        if (is_same_code(&module->file, file) && strcmp(module->file.path, file->path) == 0)
+    const struct table *table = &tables[TRUE_FILES];
+    for (size_t i = 0; i < count_entries(table); i++) {
+        const struct fc_foreign *module = &table->modules[i];
+        if (module->size != 0 && is_same_code(&module->file, file) && strcmp(module->file.path, file->path) == 0)
             return module->here;
     }
     return 0;
@@ -145,35 +134,55 @@ uint64_t fc_foreign_place(const struct fc_mapped_file *file)
     struct fc_mapped_file whole = *file;
     if (!is_possible(file))
         return 0;
-    const uint64_t known = find_true_file(file);
-    if (known != 0)
-        return known;
     fc_fds_lock(); /* a file is open meanwhile, which no child is to have */
-    const bool is_true = fc_foreign_check(&whole) && is_possible(&whole);
+    uint64_t place = find_true_file(file);
+    if (place == 0)
+        place = fc_foreign_check(&whole) && is_possible(&whole) ? place_in(&tables[TRUE_FILES], &whole)
+                                                                : place_in(&tables[OTHERS], file);
     fc_fds_unlock();
-    return is_true ? place_in(&tables[TRUE_FILES], &whole) : place_in(&tables[OTHERS], file);
+    return place;
+}
+
+bool fc_foreign_get(size_t i, struct fc_foreign *module)
+{
+    if (fc_foreign_count() == 0)
+        return false;
+    fc_fds_lock();
+    *module = i < FC_FOREIGN_TRUE_MAX ? of_true_files[i] : others[i - FC_FOREIGN_TRUE_MAX];
+    fc_fds_unlock();
+    return module->size != 0;
 }
 
 static const struct fc_foreign *find_in(const struct table *table, uint64_t address)
 {
-    for (size_t i = 0; i < table->max; i++) {
-        const struct fc_foreign *module = atomic_load(&table->modules[i]);
-        if (module == NULL)
-            break;
-        if (address - module->here < module->size)
-            return module;
-    }
+    for (size_t i = 0; address - table->start < table->size && i < count_entries(table); i++)
+        if (address - table->modules[i].here < table->modules[i].size)
+            return &table->modules[i];
     return NULL;
 }
 
-const struct fc_foreign *fc_foreign_find(uint64_t address)
+bool fc_foreign_find(uint64_t address, struct fc_foreign *module)
 {
-    const struct fc_foreign *module = find_in(&tables[TRUE_FILES], address);
-    return module != NULL ? module : find_in(&tables[OTHERS], address);
+    if (fc_foreign_count() == 0)
+        return false;
+    fc_fds_lock();
+    const struct fc_foreign *found = find_in(&tables[TRUE_FILES], address);
+    if (found == NULL)
+        found = find_in(&tables[OTHERS], address);
+    if (found != NULL)
+        *module = *found;
+    fc_fds_unlock();
+    return found != NULL;
 }
 
 bool fc_foreign_is_code(uint64_t address)
 {
-    const struct fc_foreign *module = fc_foreign_find(address);
-    return module != NULL && address - module->here >= module->file.start - module->file.base;
+    struct fc_foreign module;
+    return fc_foreign_find(address, &module) && address - module.here >= module.file.start - module.file.base;
+}
+
+bool fc_foreign_is_later(uint64_t address, uint64_t count)
+{
+    struct fc_foreign module;
+    return fc_foreign_find(address, &module) && module.number > count;
 }

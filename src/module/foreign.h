@@ -32,7 +32,10 @@ struct fc_mapped_file {
  * memory cannot be read. A process remembers FC_FOREIGN_TRUE_MAX files that may be believed
  * (foreign_file.h), each once, and beside them FC_FOREIGN_OTHERS_MAX modules that children have
  * told of; both kinds get 256 MiB (32 MiB in a program of 32 bits). So nothing that a child makes
- * up keeps a true file from its place. Opens a descriptor for a moment. Thread-safe. */
+ * up keeps a true file from its place. Where all is taken, the modules that were remembered first
+ * are forgotten, and their addresses become those of others. Opens a descriptor for a moment. This
+ * function and the others are thread-safe, and called without the lock of descriptors
+ * (base/descriptors.h). */
 uint64_t fc_foreign_place(const struct fc_mapped_file *file);
 
 #define FC_FOREIGN_TRUE_MAX 256U
@@ -40,20 +43,25 @@ uint64_t fc_foreign_place(const struct fc_mapped_file *file);
 #define FC_FOREIGN_MAX (FC_FOREIGN_TRUE_MAX + FC_FOREIGN_OTHERS_MAX)
 
 struct fc_foreign {
-    uint64_t here, size;        /* its place in this process's addresses */
+    uint64_t here, size;        /* its place in this process's addresses; size 0: none */
+    size_t number;              /* of all places in the order in which they were given; from 1 */
     struct fc_mapped_file file; /* path has a terminating 0 */
 };
 
-/* The module of a number below FC_FOREIGN_MAX; NULL: it has none. */
-const struct fc_foreign *fc_foreign_get(size_t i);
+/* Copies the module of a number below FC_FOREIGN_MAX. False: it has none. */
+bool fc_foreign_get(size_t i, struct fc_foreign *module);
 
-/* True: there is a module. */
-bool fc_foreign_is_any(void);
+/* How many places have been given. */
+size_t fc_foreign_count(void);
 
-/* The module that holds the address; NULL: none does. */
-const struct fc_foreign *fc_foreign_find(uint64_t address);
+/* Copies the module that holds the address. False: none does. */
+bool fc_foreign_find(uint64_t address, struct fc_foreign *module);
 
 /* True: the address lies in the code of such a module. */
 bool fc_foreign_is_code(uint64_t address);
+
+/* True: the address lies in such a module, which got its place when that many places had been given
+ * already. An address that was noted then meant something else. */
+bool fc_foreign_is_later(uint64_t address, uint64_t count);
 
 #endif

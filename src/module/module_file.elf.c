@@ -44,13 +44,14 @@ static bool is_file(struct fc_opened_file *file, int fd, uint64_t inode, bool is
 bool fc_module_file_open(uint64_t address, struct fc_fds *fds, enum fc_fd entry, struct fc_opened_file *file)
 {
     struct fc_mapping mapping;
+    struct fc_foreign foreign;
     int *fd = &fds->fd[entry];
-    *file = (struct fc_opened_file){.foreign = fc_foreign_find(address)};
-    if (file->foreign != NULL) {
+    *file = (struct fc_opened_file){.is_foreign = fc_foreign_find(address, &foreign)};
+    if (file->is_foreign) {
         fc_fds_lock();
-        *fd = fc_foreign_open(file->foreign);
+        *fd = fc_foreign_open(&foreign);
         fc_fds_unlock();
-        if (is_file(file, *fd, file->foreign->file.inode, false))
+        if (is_file(file, *fd, foreign.file.inode, false))
             return true;
     } else if (fc_mapping_find(address, &mapping) == 0) {
         fc_fds_lock();

@@ -11,7 +11,7 @@ struct fc_opened_file {
     int fd;
     uint64_t size;
     int64_t changed_s, changed_ns;
-    const struct fc_foreign *foreign; /* NULL: the module is loaded here */
+    bool is_foreign; /* only a child has loaded the module */
     /* Somebody but root may cut the file short: who has mapped it then may be ended by SIGBUS. */
     bool may_be_cut;
     /* A child of this process may have written it. */

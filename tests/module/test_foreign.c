@@ -1,10 +1,11 @@
 /* Tests what the host believes of a child that tells of modules which only the child has loaded: it
  * opens no file that may keep it waiting or that a child can have written, remembers no module that
- * cannot be, and has room for true ones whatever a child makes up.
+ * cannot be, and has room for true ones whatever a child tells.
  *
  * SPDX-License-Identifier: MIT */
 #include "config.h"
 
+#include "sanitized.h"
 #include "support.h"
 
 #include "module/address.h"
@@ -317,8 +318,9 @@ static const char *make_impossible_module(const char *name)
 static size_t count_true_files(void)
 {
     size_t count = 0;
+    struct fc_foreign module;
     for (size_t i = 0; i < FC_FOREIGN_TRUE_MAX; i++)
-        count += fc_foreign_get(i) != NULL;
+        count += fc_foreign_get(i, &module);
     return count;
 }
 
@@ -385,9 +387,10 @@ static int host_of_an_impossible_module(void *unused)
 {
     const struct fc_mapped_file file = told(path_of("module"));
     (void)unused;
+    struct fc_foreign module;
     const uint64_t here = fc_foreign_place(&file);
     CHECK(count_true_files() == 0);
-    CHECK(here != 0 && fc_foreign_find(here)->file.start < fc_foreign_find(here)->file.end);
+    CHECK(here != 0 && fc_foreign_find(here, &module) && module.file.start < module.file.end);
     return 0;
 }
 
@@ -407,6 +410,78 @@ static void lies_keep_no_true_file_from_its_place(void **state)
     (void)make_module("module");
     (void)make_module("another module");
     assert_int_equal(host_run(host_that_is_lied_to, NULL), 0);
+}
+
+/* True: the module that holds the address has that path. */
+static bool is_named(uint64_t address, const char *path)
+{
+    struct fc_module_at module;
+    return fc_address_find_module(address, &module) && strcmp(module.path, path) == 0;
+}
+
+static const char *path_of_old_file(unsigned i)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "old%u", i);
+    return path_of(name);
+}
+
+/* Tells of so many true files that lie here already, and of each only once. False: one has got no
+ * place, or is not named. */
+static bool tell_of_old_files(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct fc_mapped_file file = told(path_of_old_file(i));
+        const uint64_t here = fc_foreign_place(&file);
+        if (here == 0 || !is_named(here, file.path))
+            return false;
+    }
+    return true;
+}
+
+/* True: the explanation of a crash at the address contains the text. */
+static bool explains(uint64_t address, uint64_t places_given, const char *text)
+{
+    struct forkcall_report report = {.status = FORKCALL_SIGNALED};
+    char explanation[4096];
+    report.crash.program_counter = report.crash.frames[0] = address;
+    report.crash.frame_count = 1;
+    report.crash.reserved[0] = places_given;
+    (void)forkcall_explain(&report, explanation, sizeof explanation);
+    return strstr(explanation, text) != NULL;
+}
+
+static int host_of_children_that_tell_of_true_files(void *unused)
+{
+    const uint64_t code = (uint64_t)sysconf(_SC_PAGESIZE);
+    (void)unused;
+    const struct fc_mapped_file first = told(path_of("module"));
+    const uint64_t here = fc_foreign_place(&first);
+    const uint64_t given = fc_foreign_count();
+    CHECK(count_true_files() == 1 && explains(here + code, given, "module+0x"));
+    CHECK(tell_of_old_files(FC_FOREIGN_TRUE_MAX));
+    CHECK(count_true_files() == FC_FOREIGN_TRUE_MAX && !is_named(here, first.path));
+    const struct fc_mapped_file later = told(path_of("another module"));
+    const uint64_t there = fc_foreign_place(&later);
+    CHECK(there != 0 && is_named(there, later.path) && explains(there + code, fc_foreign_count(), "another module+0x"));
+    const uint64_t again = fc_foreign_place(&first);
+    CHECK(again != 0 && again != there && is_named(again, first.path));
+    return 0;
+}
+
+/* Children that harm tell of true files until all places are taken. */
+static void true_files_keep_no_true_file_from_a_place(void **state)
+{
+    (void)state;
+    skip_if_nothing_is_opened();
+    (void)make_module("module");
+    (void)make_module("another module");
+    for (unsigned i = 0; i < FC_FOREIGN_TRUE_MAX; i++)
+        (void)make_module(strrchr(path_of_old_file(i), '/') + 1);
+    const int status = host_run(host_of_children_that_tell_of_true_files, NULL);
+    for (unsigned i = 0; i < FC_FOREIGN_TRUE_MAX; i++)
+        unlink(path_of_old_file(i));
+    assert_int_equal(status, 0);
 }
 
 #endif
@@ -482,39 +557,54 @@ static void place_is_not_given_to_anything_else(void **state)
     }
 }
 
-/* Runs last: from then on no module is remembered. */
+static int host_of_many_modules(void *unused)
+{
+    struct fc_foreign module;
+    uint64_t here = 0;
+    size_t count = 0;
+    (void)unused;
+    for (uint64_t i = 0; i < 1000; i++) {
+        const struct fc_mapped_file file = some_file(1000 + i);
+        here = fc_foreign_place(&file);
+        CHECK(here != 0 && fc_foreign_find(here, &module) && module.file.inode == file.inode);
+        CHECK(fc_foreign_place(&file) == here);
+    }
+    for (size_t i = 0; i < FC_FOREIGN_MAX; i++)
+        count += fc_foreign_get(i, &module);
+    CHECK(count == FC_FOREIGN_OTHERS_MAX);
+    return 0;
+}
+
 static void host_remembers_a_limited_number_of_modules(void **state)
 {
     (void)state;
-    const struct fc_mapped_file known = some_file(2);
-    const uint64_t here = fc_foreign_place(&known);
-    for (uint64_t i = 0; i < FC_FOREIGN_MAX; i++) {
-        const struct fc_mapped_file file = some_file(100 + i);
-        (void)fc_foreign_place(&file);
-    }
-    const struct traces before = traces_now();
-    for (uint64_t i = 0; i < 100; i++) {
-        const struct fc_mapped_file file = some_file(1000 + i);
-        assert_int_equal(fc_foreign_place(&file), 0);
-    }
-    assert_no_traces(before, true);
-    assert_int_equal(fc_foreign_place(&known), here);
+    assert_int_equal(host_run(host_of_many_modules, NULL), 0);
 }
 
-/* A child may tell of many large ones. */
+/* A child may tell of many large ones. What was noted of a module is not taken for another that has
+ * its addresses since. */
 static int host_of_large_modules(void *unused)
 {
     const uint64_t large = UINT64_C(20) << 20;
-    const uint64_t most = sizeof(void *) > 4 ? 256 : 32;
-    uint64_t sum = 0;
+    const uint64_t most = UINT64_C(1) << (sizeof(void *) > 4 ? 28 : 25);
+    const struct fc_mapped_file small = some_file(1);
+    struct fc_foreign module;
+    uint64_t lowest = UINT64_MAX, highest = 0;
     (void)unused;
+    const uint64_t first = fc_foreign_place(&small);
+    const uint64_t given = fc_foreign_count();
+    CHECK(first != 0 && !fc_foreign_is_later(first, given) && fc_foreign_is_later(first, given - 1));
     for (uint64_t i = 0; i < FC_FOREIGN_MAX; i++) {
         struct fc_mapped_file file = some_file(100 + i);
         file.end = file.base + large;
-        sum += fc_foreign_place(&file) != 0 ? 20 : 0;
+        const uint64_t here = fc_foreign_place(&file);
+        CHECK(here != 0 && fc_foreign_find(here + large - 1, &module));
+        CHECK(module.here == here && module.file.inode == file.inode);
+        lowest = here < lowest ? here : lowest;
+        highest = here > highest ? here : highest;
     }
-    CHECK(sum > 0 && sum <= most);
-    const struct fc_mapped_file small = some_file(1);
+    CHECK(highest - lowest <= most - large);
+    CHECK(!fc_foreign_find(first, &module) || (module.file.inode != 1 && fc_foreign_is_later(first, given)));
     CHECK(fc_foreign_place(&small) != 0);
     return 0;
 }
@@ -523,6 +613,61 @@ static void modules_do_not_take_the_addresses_of_the_host(void **state)
 {
     (void)state;
     assert_int_equal(host_run(host_of_large_modules, NULL), 0);
+}
+
+static int host_of_an_old_report(void *unused)
+{
+    struct forkcall_report report = {.status = FORKCALL_SIGNALED};
+    char text[4096];
+    const struct fc_mapped_file other = some_file(1);
+    (void)unused;
+    const uint64_t here = fc_foreign_place(&other);
+    CHECK(here != 0);
+    report.crash.program_counter = report.crash.frames[0] = here + 0x1000;
+    report.crash.frame_count = 1;
+    report.crash.reserved[0] = fc_foreign_count();
+    CHECK(forkcall_explain(&report, text, sizeof text) > 0 && strstr(text, "x?.so+0x1000") != NULL);
+    report.crash.reserved[0]--;
+    CHECK(forkcall_explain(&report, text, sizeof text) > 0 && strstr(text, "x?.so") == NULL);
+    report.status = FORKCALL_TIMED_OUT;
+    CHECK(forkcall_explain(&report, text, sizeof text) > 0 && strstr(text, "x?.so") == NULL);
+    return 0;
+}
+
+static void old_report_does_not_name_a_later_module(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(host_of_an_old_report, NULL), 0);
+}
+
+/* Where few addresses are left, modules share fewer. */
+static int host_with_few_addresses(void *unused)
+{
+    const struct fc_mapped_file file = some_file(1);
+    struct rlimit limit;
+    void *taken;
+    (void)unused;
+    if (sizeof(void *) == 4 || getrlimit(RLIMIT_AS, &limit) < 0)
+        return NOT_HERE;
+    limit.rlim_cur = (rlim_t)1 << 30;
+    if (setrlimit(RLIMIT_AS, &limit) < 0)
+        return NOT_HERE; /* a sanitizer needs more */
+    while ((taken = mmap(NULL, 100 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED)
+        continue;
+    CHECK(fc_foreign_place(&file) != 0);
+    return 0;
+}
+
+static void limit_of_addresses_leaves_places(void **state)
+{
+    (void)state;
+#ifdef SANITIZED
+    SKIP("a sanitizer has more addresses than the limit");
+#endif
+    const int status = host_run(host_with_few_addresses, NULL);
+    if (status == NOT_HERE)
+        SKIP("addresses cannot be limited here");
+    assert_int_equal(status, 0);
 }
 
 static int make_folder(void **state)
@@ -555,11 +700,14 @@ int main(void)
         cmocka_unit_test(walk_ends_where_the_path_leads),
         cmocka_unit_test_setup(file_whose_code_cannot_be_is_no_true_one, believe_all_ages),
         cmocka_unit_test_setup(lies_keep_no_true_file_from_its_place, believe_all_ages),
+        cmocka_unit_test_setup(true_files_keep_no_true_file_from_a_place, believe_all_ages),
 #endif
+        cmocka_unit_test(limit_of_addresses_leaves_places), /* before there is any place */
         cmocka_unit_test(module_that_cannot_be_gets_no_place),
         cmocka_unit_test(module_keeps_its_place_wherever_a_child_has_it),
         cmocka_unit_test(place_is_not_given_to_anything_else),
         cmocka_unit_test(modules_do_not_take_the_addresses_of_the_host),
+        cmocka_unit_test(old_report_does_not_name_a_later_module),
         cmocka_unit_test(host_remembers_a_limited_number_of_modules),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
