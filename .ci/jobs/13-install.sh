@@ -6,9 +6,19 @@ need_build_tools
 need g++ binutils
 prefix=$PWD/prefix
 # -g is for the comparison of the binary interface.
-CC=gcc setup build --prefix "$prefix" --libdir lib -Dbuildtype=release -Ddebug=true -Ddefault_library=both -Dtests=disabled
+manual_html=enabled
+if ! try_install mandoc; then
+    manual_html=disabled
+    skip_part "mandoc cannot be installed: the links of the manual in HTML are not followed"
+fi
+CC=gcc setup build --prefix "$prefix" --libdir lib -Dbuildtype=release -Ddebug=true -Ddefault_library=both \
+    -Dtests=disabled -Dmanual_html=$manual_html
 compile build
 meson install -C build --no-rebuild
+
+need python3
+python3 "$CI_DIR/links.py" "$prefix/share/doc/forkcall" || die "these links of installed pages lead nowhere"
+count_check "every link of an installed page leads to an installed file"
 
 export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
 consumer=$CI_SRC/tests/consumer

@@ -76,13 +76,15 @@ apt-get install --no-install-recommends $(sed -n 's/^Depends: //p' /package/debi
 mkdir /use/autopkgtest
 (cd /package && AUTOPKGTEST_TMP=/use/autopkgtest sh debian/tests/build)
 test -s /usr/share/doc/libforkcall-doc/html/forkcall_run.3.html
+python3 /package/.ci/links.py /usr/share/doc/libforkcall-doc
+echo "the links of the documentation: ok"
 rm -rf /package/obj-*
 meson setup build && ninja -C build use && build/use
 echo "by Meson subproject: ok"
 CODE
 say "the packages in use in the fresh system"
 in_fresh_system use >use.log 2>&1 || { tail -n 60 use.log; die "the Debian packages cannot be used"; }
-for way in 'by pkg-config' 'by CMake' 'the manual' 'by Meson subproject'; do
+for way in 'by pkg-config' 'by CMake' 'the manual' 'the links of the documentation' 'by Meson subproject'; do
     grep -qx "$way: ok" use.log || die "no word of: $way"
     count_check "a fresh system with the packages: $way"
 done
