@@ -1,9 +1,10 @@
-# A release by meson dist, and the library of that release as a subproject of another Meson project,
-# with nothing installed.
+# A release by meson dist and some of its own tests, and the library of that release as a subproject
+# of another Meson project, with nothing installed.
 . "$CI_DIR/lib.sh"
 need_build_tools
-need git xz-utils
-# meson dist packs what git has. The tests of the tree are other jobs; a release is the same files.
+need git xz-utils libpng-dev
+# meson dist packs what git has. All the tests would run on it, but other jobs run these on the same
+# files.
 cp -R "$CI_SRC" tree
 git -C tree init -q
 git -C tree add -A
@@ -14,6 +15,15 @@ meson dist -C build-dist --no-tests --formats xztar
 tar -xJf build-dist/meson-dist/forkcall-*.tar.xz
 diff -r --exclude=.git tree forkcall-[0-9]* || die "a release lacks files of the tree, or has others"
 count_check "meson dist packs the whole tree"
+
+# The release's own tests: those that read files of the tree, and some that make calls. Without
+# --no-rebuild Meson builds what these need, and no more.
+say "some tests of the release"
+release_tests=(messages symbols refused_types fuzz_replay png hello snippets test_buf test_helper test_timeout
+    'test_timeout server' 'test_timeout spawn')
+meson setup build-release forkcall-[0-9]* "${strict[@]}" -Dreal_hosts=disabled
+meson test -C build-release --print-errorlogs "${release_tests[@]}"
+count_tests build-release/meson-logs/testlog.json
 
 mkdir -p host/subprojects
 mv forkcall-[0-9]* host/subprojects/forkcall
