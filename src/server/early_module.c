@@ -79,30 +79,43 @@ static bool tell(struct forkcall_call *call, const struct fc_module_function *fu
     return r == 0;
 }
 
+/* True: the calling thread is to tell the server something else, and no other thread does so until
+ * this one has noted it. So what is noted last is what the server was told last. Without that,
+ * spares might load what the host believes to be off. The caller holds fc_fds_lock. */
+static bool begin_to_tell(struct fc_early *early)
+{
+    const bool begins = !early->is_telling;
+    early->is_telling = true;
+    return begins;
+}
+
+/* Tells the server the module that spares load from now on, and notes it if there was room to tell
+ * it. number 0: none, because it was of no use. */
+static void tell_and_note(struct forkcall_call *call, const struct fc_module_function *function, uint32_t number)
+{
+    struct fc_server *server = call->process.server;
+    const bool is_told = tell(call, function, number);
+    fc_fds_lock();
+    server->early.is_telling = false;
+    if (is_told) {
+        server->early.told = number;
+        server->early.plain = server->spares;
+    }
+    if (is_told != (number != 0))
+        want_more(&server->early);
+    fc_fds_unlock();
+}
+
 /* Lets spares load nothing from now on. */
 static void stop(struct forkcall_call *call)
 {
     struct fc_early *early = &call->process.server->early;
     fc_fds_lock();
-    want_more(early);
-    early->told = 0;
+    const bool tells = begin_to_tell(early);
     fc_fds_unlock();
     call->drops_spares = true;
-    (void)tell(call, NULL, 0);
-}
-
-static void begin(struct forkcall_call *call, const struct fc_module_function *function)
-{
-    struct fc_server *server = call->process.server;
-    const bool told = tell(call, function, call->module);
-    fc_fds_lock();
-    if (told) {
-        server->early.told = call->module;
-        server->early.plain = server->spares;
-    } else {
-        want_more(&server->early);
-    }
-    fc_fds_unlock();
+    if (tells)
+        tell_and_note(call, NULL, 0);
 }
 
 void fc_early_note(struct forkcall_call *call, const struct fc_module_function *function)
@@ -120,11 +133,11 @@ void fc_early_note(struct forkcall_call *call, const struct fc_module_function *
     const bool is_wanted =
         call->module != 0 && !function->is_program && early->told == 0 && early->in_row >= IN_ROW + early->more;
     const bool is_unwanted = early->told != 0 && early->told != call->module;
+    const bool tells = (is_wanted || is_unwanted) && begin_to_tell(early);
     fc_fds_unlock();
-    if (is_unwanted)
-        stop(call);
-    if (is_wanted)
-        begin(call, function);
+    call->drops_spares = is_unwanted;
+    if (tells)
+        tell_and_note(call, function, is_wanted ? call->module : 0);
 }
 
 /* How long the call waits for the spare to be ready. forkcall_start() does not wait for what a

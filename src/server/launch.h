@@ -18,6 +18,7 @@ struct fc_early {
     struct fc_module_function *function; /* of the last call; NULL: there was none */
     uint32_t number;                     /* of its module */
     uint32_t told;                       /* the module that spares load; 0: none */
+    bool is_telling;                     /* a thread tells the server of another, or of none */
     unsigned in_row;                     /* how many calls for it have followed each other */
     unsigned more;                       /* how many more in a row are needed than at first */
     unsigned plain;                      /* how many spares that load nothing may still come */
