@@ -70,6 +70,27 @@ for wanted in "$major.$minor.$((patch + 1))" "$major.$((minor + 1))" "$((major +
 done
 count_check "CMake is told which versions $version can stand for"
 
+# What the vcpkg port leaves of an installed tree. vcpkg's own functions do nothing here.
+cat >vcpkg.cmake <<'CODE'
+foreach(name vcpkg_download_distfile vcpkg_extract_source_archive vcpkg_configure_meson vcpkg_install_meson
+    vcpkg_fixup_pkgconfig vcpkg_cmake_config_fixup vcpkg_install_copyright)
+  cmake_language(EVAL CODE "function(${name})\nendfunction()")
+endforeach()
+include("${PORT}")
+CODE
+for linkage in static dynamic; do
+    cp -R "$prefix" "port-$linkage"
+    cmake "-DPORT=$CI_SRC/packaging/vcpkg/forkcall/portfile.cmake" "-DCURRENT_PACKAGES_DIR=$PWD/port-$linkage" \
+        "-DVCPKG_LIBRARY_LINKAGE=$linkage" -P vcpkg.cmake
+done
+for file in static/lib/libforkcall.a dynamic/lib/libforkcall.so dynamic/libexec; do
+    [ -e "port-$file" ] || die "the vcpkg port removes what it should leave: $file"
+done
+left=$(find port-static/lib -name '*.so*'; find port-static -name libexec; find port-dynamic/lib -name '*.a')
+[ -z "$left" ] || die "the vcpkg port leaves what it should remove: $left"
+rm -r port-static port-dynamic
+count_check "the vcpkg port leaves one library"
+
 # The examples of the manual that are programs.
 python3 "$CI_DIR/manual.py" code manual
 for file in $(grep -l '^main(void)' manual/*.c); do
