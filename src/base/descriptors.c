@@ -3,6 +3,7 @@
 
 #include "base/io.h"
 #include "base/pipe.h"
+#include "base/sections.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +14,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct fc_fds *tables; /* protected by mutex */
-static unsigned generation = 1;
+static FC_FORK_STORAGE pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static FC_FORK_STORAGE struct fc_fds *tables; /* protected by mutex */
+static FC_FORK_STORAGE unsigned forks;        /* since the program was started */
 /* The table of the child that is being forked; NULL: the host forks a child of its own. */
-static struct fc_fds *own_of_fork;
+static FC_FORK_STORAGE struct fc_fds *own_of_fork;
 
 /* ---- Forks ----------------------------------------------------------------------------------- */
 
@@ -31,8 +32,8 @@ static struct fc_fds *own_of_fork;
  * same reason a fork by the host does not wait for ever: a thread that waits for that very lock has
  * left the list. */
 /* Taken before the C library's locks and before mutex. */
-static pthread_mutex_t fork_mutex = PTHREAD_MUTEX_INITIALIZER;
-static atomic_bool in_lists;
+static FC_FORK_STORAGE pthread_mutex_t fork_mutex = PTHREAD_MUTEX_INITIALIZER;
+static FC_FORK_STORAGE atomic_bool in_lists;
 #define IN_LISTS_NS 10000000U
 
 void fc_fds_fork_lock(void)
@@ -81,18 +82,19 @@ static void after_fork_in_parent(void)
 }
 
 /* True: the host has closed the descriptor, and its number now stands for something else. */
-static bool stands_for_another(const struct fc_fds *fds, int which)
+static FC_FORK_CODE bool stands_for_another(const struct fc_fds *fds, int which)
 {
-    return !fc_fd_identity_holds_any(fds->fd[which], &fds->mark[which]);
+    const struct fc_fd_identity *mark = &fds->mark[which];
+    return (mark->in_description || mark->inode != 0) && !fc_fd_identity_holds_any(fds->fd[which], mark);
 }
 
 /* Closes in a forked child what is not its own. Uses only fstat(2), close(2) and this process's
  * memory, because the host may have threads. The first write to a page costs the child a page
  * fault, so little memory is touched. */
-static void after_fork_in_child(void)
+static FC_FORK_CODE void after_fork_in_child(void)
 {
     struct fc_fds *own = own_of_fork;
-    generation++;
+    forks++;
     for (struct fc_fds *fds = tables; fds != NULL; fds = fds->next) {
         const int end = fds == own ? FC_FD_CALLER_COUNT : FC_FD_COUNT;
         for (int i = 0; i < end; i++) {
@@ -119,7 +121,7 @@ static atomic_int register_result;
 
 unsigned fc_fds_generation(void)
 {
-    return generation;
+    return forks + 1;
 }
 
 __attribute__((constructor)) static void register_handlers(void)

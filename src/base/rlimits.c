@@ -39,8 +39,22 @@ static uint64_t field_of(const struct forkcall_limits *limits, size_t i)
     return value;
 }
 
+/* Does not look at the table, which a forked child would have to map first. */
+static bool has_limits(const struct forkcall_limits *limits)
+{
+    uint64_t all = 0;
+    for (size_t at = 0; at < sizeof *limits; at += sizeof all) {
+        uint64_t value;
+        memcpy(&value, (const char *)limits + at, sizeof value);
+        all |= value;
+    }
+    return all != 0;
+}
+
 int fc_limits_set(const struct forkcall_limits *limits)
 {
+    if (!has_limits(limits))
+        return 0;
     for (size_t i = 0; i < KNOWN; i++) {
         const uint64_t value = field_of(limits, i);
         const struct rlimit limit = {.rlim_cur = to_limit(value), .rlim_max = to_limit(value) + known[i].more};

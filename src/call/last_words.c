@@ -4,7 +4,7 @@
 #include "call/last_words.h"
 
 #include "base/brief_lock.h"
-#include "base/large_storage.h"
+#include "base/sections.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

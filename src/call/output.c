@@ -67,7 +67,9 @@ void fc_output_read(struct forkcall_call *call, enum fc_fd which)
         fc_call_cancel(call); /* nobody empties the pipe from now on, so the child must end */
 }
 
-void fc_output_rest(struct forkcall_call *call, enum fc_fd which)
+/* Not part of fc_output_rest, whose frame would take a page of the stack in calls that capture
+ * nothing. */
+static __attribute__((noinline)) void read_rest(struct forkcall_call *call, enum fc_fd which)
 {
     struct forkcall_buf rest = FORKCALL_BUF_INIT;
     for (int i = 0; i < FC_READS_MAX && fc_call_is_readable(call, which); i++) {
@@ -82,4 +84,10 @@ void fc_output_rest(struct forkcall_call *call, enum fc_fd which)
     }
     tell(call, which, rest.data, rest.size);
     forkcall_buf_free(&rest);
+}
+
+void fc_output_rest(struct forkcall_call *call, enum fc_fd which)
+{
+    if (call->fds.fd[which] >= 0)
+        read_rest(call, which);
 }

@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "base/poll_fds.h"
 #include "base/report_message.h"
+#include "base/sections.h"
 #include "call/wakeup.h"
 #include "os/start_gate.h"
 
@@ -13,7 +14,7 @@
 void fc_call_init(struct forkcall_call *call, forkcall_fn *fn, struct forkcall_buf *result,
                   const struct forkcall_options *options, bool async)
 {
-    static atomic_uint_fast64_t calls;
+    static FC_FORK_STORAGE atomic_uint_fast64_t calls;
     memset(call, 0, sizeof *call);
     call->number = atomic_fetch_add(&calls, 1) + 1;
     fc_fds_init(&call->fds);

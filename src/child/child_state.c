@@ -2,12 +2,15 @@
 #include "child/child_state.h"
 
 #include "base/descriptors.h"
+#include "base/sections.h"
 #include "child/exit_hooks.h"
 #include "child/run.h"
 
 #include <unistd.h>
 
-struct fc_child fc_child;
+FC_ALIGN_FORK_STORAGE;
+
+FC_FORK_STORAGE struct fc_child fc_child;
 
 struct fc_frame_header fc_child_frame_header(enum fc_frame_type type, size_t size)
 {

@@ -5,6 +5,7 @@
 #include "base/memcheck.h"
 #include "base/poll_fds.h"
 #include "base/report_message.h"
+#include "base/sections.h"
 #include "child/abort_reason.h"
 #include "child/child_state.h"
 #include "child/mapped_files.h"
@@ -32,11 +33,11 @@
  * an unwinder. */
 #define ABOVE_ENTRY 256U
 
-static atomic_flag crashing = ATOMIC_FLAG_INIT;
-static atomic_bool was_sent;
+static FC_FORK_STORAGE atomic_flag crashing = ATOMIC_FLAG_INIT;
+static FC_FORK_STORAGE atomic_bool was_sent;
 
 static size_t range_count;
-static bool sends_ranges;
+static FC_FORK_STORAGE bool sends_ranges;
 
 bool fc_crash_is_caught(int signal)
 {

@@ -2,6 +2,7 @@
 #include "child/reply_writer.h"
 
 #include "base/io.h"
+#include "base/sections.h"
 #include "base/utf8.h"
 #include "child/child_state.h"
 #include "child/owner_lock.h"
@@ -25,9 +26,10 @@
  * 512). */
 #define SMALL_FRAMES 320U
 
-static struct fc_owner_lock writing;
-static bool ended;                     /* protected by writing */
-static struct fc_owner_lock messaging; /* protects fc_message and fc_child.message_size */
+static FC_FORK_STORAGE struct fc_owner_lock writing;
+static FC_FORK_STORAGE bool ended; /* protected by writing */
+/* Protects fc_message and fc_child.message_size. */
+static FC_FORK_STORAGE struct fc_owner_lock messaging;
 
 void fc_reply_writer_reset(void)
 {

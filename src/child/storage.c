@@ -1,7 +1,7 @@
 /* CHILD: The storage that storage.h declares. */
 #include "child/storage.h"
 
-#include "base/large_storage.h"
+#include "base/sections.h"
 
 FC_LARGE_STORAGE _Alignas(max_align_t) unsigned char fc_alternate_stack[FC_ALTERNATE_STACK];
 FC_LARGE_STORAGE _Alignas(max_align_t) unsigned char fc_request_bytes[FC_REQUEST_REMAINING_MAX];

@@ -4,7 +4,7 @@
 #include "module/foreign.h"
 
 #include "base/descriptors.h"
-#include "base/large_storage.h"
+#include "base/sections.h"
 #include "module/foreign_file.h"
 
 #include <stdatomic.h>

@@ -6,7 +6,7 @@
 #endif
 #include "module/lookup.h"
 
-#include "base/large_storage.h"
+#include "base/sections.h"
 #include "module/elf_module.h"
 #include "module/path_status.h"
 #include "module/proc_maps.h"

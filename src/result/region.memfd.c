@@ -4,6 +4,7 @@
 #include "base/descriptors.h"
 #include "base/memory_file.h"
 #include "base/rlimits.h"
+#include "base/sections.h"
 #include "result/pages.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@
  * times as much by small pages. */
 #define AHEAD ((size_t)16 << 20)
 
-static struct {
+static FC_FORK_STORAGE struct {
     void *data;
     size_t mapped;
     size_t huge;     /* up to here it is made of huge pages, as far as there were any */

@@ -2,7 +2,7 @@
  * whose header tells why. */
 #include "result/small_result.h"
 
-#include "base/large_storage.h"
+#include "base/sections.h"
 
 #include <stddef.h>
 
