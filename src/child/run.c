@@ -251,7 +251,7 @@ static void touch_code(void)
     (void)fc_inline_current(); /* thread-local data */
 }
 
-void fc_child_prefault(const struct fc_task *task)
+static void touch_memory(const struct fc_task *task)
 {
     struct fc_usage used;
     struct iovec none = {.iov_base = &used, .iov_len = 0};
@@ -260,8 +260,14 @@ void fc_child_prefault(const struct fc_task *task)
     (void)fc_usage_measure(&used, task->execed);
     (void)fc_poll_now(task->reply_fd, 0);
     (void)fc_write_all(task->reply_fd, &none, 1);
-    fc_streams_flush();
     touch_code();
+}
+
+void fc_child_prefault(const struct fc_task *task, bool waits)
+{
+    if (waits)
+        touch_memory(task);
+    fc_streams_flush();
     /* In each process, because registering touches the page of the C library's list, too. */
     return_is_guarded = fc_exit_hooks_install_at_return();
     memset(&fc_child, 0, sizeof fc_child);

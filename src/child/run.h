@@ -33,10 +33,10 @@ enum fc_setup_step {
  * then has has_handlers set. */
 void fc_child_install_handlers(void);
 
-/* Touches the memory that fc_child_run needs, so that it is faulted in before there is a call.
- * Called after fc_child_install_handlers, also in a child that a process with these handlers has
- * forked. */
-void fc_child_prefault(const struct fc_task *task);
+/* Called before there is a call, after fc_child_install_handlers, also in a child that a process
+ * with these handlers has forked. waits: the request may come later, so the memory that
+ * fc_child_run needs is touched now. */
+void fc_child_prefault(const struct fc_task *task, bool waits);
 
 /* Loads the module of a function before there is a call for it. Ends the process if a constructor
  * has closed the channel of the child. Called after fc_child_prefault, with the same task. */

@@ -62,7 +62,7 @@ static void send_ready(int fd)
 /* Touches the memory that a call needs, before there is a call. The first touch of a page after a
  * fork costs a microsecond, and the way to the function needs some twenty pages. Has no other
  * effect. */
-static void prefault(const struct fc_task *task)
+static void touch_memory(void)
 {
     volatile unsigned char deep[PREFAULTED_STACK];
     const struct fc_request none = {.magic = 0};
@@ -72,13 +72,19 @@ static void prefault(const struct fc_task *task)
         *(volatile unsigned char *)(fc_request_bytes + i) = 0;
     (void)fc_request_remaining(&none);
     fc_module_prefault();
+}
+
+static void prefault(const struct fc_task *task, bool waits)
+{
+    if (waits)
+        touch_memory();
     if (task->execed) {
         fc_settings_note();
         fc_credentials_note();
     } else { /* the server has noted before the fork */
         fc_settings_note_again();
     }
-    fc_child_prefault(task);
+    fc_child_prefault(task, waits);
 }
 
 static void map_args(struct fc_task *task, int fd)
@@ -118,7 +124,7 @@ static void run_one(const struct fc_task *ready, int args_fd, int shared_fd)
     fc_child_run_or_keep(&task);
 }
 
-_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed,
+_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, bool waits, const char *failed,
                               const struct fc_module_function *early)
 {
     struct fc_task task = {.reply_fd = own[FC_OWN_REPLY],
@@ -135,7 +141,7 @@ _Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const ch
     task.mark = fc_fd_identity_take(task.reply_fd);
     if (execed)
         fc_child_install_handlers();
-    prefault(&task);
+    prefault(&task, waits);
     if (execed) {
         if (!fc_start_gate_tells()) /* else the host sees that the request is being read */
             send_ready(task.reply_fd);
@@ -157,5 +163,5 @@ _Noreturn void fc_run_request_main(int socket)
     const int r = fc_fd_list_receive(socket, own);
     if (own[FC_OWN_REQUEST] < 0 || own[FC_OWN_REPLY] < 0)
         _exit(FC_EXIT_REFUSED);
-    fc_run_request(own, true, r < 0 ? FC_KEEP_FDS_FAILED : NULL, NULL);
+    fc_run_request(own, true, false, r < 0 ? FC_KEEP_FDS_FAILED : NULL, NULL);
 }

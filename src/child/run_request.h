@@ -15,10 +15,10 @@
 _Noreturn void fc_run_request_main(int socket);
 
 /* Waits for the request and runs it. own: see wire/fd_list.h. execed: this process was exec'ed;
- * else a server that has called fc_child_install_handlers has forked it. failed: why it can run
- * nothing, in words; NULL: it can. early: a function whose module is loaded before the request
- * comes; NULL: none. */
-_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, const char *failed,
+ * else a server that has called fc_child_install_handlers has forked it. waits: it may be made
+ * before its call. failed: why it can run nothing, in words; NULL: it can. early: a function whose
+ * module is loaded before the request comes; NULL: none. */
+_Noreturn void fc_run_request(const int own[FC_OWN_COUNT], bool execed, bool waits, const char *failed,
                               const struct fc_module_function *early);
 
 #endif

@@ -35,6 +35,13 @@ static atomic_flag cache_taken = ATOMIC_FLAG_INIT;
 static FC_LARGE_STORAGE struct known cache[8];
 static unsigned cache_next;
 
+/* Entries are filled in turn, so none is in use behind one that is not. Each takes a page, which a
+ * new process has to fault in first. */
+static bool has_entry(size_t i)
+{
+    return i < sizeof cache / sizeof *cache && cache[i].size != 0;
+}
+
 static bool lock_cache(void)
 {
     for (int tries = 0; tries < 20; tries++) {
@@ -83,7 +90,7 @@ static bool recall_name(uintptr_t address, unsigned long long unloads, struct fc
     bool found = false;
     if (!lock_cache())
         return false;
-    for (size_t i = 0; i < sizeof cache / sizeof *cache && !found; i++) {
+    for (size_t i = 0; has_entry(i) && !found; i++) {
         const struct known *known = &cache[i];
         if (!is_valid(known, unloads) || address - known->start >= known->size)
             continue;
@@ -101,7 +108,7 @@ static uintptr_t recall_program(const struct fc_module_function *name)
     uintptr_t found = 0;
     if (!name->is_program || !lock_cache())
         return 0;
-    for (size_t i = 0; i < sizeof cache / sizeof *cache && found == 0; i++) {
+    for (size_t i = 0; has_entry(i) && found == 0; i++) {
         const struct known *known = &cache[i];
         const uintptr_t address = known->bias + (uintptr_t)name->offset;
         if (known->name.is_program && address - known->start < known->size &&
@@ -116,8 +123,8 @@ static uintptr_t recall_program(const struct fc_module_function *name)
  * it each function of the program would wait for the loader's lock: see look_up. */
 static struct known *find_place(uintptr_t start)
 {
-    for (size_t i = 0; i < sizeof cache / sizeof *cache; i++)
-        if (cache[i].size != 0 && cache[i].start == start)
+    for (size_t i = 0; has_entry(i); i++)
+        if (cache[i].start == start)
             return &cache[i];
     const size_t count = sizeof cache / sizeof *cache;
     struct known *oldest = &cache[cache_next++ % count];

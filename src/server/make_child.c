@@ -73,7 +73,7 @@ _Noreturn static void run_forked(const struct fc_new_child *child, pid_t server,
     own[FC_OWN_REGION] = child->region;
     own[FC_OWN_LIFELINE] = child->lifeline;
     const int r = extra >= 0 ? fc_fd_list_receive(extra, own) : 0;
-    fc_run_request(own, false, r < 0 ? FC_KEEP_FDS_FAILED : NULL, early);
+    fc_run_request(own, false, true, r < 0 ? FC_KEEP_FDS_FAILED : NULL, early);
 }
 
 static int by_fork(struct fc_new_child *child, int extra, void (*leave_in_child)(int),

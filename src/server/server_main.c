@@ -240,7 +240,7 @@ _Noreturn void fc_server_child_main(int socket)
     const int r = fc_prepare_run(&prepare, why, sizeof why);
     fflush(NULL);
     fc_module_warm_up();
-    fc_run_request(own, true, r < 0 ? why : NULL, NULL);
+    fc_run_request(own, true, true, r < 0 ? why : NULL, NULL);
 }
 
 _Noreturn void fc_server_main(int control)

@@ -58,6 +58,7 @@ DROPPED = re.compile(r"^\s+(?!return\b|else\b|case\b|if\b|for\b|while\b|do\b|got
 # the line, kind of change (None: any), reason.
 NO_DIFFERENCE = [
     (None, r"", "clock", "it counts nanoseconds: that a deadline is met exactly cannot be brought about"),
+    ("touch_memory", r"", None, "only touches pages, so that a call does not wait for them"),
     # Its other two lines flush the streams, and register the handlers that run at the
     # function's return.
     ("fc_child_prefault", r"^(?!.*(return_is_guarded|fc_streams_flush))", None,
