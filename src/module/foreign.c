@@ -21,7 +21,8 @@
  * for good. Protected by the lock of descriptors, which no fork finds locked. */
 struct table {
     struct fc_foreign *modules;
-    size_t max, next;   /* next: the entry that is given next, counted on and on */
+    size_t max, count;  /* of the entries: count were used already */
+    size_t next;        /* the entry that is given next */
     uint64_t start;     /* of the addresses, which are never given to anything else */
     size_t size, given; /* of the addresses: how many there are, and were given in this turn */
 };
@@ -37,11 +38,6 @@ static atomic_size_t places_given;
 size_t fc_foreign_count(void)
 {
     return atomic_load(&places_given);
-}
-
-static size_t count_entries(const struct table *table)
-{
-    return table->next < table->max ? table->next : table->max;
 }
 
 static bool is_possible(const struct fc_mapped_file *file)
@@ -85,7 +81,7 @@ static uint64_t take_addresses(struct table *table, size_t size)
         table->given = 0;
     const uint64_t here = table->start + table->given;
     table->given += size;
-    for (size_t i = 0; i < count_entries(table); i++) {
+    for (size_t i = 0; i < table->count; i++) {
         struct fc_foreign *module = &table->modules[i];
         if (module->here < here + size && here < module->here + module->size)
             module->size = 0;
@@ -105,15 +101,17 @@ static uint64_t place_in(struct table *table, const struct fc_mapped_file *file)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const size_t size = ((size_t)(file->end - file->base) + page - 1) / page * page;
-    for (size_t i = 0; i < count_entries(table); i++)
+    for (size_t i = 0; i < table->count; i++)
         if (table->modules[i].size != 0 && is_same(table, &table->modules[i].file, file))
             return table->modules[i].here;
     if (!reserve(table) || size > table->size)
         return 0;
     const uint64_t here = take_addresses(table, size);
-    table->modules[table->next % table->max] = (struct fc_foreign){
+    if (table->next == table->max)
+        table->next = 0;
+    table->modules[table->next++] = (struct fc_foreign){
         .here = here, .size = size, .number = atomic_fetch_add(&places_given, 1) + 1, .file = *file};
-    table->next++;
+    table->count = table->count < table->next ? table->next : table->count;
     return here;
 }
 
@@ -121,7 +119,7 @@ static uint64_t place_in(struct table *table, const struct fc_mapped_file *file)
 static uint64_t find_true_file(const struct fc_mapped_file *file)
 {
     const struct table *table = &tables[TRUE_FILES];
-    for (size_t i = 0; i < count_entries(table); i++) {
+    for (size_t i = 0; i < table->count; i++) {
         const struct fc_foreign *module = &table->modules[i];
         if (module->size != 0 && is_same_code(&module->file, file) && strcmp(module->file.path, file->path) == 0)
             return module->here;
@@ -155,7 +153,7 @@ bool fc_foreign_get(size_t i, struct fc_foreign *module)
 
 static const struct fc_foreign *find_in(const struct table *table, uint64_t address)
 {
-    for (size_t i = 0; address - table->start < table->size && i < count_entries(table); i++)
+    for (size_t i = 0; address - table->start < table->size && i < table->count; i++)
         if (address - table->modules[i].here < table->modules[i].size)
             return &table->modules[i];
     return NULL;

@@ -645,14 +645,13 @@ static int host_with_few_addresses(void *unused)
 {
     const struct fc_mapped_file file = some_file(1);
     struct rlimit limit;
-    void *taken;
     (void)unused;
     if (sizeof(void *) == 4 || getrlimit(RLIMIT_AS, &limit) < 0)
         return NOT_HERE;
     limit.rlim_cur = (rlim_t)1 << 30;
     if (setrlimit(RLIMIT_AS, &limit) < 0)
         return NOT_HERE; /* a sanitizer needs more */
-    while ((taken = mmap(NULL, 100 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED)
+    while (mmap(NULL, 100 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
         continue;
     CHECK(fc_foreign_place(&file) != 0);
     return 0;
