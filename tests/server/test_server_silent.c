@@ -85,10 +85,11 @@ static int call_beside_a_stopped_server(void *unused)
     int server = server_pid();
     CHECK(server > 0 && waiter_begin(&waiter) == 0);
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    /* Calls until another server serves. Calls that find a spare of the old server are OK. */
-    const struct forkcall_options hasty = {.method = FORKCALL_SERVER, .timeout_ms = 200};
+    /* Calls until another server serves. Calls that find a spare of the old server are OK. Another
+     * server may need longer than a hasty call waits, so each call waits longer than the last. */
+    struct forkcall_options hasty = {.method = FORKCALL_SERVER, .timeout_ms = 200};
     struct who who = {.parent = server};
-    for (int i = 0; who.parent == server && i < DEADLINE_S * 10; i++) {
+    for (; who.parent == server && hasty.timeout_ms < DEADLINE_S * 1000; hasty.timeout_ms += 200) {
         struct forkcall_buf result = forkcall_buf_fixed(&who, sizeof who);
         report = forkcall_run(child_tells_who, NULL, 0, &result, &hasty);
         CHECK(report.status == FORKCALL_OK || report.status == FORKCALL_TIMED_OUT);
