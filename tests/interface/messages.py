@@ -19,6 +19,7 @@ NOT_STRINGS = [
     "those of call/call.h",  # _Static_assert
     "must be trivially copyable and no pointer",
     "no padding",
+    "nothing to align",
     "small_result.h has this room",
     "the public struct holds all registers",
     "ext2 ext3 ext4 xfs btrfs f2fs bcachefs zfs jfs overlay squashfs erofs",
