@@ -39,6 +39,8 @@ static uint64_t field_of(const struct forkcall_limits *limits, size_t i)
     return value;
 }
 
+_Static_assert(sizeof(struct forkcall_limits) % sizeof(uint64_t) == 0, "no padding");
+
 /* Does not look at the table, which a forked child would have to map first. */
 static bool has_limits(const struct forkcall_limits *limits)
 {
