@@ -663,6 +663,8 @@ static void limit_of_addresses_leaves_places(void **state)
 #ifdef SANITIZED
     SKIP("a sanitizer has more addresses than the limit");
 #endif
+    if (under_emulator())
+        SKIP("the emulator itself needs addresses");
     const int status = host_run(host_with_few_addresses, NULL);
     if (status == NOT_HERE)
         SKIP("addresses cannot be limited here");
