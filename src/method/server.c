@@ -43,10 +43,9 @@ static void spawn(struct forkcall_call *call)
     fc_method_spawn.start(call);
 }
 
-static void send_request(struct forkcall_call *call, const struct fc_module_function *name, struct fc_caller *caller)
+static void send_request(struct forkcall_call *call, const struct fc_module_function *name,
+                         const struct fc_caller *caller)
 {
-    fc_settings_take(&caller->settings);
-    fc_fpu_take(&caller->fpu);
     call->task.caller = caller;
     fc_channel_send_request(call, name);
     call->task.caller = NULL;
@@ -69,22 +68,23 @@ static void start(struct forkcall_call *call)
     call->task.own_group = !call->options.share_group;
     call->task.group = call->options.share_group ? getpgrp() : 0;
     call->task.measure = true;
+    fc_settings_take(&caller.settings);
+    fc_fpu_take(&caller.fpu);
     for (int i = 0; i < TRIES; i++) {
         char why[200] = "";
-        r = fc_server_take_child(call, &name, why, sizeof why);
+        r = fc_server_take_child(call, &name, &caller.credentials, why, sizeof why);
         if (r < 0) {
             not_taken(call, r, why);
             return;
         }
-        const enum fc_fit fit = fc_server_fits(call, &caller.credentials);
-        if (fit == FC_FITS) {
+        if (r == FC_FITS) {
             send_request(call, &name, &caller);
             return;
         }
-        if (fit == FC_FITS_NOBODY)
+        if (r == FC_FITS_NOBODY)
             fc_server_retire(call->process.server);
         fc_server_give_back_child(call, true);
-        if (fit == FC_FITS_OTHERS) {
+        if (r == FC_FITS_OTHERS) {
             spawn(call);
             return;
         }

@@ -166,6 +166,14 @@ bool fc_kept_put(struct forkcall_call *call)
     return serves;
 }
 
+bool fc_kept_has_any(const struct fc_server *server)
+{
+    fc_fds_lock();
+    const bool has = server->kept != NULL;
+    fc_fds_unlock();
+    return has;
+}
+
 /* ---- Using again ----------------------------------------------------------------------------- */
 
 enum look { IS_FIT, IS_BUSY, IS_LOST };

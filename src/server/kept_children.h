@@ -13,6 +13,9 @@
  * call speaks against it. */
 bool fc_kept_is_allowed(const struct forkcall_call *call);
 
+/* Thread-safe. */
+bool fc_kept_has_any(const struct fc_server *server);
+
 /* Gives the call, which has the server, a kept child that lives and has said that it is fit. False:
  * there is none. Thread-safe. */
 bool fc_kept_take(struct forkcall_call *call);

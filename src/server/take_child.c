@@ -93,10 +93,21 @@ static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_li
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
-/* Gives the call a kept child, if it allows that and there is one. */
-static bool take_kept(struct forkcall_call *call)
+static enum fc_fit compare(const struct forkcall_call *call, struct fc_credentials *now)
 {
-    if (!fc_kept_is_allowed(call) || !fc_kept_take(call))
+    const struct fc_server *server = call->process.server;
+    if (!server->fixed_identity)
+        return fc_snapshot_fits(server->snapshot, now);
+    *now = *fc_snapshot_credentials(server->snapshot);
+    return FC_FITS;
+}
+
+/* Gives the call a kept child, if it allows that, the server fits, and there is one. The comparison
+ * comes first, because the child looks at itself meanwhile if it has just served another call. */
+static bool take_kept(struct forkcall_call *call, struct fc_credentials *now)
+{
+    if (!fc_kept_is_allowed(call) || !fc_kept_has_any(call->process.server) || compare(call, now) != FC_FITS ||
+        !fc_kept_take(call))
         return false;
     call->process.remote = &of_server;
     call->process.own_group = true;
@@ -151,8 +162,8 @@ static int take_from(struct forkcall_call *call, const struct fc_module_function
     return r;
 }
 
-int fc_server_take_child(struct forkcall_call *call, const struct fc_module_function *function, char *why,
-                         size_t why_size)
+int fc_server_take_child(struct forkcall_call *call, const struct fc_module_function *function,
+                         struct fc_credentials *now, char *why, size_t why_size)
 {
     const uint64_t limit_ns = fc_now_ns() + CHILD_NS;
     const struct fc_time_limit whole = {.deadline_ns = call->deadline_ns,
@@ -166,24 +177,17 @@ int fc_server_take_child(struct forkcall_call *call, const struct fc_module_func
             call->process.server = NULL;
             return r;
         }
-        r = take_kept(call) ? 0 : take_from(call, function, &of_child, why, why_size);
+        const bool is_kept = take_kept(call, now);
+        if (!is_kept)
+            r = take_from(call, function, &of_child, why, why_size);
         if (r == 0) {
             allow_keeping(call);
-            break;
+            return is_kept ? FC_FITS : (int)compare(call, now);
         }
         fc_server_unref(call->process.server);
         call->process.server = NULL;
     }
     return r;
-}
-
-enum fc_fit fc_server_fits(const struct forkcall_call *call, struct fc_credentials *now)
-{
-    const struct fc_server *server = call->process.server;
-    if (!server->fixed_identity)
-        return fc_snapshot_fits(server->snapshot, now);
-    *now = *fc_snapshot_credentials(server->snapshot);
-    return FC_FITS;
 }
 
 /* ---- Giving it back -------------------------------------------------------------------------- */
