@@ -145,12 +145,13 @@ void fc_snapshot_set_server(struct fc_snapshot *snapshot, pid_t pid, const struc
 
 void fc_snapshot_note_ptrace(struct fc_snapshot *snapshot)
 {
-    atomic_store(&snapshot->ptrace_access, fc_snapshot_can_ptrace(snapshot->pid) ? CAN_PTRACE : CANNOT_PTRACE);
+    atomic_store(&snapshot->ptrace_access,
+                 fc_snapshot_can_ptrace(getpid(), snapshot->pid) ? CAN_PTRACE : CANNOT_PTRACE);
 }
 
 /* ---- At a call ------------------------------------------------------------------------------- */
 
-static bool shared_is_same(const struct fc_snapshot *snapshot)
+static bool shared_is_same(const struct fc_snapshot *snapshot, pid_t self)
 {
     struct shared now;
     const void *left = &snapshot->shared; /* compared as bytes, see struct shared */
@@ -159,7 +160,7 @@ static bool shared_is_same(const struct fc_snapshot *snapshot)
     if (memcmp(left, right, sizeof now) != 0)
         return false;
     for (int fd = 0; fd < 3; fd++)
-        if (now.stream[fd].open && S_ISREG(now.stream[fd].type) && !fc_snapshot_is_same_file(fd, snapshot->pid))
+        if (now.stream[fd].open && S_ISREG(now.stream[fd].type) && !fc_snapshot_is_same_file(fd, self, snapshot->pid))
             return false;
     return true;
 }
@@ -173,18 +174,19 @@ static bool umask_is_same(const struct fc_snapshot *snapshot)
 /* A thread that may not look at the server fits if the thread that took the snapshot might not look
  * at it either. Before fc_snapshot_note_ptrace has told, it fits if no thread may look even at its
  * own process: then nothing can be found out in this way. */
-static bool ptrace_fits(const struct fc_snapshot *snapshot, bool can_ptrace)
+static bool ptrace_fits(const struct fc_snapshot *snapshot, pid_t self, bool can_ptrace)
 {
     const int then = atomic_load(&snapshot->ptrace_access);
-    return can_ptrace || then == CANNOT_PTRACE || (then == NOT_ASKED && !fc_snapshot_can_ptrace(getpid()));
+    return can_ptrace || then == CANNOT_PTRACE || (then == NOT_ASKED && !fc_snapshot_can_ptrace(self, self));
 }
 
-static bool thread_fits(const struct fc_snapshot *snapshot, const struct fc_credentials *now, bool *is_known)
+static bool thread_fits(const struct fc_snapshot *snapshot, pid_t self, const struct fc_credentials *now,
+                        bool *is_known)
 {
     _Alignas(uint64_t) unsigned char extra[FC_SNAPSHOT_EXTRA] = {0};
-    const bool can_ptrace = fc_snapshot_can_ptrace(snapshot->pid);
+    const bool can_ptrace = fc_snapshot_can_ptrace(self, snapshot->pid);
     *is_known = true;
-    if (!ptrace_fits(snapshot, can_ptrace))
+    if (!ptrace_fits(snapshot, self, can_ptrace))
         return false;
     if (memcmp(now, &snapshot->credentials, sizeof *now) != 0 &&
         !(fc_credentials_can_regain(now, &snapshot->credentials) &&
@@ -195,13 +197,13 @@ static bool thread_fits(const struct fc_snapshot *snapshot, const struct fc_cred
            (snapshot->server.session_keyring == 0 || fc_snapshot_possesses(snapshot->server.session_keyring));
 }
 
-enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, struct fc_credentials *now)
+enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, pid_t self, struct fc_credentials *now)
 {
     fc_credentials_take(now);
-    if (!shared_is_same(snapshot))
+    if (!shared_is_same(snapshot, self))
         return FC_FITS_NOBODY;
     bool is_known;
-    if (thread_fits(snapshot, now, &is_known))
+    if (thread_fits(snapshot, self, now, &is_known))
         return FC_FITS;
     if (!is_known) /* another server would be no better, so this call gets a process of its own */
         return FC_FITS_OTHERS;

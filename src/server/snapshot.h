@@ -40,9 +40,9 @@ enum fc_fit {
     FC_FITS_NOBODY, /* no thread has all of it: this process has given something up */
 };
 
-/* Compares the snapshot with the calling thread, and writes the thread's credentials to *now.
- * Thread-safe; async-signal-unsafe. */
-enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, struct fc_credentials *now);
+/* Compares the snapshot with the calling thread, and writes the thread's credentials to *now. self:
+ * the number of this process. Thread-safe; async-signal-unsafe. */
+enum fc_fit fc_snapshot_fits(const struct fc_snapshot *snapshot, pid_t self, struct fc_credentials *now);
 
 void fc_snapshot_free(struct fc_snapshot *snapshot);
 
@@ -67,10 +67,10 @@ int32_t fc_snapshot_keyring(void);
  * process. */
 bool fc_snapshot_possesses(int32_t keyring);
 
-/* The calling thread may look at the process as a debugger may. A sandbox takes that right away
- * (Landlock, other security modules), and so does leaving the user namespace of the process. False
- * also if it cannot be found out. */
-bool fc_snapshot_can_ptrace(pid_t process);
+/* The calling thread of the process self may look at the other one as a debugger may. A sandbox
+ * takes that right away (Landlock, other security modules), and so does leaving the user namespace
+ * of the process. False also if it cannot be found out. */
+bool fc_snapshot_can_ptrace(pid_t self, pid_t other);
 
 /* Set in an umask that is known, so that it is not 0. */
 #define FC_SNAPSHOT_UMASK_KNOWN 01000000U
@@ -79,8 +79,8 @@ bool fc_snapshot_can_ptrace(pid_t process);
  * umask(2) cannot be used because it changes the umask for a moment. */
 unsigned fc_snapshot_umask(void);
 
-/* The regular file fd is the same open file here and in the other process. True also if that cannot
- * be found out. */
-bool fc_snapshot_is_same_file(int fd, pid_t other);
+/* The regular file fd is the same open file in this process, self, and in the other one. True also
+ * if that cannot be found out. */
+bool fc_snapshot_is_same_file(int fd, pid_t self, pid_t other);
 
 #endif

@@ -81,15 +81,15 @@ unsigned fc_snapshot_umask(void)
     return mask;
 }
 
-bool fc_snapshot_is_same_file(int fd, pid_t other)
+bool fc_snapshot_is_same_file(int fd, pid_t self, pid_t other)
 {
     /* -1: it is not permitted, or not built in. */
-    return syscall(SYS_kcmp, getpid(), other, KCMP_FILE_, fd, fd) <= 0;
+    return syscall(SYS_kcmp, self, other, KCMP_FILE_, fd, fd) <= 0;
 }
 
-bool fc_snapshot_can_ptrace(pid_t process)
+bool fc_snapshot_can_ptrace(pid_t self, pid_t other)
 {
-    return syscall(SYS_kcmp, getpid(), process, KCMP_FS_, 0, 0) >= 0;
+    return syscall(SYS_kcmp, self, other, KCMP_FS_, 0, 0) >= 0;
 }
 
 /* False: the number of filters cannot be found out. Kernels that do not count filters have no such

@@ -12,9 +12,10 @@ struct extra {
 
 _Static_assert(sizeof(struct extra) <= FC_SNAPSHOT_EXTRA, "memory to compare this process with its server");
 
-bool fc_snapshot_can_ptrace(pid_t process)
+bool fc_snapshot_can_ptrace(pid_t self, pid_t other)
 {
-    (void)process;
+    (void)self;
+    (void)other;
     return false;
 }
 
@@ -42,9 +43,10 @@ unsigned fc_snapshot_umask(void)
     return 0;
 }
 
-bool fc_snapshot_is_same_file(int fd, pid_t other)
+bool fc_snapshot_is_same_file(int fd, pid_t self, pid_t other)
 {
     (void)fd;
+    (void)self;
     (void)other;
     return true;
 }

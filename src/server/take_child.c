@@ -97,7 +97,7 @@ static enum fc_fit compare(const struct forkcall_call *call, struct fc_credentia
 {
     const struct fc_server *server = call->process.server;
     if (!server->fixed_identity)
-        return fc_snapshot_fits(server->snapshot, now);
+        return fc_snapshot_fits(server->snapshot, call->owner, now);
     *now = *fc_snapshot_credentials(server->snapshot);
     return FC_FITS;
 }
