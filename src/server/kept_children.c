@@ -166,14 +166,6 @@ bool fc_kept_put(struct forkcall_call *call)
     return serves;
 }
 
-bool fc_kept_has_any(const struct fc_server *server)
-{
-    fc_fds_lock();
-    const bool has = server->kept != NULL;
-    fc_fds_unlock();
-    return has;
-}
-
 /* ---- Using again ----------------------------------------------------------------------------- */
 
 enum look { IS_FIT, IS_BUSY, IS_LOST };
@@ -219,7 +211,7 @@ static enum look look_at(const struct fc_server *server, struct fc_kept *kept, i
     return age_ns < PATIENCE_NS ? IS_BUSY : IS_LOST;
 }
 
-static struct fc_kept *take_newest(struct fc_server *server)
+struct fc_kept *fc_kept_reserve(struct fc_server *server)
 {
     fc_fds_lock();
     struct fc_kept *kept = server->kept;
@@ -231,22 +223,23 @@ static struct fc_kept *take_newest(struct fc_server *server)
     return kept;
 }
 
-/* Puts a child behind all others. False: the server is retired. */
-static bool put_last(struct fc_server *server, struct fc_kept *kept)
+/* Puts the child behind all others; ends it if the server is retired. */
+void fc_kept_put_back(struct fc_server *server, struct fc_kept *kept)
 {
     fc_fds_lock();
     const bool serves = !server->retired;
-    struct fc_kept **end = &server->kept;
-    while (serves && *end != NULL)
-        end = &(*end)->next;
+    struct fc_kept **last = &server->kept;
+    while (serves && *last != NULL)
+        last = &(*last)->next;
     if (serves) {
         kept->fds.fresh = false;
         kept->next = NULL;
-        *end = kept;
+        *last = kept;
         server->kept_count++;
     }
     fc_fds_unlock();
-    return serves;
+    if (!serves)
+        end(server, kept);
 }
 
 static void give(struct forkcall_call *call, struct fc_kept *kept)
@@ -263,23 +256,23 @@ static void give(struct forkcall_call *call, struct fc_kept *kept)
     free(kept);
 }
 
-bool fc_kept_take(struct forkcall_call *call)
+bool fc_kept_take(struct forkcall_call *call, struct fc_kept *reserved)
 {
     struct fc_server *server = call->process.server;
-    struct fc_kept *kept;
+    struct fc_kept *kept = reserved;
     /* A child that is busy goes behind the others, and each is looked at once. */
-    for (unsigned i = 0; i < server->spares && (kept = take_newest(server)) != NULL; i++) {
+    for (unsigned i = 0; i < server->spares && kept != NULL; i++) {
         switch (look_at(server, kept, i == 0 ? WAIT_MS : 0)) {
         case IS_FIT:
             give(call, kept);
             return true;
         case IS_BUSY:
-            if (put_last(server, kept))
-                break;
-            /* fallthrough */
+            fc_kept_put_back(server, kept);
+            break;
         case IS_LOST:
             end(server, kept);
         }
+        kept = i + 1 < server->spares ? fc_kept_reserve(server) : NULL;
     }
     return false;
 }

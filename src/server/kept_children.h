@@ -13,12 +13,16 @@
  * call speaks against it. */
 bool fc_kept_is_allowed(const struct forkcall_call *call);
 
-/* Thread-safe. */
-bool fc_kept_has_any(const struct fc_server *server);
+/* Takes the child used last out of the list, so that no other call gets it; NULL: there is none.
+ * Thread-safe. */
+struct fc_kept *fc_kept_reserve(struct fc_server *server);
 
-/* Gives the call, which has the server, a kept child that lives and has said that it is fit. False:
- * there is none. Thread-safe. */
-bool fc_kept_take(struct forkcall_call *call);
+/* Puts such a child into the list again. Thread-safe. */
+void fc_kept_put_back(struct fc_server *server, struct fc_kept *kept);
+
+/* Gives the call, which has the server, that child or another kept one, which lives and has said
+ * that it is fit. False: there is none. Thread-safe. */
+bool fc_kept_take(struct forkcall_call *call, struct fc_kept *reserved);
 
 /* Keeps the child of a call that has ended: takes over its descriptors. False: it must not be kept,
  * and nothing has changed. Thread-safe. */

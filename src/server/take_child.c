@@ -102,12 +102,20 @@ static enum fc_fit compare(const struct forkcall_call *call, struct fc_credentia
     return FC_FITS;
 }
 
-/* Gives the call a kept child, if it allows that, the server fits, and there is one. The comparison
- * comes first, because the child looks at itself meanwhile if it has just served another call. */
+/* Gives the call a kept child, if it allows that, there is one, and the server fits. The comparison
+ * comes before the look at the child, which looks at itself meanwhile if it has just served another
+ * call. */
 static bool take_kept(struct forkcall_call *call, struct fc_credentials *now)
 {
-    if (!fc_kept_is_allowed(call) || !fc_kept_has_any(call->process.server) || compare(call, now) != FC_FITS ||
-        !fc_kept_take(call))
+    struct fc_server *server = call->process.server;
+    struct fc_kept *kept = fc_kept_is_allowed(call) ? fc_kept_reserve(server) : NULL;
+    if (kept == NULL)
+        return false;
+    if (compare(call, now) != FC_FITS) {
+        fc_kept_put_back(server, kept);
+        return false;
+    }
+    if (!fc_kept_take(call, kept))
         return false;
     call->process.remote = &of_server;
     call->process.own_group = true;

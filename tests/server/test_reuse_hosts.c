@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,40 @@ static void rights_are_those_of_each_caller(void **state)
     if (geteuid() != 0)
         SKIP("it needs root");
     assert_int_equal(host_run(be_another_user_for_a_while, NULL), 0);
+}
+
+/* A thread that has given up a right calls by a process of its own. */
+static void *call_with_fewer_rights(void *method)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return NULL;
+    const struct forkcall_report report = run_settled(child_returns_0, NULL, 0, NULL, &reuse);
+    *(enum forkcall_method *)method = report.method;
+    return report.status == FORKCALL_OK ? method : NULL;
+}
+
+static int call_from_a_thread_with_fewer_rights(void *unused)
+{
+    enum forkcall_method method = FORKCALL_AUTO;
+    pthread_t thread;
+    void *done = NULL;
+    (void)unused;
+    const pid_t pid = checked_pid(&reuse);
+    CHECK(pid > 0 && checked_pid(&reuse) == pid);
+    CHECK(pthread_create(&thread, NULL, call_with_fewer_rights, &method) == 0);
+    CHECK(pthread_join(thread, &done) == 0 && done != NULL);
+    CHECK(method == FORKCALL_SPAWN);
+    CHECK(checked_pid(&reuse) == pid);
+    return 0;
+}
+
+static void a_call_that_the_server_does_not_fit_leaves_the_child_to_others(void **state)
+{
+    (void)state;
+    NEED_KEPT_CHILDREN;
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 0)
+        SKIP("this process has given up the right to gain others");
+    assert_int_equal(host_run(call_from_a_thread_with_fewer_rights, NULL), 0);
 }
 
 static int tells_timer_slack(const void *args, size_t args_size, struct forkcall_buf *result)
@@ -265,6 +300,7 @@ int main(void)
         REUSE_TEST(a_host_that_forks_keeps_its_child_to_itself),
         REUSE_TEST(a_host_that_has_changed_gets_no_child_of_before),
         REUSE_TEST(rights_are_those_of_each_caller),
+        REUSE_TEST(a_call_that_the_server_does_not_fit_leaves_the_child_to_others),
         REUSE_TEST(settings_are_those_of_each_caller),
         REUSE_TEST(a_child_that_was_rescheduled_is_not_kept),
         REUSE_TEST(a_child_that_waits_dies_with_its_host),
