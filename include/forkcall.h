@@ -300,7 +300,8 @@ enum forkcall_crash_flag {
  * program_counter, frames, thread, registers and thread_count are set, as far as the child answered
  * (it is asked by SIGURG, and has 50 ms), and signal is 0. In a host that has, or has had, other
  * threads, only thread and thread_count are: forkcall_explain reads the rest, as long as the call
- * is one of the last 4 that were ended. */
+ * is one of the last 4 that were ended. In any host it also tells that long where up to 8 other
+ * threads of the child were (Linux). */
 struct forkcall_crash {
     /** The signal; 0 where the child could say nothing, or was ended by the library. */
     int32_t signal;

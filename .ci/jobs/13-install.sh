@@ -119,7 +119,7 @@ cp "$library" stripped.so
 strip stripped.so
 size=$(stat -c %s stripped.so)
 say "stripped: $size bytes"
-# It has 220,112 with probes; 141,304 before children were reused, maps had workers, buffers were
+# It has 220,176 with probes; 141,304 before children were reused, maps had workers, buffers were
 # shared, crashes told their reasons, plugins had a helper, calls were traced, tools heard, unwind
 # tables read without libdw, and calls that hang told with their place. It grows and shrinks by
 # whole pages. To be brought down, not up.

@@ -1,11 +1,11 @@
 /* HOST: An outcome in a few lines. */
 #include "api/explain_frames.h"
+#include "api/explain_threads.h"
 
 #include "base/code_pointer.h"
 #include "base/report_message.h"
 #include "base/text.h"
 #include "base/tools.h"
-#include "call/kept_notices.h"
 #include "call/last_words.h"
 #include "call/where.h"
 #include "crash/symbol.h"
@@ -20,19 +20,15 @@
 static void add_ended(struct fc_text *text, const struct fc_symbols *symbols, const struct forkcall_report *report)
 {
     char words[300];
-    struct fc_symbol found[FC_SYMBOLS_AT_MAX];
-    uint64_t address;
+    struct fc_symbol symbol;
     fc_where_words(report, words, sizeof words);
     const size_t length = strlen(report->message);
     const size_t size = strlen(words);
     const bool is_read_now = report->reserved[1] != 0;
     const bool names_place = size > 0 && length > size && strcmp(report->message + length - size, words) == 0;
-    size_t count = 0;
     fc_text_add(text, "%s%s", report->message, is_read_now ? words : "");
-    if ((names_place || is_read_now) && fc_where_find(&report->crash, &address))
-        count = fc_symbols_find(symbols, address, found);
-    if (count > 0 && found[count - 1].line > 0)
-        fc_text_add(text, " at %s:%d", found[count - 1].file, found[count - 1].line);
+    if ((names_place || is_read_now) && fc_where_symbol(symbols, &report->crash, &symbol) && symbol.line > 0)
+        fc_text_add(text, " at %s:%d", symbol.file, symbol.line);
 }
 
 static void add_ok(struct fc_text *text, const struct forkcall_report *report, const char *name)
@@ -177,7 +173,8 @@ static void add_last_words(struct fc_text *text, const struct forkcall_report *r
 }
 
 /* Writes the explanation with the names that are to be had. */
-static void explain(struct fc_text *text, const struct fc_symbols *symbols, const struct forkcall_report *report)
+static void explain(struct fc_text *text, const struct fc_symbols *symbols, const struct forkcall_report *report,
+                    struct fc_thread_places *places)
 {
     char name[256] = "the call";
     if (report->name[0] != '\0')
@@ -188,6 +185,7 @@ static void explain(struct fc_text *text, const struct fc_symbols *symbols, cons
     if (report->status != FORKCALL_OK) {
         fc_explain_frames(text, symbols, &report->crash, name);
         add_circumstances(text, report);
+        fc_explain_threads(text, symbols, places, report);
     }
     add_tool(text, report);
     add_hints(text, report->hints);
@@ -200,39 +198,29 @@ static bool was_ended(const struct forkcall_report *report)
     return report->status == FORKCALL_TIMED_OUT || report->status == FORKCALL_CANCELED;
 }
 
-/* Reads where the function of a call was that was ended beside other threads. */
-static void read_place(struct forkcall_report *report)
-{
-    struct forkcall_buf notice = FORKCALL_BUF_INIT;
-    const uint32_t thread_count = report->crash.thread_count;
-    bool by_fork = false;
-    if (fc_notice_get(report->reserved[1], report->pid, &notice, &by_fork))
-        fc_where_decode(&report->crash, &notice, by_fork);
-    report->crash.thread_count = thread_count;
-    forkcall_buf_free(&notice);
-}
-
 int forkcall_explain(const struct forkcall_report *report, char *to, size_t size)
 {
     struct fc_text text = {.to = to, .size = size};
     struct forkcall_report whole;
     struct fc_symbols symbols;
+    struct fc_thread_places places;
     if (report == NULL || (to == NULL && size > 0))
         return -EINVAL;
     const int error = errno;
     if (size > 0)
         to[0] = '\0';
-    if (was_ended(report) && report->reserved[1] != 0) {
+    places.count = 0;
+    if (was_ended(report) && report->reserved[3] != 0) {
         whole = *report;
-        read_place(&whole);
+        fc_thread_places_read(&places, &whole);
         report = &whole;
     }
-    if (report->status != FORKCALL_OK && report->crash.frame_count > 0) {
+    if (report->status != FORKCALL_OK && (report->crash.frame_count > 0 || places.count > 0)) {
         fc_symbols_open(&symbols);
-        explain(&text, &symbols, report);
+        explain(&text, &symbols, report, &places);
         fc_symbols_close(&symbols);
     } else {
-        explain(&text, &fc_symbols_tables, report);
+        explain(&text, &fc_symbols_tables, report, &places);
     }
     errno = error;
     return (int)text.length;

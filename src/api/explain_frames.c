@@ -85,8 +85,10 @@ void fc_explain_frames(struct fc_text *text, const struct fc_symbols *symbols, c
             add_frame(text, &chain, symbols, i++, function);
         }
     }
-    if (chain.count > 0 && !chain.is_whole && !chain.shows_function)
+    if (chain.count == 0 || function[0] == '\0')
+        return;
+    if (!chain.is_whole && !chain.shows_function)
         fc_text_add(text, "\n  … called by %s", function);
-    if (chain.count > 0 && !symbols->has_libdw && fc_symbols_lack_libdw())
+    if (!symbols->has_libdw && fc_symbols_lack_libdw())
         fc_text_add(text, "\nFor all names and lines install libdw (Debian: libdw1).");
 }

@@ -2,6 +2,9 @@
 #include "call/call.h"
 
 #include "base/io.h"
+#include "call/told.h"
+#include "crash/crash_decode.h"
+#include "os/process_threads.h"
 #include "os/start_gate.h"
 
 /* How long a child has for its answer. */
@@ -38,4 +41,17 @@ bool fc_call_ask_where(struct forkcall_call *call)
     if (call->reply.asked)
         fc_call_set_stage(call, FC_STAGE_ASKED, fc_now_ns() + ANSWER_NS);
     return call->reply.asked;
+}
+
+void fc_call_hear_where(struct forkcall_call *call)
+{
+    struct fc_reply *reply = &call->reply;
+    struct fc_told first;
+    size_t at = 0;
+    if (reply->others_asked == 0 && call->look.threads > 1 && fc_told_next(&reply->where, &at, &first))
+        reply->others_asked =
+            (uint8_t)fc_process_queue_to_threads(&call->process, fc_crash_thread(first.notice), FC_WHERE_SIGNAL,
+                                                 FC_WHERE_VALUE(call->task.nonce), FC_WHERE_OTHERS_MAX);
+    if (reply->others_told >= reply->others_asked)
+        fc_call_kill_all(call);
 }

@@ -223,6 +223,10 @@ void fc_call_look_where(struct forkcall_call *call);
  * the call is now in FC_STAGE_ASKED. False: there is nothing to wait for. */
 bool fc_call_ask_where(struct forkcall_call *call);
 
+/* In FC_STAGE_ASKED, when an answer has come: asks other threads within the same time, or kills the
+ * child because all have answered. */
+void fc_call_hear_where(struct forkcall_call *call);
+
 /* ---- call/terminate.c ------------------------------------------------------------------------ */
 
 /* Ends a call that still runs. After a timeout or a cancel the child gets SIGTERM and the grace of

@@ -101,22 +101,32 @@ static void set_crash(struct forkcall_call *call, const struct fc_ending *ending
         memset(crash, 0, sizeof *crash);
 }
 
+/* Keeps what all threads have told, without a notice of which only a part has come. */
+static uint64_t keep_told(struct forkcall_call *call)
+{
+    forkcall_buf_truncate(&call->reply.where, call->reply.where_size);
+    return fc_notice_keep(&call->reply.where, call->report.pid, call->child_shares_addresses);
+}
+
 /* What the child has told when it was asked. To read it takes the loader's lock, which another
  * thread may hold for any time: then no deadline would end the call. Where there may be another
  * thread, forkcall_explain reads it later. */
 static void set_where(struct forkcall_call *call)
 {
-    struct forkcall_buf *notice = &call->reply.where;
     struct forkcall_crash *crash = &call->report.crash;
+    struct fc_told first;
+    size_t at = 0;
     if (call->report.status != FORKCALL_TIMED_OUT && call->report.status != FORKCALL_CANCELED)
         return;
-    if (call->reply.asked && call->reply.has_where) {
+    if (call->reply.has_where && fc_told_next(&call->reply.where, &at, &first)) {
+        const bool is_read_later = fc_may_have_other_threads();
         memset(crash, 0, sizeof *crash);
-        crash->thread = fc_crash_thread(notice->data);
-        if (fc_may_have_other_threads())
-            call->report.reserved[1] = fc_notice_keep(notice, call->report.pid, call->child_shares_addresses);
-        else
-            fc_where_decode(crash, notice, call->child_shares_addresses);
+        crash->thread = fc_crash_thread(first.notice);
+        if (!is_read_later)
+            fc_where_decode(crash, &first, call->child_shares_addresses);
+        if (is_read_later || call->reply.others_told > 0)
+            call->report.reserved[3] = keep_told(call);
+        call->report.reserved[1] = is_read_later;
     }
     crash->thread_count = call->look.threads;
 }

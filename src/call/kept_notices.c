@@ -4,7 +4,7 @@
 #include "call/kept_notices.h"
 
 #include "base/brief_lock.h"
-#include "wire/crash_notice.h"
+#include "call/told.h"
 
 #include <stdatomic.h>
 
@@ -37,7 +37,7 @@ bool fc_notice_get(uint64_t number, int64_t pid, struct forkcall_buf *copy, bool
     const struct kept *kept = &all_kept[number % FC_KEPT_NOTICES_MAX];
     bool is_copied = false;
     /* The memory is had before the lock. Pages that are not used cost nothing. */
-    if (number == 0 || forkcall_buf_extend(copy, FC_CRASH_NOTICE_MAX) == NULL || !fc_brief_lock(&is_locked))
+    if (number == 0 || forkcall_buf_extend(copy, FC_TOLD_MAX) == NULL || !fc_brief_lock(&is_locked))
         return false;
     forkcall_buf_truncate(copy, 0);
     if (kept->number == number && kept->pid == pid) {

@@ -13,8 +13,9 @@
 
 #define FC_KEPT_NOTICES_MAX 4U
 
-/* Takes the notice, which is empty afterwards, for a call of this pid. by_fork: as in
- * fc_crash_decode. Returns the number to ask for it; 0: it cannot be kept, and is left as it is.
+/* Takes what the child has told (call/told.h), which is empty afterwards, for a call of this pid.
+ * by_fork: as in fc_crash_decode. Returns the number to ask for it; 0: it cannot be kept, and is
+ * left as it is.
  * Thread-safe. */
 uint64_t fc_notice_keep(struct forkcall_buf *notice, int64_t pid, bool by_fork);
 

@@ -3,6 +3,7 @@
 
 #include "base/io.h"
 #include "base/tools.h"
+#include "call/told.h"
 #include "child/inline.h"
 
 #include <math.h>
@@ -31,6 +32,25 @@ static void *room(struct forkcall_buf *buf, uint64_t size)
     return forkcall_buf_extend(buf, (size_t)size);
 }
 
+/* More threads than were asked must not tell where they are: they would fill the memory. */
+static void *place_where(struct fc_reply *reply, uint64_t size)
+{
+    if (reply->has_where && reply->others_told == reply->others_asked)
+        return NULL;
+    forkcall_buf_truncate(&reply->where, reply->where_size);
+    return fc_told_room(&reply->where, size);
+}
+
+/* What came before the child was asked is no answer. */
+static void take_where(struct fc_reply *reply)
+{
+    if (!reply->asked)
+        return;
+    reply->others_told += reply->has_where;
+    reply->has_where = true;
+    reply->where_size = reply->where.size;
+}
+
 /* Where the payload of the frame goes whose header was read. NULL: the frame is not allowed now, or
  * there is no memory (no_memory). */
 static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
@@ -52,9 +72,8 @@ static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
         return room(&reply->message, size);
     case FC_FRAME_CRASH:
         return reply->has_crash ? NULL : room(&reply->crash, size);
-    case FC_FRAME_WHERE: /* the last one counts */
-        reply->has_where = false;
-        return room(&reply->where, size);
+    case FC_FRAME_WHERE:
+        return place_where(reply, size);
     case FC_FRAME_SETUP:
         return reply->setup_failed || reply->started ? NULL : &reply->setup;
     case FC_FRAME_ANSWER:
@@ -146,7 +165,7 @@ static bool take_frame(struct fc_reply *reply, const struct fc_reply_rules *rule
         reply->has_crash = true;
         return true;
     case FC_FRAME_WHERE:
-        reply->has_where = true;
+        take_where(reply);
         return true;
     case FC_FRAME_ANSWER:
         reply->answered = trailer_is_valid(&reply->answer, reply, rules);

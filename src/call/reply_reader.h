@@ -35,8 +35,10 @@ struct fc_reply {
     bool has_result;
     bool has_crash;
     bool has_progress;
-    bool asked; /* the child was asked where its function is: what it answers now is no result */
-    bool has_where;
+    bool asked;           /* where the function is: what the child answers now is no result */
+    bool has_where;       /* a thread has answered */
+    uint8_t others_asked; /* of the child's threads, after the first one has answered */
+    uint8_t others_told;
     bool answered; /* the next frame is the trailer, or there is none */
     bool done;
     bool no_memory; /* the host has no memory for the result */
@@ -50,7 +52,8 @@ struct fc_reply {
     struct forkcall_buf result;  /* what came through the pipe */
     struct forkcall_buf message; /* of the function, unchecked bytes */
     struct forkcall_buf crash;   /* struct fc_crash_notice, then stack bytes */
-    struct forkcall_buf where;   /* the same */
+    struct forkcall_buf where;   /* the same for each thread that was asked (call/told.h) */
+    size_t where_size;           /* of those that are whole */
     /* Holds a result of up to that size, so that it needs no memory from the heap. */
     unsigned char small_result[256];
     union {

@@ -8,6 +8,7 @@
 #include "crash/crash_decode.h"
 #include "crash/symbol.h"
 #include "module/address.h"
+#include "module/foreign.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,10 +26,16 @@ static bool is_of_system(const char *path)
     return false;
 }
 
-void fc_where_decode(struct forkcall_crash *crash, const struct forkcall_buf *notice, bool by_fork)
+bool fc_where_is_own(uint64_t address)
+{
+    struct fc_module_at module;
+    return fc_address_find_module(address, &module) && !is_of_system(module.path);
+}
+
+void fc_where_decode(struct forkcall_crash *crash, const struct fc_told *told, bool by_fork)
 {
     memset(crash, 0, sizeof *crash);
-    fc_crash_decode(crash, notice->data, notice->size, by_fork);
+    fc_crash_decode(crash, told->notice, told->size, by_fork);
     /* Only this is true of a function that was ended. */
     crash->signal = crash->si_code = 0;
     crash->address = 0;
@@ -40,13 +47,25 @@ void fc_where_decode(struct forkcall_crash *crash, const struct forkcall_buf *no
 bool fc_where_find(const struct forkcall_crash *crash, uint64_t *address)
 {
     const uint32_t count = crash->frame_count < FORKCALL_CRASH_FRAMES ? crash->frame_count : FORKCALL_CRASH_FRAMES;
-    struct fc_module_at module;
     for (uint32_t i = 0; i < count && !fc_child_entry_holds(crash->frames[i]); i++) {
         *address = crash->frames[i] - (i > 0); /* a return address may lie behind its function */
-        if (fc_address_find_module(*address, &module) && !is_of_system(module.path))
+        if (fc_where_is_own(*address))
             return true;
     }
     *address = crash->frames[0];
+    return count > 0;
+}
+
+bool fc_where_symbol(const struct fc_symbols *symbols, const struct forkcall_crash *crash, struct fc_symbol *symbol)
+{
+    struct fc_symbol found[FC_SYMBOLS_AT_MAX];
+    uint64_t address;
+    /* The module that the address lies in may have been forgotten meanwhile. */
+    if (!fc_where_find(crash, &address) || fc_foreign_is_later(address, crash->reserved[0]))
+        return false;
+    const size_t count = fc_symbols_find(symbols, address, found);
+    if (count > 0)
+        *symbol = found[count - 1];
     return count > 0;
 }
 

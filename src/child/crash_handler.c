@@ -18,13 +18,15 @@
 #include "wire/frame.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 #ifdef HAVE_RAW_SYSCALLS
 #include <sys/syscall.h>
+#endif
+#ifdef HAVE_PR_SET_NAME
+#include <sys/prctl.h>
 #endif
 
 #define PAGE 4096U    /* a page, or a part of one */
@@ -35,6 +37,8 @@
 
 static FC_FORK_STORAGE atomic_flag crashing = ATOMIC_FLAG_INIT;
 static FC_FORK_STORAGE atomic_bool was_sent;
+static FC_FORK_STORAGE atomic_flag telling = ATOMIC_FLAG_INIT;
+static FC_FORK_STORAGE bool has_told; /* protected by telling */
 
 static size_t range_count;
 static FC_FORK_STORAGE bool sends_ranges;
@@ -89,10 +93,10 @@ static uint64_t page_after(uint64_t address)
     return (address / PAGE + 1) * PAGE;
 }
 
-/* The part of the stack to send: from `from` upwards to the entry, as far as it can be read. After
- * an overflow the stack pointer lies in the guard page or below it, so the part begins at the first
- * page that can be read. */
-static size_t stack_part(uint64_t from, uint64_t *start)
+/* The part of the stack to send: from `from` upwards to the entry, as far as it can be read, and at
+ * most max bytes. After an overflow the stack pointer lies in the guard page or below it, so the
+ * part begins at the first page that can be read. */
+static size_t stack_part(uint64_t from, size_t max, uint64_t *start)
 {
     const uint64_t entry = (uint64_t)(uintptr_t)fc_child_entry_frame();
     /* The stack of a 32-bit process of a 64-bit system ends here. The page behind belongs to
@@ -100,8 +104,8 @@ static size_t stack_part(uint64_t from, uint64_t *start)
     const uint64_t last = UINTPTR_MAX / PAGE * PAGE;
     if (from >= last)
         return 0;
-    uint64_t end = last - from > FC_CRASH_STACK_MAX ? from + FC_CRASH_STACK_MAX : last;
-    if (from < entry && entry - from < FC_CRASH_STACK_MAX)
+    uint64_t end = last - from > max ? from + max : last;
+    if (from < entry && entry - from < max)
         end = entry + ABOVE_ENTRY < last ? entry + ABOVE_ENTRY : last;
     while (from < end && !fc_memory_is_readable((const void *)(uintptr_t)from))
         from = page_after(from);
@@ -110,7 +114,7 @@ static size_t stack_part(uint64_t from, uint64_t *start)
         to = page_after(to);
     *start = from;
     to = to < end ? to : end;
-    return to > from ? (size_t)(to - from < FC_CRASH_STACK_MAX ? to - from : FC_CRASH_STACK_MAX) : 0;
+    return to > from ? (size_t)(to - from < max ? to - from : max) : 0;
 }
 
 /* True: the signal is that of an instruction that cannot be executed, and comes again if it is
@@ -126,6 +130,15 @@ static int32_t thread_number(void)
     return (int32_t)syscall(SYS_gettid);
 #else
     return 0;
+#endif
+}
+
+static void note_name(struct fc_crash_notice *notice)
+{
+#ifdef HAVE_PR_SET_NAME
+    (void)prctl(PR_GET_NAME, notice->abort_text, 0, 0, 0);
+#else
+    (void)notice;
 #endif
 }
 
@@ -167,13 +180,13 @@ static void fill_reason(struct fc_crash_notice *notice, int signal, const siginf
 }
 
 /* Sends a notice whose head is filled in, but for what the context tells. */
-static void send_notice(enum fc_frame_type type, struct fc_crash_notice *notice, const void *context)
+static void send_notice(enum fc_frame_type type, struct fc_crash_notice *notice, size_t stack_max, const void *context)
 {
     notice->thread = thread_number();
     notice->entry_address = (uint64_t)(uintptr_t)fc_child_entry_frame();
     fc_registers_get(&notice->registers, context);
     const uint64_t sp = notice->registers.sp;
-    const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, &notice->stack_address) : 0;
+    const size_t size = sp > RED_ZONE ? stack_part(sp - RED_ZONE, stack_max, &notice->stack_address) : 0;
     notice->range_count = sends_ranges ? (uint32_t)range_count : 0;
     const size_t ranges_size = notice->range_count * sizeof *fc_module_ranges;
     fc_memcheck_define((const void *)(uintptr_t)notice->stack_address, size);
@@ -214,11 +227,11 @@ static void handler(int signal, siginfo_t *info, void *context)
             memset(&notice, 0, sizeof notice);
             fill_reason(&notice, signal, info);
             fc_child_progress_flush();
-            send_notice(FC_FRAME_CRASH, &notice, context);
+            send_notice(FC_FRAME_CRASH, &notice, FC_CRASH_STACK_MAX, context);
             atomic_store(&was_sent, true);
         }
         while (!atomic_load(&was_sent)) /* another thread has crashed, and sends */
-            sched_yield();
+            fc_pause();
     }
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -241,6 +254,9 @@ static bool is_question(const siginfo_t *info)
 
 #define LAST_WAIT_MS 1000
 
+/* How often a thread looks whether it may tell where it is: for longer than the host listens. */
+#define TURN_TRIES 1000
+
 /* Waits for SIGKILL, or for the death of the host: the end of the go pipe. If the function has
  * closed the pipe, nothing tells of that death, so the wait is short. */
 _Noreturn static void await_the_end(void)
@@ -254,6 +270,40 @@ _Noreturn static void await_the_end(void)
     }
 }
 
+/* Waits until no other thread tells where it is. False: one still does, whose words the host does
+ * not read any more. */
+static bool take_turn(void)
+{
+    for (int i = 0; i < TURN_TRIES; i++) {
+        if (!atomic_flag_test_and_set(&telling))
+            return true;
+        fc_pause();
+    }
+    return false;
+}
+
+/* Tells where this thread is. The first one that tells is the function's, if that does not block
+ * the signal. A crash of another thread uses the same memory: after it nobody tells, which is
+ * false, and after the first one that tells it waits for ever. */
+static bool tell_where(const void *context)
+{
+    struct fc_crash_notice no_crash;
+    memset(&no_crash, 0, sizeof no_crash);
+    if (!take_turn())
+        return true; /* the end is near */
+    if (has_told) {
+        note_name(&no_crash);
+        send_notice(FC_FRAME_WHERE, &no_crash, FC_WHERE_OTHER_STACK_MAX, context);
+    } else if (!atomic_flag_test_and_set(&crashing)) {
+        has_told = true;
+        fc_child_progress_flush();
+        send_notice(FC_FRAME_WHERE, &no_crash, FC_CRASH_STACK_MAX, context);
+    }
+    const bool told = has_told;
+    atomic_flag_clear(&telling);
+    return told;
+}
+
 /* Tells where the function is, which does not go on: else a sleep that the signal has cut short
  * would let it return before SIGKILL comes, with a wrong answer. A thread that is just about to
  * write the answer goes on. */
@@ -261,15 +311,8 @@ static void where_handler(int signal, siginfo_t *info, void *context)
 {
     const int error = errno;
     (void)signal;
-    /* A crash of another thread uses the same memory. */
-    if (is_question(info) && fc_child_is_running() && !fc_reply_is_interrupted() &&
-        !atomic_flag_test_and_set(&crashing)) {
-        struct fc_crash_notice no_crash;
-        memset(&no_crash, 0, sizeof no_crash);
-        fc_child_progress_flush();
-        send_notice(FC_FRAME_WHERE, &no_crash, context);
+    if (is_question(info) && fc_child_is_running() && !fc_reply_is_interrupted() && tell_where(context))
         await_the_end();
-    }
     errno = error;
 }
 
@@ -284,6 +327,8 @@ void fc_crash_prepare(bool by_fork)
     use_own_stack();
     atomic_flag_clear(&crashing);
     atomic_store(&was_sent, false);
+    atomic_flag_clear(&telling);
+    has_told = false;
     sends_ranges = !by_fork;
 }
 

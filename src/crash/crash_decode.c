@@ -194,16 +194,23 @@ void fc_crash_abort_reason(const void *notice, const char *tail, size_t tail_siz
 
 int32_t fc_crash_system_call(const void *notice)
 {
-    struct fc_crash_notice head;
-    memcpy(&head, notice, sizeof head);
-    return head.system_call;
+    int32_t number;
+    memcpy(&number, (const char *)notice + offsetof(struct fc_crash_notice, system_call), sizeof number);
+    return number;
 }
 
 int32_t fc_crash_thread(const void *notice)
 {
-    struct fc_crash_notice head;
-    memcpy(&head, notice, sizeof head);
-    return head.thread;
+    int32_t thread;
+    memcpy(&thread, (const char *)notice + offsetof(struct fc_crash_notice, thread), sizeof thread);
+    return thread;
+}
+
+void fc_crash_thread_name(const void *notice, char name[FC_THREAD_NAME_SIZE])
+{
+    memcpy(name, (const char *)notice + offsetof(struct fc_crash_notice, abort_text), FC_THREAD_NAME_SIZE);
+    name[FC_THREAD_NAME_SIZE - 1] = '\0';
+    fc_report_clean(name, FC_THREAD_NAME_SIZE);
 }
 
 void fc_crash_decode(struct forkcall_crash *crash, void *notice, size_t size, bool by_fork)

@@ -24,4 +24,8 @@ int32_t fc_crash_system_call(const void *notice);
 /* The thread that has sent the notice; 0: not known. */
 int32_t fc_crash_thread(const void *notice);
 
+/* The name of that thread, if it is not the function's; "": not known. */
+#define FC_THREAD_NAME_SIZE 16U
+void fc_crash_thread_name(const void *notice, char name[FC_THREAD_NAME_SIZE]);
+
 #endif

@@ -2,6 +2,7 @@
  * have it, os/process_watch.posix.c takes its place. */
 #include "base/poll_fds.h"
 #include "os/process.h"
+#include "os/queued_info.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -127,15 +128,20 @@ void fc_process_watch_signal(const struct fc_process *process, int signal)
         fc_waitpid_signal(process, signal);
 }
 
+void fc_queued_info(siginfo_t *info, int signal, int value)
+{
+    memset(info, 0, sizeof *info);
+    info->si_signo = signal;
+    info->si_code = SI_QUEUE;
+    info->si_pid = getpid();
+    info->si_uid = getuid();
+    info->si_value.sival_int = value;
+}
+
 int fc_process_watch_queue(const struct fc_process *process, int signal, int value)
 {
     siginfo_t info;
-    memset(&info, 0, sizeof info);
-    info.si_signo = signal;
-    info.si_code = SI_QUEUE;
-    info.si_pid = getpid();
-    info.si_uid = getuid();
-    info.si_value.sival_int = value;
+    fc_queued_info(&info, signal, value);
     if (syscall(SYS_pidfd_send_signal, process->fd, signal, &info, 0) == 0)
         return 0;
     return errno == ESRCH ? -ESRCH : fc_waitpid_queue(process, signal, value);

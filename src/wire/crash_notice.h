@@ -27,11 +27,17 @@ enum fc_abort_kind {
 #define FC_WHERE_SIGNAL SIGURG
 #define FC_WHERE_VALUE(nonce) ((int)((nonce)&0x7fffffffU))
 
-/* The payload of the frames CRASH and WHERE begins with this struct; in WHERE, signal is 0. Then
- * come range_count times struct fc_module_range, if the child is no fork of the host, and
- * file_count times struct fc_mapped_file, for the files that the addresses in registers and stack
- * may lie in. The rest is the bytes of the stack from stack_address on. The host unwinds this part
- * of the stack, because a signal handler cannot. */
+/* Once the function's thread has answered, the host asks at most so many other threads of the
+ * child, of whose stacks less is sent. */
+#define FC_WHERE_OTHERS_MAX 8U
+#define FC_WHERE_OTHER_STACK_MAX 16384U
+
+/* The payload of the frames CRASH and WHERE begins with this struct; in WHERE, signal is 0, and
+ * abort_text is the name of the thread if that is not the first to answer. Then come range_count
+ * times struct fc_module_range, if the child is no fork of the host, and file_count times struct
+ * fc_mapped_file, for the files that the addresses in registers and stack may lie in. The rest is
+ * the bytes of the stack from stack_address on. The host unwinds this part of the stack, because a
+ * signal handler cannot. */
 struct fc_crash_notice {
     int32_t signal;
     int32_t si_code;

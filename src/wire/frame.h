@@ -33,7 +33,7 @@ enum fc_frame_type {
     /* No payload, and no part of a reply: a child that was told that it may be kept is as it was
      * handed out, and waits for another request. */
     FC_FRAME_FIT = 11,
-    FC_FRAME_WHERE = 12, /* as struct fc_crash_notice says: where the function is */
+    FC_FRAME_WHERE = 12, /* as struct fc_crash_notice says: where a thread of the function is */
 };
 
 struct fc_frame_header {

@@ -3,6 +3,8 @@
  * must go on. */
 #include "forging_child.h"
 
+#include "config.h"
+
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -412,7 +414,7 @@ static void crash_in_files_that_keep_a_reader_for_ever(void **state)
 #endif
 }
 
-/* A place that the child has made up. kind: what is wrong with it. */
+/* A place that the child has made up. kind: what is wrong with it; of 3, all: it is full of 'o'. */
 static void forge_place(struct forkcall_buf *bytes, int kind)
 {
     unsigned char notice[sizeof(struct fc_crash_notice) + 4000];
@@ -482,6 +484,96 @@ static void place_that_is_made_up_is_no_crash(void **state)
     }
 }
 
+static atomic_int asked;
+
+#define OTHER_THREADS 3
+#define MANY_PLACES 200
+
+/* The host asks the other threads once the first one has answered. Then one of them tells more
+ * places than there are threads (kind 5: none), and the rest tell nothing. */
+static void tell_many_made_up_places(int signal)
+{
+    struct forkcall_buf bytes = FORKCALL_BUF_INIT;
+    const int before = atomic_fetch_add(&asked, 1);
+    const int count = before == 0 ? 1 : before == 1 && kind_of_place < 5 ? MANY_PLACES : 0;
+    (void)signal;
+    for (int i = 0; i < count; i++)
+        forge_place(&bytes, kind_of_place >= 4 ? i % 4 : kind_of_place);
+    forge_say(&bytes);
+    for (;;)
+        pause();
+}
+
+static void *wait_for_ever(void *unused)
+{
+    for (;;)
+        pause();
+    return unused;
+}
+
+static int child_makes_up_where_its_threads_are(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    pthread_t thread;
+    kind_of_place = *(const int *)args;
+    (void)args_size;
+    (void)result;
+    (void)forge_nonce();
+    signal(FC_WHERE_SIGNAL, tell_many_made_up_places);
+    for (int i = 0; i < OTHER_THREADS; i++)
+        pthread_create(&thread, NULL, wait_for_ever, NULL);
+    return wait_for_ever(NULL) != NULL;
+}
+
+static size_t count_threads_told(const char *text)
+{
+    size_t count = 0;
+    while ((text = strstr(text, "\nThread ")) != NULL) {
+        count++;
+        text++;
+    }
+    return count;
+}
+
+/* Not known where nothing lists the threads of a child, or a tool's threads answer first. */
+static bool threads_are_asked(void)
+{
+#ifdef HAVE_PROCESS_THREADS
+    return !under_valgrind() && !under_emulator() && !under_sanitizer() && access("/proc/self/task", R_OK) == 0;
+#else
+    return false;
+#endif
+}
+
+/* Ends a call with a deadline that is longer each time until its threads have told something: on a
+ * busy machine they may come to it too late. */
+static size_t tell_made_up_places(int kind, char *text, size_t size)
+{
+    for (struct forkcall_options options = {.timeout_ms = short_timeout_ms()};; options.timeout_ms *= 2) {
+        struct forkcall_buf result = FORKCALL_BUF_INIT;
+        const struct forkcall_report report =
+            call_hostile(child_makes_up_where_its_threads_are, &kind, sizeof kind, &result, &options);
+        assert_status(report, FORKCALL_TIMED_OUT);
+        assert_true(report.crash.signal == 0 && report.crash.address == 0);
+        assert_in_range(forkcall_explain(&report, text, size), 1, size - 1);
+        const size_t told = count_threads_told(text);
+        if (told > 0 || kind == 5 || !threads_are_asked() || options.timeout_ms > 5000 * time_factor())
+            return told;
+    }
+}
+
+static void places_that_are_made_up_for_threads_are_bounded(void **state)
+{
+    static char text[65536];
+    (void)state;
+    for (int kind = 0; kind <= 5; kind++) {
+        const size_t told = tell_made_up_places(kind, text, sizeof text);
+        assert_in_range(told, kind < 5 && threads_are_asked() ? 1 : 0, kind < 5 ? OTHER_THREADS : 0);
+        /* A name that has no end is cut. */
+        assert_null(strstr(text, "oooooooooooooooo"));
+        assert_true(kind != 3 || told == 0 || strstr(text, " (ooooooooooooooo)") != NULL);
+    }
+}
+
 static void place_that_nobody_has_asked_for_is_not_told(void **state)
 {
     (void)state;
@@ -517,6 +609,7 @@ int main(void)
         TEST(crash_in_files_that_keep_a_reader_for_ever),
         TEST(place_that_is_made_up_is_no_crash),
         TEST(place_that_nobody_has_asked_for_is_not_told),
+        TEST(places_that_are_made_up_for_threads_are_bounded),
     };
     return cmocka_run_group_tests_name("hostile", tests, set_up_group, tear_down_group);
 }
