@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Upper bound on the wait for the host to set the owner of the pipe (F_SETOWN). Reached only if a
- * sandbox allows fc_lifeline_prepare and forbids fc_lifeline_set_owner. */
+/* Upper bound on the wait for the host to set the owner of the pipe (F_SETOWN). Reached only if the
+ * host can neither set the owner nor say that it cannot. */
 #define GIVE_NS 2000000000U
 
 bool fc_lifeline_prepare(int fd)
@@ -26,7 +26,14 @@ bool fc_lifeline_prepare(int fd)
  * itself the owner as soon as it had the go byte could be killed by that very byte. */
 void fc_lifeline_set_owner(int fd, pid_t child)
 {
-    fcntl(fd, F_SETOWN, child);
+    /* Without O_ASYNC there is no lifeline. The child sees that, and does not wait for an owner. */
+    if (fcntl(fd, F_SETOWN, child) != 0)
+        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_ASYNC);
+}
+
+static bool awaits_owner(int fd, pid_t child)
+{
+    return fcntl(fd, F_GETOWN) != child && (fcntl(fd, F_GETFL) & O_ASYNC) != 0;
 }
 
 /* The server opens the pipe, and not the child: the first look of a new process into /proc costs
@@ -65,7 +72,7 @@ void fc_lifeline_await_owner(int fd, bool prepared)
 {
     const pid_t self = getpid();
     uint64_t start = 0; /* of the wait. Without one the clock, and its page, are not needed. */
-    while (prepared && fcntl(fd, F_GETOWN) != self) {
+    while (prepared && awaits_owner(fd, self)) {
         const uint64_t now = fc_now_ns();
         start = start != 0 ? start : now;
         if (now - start >= GIVE_NS)

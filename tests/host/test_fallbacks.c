@@ -173,6 +173,32 @@ static void kernel_without_huge_pages_for_files(void **state)
 
 /* ---- The rest -------------------------------------------------------------------------------- */
 
+/* The call is tried ten times, because a machine under load may take a second for one. A child that
+ * waited for its owner would take longer each time. */
+static int check_that_no_child_waits(void *context)
+{
+    const struct refusal *rule = context;
+    const struct forkcall_options options = {.timeout_ms = 1000};
+    if (!refuse(rule, 1))
+        return NOT_HERE;
+    for (int i = 0; i < 10; i++) {
+        const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &options);
+        if (report.status == FORKCALL_OK)
+            return 0;
+        CHECK(report.status == FORKCALL_TIMED_OUT);
+    }
+    CHECK(!"each child waited");
+    return 0;
+}
+
+static void sandbox_that_refuses_owners_of_pipes(void **state)
+{
+    struct refusal rule = {SYS_FCNTL, EPERM, 1, REFUSE_IF_MASKED_IS, UINT32_MAX, F_SETOWN};
+    (void)state;
+    CHECK_SANDBOX(rule, 0);
+    assert_int_equal(host_run(check_that_no_child_waits, &rule), 0);
+}
+
 static void kernel_without_signals_for_pipes(void **state)
 {
     const struct refusal rule = {SYS_FCNTL, EINVAL, 1, REFUSE_IF_MASKED_IS, UINT32_MAX, F_SETSIG};
@@ -326,6 +352,7 @@ int main(void)
         cmocka_unit_test(kernel_without_memory_files),
         cmocka_unit_test(kernel_without_seals),
         cmocka_unit_test(kernel_without_huge_pages_for_files),
+        cmocka_unit_test(sandbox_that_refuses_owners_of_pipes),
         cmocka_unit_test(kernel_without_signals_for_pipes),
         cmocka_unit_test(kernel_without_signalfd),
         cmocka_unit_test(sandbox_that_refuses_setpgid),
