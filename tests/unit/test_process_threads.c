@@ -51,8 +51,10 @@ static void *block_all(void *unused)
 /* Cannot be interrupted meanwhile. */
 static void *wait_for_a_vforked_child(void *unused)
 {
-    if (vfork() == 0)
+    if (vfork() == 0) {
+        alarm((unsigned)DEADLINE_S);
         sleep_for_ever(NULL);
+    }
     return unused;
 }
 
@@ -196,6 +198,10 @@ int main(void)
     if (memory == MAP_FAILED)
         return 1;
     shared = memory;
+#ifdef __SANITIZE_THREAD__
+    print_message("skipped: ThreadSanitizer has a thread of its own, and no vfork(2)\n");
+    return NOT_HERE;
+#endif
     if (under_emulator() || access("/proc/self/task", R_OK) < 0) {
         print_message("skipped: the states of a child's threads are not told here\n");
         return NOT_HERE;
