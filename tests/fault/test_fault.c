@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define DID_NOT_HAPPEN 76
+#define REFUSED 75
 #define AT_MOST 400        /* more uses of one function than one call has */
 #define ERROR_OF_HOST 4711 /* errno before a call; the same after it */
 
@@ -410,6 +411,50 @@ static void memory_of_a_shared_buffer_is_refused(void **state)
         }
 }
 
+/* ---- Large arguments ------------------------------------------------------------------------- */
+
+#define LARGE_ARGS 100000
+
+/* The child has all the arguments, or it has not begun and the message says why. */
+static int try_large_args(void *context)
+{
+    const struct trial *trial = context;
+    const struct forkcall_options options = {.timeout_ms = BOUND_MS};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    static char args[LARGE_ARGS];
+    memset(args, 'a', sizeof args);
+    CHECK(fault_begin_host() && warm_up());
+    const struct traces before = traces_now();
+    fault_arm_in(FAULT_IN_HOST, trial->kind->fault, trial->n, trial->kind->error);
+    const struct forkcall_report report = run_tested(child_echoes, args, sizeof args, &result, &options);
+    const bool happened = fault_disarm();
+    const bool refused = report.status == FORKCALL_NOT_STARTED;
+    if (refused)
+        CHECK(report.code == trial->kind->error && strstr(report.message, "memory for the arguments") != NULL);
+    else
+        CHECK(report.status == FORKCALL_OK && result.size == sizeof args &&
+              memcmp(result.data, args, sizeof args) == 0);
+    forkcall_buf_free(&result);
+    const struct traces after = traces_now();
+    CHECK(after.descriptors == before.descriptors && after.children == before.children);
+    return !happened ? DID_NOT_HAPPEN : refused ? REFUSED : 0;
+}
+
+static void memory_for_large_arguments_is_refused(void **state)
+{
+    static const struct kind kind = {FAULT_MEMFD, EMFILE, 0, NULL, 1, 1};
+    int refused = 0;
+    int r = 0;
+    (void)state;
+    for (int n = 1; r != DID_NOT_HAPPEN && n < 20; n++) {
+        struct trial trial = {&kind, n, 0};
+        r = host_run(try_large_args, &trial);
+        assert_true(r == 0 || r == DID_NOT_HAPPEN || r == REFUSED);
+        refused += r == REFUSED;
+    }
+    assert_int_equal(refused, method_shares_memory() ? 0 : 1);
+}
+
 /* A kernel that lacks a function once always lacks it. Scarcity of descriptors passes. */
 static int ask_for_a_descriptor_of_the_process(void *context)
 {
@@ -462,6 +507,7 @@ int main(void)
         cmocka_unit_test(poll_fails),
         cmocka_unit_test(system_call_that_the_kernel_does_not_have_is_not_tried_again),
         cmocka_unit_test(memory_of_a_shared_buffer_is_refused),
+        cmocka_unit_test(memory_for_large_arguments_is_refused),
         cmocka_unit_test(socketpair_fails),
         cmocka_unit_test(sendmsg_fails),
         cmocka_unit_test(recvmsg_fails),

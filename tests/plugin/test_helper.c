@@ -172,6 +172,33 @@ static void a_file_of_a_user_whose_rights_are_taken_on_for_a_while_is_no_helper(
     assert_int_equal(r, -EACCES);
 }
 
+static void a_file_of_its_own_user_is_a_helper(void **state)
+{
+    char path[PATH_SIZE];
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("skipped %s: only root can become another user\n", __func__);
+        skip();
+    }
+    copy(helper, "own", 0700, path);
+    assert_int_equal(chown(path, 65534, (gid_t)-1), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (setgid(65534) != 0 || setuid(65534) != 0 || access(path, X_OK) != 0)
+            _exit(77);
+        _exit(-forkcall_use_helper(path));
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(chmod(folder, 0700), 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        print_message("skipped %s: another user does not reach the folder of the test\n", __func__);
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
 static void a_link_in_the_place_of_a_directory_is_not_followed(void **state)
 {
     char directory[PATH_SIZE], moved[PATH_SIZE + 8], path[PATH_SIZE];
@@ -508,6 +535,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_file_that_others_can_change_is_no_helper),
         cmocka_unit_test(a_helper_that_others_can_change_by_now_is_not_started),
         cmocka_unit_test(a_file_of_a_user_whose_rights_are_taken_on_for_a_while_is_no_helper),
+        cmocka_unit_test(a_file_of_its_own_user_is_a_helper),
         cmocka_unit_test(a_link_in_the_place_of_a_directory_is_not_followed),
         cmocka_unit_test(a_process_that_a_helper_has_started_starts_none),
         cmocka_unit_test(an_error_of_the_programs_socket_stays_the_programs),

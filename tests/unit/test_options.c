@@ -447,7 +447,7 @@ static bool is_a_life(const char *text, const char *function, const struct forkc
             return false;
         text = found;
     }
-    (void)snprintf(line, sizeof line, "): %s\n", forkcall_status_name(report->status));
+    (void)snprintf(line, sizeof line, ", pid %d): %s\n", (int)report->pid, forkcall_status_name(report->status));
     return strstr(text, line) != NULL && (report->status == FORKCALL_OK || strstr(text, report->message) != NULL);
 }
 
