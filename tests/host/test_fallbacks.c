@@ -179,15 +179,12 @@ static int check_that_no_child_waits(void *context)
 {
     const struct refusal *rule = context;
     const struct forkcall_options options = {.timeout_ms = 1000};
+    enum forkcall_status status = FORKCALL_TIMED_OUT;
     if (!refuse(rule, 1))
         return NOT_HERE;
-    for (int i = 0; i < 10; i++) {
-        const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &options);
-        if (report.status == FORKCALL_OK)
-            return 0;
-        CHECK(report.status == FORKCALL_TIMED_OUT);
-    }
-    CHECK(!"each child waited");
+    for (int i = 0; i < 10 && status == FORKCALL_TIMED_OUT; i++)
+        status = run_tested(child_returns_0, NULL, 0, NULL, &options).status;
+    CHECK(status == FORKCALL_OK);
     return 0;
 }
 
