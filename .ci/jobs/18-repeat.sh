@@ -13,7 +13,7 @@ stop_load()
 trap stop_load EXIT
 for _ in 1 2; do
     # Ends by itself if this script is killed.
-    timeout --foreground 600 sh -c 'while :; do :; done' &
+    timeout --foreground 1500 sh -c 'while :; do :; done' &
     load+=($!)
 done
 run_tests build --repeat 2

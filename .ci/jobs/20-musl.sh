@@ -48,9 +48,10 @@ sed "s,'musl-gcc',['musl-gcc'\, '-idirafter'\, '$PWD/kernel']," musl.ini >musl-k
 CFLAGS="-Os -fstack-clash-protection -Wformat -Werror=format-security" LDFLAGS="-Wl,--as-needed,-O1,--sort-common" \
     build_and_test alpine-flags --native-file musl-kernel.ini "${strict[@]}" -Dbuildtype=plain "${tests[@]}"
 # The library includes none of the kernel's headers, tests do. So all is compiled without them, and
-# the suite in which these tests are runs.
+# those tests run.
 setup without-kernel-headers --native-file musl.ini "${strict[@]}" -Dbuildtype=release "${tests[@]}"
 compile without-kernel-headers
-some=(--suite server)
+some=(test_server_own_rights test_server_scarce test_server_given_up_rights test_close_list test_confined
+    test_refused test_timeout 'test_timeout server' test_fallbacks 'test_fallbacks server' test_host_descriptors)
 [ ${#tests[@]} -eq 0 ] || some=() # without tests: the examples
 run_tests without-kernel-headers "${some[@]}"

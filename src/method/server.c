@@ -68,11 +68,10 @@ static void start(struct forkcall_call *call)
     call->task.own_group = !call->options.share_group;
     call->task.group = call->options.share_group ? getpgrp() : 0;
     call->task.measure = true;
-    fc_settings_take(&caller.settings);
     fc_fpu_take(&caller.fpu);
     for (int i = 0; i < TRIES; i++) {
         char why[200] = "";
-        r = fc_server_take_child(call, &name, &caller.credentials, why, sizeof why);
+        r = fc_server_take_child(call, &name, &caller, why, sizeof why);
         if (r < 0) {
             not_taken(call, r, why);
             return;

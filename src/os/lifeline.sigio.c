@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 /* Upper bound on the wait for the host to set the owner of the pipe (F_SETOWN). Reached only if the
- * host can neither set the owner nor say that it cannot. */
+ * host can neither set the owner nor take O_ASYNC back, or is stopped. */
 #define GIVE_NS 2000000000U
 
 bool fc_lifeline_prepare(int fd)
@@ -28,12 +28,17 @@ void fc_lifeline_set_owner(int fd, pid_t child)
 {
     /* Without O_ASYNC there is no lifeline. The child sees that, and does not wait for an owner. */
     if (fcntl(fd, F_SETOWN, child) != 0)
-        fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_ASYNC);
+        fcntl(fd, F_SETFL, 0);
 }
 
+/* False also where a question is refused: waiting would not answer it. */
 static bool awaits_owner(int fd, pid_t child)
 {
-    return fcntl(fd, F_GETOWN) != child && (fcntl(fd, F_GETFL) & O_ASYNC) != 0;
+    const int owner = fcntl(fd, F_GETOWN);
+    if (owner == child || owner < 0)
+        return false;
+    const int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_ASYNC) != 0;
 }
 
 /* The server opens the pipe, and not the child: the first look of a new process into /proc costs

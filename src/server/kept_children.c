@@ -223,11 +223,11 @@ struct fc_kept *fc_kept_reserve(struct fc_server *server)
     return kept;
 }
 
-/* Puts the child behind all others; ends it if the server is retired. */
+/* Puts the child behind all others; ends it if the server is retired, or has as many as it may. */
 void fc_kept_put_back(struct fc_server *server, struct fc_kept *kept)
 {
     fc_fds_lock();
-    const bool serves = !server->retired;
+    const bool serves = !server->retired && server->kept_count < server->spares;
     struct fc_kept **last = &server->kept;
     while (serves && *last != NULL)
         last = &(*last)->next;

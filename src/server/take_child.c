@@ -93,19 +93,24 @@ static int adopt(struct forkcall_call *call, const struct fc_time_limit *time_li
     return r == -EPIPE ? -ECONNRESET : r;
 }
 
-static enum fc_fit compare(const struct forkcall_call *call, struct fc_credentials *now)
+/* Takes what the child is to have of the calling thread at one moment, after all waiting for the
+ * server: rights and settings of two moments may contradict each other. */
+static enum fc_fit compare(const struct forkcall_call *call, struct fc_caller *now)
 {
     const struct fc_server *server = call->process.server;
-    if (!server->fixed_identity)
-        return fc_snapshot_fits(server->snapshot, call->owner, now);
-    *now = *fc_snapshot_credentials(server->snapshot);
-    return FC_FITS;
+    enum fc_fit fit = FC_FITS;
+    if (server->fixed_identity)
+        now->credentials = *fc_snapshot_credentials(server->snapshot);
+    else
+        fit = fc_snapshot_fits(server->snapshot, call->owner, &now->credentials);
+    fc_settings_take(&now->settings);
+    return fit;
 }
 
 /* Gives the call a kept child, if it allows that, there is one, and the server fits. The comparison
  * comes before the look at the child, which looks at itself meanwhile if it has just served another
  * call. */
-static bool take_kept(struct forkcall_call *call, struct fc_credentials *now)
+static bool take_kept(struct forkcall_call *call, struct fc_caller *now)
 {
     struct fc_server *server = call->process.server;
     struct fc_kept *kept = fc_kept_is_allowed(call) ? fc_kept_reserve(server) : NULL;
@@ -170,8 +175,8 @@ static int take_from(struct forkcall_call *call, const struct fc_module_function
     return r;
 }
 
-int fc_server_take_child(struct forkcall_call *call, const struct fc_module_function *function,
-                         struct fc_credentials *now, char *why, size_t why_size)
+int fc_server_take_child(struct forkcall_call *call, const struct fc_module_function *function, struct fc_caller *now,
+                         char *why, size_t why_size)
 {
     const uint64_t limit_ns = fc_now_ns() + CHILD_NS;
     const struct fc_time_limit whole = {.deadline_ns = call->deadline_ns,

@@ -2,6 +2,8 @@
  * every method, and do not cost a new server. */
 #include "host_changes.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/personality.h>
@@ -160,6 +162,67 @@ static void memory_policy(void **state)
 static int be_secret(void)
 {
     return done(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
+/* Says by stdout that it runs, and goes on when stdin says so. */
+static int wait_for_the_host(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char go;
+    (void)args;
+    (void)args_size;
+    (void)result;
+    return write(STDOUT_FILENO, "r", 1) == 1 && read(STDIN_FILENO, &go, 1) == 1 ? 0 : EIO;
+}
+
+static int child_tells_dumpable(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int told = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_append(result, &told, sizeof told);
+}
+
+struct ends {
+    int told, answers;
+};
+
+/* Lets each prepare go on, and makes the process secret before the second goes on. */
+static void *answer_prepare(void *context)
+{
+    const struct ends *ends = context;
+    char byte;
+    for (int i = 1; read(ends->told, &byte, 1) == 1; i++) {
+        if (i == 2)
+            prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+        if (write(ends->answers, &byte, 1) != 1)
+            break;
+    }
+    return NULL;
+}
+
+static int change_while_the_server_starts(void *context)
+{
+    static struct ends ends;
+    const struct forkcall_server_options options = {.prepare = wait_for_the_host};
+    int told[2], answers[2], dumpable = -1;
+    pthread_t thread;
+    (void)context;
+    CHECK(pipe(told) == 0 && pipe(answers) == 0);
+    CHECK(dup2(told[1], STDOUT_FILENO) >= 0 && dup2(answers[0], STDIN_FILENO) >= 0);
+    ends = (struct ends){.told = told[0], .answers = answers[1]};
+    CHECK(pthread_create(&thread, NULL, answer_prepare, &ends) == 0);
+    CHECK(forkcall_server_start(&options) == 0);
+    forkcall_server_stop(); /* The next call starts a server like that one. */
+    CHECK(ask(FORKCALL_SERVER, child_tells_dumpable, NULL, 0, &dumpable, sizeof dumpable));
+    CHECK(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 && dumpable == 0);
+    return 0;
+}
+
+/* The call waits for the server to start. What the child has is of the moment after that. */
+static void settings_that_change_while_the_server_starts(void **state)
+{
+    (void)state;
+    assert_int_equal(host_run(change_while_the_server_starts, NULL), 0);
 }
 
 static void memory_that_nobody_may_look_at(void **state)
@@ -350,6 +413,7 @@ int main(void)
         cmocka_unit_test(personality_of_the_process),
         cmocka_unit_test(huge_pages),
         cmocka_unit_test(memory_policy),
+        cmocka_unit_test(settings_that_change_while_the_server_starts),
         cmocka_unit_test(memory_that_nobody_may_look_at),
         cmocka_unit_test(rounding_mode),
         cmocka_unit_test(flush_to_zero),
