@@ -18,9 +18,11 @@
 #include "wire/frame.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #ifdef HAVE_RAW_SYSCALLS
 #include <sys/syscall.h>
@@ -222,6 +224,7 @@ static bool comes_again(int signal, int si_code)
 static void handler(int signal, siginfo_t *info, void *context)
 {
     if (fc_child_is_running()) {
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL); /* as in where_handler */
         if (!atomic_flag_test_and_set(&crashing)) {
             struct fc_crash_notice notice;
             memset(&notice, 0, sizeof notice);
@@ -282,6 +285,19 @@ static bool take_turn(void)
     return false;
 }
 
+/* The other threads, which the host asks next, may have too little stack for the handler. The
+ * kernel then kills the process, which is to leave no core dump for that. The limit 1 also keeps
+ * the kernel from a dump into a pipe. A filter of the function may kill for these calls, so the
+ * first thread has told before. */
+static void leave_no_core(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur > 1) {
+        limit.rlim_cur = 1;
+        setrlimit(RLIMIT_CORE, &limit);
+    }
+}
+
 /* Tells where this thread is. The first one that tells is the function's, if that does not block
  * the signal. A crash of another thread uses the same memory: after it nobody tells, which is
  * false, and after the first one that tells it waits for ever. */
@@ -298,6 +314,7 @@ static bool tell_where(const void *context)
         has_told = true;
         fc_child_progress_flush();
         send_notice(FC_FRAME_WHERE, &no_crash, FC_CRASH_STACK_MAX, context);
+        leave_no_core();
     }
     const bool told = has_told;
     atomic_flag_clear(&telling);
@@ -310,9 +327,13 @@ static bool tell_where(const void *context)
 static void where_handler(int signal, siginfo_t *info, void *context)
 {
     const int error = errno;
+    int state;
     (void)signal;
+    /* In a thread that was canceled, to write and to wait would run its cleanup handlers. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
     if (is_question(info) && fc_child_is_running() && !fc_reply_is_interrupted() && tell_where(context))
         await_the_end();
+    pthread_setcancelstate(state, NULL);
     errno = error;
 }
 

@@ -29,7 +29,7 @@ unsigned fc_process_queue_to_threads(const struct fc_process *process, long with
     count = count > (long)LOOKED_AT_MAX ? (long)LOOKED_AT_MAX : count;
     for (long i = 0; i < count && sent < max; i++) {
         const struct fc_process_look look = fc_process_look_at_thread(process->pid, ids[i], signal);
-        /* Signal 0 tells whether the number is surely still that of the process. */
+        /* Signal 0 tells whether the number was still that of the process a moment before. */
         if (handles(&look) && fc_process_queue(process, 0, 0) == 0)
             /* The kernel compares both numbers, so a thread of another process gets nothing. */
             sent += syscall(SYS_rt_tgsigqueueinfo, process->pid, ids[i], signal, &info) == 0;
