@@ -129,11 +129,13 @@ static int start(const char *path, const char *name, char **environment, int fd,
     if (r == 0)
         r = posix_spawnattr_init(&attributes);
     if (r == 0) {
+        fc_spawn_self_begin();
         r = set_descriptors(&actions, fd, &flags);
         if (r == 0)
             r = set_attributes(&attributes, mask, flags);
         if (r == 0)
             r = posix_spawn(pid, path, &actions, &attributes, arguments, environment);
+        fc_spawn_self_end();
         posix_spawnattr_destroy(&attributes);
     }
     if (has_actions)

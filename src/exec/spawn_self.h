@@ -22,4 +22,9 @@ int fc_spawn_self(const char *path, const char *name, const char *marker, int fd
  * positive errno. */
 int fc_spawn_self_close_others(posix_spawn_file_actions_t *actions, short *flags);
 
+/* Called around fc_spawn_self_close_others and posix_spawn(3): meanwhile this library opens no
+ * descriptor that the new process would get. */
+void fc_spawn_self_begin(void);
+void fc_spawn_self_end(void);
+
 #endif

@@ -1,9 +1,10 @@
 /* HOST: For systems that cannot close all descriptors by one action: closes those that are open now
  * and not close-on-exec, as /proc or /dev lists them. The new process also gets what another thread
- * opens meanwhile, and what lies above a limit that was lowered since. */
+ * of the host opens meanwhile, and what lies above a limit that was lowered since. */
 #include "exec/spawn_self.h"
 
 #include "base/descriptors.h"
+#include "config.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,11 +28,53 @@ static int close_listed(DIR *list, posix_spawn_file_actions_t *actions)
     return r;
 }
 
+#ifdef HAVE_PIPE2
+
+static void begin_list(void)
+{
+    fc_fds_lock();
+}
+
+static void end_list(void)
+{
+    fc_fds_unlock();
+}
+
+void fc_spawn_self_begin(void)
+{
+}
+
+void fc_spawn_self_end(void)
+{
+}
+
+#else /* a pipe of this library is not close-on-exec at first, but is so when the lock is free */
+
+static void begin_list(void)
+{
+}
+
+static void end_list(void)
+{
+}
+
+void fc_spawn_self_begin(void)
+{
+    fc_fds_lock();
+}
+
+void fc_spawn_self_end(void)
+{
+    fc_fds_unlock();
+}
+
+#endif
+
 int fc_spawn_self_close_others(posix_spawn_file_actions_t *actions, short *flags)
 {
     (void)flags;
     int r = 0;
-    fc_fds_lock();
+    begin_list();
     DIR *list = opendir("/proc/self/fd");
     if (list == NULL)
         list = opendir("/dev/fd");
@@ -39,6 +82,6 @@ int fc_spawn_self_close_others(posix_spawn_file_actions_t *actions, short *flags
         r = close_listed(list, actions);
         closedir(list);
     }
-    fc_fds_unlock();
+    end_list();
     return r;
 }
