@@ -43,7 +43,7 @@ bool fc_call_ask_where(struct forkcall_call *call)
     return call->reply.asked;
 }
 
-void fc_call_hear_where(struct forkcall_call *call)
+bool fc_call_hear_where(struct forkcall_call *call)
 {
     struct fc_reply *reply = &call->reply;
     struct fc_told first;
@@ -52,6 +52,5 @@ void fc_call_hear_where(struct forkcall_call *call)
         reply->others_asked =
             (uint8_t)fc_process_queue_to_threads(&call->process, fc_crash_thread(first.notice), FC_WHERE_SIGNAL,
                                                  FC_WHERE_VALUE(call->task.nonce), FC_WHERE_OTHERS_MAX);
-    if (reply->others_told >= reply->others_asked)
-        fc_call_kill_all(call);
+    return reply->others_told < reply->others_asked;
 }

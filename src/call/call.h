@@ -223,9 +223,9 @@ void fc_call_look_where(struct forkcall_call *call);
  * the call is now in FC_STAGE_ASKED. False: there is nothing to wait for. */
 bool fc_call_ask_where(struct forkcall_call *call);
 
-/* In FC_STAGE_ASKED, when an answer has come: asks other threads within the same time, or kills the
- * child because all have answered. */
-void fc_call_hear_where(struct forkcall_call *call);
+/* In FC_STAGE_ASKED, when an answer has come: asks other threads within the same time. False: all
+ * have answered, so the child can be killed. */
+bool fc_call_hear_where(struct forkcall_call *call);
 
 /* ---- call/terminate.c ------------------------------------------------------------------------ */
 

@@ -108,7 +108,8 @@ static bool read_reply(struct forkcall_call *call)
     } else if (call->reply.no_memory) {
         fc_call_terminate(call, FC_CAUSE_NO_MEMORY);
     } else if (call->stage == FC_STAGE_ASKED && call->reply.has_where) {
-        fc_call_hear_where(call);
+        if (!fc_call_hear_where(call))
+            fc_call_kill_all(call);
     } else if (call->reply.cancel) {
         fc_call_terminate(call, FC_CAUSE_CANCEL);
     } else if (r < 0 && call->task.keep) {
