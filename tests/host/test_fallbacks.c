@@ -175,11 +175,12 @@ static void kernel_without_huge_pages_for_files(void **state)
 /* ---- The rest -------------------------------------------------------------------------------- */
 
 /* The call is tried ten times, because a machine under load may take a second for one. A child that
- * waited for its owner would take longer each time. */
+ * waited for its owner would take longer each time: two seconds, which only a machine that is not
+ * said to be slow can tell. */
 static int check_that_no_child_waits(void *context)
 {
     const struct refusal *rules = context;
-    const struct forkcall_options options = {.timeout_ms = 1000};
+    const struct forkcall_options options = {.timeout_ms = 1000 * time_factor()};
     enum forkcall_status status = FORKCALL_TIMED_OUT;
     if (!refuse(rules, 2))
         return NOT_HERE;
