@@ -199,10 +199,14 @@ static void sandbox_that_refuses_owners_of_pipes(void **state)
         for (int k = 0; k < 2; k++) {
             const uint32_t command = (uint32_t)refused[i][k];
             rules[k] = (struct refusal){SYS_FCNTL, EPERM, 1, REFUSE_IF_MASKED_IS, UINT32_MAX, command};
-            CHECK_SANDBOX(rules[k], 0);
         }
-        assert_int_equal(host_run(check_that_no_child_waits, rules), 0);
+        const int r = host_run(check_that_no_child_waits, rules);
+        if (r == NOT_HERE)
+            SKIP("seccomp filters cannot be set");
+        assert_int_equal(r, 0);
     }
+    const struct refusal rule = {SYS_FCNTL, EPERM, 1, REFUSE_IF_MASKED_IS, UINT32_MAX, F_SETOWN};
+    CHECK_SANDBOX(rule, 0);
 }
 
 static void kernel_without_signals_for_pipes(void **state)
