@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* In memory each notice lies behind its size, at a multiple of this. */
-#define FC_TOLD_ALIGN 16U
+#define FC_TOLD_ALIGN ((size_t)16)
 
 /* All that the threads of a child can tell. */
 #define FC_TOLD_MAX ((1 + FC_WHERE_OTHERS_MAX) * (FC_CRASH_NOTICE_MAX + 2 * FC_TOLD_ALIGN))

@@ -87,9 +87,11 @@ static void *thread_looks_at_its_limit(void *unused)
 static void *thread_waits_for_its_vforked_child(void *unused)
 {
     atomic_fetch_add(&begun, 1);
+    // NOLINTBEGIN(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork): the subject
     if (vfork() == 0)
         for (;;)
             pause();
+    // NOLINTEND(clang-analyzer-security.insecureAPI.vfork,clang-analyzer-unix.Vfork)
     return unused;
 }
 
@@ -199,7 +201,7 @@ static bool is_before(time_t limit)
 static struct forkcall_report end(enum way way, unsigned told, struct forkcall_options options, char text[TEXT_SIZE])
 {
     struct forkcall_report report;
-    const time_t limit = time(NULL) + DEADLINE_S;
+    const time_t limit = time(NULL) + (time_t)DEADLINE_S;
     for (options.timeout_ms = 50;; options.timeout_ms += options.timeout_ms < 800 ? options.timeout_ms : 0) {
         report = run_tested(child_hangs_so, &way, sizeof way, NULL, &options);
         assert_status(report, FORKCALL_TIMED_OUT);
@@ -310,7 +312,7 @@ static void canceled_thread_tells_and_does_not_clean_up(void **state)
 /* A thread with little stack left is killed by the signal. */
 static void child_that_is_asked_leaves_no_core(void **state)
 {
-    const time_t limit = time(NULL) + DEADLINE_S;
+    const time_t limit = time(NULL) + (time_t)DEADLINE_S;
     struct rlimit core;
     (void)state;
     if (!can_tell_and_share())

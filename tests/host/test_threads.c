@@ -71,8 +71,8 @@ static struct forkcall_options unsafe_options(void)
 
 static bool hangs(const struct forkcall_report *report)
 {
-    const bool is_lost = report->status == FORKCALL_LOST && report->method == FORKCALL_SERVER;
-    return MAY_HANG && (report->status == FORKCALL_TIMED_OUT || is_lost);
+    return MAY_HANG && (report->status == FORKCALL_TIMED_OUT ||
+                        (report->status == FORKCALL_LOST && report->method == FORKCALL_SERVER));
 }
 
 /* True: the call has ended in one of the ways that are right. Else the report is printed, because a
