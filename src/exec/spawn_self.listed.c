@@ -28,53 +28,32 @@ static int close_listed(DIR *list, posix_spawn_file_actions_t *actions)
     return r;
 }
 
+/* A pipe of this library is close-on-exec from the beginning, or, without pipe2(2), once the lock
+ * is free. Then the lock is held until the new process has its program. */
 #ifdef HAVE_PIPE2
-
-static void begin_list(void)
-{
-    fc_fds_lock();
-}
-
-static void end_list(void)
-{
-    fc_fds_unlock();
-}
-
-void fc_spawn_self_begin(void)
-{
-}
-
-void fc_spawn_self_end(void)
-{
-}
-
-#else /* a pipe of this library is not close-on-exec at first, but is so when the lock is free */
-
-static void begin_list(void)
-{
-}
-
-static void end_list(void)
-{
-}
-
-void fc_spawn_self_begin(void)
-{
-    fc_fds_lock();
-}
-
-void fc_spawn_self_end(void)
-{
-    fc_fds_unlock();
-}
-
+static const bool holds_lock = false;
+#else
+static const bool holds_lock = true;
 #endif
+
+void fc_spawn_self_begin(void)
+{
+    if (holds_lock)
+        fc_fds_lock();
+}
+
+void fc_spawn_self_end(void)
+{
+    if (holds_lock)
+        fc_fds_unlock();
+}
 
 int fc_spawn_self_close_others(posix_spawn_file_actions_t *actions, short *flags)
 {
     (void)flags;
     int r = 0;
-    begin_list();
+    if (!holds_lock)
+        fc_fds_lock();
     DIR *list = opendir("/proc/self/fd");
     if (list == NULL)
         list = opendir("/dev/fd");
@@ -82,6 +61,7 @@ int fc_spawn_self_close_others(posix_spawn_file_actions_t *actions, short *flags
         r = close_listed(list, actions);
         closedir(list);
     }
-    end_list();
+    if (!holds_lock)
+        fc_fds_unlock();
     return r;
 }

@@ -13,7 +13,7 @@
 bool fc_lifeline_prepare(int fd);
 
 /* In the host, after the go byte was written: makes the child the owner. Before the go byte the
- * write itself would signal the child. */
+ * write itself would signal the child. If the system refuses, there is no lifeline. */
 void fc_lifeline_set_owner(int fd, pid_t child);
 
 /* In a server: opens for one child what will be the child's lifeline, which ends with the server.
