@@ -184,7 +184,7 @@ static void take_records(struct fc_map_worker *worker, uint32_t written, uint32_
             break;
         if (have > worker->team->layout.log_size || (!worker->in_record && !begin_record(worker, have))) {
             worker->rejected = true;
-            fc_call_reject(worker->call);
+            worker->rejected_late = !fc_call_reject(worker->call);
             break;
         }
         if (!go_on(worker, written - worker->taken))

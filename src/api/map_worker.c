@@ -404,12 +404,22 @@ static void correct(const struct fc_map_worker *worker, bool at_work, struct for
     }
 }
 
+/* The call had ended by itself when the host saw what the child had written. */
+static void tell_of_malformed(struct forkcall_report *report)
+{
+    char told[sizeof report->message];
+    memcpy(told, report->message, sizeof told);
+    fc_report_message(report, "%s; its reply was malformed", told);
+}
+
 static void end_item(struct fc_map_worker *worker, bool at_work, struct forkcall_report *report)
 {
     struct fc_map *map = worker->map;
     const struct forkcall_buf nothing = FORKCALL_BUF_INIT;
     const size_t index = fc_map_log_index(worker);
     correct(worker, at_work, report);
+    if (worker->rejected_late)
+        tell_of_malformed(report);
     fc_map_clear_answer(map, index);
     if (map->options.details != NULL)
         fc_details_deliver(&map->options.details[index], &worker->details, &nothing);

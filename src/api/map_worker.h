@@ -52,6 +52,7 @@ struct fc_map_worker {
     /* The log. */
     uint32_t taken;
     bool in_record, rejected;
+    bool rejected_late; /* after the call had ended, so its report does not say so */
     struct fc_items_record record;
     uint64_t record_size; /* of the bytes that follow the head */
     uint64_t record_have; /* how many of them were taken */

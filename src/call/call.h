@@ -266,8 +266,8 @@ uint64_t fc_call_step(struct forkcall_call *call, const struct pollfd slots[FC_C
 void fc_call_wake_done(const struct forkcall_call *call);
 
 /* What the child has left in memory that it shares with the host is nothing that the library
- * writes: the reply counts as malformed. */
-void fc_call_reject(struct forkcall_call *call);
+ * writes: the reply counts as malformed. False: the call has ended, and its report stands. */
+bool fc_call_reject(struct forkcall_call *call);
 
 /* Takes all that stands in the reply and in captured streams now. */
 void fc_call_read_all(struct forkcall_call *call);

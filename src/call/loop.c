@@ -379,14 +379,15 @@ static void handle(struct forkcall_call *call, const struct pollfd slots[SLOT_CO
         conclude(call);
 }
 
-void fc_call_reject(struct forkcall_call *call)
+bool fc_call_reject(struct forkcall_call *call)
 {
     if (call->stage == FC_STAGE_DONE)
-        return;
+        return false;
     call->reply.malformed = true;
     fc_call_terminate(call, FC_CAUSE_MALFORMED);
     if (call->fds.fd[FC_FD_REPLY] >= 0)
         fc_call_close_fd(call, FC_FD_REPLY);
+    return true;
 }
 
 void fc_call_read_all(struct forkcall_call *call)

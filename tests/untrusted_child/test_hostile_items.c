@@ -1,5 +1,6 @@
 /* Tests items of a map that attack the memory which their child shares with the host. Every item
  * must have a definite outcome, and what ended before must keep its result. */
+#include "children.h"
 #include "support.h"
 #include "wire/frame.h"
 #include "wire/items.h"
@@ -236,12 +237,72 @@ static void an_attacker_that_ends_is_the_only_item_that_fails(void **state)
     }
 }
 
+/* ---- An attack just before the end ----------------------------------------------------------- */
+
+struct late_attack {
+    atomic_int host_has_looked;
+    atomic_int attacker;
+};
+
+static int child_attacks_once_the_host_has_looked(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    struct late_attack *late = shared_memory();
+    const struct arguments *arguments = args;
+    if (arguments->number == 1) {
+        size_t size = 0;
+        struct fc_items_memory *memory = find_memory(&size);
+        atomic_store(&late->attacker, (int)getpid());
+        if (memory == NULL || !wait_until(is_set, &late->host_has_looked))
+            abort();
+        attack_memory(memory, size, arguments);
+    }
+    return child_echoes(args, args_size, result);
+}
+
+/* Called for the first item: the host has looked at what the child has written. Before the host
+ * looks again, the attacker has written more, and is dead. */
+static int let_the_attack_happen(void *user, size_t index, const struct forkcall_report *report, size_t done,
+                                 size_t total)
+{
+    struct late_attack *late = shared_memory();
+    (void)user;
+    (void)report;
+    (void)done;
+    (void)total;
+    if (index != 0)
+        return 0;
+    assert_true(wait_until(is_set, &late->attacker));
+    int pid = atomic_load(&late->attacker);
+    atomic_store(&late->host_has_looked, 1);
+    assert_true(wait_until(process_is_gone, &pid));
+    return 0;
+}
+
+static void attack_that_the_host_sees_after_the_end_of_the_child_is_told(void **state)
+{
+    (void)state;
+    struct forkcall_report reports[2];
+    const struct arguments items[2] = {{0, ATTACK_COUNT, 1}, {1, ATTACK_FAR_WRITTEN, 1}};
+    const struct forkcall_map_options options = {
+        .call = {.method = tested_method(), .timeout_ms = PLENTY_MS, .allow_unsafe_fork = under_sanitizer()},
+        .processes = 1,
+        .items_per_child = 1000,
+        .item_done = let_the_attack_happen};
+    const struct traces before = traces_now();
+    forkcall_map(child_attacks_once_the_host_has_looked, items, sizeof *items, 2, NULL, reports, &options);
+    assert_status(reports[0], FORKCALL_OK);
+    assert_status(reports[1], FORKCALL_SIGNALED);
+    assert_non_null(strstr(reports[1].message, "malformed"));
+    assert_no_traces(before, false);
+}
+
 int main(void)
 {
     forkcall_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_item_that_attacks_what_it_shares_with_the_host),
         cmocka_unit_test(an_attacker_that_ends_is_the_only_item_that_fails),
+        cmocka_unit_test_setup(attack_that_the_host_sees_after_the_end_of_the_child_is_told, set_up_test),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
