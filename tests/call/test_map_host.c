@@ -233,9 +233,10 @@ static void room_for_fewer_descriptors_than_processes(void **state)
 static int host_with_few_processes(void *unused)
 {
     const struct rlimit limit = {3, 3};
+    const unsigned user = lonely_user();
     struct forkcall_report reports[ITEMS];
     (void)unused;
-    CHECK(setgid(61234) == 0 && setuid(61234) == 0); /* a user with no other processes */
+    CHECK(setgid(user) == 0 && setuid(user) == 0);
     CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
     const struct forkcall_report report = run_items(FORKCALL_FORK, 8, reports);
     for (int i = 0; i < ITEMS; i++)

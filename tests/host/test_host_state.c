@@ -344,7 +344,8 @@ static int limit_processes(void *unused)
     CHECK(call_mixed(WARM_UP) == 0);
     /* The user has no other processes, so the limit applies to this process alone. The process may
      * still read its own /proc. */
-    CHECK(setgid(54321) == 0 && setuid(54321) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
+    const unsigned user = lonely_user();
+    CHECK(setgid(user) == 0 && setuid(user) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
     CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
     /* The first call retires the server, which is root's; the others warm up the heap. */
     for (int i = 0; i < 20; i++)
@@ -406,6 +407,7 @@ static int run_together(const struct forkcall_options *options)
 static int limit_processes_of_the_server(void *unused)
 {
     const struct rlimit limit = {16, 16};
+    const unsigned user = lonely_user();
     const int kept = STDERR_FILENO + 1;
     const struct forkcall_options options = {
         .method = FORKCALL_SERVER, .timeout_ms = PLENTY_MS, .keep_fds = &kept, .keep_fds_count = 1};
@@ -413,7 +415,7 @@ static int limit_processes_of_the_server(void *unused)
     int refused = 0;
     (void)unused;
     CHECK(dup2(STDERR_FILENO, kept) == kept);
-    CHECK(setgid(54322) == 0 && setuid(54322) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
+    CHECK(setgid(user) == 0 && setuid(user) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0);
     CHECK(setrlimit(RLIMIT_NPROC, &limit) == 0);
     CHECK(warm_up());
     for (int i = 0; i < 5; i++) {

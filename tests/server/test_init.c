@@ -452,8 +452,7 @@ static void host_that_calls_seteuid(void **state)
 static int become_limited(void *unused)
 {
     const struct rlimit limit = {2, 2};
-    /* No other process has this user, nor one of another run of this test. */
-    const uid_t lonely = (uid_t)(1000000 + getpid());
+    const unsigned lonely = lonely_user();
     (void)unused;
     return setgroups(0, NULL) < 0 || setresgid(lonely, lonely, lonely) < 0 || setresuid(lonely, lonely, lonely) < 0 ||
            setrlimit(RLIMIT_NPROC, &limit) < 0;

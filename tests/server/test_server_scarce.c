@@ -385,7 +385,6 @@ static void server_that_is_gone_is_not_asked_again(void **state)
 
 /* ---- Descriptors in transit ------------------------------------------------------------------ */
 
-#define STRANGER 54321 /* a user who has no other process */
 #define UNDER_WAY 100
 
 static bool is_too_many(const struct forkcall_report *report)
@@ -413,9 +412,10 @@ static int send_stream(int socket)
 static int call_with_many_under_way(void *unused)
 {
     const struct rlimit few = {64, 64};
+    const unsigned user = lonely_user();
     int ends[2], sent = 0, error = 0;
     (void)unused;
-    if (setresgid(STRANGER, STRANGER, STRANGER) < 0 || setresuid(STRANGER, STRANGER, STRANGER) < 0)
+    if (setresgid(user, user, user) < 0 || setresuid(user, user, user) < 0)
         return NOT_HERE;
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);

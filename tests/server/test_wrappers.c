@@ -29,8 +29,7 @@ struct trial {
 static int limit_processes(void *directory)
 {
     const struct rlimit limit = {200, 200};
-    /* No other process has this user, so the limit counts only this test's processes. */
-    const uid_t user = (uid_t)(1000000 + getpid());
+    const unsigned user = lonely_user();
     if (chdir(directory) < 0)
         return 1;
     if (geteuid() != 0)

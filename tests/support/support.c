@@ -143,6 +143,12 @@ bool process_is_gone(void *pid)
     return !process_lives(*(int *)pid);
 }
 
+unsigned lonely_user(void)
+{
+    /* A user namespace often has no more than 65,536 users. */
+    return 20000U + (unsigned)getpid() % 40000U;
+}
+
 void check_failed(const char *file, int line, const char *condition)
 {
     fprintf(stderr, "%s:%d: not true: %s (errno %d)\n", file, line, condition, errno);

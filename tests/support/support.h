@@ -46,6 +46,10 @@ char process_state(int pid);
 bool process_lives(int pid);
 bool process_is_gone(void *pid); /* For wait_until: pid points to an int. */
 
+/* A user and group of which there is no other process on the machine, not even of another run of
+ * the tests, so that limits of a user's processes count this one's alone. */
+unsigned lonely_user(void);
+
 /* Runs body in a fork of the test. The body may change its process as it likes: signal
  * dispositions, limits, descriptors. It returns 0 for success, and must use CHECK instead of
  * cmocka's assertions. After DEADLINE_S the fork is killed. Returns its exit status, or 1000 +
