@@ -67,11 +67,14 @@ def count(test):
 
 
 def places_of_failure(test):
-    """Name, cases and lines of a test that failed, in one line."""
+    """Name, cases, lines and reasons of a test that failed, in one line."""
     out, err = test.get("stdout") or "", test.get("stderr") or ""
     cases = re.findall(r"^\[  FAILED  \] (\w+)$", out, re.MULTILINE)
     lines = re.findall(r"^\[   LINE   \] --- (?:\.\./)*(?:tree/)?(\S+?:\d+)", err, re.MULTILINE)
-    return " ".join([test["name"].split(" / ")[-1], test["result"], *cases, *lines])
+    # What is said before such a line, or by a host of its own, tells why.
+    said = re.findall(r"^\[  ERROR   \] --- (.+)|^(?:\.\./)*(?:tree/)?(.+:\d+: (?!error: Failure).+)", err, re.MULTILINE)
+    reasons = [f"({text[:200]})" for text in ("".join(pair) for pair in said[:6])]
+    return " ".join([test["name"].split(" / ")[-1], test["result"], *cases, *lines, *reasons])
 
 
 def main(log, results):
