@@ -15,6 +15,7 @@ if [ -n "${CI_KERNELS_ALL:-}" ]; then
 fi
 # How much slower than a processor an emulated one is, beside another job.
 factor=8
+[ -z "${CI_KERNELS_ALL:-}" ] || factor=24
 # One guest, in seconds.
 limit=900
 [ -z "${CI_KERNELS_ALL:-}" ] || limit=7200
