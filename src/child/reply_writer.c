@@ -49,6 +49,31 @@ static bool has_its_descriptors(void)
            nonce == fc_child.task.nonce && fc_read(fc_child.task.reply_fd, &nonce, 0) == -EBADF;
 }
 
+/* Zeros take the place of what cannot be read any more: another thread may unmap a part of a stack
+ * that is just sent. Without them the host would take the next frames for the rest of this one. */
+static int write_part(struct iovec *part)
+{
+    static const char zeros[256];
+    int r = fc_write_all(fc_child.task.reply_fd, part, 1);
+    if (r != -EFAULT)
+        return r;
+    r = 0;
+    for (size_t left = part->iov_len; left > 0 && r == 0;) {
+        struct iovec some = fc_part(zeros, left < sizeof zeros ? left : sizeof zeros);
+        left -= some.iov_len;
+        r = fc_write_all(fc_child.task.reply_fd, &some, 1);
+    }
+    return r;
+}
+
+static int write_parts(struct iovec *parts, int count)
+{
+    int r = 0;
+    for (int i = 0; i < count && r == 0; i++)
+        r = write_part(&parts[i]);
+    return r;
+}
+
 /* Writes frames. Small ones are written in one piece: a pipe that has room takes them without
  * waiting, and nobody sees a part. */
 static int write_frames(struct iovec *parts, int count)
@@ -58,7 +83,7 @@ static int write_frames(struct iovec *parts, int count)
     for (int i = 0; i < count; i++)
         size += parts[i].iov_len;
     if (size > sizeof whole)
-        return fc_write_all(fc_child.task.reply_fd, parts, count);
+        return write_parts(parts, count);
     size = 0;
     for (int i = 0; i < count; i++) {
         if (parts[i].iov_len > 0)
