@@ -66,7 +66,7 @@ static void *call_all_the_time(void *arg)
     const bool is_root = geteuid() == 0;
     while (!atomic_load(&over)) {
         if (is_root && chance(&random, 8))
-            setfsuid(chance(&random, 2) ? 0 : HOST_USER + 1); /* changes this thread only */
+            setfsuid(chance(&random, 2) ? 0 : lonely_user() + 1); /* changes this thread only */
         begin_call();
         calls_make_one(caller->host, caller->slot, &random);
         pthread_rwlock_unlock(&quiet);
@@ -205,7 +205,8 @@ static bool become_user(const struct host *host)
 {
     if (geteuid() != 0 || host->seed % 2 == 0)
         return true;
-    return setresgid(HOST_USER, HOST_USER, HOST_USER) == 0 && setresuid(HOST_USER, HOST_USER, HOST_USER) == 0;
+    const unsigned user = lonely_user(); /* to whom limits on processes apply */
+    return setresgid(user, user, user) == 0 && setresuid(user, user, user) == 0;
 }
 
 /* True: functions began after their calls had ended. */

@@ -8,7 +8,4 @@
  * 0, or 1 with the fault on stderr. */
 int host_main(struct host *host, unsigned seconds);
 
-/* The user that a host becomes if it is root, so that limits on processes apply to it. */
-#define HOST_USER 64000
-
 #endif
