@@ -72,7 +72,9 @@ def places_of_failure(test):
     cases = re.findall(r"^\[  FAILED  \] (\w+)$", out, re.MULTILINE)
     lines = re.findall(r"^\[   LINE   \] --- (?:\.\./)*(?:tree/)?(\S+?:\d+)", err, re.MULTILINE)
     # What is said before such a line, or by a host of its own, tells why.
-    said = re.findall(r"^\[  ERROR   \] --- (.+)|^(?:\.\./)*(?:tree/)?(.+:\d+: (?!error: Failure).+)", err, re.MULTILINE)
+    said = re.findall(
+        r"^\[  ERROR   \] --- (.+)|^(?:\.\./)*(?:tree/)?(.+:\d+: (?!error: Failure).+|a first call: .+)", err, re.MULTILINE
+    )
     reasons = [f"({text[:200]})" for text in ("".join(pair) for pair in said[:6])]
     return " ".join([test["name"].split(" / ")[-1], test["result"], *cases, *lines, *reasons])
 

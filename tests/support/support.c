@@ -292,7 +292,10 @@ int start_tested(struct forkcall_call **call, forkcall_fn *fn, const void *args,
 bool warm_up(void)
 {
     const struct forkcall_options options = {.allow_unsafe_fork = true};
-    return run_tested(child_returns_0, NULL, 0, NULL, &options).status == FORKCALL_OK;
+    const struct forkcall_report report = run_tested(child_returns_0, NULL, 0, NULL, &options);
+    if (report.status != FORKCALL_OK)
+        fprintf(stderr, "a first call: %s: %s\n", forkcall_status_name(report.status), report.message);
+    return report.status == FORKCALL_OK;
 }
 
 int wait_status_of_told_end(int as_waitpid_gives_it)
