@@ -281,17 +281,20 @@ static int let_the_attack_happen(void *user, size_t index, const struct forkcall
 static void attack_that_the_host_sees_after_the_end_of_the_child_is_told(void **state)
 {
     (void)state;
-    struct forkcall_report reports[2];
-    const struct arguments items[2] = {{0, ATTACK_COUNT, 1}, {1, ATTACK_FAR_WRITTEN, 1}};
+    struct forkcall_report reports[COUNT]; /* so many that the first two are granted at once */
+    struct arguments items[COUNT];
     const struct forkcall_map_options options = {
         .call = {.method = tested_method(), .timeout_ms = PLENTY_MS, .allow_unsafe_fork = under_sanitizer()},
         .processes = 1,
         .items_per_child = 1000,
         .item_done = let_the_attack_happen};
     const struct traces before = traces_now();
-    forkcall_map(child_attacks_once_the_host_has_looked, items, sizeof *items, 2, NULL, reports, &options);
-    assert_status(reports[0], FORKCALL_OK);
-    assert_status(reports[1], FORKCALL_SIGNALED);
+    memset(items, 0, sizeof items); /* the padding, too */
+    for (int i = 0; i < COUNT; i++)
+        items[i] = (struct arguments){i, i == 1 ? ATTACK_FAR_WRITTEN : ATTACK_COUNT, 1};
+    forkcall_map(child_attacks_once_the_host_has_looked, items, sizeof *items, COUNT, NULL, reports, &options);
+    for (int i = 0; i < COUNT; i++)
+        assert_status(reports[i], i == 1 ? FORKCALL_SIGNALED : FORKCALL_OK);
     assert_non_null(strstr(reports[1].message, "malformed"));
     assert_no_traces(before, false);
 }
