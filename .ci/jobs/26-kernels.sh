@@ -7,18 +7,17 @@
 read -ra guests <<<"${CI_KERNELS:-6.1 arm64}"
 chosen=("$CI_DIR/kernels/chosen")
 only_amd64=("$CI_DIR/kernels/chosen-amd64")
+# How much slower than a processor an emulated one is, beside another job.
+factor=8
+# One guest, in seconds.
+limit=900
 if [ -n "${CI_KERNELS_ALL:-}" ]; then
     echo '*' >every
     echo '*, user' >every-user
     chosen=(every every-user)
     only_amd64=()
+    factor=24 limit=7200
 fi
-# How much slower than a processor an emulated one is, beside another job.
-factor=8
-[ -z "${CI_KERNELS_ALL:-}" ] || factor=24
-# One guest, in seconds.
-limit=900
-[ -z "${CI_KERNELS_ALL:-}" ] || limit=7200
 need_build_tools
 need qemu-system-x86 busybox-static cpio binutils python3
 try_install apparmor || skip_part "the package apparmor cannot be installed: no guest has a profile"

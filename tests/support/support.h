@@ -18,7 +18,7 @@
 
 /* The longest time that a test waits, in seconds. A test that passes takes milliseconds, and only
  * one that fails takes this long. */
-#define DEADLINE_S (60 * time_factor())
+#define DEADLINE_S (30 * time_factor())
 /* A time limit for calls that must succeed even on a very busy machine. */
 #define PLENTY_MS (60000 * time_factor())
 
@@ -46,8 +46,8 @@ char process_state(int pid);
 bool process_lives(int pid);
 bool process_is_gone(void *pid); /* For wait_until: pid points to an int. */
 
-/* A user and group of which there is no other process on the machine, not even of another run of
- * the tests, so that limits of a user's processes count this one's alone. */
+/* A user and group that other processes hardly have: those of another run of the tests have others.
+ * So limits of a user's processes count this one's alone. */
 unsigned lonely_user(void);
 
 /* Runs body in a fork of the test. The body may change its process as it likes: signal
