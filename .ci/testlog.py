@@ -76,6 +76,9 @@ def places_of_failure(test):
         r"^\[  ERROR   \] --- (.+)|^(?:\.\./)*(?:tree/)?(.+:\d+: (?!error: Failure).+|a first call: .+)", err, re.MULTILINE
     )
     reasons = [f"({text[:200]})" for text in ("".join(pair) for pair in said[:6])]
+    if not lines and not reasons:
+        told = [line.strip() for line in (out + "\n" + err).splitlines() if line.strip()]
+        reasons = [f"({told[-1][:200]})"] if told else []
     return " ".join([test["name"].split(" / ")[-1], test["result"], *cases, *lines, *reasons])
 
 

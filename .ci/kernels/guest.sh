@@ -88,11 +88,11 @@ make_guest()
     (cd "$guest.root" && find . | cpio -o -H newc --quiet -R 0:0) >"$guest.cpio"
 }
 
-# boot_guest GUEST KERNEL LIMIT_S: boots it; its console and its results are GUEST.console and
-# GUEST.results.
-boot_guest()
+# boot_once GUEST KERNEL LIMIT_S FIRST_S: its console and its results are GUEST.console and
+# GUEST.results. Status 3: no test has told a result within FIRST_S, or ever.
+boot_once()
 {
-    local guest=$1 kernel=$2 limit=$3 processor cpu machine=()
+    local guest=$1 kernel=$2 limit=$3 first=$4 processor cpu emulator start=$SECONDS machine=()
     read -r processor _ _ cpu <<<"${guest_is[$guest]}"
     # A timer that the emulator delivers late must not stop the boot.
     if [ "$processor" = amd64 ]; then
@@ -103,9 +103,31 @@ boot_guest()
             -chardev "file,id=results,path=$guest.results" -device pci-serial,chardev=results
             -append 'console=ttyAMA0 panic=-1 loglevel=5')
     fi
+    : >"$guest.console"
     : >"$guest.results"
     timeout --kill-after=10 "$limit" "${machine[@]}" -cpu "$cpu" -m 3G -smp 2 -nographic -nodefaults -no-reboot \
-        -monitor none -kernel "$kernel" -initrd "$guest.cpio" </dev/null || echo "qemu: exit status $?"
+        -monitor none -kernel "$kernel" -initrd "$guest.cpio" </dev/null &
+    emulator=$!
+    while kill -0 "$emulator" 2>/dev/null; do
+        if [ $((SECONDS - start)) -ge "$first" ] && ! grep -q '^@begin' "$guest.results"; then
+            kill "$emulator"
+        fi
+        sleep 1
+    done
+    wait "$emulator" || echo "qemu: exit status $?"
+    grep -q '^@begin' "$guest.results" || return 3
+}
+
+# boot_guest GUEST KERNEL LIMIT_S: boots it, and boots it anew where it has told nothing: now and
+# then an emulated machine stops before its first program, and none of the project's code has run.
+boot_guest()
+{
+    local guest=$1 boot
+    for boot in 1 2 3; do
+        ! boot_once "$@" 300 || return 0
+        echo "boot $boot of the guest $guest: no test has told a result; the end of its console:"
+        tail -n 15 "$guest.console"
+    done
 }
 
 # read_guest GUEST: prints and counts its results; fails if a test has failed, or has told nothing.
@@ -114,7 +136,7 @@ read_guest()
     local guest=$1 rc=0
     grep -E '^the guest runs' "$guest.console" || true
     python3 "$CI_DIR/kernels/read_console.py" "$guest.root/list/names" "$guest.root/list/skipped" "$guest.results" \
-        "$guest.json" "$guest" || rc=1
+        "$guest.console" "$guest.json" "$guest" || rc=1
     python3 "$CI_DIR/testlog.py" "$guest.json" "$CI_RESULTS/$CI_JOB" || rc=1
     [ "$rc" = 0 ] || { echo "---- the end of its console" && tail -n 30 "$guest.console"; }
     return "$rc"

@@ -1,6 +1,6 @@
 """Reads what a guest has told of its tests, and writes it as Meson's testlog.json, for testlog.py.
 
-read_console.py NAMES SKIPPED RESULTS LOG GUEST: NAMES is the list that the guest was given. A test fails whose result is
+read_console.py NAMES SKIPPED RESULTS CONSOLE LOG GUEST: NAMES is the list that the guest was given. A test fails whose result is
 missing or not whole, and so does the whole run where the guest has not told its end.
 """
 
@@ -34,7 +34,13 @@ def read_blocks(lines):
     return blocks
 
 
-def main(names, skipped, results, log, guest):
+def told_last(console):
+    """Why a guest may have told no end: the last line of its console."""
+    lines = [line for line in read_lines(console) if line.strip()]
+    return "it has told no end; its console: " + (lines[-1] if lines else "nothing")
+
+
+def main(names, skipped, results, console, log, guest):
     names = read_lines(names)
     lines = read_lines(results)
     blocks = read_blocks(lines)
@@ -55,7 +61,7 @@ def main(names, skipped, results, log, guest):
         name, reason = line.split("\t")
         tests.append({"name": f"{name} [{guest}]", "result": "SKIP", "stdout": reason, "stderr": ""})
     if not whole:
-        tests.append({"name": f"the guest comes to its end [{guest}]", "result": "FAIL", "stdout": "", "stderr": "it has told no end"})
+        tests.append({"name": f"the guest comes to its end [{guest}]", "result": "FAIL", "stdout": "", "stderr": told_last(console)})
         print("FAIL: the guest has told no end")
     with open(log, "w", encoding="utf-8") as file:
         file.writelines(json.dumps(test) + "\n" for test in tests)
