@@ -57,8 +57,9 @@
  *    is said beside it. Signal handlers may call only functions whose comments say so.
  *  - The caller owns what it passes. The library uses a pointer only during the function that gets
  *    the pointer, except in forkcall_start.
- *  - Functions that make, drive or end a call, map or server, and forkcall_explain, leave errno as
- *    it was.
+ *  - Functions that make, drive or end a call, map or server, forkcall_explain and forkcall_hazards
+ *    leave errno as it was.
+ *  - A pthread_cancel(3) of a thread that is in a function of this library takes effect after it.
  *  - No function installs a signal handler, changes a signal disposition, starts a thread or leaves
  *    a child in the host. docs/limits.md has the two exceptions for children.
  *
@@ -862,7 +863,7 @@ enum forkcall_hazard {
     ((unsigned)FORKCALL_HAZARD_THREADS | (unsigned)FORKCALL_HAZARD_FORKED)
 
 /** Tells what makes a plain fork unsafe in this process right now. Takes about 1 µs, and the lock
- * of the dynamic loader. Thread-safe; not for signal handlers. May change errno.
+ * of the dynamic loader. Thread-safe; not for signal handlers.
  * @return bits of enum forkcall_hazard */
 FORKCALL_PUBLIC unsigned forkcall_hazards(void);
 

@@ -1,9 +1,9 @@
 /* HOST: forkcall_run, forkcall_start and what is called for a started call. */
 #include "api/call.h"
 
-#include "api/kept.h"
 #include "base/fd_message.h"
 #include "base/io.h"
+#include "base/kept.h"
 #include "base/poll_fds.h"
 #include "base/report_message.h"
 #include "base/shared_args.h"

@@ -3,6 +3,7 @@
 #include "api/explain_threads.h"
 
 #include "base/code_pointer.h"
+#include "base/kept.h"
 #include "base/report_message.h"
 #include "base/text.h"
 #include "base/tools.h"
@@ -206,7 +207,7 @@ int forkcall_explain(const struct forkcall_report *report, char *to, size_t size
     struct fc_thread_places places;
     if (report == NULL || (to == NULL && size > 0))
         return -EINVAL;
-    const int error = errno;
+    const struct fc_kept kept = fc_keep();
     if (size > 0)
         to[0] = '\0';
     places.count = 0;
@@ -222,6 +223,6 @@ int forkcall_explain(const struct forkcall_report *report, char *to, size_t size
     } else {
         explain(&text, &fc_symbols_tables, report, &places);
     }
-    errno = error;
+    fc_restore(kept);
     return (int)text.length;
 }

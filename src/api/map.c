@@ -4,6 +4,7 @@
 #include "api/map_workers.h"
 
 #include "base/io.h"
+#include "base/kept.h"
 #include "base/report_message.h"
 #include "call/options.h"
 #include "child/finish.h"
@@ -11,7 +12,6 @@
 #include "os/cpus.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 
 /* Prepares the options that the calls of all items share, and checks them. */
@@ -101,8 +101,6 @@ struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t i
                                     const struct forkcall_map_options *options)
 {
     struct fc_map map;
-    const int error = errno;
-    int state = PTHREAD_CANCEL_ENABLE;
     fc_child_check_escape(__builtin_frame_address(0));
     memset(&map, 0, sizeof map);
     if (options != NULL)
@@ -121,10 +119,8 @@ struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t i
     map.total.fn = fn;
     fc_report_name(&map.total, map.options.call.name);
     map.first = map.total;
-    /* A thread that is canceled inside a map would leak its children. */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    const struct fc_kept kept = fc_keep();
     const struct forkcall_report report = run_checked(&map);
-    pthread_setcancelstate(state, NULL);
-    errno = error;
+    fc_restore(kept);
     return report;
 }

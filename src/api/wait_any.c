@@ -1,7 +1,7 @@
 /* HOST: forkcall_wait_any: waits for several calls under one poll(2), and for each by the same
  * descriptors as forkcall_wait. So no call needs a descriptor of its own for that. */
-#include "api/kept.h"
 #include "base/io.h"
+#include "base/kept.h"
 #include "call/call.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* HOST: Gathers what makes a plain fork unsafe now. */
 #include "call/hazards.h"
 
+#include "base/kept.h"
 #include "os/fork_unsafe_libraries.h"
 #include "os/threads.h"
 
@@ -29,9 +30,11 @@ unsigned fc_hazard_of_libraries(void)
 
 unsigned forkcall_hazards(void)
 {
+    const struct fc_kept kept = fc_keep();
     unsigned hazards = fc_hazards_that_last(fc_hazards_to_refuse());
     /* Not in a child, where the loader's lock may be held for ever by a thread of the host. */
     if (!forkcall_in_child() && fc_has_hostile_library(true))
         hazards |= FORKCALL_HAZARD_LIBRARY;
+    fc_restore(kept);
     return hazards;
 }

@@ -4,6 +4,7 @@
 
 #include "base/code_pointer.h"
 #include "base/io.h"
+#include "base/kept.h"
 #include "base/poll_fds.h"
 #include "call/options.h"
 #include "child/inline.h"
@@ -164,7 +165,7 @@ static void await_earlier(const struct earlier *earlier)
 void forkcall_set_trace(forkcall_trace_fn *fn, void *user)
 {
     const pid_t self = getpid();
-    const int error = errno;
+    const struct fc_kept kept = fc_keep();
     struct earlier earlier;
     lock(self);
     atomic_store(&registration, 0);
@@ -178,7 +179,7 @@ void forkcall_set_trace(forkcall_trace_fn *fn, void *user)
     /* A callback that waited here for itself, or for one that waits for it, would wait for ever. */
     if (telling != self)
         await_earlier(&earlier);
-    errno = error;
+    fc_restore(kept);
 }
 
 /* Whether the number is in force, and what belongs to it. */

@@ -59,6 +59,13 @@ _Noreturn static void leave_without_reply(void)
     fc_child_leave(EXIT_MUTE);
 }
 
+/* The call is over for this thread, whatever it was asked before. A thread that was canceled in the
+ * middle of its last words would leave the locks of the reply taken for ever. */
+static void end_cancellation(void)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+}
+
 /* Writes the end of the reply. False: it could not be written. */
 static bool tell(enum fc_end how, int code)
 {
@@ -127,6 +134,7 @@ static void returned(int code, bool threw)
  * the call fails. What the function has printed is written before that. */
 void fc_child_returned(int code)
 {
+    end_cancellation();
     if (fc_child.run_handlers != NULL && fc_child_has_not_forked()) {
         fc_streams_flush();
         fc_child.code = code;
@@ -138,6 +146,7 @@ void fc_child_returned(int code)
 
 _Noreturn void fc_child_throw(int code)
 {
+    end_cancellation();
     returned(code, true);
     fc_child_leave(1); /* not reached: a child whose function throws is not kept */
 }
@@ -151,6 +160,7 @@ static void send_text(const char *text)
  * exit(). */
 _Noreturn static void exited(enum fc_end how, int code, int exit_status)
 {
+    end_cancellation();
     fc_streams_flush();
     if (!fc_child_has_not_forked())
         fc_child_leave(exit_status);

@@ -1,6 +1,7 @@
 /* CHILD: The public functions that concern a call. They act on the INLINE call of this thread; else
  * on the call that this process was made for; else on the INLINE call whose function has made this
  * thread. */
+#include "base/kept.h"
 #include "child/exit_hooks.h"
 #include "child/finish.h"
 #include "child/inline.h"
@@ -18,6 +19,7 @@ static void check_escape(const void *frame)
 
 static void record(const char *format, va_list arguments)
 {
+    const struct fc_kept kept = fc_keep();
     struct fc_inline *call = fc_inline_current();
     if (call != NULL) {
         fc_inline_fail(call, format, arguments);
@@ -27,6 +29,7 @@ static void record(const char *format, va_list arguments)
         fc_inline_fail(call, format, arguments);
         fc_inline_give_back(call);
     }
+    fc_restore(kept);
 }
 
 int forkcall_fail(int code, const char *format, ...)
@@ -67,6 +70,7 @@ void forkcall_throw(int code, const char *format, ...)
 
 void forkcall_progress(double done, double total, const char *note)
 {
+    const struct fc_kept kept = fc_keep();
     struct fc_inline *call = fc_inline_current();
     if (call != NULL) {
         fc_inline_progress(call, done, total, note);
@@ -77,6 +81,7 @@ void forkcall_progress(double done, double total, const char *note)
         fc_inline_progress(call, done, total, note);
         fc_inline_give_back(call);
     }
+    fc_restore(kept);
 }
 
 bool forkcall_in_child(void)

@@ -291,6 +291,20 @@ static void prepare_to_keep(const struct fc_task *task)
         fc_child.run_handlers = fc_exit_hooks_run_handlers_and_return;
 }
 
+static void leave(void *unused)
+{
+    (void)unused;
+    fc_child_leave(0);
+}
+
+/* A thread that the function has canceled is not fit for another call. */
+static void end_if_canceled(void)
+{
+    pthread_cleanup_push(leave, NULL);
+    pthread_testcancel();
+    pthread_cleanup_pop(0);
+}
+
 /* The host has the trailer, and does not wait for this. Makes the process ready for another call
  * and tells the host so; or ends the process, if it is not as it was. */
 static void keep_process(void)
@@ -306,6 +320,7 @@ static void keep_process(void)
         forkcall_buf_free(&fc_child.result);
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &unused);
     pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &unused);
+    end_if_canceled();
     return_is_guarded = fc_exit_hooks_install_at_return();
     struct fc_frame_header fit = fc_child_frame_header(FC_FRAME_FIT, 0);
     struct iovec part = fc_part(&fit, sizeof fit);

@@ -2,6 +2,7 @@
  * host. */
 #include "result/buf.h"
 
+#include "base/kept.h"
 #include "result/region.h"
 #include "result/shared_buf.h"
 #include "result/small_result.h"
@@ -248,9 +249,11 @@ void forkcall_buf_free(struct forkcall_buf *buf)
     if (buf == NULL)
         return;
     const size_t limit = buf->limit_private; /* set by the call whose result this is */
+    const struct fc_kept kept = fc_keep();
     release(buf);
     *buf = (struct forkcall_buf)FORKCALL_BUF_INIT;
     buf->limit_private = limit;
+    fc_restore(kept);
 }
 
 int fc_buf_deliver(struct forkcall_buf *to, struct forkcall_buf *from)

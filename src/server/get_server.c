@@ -3,6 +3,7 @@
 
 #include "base/fd_message.h"
 #include "base/io.h"
+#include "base/kept.h"
 #include "base/poll_fds.h"
 #include "exec/exec_self.h"
 #include "exec/helper.h"
@@ -13,7 +14,6 @@
 #include "wire/server_message.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -351,26 +351,18 @@ static int stop(void)
     return 0;
 }
 
-/* A thread that was canceled here would leave starter set, and other threads would wait for it for
- * ever. So cancellation is off meanwhile. */
 int forkcall_server_start(const struct forkcall_server_options *options)
 {
-    const int error = errno;
-    int state = PTHREAD_CANCEL_ENABLE;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    const struct fc_kept kept = fc_keep();
     const int r = start(options);
-    pthread_setcancelstate(state, NULL);
-    errno = error;
+    fc_restore(kept);
     return r;
 }
 
 int forkcall_server_stop(void)
 {
-    const int error = errno;
-    int state = PTHREAD_CANCEL_ENABLE;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+    const struct fc_kept kept = fc_keep();
     const int r = stop();
-    pthread_setcancelstate(state, NULL);
-    errno = error;
+    fc_restore(kept);
     return r;
 }
