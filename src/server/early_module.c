@@ -34,18 +34,24 @@ static struct fc_module_function *copy_name(const struct fc_module_function *fun
     return copy;
 }
 
-/* Enters the module of a call; NULL: of one that takes no spare. False: there is no memory. The
- * caller holds fc_fds_lock. */
-static bool enter(struct fc_early *early, const struct fc_module_function *function)
+static bool is_noted(const struct fc_early *early, const struct fc_module_function *function)
+{
+    return function != NULL && early->function != NULL && fc_module_is_same(early->function, function);
+}
+
+/* Enters the module of a call, of which *copy is a copy, and puts the last one in the place of
+ * that. function NULL: the call takes no spare. False: there is no memory. The caller holds
+ * fc_fds_lock. */
+static bool enter(struct fc_early *early, const struct fc_module_function *function, struct fc_module_function **copy)
 {
     early->in_row = 0;
     if (function == NULL)
         return true;
-    struct fc_module_function *copy = copy_name(function);
-    if (copy == NULL)
+    if (*copy == NULL)
         return false;
-    free(early->function);
-    early->function = copy;
+    struct fc_module_function *const last = early->function;
+    early->function = *copy;
+    *copy = last;
     do
         early->number++;
     while (early->number == 0);
@@ -125,9 +131,17 @@ void fc_early_note(struct forkcall_call *call, const struct fc_module_function *
     call->module = 0;
     if (!early->is_on)
         return;
+    /* No memory of the heap is asked for or given back under the lock: a thread that forks may hold
+     * the lock of the heap and wait for this one. */
+    struct fc_module_function *copy = NULL;
     fc_fds_lock();
-    const bool is_same = function != NULL && early->function != NULL && fc_module_is_same(early->function, function);
-    call->module = (is_same || enter(early, function)) && function != NULL ? early->number : 0;
+    if (function != NULL && !is_noted(early, function)) {
+        fc_fds_unlock();
+        copy = copy_name(function);
+        fc_fds_lock();
+    }
+    const bool is_known = is_noted(early, function) || enter(early, function, &copy);
+    call->module = is_known && function != NULL ? early->number : 0;
     if (early->in_row <= 2 * IN_ROW_MAX + IN_ROW)
         early->in_row++;
     const bool is_wanted =
@@ -135,6 +149,7 @@ void fc_early_note(struct forkcall_call *call, const struct fc_module_function *
     const bool is_unwanted = early->told != 0 && early->told != call->module;
     const bool tells = (is_wanted || is_unwanted) && begin_to_tell(early);
     fc_fds_unlock();
+    free(copy);
     call->drops_spares = is_unwanted;
     if (tells)
         tell_and_note(call, function, is_wanted ? call->module : 0);

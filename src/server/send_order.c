@@ -34,30 +34,38 @@ static int send(struct fc_server *server, struct fc_server_order *order, int soc
 }
 
 /* Sends the kept orders, the oldest first. 0; or a negative errno: the others stay kept. The caller
- * holds fc_fds_lock. */
-static int send_owed(struct fc_server *server)
+ * holds fc_fds_lock, and frees *sent when it does not hold the lock any more: a thread that forks
+ * may hold the lock of the heap and wait for this one. */
+static int send_owed(struct fc_server *server, struct fc_owed **sent)
 {
-    struct fc_owed *owed = atomic_load(&server->owed);
+    struct fc_owed **end = sent;
     int r = 0;
-    while (owed != NULL && r == 0) {
-        r = send(server, &owed->order, -1);
-        if (r == 0) {
-            struct fc_owed *sent = owed;
-            owed = owed->next;
-            free(sent);
-        }
-    }
-    atomic_store(&server->owed, owed);
+    *sent = atomic_load(&server->owed);
+    while (*end != NULL && (r = send(server, &(*end)->order, -1)) == 0)
+        end = &(*end)->next;
+    atomic_store(&server->owed, *end);
+    *end = NULL;
     return r;
+}
+
+static void free_all(struct fc_owed *owed)
+{
+    while (owed != NULL) {
+        struct fc_owed *next = owed->next;
+        free(owed);
+        owed = next;
+    }
 }
 
 int fc_order_send(struct fc_server *server, struct fc_server_order *order, int socket)
 {
     int r = 0;
     if (atomic_load(&server->owed) != NULL) {
+        struct fc_owed *sent;
         fc_fds_lock();
-        r = send_owed(server);
+        r = send_owed(server, &sent);
         fc_fds_unlock();
+        free_all(sent);
     }
     return r == 0 ? send(server, order, socket) : r;
 }
@@ -83,15 +91,13 @@ int fc_order_keep(struct fc_server *server, const struct fc_server_order *order)
 
 void fc_orders_end(struct fc_server *server)
 {
+    struct fc_owed *sent = NULL;
     fc_fds_lock();
     if (server->owner == fc_fds_generation())
-        send_owed(server);
+        send_owed(server, &sent);
     struct fc_owed *owed = atomic_load(&server->owed);
     atomic_store(&server->owed, NULL);
     fc_fds_unlock();
-    while (owed != NULL) {
-        struct fc_owed *next = owed->next;
-        free(owed);
-        owed = next;
-    }
+    free_all(sent);
+    free_all(owed);
 }
