@@ -41,21 +41,18 @@ static const char *step_name(uint32_t step)
     }
 }
 
-/* The function's own words, as far as there are any. */
+/* The function's own words. False: there are none, or only characters that no report has. */
 static bool say_its_own(const struct forkcall_buf *message, struct forkcall_report *report)
 {
-    if (message->size > 0)
-        fc_report_message_bytes(report, message->data, message->size);
-    return message->size > 0;
+    fc_report_message_bytes(report, message->data, message->size);
+    return report->message[0] != '\0';
 }
 
 static void describe_failed(const struct fc_facts *facts, struct forkcall_report *report)
 {
     if (facts->reply->done && facts->reply->trailer.end == FC_END_NO_MEMORY)
         fc_report_message(report, FC_NO_MEMORY_MESSAGE);
-    else
-        say_its_own(&facts->reply->message, report);
-    if (report->message[0] == '\0')
+    else if (!say_its_own(&facts->reply->message, report))
         fc_report_message(report, "the function returned %d", report->code);
 }
 
@@ -307,7 +304,7 @@ static void describe_not_started(const struct fc_facts *facts, enum fc_decided_b
     char limit[160];
     if (by == FC_DECIDED_BY_NOT_READY)
         describe_not_ready(facts, report);
-    else if (say_its_own(&facts->reply->message, report) && report->message[0] != '\0')
+    else if (say_its_own(&facts->reply->message, report))
         return;
     else if (step == FC_SETUP_LIMITS && *fc_limits_refused(&facts->options->limits, limit, sizeof limit) != '\0')
         fc_report_message(report, "%s", limit);

@@ -69,6 +69,8 @@ static void exit_of_the_function_is_told(void **state)
     expect(FORKCALL_EXITED, FORKCALL_RAN_YES, 0, "the function called exit() or quick_exit(); the status is not known");
     says_in_words("bye");
     expect(FORKCALL_EXITED, FORKCALL_RAN_YES, 0, "bye");
+    says_in_words("\n"); /* only a child that sets out to deceive says so */
+    expect(FORKCALL_EXITED, FORKCALL_RAN_YES, 0, "the function called exit() or quick_exit(); the status is not known");
 }
 
 /* ---- The library has ended the call ---------------------------------------------------------- */
