@@ -32,6 +32,14 @@ static void *room(struct forkcall_buf *buf, uint64_t size)
     return forkcall_buf_extend(buf, (size_t)size);
 }
 
+/* As room, for what a call can do without: its outcome stands, whatever memory the host has. */
+static void *room_or_skip(struct fc_reply *reply, struct forkcall_buf *buf)
+{
+    void *to = room(buf, reply->decoder.header.size);
+    reply->decoder.skips = to == NULL;
+    return to;
+}
+
 /* More threads than were asked must not tell where they are: they would fill the memory. */
 static void *place_where(struct fc_reply *reply, uint64_t size)
 {
@@ -69,9 +77,9 @@ static void *place(struct fc_reply *reply, const struct fc_reply_rules *rules)
         reply->no_memory = to == NULL;
         return to;
     case FC_FRAME_MESSAGE:
-        return room(&reply->message, size);
+        return room_or_skip(reply, &reply->message);
     case FC_FRAME_CRASH:
-        return reply->has_crash ? NULL : room(&reply->crash, size);
+        return reply->has_crash ? NULL : room_or_skip(reply, &reply->crash);
     case FC_FRAME_WHERE:
         return place_where(reply, size);
     case FC_FRAME_SETUP:
@@ -162,7 +170,7 @@ static bool take_frame(struct fc_reply *reply, const struct fc_reply_rules *rule
         reply->setup_failed = true;
         return true;
     case FC_FRAME_CRASH:
-        reply->has_crash = true;
+        reply->has_crash = !reply->decoder.skips;
         return true;
     case FC_FRAME_WHERE:
         take_where(reply);
@@ -199,7 +207,7 @@ void fc_reply_feed(struct fc_reply *reply, const struct fc_reply_rules *rules, c
             return;
         case FC_DECODED_HEADER:
             reply->decoder.payload = place(reply, rules);
-            reply->malformed = reply->decoder.payload == NULL && !reply->no_memory;
+            reply->malformed = reply->decoder.payload == NULL && !reply->decoder.skips && !reply->no_memory;
             break;
         case FC_DECODED_FRAME:
             reply->malformed = !take_frame(reply, rules) || reply->malformed;

@@ -57,6 +57,7 @@ static void next_frame(struct fc_decoder *decoder)
     decoder->header_have = 0;
     decoder->payload_have = 0;
     decoder->payload = NULL;
+    decoder->skips = false;
     decoder->told = false;
 }
 
@@ -70,10 +71,11 @@ static bool frame_is_whole(const struct fc_decoder *decoder)
     return header_is_whole(decoder) && decoder->payload_have == decoder->header.size;
 }
 
+/* to NULL: they are dropped. */
 static size_t take(void *to, uint64_t wanted, const unsigned char **data, size_t *size)
 {
     const size_t n = wanted < *size ? (size_t)wanted : *size;
-    if (n > 0)
+    if (n > 0 && to != NULL)
         memcpy(to, *data, n);
     *data += n;
     *size -= n;
@@ -94,9 +96,9 @@ enum fc_decoded fc_decoder_step(struct fc_decoder *decoder, const unsigned char 
             return FC_DECODED_BAD;
         return FC_DECODED_HEADER;
     }
-    if (decoder->payload == NULL)
+    if (decoder->payload == NULL && !decoder->skips)
         return FC_DECODED_BAD; /* the reader had given up, and called again */
-    decoder->payload_have += take((unsigned char *)decoder->payload + decoder->payload_have,
+    decoder->payload_have += take(decoder->skips ? NULL : (unsigned char *)decoder->payload + decoder->payload_have,
                                   decoder->header.size - decoder->payload_have, data, size);
     decoder->told = frame_is_whole(decoder);
     return decoder->told ? FC_DECODED_FRAME : FC_DECODED_MORE;

@@ -103,6 +103,7 @@ struct fc_decoder {
     struct fc_frame_header header; /* of the current frame, once header_have is its size */
     /* Where the payload goes. The reader sets it after FC_DECODED_HEADER to header.size bytes. */
     void *payload;
+    bool skips; /* or the payload is read and dropped; set as payload is */
     uint64_t payload_have;
     bool told; /* the current frame is complete; the next byte starts a new one */
 };

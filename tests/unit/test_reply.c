@@ -113,6 +113,31 @@ static void reply_cut_at_every_byte_is_never_done(void **state)
     forkcall_buf_free(&stream);
 }
 
+/* Buffers that cannot grow stand for a host without memory. */
+static void reply_is_whole_without_memory_for_words_and_crash(void **state)
+{
+    static char bytes[3000], small[16];
+    struct forkcall_buf stream = FORKCALL_BUF_INIT;
+    const struct fc_reply_rules rules = rules_of(NO_LIMIT, NULL);
+    const struct fc_trailer failed = forge_trailer(NONCE, FC_END_RETURNED, 3, FC_TRANSPORT_NONE, 0);
+    (void)state;
+    forge_frame(&stream, FC_FRAME_CRASH, bytes, sizeof bytes);
+    forge_frame(&stream, FC_FRAME_MESSAGE, bytes, sizeof bytes);
+    forge_done(&stream, &failed);
+    for (size_t piece = 1; piece <= stream.size; piece += piece == 1 ? 996 : stream.size) {
+        struct fc_reply reply;
+        fc_reply_init(&reply);
+        reply.crash = reply.message = forkcall_buf_fixed(small, sizeof small);
+        for (size_t at = 0; at < stream.size; at += piece)
+            fc_reply_feed(&reply, &rules, (unsigned char *)stream.data + at,
+                          piece < stream.size - at ? piece : stream.size - at);
+        assert_true(reply.done && !reply.malformed && !reply.no_memory && !reply.has_crash);
+        assert_int_equal(reply.message.size, 0);
+        assert_int_equal(reply.trailer.code, 3);
+    }
+    forkcall_buf_free(&stream);
+}
+
 /* A changed byte outside of the result may go unnoticed if it does not concern the result, but it
  * must never change the result. */
 static void reply_with_a_changed_byte_is_never_wrong(void **state)
@@ -466,6 +491,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reply_in_pieces_of_any_size),
         cmocka_unit_test(reply_cut_at_every_byte_is_never_done),
+        cmocka_unit_test(reply_is_whole_without_memory_for_words_and_crash),
         cmocka_unit_test(reply_with_a_changed_byte_is_never_wrong),
         cmocka_unit_test(trailer_that_does_not_fit_is_not_believed),
         cmocka_unit_test(frames_in_an_order_that_cannot_be),
