@@ -191,7 +191,8 @@ static bool begin(struct items *items)
             return true;
         atomic_store(&memory->begun, items->number);
         await(items, has_order);
-        if (atomic_load(&memory->limit) <= items->number)
+        /* What was granted may have been taken back since: then another grant may come. */
+        if (atomic_load(&memory->finish) != 0 && atomic_load(&memory->limit) <= items->number)
             return false;
         items->looked_ns = fc_now_ns();
         items->unseen = 0;
