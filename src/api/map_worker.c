@@ -175,6 +175,10 @@ struct fc_map_range fc_map_worker_take_back(struct fc_map_worker *worker, bool a
     const uint32_t meanwhile = begun(worker);
     worker->limit = meanwhile > old - wanted ? meanwhile : old - wanted;
     atomic_store(&worker->memory->limit, worker->limit);
+    /* One that could see the lower limit waits, and the item that it may begin after all is its
+     * own. */
+    if (meanwhile > old - wanted)
+        wake(worker);
     last->count = worker->limit - last->number;
     const struct fc_map_range range = {last->first + last->count, old - worker->limit};
     /* Without its last grant, more can be taken back of the one before. The child has not looked

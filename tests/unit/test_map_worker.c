@@ -1,6 +1,22 @@
 /* Tests that items which a host takes back from a child are not begun by the child: the child's
- * side is a thread here. */
-#include "api/map_worker.h"
+ * side is a thread here, or what a case does before the host loads a word. */
+#include <stdatomic.h>
+#include <stddef.h>
+
+static void (*before_load)(void);
+
+static void child_acts(void)
+{
+    if (before_load != NULL)
+        before_load();
+}
+
+#undef atomic_load
+#define atomic_load(word) (child_acts(), *(word))
+#include "api/map_worker.c"
+#undef atomic_load
+#define atomic_load(word) (*(word))
+
 #include "support.h"
 
 #include <pthread.h>
@@ -83,11 +99,38 @@ static void item_whose_record_is_half_taken_is_not_given_to_another(void **state
     assert_int_equal(fc_map_worker_take_back(&worker, true).count, 0);
 }
 
+static struct fc_items_memory raced;
+static unsigned loads;
+
+/* The child says that it begins its item; then it sees the limit without the item, and waits. */
+static void begin_and_wait(void)
+{
+    loads++;
+    atomic_store(&raced.begun, loads == 2);
+    atomic_store(&raced.child_waits, loads > 1); /* in fact a moment later */
+}
+
+/* The item stays the child's, which nobody else would wake. */
+static void child_that_may_begin_after_all_is_woken(void **state)
+{
+    struct fc_map_worker worker = {
+        .memory = &raced, .limit = 1, .grants = 1, .grant = {{.first = 1000, .number = 0, .count = 1}}};
+    (void)state;
+    atomic_store(&raced.limit, 1);
+    before_load = begin_and_wait;
+    const struct fc_map_range range = fc_map_worker_take_back(&worker, false);
+    before_load = NULL;
+    assert_int_equal(range.count, 0);
+    assert_int_equal(atomic_load(&raced.limit), 1);
+    assert_int_equal(atomic_load(&raced.child_waits), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_item_is_begun_or_taken_back),
         cmocka_unit_test(item_whose_record_is_half_taken_is_not_given_to_another),
+        cmocka_unit_test(child_that_may_begin_after_all_is_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
