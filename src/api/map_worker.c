@@ -349,54 +349,62 @@ static uint64_t since_begun_ns(const struct fc_map_worker *worker, uint64_t now_
     return (uint64_t)ms * 1000000U;
 }
 
-/* The deadline of the item that the host saw at work has passed. If that item has ended, the next
- * one's counts. The child says when that began; it is believed as far as the host can have missed
- * it. */
-static void look_at_time(struct fc_map_worker *worker)
-{
-    const struct forkcall_call *call = worker->call;
-    const uint64_t now = fc_now_ns();
-    if (timeout_ns(worker) == 0 || call->stage != FC_STAGE_RUNNING || now < call->deadline_ns || worker->finishing)
-        return;
-    fc_map_log_take(worker, written(worker));
-    if (worker->ended == worker->limit) {
-        move_deadline(worker, UINT64_MAX);
-        return;
-    }
-    if (worker->watched != worker->ended) {
-        const uint64_t seen_ns = now - worker->looked_ns;
-        const uint64_t ago_ns = since_begun_ns(worker, now);
-        worker->since_ns = now - (ago_ns < seen_ns ? ago_ns : seen_ns);
-        worker->watched = worker->ended;
-    }
-    worker->looked_ns = now;
-    if (worker->since_ns + timeout_ns(worker) > now)
-        move_deadline(worker, worker->since_ns + timeout_ns(worker));
-}
-
-bool fc_map_worker_serve(struct fc_map_worker *worker)
+/* Takes what the child has said so far. Where the order matters, a record comes after what the item
+ * had said before. */
+static void take_all(struct fc_map_worker *worker)
 {
     const struct fc_map_team *team = worker->team;
-    look_at_time(worker);
     const uint32_t upto = written(worker);
     if (team->in_step || team->in_order)
         fc_call_read_all(worker->call);
     fc_map_log_take(worker, upto);
-    if (forkcall_wait(worker->call, 0) == 0)
+}
+
+/* True: the item that is at work, or the end of the child, has taken longer than it may. Of an item
+ * that the host has not seen at work the child says when it began; it is believed as far as the
+ * host can have missed it. All that the child has said is taken before, because the host's
+ * callbacks may take long, and their time is no item's. */
+static bool is_late(struct fc_map_worker *worker)
+{
+    const struct forkcall_call *call = worker->call;
+    while (call->stage == FC_STAGE_RUNNING && fc_now_ns() >= call->deadline_ns) {
+        take_all(worker);
+        if (worker->finishing || (worker->watched == worker->ended && worker->ended < worker->limit))
+            return true;
+        const uint64_t now = fc_now_ns();
+        const uint64_t seen_ns = now - worker->looked_ns;
+        const uint64_t ago_ns = since_begun_ns(worker, now);
+        worker->since_ns = now - (ago_ns < seen_ns ? ago_ns : seen_ns);
+        worker->watched = worker->ended;
+        worker->looked_ns = now;
+        move_deadline(worker, worker->ended == worker->limit ? UINT64_MAX : worker->since_ns + timeout_ns(worker));
+    }
+    return false;
+}
+
+bool fc_map_worker_serve(struct fc_map_worker *worker)
+{
+    take_all(worker);
+    const bool late = is_late(worker);
+    if (forkcall_wait(worker->call, 0) == 0) {
+        if (late)
+            fc_call_time_out(worker->call);
         return false;
+    }
     fc_map_log_take(worker, written(worker));
     return true;
 }
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
 
-/* The report of a child that has not said how its item ended is that of the item. */
-static void correct(const struct fc_map_worker *worker, bool at_work, struct forkcall_report *report)
+/* The report of a child that has not said how its item ended, and that ended at that time, is that
+ * of the item. */
+static void correct(const struct fc_map_worker *worker, bool at_work, uint64_t end_ns, struct forkcall_report *report)
 {
     report->usage_known = false; /* it is that of all items of the child */
     report->user_ns = report->system_ns = report->max_rss_bytes = 0;
-    if (at_work && since_begun_ns(worker, fc_now_ns()) < report->elapsed_ns)
-        report->elapsed_ns = since_begun_ns(worker, fc_now_ns());
+    if (at_work && since_begun_ns(worker, end_ns) < report->elapsed_ns)
+        report->elapsed_ns = since_begun_ns(worker, end_ns);
     if (!at_work) {
         report->ran = FORKCALL_RAN_NO;
         if (report->status == FORKCALL_FAILED)
@@ -416,12 +424,12 @@ static void tell_of_malformed(struct forkcall_report *report)
     fc_report_message(report, "%s; its reply was malformed", told);
 }
 
-static void end_item(struct fc_map_worker *worker, bool at_work, struct forkcall_report *report)
+static void end_item(struct fc_map_worker *worker, bool at_work, uint64_t end_ns, struct forkcall_report *report)
 {
     struct fc_map *map = worker->map;
     const struct forkcall_buf nothing = FORKCALL_BUF_INIT;
     const size_t index = fc_map_log_index(worker);
-    correct(worker, at_work, report);
+    correct(worker, at_work, end_ns, report);
     if (worker->rejected_late)
         tell_of_malformed(report);
     fc_map_clear_answer(map, index);
@@ -449,6 +457,7 @@ void fc_map_worker_end(struct fc_map_worker *worker, bool others_run, bool *no_r
                        struct fc_map_range rest[FC_ITEMS_GRANTS])
 {
     struct fc_map *map = worker->map;
+    const uint64_t start_ns = worker->call->start_ns;
     struct forkcall_report report = forkcall_finish(worker->call);
     /* A child that was rejected may have lied about what it was doing. */
     const bool at_work = worker->in_record || worker->rejected || atomic_load(&worker->memory->begun) != worker->ended;
@@ -459,7 +468,7 @@ void fc_map_worker_end(struct fc_map_worker *worker, bool others_run, bool *no_r
      * begun the first, there will be no end of children: so that item ends with it. */
     const bool ends_one = at_work || (worker->ended == 0 && map->stop == FC_MAP_STOP_NOT);
     if (worker->ended < worker->limit && ends_one && !*no_room)
-        end_item(worker, at_work, &report);
+        end_item(worker, at_work, start_ns + report.elapsed_ns, &report);
     else if (worker->in_record)
         fc_map_clear_answer(map, fc_map_log_index(worker));
     give_back(worker, rest);

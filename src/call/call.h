@@ -269,6 +269,10 @@ void fc_call_wake_done(const struct forkcall_call *call);
  * writes: the reply counts as malformed. False: the call has ended, and its report stands. */
 bool fc_call_reject(struct forkcall_call *call);
 
+/* For a call that serves items, whose deadline does nothing by itself: its item has taken longer
+ * than it may. Does nothing to a call that does not run any more. */
+void fc_call_time_out(struct forkcall_call *call);
+
 /* Takes all that stands in the reply and in captured streams now. */
 void fc_call_read_all(struct forkcall_call *call);
 

@@ -50,14 +50,28 @@ static void abandon(struct forkcall_call *call)
     fc_call_conclude(call, &ending);
 }
 
+static void time_out(struct forkcall_call *call)
+{
+    if (fc_debugger_is_attached(call->process.pid))
+        fc_call_move_deadline(call, fc_now_ns() + LOOK_AGAIN_NS);
+    else
+        fc_call_terminate(call, FC_CAUSE_TIMEOUT);
+}
+
+void fc_call_time_out(struct forkcall_call *call)
+{
+    if (call->stage != FC_STAGE_RUNNING)
+        return;
+    time_out(call);
+    fc_call_rearm(call, false);
+}
+
 static void deadline_passed(struct forkcall_call *call)
 {
     switch (call->stage) {
     case FC_STAGE_RUNNING:
-        if (fc_debugger_is_attached(call->process.pid))
-            fc_call_move_deadline(call, fc_now_ns() + LOOK_AGAIN_NS);
-        else
-            fc_call_terminate(call, FC_CAUSE_TIMEOUT);
+        if (call->items_begun == NULL) /* else see fc_call_time_out */
+            time_out(call);
         break;
     case FC_STAGE_TERMINATING:
         fc_call_end_grace(call);

@@ -125,12 +125,31 @@ static void child_that_may_begin_after_all_is_woken(void **state)
     assert_int_equal(atomic_load(&raced.child_waits), 0);
 }
 
+/* Only the map knows whether the item at work is late: the host may not have looked for long. */
+static void deadline_of_items_is_the_maps_to_judge(void **state)
+{
+    static _Atomic(uint32_t) nothing_begun;
+    const struct forkcall_options options = {
+        .method = FORKCALL_FORK, .timeout_ms = 1, .allow_unsafe_fork = under_sanitizer()};
+    struct forkcall_call *call;
+    (void)state;
+    assert_int_equal(fc_call_start_as(child_hangs, &call, child_hangs, NULL, 0, NULL, &options), 0);
+    fc_call_set_items(call, &nothing_begun);
+    while (fc_now_ns() < call->deadline_ns)
+        sched_yield();
+    assert_int_equal(forkcall_wait(call, 0), 0);
+    assert_int_equal(call->stage, FC_STAGE_RUNNING);
+    fc_call_time_out(call);
+    assert_int_equal(forkcall_finish(call).status, FORKCALL_TIMED_OUT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_item_is_begun_or_taken_back),
         cmocka_unit_test(item_whose_record_is_half_taken_is_not_given_to_another),
         cmocka_unit_test(child_that_may_begin_after_all_is_woken),
+        cmocka_unit_test(deadline_of_items_is_the_maps_to_judge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
