@@ -3,6 +3,7 @@
 #include "api/map_calls.h"
 #include "api/map_workers.h"
 
+#include "base/descriptors.h"
 #include "base/io.h"
 #include "base/kept.h"
 #include "base/report_message.h"
@@ -112,6 +113,7 @@ struct forkcall_report forkcall_map(forkcall_fn *fn, const void *items, size_t i
     map.results = results;
     map.reports = reports;
     map.start_ns = fc_now_ns();
+    map.generation = fc_fds_generation();
     map.total.method = map.options.call.method;
     map.total.ran = FORKCALL_RAN_NO;
     map.total.wait_status = -1;

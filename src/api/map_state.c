@@ -1,6 +1,7 @@
 /* HOST: What a map knows of its items, and whom it tells. */
 #include "api/map_state.h"
 
+#include "base/descriptors.h"
 #include "base/poll_fds.h"
 #include "base/report_message.h"
 #include "base/utf8.h"
@@ -41,11 +42,22 @@ void fc_map_look_for_cancel(struct fc_map *map)
 
 /* ---- Callbacks ------------------------------------------------------------------------------- */
 
+void fc_map_look_for_fork(struct fc_map *map)
+{
+    if (map->generation == fc_fds_generation())
+        return;
+    map->generation = fc_fds_generation();
+    if (map->forget_running != NULL)
+        map->forget_running(map);
+}
+
 /* Called after a callback. True: it has canceled the map, or an INLINE call whose function calls
  * this map. */
 static bool canceled(struct fc_map *map, int answer_of_callback)
 {
-    if (!fc_callback_leave() && answer_of_callback == 0)
+    const bool left = fc_callback_leave();
+    fc_map_look_for_fork(map);
+    if (!left && answer_of_callback == 0)
         return false;
     map->quiet = true;
     fc_map_stop(map, FC_MAP_STOP_CANCEL);

@@ -26,7 +26,11 @@ struct fc_map {
 
     /* Cancels the items that run; whoever runs them sets it. */
     void (*cancel_running)(struct fc_map *map);
-    void *runner; /* for cancel_running */
+    /* Called in a process that the host's code has forked, and in which the map goes on: none of
+     * the children is this process's. */
+    void (*forget_running)(struct fc_map *map);
+    void *runner;        /* for these two */
+    unsigned generation; /* fc_fds_generation() in this process */
 
     size_t next;  /* the first item that was not tried yet */
     size_t ended; /* how many items have an outcome */
@@ -46,6 +50,9 @@ const void *fc_map_args_of(const struct fc_map *map, size_t index);
 void fc_map_stop(struct fc_map *map, enum fc_map_stop cause);
 /* Stops the map if its descriptor says so. */
 void fc_map_look_for_cancel(struct fc_map *map);
+
+/* Called after the host's code has run: it may have forked this process. */
+void fc_map_look_for_fork(struct fc_map *map);
 
 /* Call the map's callbacks, unless one of them has asked to cancel. The answer is that of a
  * forkcall_progress_fn. */

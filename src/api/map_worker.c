@@ -202,6 +202,16 @@ void fc_map_worker_finish(struct fc_map_worker *worker)
     wake(worker);
 }
 
+/* Stands for memory that a fork has not inherited. */
+static struct fc_items_memory not_inherited;
+
+void fc_map_worker_forget(struct fc_map_worker *worker)
+{
+    worker->memory = &not_inherited;
+    worker->rejected = true; /* so its log is not looked at */
+    worker->fd = -ENOTSUP;   /* was closed at the fork */
+}
+
 /* ---- Starting -------------------------------------------------------------------------------- */
 
 static void fill_setup(const struct fc_map_worker *worker, struct fc_items_setup *setup, int fd)
@@ -285,7 +295,7 @@ static int open_memory(struct fc_map_worker *worker, struct fc_fds *fds)
 
 static void free_memory(struct fc_map_worker *worker)
 {
-    if (worker->memory != NULL)
+    if (worker->memory != NULL && worker->memory != &not_inherited)
         munmap(worker->memory, (size_t)worker->team->layout.size);
     worker->memory = NULL;
     forkcall_buf_free(&worker->message);
@@ -384,9 +394,12 @@ static bool is_late(struct fc_map_worker *worker)
 
 bool fc_map_worker_serve(struct fc_map_worker *worker)
 {
+    fc_map_look_for_fork(worker->map);
     take_all(worker);
     const bool late = is_late(worker);
-    if (forkcall_wait(worker->call, 0) == 0) {
+    const bool is_over = forkcall_wait(worker->call, 0) != 0;
+    fc_map_look_for_fork(worker->map);
+    if (!is_over) {
         if (late)
             fc_call_time_out(worker->call);
         return false;

@@ -88,6 +88,10 @@ uint32_t fc_map_worker_item_ns(const struct fc_map_worker *worker);
 /* Has the child end, once its items have ended. */
 void fc_map_worker_finish(struct fc_map_worker *worker);
 
+/* In a fork of this host, which does not have the memory that the host shares with the child: the
+ * item that is at work is lost to this process. */
+void fc_map_worker_forget(struct fc_map_worker *worker);
+
 /* The log holds something that was not taken. */
 bool fc_map_worker_has_news(const struct fc_map_worker *worker);
 

@@ -310,6 +310,14 @@ static void cancel_running(struct fc_map *map)
     }
 }
 
+static void forget_running(struct fc_map *map)
+{
+    struct workers *workers = map->runner;
+    for (size_t i = 0; i < map->processes; i++)
+        if (workers->workers[i].memory != NULL)
+            fc_map_worker_forget(&workers->workers[i]);
+}
+
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
 /* Has each child wake the host when it has something to tell, and fills in the descriptors. Returns
@@ -453,8 +461,10 @@ int fc_map_workers_run(struct fc_map *map)
     if (r == 0) {
         map->runner = &workers;
         map->cancel_running = cancel_running;
+        map->forget_running = forget_running;
         run(&workers);
         map->cancel_running = NULL;
+        map->forget_running = NULL;
         r = workers.refused;
     }
     free(workers.workers);

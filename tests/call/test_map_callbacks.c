@@ -1,7 +1,9 @@
-/* Tests forkcall_map() with items_per_child where the host's callbacks take long, by each
- * method. */
+/* Tests forkcall_map() with items_per_child where the host's callbacks take long, or fork the
+ * host, by each method. */
 #include "map_workers.h"
 
+#include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
 
 static void rest_ms(long ms)
@@ -106,12 +108,72 @@ static void details_beside_slow_callbacks_are_those_of_the_item(void **state)
     }
 }
 
+/* ---- Callbacks that fork --------------------------------------------------------------------- */
+
+static pid_t host, forked;
+
+static int fork_once(void *user, size_t index, const struct forkcall_report *report, size_t done, size_t count)
+{
+    (void)user;
+    (void)index;
+    (void)report;
+    (void)count;
+    if (done == 3 && getpid() == host)
+        forked = fork();
+    if (getpid() != host)
+        signal(SIGSEGV, SIG_DFL); /* cmocka would go on with the tests in this process */
+    return 0;
+}
+
+/* In the fork: 0, if items that ran at the fork are lost, and no item has another end. */
+static int judge_fork(const struct work *work)
+{
+    size_t lost = 0;
+    forkcall_server_stop(); /* of its own */
+    for (size_t i = 0; i < work->count; i++) {
+        const enum forkcall_status status = work->reports[i].status;
+        lost += status == FORKCALL_LOST;
+        if (status != FORKCALL_LOST && status != FORKCALL_OK)
+            return 1;
+    }
+    return lost > 0 && work->report.status == FORKCALL_LOST ? 0 : 2;
+}
+
+/* The host's map goes on as if nothing had happened. */
+static void a_callback_forks_and_both_processes_go_on(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        int status = -1;
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        struct work *work = new_work(methods[m], 20, 1000);
+        for (size_t i = 0; i < work->count; i++)
+            work->tasks[i].other = 4;
+        host = getpid();
+        work->options.item_done = fork_once;
+        work->options.call.standard_error = FORKCALL_STREAM_NULL;
+        run_work(work, child_rests_and_warns);
+        if (getpid() != host)
+            _exit(judge_fork(work));
+        assert_true(forked > 0);
+        assert_int_equal(waitpid(forked, &status, 0), forked);
+        assert_int_equal(status, 0);
+        for (size_t i = 0; i < work->count; i++) {
+            assert_status(work->reports[i], FORKCALL_OK);
+            assert_true(has_number(work, i));
+        }
+        end_work(work);
+    }
+}
+
 int main(void)
 {
     find_methods();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_of_a_callback_is_no_items),
         cmocka_unit_test(details_beside_slow_callbacks_are_those_of_the_item),
+        cmocka_unit_test(a_callback_forks_and_both_processes_go_on),
     };
     return cmocka_run_group_tests(tests, NULL, stop_server);
 }
