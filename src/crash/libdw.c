@@ -2,11 +2,13 @@
  *
  * SPDX-License-Identifier: MIT */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* pthread_mutex_timedlock */
+#define _GNU_SOURCE /* dl_iterate_phdr */
 #endif
 #include "crash/libdw.h"
 
 #include "base/descriptors.h"
+#include "base/io.h"
+#include "base/poll_fds.h"
 #include "config.h"
 #include "module/module_file.h"
 
@@ -16,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #ifdef HAVE_GETAUXVAL
 #include <sys/auxv.h>
@@ -45,7 +46,7 @@ static enum { NOT_TRIED, LOADED, MISSING } state;
 
 /* How long a thread waits for the mutex. In a process that was forked while another thread had it,
  * it stays locked for ever, and reading a file from a dead file server may take long. */
-static const time_t lock_patience_seconds = 1;
+#define TURN_NS 1000000000U
 
 static int find_entry(int first, int end)
 {
@@ -171,13 +172,17 @@ static bool proc_shows_us(void)
     return strtol(link, NULL, 10) == getpid();
 }
 
+/* Not by pthread_mutex_timedlock(3), which goes by the clock of the system: where that is set back
+ * meanwhile, the wait would be as much longer. */
 static bool lock(void)
 {
-    struct timespec until;
-    if (clock_gettime(CLOCK_REALTIME, &until) != 0)
-        return false;
-    until.tv_sec += lock_patience_seconds;
-    return pthread_mutex_timedlock(&libdw_mutex, &until) == 0;
+    const uint64_t until_ns = fc_now_ns() + TURN_NS;
+    while (pthread_mutex_trylock(&libdw_mutex) != 0) {
+        if (fc_now_ns() >= until_ns)
+            return false;
+        fc_pause();
+    }
+    return true;
 }
 
 /* Finds one function. ISO C has no conversion from void * to a pointer to a function. */

@@ -4,13 +4,12 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __real_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until);
-int __wrap_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until);
+int __real_pthread_mutex_trylock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex);
 int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 
@@ -46,9 +45,9 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
     return r;
 }
 
-int __wrap_pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until)
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
-    const int r = __real_pthread_mutex_timedlock(mutex, until);
+    const int r = __real_pthread_mutex_trylock(mutex);
     if (r == 0)
         note_locked(mutex);
     return r;
