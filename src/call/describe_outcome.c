@@ -197,9 +197,9 @@ static const char *possible_killer(const struct fc_facts *facts, const struct fo
 {
     char peak[64] = "";
     if (facts->oom_kills < 0)
-        return "by another process, or by the system, perhaps for want of memory";
+        return "by a process, or by the system, perhaps for want of memory";
     if (facts->oom_kills == 0)
-        return "by another process, or by the system";
+        return "by a process, or by the system";
     if (report->usage_known && report->max_rss_bytes > 0)
         snprintf(peak, sizeof peak, "; its peak was %llu MiB", (unsigned long long)(report->max_rss_bytes >> 20));
     snprintf(text, REASON_SIZE,
@@ -247,13 +247,22 @@ static void describe_crash(const struct fc_facts *facts, const char *name, struc
         fc_report_message(report, "killed by %s", name);
 }
 
+/* True: a process has sent the signal, and no limit was reached. Linux sends SIGXFSZ for a limit in
+ * the name of the process itself (fs/read_write.c, generic_write_check_limits). */
+static bool was_sent(const struct forkcall_report *report)
+{
+    const struct forkcall_crash *crash = &report->crash;
+    return crash->signal == report->code && fc_signal_is_sent(crash->si_code) &&
+           (report->code != SIGXFSZ || crash->sender_pid != report->pid);
+}
+
 static void describe_signaled(const struct fc_facts *facts, struct forkcall_report *report)
 {
     const struct forkcall_buf *message = &facts->reply->message;
     char number[32];
     const char *name = fc_signal_name(report->code, number);
-    const char *limit =
-        fc_limits_reason(&facts->options->limits, report->code, facts->ending->user_ns + facts->ending->system_ns);
+    const uint64_t cpu_ns = facts->ending->user_ns + facts->ending->system_ns;
+    const char *limit = was_sent(report) ? NULL : fc_limits_reason(&facts->options->limits, report->code, cpu_ns);
     if (fc_outcome_reply_is_malformed(facts, report->ran))
         fc_report_message(report, "the child sent a malformed reply and was killed by %s", name);
     else if (message->size > 0)

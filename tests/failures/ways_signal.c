@@ -142,7 +142,7 @@ CALLS(refused_system_call)
 const struct way signal_ways[] = {
     WAY(raised, SIGNALED, "killed by SIGSEGV" BY_ITSELF, NAMES),
     WAY(terminated, SIGNALED, "killed by SIGTERM", 0),
-    WAY(killed, SIGNALED, "killed by SIGKILL (by another process, or by the system", BEGINS),
+    WAY(killed, SIGNALED, "killed by SIGKILL (by a process, or by the system", BEGINS),
     WAY(abort_from_outside, SIGNALED, "killed by SIGABRT" BY_ANOTHER, NAMES | BEGINS),
     WAY(broken_pipe, SIGNALED, "killed by SIGPIPE" BY_ITSELF, NAMES),
     WAY(alarm, SIGNALED, "killed by SIGALRM", NAMES | DIRECT),

@@ -147,7 +147,7 @@ static void check_that_memory_is_given_back(enum obstacle obstacle)
     int tells[2] = {-1, -1};
     int go[2] = {-1, -1};
     assert_true(pipe(asks) == 0 && pipe(tells) == 0 && pipe(go) == 0);
-    static const char killed[] = "killed by SIGKILL (by another process, or by the system";
+    static const char killed[] = "killed by SIGKILL (by a process, or by the system";
     const int what[] = {(int)obstacle, asks[0], tells[1], go[0]};
     const struct forkcall_options options = {.keep_fds = what + 1, .keep_fds_count = 3};
     assert_int_equal(start_tested(&call, fills_a_result_and_is_killed, what, sizeof what, &result, &options), 0);

@@ -84,7 +84,7 @@ static int host_in_a_group_with_little_memory(void *argument)
     const struct forkcall_options options = {.timeout_ms = PLENTY_MS};
     static const char lacks[] =
         "killed by SIGKILL (possibly for lack of memory, for which its cgroup has lost 1 process";
-    static const char killed[] = "killed by SIGKILL (by another process, or by the system)";
+    static const char killed[] = "killed by SIGKILL (by a process, or by the system)";
     struct forkcall_buf result = FORKCALL_BUF_INIT;
     char self[20];
     snprintf(self, sizeof self, "%d", (int)getpid());

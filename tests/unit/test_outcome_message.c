@@ -19,9 +19,9 @@ static void message_of_a_signal_has_the_best_reason(void **state)
     ends_by(SIGKILL);
     facts.oom_kills = -1;
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
-           "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)");
+           "killed by SIGKILL (by a process, or by the system, perhaps for want of memory)");
     facts.oom_kills = 0;
-    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL (by another process, or by the system)");
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL (by a process, or by the system)");
     facts.oom_kills = 1;
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
            "killed by SIGKILL (possibly for lack of memory, for which its cgroup has lost 1 process since an earlier "
@@ -48,7 +48,7 @@ static void message_of_a_signal_has_the_best_reason(void **state)
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "killed by SIGKILL: perhaps limits.cpu_seconds was reached");
     ending.system_ns = 0;
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL,
-           "killed by SIGKILL (by another process, or by the system, perhaps for want of memory)");
+           "killed by SIGKILL (by a process, or by the system, perhaps for want of memory)");
     says_in_words("half way");
     reply.done = false;
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGKILL, "half way (killed by SIGKILL)");
@@ -113,6 +113,19 @@ static void message_of_a_signal_that_was_sent_names_the_sender(void **state)
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT");
     report.crash.sender_pid = 0; /* in another process namespace */
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGABRT, "killed by SIGABRT (sent by a process)");
+    options.limits.cpu_seconds = 2;
+    ends_by(SIGXCPU);
+    report.crash = (struct forkcall_crash){.signal = SIGXCPU, .si_code = SI_USER, .sender_pid = 77};
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGXCPU, "killed by SIGXCPU (sent by the function itself)");
+    report.crash.si_code = SI_KERNEL;
+    report.crash.sender_pid = 0;
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGXCPU, "killed by SIGXCPU: limits.cpu_seconds was reached");
+    options.limits.file_size_bytes = 1;
+    ends_by(SIGXFSZ);
+    report.crash = (struct forkcall_crash){.signal = SIGXFSZ, .si_code = SI_USER, .sender_pid = 5, .sender_uid = 6};
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGXFSZ, "killed by SIGXFSZ (sent by process 5 of user 6)");
+    report.crash.sender_pid = 77; /* by Linux, in the name of the process */
+    expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGXFSZ, "killed by SIGXFSZ: limits.file_size_bytes was reached");
     ends_by(SIGSEGV);
     report.crash = (struct forkcall_crash){.signal = SIGSEGV, .si_code = SI_USER, .sender_pid = 77};
     expect(FORKCALL_SIGNALED, FORKCALL_RAN_YES, SIGSEGV, "killed by SIGSEGV (sent by the function itself)");
