@@ -157,17 +157,19 @@ static void end_record(struct fc_map_worker *worker)
     worker->in_record = false;
     worker->ended++;
     worker->last_index = index;
-    if (map->options.details != NULL)
-        fc_call_take_item_details(worker->call, &worker->message, &map->options.details[index]);
-    if (ok && !needs_report(map)) {
-        map->ended++;
-        return;
-    }
     if (!ok && map->results != NULL)
         fc_buf_clear(&map->results[index]);
     struct forkcall_report report;
+    const bool is_told = !ok || needs_report(map);
     const struct fc_trailer trailer = {.end = record->end, .code = record->code};
-    fc_call_report_item(worker->call, &trailer, &worker->message, worker->result_error, max_result, &report);
+    if (is_told)
+        fc_call_report_item(worker->call, &trailer, &worker->message, worker->result_error, max_result, &report);
+    fc_call_take_item_details(worker->call, &worker->message,
+                              map->options.details != NULL ? &map->options.details[index] : NULL);
+    if (!is_told) {
+        map->ended++;
+        return;
+    }
     if (worker->record_ns < report.elapsed_ns)
         report.elapsed_ns = worker->record_ns;
     fc_map_item_ended(map, index, &report);

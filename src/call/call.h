@@ -290,8 +290,9 @@ void fc_call_deliver(struct forkcall_call *call);
 void fc_details_deliver(struct forkcall_buf *details, const struct forkcall_buf *message,
                         const struct forkcall_buf *stderr_tail);
 
-/* The details of an item of a call that serves items: its message, and what the child has written
- * to a captured standard_error since the last item. */
+/* The details (NULL: not wanted) of an item of a call that serves items: its message, and what the
+ * child has written to a captured standard_error since the last item, which is no word of the next
+ * item. */
 void fc_call_take_item_details(struct forkcall_call *call, const struct forkcall_buf *message,
                                struct forkcall_buf *details);
 

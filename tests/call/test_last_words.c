@@ -122,6 +122,50 @@ static void words_of_one_call_are_not_told_as_those_of_another(void **state)
     }
 }
 
+static int child_speaks_of_its_item(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    const int item = *(const int *)args;
+    (void)args_size;
+    (void)result;
+    dprintf(STDERR_FILENO, "item %d\n", item);
+    return item % 2 == 0 ? 0 : 7;
+}
+
+static int drop_item(void *user, size_t index, int stream, const char *data, size_t size)
+{
+    (void)index;
+    return drop(user, stream, data, size);
+}
+
+/* One process runs them all. */
+static void words_of_one_item_are_not_told_as_those_of_another(void **state)
+{
+    static const int items[] = {0, 1, 2, 3};
+    struct forkcall_report reports[4];
+    struct forkcall_buf details[4];
+    (void)state;
+    memset(details, 0, sizeof details);
+    for (int with_details = 0; with_details < 2; with_details++) {
+        const struct forkcall_map_options options = {.call = {.method = tested_method(),
+                                                              .allow_unsafe_fork = under_sanitizer(),
+                                                              .timeout_ms = PLENTY_MS,
+                                                              .standard_error = FORKCALL_STREAM_CAPTURE},
+                                                     .processes = 1,
+                                                     .output = drop_item,
+                                                     .details = with_details != 0 ? details : NULL,
+                                                     .items_per_child = 100};
+        forkcall_map(child_speaks_of_its_item, items, sizeof *items, 4, NULL, reports, &options);
+        for (int i = 1; i < 4; i += 2) {
+            char words[32];
+            (void)snprintf(words, sizeof words, "\n  | item %d", i);
+            assert_status(reports[i], FORKCALL_FAILED);
+            assert_explained(&reports[i], words);
+        }
+    }
+    for (int i = 0; i < 4; i++)
+        forkcall_buf_free(&details[i]);
+}
+
 int main(void)
 {
     forkcall_init();
@@ -131,6 +175,7 @@ int main(void)
         cmocka_unit_test(lines_are_few_short_and_clean),
         cmocka_unit_test(nothing_is_told_where_nothing_was_captured),
         cmocka_unit_test(words_of_one_call_are_not_told_as_those_of_another),
+        cmocka_unit_test(words_of_one_item_are_not_told_as_those_of_another),
     };
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
 }
