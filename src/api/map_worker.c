@@ -90,11 +90,18 @@ static void copy_items(const struct fc_map_worker *worker, struct fc_map_range r
         memcpy(to + i * layout->stride, from + i * map->item_size, map->item_size);
 }
 
-static void wake(struct fc_map_worker *worker)
+static void wake(const struct fc_map_worker *worker)
 {
     struct fc_items_memory *memory = worker->memory;
     if (atomic_load(&memory->child_waits) != 0 && atomic_exchange(&memory->child_waits, 0) != 0)
         fc_shared_wake(&memory->child_waits);
+}
+
+/* The child may begin all that it was granted. */
+static void let_go_on(const struct fc_map_worker *worker)
+{
+    atomic_store(&worker->memory->limit, worker->limit);
+    wake(worker);
 }
 
 static uint64_t timeout_ns(const struct fc_map_worker *worker)
@@ -138,8 +145,7 @@ void fc_map_worker_grant(struct fc_map_worker *worker, struct fc_map_range range
     worker->limit += count;
     worker->last_count = count;
     atomic_store(&memory->grants, worker->grants);
-    atomic_store(&memory->limit, worker->limit);
-    wake(worker);
+    let_go_on(worker);
 }
 
 /* ---- Taking back ----------------------------------------------------------------------------- */
@@ -370,26 +376,55 @@ static void take_all(struct fc_map_worker *worker)
     fc_map_log_take(worker, upto);
 }
 
-/* True: the item that is at work, or the end of the child, has taken longer than it may. Of an item
- * that the host has not seen at work the child says when it began; it is believed as far as the
- * host can have missed it. All that the child has said is taken before, because the host's
- * callbacks may take long, and their time is no item's. */
+/* Lets the child begin no item but the one that the host sees at work. False: it says that it has
+ * begun another. */
+static bool hold(const struct fc_map_worker *worker)
+{
+    atomic_store(&worker->memory->limit, worker->ended + 1);
+    if (begun(worker) <= worker->ended + 1)
+        return true;
+    let_go_on(worker);
+    return false;
+}
+
+/* True: the item that is at work, or the end of the child, has taken longer than it may, and the
+ * child begins no other item. Of an item that the host has not seen at work the child says when it
+ * began; it is believed as far as the host can have missed it. All that the child has said is taken
+ * before, because the host's callbacks may take long, and their time is no item's. */
 static bool is_late(struct fc_map_worker *worker)
 {
     const struct forkcall_call *call = worker->call;
+    bool denied = false; /* the child has said that the item has ended */
     while (call->stage == FC_STAGE_RUNNING && fc_now_ns() >= call->deadline_ns) {
         take_all(worker);
-        if (worker->finishing || (worker->watched == worker->ended && worker->ended < worker->limit))
+        if (worker->finishing)
             return true;
+        if (worker->watched == worker->ended && worker->ended < worker->limit) {
+            if (hold(worker) || denied)
+                return true;
+            denied = true; /* if it is true, the record has come */
+            continue;
+        }
         const uint64_t now = fc_now_ns();
         const uint64_t seen_ns = now - worker->looked_ns;
         const uint64_t ago_ns = since_begun_ns(worker, now);
         worker->since_ns = now - (ago_ns < seen_ns ? ago_ns : seen_ns);
         worker->watched = worker->ended;
         worker->looked_ns = now;
+        denied = false;
         move_deadline(worker, worker->ended == worker->limit ? UINT64_MAX : worker->since_ns + timeout_ns(worker));
     }
     return false;
+}
+
+/* An item that answers in the grace of the options is the last of its child. */
+static void time_out(struct fc_map_worker *worker)
+{
+    fc_call_time_out(worker->call);
+    if (worker->call->stage == FC_STAGE_RUNNING) /* a debugger looks at the child */
+        let_go_on(worker);
+    else
+        fc_map_worker_finish(worker);
 }
 
 bool fc_map_worker_serve(struct fc_map_worker *worker)
@@ -401,7 +436,7 @@ bool fc_map_worker_serve(struct fc_map_worker *worker)
     fc_map_look_for_fork(worker->map);
     if (!is_over) {
         if (late)
-            fc_call_time_out(worker->call);
+            time_out(worker);
         return false;
     }
     fc_map_log_take(worker, written(worker));

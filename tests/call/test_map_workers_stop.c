@@ -347,6 +347,29 @@ static void an_item_that_answers_in_its_grace_has_answered_and_is_the_last(void 
     }
 }
 
+/* Else the next item would have what is left of the grace. */
+static void an_item_that_answers_after_its_deadline_is_the_last_of_its_process(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < method_count; m++) {
+        if (methods[m] == FORKCALL_INLINE)
+            continue;
+        struct work *work = new_work(methods[m], 3, 1000);
+        work->options.processes = 1;
+        work->options.call.timeout_ms = 60;
+        work->options.call.grace_ms = DEADLINE_S * 1000;
+        run_work(work, child_answers_at_sigterm);
+        for (size_t i = 0; i < work->count; i++) {
+            /* On a very busy machine the signal may come before it is caught. */
+            if (work->reports[i].status != FORKCALL_TIMED_OUT)
+                assert_status(work->reports[i], FORKCALL_OK);
+            assert_true(i == 0 || work->reports[i].pid != work->reports[i - 1].pid);
+        }
+        assert_each_ran_once(work);
+        end_work(work);
+    }
+}
+
 /* ---- Callbacks ------------------------------------------------------------------------------- */
 
 struct heard {
@@ -606,6 +629,7 @@ int main(void)
         cmocka_unit_test(canceled_by_descriptor_in_the_middle),
         cmocka_unit_test(canceled_by_a_callback),
         cmocka_unit_test(an_item_that_answers_in_its_grace_has_answered_and_is_the_last),
+        cmocka_unit_test(an_item_that_answers_after_its_deadline_is_the_last_of_its_process),
         cmocka_unit_test(progress_output_and_details_are_those_of_the_item),
         cmocka_unit_test(progress_comes_before_the_end_of_its_item),
         cmocka_unit_test(last_progress_is_told_of_its_item_alone),

@@ -125,6 +125,53 @@ static void child_that_may_begin_after_all_is_woken(void **state)
     assert_int_equal(atomic_load(&raced.child_waits), 0);
 }
 
+/* Memory in whose log the record of the first item lies already. */
+static struct late {
+    struct fc_items_memory memory;
+    struct fc_items_record log[2];
+} late;
+
+/* The item ends, and the next begins, while the host looks. */
+static void end_and_begin(void)
+{
+    late.log[0] = (struct fc_items_record){.number = 0, .end = FC_END_RETURNED};
+    atomic_store(&late.memory.written, sizeof late.log[0]);
+    atomic_store(&late.memory.begun, 2);
+}
+
+/* An item that ends at its deadline must not have the next one ended in its place; but a child that
+ * only says so gets no more time. */
+static void an_item_that_is_late_is_held_and_no_other(void **state)
+{
+    struct fc_map map = {.options = {.call = {.timeout_ms = 10000}}};
+    struct fc_map_team team = {.map = &map,
+                               .layout = {.log_at = offsetof(struct late, log), .log_size = sizeof late.log}};
+    static struct forkcall_call call;
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        const bool ends = round == 1, lies = round == 2;
+        struct fc_map_worker worker = {.team = &team,
+                                       .map = &map,
+                                       .memory = &late.memory,
+                                       .call = &call,
+                                       .limit = 3,
+                                       .grants = 1,
+                                       .grant = {{.count = 3}},
+                                       .looked_ns = fc_now_ns()};
+        memset(&late, 0, sizeof late);
+        memset(&call, 0, sizeof call); /* it runs, and its deadline has passed */
+        fc_fds_init(&call.fds);
+        atomic_store(&late.memory.limit, 3);
+        atomic_store(&late.memory.begun, lies ? 2 : 1);
+        before_load = ends ? end_and_begin : NULL;
+        const bool is_it = is_late(&worker);
+        before_load = NULL;
+        assert_int_equal(is_it, !ends);
+        assert_int_equal(worker.ended, ends);
+        assert_int_equal(atomic_load(&late.memory.limit), ends || lies ? 3 : 1);
+    }
+}
+
 /* Only the map knows whether the item at work is late: the host may not have looked for long. */
 static void deadline_of_items_is_the_maps_to_judge(void **state)
 {
@@ -149,6 +196,7 @@ int main(void)
         cmocka_unit_test(each_item_is_begun_or_taken_back),
         cmocka_unit_test(item_whose_record_is_half_taken_is_not_given_to_another),
         cmocka_unit_test(child_that_may_begin_after_all_is_woken),
+        cmocka_unit_test(an_item_that_is_late_is_held_and_no_other),
         cmocka_unit_test(deadline_of_items_is_the_maps_to_judge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
