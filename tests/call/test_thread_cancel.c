@@ -212,7 +212,7 @@ static int child_acts(const void *args, size_t args_size, struct forkcall_buf *r
     return forkcall_buf_append(result, &act, sizeof act);
 }
 
-static struct forkcall_report act(enum act act, int *heard)
+static struct forkcall_report act(enum act act, void *heard)
 {
     /* No stream is captured or redirected: the child may be used again. */
     const struct forkcall_options options = {.timeout_ms = PLENTY_MS, .progress = hear, .user = heard};
