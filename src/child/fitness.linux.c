@@ -250,11 +250,9 @@ static bool files_stay(void)
         const struct file *then = &noted.file[i];
         if (fstat(then->fd, &now) < 0 || now.st_dev != then->device || now.st_ino != then->inode)
             return false;
-        /* The region holds what a call has left there. */
-        if (then->fd == fc_child.task.region_fd && now.st_size != 0)
-            return false;
     }
-    return true;
+    /* The region may have a number behind those, and must not hold what a call has left there. */
+    return fc_child.task.region_fd < 0 || (fstat(fc_child.task.region_fd, &now) == 0 && now.st_size == 0);
 }
 
 /* The two descriptors stay open, and stand in a table: processes that the function forks do not get

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -212,12 +213,61 @@ static void a_process_that_returns_in_the_childs_place_serves_no_other_call(void
     assert_int_not_equal(call_reusing(child_returns_0), pid);
 }
 
+/* More than the library's are looked at one by one. */
+static int opens_many(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    (void)result;
+    for (int i = 0; i < 40; i++)
+        if (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)
+            return 1;
+    return 0;
+}
+
+#define LARGE_RESULT 300000U /* it does not travel in the pipe */
+
+static int makes_a_result_and_fails(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    void *place = forkcall_buf_extend(result, LARGE_RESULT);
+    (void)args;
+    (void)args_size;
+    if (place != NULL)
+        memset(place, 'A', LARGE_RESULT);
+    return 5;
+}
+
+static int writes_nothing_into_its_result(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    (void)args;
+    (void)args_size;
+    return forkcall_buf_extend(result, LARGE_RESULT) == NULL;
+}
+
+static void a_result_that_was_dropped_is_not_seen_by_the_next_call(void **state)
+{
+    const struct forkcall_server_options many = {.prepare = opens_many};
+    struct forkcall_buf result = FORKCALL_BUF_INIT;
+    (void)state;
+    NEED_KEPT_CHILDREN;
+    assert_int_equal(forkcall_server_stop(), 0);
+    assert_int_equal(forkcall_server_start(&many), 0);
+    const struct forkcall_report first = run_settled(makes_a_result_and_fails, NULL, 0, &result, &reuse);
+    const struct forkcall_report second = run_settled(writes_nothing_into_its_result, NULL, 0, &result, &reuse);
+    assert_status(first, FORKCALL_FAILED);
+    assert_status(second, FORKCALL_OK);
+    assert_int_equal(result.size, LARGE_RESULT);
+    assert_null(memchr(result.data, 'A', result.size));
+    forkcall_buf_free(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         REUSE_TEST(a_child_in_which_something_is_left_serves_no_other_call),
         REUSE_TEST(the_first_call_of_a_child_is_looked_at_like_the_others),
         REUSE_TEST(a_process_that_returns_in_the_childs_place_serves_no_other_call),
+        REUSE_TEST(a_result_that_was_dropped_is_not_seen_by_the_next_call),
     };
     forkcall_init();
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
