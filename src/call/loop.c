@@ -17,6 +17,9 @@
 
 /* How long a tool may take at the end of a process without a deadline. */
 #define TOOL_END_NS 30000000000U
+/* How long a server may take to tell how its child has ended, if the call has so much time: many
+ * threads may ask it at once, on a machine that hardly lets it run. */
+#define SERVER_WORD_NS 10000000000U
 /* A deadline that comes while a debugger is attached comes again after that time. */
 #define LOOK_AGAIN_NS 1000000000U
 
@@ -94,14 +97,12 @@ static void deadline_passed(struct forkcall_call *call)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* Under a tool that speaks at the end of the process, the end may take as long as the call may. */
-static uint64_t end_by_ns(const struct forkcall_call *call)
+/* The end of the call's time; at most longest_ns from now on, and at least the usual time. */
+static uint64_t end_by_ns(const struct forkcall_call *call, uint64_t longest_ns)
 {
     const uint64_t now = fc_now_ns();
     const uint64_t usual = now + FC_CALL_END_NS;
-    if (!fc_reply_tool_speaks_at_end(&call->reply))
-        return usual;
-    const uint64_t longest = earlier(call->deadline_ns, now + TOOL_END_NS);
+    const uint64_t longest = earlier(call->deadline_ns, now + longest_ns);
     return longest > usual ? longest : usual;
 }
 
@@ -116,7 +117,8 @@ static bool read_reply(struct forkcall_call *call)
     if (r == -EAGAIN)
         return false;
     if (call->reply.done || (call->reply.answered && !call->reply.malformed)) {
-        fc_call_set_stage(call, FC_STAGE_ANSWERED, end_by_ns(call));
+        const bool speaks = fc_reply_tool_speaks_at_end(&call->reply);
+        fc_call_set_stage(call, FC_STAGE_ANSWERED, end_by_ns(call, speaks ? TOOL_END_NS : 0));
     } else if (call->reply.malformed) {
         fc_call_terminate(call, FC_CAUSE_MALFORMED);
     } else if (call->reply.no_memory) {
@@ -199,6 +201,12 @@ static bool has_ended(struct forkcall_call *call, struct fc_ending *ending)
     return call->process.remote ? server_has_answered(call, ending) : fc_process_has_ended(&call->process, ending);
 }
 
+/* How long to wait for what only others can tell of the end; 0: as long as usual. */
+static uint64_t word_ns(const struct fc_process *process)
+{
+    return process->remote != NULL && !process->remote->is_stopped(process->server) ? SERVER_WORD_NS : 0;
+}
+
 /* The kernel reports that the child has ended: reads what is left, kills the group, reaps the
  * child. */
 static void conclude(struct forkcall_call *call)
@@ -233,7 +241,7 @@ static void conclude(struct forkcall_call *call)
          * process stays readable from now on and would keep an event loop busy. */
         call->unreapable = true;
         fc_wakeup_forget(&call->fds, call->process.fd);
-        fc_call_set_stage(call, FC_STAGE_KILLED, fc_now_ns() + FC_CALL_END_NS);
+        fc_call_set_stage(call, FC_STAGE_KILLED, end_by_ns(call, word_ns(&call->process)));
     }
 }
 

@@ -41,6 +41,8 @@ struct fc_ending {
 struct fc_remote {
     /* True: the server is gone, and its child's number may be another process's. */
     bool (*is_gone)(const struct fc_server *server);
+    /* True: the server was stopped, and nobody knows when it goes on. */
+    bool (*is_stopped)(const struct fc_server *server);
     /* Asks the server how the child has ended. It will tell through the descriptor that is entered
      * as `answer`. Does not wait. 0; -EPIPE: the server is gone; or another negative errno: it
      * cannot be asked now. */

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "call/channel.h"
 #include "exec/exec_self.h"
+#include "os/process_look.h"
 #include "server/ask_for_child.h"
 #include "server/get_server.h"
 #include "server/kept_children.h"
@@ -14,6 +15,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 /* How many servers a call tries, if each ends before it has given the call a child. */
@@ -53,8 +55,14 @@ static int receive_ending(int fd, struct fc_ending *ending)
     return r == 0 ? 1 : r == -EAGAIN ? 0 : -1;
 }
 
+static bool is_stopped(const struct fc_server *server)
+{
+    const char state = fc_process_look_at_thread(server->pid, server->pid, SIGSTOP).state;
+    return state == 'T' || state == 't';
+}
+
 static const struct fc_remote of_server = {
-    .is_gone = fc_server_is_dead, .ask_ending = ask_ending, .receive_ending = receive_ending};
+    .is_gone = fc_server_is_dead, .is_stopped = is_stopped, .ask_ending = ask_ending, .receive_ending = receive_ending};
 
 /* ---- Taking a child -------------------------------------------------------------------------- */
 

@@ -8,8 +8,10 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,6 +46,9 @@ int clock_gettime(clockid_t clock, struct timespec *time)
  * descriptors, has reached its end. */
 static bool hangs_in_the_end;
 
+/* In the server: poll() takes as long as there is a file of this path. */
+static char hold_path[80];
+
 #ifndef SANITIZED
 static int (*real_poll)(struct pollfd *, nfds_t, int);
 
@@ -57,6 +62,8 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     char byte;
     const int r = real_poll(fds, count, timeout);
+    for (int ms = 0; ms < DEADLINE_S * 1000 && hold_path[0] != '\0' && access(hold_path, F_OK) == 0; ms++)
+        usleep(1000);
     if (hangs_in_the_end && count == 3 && r > 0 && fds[0].revents != 0 &&
         recv(fds[0].fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
         for (;;)
@@ -234,6 +241,14 @@ static void suspended_server_that_was_stopped_ends_with_its_last_call(void **sta
 
 /* ---- How a child ended ----------------------------------------------------------------------- */
 
+static int end_child(struct waiter *waiter)
+{
+    CHECK(write(waiter->go[1], "x", 1) == 1 && wait_until(is_zombie, &waiter->child));
+    /* Only the server can tell how the child ended. */
+    CHECK(forkcall_wait(waiter->call, 0) == 0);
+    return 0;
+}
+
 static int wait_for_nothing(void *unused)
 {
     struct waiter waiter;
@@ -241,9 +256,7 @@ static int wait_for_nothing(void *unused)
     int server = server_pid();
     CHECK(server > 0 && waiter_begin(&waiter) == 0);
     CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
-    CHECK(write(waiter.go[1], "x", 1) == 1 && wait_until(is_zombie, &waiter.child));
-    /* Only the server can tell how the child ended. */
-    CHECK(forkcall_wait(waiter.call, 0) == 0);
+    CHECK(end_child(&waiter) == 0);
     CHECK(kill(server, SIGCONT) == 0);
     const struct forkcall_report report = forkcall_finish(waiter.call);
     CHECK(ended(&report, FORKCALL_EXITED, FORKCALL_RAN_YES) && report.code == 3);
@@ -256,6 +269,79 @@ static void wait_with_0_does_not_wait_for_a_stopped_server(void **state)
     assert_int_equal(host_run(wait_for_nothing, NULL), 0);
 }
 
+static int prepare_to_be_held(const void *path, size_t size, struct forkcall_buf *result)
+{
+    (void)result;
+    memcpy(hold_path, path, size);
+    return 0;
+}
+
+/* Ends a child of a server that is held, and lets seconds pass. */
+static int end_beside_held_server(struct waiter *waiter, const char *path, int seconds)
+{
+    CHECK(waiter_begin(waiter) == 0);
+    CHECK(close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
+    CHECK(end_child(waiter) == 0);
+    atomic_fetch_add(&leap_s, seconds);
+    return 0;
+}
+
+/* True: the host sees the end of a server's child, though not how it has ended. */
+static bool host_sees_ends(void)
+{
+#if defined SYS_pidfd_open && !defined TEST_PORTABLE
+    const long fd = syscall(SYS_pidfd_open, getpid(), 0);
+    return fd >= 0 && close((int)fd) == 0;
+#else
+    return false;
+#endif
+}
+
+static int let_seconds_pass(void *path)
+{
+    const struct forkcall_server_options options = {
+        .prepare = prepare_to_be_held, .prepare_args = path, .prepare_args_size = strlen(path) + 1};
+    struct waiter waiter;
+    CHECK(forkcall_server_start(&options) == 0);
+    CHECK(end_beside_held_server(&waiter, path, 3) == 0);
+    CHECK(forkcall_wait(waiter.call, 0) == 0);
+    CHECK(unlink(path) == 0);
+    struct forkcall_report report = forkcall_finish(waiter.call);
+    CHECK(ended(&report, FORKCALL_EXITED, FORKCALL_RAN_YES) && report.code == 3);
+
+    if (!host_sees_ends())
+        return 0;
+    CHECK(end_beside_held_server(&waiter, path, 11) == 0);
+    CHECK(forkcall_wait(waiter.call, 0) == 1);
+    report = forkcall_finish(waiter.call);
+    CHECK(ended(&report, FORKCALL_LOST, FORKCALL_RAN_YES));
+    CHECK(unlink(path) == 0);
+
+    /* Nobody knows when a stopped server goes on. */
+    int server = server_pid();
+    CHECK(server > 0 && waiter_begin(&waiter) == 0);
+    CHECK(kill(server, SIGSTOP) == 0 && wait_until(is_stopped, &server));
+    CHECK(end_child(&waiter) == 0);
+    atomic_fetch_add(&leap_s, 2);
+    CHECK(forkcall_wait(waiter.call, 0) == 1);
+    report = forkcall_finish(waiter.call);
+    CHECK(ended(&report, FORKCALL_LOST, FORKCALL_RAN_YES));
+    CHECK(kill(server, SIGCONT) == 0);
+    return 0;
+}
+
+static void server_that_takes_seconds_to_tell_is_waited_for(void **state)
+{
+    (void)state;
+    if (!CAN_INTERPOSE)
+        SKIP("the tool interposes the same function");
+    char folder[64], path[80];
+    assert_true(directory_make(folder));
+    (void)snprintf(path, sizeof path, "%s/hold", folder);
+    assert_int_equal(host_run(let_seconds_pass, path), 0);
+    directory_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +351,7 @@ int main(void)
         cmocka_unit_test(server_that_hangs_is_killed_when_it_is_stopped),
         cmocka_unit_test(suspended_server_that_was_stopped_ends_with_its_last_call),
         cmocka_unit_test(wait_with_0_does_not_wait_for_a_stopped_server),
+        cmocka_unit_test(server_that_takes_seconds_to_tell_is_waited_for),
     };
     forkcall_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
