@@ -111,6 +111,8 @@ static uint64_t timeout_ns(const struct fc_map_worker *worker)
 
 static void move_deadline(struct fc_map_worker *worker, uint64_t deadline_ns)
 {
+    if (worker->rejected) /* the call ends, or is another process's */
+        return;
     fc_call_move_deadline(worker->call, deadline_ns);
     fc_call_rearm(worker->call, false);
 }
@@ -214,7 +216,7 @@ static struct fc_items_memory not_inherited;
 void fc_map_worker_forget(struct fc_map_worker *worker)
 {
     worker->memory = &not_inherited;
-    worker->rejected = true; /* so its log is not looked at */
+    worker->rejected = true; /* so neither its log nor its time is looked at */
     worker->fd = -ENOTSUP;   /* was closed at the fork */
 }
 
@@ -395,7 +397,7 @@ static bool is_late(struct fc_map_worker *worker)
 {
     const struct forkcall_call *call = worker->call;
     bool denied = false; /* the child has said that the item has ended */
-    while (call->stage == FC_STAGE_RUNNING && fc_now_ns() >= call->deadline_ns) {
+    while (!worker->rejected && call->stage == FC_STAGE_RUNNING && fc_now_ns() >= call->deadline_ns) {
         take_all(worker);
         if (worker->finishing)
             return true;
@@ -430,17 +432,19 @@ static void time_out(struct fc_map_worker *worker)
 bool fc_map_worker_serve(struct fc_map_worker *worker)
 {
     fc_map_look_for_fork(worker->map);
+    if (worker->memory == &not_inherited) /* nor are the call's descriptors */
+        return true;
     take_all(worker);
     const bool late = is_late(worker);
     const bool is_over = forkcall_wait(worker->call, 0) != 0;
     fc_map_look_for_fork(worker->map);
-    if (!is_over) {
-        if (late)
-            time_out(worker);
-        return false;
+    if (is_over || worker->memory == &not_inherited) {
+        fc_map_log_take(worker, written(worker));
+        return true;
     }
-    fc_map_log_take(worker, written(worker));
-    return true;
+    if (late)
+        time_out(worker);
+    return false;
 }
 
 /* ---- Ending ---------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include "map_workers.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -112,24 +113,54 @@ static void details_beside_slow_callbacks_are_those_of_the_item(void **state)
 
 static pid_t host, forked;
 
+/* Sockets of the fork with something to read in them: they get the numbers of the descriptors that
+ * were closed at the fork, and the library must leave them alone. */
+#define PAIRS 20
+static int pairs[PAIRS][2];
+
+static void open_sockets(void)
+{
+    for (int i = 0; i < PAIRS; i++)
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, pairs[i]) < 0 || write(pairs[i][0], "12345678", 8) != 8 ||
+            write(pairs[i][1], "12345678", 8) != 8)
+            _exit(4);
+}
+
 static int fork_once(void *user, size_t index, const struct forkcall_report *report, size_t done, size_t count)
 {
     (void)user;
     (void)index;
     (void)report;
     (void)count;
-    if (done == 3 && getpid() == host)
-        forked = fork();
-    if (getpid() != host)
-        signal(SIGSEGV, SIG_DFL); /* cmocka would go on with the tests in this process */
+    if (done != 3 || getpid() != host)
+        return 0;
+    forked = fork();
+    if (forked != 0)
+        return 0;
+    signal(SIGSEGV, SIG_DFL); /* cmocka would go on with the tests in this process */
+    open_sockets();
+    return 0;
+}
+
+static int hear_nothing(void *user, size_t index, double done, double total, const char *note)
+{
+    (void)user;
+    (void)index;
+    (void)done;
+    (void)total;
+    (void)note;
     return 0;
 }
 
 /* In the fork: 0, if items that ran at the fork are lost, and no item has another end. */
 static int judge_fork(const struct work *work)
 {
+    char bytes[16];
     size_t lost = 0;
     forkcall_server_stop(); /* of its own */
+    for (int i = 0; i < PAIRS * 2; i++)
+        if (recv(pairs[i / 2][i % 2], bytes, sizeof bytes, MSG_DONTWAIT) != 8)
+            return 3;
     for (size_t i = 0; i < work->count; i++) {
         const enum forkcall_status status = work->reports[i].status;
         lost += status == FORKCALL_LOST;
@@ -152,6 +183,7 @@ static void a_callback_forks_and_both_processes_go_on(void **state)
             work->tasks[i].other = 4;
         host = getpid();
         work->options.item_done = fork_once;
+        work->options.progress = hear_nothing; /* so that replies are read ahead of records */
         work->options.call.standard_error = FORKCALL_STREAM_NULL;
         run_work(work, child_rests_and_warns);
         if (getpid() != host)
