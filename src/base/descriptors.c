@@ -117,16 +117,22 @@ static FC_FORK_CODE void after_fork_in_child(void)
     in_lists = false;
 }
 
-static atomic_int register_result;
+/* Positive: the handlers are not registered yet; negative: they could not be. */
+static atomic_int register_result = 1;
 
 unsigned fc_fds_generation(void)
 {
     return forks + 1;
 }
 
+/* In a static program a constructor of the program may make a call before this one runs. If
+ * pthread_atfork(3) has failed (ENOMEM), it is tried again. */
 __attribute__((constructor)) static void register_handlers(void)
 {
-    register_result = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    fc_fds_fork_lock();
+    if (register_result != 0)
+        register_result = -pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    fc_fds_fork_unlock();
 }
 
 void fc_fds_init(struct fc_fds *fds)
@@ -140,13 +146,8 @@ void fc_fds_init(struct fc_fds *fds)
 int fc_fds_open(struct fc_fds *fds)
 {
     fc_fds_init(fds);
-    /* If pthread_atfork(3) has failed in the constructor (ENOMEM), it is tried again. */
-    if (register_result != 0) {
-        fc_fds_fork_lock();
-        if (register_result != 0)
-            register_handlers();
-        fc_fds_fork_unlock();
-    }
+    if (register_result != 0)
+        register_handlers();
     if (register_result != 0)
         return register_result;
     fc_fds_lock();
