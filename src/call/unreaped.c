@@ -14,9 +14,16 @@ struct unreaped {
 };
 
 static _Atomic(struct unreaped *) unreaped_list;
-/* Set while a thread reaps; others go on without reaping. A mutex would stay locked for ever in a
- * child that is forked meanwhile. */
-static atomic_flag reaping = ATOMIC_FLAG_INIT;
+/* The fc_fds_generation() of the process of which a thread reaps; others go on without reaping. 0:
+ * nobody reaps. A mutex would stay locked for ever in a process that is forked meanwhile. */
+static atomic_uint reaper;
+
+static bool begin_to_reap(void)
+{
+    const unsigned self = fc_fds_generation();
+    unsigned seen = atomic_load(&reaper);
+    return seen != self && atomic_compare_exchange_strong(&reaper, &seen, self);
+}
 
 static void push(struct unreaped *unreaped)
 {
@@ -47,7 +54,7 @@ void fc_unreaped_add(const struct fc_process *process, struct fc_fds *fds)
 
 void fc_unreaped_reap(void)
 {
-    if (atomic_load_explicit(&unreaped_list, memory_order_relaxed) == NULL || atomic_flag_test_and_set(&reaping))
+    if (atomic_load_explicit(&unreaped_list, memory_order_relaxed) == NULL || !begin_to_reap())
         return;
     struct unreaped *all = atomic_exchange(&unreaped_list, NULL);
     while (all != NULL) {
@@ -65,5 +72,5 @@ void fc_unreaped_reap(void)
             fc_fds_close_all(&unreaped->fds); /* in another process, the fork has closed them */
         free(unreaped);
     }
-    atomic_flag_clear(&reaping);
+    atomic_store(&reaper, 0);
 }
