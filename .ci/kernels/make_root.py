@@ -131,10 +131,11 @@ def main():
     args = options()
     build = os.path.realpath(args.build)
     tests = {test["name"]: test for test in introspect(build, "tests")}
+    files = {target["id"]: target["filename"] for target in introspect(build, "targets")}
+    built = {name: [file for target in test["depends"] for file in files[target]] for name, test in tests.items()}
     chosen = chosen_tests(args.chosen, tests)
     if args.targets:
-        files = {target["id"]: target["filename"] for target in introspect(build, "targets")}
-        needed = {file for name, _ in chosen for target in tests[name]["depends"] for file in files[target]}
+        needed = {file for name, _ in chosen for file in built[name]}
         print(*sorted(os.path.relpath(file, build) for file in needed), sep="\n")
         return
     root = Root(args)
@@ -151,7 +152,8 @@ def main():
         if not test["cmd"][0].startswith(build + "/") or not is_program(test["cmd"][0]):
             skipped.append([told, "is a script, or a program of this system: it is not run in a guest"])
             continue
-        for path in test["cmd"] + list(test["env"].values()):
+        # What a test loads or runs may be known to nothing but its code.
+        for path in test["cmd"] + list(test["env"].values()) + built[name]:
             path = os.path.join(build, path)
             if path.startswith(build + "/") and os.path.isfile(path):
                 root.put_program(path, path)
