@@ -157,11 +157,19 @@ def main():
             path = os.path.join(build, path)
             if path.startswith(build + "/") and os.path.isfile(path):
                 root.put_program(path, path)
+        command = []
+        for word in test["cmd"]:
+            here = word.startswith("/") and not word.startswith(build + "/")
+            if here and os.path.isdir(word):
+                shutil.copytree(word, args.root + word, dirs_exist_ok=True)
+            # A program of this system: without it the test skips what it is for.
+            if not here or os.path.isdir(word):
+                command.append(word)
         number = len(listed) + 1
         env = {"FORKCALL_TEST_TIME_FACTOR": str(args.factor), "FORKCALL_TEST_IN_GUEST": "1", **test["env"]}
         put_script(f"{args.root}/list/{number}", ["#!/bin/sh", f"cd {shlex.quote(test['workdir'] or build)}"]
                    + [f"export {key}={shlex.quote(value)}" for key, value in env.items()]
-                   + ["exec " + " ".join(map(shlex.quote, test["cmd"]))])
+                   + ["exec " + " ".join(map(shlex.quote, command))])
         with open(f"{args.root}/list/{number}.how", "w", encoding="utf-8") as file:
             file.write(f"limit={test['timeout'] * args.factor}\nuser={'user' if as_user else 'root'}\n"
                        f"alone={'' if test['is_parallel'] else 'yes'}\n")

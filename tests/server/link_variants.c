@@ -58,7 +58,7 @@ static int adds(const void *args, size_t args_size, struct forkcall_buf *result)
     struct stat null, own;
     struct answer answer = {.touched = ++touched, .own_fd = -1, .thread_runs = thread_runs, .parent = getppid()};
     for (char **entry = environ; *entry != NULL; entry++)
-        answer.marked |= strncmp(*entry, "FORKCALL", 8) == 0;
+        answer.marked |= strncmp(*entry, "FORKCALL", 8) == 0 && strncmp(*entry, "FORKCALL_TEST_", 14) != 0;
     for (size_t i = 0; i < args_size; i++)
         answer.sum += ((const unsigned char *)args)[i];
     if (own_fd >= 0 && stat("/dev/null", &null) == 0 && fstat(own_fd, &own) == 0 && null.st_rdev == own.st_rdev)
