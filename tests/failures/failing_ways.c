@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 
 volatile int sink, zero;
 
@@ -26,16 +29,32 @@ volatile int sink, zero;
 
 static bool has_libdw;
 
-/* The library reads only files of root and of its own user, and older ones than the process. */
+/* The library reads only files of root and of its own user, older ones than the process, and not
+ * those in a file system that is in memory. */
 static bool module_is_trusted;
+
+static bool is_in_memory(const char *path)
+{
+#ifdef __linux__
+    struct statfs system;
+    if (statfs(path, &system) < 0)
+        return false;
+    const uint32_t type = (uint32_t)system.f_type;
+    return type == 0x858458f6 || type == 0x01021994; /* ramfs, tmpfs */
+#else
+    (void)path;
+    return false;
+#endif
+}
 
 static void look_at_module(time_t loaded)
 {
     struct stat status;
     module_is_trusted = stat(FAILING_MODULE, &status) == 0 && (status.st_uid == 0 || status.st_uid == geteuid()) &&
-                        (status.st_mode & S_IWOTH) == 0 && status.st_ctime < loaded - 1;
+                        (status.st_mode & S_IWOTH) == 0 && status.st_ctime < loaded - 1 &&
+                        !is_in_memory(FAILING_MODULE);
     if (!module_is_trusted)
-        print_message("[  SKIPPED ] names in a loaded module: its file is new, or somebody else's\n");
+        print_message("[  SKIPPED ] names in a loaded module: its file is new, somebody else's, or in memory\n");
 }
 
 static bool is_expected(const struct way *way)
