@@ -58,6 +58,7 @@ static struct {
     struct file file[FILES_MAX];
     size_t files; /* of those in file */
     long open;    /* how many descriptors are open */
+    struct file region;
 } noted;
 
 /* ---- The status ------------------------------------------------------------------------------ */
@@ -203,11 +204,12 @@ static bool is_place(const struct place *then, const char *path)
     return take_place(&now, path) && now.device == then->device && now.inode == then->inode;
 }
 
-/* The descriptors of the channel are checked where the trailer is written, and those of this file
- * by what they tell. */
+/* The descriptors of the channel are checked where the trailer is written, those of this file by
+ * what they tell, and the region by itself. */
 static bool is_checked_otherwise(int fd)
 {
-    return fd == noted.list_fd || fd == noted.status_fd || fd == fc_child.task.reply_fd || fd == fc_child.task.go_fd;
+    return fd == noted.list_fd || fd == noted.status_fd || fd == fc_child.task.reply_fd || fd == fc_child.task.go_fd ||
+           fd == fc_child.task.region_fd;
 }
 
 /* Lists what is open, and notes the files behind the first FILES_MAX. Returns how many there are,
@@ -241,6 +243,25 @@ static long count_files(void)
     return list.st_size > 0 ? (long)list.st_size : list_files(NULL, NULL);
 }
 
+static bool note_region(void)
+{
+    struct stat file = {.st_ino = 0};
+    const int fd = fc_child.task.region_fd;
+    if (fd >= 0 && fstat(fd, &file) < 0)
+        return false;
+    noted.region = (struct file){fd, file.st_dev, file.st_ino};
+    return true;
+}
+
+/* It is the same file, and does not hold what a call has left there. */
+static bool region_stays(void)
+{
+    const struct file *then = &noted.region;
+    struct stat now;
+    return then->fd < 0 ||
+           (fstat(then->fd, &now) == 0 && now.st_dev == then->device && now.st_ino == then->inode && now.st_size == 0);
+}
+
 static bool files_stay(void)
 {
     struct stat now;
@@ -251,8 +272,7 @@ static bool files_stay(void)
         if (fstat(then->fd, &now) < 0 || now.st_dev != then->device || now.st_ino != then->inode)
             return false;
     }
-    /* The region may have a number behind those, and must not hold what a call has left there. */
-    return fc_child.task.region_fd < 0 || (fstat(fc_child.task.region_fd, &now) == 0 && now.st_size == 0);
+    return region_stays();
 }
 
 /* The two descriptors stay open, and stand in a table: processes that the function forks do not get
@@ -286,7 +306,7 @@ static bool note(void)
     noted.ignored = status.ignored;
     if (noted.first_kib == 0)
         noted.first_kib = status.resident_kib;
-    return note_limits() && take_place(&noted.root, "/") && take_place(&noted.directory, ".");
+    return note_region() && note_limits() && take_place(&noted.root, "/") && take_place(&noted.directory, ".");
 }
 
 bool fc_fitness_note(const struct fc_caller *caller)

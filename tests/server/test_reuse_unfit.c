@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -261,6 +262,39 @@ static void a_result_that_was_dropped_is_not_seen_by_the_next_call(void **state)
     forkcall_buf_free(&result);
 }
 
+/* The memory of a result is the only empty file without a name that the child has. */
+static int replaces_the_memory_of_its_result(const void *args, size_t args_size, struct forkcall_buf *result)
+{
+    char name[] = "/tmp/forkcall-test-XXXXXX";
+    struct stat file;
+    (void)args;
+    (void)args_size;
+    (void)result;
+    const int other = mkstemp(name);
+    if (other < 0 || unlink(name) < 0)
+        return 1;
+    for (int fd = 3; fd < 200; fd++)
+        if (fd != other && fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 0 && file.st_size == 0)
+            return dup3(other, fd, O_CLOEXEC) == fd && close(other) == 0 ? 0 : 2;
+    return 3;
+}
+
+static void a_child_with_other_memory_for_results_serves_no_other_call(void **state)
+{
+    (void)state;
+    NEED_KEPT_CHILDREN;
+    for (int i = 0; i < 2; i++) {
+        const struct forkcall_server_options options = {.prepare = i == 0 ? NULL : opens_many};
+        assert_int_equal(forkcall_server_stop(), 0);
+        assert_int_equal(forkcall_server_start(&options), 0);
+        const pid_t pid = call_reusing(child_returns_0);
+        const struct forkcall_report report = run_settled(replaces_the_memory_of_its_result, NULL, 0, NULL, &reuse);
+        assert_status(report, FORKCALL_OK);
+        assert_int_equal(report.pid, pid);
+        assert_int_not_equal(call_reusing(child_returns_0), pid);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +302,7 @@ int main(void)
         REUSE_TEST(the_first_call_of_a_child_is_looked_at_like_the_others),
         REUSE_TEST(a_process_that_returns_in_the_childs_place_serves_no_other_call),
         REUSE_TEST(a_result_that_was_dropped_is_not_seen_by_the_next_call),
+        REUSE_TEST(a_child_with_other_memory_for_results_serves_no_other_call),
     };
     forkcall_init();
     return cmocka_run_group_tests(tests, set_up_group, tear_down_group);
